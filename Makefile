@@ -1,0 +1,43 @@
+# The checks people run are the checks CI runs. Each target makes what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .venv/stamps
+
+.PHONY: help demo test check docs constraints clean
+
+help:
+	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
+	@echo "make test    the whole test suite"
+	@echo "make check   lint, format, types, import contract, documentation"
+	@echo "make docs    the documentation, into docs/_build/html"
+
+$(STAMPS)/venv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+demo: $(STAMPS)/all
+	$(BIN)/deltarule train digits
+
+test: $(STAMPS)/test
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+check: $(STAMPS)/check docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(STAMPS)/check
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+# The versions the tests run with; open for users.
+constraints:
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean:
+	rm -rf .venv docs/_build

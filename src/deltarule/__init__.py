@@ -1,0 +1,116 @@
+"""deltarule: dense networks, trained by back propagation whose equations you can read."""
+
+from deltarule.activations import ACTIVATIONS, Activation, Interval
+from deltarule.costs import COSTS, Cost, Pair
+from deltarule.engines import ENGINES, start
+from deltarule.engines.plan import Plan, Runner
+from deltarule.errors import (
+    DataError,
+    DeltaruleError,
+    DivergenceError,
+    FileError,
+    MissingExtraError,
+    SettingError,
+    ShapeError,
+    TypeMismatchError,
+    UnknownNameError,
+)
+from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
+from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.network import Dense, Network
+from deltarule.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    Adamax,
+    AdamW,
+    GradientDescent,
+    Lion,
+    NAdam,
+    Optimizer,
+    RMSprop,
+)
+from deltarule.regularisation import Regularisation
+from deltarule.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineRestarts,
+    CosLog,
+    Exponential,
+    InverseScaling,
+    OneCycle,
+    Schedule,
+    StepDecay,
+    Warmup,
+)
+from deltarule.stopping import ReduceOnPlateau, Stopping
+from deltarule.training import Result, Training, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ACTIVATIONS",
+    "COSTS",
+    "ENGINES",
+    "INITIALISERS",
+    "LBFGS",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "SGD",
+    "Activation",
+    "AdaDelta",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Constant",
+    "CosLog",
+    "Cosine",
+    "CosineRestarts",
+    "Cost",
+    "DataError",
+    "DeltaruleError",
+    "Dense",
+    "DivergenceError",
+    "Ended",
+    "EpochEnded",
+    "Exponential",
+    "FileError",
+    "GradientDescent",
+    "Initialiser",
+    "Interval",
+    "InverseScaling",
+    "Lion",
+    "MissingExtraError",
+    "NAdam",
+    "Network",
+    "OneCycle",
+    "Optimizer",
+    "Pair",
+    "Plan",
+    "Progressed",
+    "RMSprop",
+    "ReduceOnPlateau",
+    "Regularisation",
+    "Result",
+    "Runner",
+    "ScaleRate",
+    "Schedule",
+    "SettingError",
+    "ShapeError",
+    "Started",
+    "StepDecay",
+    "StopTraining",
+    "Stopping",
+    "Training",
+    "TypeMismatchError",
+    "UnknownNameError",
+    "Warmup",
+    "__version__",
+    "start",
+    "train",
+]

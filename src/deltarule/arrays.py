@@ -1,0 +1,213 @@
+"""Arrays, of NumPy or JAX alike, and the one boundary where a caller's arrays are checked.
+
+Outside, examples are rows, as everywhere in Python; inside, they are columns, as the equations
+write them. :func:`columns` and :func:`rows` are the only places where the two meet.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
+
+Array: TypeAlias = Any
+"""An array of NumPy or of JAX: the mathematics is written once for both."""
+
+DTYPES = ("float32", "float64")
+
+
+def namespace(array: Array) -> Any:
+    """The module that an array's functions come from: ``numpy`` or ``jax.numpy``.
+
+    Examples
+    --------
+    >>> namespace(np.zeros(3)).__name__
+    'numpy'
+    """
+    return array.__array_namespace__()
+
+
+def columns(X: Array) -> Array:
+    """Examples as rows, ``(m, n)``, to examples as columns, ``(n, m)``: a view, no copy."""
+    return X.T
+
+
+def rows(A: Array) -> Array:
+    """Examples as columns, ``(n, m)``, back to examples as rows, ``(m, n)``: a view, no copy."""
+    return A.T
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64 as a NumPy dtype.
+
+    Raises
+    ------
+    SettingError
+        For any other dtype.
+    """
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.name not in DTYPES:
+        raise SettingError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}.")
+    return found
+
+
+def checked_matrix(
+    name: str, values: Any, *, width: int | None, dtype: np.dtype[Any], finite: bool = True
+) -> Array:
+    """A caller's table of numbers as an array ``(m, width)`` of `dtype`, copied only if need be.
+
+    A vector counts as one column where `width` is 1.
+
+    Parameters
+    ----------
+    name : str
+        What the caller calls it, for messages.
+    values : array_like, shape (m, width)
+        Numbers or booleans.
+    width : int or None
+        How many columns there must be; None for any number.
+    dtype : numpy.dtype
+        float32 or float64.
+    finite : bool
+        Whether NaN and infinity are refused.
+
+    Raises
+    ------
+    TypeMismatchError
+        For text, objects, complex numbers.
+    ShapeError
+        For the wrong number of dimensions or columns, or no rows.
+    DataError
+        For NaN or infinity, with the first place.
+
+    Examples
+    --------
+    >>> checked_matrix("X", [[1, 2], [3, 4]], width=2, dtype=np.dtype("float32")).shape
+    (2, 2)
+    """
+    array = _numeric(name, values)
+    if array.ndim == 1 and width == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2 or (width is not None and array.shape[1] != width):
+        wanted = "(rows, columns)" if width is None else f"(rows, {width})"
+        hint = " Put one example in each row."
+        if array.ndim == 1:
+            hint += f" For a single example write {name}[None, :]."
+        raise ShapeError(f"{name}: expected shape {wanted}, got {_shape(array)}.{hint}")
+    if array.shape[0] == 0:
+        raise ShapeError(f"{name}: expected at least one row, got shape {_shape(array)}.")
+    with np.errstate(over="ignore"):
+        array = np.asarray(array, dtype=dtype)
+    if finite and not np.isfinite(array.sum(dtype=np.float64)):
+        _refuse_infinite(name, array)
+    return array
+
+
+def checked_weights(weights: Any, m: int, dtype: np.dtype[Any]) -> Array:
+    """Example weights ``(m,)``: finite, none negative, not all zero; None stays None.
+
+    Raises
+    ------
+    ShapeError, TypeMismatchError, DataError
+        As :func:`checked_matrix`, and DataError for weights that are negative or all zero.
+    """
+    if weights is None:
+        return None
+    array = _numeric("weights", weights)
+    if array.shape != (m,):
+        raise ShapeError(
+            f"weights: expected one number an example, shape ({m},), got {_shape(array)}."
+        )
+    array = checked_matrix("weights", array, width=1, dtype=dtype)[:, 0]
+    if array.min() < 0:
+        raise DataError(
+            f"weights: expected none below zero, got {array.min()} in row {int(array.argmin())}."
+        )
+    if not array.any():
+        raise DataError("weights: all are zero, so there is nothing to learn from.")
+    return array
+
+
+def checked_number(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+    whole: bool = False,
+) -> None:
+    """Refuse a setting that is no number, not finite, not whole where it must be, or out of range.
+
+    Raises
+    ------
+    SettingError
+        With a message that says what is expected.
+
+    Examples
+    --------
+    >>> checked_number("SGD", "momentum", 0.9, low=0, high=1, open_high=True)
+    >>> checked_number("SGD", "momentum", 1.5, low=0, high=1, open_high=True)
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.SettingError: SGD(momentum=1.5): momentum must be a number, at least 0, ...
+    """
+    kind = numbers.Integral if whole else numbers.Real
+    good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    if good:
+        number = float(value)
+        good = (
+            math.isfinite(number)
+            and (low < number if open_low else low <= number)
+            and (number < high if open_high else number <= high)
+        )
+    if good:
+        return
+    wanted = ["a whole number" if whole else "a number"]
+    if low > -math.inf:
+        wanted.append(f"{'above' if open_low else 'at least'} {low:g}")
+    if high < math.inf:
+        wanted.append(f"{'below' if open_high else 'at most'} {high:g}")
+    raise SettingError(
+        f"{owner}({name}={value!r}): {name} must be {', '.join(wanted)}; got {value!r}."
+    )
+
+
+def _numeric(name: str, values: Any) -> Array:
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise TypeMismatchError(f"{name}: a sparse matrix is not read here; pass {name}.toarray().")
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of unequal length
+        raise ShapeError(
+            f"{name}: expected a rectangular table of numbers, got rows of unequal length."
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise TypeMismatchError(
+            f"{name}: expected numbers, got dtype {array.dtype}. "
+            "Turn text and categories into numbers first."
+        )
+    return array
+
+
+def _refuse_infinite(name: str, array: Array) -> None:
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        row, column = (int(i) for i in bad[0])
+        raise DataError(
+            f"{name}: expected finite numbers, got {array[row, column]} in row {row}, "
+            f"column {column} ({len(bad)} such in all). Fill or drop them first."
+        )
+
+
+def _shape(array: Array) -> str:
+    return str(tuple(int(n) for n in array.shape))

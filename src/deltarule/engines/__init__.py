@@ -1,0 +1,121 @@
+"""The choice of an engine: what computes a plan, by name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+from deltarule.engines.plan import Plan, Runner
+from deltarule.errors import SettingError
+from deltarule.network import Network, Parameters, checked_parameters
+from deltarule.optimizers import Optimizer
+from deltarule.regularisation import Regularisation
+from deltarule.tables import Table
+
+ENGINES: Table[str] = Table("engine", str, {"reference": "deltarule.engines.reference"})
+"""Engines by name, the preferred ones first: modules with ``refusal(plan)`` and ``start``."""
+
+
+class Choice(NamedTuple):
+    """An engine, and why it was chosen.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+        One clause, for people.
+    """
+
+    name: str
+    reason: str
+
+
+def choose(plan: Plan, engine: str = "auto") -> Choice:
+    """The engine for a plan: the one asked for, or with ``"auto"`` the first that covers it.
+
+    Raises
+    ------
+    UnknownNameError
+        For an engine that does not exist.
+    SettingError
+        Where the engine asked for does not cover the plan, with the reason.
+
+    Examples
+    --------
+    >>> from deltarule import Dense
+    >>> choose(Plan(Network(2, [Dense(1)])), "reference").name
+    'reference'
+    """
+    if engine != "auto":
+        ENGINES.entry(engine)
+        why_not = _module(engine).refusal(plan)
+        if why_not is not None:
+            raise SettingError(f"engine {engine!r} cannot run this plan: {why_not}")
+        return Choice(engine, "asked for")
+    refusals: list[str] = []
+    for name in ENGINES:
+        why_not = _module(name).refusal(plan)
+        if why_not is None:
+            return Choice(name, "; ".join(refusals) or "covers the plan")
+        refusals.append(f"{name} cannot: {why_not}")
+    raise SettingError("no engine can run this plan: " + "; ".join(refusals))
+
+
+def start(
+    network: Network,
+    *,
+    optimizer: Optimizer | str = "sgd",
+    regularisation: Regularisation | None = None,
+    engine: str = "auto",
+    dtype: Any = "float32",
+    seed: int = 0,
+    parameters: Parameters | None = None,
+) -> Runner:
+    """A runner for a loop of one's own: ``step``, ``step_from``, ``predict_into``, ``jacobian``.
+
+    Parameters
+    ----------
+    network : Network
+    optimizer : str or Optimizer
+    regularisation : Regularisation, optional
+    engine : str
+        ``"auto"`` or the name of an engine.
+    dtype : dtype
+        float32 or float64: what every array passed to the runner must be.
+    seed : int
+        Of initial parameters and dropout masks.
+    parameters : Parameters, optional
+        To begin from, in place of the initialisers'.
+
+    Returns
+    -------
+    Runner
+        See :class:`deltarule.engines.plan.Runner`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> network = dr.Network(3, [dr.Dense(4, "tanh"), dr.Dense(2)])
+    >>> runner = dr.start(network, optimizer=dr.SGD(1e-2))
+    >>> x, y = np.ones((1, 3), np.float32), np.zeros((1, 2), np.float32)
+    >>> cost = runner.step(x, y)
+    >>> runner.jacobian(x).shape
+    (1, 2, 3)
+    """
+    plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
+    return start_plan(plan, choose(plan, engine).name, parameters)
+
+
+def start_plan(plan: Plan, engine: str, parameters: Parameters | None = None) -> Runner:
+    """A runner for a plan on an engine, from given or initial parameters."""
+    if parameters is None:
+        parameters = plan.network.initial_parameters(plan.seed, plan.dtype)
+    else:
+        parameters = checked_parameters(plan.network, parameters, plan.dtype)
+    runner: Runner = _module(engine).start(plan, parameters)
+    return runner
+
+
+def _module(engine: str) -> Any:
+    return importlib.import_module(ENGINES.entries[engine])  # type: ignore[arg-type]

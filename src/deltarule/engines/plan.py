@@ -1,0 +1,197 @@
+"""What a training step needs, and the protocol that every engine answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from deltarule.arrays import Array, checked_dtype
+from deltarule.errors import SettingError
+from deltarule.network import Network, Parameters
+from deltarule.optimizers import OPTIMIZERS, Optimizer, State
+from deltarule.regularisation import Regularisation
+from deltarule.rng import checked_seed
+
+OptimizerState: TypeAlias = tuple[Mapping[str, State], ...]
+"""The optimizer's arrays of each parameter: ``state[0]["W"]`` is a tuple, one a slot."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a step needs, and nothing else.
+
+    Parameters
+    ----------
+    network : Network
+    optimizer : str or Optimizer
+    regularisation : Regularisation
+    dtype : dtype
+        float32 or float64.
+    seed : int
+        Of the dropout masks (and of the initial parameters, where none are given).
+
+    Raises
+    ------
+    SettingError
+        For settings that do not go together.
+
+    Examples
+    --------
+    >>> from deltarule import Dense
+    >>> Plan(Network(2, [Dense(1)]), "adam").optimizer.learning_rate
+    0.001
+    """
+
+    network: Network
+    optimizer: Optimizer | str = "sgd"
+    regularisation: Regularisation = field(default_factory=Regularisation)
+    dtype: Any = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checked_seed("Plan", self.seed)
+        object.__setattr__(self, "optimizer", OPTIMIZERS(self.optimizer))
+        object.__setattr__(self, "dtype", checked_dtype(self.dtype))
+        cost, rules = self.network.cost_row, self.regularisation
+        if rules.label_smoothing > 0 and cost.uniform is None:
+            raise SettingError(
+                f"label_smoothing={rules.label_smoothing:g} needs a cost of classes, such as "
+                f"'categorical_cross_entropy'; got {cost.name!r}."
+            )
+        if self.optimizer_row.full_batch:
+            self._check_full_batch()
+
+    @property
+    def optimizer_row(self) -> Optimizer:
+        """The optimizer's row."""
+        assert isinstance(self.optimizer, Optimizer)
+        return self.optimizer
+
+    def _check_full_batch(self) -> None:
+        rules = self.regularisation
+        stepping = {
+            "dropout": bool(self.network.dropout),
+            "clip_norm": rules.clip_norm is not None,
+            "clip_value": rules.clip_value is not None,
+            "max_norm": rules.max_norm is not None,
+            "decay": rules.decay > 0,
+        }
+        for name, used in stepping.items():
+            if used:
+                raise SettingError(
+                    f"{type(self.optimizer).__name__} minimises the cost of all the data and does "
+                    f"not go with {name}. Leave it out, or choose an optimizer that steps."
+                )
+
+
+class Statistics(NamedTuple):
+    """What a step did to each layer: arrays ``(steps, L)``, or ``(L,)`` for one step.
+
+    Attributes
+    ----------
+    gradient_norm : array
+        Of all derivatives of the layer.
+    update_ratio : array
+        Norm of the change of the layer's parameters over their norm.
+    dead : array
+        Share of the layer's units that no example of the batch sends any δ to.
+    """
+
+    gradient_norm: Array
+    update_ratio: Array
+    dead: Array
+
+
+class Trained(NamedTuple):
+    """What :meth:`Runner.train` returns.
+
+    Attributes
+    ----------
+    costs : float64 array, shape (steps,)
+        The cost of each batch before its update, penalties included; 0 for a batch without
+        weight. Where a cost is not finite, training stops before that update and it is the last.
+    statistics : Statistics or None
+        Per step, where asked for.
+    """
+
+    costs: np.ndarray
+    statistics: Statistics | None
+
+
+class RunnerState(NamedTuple):
+    """What a runner carries from step to step beside the parameters.
+
+    Attributes
+    ----------
+    step : int
+        How many steps it has made.
+    optimizer : OptimizerState
+        NumPy arrays of the parameters' shapes.
+    """
+
+    step: int
+    optimizer: OptimizerState
+
+
+class Runner(Protocol):
+    """A plan with parameters on an engine. Examples are rows in all that a caller passes.
+
+    ``X`` is ``(m, n[0])``, ``Y`` and ``dA`` are ``(m, n[L])``, ``weights`` ``(m,)``, all of the
+    plan's dtype and C-ordered where no copy is wanted. These methods check shape and dtype, not
+    values: :func:`deltarule.train` checks those once.
+    """
+
+    plan: Plan
+
+    def train(
+        self,
+        X: Array,
+        Y: Array,
+        order: Array,
+        batch_size: int,
+        learning_rates: Array,
+        weights: Array | None = None,
+        statistics: bool = False,
+    ) -> Trained:
+        """One step for every `batch_size` entries of `order`, an array of row numbers.
+
+        `learning_rates` has one number a batch; the last batch may be short.
+        """
+
+    def step(self, X: Array, Y: Array, weights: Array | None = None) -> float:
+        """One update from a batch, at the schedule's rate; returns the cost before it."""
+
+    def step_from(self, X: Array, dA: Array) -> None:
+        """One update from the caller's own ∂(summed loss)/∂A[L]: Eq. 10 begins there."""
+
+    def predict(self, X: Array) -> Array:
+        """A[L] as rows, ``(m, n[L])``, without dropout."""
+
+    def predict_into(self, X: Array, out: Array) -> None:
+        """The same, written into an array of the caller's."""
+
+    def jacobian(self, X: Array) -> Array:
+        """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
+
+    def cost(
+        self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
+    ) -> float:
+        """The cost without dropout; without penalties and smoothing where not `penalised`."""
+
+    def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:
+        """The derivatives of the penalised cost by every parameter, without dropout or clipping."""
+
+    def parameters(self) -> Parameters:
+        """A copy, as NumPy arrays."""
+
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Put parameters (back)."""
+
+    def state(self) -> RunnerState:
+        """A copy of what it carries beside the parameters."""
+
+    def set_state(self, state: RunnerState) -> None:
+        """Put a state back: training goes on as if it had not been interrupted."""

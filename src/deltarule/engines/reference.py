@@ -1,0 +1,238 @@
+"""The reference engine: the equations called literally, on NumPy. The oracle; never optimised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array, columns, rows
+from deltarule.engines.plan import Plan, RunnerState, Statistics, Trained
+from deltarule.engines.step import (
+    cost_of,
+    gradients_of,
+    initial_state,
+    masks_of,
+    smoothed,
+    training_step,
+    updated,
+    weight_of,
+)
+from deltarule.errors import ShapeError, TypeMismatchError
+from deltarule.network import (
+    Masks,
+    Parameters,
+    feed_forward,
+    input_jacobian,
+    output_delta,
+    output_loss,
+)
+
+# Overflow is not lost: a cost that is not finite ends the run, with step and layer.
+_QUIET = {"over": "ignore", "under": "ignore", "divide": "ignore", "invalid": "ignore"}
+
+
+def refusal(plan: Plan) -> str | None:
+    """Why this engine cannot run a plan: it can run every plan."""
+    return None
+
+
+class ReferenceRunner:
+    """The protocol of :class:`~deltarule.engines.plan.Runner`, in NumPy.
+
+    Parameters
+    ----------
+    plan : Plan
+    parameters : Parameters
+        Of the plan's dtype; copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> runner = dr.start(dr.Network(2, [dr.Dense(1)]), optimizer="sgd", dtype="float64")
+    >>> X, Y = np.array([[1.0, 2.0]]), np.array([[3.0]])
+    >>> runner.step(X, Y) > runner.step(X, Y)
+    True
+    """
+
+    def __init__(self, plan: Plan, parameters: Parameters) -> None:
+        self.plan = plan
+        self._step = 0
+        self._parameters: Parameters = ()
+        self.set_parameters(parameters)
+        self._state = initial_state(plan, self._parameters)
+
+    def train(
+        self,
+        X: Array,
+        Y: Array,
+        order: Array,
+        batch_size: int,
+        learning_rates: Array,
+        weights: Array | None = None,
+        statistics: bool = False,
+    ) -> Trained:
+        """One step for every `batch_size` entries of `order`."""
+        self._check(X, Y, weights)
+        batches = -(-len(order) // batch_size)
+        if len(learning_rates) != batches:
+            raise ShapeError(
+                f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
+            )
+        if len(order) and not (order.min() >= 0 and order.max() < len(X)):
+            raise ShapeError(f"order: expected row numbers 0 to {len(X) - 1}.")
+        costs, found = [], []
+        for batch, rate in enumerate(learning_rates):
+            chosen = order[batch * batch_size : (batch + 1) * batch_size]
+            s = None if weights is None else weights[chosen]
+            cost, own = self._update(X[chosen], Y[chosen], s, float(rate), statistics)
+            costs.append(cost)
+            if own is not None:
+                found.append(own)
+            if not np.isfinite(cost):
+                break
+        stacked = Statistics(*map(np.array, zip(*found, strict=True))) if found else None
+        return Trained(np.array(costs, dtype=np.float64), stacked)
+
+    def step(self, X: Array, Y: Array, weights: Array | None = None) -> float:
+        """One update from a batch, at the schedule's rate; returns the cost before it."""
+        self._check(X, Y, weights)
+        return self._update(X, Y, weights, self._scheduled_rate(), False)[0]
+
+    def step_from(self, X: Array, dA: Array) -> None:
+        """One update from the caller's own ∂(summed loss)/∂A[L]."""
+        self._check(X, dA, None, name="dA")
+        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+            network, A0, masks = self.plan.network, columns(X), self._masks(len(X))
+            caches = feed_forward(network, self._parameters, A0, masks)
+            delta = network.layers[-1].delta(columns(dA), caches[-1])
+            gradients, _ = gradients_of(self.plan, self._parameters, caches, delta, len(X), masks)
+            self._parameters, self._state = updated(
+                self.plan,
+                self._parameters,
+                gradients,
+                self._state,
+                self._scalar(self._step),
+                self._scalar(self._scheduled_rate()),
+            )
+        self._step += 1
+
+    def predict(self, X: Array) -> Array:
+        """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        self._check(X, None, None)
+        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+            caches = feed_forward(self.plan.network, self._parameters, columns(X))
+        return np.ascontiguousarray(rows(caches[-1].A))
+
+    def predict_into(self, X: Array, out: Array) -> None:
+        """The same, written into `out`."""
+        self._check(X, out, None, name="out")
+        out[...] = self.predict(X)
+
+    def jacobian(self, X: Array) -> Array:
+        """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
+        self._check(X, None, None)
+        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+            return input_jacobian(self.plan.network, self._parameters, columns(X))
+
+    def cost(
+        self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
+    ) -> float:
+        """The cost without dropout."""
+        self._check(X, Y, weights)
+        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+            A0, targets = columns(X), columns(Y)
+            output = feed_forward(self.plan.network, self._parameters, A0)[-1]
+            if not penalised:
+                loss = output_loss(self.plan.network, output, targets).astype(np.float64)
+                return float(np.average(loss, weights=weights))
+            targets, m = smoothed(self.plan, targets), weight_of(A0, weights)
+            return float(cost_of(self.plan, self._parameters, output, targets, weights, m))
+
+    def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:
+        """The derivatives of the penalised cost by every parameter."""
+        self._check(X, Y, weights)
+        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+            A0, network = columns(X), self.plan.network
+            caches = feed_forward(network, self._parameters, A0)
+            delta = output_delta(network, caches[-1], smoothed(self.plan, columns(Y)), weights)
+            m = weight_of(A0, weights)
+            return gradients_of(self.plan, self._parameters, caches, delta, m)[0]
+
+    def parameters(self) -> Parameters:
+        """A copy, as NumPy arrays."""
+        return tuple({name: W.copy() for name, W in layer.items()} for layer in self._parameters)
+
+    def set_parameters(self, parameters: Parameters) -> None:
+        """Put parameters (back)."""
+        self._parameters = tuple(
+            {name: np.array(W, dtype=self.plan.dtype) for name, W in layer.items()}
+            for layer in parameters
+        )
+
+    def state(self) -> RunnerState:
+        """A copy of step and optimizer state."""
+        return RunnerState(self._step, _copied(self._state))
+
+    def set_state(self, state: RunnerState) -> None:
+        """Put a state back."""
+        self._step, self._state = state.step, _copied(state.optimizer)
+
+    def _update(
+        self, X: Array, Y: Array, s: Array | None, rate: float, statistics: bool
+    ) -> tuple[float, Statistics | None]:
+        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+            stepped = training_step(
+                self.plan,
+                self._parameters,
+                self._state,
+                columns(X),
+                columns(Y),
+                s,
+                self._scalar(self._step),
+                self._scalar(rate),
+                self._masks(len(X)),
+                statistics,
+            )
+        if np.isfinite(stepped.cost):  # else the parameters stay as they were before it
+            self._parameters, self._state = stepped.parameters, stepped.state
+            self._step += 1
+        return float(stepped.cost), stepped.statistics
+
+    def _masks(self, m: int) -> Masks:
+        return masks_of(self.plan, np, self._step, np.arange(m, dtype=np.uint32))
+
+    def _scalar(self, value: float) -> Any:
+        return self.plan.dtype.type(value)
+
+    def _scheduled_rate(self) -> float:
+        return float(self.plan.optimizer_row.schedule(self._step))
+
+    def _check(self, X: Array, Y: Array | None, weights: Array | None, name: str = "Y") -> None:
+        network = self.plan.network
+        expected: list[tuple[str, Array, tuple[int, ...]]] = [("X", X, (len(X), network.inputs))]
+        if Y is not None:
+            expected.append((name, Y, (len(X), network.outputs)))
+        if weights is not None:
+            expected.append(("weights", weights, (len(X),)))
+        for label, array, shape in expected:
+            if not isinstance(array, np.ndarray) or array.dtype != self.plan.dtype:
+                got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+                raise TypeMismatchError(
+                    f"{label}: expected an array of {self.plan.dtype}, got {got}."
+                )
+            if array.shape != shape or len(array) == 0:
+                raise ShapeError(f"{label}: expected shape {shape}, got {array.shape}.")
+
+
+def start(plan: Plan, parameters: Parameters) -> ReferenceRunner:
+    """A runner of this engine."""
+    return ReferenceRunner(plan, parameters)
+
+
+def _copied(state: Any) -> Any:
+    return tuple(
+        {name: tuple(array.copy() for array in arrays) for name, arrays in layer.items()}
+        for layer in state
+    )

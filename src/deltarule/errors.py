@@ -1,0 +1,117 @@
+"""Every error this package raises.
+
+::
+
+    DeltaruleError
+    ├── SettingError            ValueError       a size, rate or combination that cannot be
+    │   └── UnknownNameError    LookupError      a name that no table holds
+    ├── ShapeError              ValueError       an array whose shape does not fit
+    ├── TypeMismatchError       TypeError        an array or object of the wrong type
+    ├── DataError               ValueError       unusable data: NaN, no rows, a missing column
+    ├── FileError               OSError          a file missing, foreign, truncated, unwritable
+    ├── MissingExtraError       ImportError      an optional dependency that is not installed
+    └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
+
+Each message says what was wrong, what was expected, what was got, and what to do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class DeltaruleError(Exception):
+    """The root: ``except DeltaruleError`` catches whatever this package raises on purpose.
+
+    Examples
+    --------
+    >>> import deltarule
+    >>> try:
+    ...     deltarule.Dense(-3)
+    ... except deltarule.DeltaruleError as error:
+    ...     print(error)
+    Dense(units=-3): units must be a whole number, at least 1; got -3.
+    """
+
+
+class SettingError(DeltaruleError, ValueError):
+    """A size, rate, option, or combination of them, that cannot be."""
+
+
+class UnknownNameError(SettingError, LookupError):
+    """A name that no table holds; the message suggests the nearest."""
+
+
+class ShapeError(DeltaruleError, ValueError):
+    """An array whose shape does not fit the network or its fellow arrays."""
+
+
+class TypeMismatchError(DeltaruleError, TypeError):
+    """An array or object of the wrong type."""
+
+
+class DataError(DeltaruleError, ValueError):
+    """Data that cannot be used: NaN, a column that is not there, no rows."""
+
+
+class FileError(DeltaruleError, OSError):
+    """A file that is missing, empty, foreign, truncated or cannot be written."""
+
+
+class MissingExtraError(DeltaruleError, ImportError):
+    """An optional dependency that is not installed; the message names the extra."""
+
+
+class DivergenceError(DeltaruleError, ArithmeticError):
+    """A training run whose numbers stopped being finite.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do.
+    step : int
+        The first step (counted from 1) whose cost was not finite.
+    layer : int or None
+        The first layer (1 to L) that holds a number that is not finite; None for the cost.
+    quantity : str
+        What was not finite there: ``"W"``, ``"b"``, ``"Z"``, ``"A"`` or ``"cost"``.
+    """
+
+    def __init__(self, message: str, *, step: int, layer: int | None, quantity: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.layer = layer
+        self.quantity = quantity
+
+
+def require(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import an optional dependency, or raise :class:`MissingExtraError` that names its extra.
+
+    Parameters
+    ----------
+    module : str
+        The module to import.
+    extra : str
+        The extra of this package that installs it.
+    purpose : str
+        What needs it, for the message.
+
+    Raises
+    ------
+    MissingExtraError
+        Where the module cannot be found.
+
+    Examples
+    --------
+    >>> require("numpy", "all", "arithmetic").__name__
+    'numpy'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or module).split(".")[0]
+        raise MissingExtraError(
+            f'{purpose} needs the package "{missing}", which is not installed. '
+            f'Run: pip install "deltarule[{extra}]"'
+        ) from error

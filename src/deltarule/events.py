@@ -1,0 +1,158 @@
+"""What a training run says while it runs, and what a listener may answer.
+
+The loop yields these events; progress bars, logs and callbacks consume them. A callback is any
+callable of one event; it may return an action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from deltarule.engines.plan import Plan, Statistics
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run begins.
+
+    Attributes
+    ----------
+    plan : Plan
+    engine, engine_reason : str
+        What computes it, and why that was chosen.
+    rows, validation_rows : int
+        Examples to train on and to judge by.
+    batch_size, steps_per_epoch : int
+    epochs : int
+        At most so many.
+    """
+
+    plan: Plan
+    engine: str
+    engine_reason: str
+    rows: int
+    validation_rows: int
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Some steps of an epoch are done.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    step : int
+        Steps of this epoch so far.
+    steps_per_epoch : int
+    cost : float
+        Mean over the steps since the last such event.
+    """
+
+    epoch: int
+    step: int
+    steps_per_epoch: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch is done.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    step : int
+        Steps of the run so far.
+    cost : float
+        Mean of the batches' costs over the epoch, penalties included, each before its update.
+    validation_cost : float or None
+        Cost on the validation data after the epoch, without penalties.
+    figure : float or None
+        The metric on the validation data, where one is used; higher is better.
+    learning_rate : float
+        Of the epoch's last step.
+    gradient_norm : float or None
+        Norm of the gradient over all training data, where a stopping rule needs it.
+    seconds : float
+        Since the run began.
+    best : bool
+        Whether this epoch is the best so far, by figure or validation cost.
+    statistics : Statistics or None
+        Per step, where asked for.
+    """
+
+    epoch: int
+    step: int
+    cost: float
+    validation_cost: float | None = None
+    figure: float | None = None
+    learning_rate: float = 0.0
+    gradient_norm: float | None = None
+    seconds: float = 0.0
+    best: bool = False
+    statistics: Statistics | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over.
+
+    Attributes
+    ----------
+    reason : str
+        Which rule said *converged*: ``"gradient_norm"``, ``"tolerance"``, ``"patience"``,
+        ``"epochs"``, ``"seconds"``, ``"callback"``, or ``"driver"`` (L-BFGS's own).
+    text : str
+        The same as a sentence.
+    epochs : int
+        How many were done.
+    best_epoch : int or None
+        The epoch whose parameters were restored; None where there is no validation data.
+    seconds : float
+    """
+
+    reason: str
+    text: str
+    epochs: int
+    best_epoch: int | None
+    seconds: float
+
+
+Event: TypeAlias = Started | Progressed | EpochEnded | Ended
+
+
+@dataclass(frozen=True)
+class StopTraining:
+    """A callback's answer: end after this epoch.
+
+    Attributes
+    ----------
+    text : str
+        Why, for the result.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ScaleRate:
+    """A callback's answer: multiply all further learning rates.
+
+    Attributes
+    ----------
+    factor : float
+        Above 0.
+    """
+
+    factor: float
+
+
+Action: TypeAlias = StopTraining | ScaleRate
+Callback: TypeAlias = Callable[[Event], Action | None]
