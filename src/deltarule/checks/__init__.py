@@ -1,0 +1,20 @@
+"""Every equation beside central differences: the source's numbers, our code, how far apart.
+
+``deltarule equations --check`` prints what :func:`check_all` finds; :func:`check_gradients` asks
+the same of a network, data and parameters of one's own.
+"""
+
+from deltarule.checks.cases import TOLERANCE, Checked, check_all
+from deltarule.checks.catalogue import EQUATIONS, Equation
+from deltarule.checks.differences import central_difference, check_gradients, relative_error
+
+__all__ = [
+    "EQUATIONS",
+    "TOLERANCE",
+    "Checked",
+    "Equation",
+    "central_difference",
+    "check_all",
+    "check_gradients",
+    "relative_error",
+]
