@@ -7,14 +7,17 @@ the same of a network, data and parameters of one's own.
 from deltarule.checks.cases import TOLERANCE, Checked, check_all
 from deltarule.checks.catalogue import EQUATIONS, Equation
 from deltarule.checks.differences import central_difference, check_gradients, relative_error
+from deltarule.checks.worked import WorkedExample, worked_example
 
 __all__ = [
     "EQUATIONS",
     "TOLERANCE",
     "Checked",
     "Equation",
+    "WorkedExample",
     "central_difference",
     "check_all",
     "check_gradients",
     "relative_error",
+    "worked_example",
 ]
