@@ -1,0 +1,50 @@
+"""How the documentation is built: ``make docs``. No page asks the network for anything."""
+
+import sys
+from pathlib import Path
+
+import deltarule
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "deltarule"
+author = "the deltarule authors"
+copyright = author
+version = release = deltarule.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "mathml",  # TeX -> MathML while building
+    "code_of",  # the code of a function beside its equation
+    "inline_figures",  # SVG into the page, so that it takes the page's colours
+    "offline",  # fails a build whose pages would ask the network
+]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+root_doc = "index"
+language = "en"
+
+myst_enable_extensions = ["dollarmath"]
+myst_dmath_double_inline = True
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "deltarule"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["deltarule.css"]
+html_show_sphinx = False
+html_show_copyright = False
+html_copy_source = False
+html_theme_options = {"navigation_with_keys": True}
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say types and shapes
+autodoc_class_signature = "mixed"
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+add_module_names = False
+python_maximum_signature_line_length = 80
