@@ -48,7 +48,8 @@ OPTAX = {
 }
 
 
-LIMIT = {"adagrad": 1e-6}  # optax has no ε outside the root, so ours is small and seen
+# Where optax puts ε elsewhere (AdaGrad: nowhere; Adamax: within the maximum), it is seen.
+LIMIT = {"adagrad": 1e-6, "adamax": 1e-7}
 
 
 def walk(optimizer, dtype="float64", regularisation=None, network=None):

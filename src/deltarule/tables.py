@@ -23,7 +23,8 @@ def nearest(name: str, known: list[str]) -> str:
     import difflib  # only a mistake needs it
 
     folded = {other.lower(): other for other in reversed(known)}
-    match = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.5)
+    swapped = [other for other in folded if sorted(other) == sorted(name.lower())]
+    match = swapped or difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.5)
     return f" Did you mean {folded[match[0]]!r}?" if match else ""
 
 

@@ -1,0 +1,324 @@
+"""The training process: batches, validation, *converged?*, events, divergence."""
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule import training as training_module
+from deltarule.events import Ended, EpochEnded, Progressed, Started
+
+LINE = dr.Network(2, [dr.Dense(1)], "mse")
+
+
+def line(m=40, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((m, 2))
+    return X, X @ [1.0, -2.0] + 0.5 + noise * rng.standard_normal(m)
+
+
+def fit(network=LINE, data=None, **settings):
+    X, Y = data or line()
+    settings = {"optimizer": dr.SGD(0.05), "epochs": 20, "dtype": "float64"} | settings
+    return dr.train(network, X, Y, engine="reference", **settings)
+
+
+def costs(result):
+    return [event.cost for event in result.history]
+
+
+def same(one, other):
+    return all(
+        (a[part] == b[part]).all()
+        for a, b in zip(one.parameters, other.parameters, strict=True)
+        for part in a
+    )
+
+
+def test_learns_a_line():
+    result = fit(epochs=200)
+    W, b = result.parameters[0]["W"], result.parameters[0]["b"]
+    np.testing.assert_allclose(W, [[1.0, -2.0]], atol=1e-6)
+    np.testing.assert_allclose(b, [[0.5]], atol=1e-6)
+    np.testing.assert_allclose(result.predict([[1.0, 1.0]]), [[-0.5]], atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    network = dr.Network(2, [dr.Dense(8, "relu", dropout=0.2), dr.Dense(1)])
+    one, other = (fit(network, validation=0.2, seed=3) for _ in range(2))
+    assert same(one, other)
+    assert costs(one) == costs(other)
+    assert not same(one, fit(network, validation=0.2, seed=4))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40, 1000, None])
+def test_batches(batch_size):
+    result = fit(batch_size=batch_size, epochs=3, optimizer=dr.SGD(0.01))
+    steps = -(-40 // min(batch_size or 40, 40))
+    assert [event.step for event in result.history] == [steps, 2 * steps, 3 * steps]
+    assert costs(result)[-1] < costs(result)[0]
+
+
+def test_every_example_once_an_epoch_in_a_new_order():
+    seen = []
+
+    class Spy:
+        def __init__(self, runner):
+            self.runner = runner
+
+        def __getattr__(self, name):
+            return getattr(self.runner, name)
+
+        def train(self, X, Y, order, *rest):
+            seen.append(order.copy())
+            return self.runner.train(X, Y, order, *rest)
+
+    for shuffle in (True, False):
+        seen.clear()
+        X, Y = line()
+        run = dr.Training(LINE, X, Y, epochs=3, shuffle=shuffle, batch_size=7, engine="reference")
+        run.runner = Spy(run.runner)
+        list(run)
+        assert [sorted(order) for order in seen] == [list(range(40))] * 3
+        assert (len({tuple(order) for order in seen}) == 3) == shuffle
+
+
+def test_the_epochs_cost_is_the_mean_over_examples():
+    """A short last batch counts by its size, weights by their sum."""
+    X, Y = line(m=5)
+    still = dr.GradientDescent(0.0)
+    result = fit(data=(X, Y), batch_size=2, epochs=1, optimizer=still)
+    expected = ((result.predict(X)[:, 0] - Y) ** 2).mean()
+    assert costs(result)[0] == pytest.approx(expected)
+    weights = np.array([1.0, 0, 3, 0, 0.5])
+    result = fit(data=(X, Y), batch_size=2, epochs=1, optimizer=still, weights=weights)
+    expected = np.average((result.predict(X)[:, 0] - Y) ** 2, weights=weights)
+    assert costs(result)[0] == pytest.approx(expected)
+
+
+def test_chunks_change_no_number(monkeypatch):
+    whole = fit(batch_size=2)
+    monkeypatch.setattr(training_module, "_FIRST_CHUNK", 3)
+    monkeypatch.setattr(training_module, "_CHUNK_SECONDS", 1e-9)
+    chopped = fit(batch_size=2)
+    assert same(whole, chopped)
+    assert costs(whole) == costs(chopped)
+
+
+class TestConverged:
+    def test_epoch_limit(self):
+        result = fit(epochs=5)
+        assert (result.stopped_because, len(result.history)) == ("epochs", 5)
+
+    def test_gradient_norm(self):
+        result = fit(stopping=dr.Stopping(epochs=1000, gradient_norm=1e-3), epochs=None)
+        assert result.stopped_because == "gradient_norm"
+        assert result.history[-1].gradient_norm < 1e-3 <= result.history[-2].gradient_norm
+
+    def test_tolerance(self):
+        rule = dr.Stopping(epochs=1000, tolerance=1e-6, tolerance_epochs=3)
+        result = fit(stopping=rule, epochs=None)
+        assert result.stopped_because == "tolerance"
+        best = np.minimum.accumulate(costs(result))
+        gains = best[:-1] - costs(result)[1:]
+        assert (gains[-3:] <= 1e-6).all()
+        assert not any((gains[i : i + 3] <= 1e-6).all() for i in range(len(gains) - 3))
+
+    def test_patience_restores_the_best_epoch(self):
+        network = dr.Network(2, [dr.Dense(50, "tanh"), dr.Dense(1)])
+        X, Y = line(m=30, noise=2.0)
+        test = line(m=200, noise=2.0, seed=9)
+        result = fit(
+            network,
+            (X, Y),
+            optimizer=dr.Adam(0.02),
+            validation=test,
+            stopping=dr.Stopping(epochs=500, patience=5),
+            epochs=None,
+        )
+        assert result.stopped_because == "patience"
+        validation = [event.validation_cost for event in result.history]
+        assert result.best_epoch == int(np.argmin(validation)) + 1
+        assert len(result.history) == result.best_epoch + 5
+        restored = ((result.predict(test[0])[:, 0] - test[1]) ** 2).mean()
+        assert restored == pytest.approx(min(validation))
+        assert [e.epoch for e in result.history if e.best][-1] == result.best_epoch
+
+    def test_a_metric_of_ones_own_judges(self):
+        def closeness(truth, prediction):
+            assert truth.shape == prediction.shape == (8, 1)
+            return -abs(truth - prediction).max()
+
+        result = fit(validation=0.2, metric=closeness, epochs=10)
+        figures = [event.figure for event in result.history]
+        assert result.best_epoch == int(np.argmax(figures)) + 1
+
+    def test_time_limit(self):
+        rule = dr.Stopping(epochs=10**9, seconds=0.05)
+        assert fit(stopping=rule, epochs=None).stopped_because == "seconds"
+
+    def test_each_verdict_is_a_sentence(self):
+        for settings in ({"epochs": 1}, {"stopping": dr.Stopping(epochs=9, tolerance=1e9)}):
+            assert len(fit(**({"epochs": None} | settings)).stopped_text.split()) > 3
+
+
+class TestValidation:
+    def test_a_fraction_is_held_out(self):
+        X, Y = line()
+        run = dr.Training(LINE, X, Y, validation=0.25, engine="reference", dtype="float64")
+        rows = np.concatenate([run.data.X, run.validation.X])
+        assert (len(run.data.X), len(run.validation.X)) == (30, 10)
+        assert sorted(map(tuple, rows)) == sorted(map(tuple, X))
+
+    def test_without_it_the_last_epoch_stays(self):
+        assert fit().best_epoch is None
+
+    def test_its_cost_has_no_penalty(self):
+        X, Y = line()
+        result = fit(validation=(X, Y), regularisation=dr.Regularisation(l2=10.0), epochs=1)
+        expected = ((result.predict(X)[:, 0] - Y) ** 2).mean()
+        assert result.history[0].validation_cost == pytest.approx(expected)
+
+    def test_weights_of_its_own(self):
+        X, Y = line()
+        weights = np.arange(40.0)
+        result = fit(validation=(X, Y, weights), epochs=1)
+        expected = np.average((result.predict(X)[:, 0] - Y) ** 2, weights=weights)
+        assert result.history[0].validation_cost == pytest.approx(expected)
+
+
+class TestEvents:
+    def test_their_order(self):
+        X, Y = line()
+        run = dr.Training(LINE, X, Y, epochs=2, engine="reference")
+        kinds = [type(event) for event in run]
+        assert kinds == [Started, EpochEnded, EpochEnded, Ended]
+
+    def test_progress_within_a_long_epoch(self, monkeypatch):
+        monkeypatch.setattr(training_module, "_FIRST_CHUNK", 8)
+        monkeypatch.setattr(training_module, "_CHUNK_SECONDS", 1e-9)
+        X, Y = line()
+        events = list(dr.Training(LINE, X, Y, epochs=1, batch_size=1, engine="reference"))
+        progress = [event for event in events if isinstance(event, Progressed)]
+        assert progress[0].step == 8
+        assert [p.step for p in progress] == sorted({p.step for p in progress})
+        assert progress[-1].step < progress[-1].steps_per_epoch == 40
+
+    def test_a_callback_may_stop(self):
+        def enough(event):
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                return dr.StopTraining("three are enough")
+            return None
+
+        result = fit(callbacks=[enough])
+        assert (result.stopped_because, result.stopped_text) == ("callback", "three are enough")
+        assert len(result.history) == 3
+
+    def test_a_callback_may_scale_the_rate(self):
+        def halve(event):
+            return dr.ScaleRate(0.5) if isinstance(event, EpochEnded) else None
+
+        rates = [event.learning_rate for event in fit(callbacks=[halve], epochs=3).history]
+        assert rates == pytest.approx([0.05, 0.025, 0.0125])
+
+    def test_plateau(self):
+        plateau = dr.ReduceOnPlateau(factor=0.1, patience=3, improvement=1e-3)
+        rates = [e.learning_rate for e in fit(callbacks=[plateau], epochs=60).history]
+        assert rates[0] == 0.05
+        assert rates[-1] < 0.05
+        assert rates == sorted(rates, reverse=True)
+        assert rates[-1] >= 0.05 * 1e-3
+
+    def test_statistics_on_request(self):
+        assert fit().history[0].statistics is None
+        result = fit(statistics=True, batch_size=10, epochs=2)
+        assert result.history[0].statistics.gradient_norm.shape == (4, 1)
+
+
+class TestFullBatchDriver:
+    def test_lbfgs_converges(self):
+        result = fit(optimizer="lbfgs", epochs=100)
+        assert result.stopped_because == "driver"
+        np.testing.assert_allclose(result.parameters[0]["W"], [[1, -2]], atol=1e-4)
+        assert costs(result) == sorted(costs(result), reverse=True)
+
+    def test_lbfgs_keeps_to_the_epoch_limit_and_the_best_epoch(self):
+        network = dr.Network(2, [dr.Dense(30, "tanh"), dr.Dense(1)])
+        X, Y = line(m=20, noise=2.0)
+        test = line(m=200, noise=2.0, seed=9)
+        result = fit(network, (X, Y), optimizer="lbfgs", epochs=30, validation=test)
+        assert result.stopped_because == "epochs"
+        assert len(result.history) == 30
+        validation = [event.validation_cost for event in result.history]
+        assert result.best_epoch == int(np.argmin(validation)) + 1
+
+    def test_lbfgs_with_penalty_and_weights(self):
+        X, Y = line(noise=0.5)
+        weights = np.linspace(0, 1, 40)
+        rules = dr.Regularisation(l2=0.3)
+        result = fit(
+            data=(X, Y), optimizer="lbfgs", weights=weights, regularisation=rules, epochs=200
+        )
+        A = np.c_[X, np.ones(40)]
+        H = 2 * (A.T * weights) @ A / weights.sum() + 0.3 * np.diag([1, 1, 0])
+        expected = np.linalg.solve(H, 2 * (A.T * weights) @ Y / weights.sum())
+        np.testing.assert_allclose(result.parameters[0]["W"][0], expected[:2], atol=1e-4)
+
+    def test_lbfgs_does_not_step(self):
+        runner = dr.start(LINE, optimizer="lbfgs", engine="reference")
+        x, y = np.zeros((1, 2), "float32"), np.zeros((1, 1), "float32")
+        with pytest.raises(dr.SettingError, match="does not step by batches"):
+            runner.step(x, y)
+
+
+class TestDivergence:
+    def test_names_step_layer_quantity_and_advice(self):
+        with pytest.raises(dr.DivergenceError, match="Lower the learning rate") as caught:
+            fit(optimizer=dr.SGD(1e30), batch_size=10)
+        error = caught.value
+        assert 1 < error.step <= 40
+        assert (error.layer, error.quantity) in {(1, "W"), (1, "b"), (1, "Z"), (None, "cost")}
+        assert isinstance(error, ArithmeticError)
+
+    def test_the_last_step_of_an_epoch_is_looked_at_too(self):
+        with pytest.raises(dr.DivergenceError):
+            fit(optimizer=dr.GradientDescent(1e308), batch_size=None, epochs=1)
+
+    def test_the_first_layer_is_named(self):
+        network = dr.Network(2, [dr.Dense(3), dr.Dense(3, "exp"), dr.Dense(1)])
+        start = [dict(p) for p in network.initial_parameters(0, "float64")]
+        start[1]["b"] += 800.0
+        with pytest.raises(dr.DivergenceError, match="A of layer 2") as caught:
+            fit(network, parameters=tuple(start))
+        assert (caught.value.step, caught.value.layer, caught.value.quantity) == (1, 2, "A")
+
+
+def test_class_labels_are_one_hot_targets():
+    X = np.random.default_rng(0).standard_normal((30, 4))
+    labels = np.arange(30) % 3
+    network = dr.Network(4, [dr.Dense(3, "softmax")], "categorical_cross_entropy")
+    one = dr.train(network, X, labels, epochs=2, engine="reference")
+    other = dr.train(network, X, np.eye(3)[labels], epochs=2, engine="reference")
+    assert same(one, other)
+
+
+def test_a_run_starts_from_given_parameters_and_leaves_them_alone():
+    start = LINE.initial_parameters(9, "float64")
+    before = start[0]["W"].copy()
+    result = fit(parameters=start, optimizer=dr.SGD(0.0), epochs=1)
+    np.testing.assert_array_equal(result.parameters[0]["W"], before)
+    fit(parameters=start, epochs=1)
+    np.testing.assert_array_equal(start[0]["W"], before)
+
+
+def test_the_callers_data_are_not_copied_where_they_fit():
+    X, Y = np.zeros((10, 2), "float32"), np.zeros((10, 1), "float32")
+    run = dr.Training(LINE, X, Y, engine="reference")
+    assert np.shares_memory(run.data.X, X)
+    assert np.shares_memory(run.data.Y, Y)
+
+
+def test_a_schedule_is_bound_to_the_run():
+    result = fit(optimizer=dr.SGD(dr.Cosine(0.1)), batch_size=None, epochs=10)
+    rates = [event.learning_rate for event in result.history]
+    expected = [0.1 * 0.5 * (1 + np.cos(np.pi * k / 10)) for k in range(10)]
+    assert rates == pytest.approx(expected)
