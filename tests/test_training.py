@@ -263,6 +263,30 @@ class TestFullBatchDriver:
         expected = np.linalg.solve(H, 2 * (A.T * weights) @ Y / weights.sum())
         np.testing.assert_allclose(result.parameters[0]["W"][0], expected[:2], atol=1e-4)
 
+    def test_lbfgs_listens_to_callbacks(self):
+        network = dr.Network(2, [dr.Dense(30, "tanh"), dr.Dense(1)])
+        seen = []
+
+        def enough(event):
+            if isinstance(event, EpochEnded):
+                seen.append(event.epoch)
+                if event.epoch == 4:
+                    return dr.StopTraining("four are enough")
+            return None
+
+        result = fit(network, line(noise=1.0), optimizer="lbfgs", epochs=50, callbacks=[enough])
+        assert seen == [1, 2, 3, 4]
+        assert result.stopped_text == "four are enough"
+
+    def test_lbfgs_ends_where_nobody_listens_any_more(self):
+        X, Y = line(noise=1.0)
+        network = dr.Network(2, [dr.Dense(30, "tanh"), dr.Dense(1)])
+        run = dr.Training(network, X, Y, optimizer="lbfgs", engine="reference")
+        for event in run:
+            if isinstance(event, EpochEnded):
+                break
+        assert len(run.history) == 1
+
     def test_lbfgs_does_not_step(self):
         runner = dr.start(LINE, optimizer="lbfgs", engine="reference")
         x, y = np.zeros((1, 2), "float32"), np.zeros((1, 1), "float32")

@@ -7,8 +7,10 @@ yields typed events and holds no mathematics of the network.
 
 from __future__ import annotations
 
+import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -368,35 +370,50 @@ class Training:
     # ------------------------------------------------------------------------ all the data
 
     def _drive(self, optimizer: LBFGS) -> Iterator[Event]:
-        """L-BFGS: its iterations run in SciPy; their events are yielded when it is done."""
-        events: list[Event] = []
+        """L-BFGS: SciPy works in a thread, so that its iterations are events as they happen."""
         template = self.runner.parameters()
+        iterates: queue.Queue[np.ndarray | None] = queue.Queue()
+        go_on: queue.Queue[bool] = queue.Queue()
 
         def cost_and_gradient(vector: np.ndarray) -> tuple[float, np.ndarray]:
             self.runner.set_parameters(_unflattened(vector, template))
-            cost = self.runner.cost(*self.data)
-            return cost, _flattened(self.runner.gradients(*self.data))
+            return self.runner.cost(*self.data), _flattened(self.runner.gradients(*self.data))
 
         def after_each(vector: np.ndarray) -> None:
-            self.runner.set_parameters(_unflattened(vector, template))
-            epoch = len(self.history) + 1
-            cost = self.runner.cost(*self.data)
-            if not np.isfinite(cost):
-                self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
-            events.append(self._ended(epoch, epoch, cost, 1.0, None))
-            if self._verdict is not None:
+            iterates.put(vector.copy())
+            if not go_on.get():
                 raise StopIteration
 
-        vector, why = optimizer.minimise(
-            cost_and_gradient, _flattened(template), self.stopping.epochs, after_each
-        )
-        self.runner.set_parameters(_unflattened(vector, template))
+        with ThreadPoolExecutor(1) as pool:
+            work = pool.submit(
+                optimizer.minimise,
+                cost_and_gradient,
+                _flattened(template),
+                self.stopping.epochs,
+                after_each,
+            )
+            work.add_done_callback(lambda _: iterates.put(None))
+            try:
+                while (vector := iterates.get()) is not None:
+                    yield self._iterated(_unflattened(vector, template))
+                    go_on.put(self._verdict is None)
+            finally:
+                go_on.put(False)  # also where whoever listens has left
+            last, why = work.result()
+        self.runner.set_parameters(_unflattened(last, template))
         if not self.history:
-            cost = self.runner.cost(*self.data)
-            events.append(self._ended(1, 1, cost, 1.0, None))
+            yield self._iterated(self.runner.parameters())
         if self._verdict is None or (self._verdict.reason == "epochs" and "CONVERGENCE" in why):
             self._verdict = Verdict("driver", f"L-BFGS: {why.capitalize()}")
-        yield from events
+
+    def _iterated(self, parameters: Parameters) -> EpochEnded:
+        """The event of one iteration over all the data."""
+        self.runner.set_parameters(parameters)
+        epoch = len(self.history) + 1
+        cost = self.runner.cost(*self.data)
+        if not np.isfinite(cost):
+            self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
+        return self._ended(epoch, epoch, cost, 1.0, None)
 
 
 def train(

@@ -1,0 +1,38 @@
+"""Sections of a Markdown file that a benchmark writes, each between its own two markers."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import deltarule
+
+
+def command() -> str:
+    """The command that is running, as one types it in the repository's root."""
+    return shlex.join(["python", Path(sys.argv[0]).as_posix(), *sys.argv[1:]])
+
+
+def environment() -> str:
+    """What the figures depend on, in one line."""
+    return (
+        f"deltarule {deltarule.__version__}, NumPy {np.__version__}, "
+        f"Python {platform.python_version()}, {platform.machine()}"
+    )
+
+
+def write_section(path: Path, name: str, text: str) -> None:
+    """Put `text` between the markers of `name`, at the file's end where there are none."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    section = f"{begin}\n{text.strip()}\n{end}"
+    page = path.read_text() if path.exists() else ""
+    if begin in page:
+        before, rest = page.split(begin, 1)
+        page = before + section + rest.split(end, 1)[1]
+    else:
+        page = f"{page.rstrip()}\n\n{section}\n"
+    path.write_text(page)
