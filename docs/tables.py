@@ -1,0 +1,127 @@
+"""Writes the tables in the pages from the rows in the code: ``python docs/tables.py``.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. The tests require
+that what stands there is what this writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from deltarule import ACTIVATIONS, COSTS, OPTIMIZERS, SCHEDULES
+
+DOCS = Path(__file__).parent
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+G_PRIME = {
+    "identity": "1",
+    "sigmoid": r"\sigma(z) (1 - \sigma(z))",
+    "tanh": r"1 - \tanh^2 z",
+    "relu": r"[z > 0]",
+    "leaky_relu": r"[z > 0] + 0.01 [z < 0]",
+    "elu": r"1 \text{ above } 0,\; e^z \text{ below}",
+    "selu": r"1.0507 \text{ above } 0,\; 1.7581\, e^z \text{ below}",
+    "gelu": r"\Phi(z) + z\, \phi(z)",
+    "softplus": r"\sigma(z)",
+    "silu": r"\sigma(z) + z\, \sigma'(z)",
+    "mish": r"\tanh s + z (1 - \tanh^2 s)\, \sigma(z)",
+    "softmax": r"a_i ([i = p] - a_p)",
+    "exp": "e^z",
+}
+
+SHAPES = {
+    "constant": ("1", "the same always"),
+    "inverse_scaling": (r"(k + 1)^{-power}", "step $k$; `power` is 0.5 by itself"),
+    "step": (r"factor^{\lfloor k / every \rfloor}", "without `every`, falls at each third"),
+    "exponential": ("final^t", "down to `final` of the rate"),
+    "cosine": (r"floor + (1 - floor) \frac{1 + \cos \pi t}{2}", "half a cosine down"),
+    "cosine_restarts": (r"\frac{1 + \cos \pi u}{2}", "$u$ within a cycle; each `growth` times as long"),
+    "one_cycle": ("", "half a cosine up until `peak` of the run, half a cosine down"),
+    "coslog": (r"\frac{1 - \cos(2 \pi \log_2(1 + 15 t))}{2}", "four waves, each longer"),
+}
+
+
+def math(tex: str) -> str:
+    """A formula within a table, where a bar would end the cell."""
+    tex = re.sub(r"\|([^|]*)\|", r"\\lvert \1 \\rvert ", tex)
+    return f"${tex.strip()}$" if tex else ""
+
+
+def interval(text: object) -> str:
+    """An interval, with the sign for infinity."""
+    return math(str(text).replace("inf", r"\infty"))
+
+
+def activations() -> Iterator[tuple[str, ...]]:
+    yield "name", "$g(z)$", "$g'(z)$", "values in", "kink at", "weights"
+    for name in ACTIVATIONS:
+        row = ACTIVATIONS(name)
+        kinks = ", ".join(f"{kink:g}" for kink in row.kinks) or "none"
+        yield (
+            f"`{row.name}`",
+            math(row.formula),
+            math(G_PRIME[name]),
+            interval(row.range),
+            kinks,
+            f"`{row.initialiser}`",
+        )
+
+
+def costs() -> Iterator[tuple[str, ...]]:
+    yield "name", "loss", "outputs", "targets", "fused with"
+    for name in COSTS:
+        row = COSTS(name)
+        targets = interval(row.targets) + (", sum 1" if row.distribution else "")
+        fused = ", ".join(f"`{other}`" for other in row.fused) or "none"
+        yield f"`{row.name}`", math(row.formula), interval(row.outputs), targets, fused
+
+
+def optimizers() -> Iterator[tuple[str, ...]]:
+    yield "name", "class", "state", "settings, as they are by themselves"
+    for name in OPTIMIZERS:
+        row = OPTIMIZERS(name)
+        settings = ", ".join(f"`{f.name}={getattr(row, f.name)!r}`" for f in fields(row))
+        state = ", ".join(f"${slot}$" for slot in row.slots) or "none"
+        yield f"`{name}`", f"`{type(row).__name__}`", state, settings
+
+
+def schedules() -> Iterator[tuple[str, ...]]:
+    yield "name", "class", "share of the rate", "in words", "settings"
+    for name in SCHEDULES:
+        row = SCHEDULES(name)
+        shape, words = SHAPES[name]
+        settings = ", ".join(
+            f"`{f.name}={getattr(row, f.name)!r}`" for f in fields(row) if f.name != "rate"
+        )
+        yield f"`{name}`", f"`{type(row).__name__}`", math(shape), words, settings or "none"
+
+
+TABLES: dict[str, Callable[[], Iterator[tuple[str, ...]]]] = {
+    "activations": activations,
+    "costs": costs,
+    "optimizers": optimizers,
+    "schedules": schedules,
+}
+
+
+def written(page: str) -> str:
+    """A page's text with its tables as they should be."""
+
+    def table(found: re.Match[str]) -> str:
+        head, *rows = TABLES[found.group(2)]()
+        lines = [head, ("---",) * len(head), *rows]
+        text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return f"{found.group(1)}\n{text}\n\n{found.group(3)}"
+
+    return _TABLE.sub(table, page)
+
+
+if __name__ == "__main__":
+    for file in sorted(DOCS.rglob("*.md")):
+        before = file.read_text(encoding="utf-8")
+        if written(before) != before:
+            file.write_text(written(before), encoding="utf-8")
+            print(f"wrote the tables of {file.relative_to(DOCS)}")
