@@ -38,7 +38,10 @@ SHAPES = {
     "step": (r"factor^{\lfloor k / every \rfloor}", "without `every`, falls at each third"),
     "exponential": ("final^t", "down to `final` of the rate"),
     "cosine": (r"floor + (1 - floor) \frac{1 + \cos \pi t}{2}", "half a cosine down"),
-    "cosine_restarts": (r"\frac{1 + \cos \pi u}{2}", "$u$ within a cycle; each `growth` times as long"),
+    "cosine_restarts": (
+        r"\frac{1 + \cos \pi u}{2}",
+        "$u$ within a cycle; each `growth` times as long",
+    ),
     "one_cycle": ("", "half a cosine up until `peak` of the run, half a cosine down"),
     "coslog": (r"\frac{1 - \cos(2 \pi \log_2(1 + 15 t))}{2}", "four waves, each longer"),
 }
@@ -56,18 +59,18 @@ def interval(text: object) -> str:
 
 
 def activations() -> Iterator[tuple[str, ...]]:
-    yield "name", "$g(z)$", "$g'(z)$", "values in", "kink at", "weights"
+    yield "name", "$g(z)$", "$g'(z)$"
+    for name in ACTIVATIONS:
+        row = ACTIVATIONS(name)
+        yield f"`{row.name}`", math(row.formula), math(G_PRIME[name])
+
+
+def ranges() -> Iterator[tuple[str, ...]]:
+    yield "name", "values in", "kink at", "weights"
     for name in ACTIVATIONS:
         row = ACTIVATIONS(name)
         kinks = ", ".join(f"{kink:g}" for kink in row.kinks) or "none"
-        yield (
-            f"`{row.name}`",
-            math(row.formula),
-            math(G_PRIME[name]),
-            interval(row.range),
-            kinks,
-            f"`{row.initialiser}`",
-        )
+        yield f"`{row.name}`", interval(row.range), kinks, f"`{row.initialiser}`"
 
 
 def costs() -> Iterator[tuple[str, ...]]:
@@ -101,6 +104,7 @@ def schedules() -> Iterator[tuple[str, ...]]:
 
 TABLES: dict[str, Callable[[], Iterator[tuple[str, ...]]]] = {
     "activations": activations,
+    "ranges": ranges,
     "costs": costs,
     "optimizers": optimizers,
     "schedules": schedules,

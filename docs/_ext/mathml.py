@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import pairwise
 from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -17,8 +20,11 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
+_MATHML = "http://www.w3.org/1998/Math/MathML"
+_NAMES = {"max", "min", "log", "cos", "tanh", "exp", "sign"}
+_OPENING = {"(", "[", ",", "=", "⋅", "→", "←"}
 _TAG = re.compile(r"\\tag\{([^}]*)\}")
-_LEFTOVER = re.compile(r"<m[a-z]+[^>]*>(?:&|\\[A-Za-z]*|[^<]*\\[A-Za-z]+[^<]*)</m")
+ElementTree.register_namespace("", _MATHML)
 
 
 def mathml(tex: str, *, block: bool) -> str:
@@ -31,12 +37,67 @@ def mathml(tex: str, *, block: bool) -> str:
     """
     tex = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", tex.strip())
     try:
-        found = convert(tex, display="block" if block else "inline")
+        root = ElementTree.fromstring(convert(tex, display="block" if block else "inline"))
     except Exception as error:  # it raises many kinds, all of them about the TeX
         raise ValueError(f"cannot read {tex!r}: {type(error).__name__} {error}") from error
-    if _LEFTOVER.search(found):
-        raise ValueError(f"not all of {tex!r} was understood")
-    return found.replace("<math ", f'<math class="tex" alttext="{html.escape(tex)}" ', 1)
+    for element in root.iter():
+        if "\\" in (element.text or "") or (element.text or "").strip() == "&":
+            raise ValueError(f"cannot read {element.text!r} in {tex!r}")
+        _limits(element)
+        _fence(element)
+        _space(element)
+    root.set("alttext", tex)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _limits(element: Element) -> None:
+    """The limits of a sum under and over it, also within brackets."""
+    kinds = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
+    kind = element.tag.removeprefix(f"{{{_MATHML}}}")
+    if kind in kinds and element[0].text == "∑":
+        element.tag = f"{{{_MATHML}}}{kinds[kind]}"
+
+
+def _fence(row: Element) -> None:
+    """A matrix with its brackets as one group: else they are as tall as their neighbours."""
+    for at in range(len(row) - 3, -1, -1):
+        if at + 3 > len(row):
+            continue
+        before, table, after = row[at : at + 3]
+        if table.tag.endswith("}mtable") and before.text == "[" and after.text == "]":
+            group = Element(f"{{{_MATHML}}}mrow")
+            group[:] = [before, table, after]
+            row[at : at + 3] = [group]
+
+
+def _space(row: Element) -> None:
+    """Space as TeX sets it: around names of functions, none around bars and slashes."""
+    for before, child in pairwise([None, *row]):
+        if child.text == "′":
+            child.tag = f"{{{_MATHML}}}mo"
+        if not child.tag.endswith("}mo"):
+            continue
+        if child.text in ("/", "|", "‖"):
+            child.attrib |= {"stretchy": "false", "lspace": "0", "rspace": "0"}
+        elif child.text == "−" and before is not None and before.text in _OPENING:
+            child.attrib |= {"form": "prefix", "lspace": "0", "rspace": "0"}
+        elif child.text in _NAMES or child.text == "∞":
+            child.tag = f"{{{_MATHML}}}mi"
+    if not row.tag.endswith(("}mrow", "}mtd")):
+        return
+    spaced: list[Element] = []
+    for before, child in pairwise([None, *row]):
+        beside = before is not None and not before.tag.endswith(("}mo", "}mspace"))
+        beside = beside and not child.tag.endswith(("}mo", "}mspace"))  # which have their own
+        if beside and (_is_name(before) or _is_name(child)):
+            spaced.append(Element(f"{{{_MATHML}}}mspace", {"width": "0.17em"}))
+        spaced.append(child)
+    row[:] = spaced
+
+
+def _is_name(element: Element) -> bool:
+    base = element[0] if element.tag.endswith(("}msup", "}msub")) else element
+    return base.tag.endswith("}mi") and base.text in _NAMES
 
 
 def _converted(node: nodes.Element, tex: str, *, block: bool) -> str:
