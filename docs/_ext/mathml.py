@@ -40,7 +40,7 @@ def mathml(tex: str, *, block: bool) -> str:
         root = ElementTree.fromstring(convert(tex, display="block" if block else "inline"))
     except Exception as error:  # it raises many kinds, all of them about the TeX
         raise ValueError(f"cannot read {tex!r}: {type(error).__name__} {error}") from error
-    for element in root.iter():
+    for element in list(root.iter()):
         if "\\" in (element.text or "") or (element.text or "").strip() == "&":
             raise ValueError(f"cannot read {element.text!r} in {tex!r}")
         _limits(element)
