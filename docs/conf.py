@@ -48,3 +48,27 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True
 add_module_names = False
 python_maximum_signature_line_length = 80
+
+_AS_WRITTEN = {}
+
+
+def _keep_text(app, what, name, obj, options, lines):
+    """Napoleon reads "a: b" beneath a name as a type; keep what the code says."""
+    if what in ("data", "attribute"):
+        _AS_WRITTEN[name] = list(lines)
+
+
+def _restore_text(app, what, name, obj, options, lines):
+    if name in _AS_WRITTEN:
+        lines[:] = _AS_WRITTEN.pop(name)
+
+
+def _skip_field(app, what, name, obj, skip, options):
+    """Fields of a named tuple say nothing but their number; its docstring says what they are."""
+    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _keep_text, priority=400)
+    app.connect("autodoc-process-docstring", _restore_text, priority=600)
+    app.connect("autodoc-skip-member", _skip_field)
