@@ -1,0 +1,11 @@
+"""Tables from files and from memory: CSV, TSV, Parquet, data frames, arrays, built-in sets.
+
+Inside, a table is a polars frame. What a text file looks like is detected from its beginning; a
+:class:`Reading` overrules it.
+"""
+
+from deltarule.data.detection import MISSING, Reading
+from deltarule.data.files import read, tidied
+from deltarule.data.memory import BUILT_IN, built_in, frame_of
+
+__all__ = ["BUILT_IN", "MISSING", "Reading", "built_in", "frame_of", "read", "tidied"]

@@ -1,0 +1,160 @@
+"""A table's columns to numbers: every column told apart, fitted on training rows, remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.data import frame_of
+from deltarule.errors import DataError, UnknownNameError
+from deltarule.preprocessing.columns import KINDS, Column, fitted, restored
+from deltarule.tables import nearest
+
+if TYPE_CHECKING:
+    pass
+
+_ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped", "text": "dropped"}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The columns of a table and how each becomes numbers.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        In the training table's order; see :mod:`deltarule.preprocessing.columns`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"area": [50.0, None, 70.0], "town": ["A", "B", "A"]})
+    >>> fitted = Preprocessing.fit(frame)
+    >>> fitted.names
+    ('area', 'area is missing', 'town = A', 'town = B')
+    >>> fitted.transform(frame)[0].round(2)
+    array([-1.22,  0.  ,  1.  ,  0.  ], dtype=float32)
+    """
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def fit(cls, table: Any, *, kinds: Mapping[str, str] | None = None) -> Preprocessing:
+        """Tell the columns' kinds and learn from the training rows.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+            The training rows, without the target.
+        kinds : mapping of str to str, optional
+            Kinds of some columns: ``{"zip": "category"}``; of :data:`KINDS`.
+
+        Raises
+        ------
+        UnknownNameError
+            For an unknown column or kind.
+        DataError
+            For a column that cannot be used, with what to do.
+        """
+        frame = frame_of(table)
+        asked = {name: _kind(name, kind, frame.columns) for name, kind in (kinds or {}).items()}
+        return cls(
+            tuple(
+                KINDS[asked[name]].fit(frame[name]) if name in asked else fitted(frame[name])
+                for name in frame.columns
+            )
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns it makes."""
+        return tuple(name for column in self.columns for name in column.outputs)
+
+    @property
+    def width(self) -> int:
+        """How many columns it makes."""
+        return len(self.names)
+
+    def transform(self, table: Any) -> Array:
+        """A table's rows as float32 ``(m, width)``, C-ordered.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+            With the training's columns, in any order; further ones are left alone.
+
+        Raises
+        ------
+        DataError
+            For missing columns, text where numbers were, dates of another form, infinity.
+        """
+        frame = frame_of(table)
+        used = [column for column in self.columns if column.outputs]
+        absent = [column.name for column in used if column.name not in frame.columns]
+        if absent:
+            raise DataError(
+                f"the table lacks {_counted(absent)}: {', '.join(map(repr, absent[:10]))}."
+                f"{nearest(absent[0], frame.columns)} Expected the columns of training."
+            )
+        out = np.empty((frame.height, self.width), dtype=np.float32)
+        at = 0
+        for column in used:
+            width = len(column.outputs)
+            column.transform(frame[column.name], out[:, at : at + width])
+            at += width
+        return out
+
+    def filled(self, table: Any) -> list[str]:
+        """Columns with missing values where training had none: they are filled, unflagged."""
+        frame = frame_of(table)
+        return [
+            column.name
+            for column in self.columns
+            if column.outputs
+            and not getattr(column, "missing", 0)
+            and column.name in frame.columns
+            and frame[column.name].null_count()
+        ]
+
+    def describe(self) -> list[str]:
+        """One line a column: what was done with it, and why it was dropped where it was."""
+        return [f"{c.name}: {c.kind}, {c.describe()}" for c in self.columns]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`from_dict` needs, of plain JSON values."""
+        return {"columns": [{"kind": c.kind, **asdict(c)} for c in self.columns]}
+
+    @classmethod
+    def from_dict(cls, state: Any) -> Preprocessing:
+        """The preprocessing that :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        DataError
+            For anything else.
+        """
+        if not isinstance(state, dict) or not isinstance(state.get("columns"), list):
+            raise DataError(f"the record of the preprocessing is damaged: {str(state)[:80]!r}")
+        return cls(tuple(restored(column) for column in state["columns"]))
+
+
+def _kind(name: str, kind: str, columns: list[str]) -> str:
+    if name not in columns:
+        raise UnknownNameError(
+            f"kind of {name!r}: the table has no such column.{nearest(name, columns)}"
+        )
+    found = _ALIASES.get(kind, kind)
+    if found not in KINDS:
+        raise UnknownNameError(
+            f"unknown kind {kind!r} of column {name!r}.{nearest(kind, list(KINDS))} "
+            f"Known: {', '.join(KINDS)}."
+        )
+    return found
+
+
+def _counted(names: list[str]) -> str:
+    return "the column" if len(names) == 1 else f"{len(names)} columns"

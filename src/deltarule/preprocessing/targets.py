@@ -1,0 +1,338 @@
+"""The target: the task told from it, labels or units to what a network is trained on, and back.
+
+The rule: text and booleans are classes; so are whole numbers with at most 20 different values;
+all other numbers are a regression. Several target columns are a regression of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import DataError, SettingError, require
+from deltarule.preprocessing.columns import numbers_of, text_of
+from deltarule.tables import nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FEW = 20
+"""At most so many different whole numbers are classes."""
+
+TASKS = ("classification", "regression")
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Targets:
+    """One or several target columns, fitted.
+
+    Attributes
+    ----------
+    names : tuple of str
+    task : str
+        ``"classification"`` or ``"regression"``.
+    reason : str
+        Why that task, as a sentence.
+    classes : tuple
+        The labels in order, as they stand in the table: text, whole numbers or booleans.
+    means, stds : tuple of float
+        Of each target of a regression, over the training rows.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> targets = Targets.fit(pl.DataFrame({"y": ["no", "yes", "no"]}), ["y"])
+    >>> targets.task, targets.classes, targets.outputs
+    ('classification', ('no', 'yes'), 1)
+    >>> targets.decode(np.array([[0.2], [0.7]]))["y"].to_list()
+    ['no', 'yes']
+    """
+
+    names: tuple[str, ...]
+    task: str
+    reason: str
+    classes: tuple[Any, ...] = ()
+    means: tuple[float, ...] = ()
+    stds: tuple[float, ...] = ()
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, names: Sequence[str], *, task: str | None = None) -> Targets:
+        """Tell the task and learn from the training rows, none of whose targets is missing.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+        names : sequence of str
+            The target columns.
+        task : str, optional
+            Overrules the rule.
+
+        Raises
+        ------
+        DataError
+            For a target that is not there, has one value, is missing in some row, or does not
+            fit the task.
+        SettingError
+            For an unknown task.
+        """
+        _check_there(frame, names)
+        if task is not None and task not in TASKS:
+            raise SettingError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
+        for name in names:
+            _check_varies(frame[name])
+        told, reason = _told(frame, names) if task is None else (task, "as asked for")
+        if told == "classification":
+            return cls(tuple(names), told, reason, classes=_classes(frame, names))
+        columns = [_numbers(frame[name]) for name in names]
+        return cls(
+            tuple(names),
+            told,
+            reason,
+            means=tuple(float(column.mean()) for column in columns),
+            stds=tuple(float(column.std()) or 1.0 for column in columns),
+        )
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has: one for two classes, else one a class or target."""
+        if self.task == "regression":
+            return len(self.names)
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def encode(self, frame: pl.DataFrame) -> Array:
+        """What the network is trained on, float32 ``(m, outputs)``.
+
+        0 and 1 for two classes, one-hot for more, standardised values for a regression.
+
+        Raises
+        ------
+        DataError
+            For a class that training had not, or a missing target.
+        """
+        _check_there(frame, self.names)
+        if self.task == "regression":
+            values = self.raw(frame).reshape(len(frame), -1)
+            return ((values - self.means) / self.stds).astype(np.float32)
+        codes = self._codes(frame[self.names[0]])
+        if self.outputs == 1:
+            return codes[:, None].astype(np.float32)
+        return np.eye(len(self.classes), dtype=np.float32)[codes]
+
+    def decode(self, outputs: Array) -> pl.DataFrame:
+        """Predictions as labels or in the target's units: one column a target.
+
+        Parameters
+        ----------
+        outputs : array, shape (m, outputs)
+            The network's.
+        """
+        polars = require("polars", "table", "reading tables")
+        if self.task == "regression":
+            values = outputs.astype(np.float64) * self.stds + self.means
+            return polars.DataFrame({n: values[:, i] for i, n in enumerate(self.names)})
+        codes = (outputs[:, 0] >= 0.5) if self.outputs == 1 else outputs.argmax(axis=1)
+        labels = polars.Series(self.names[0], list(self.classes))
+        return polars.DataFrame([labels.gather(codes.astype(np.int64))])
+
+    def raw(self, frame: pl.DataFrame) -> Array:
+        """The targets as they stand: labels ``(m,)``, or float64 ``(m,)`` or ``(m, targets)``."""
+        if self.task == "classification":
+            labels = np.empty(len(self.classes), dtype=object)
+            labels[:] = self.classes
+            return np.array(labels[self._codes(frame[self.names[0]])].tolist())
+        columns = [_numbers(frame[name]) for name in self.names]
+        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`from_dict` needs, of plain JSON values."""
+        return {
+            "names": list(self.names),
+            "task": self.task,
+            "reason": self.reason,
+            "classes": list(self.classes),
+            "means": list(self.means),
+            "stds": list(self.stds),
+        }
+
+    @classmethod
+    def from_dict(cls, state: Any) -> Targets:
+        """The targets that :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        DataError
+            For anything else.
+        """
+        good = isinstance(state, dict) and state.get("task") in TASKS
+        good = good and isinstance(state.get("reason"), str)
+        for key, kinds in (
+            ("names", (str,)),
+            ("classes", (str, int, bool)),
+            ("means", (int, float)),
+            ("stds", (int, float)),
+        ):
+            values = state.get(key) if good else None
+            good = isinstance(values, list) and all(type(v) in kinds for v in values)
+        if good:
+            n = len(state["names"]) if state["task"] == "regression" else 0
+            classes = 0 if n else len(state["classes"])
+            good = len(state["means"]) == len(state["stds"]) == n and (n > 0 or classes > 1)
+            good = good and all(np.isfinite(v) for v in (*state["means"], *state["stds"]))
+        if not good:
+            raise DataError(f"the record of the targets is damaged: {str(state)[:80]!r}")
+        return cls(
+            tuple(state["names"]),
+            state["task"],
+            state["reason"],
+            *(tuple(state[key]) for key in ("classes", "means", "stds")),
+        )
+
+    def _codes(self, column: pl.Series) -> Array:
+        """The number of each row's class."""
+        polars = require("polars", "table", "reading tables")
+        _check_present(column)
+        levels = [_label_text(label) for label in self.classes]
+        text = text_of(column)
+        strange = text.filter(~text.is_in(levels))
+        if len(strange):  # "<=50K." for "<=50K": a full stop is no other class
+            text = text.str.strip_chars(" .")
+            levels = [level.strip(" .") for level in levels]
+            strange = text.filter(~text.is_in(levels))
+        if len(strange):
+            known = ", ".join(map(repr, levels[:10]))
+            raise DataError(
+                f"target {column.name!r}: holds {strange[0]!r}, a class that training did not "
+                f"have{nearest(strange[0], levels)} Expected one of {known}."
+            )
+        codes = text.replace_strict(levels, list(range(len(levels))), return_dtype=polars.Int64)
+        return codes.to_numpy()
+
+
+def with_targets(
+    frame: pl.DataFrame, names: Sequence[str], strict: bool = False
+) -> tuple[pl.DataFrame, int]:
+    """The rows whose targets are there, and how many were dropped.
+
+    Raises
+    ------
+    DataError
+        For a column that is not there; for a missing target where `strict`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> with_targets(pl.DataFrame({"y": [1, None, 2]}), ["y"])[1]
+    1
+    """
+    polars = require("polars", "table", "reading tables")
+    _check_there(frame, names)
+    present = polars.all_horizontal(
+        [
+            polars.col(n).is_not_nan() & polars.col(n).is_not_null()
+            if frame[n].dtype.is_float()
+            else polars.col(n).is_not_null()
+            for n in names
+        ]
+    )
+    kept = frame.filter(present)
+    dropped = frame.height - kept.height
+    if dropped and strict:
+        raise DataError(
+            f"the target is missing in {dropped} of {frame.height} rows; expected it in each. "
+            "Fill them, or leave out --strict to drop those rows."
+        )
+    if kept.height == 0:
+        raise DataError(f"the target is missing in all {frame.height} rows.")
+    return kept, dropped
+
+
+def _check_there(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in frame.columns:
+            raise DataError(
+                f"no column {name!r} for the target.{nearest(name, frame.columns)} "
+                f"The table has: {', '.join(frame.columns[:20])}."
+            )
+
+
+def _check_varies(column: pl.Series) -> None:
+    _check_present(column)
+    if column.n_unique() < 2:
+        raise DataError(
+            f"target {column.name!r}: has one value, {column[0]!r}, in every row; expected at "
+            "least two."
+        )
+
+
+def _check_present(column: pl.Series) -> None:
+    if column.null_count():
+        raise DataError(
+            f"target {column.name!r}: is missing in {column.null_count()} rows; expected it in "
+            "each."
+        )
+
+
+def _told(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
+    """The task by the rule, and why."""
+    polars = require("polars", "table", "reading tables")
+    if len(names) > 1:
+        return "regression", f"{len(names)} target columns are a regression of all of them"
+    column = frame[names[0]]
+    if column.dtype == polars.Boolean:
+        return "classification", "the target is true or false"
+    if not column.dtype.is_numeric():
+        return "classification", "the target is text"
+    distinct = column.n_unique()
+    whole = not column.dtype.is_float() or bool((column == column.floor()).all())
+    if whole and distinct <= FEW:
+        return "classification", (
+            f"the target has {distinct} different whole numbers, at most {FEW} are classes"
+        )
+    return (
+        "regression",
+        f"the target has {distinct} different numbers, more than {FEW}"
+        if whole
+        else ("the target has numbers with fractions"),
+    )
+
+
+def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
+    """The labels in order, as Python values."""
+    if len(names) > 1:
+        raise DataError(
+            f"{len(names)} target columns cannot be a classification; expected one. Train one "
+            "model a target."
+        )
+    column = frame[names[0]]
+    if column.dtype.is_float():
+        column = text_of(column)
+        numbers = column.str.to_integer(strict=False)
+        column = numbers if numbers.null_count() == 0 else column
+    elif column.dtype.is_temporal():
+        column = text_of(column)
+    labels = sorted(column.unique().to_list())
+    if len(labels) > _MOST_CLASSES:
+        raise DataError(
+            f"target {names[0]!r}: has {len(labels)} classes; expected at most {_MOST_CLASSES}. "
+            "For numbers pass --task regression; for names leave out the column."
+        )
+    return tuple(labels)
+
+
+def _numbers(column: pl.Series) -> Array:
+    """A target of a regression as float64, none missing."""
+    _check_present(column)
+    values = numbers_of(column)
+    if np.isnan(values).any():
+        raise DataError(f"target {column.name!r}: holds NaN; expected a number in each row.")
+    return values
+
+
+def _label_text(label: Any) -> str:
+    """A label as :func:`text_of` would write it."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
