@@ -86,12 +86,22 @@ def test_a_pages_tables_are_those_of_the_code(page):
     assert tables().written(text) == text, "run: python docs/tables.py"
 
 
+def anchors_of(page):
+    """The anchors that a code host gives a page's headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_pages_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        if not re.match(r"[a-z]+:", target):
-            assert (page.parent / target).exists(), f"{name_of(page)}: {target}"
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = (page.parent / target) if target else page
+        assert file.exists(), f"{name_of(page)}: {target}"
+        assert not anchor or anchor in anchors_of(file), f"{name_of(page)}: {target}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
