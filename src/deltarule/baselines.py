@@ -1,0 +1,372 @@
+"""What a network is held against: the figures that judge it, and simple models judged alike.
+
+A figure is one row of a table, and so is a baseline. Every baseline gets the same preprocessed
+columns as the network, and its fit is timed.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import require
+
+# ----------------------------------------------------------------------------------- figures
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Parameters
+    ----------
+    name : str
+        What machines read: ``"log_loss"``.
+    label : str
+        What people read: ``"log loss"``.
+    of : function
+        Of targets, predictions and weights ``(m,)`` to a number. For classes, the targets are
+        their numbers ``(m,)`` and the predictions probabilities ``(m, classes)``; for numbers,
+        both are ``(m, targets)`` in the target's own units.
+    more_is_better : bool
+    two_classes : bool
+        Whether it needs exactly two classes.
+    """
+
+    name: str
+    label: str
+    of: Callable[[Array, Array, Array], float]
+    more_is_better: bool
+    two_classes: bool = False
+
+    def is_better(self, a: float, b: float) -> bool:
+        """Whether one value beats another."""
+        return a > b if self.more_is_better else a < b
+
+
+_TINY = 1e-7  # a float32 sigmoid cannot tell 1 − 1e-8 from 1: no figure should either
+
+
+def _hits(labels: Array, P: Array) -> Array:
+    return P.argmax(axis=1) == labels
+
+
+def _accuracy(labels: Array, P: Array, s: Array) -> float:
+    return float(np.average(_hits(labels, P), weights=s))
+
+
+def _log_loss(labels: Array, P: Array, s: Array) -> float:
+    given = np.clip(P[np.arange(len(labels)), labels], _TINY, 1.0)
+    return float(np.average(-np.log(given), weights=s))
+
+
+def _auc(labels: Array, P: Array, s: Array) -> float:
+    """The share of pairs (one of each class) that the probability puts in the right order."""
+    _, at = np.unique(P[:, 1], return_inverse=True)
+    positive = np.bincount(at, weights=s * (labels == 1))
+    negative = np.bincount(at, weights=s * (labels == 0))
+    below = np.cumsum(negative) - negative
+    pairs = positive.sum() * negative.sum()
+    return float((positive * (below + 0.5 * negative)).sum() / pairs) if pairs else float("nan")
+
+
+def _rmse(Y: Array, P: Array, s: Array) -> float:
+    return float(np.sqrt(np.average(((Y - P) ** 2).mean(axis=1), weights=s)))
+
+
+def _mae(Y: Array, P: Array, s: Array) -> float:
+    return float(np.average(abs(Y - P).mean(axis=1), weights=s))
+
+
+def _r2(Y: Array, P: Array, s: Array) -> float:
+    """The share of the variance explained, averaged over targets."""
+    mean = np.average(Y, axis=0, weights=s)
+    left = np.average((Y - P) ** 2, axis=0, weights=s)
+    spread = np.average((Y - mean) ** 2, axis=0, weights=s)
+    return float(np.mean(1.0 - left / spread)) if (spread > 0).all() else float("nan")
+
+
+FIGURES: Mapping[str, tuple[Figure, ...]] = {
+    "classification": (
+        Figure("accuracy", "accuracy", _accuracy, True),
+        Figure("log_loss", "log loss", _log_loss, False),
+        Figure("auc", "AUC", _auc, True, two_classes=True),
+    ),
+    "regression": (
+        Figure("rmse", "RMSE", _rmse, False),
+        Figure("mae", "MAE", _mae, False),
+        Figure("r2", "R²", _r2, True),
+    ),
+}
+"""The figures of each task; the first decides a verdict."""
+
+
+def figures(
+    task: str, targets: Array, predictions: Array, weights: Array | None = None
+) -> dict[str, float]:
+    """Every figure of a task.
+
+    Parameters
+    ----------
+    task : str
+        ``"classification"`` or ``"regression"``.
+    targets, predictions : arrays
+        As :class:`Figure` says.
+    weights : array, shape (m,), optional
+
+    Returns
+    -------
+    dict of str to float
+        By the figure's name; figures that cannot be computed (R² of a constant) are left out.
+
+    Examples
+    --------
+    >>> P = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    >>> {name: round(value, 3) for name, value in figures("classification", [0, 0, 1], P).items()}
+    {'accuracy': 0.667, 'log_loss': 0.415, 'auc': 1.0}
+    """
+    targets, predictions = np.asarray(targets), np.asarray(predictions, dtype=np.float64)
+    s = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
+    found = {
+        figure.name: figure.of(targets, predictions, s)
+        for figure in FIGURES[task]
+        if not figure.two_classes or predictions.shape[1] == 2
+    }
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def errors_by_row(task: str, targets: Array, predictions: Array) -> Array:
+    """What the first figure averages, ``(m,)``: misses for classes, squared errors for numbers."""
+    if task == "classification":
+        return 1.0 - _hits(np.asarray(targets), predictions)
+    return ((targets - predictions) ** 2).mean(axis=1)
+
+
+# --------------------------------------------------------------------------------- baselines
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One model to compare with.
+
+    Parameters
+    ----------
+    name : str
+        What people read.
+    make : function
+        Of a seed to an estimator of scikit-learn.
+    one_target : bool
+        Whether the estimator takes one target at a time.
+    """
+
+    name: str
+    make: Callable[[int], Any]
+    one_target: bool = False
+
+
+def _sklearn(path: str, **settings: Any) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(require(f"sklearn.{module}", "sklearn", "a baseline"), name)(**settings)
+
+
+def _boosting(kind: str) -> Callable[[int], Any]:
+    return lambda seed: _sklearn(f"ensemble.HistGradientBoosting{kind}", random_state=seed)
+
+
+BASELINES: Mapping[str, tuple[Baseline, ...]] = {
+    "classification": (
+        Baseline("majority class", lambda seed: _sklearn("dummy.DummyClassifier")),
+        Baseline(
+            "logistic regression",
+            lambda seed: _sklearn("linear_model.LogisticRegression", max_iter=1000),
+        ),
+        Baseline("HistGradientBoosting", _boosting("Classifier")),
+    ),
+    "regression": (
+        Baseline("mean", lambda seed: _sklearn("dummy.DummyRegressor")),
+        Baseline("ridge regression", lambda seed: _sklearn("linear_model.Ridge")),
+        Baseline("HistGradientBoosting", _boosting("Regressor"), one_target=True),
+    ),
+}
+"""The baselines of each task, the plainest first."""
+
+
+class Judged(NamedTuple):
+    """A model and its figures on rows it has not seen.
+
+    Attributes
+    ----------
+    name : str
+    figures : dict of str to float
+    seconds : float
+        What its fit took.
+    errors : array, shape (m,)
+        See :func:`errors_by_row`.
+    spread : dict of str to float, optional
+        Of figures that are means over folds: their standard deviation.
+    """
+
+    name: str
+    figures: dict[str, float]
+    seconds: float
+    errors: Array
+    spread: dict[str, float] | None = None
+
+
+def averaged(folds: list[Judged]) -> Judged:
+    """One model judged on several folds: mean figures with their spread, all rows' errors.
+
+    Examples
+    --------
+    >>> folds = [Judged("mean", {"mae": mae}, 1.0, np.zeros(2)) for mae in (1.0, 3.0)]
+    >>> together = averaged(folds)
+    >>> together.figures, together.spread, together.seconds
+    ({'mae': 2.0}, {'mae': 1.0}, 2.0)
+    """
+    names = [name for name in folds[0].figures if all(name in fold.figures for fold in folds)]
+    values = {name: [fold.figures[name] for fold in folds] for name in names}
+    return Judged(
+        folds[0].name,
+        {name: float(np.mean(of_name)) for name, of_name in values.items()},
+        sum(fold.seconds for fold in folds),
+        np.concatenate([fold.errors for fold in folds]),
+        {name: float(np.std(of_name)) for name, of_name in values.items()},
+    )
+
+
+class Examples(NamedTuple):
+    """Preprocessed rows: ``X`` ``(m, width)``, targets as :class:`Figure` says, weights or None."""
+
+    X: Array
+    targets: Array
+    weights: Array | None
+
+
+def judge_baseline(
+    baseline: Baseline, task: str, classes: int, train: Examples, test: Examples, seed: int
+) -> Judged:
+    """Fit one baseline on the training rows and judge it on the test rows.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    task : str
+    classes : int
+        How many, where the task is classification.
+    train, test : Examples
+    seed : int
+
+    Returns
+    -------
+    Judged
+
+    Raises
+    ------
+    MissingExtraError
+        Where scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> rows = Examples(np.arange(4.0)[:, None], np.arange(4.0)[:, None], None)
+    >>> judged = judge_baseline(BASELINES["regression"][0], "regression", 0, rows, rows, 0)
+    >>> judged.name, judged.figures["mae"]
+    ('mean', 1.0)
+    """
+    estimator = baseline.make(seed % 2**32)
+    y = train.targets
+    if task == "regression" and y.shape[1] == 1:
+        y = y[:, 0]
+    elif baseline.one_target and task == "regression":
+        estimator = _sklearn("multioutput.MultiOutputRegressor", estimator=estimator)
+    begun = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a baseline that stops early is still a baseline
+        estimator.fit(train.X, y, sample_weight=train.weights)
+    seconds = time.perf_counter() - begun
+    predictions = _predictions(estimator, task, classes, test.X)
+    return Judged(
+        baseline.name,
+        figures(task, test.targets, predictions, test.weights),
+        seconds,
+        errors_by_row(task, test.targets, predictions),
+    )
+
+
+def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:
+    if task == "regression":
+        predicted = estimator.predict(X)
+        return predicted.reshape(len(X), -1)
+    P = np.zeros((len(X), classes))
+    P[:, estimator.classes_] = estimator.predict_proba(X)  # a class may be missing in training
+    return P
+
+
+# ----------------------------------------------------------------------------------- verdict
+
+
+def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
+    """One plain sentence: whether the network wins, loses, or it is too close to call.
+
+    Two models are too close where their errors, row by row on the same test rows, differ by
+    less than twice the standard error of that difference.
+
+    Examples
+    --------
+    >>> network = Judged("network", {"accuracy": 0.75}, 1.0, np.array([0.0, 0, 0, 1]))
+    >>> majority = Judged("majority class", {"accuracy": 0.5}, 0.1, np.array([0.0, 0, 1, 1]))
+    >>> print(verdict("classification", network, [majority]))
+    Too close to call: accuracy 0.750 of the network, 0.500 of majority class, on 4 rows.
+    """
+    first = FIGURES[task][0]
+
+    def figure(judged: Judged) -> float:
+        return judged.figures[first.name]
+
+    def said(judged: Judged) -> str:
+        return shown(figure(judged))
+
+    best = (max if first.more_is_better else min)(baselines, key=figure)
+    numbers = (
+        f"{first.label} {said(network)} of the network, {said(best)} of {best.name}, on "
+        f"{len(network.errors):,} rows."
+    )
+    beaten = [
+        other.name
+        for other in baselines
+        if other is not best
+        and first.is_better(figure(network), figure(other))
+        and _differ(network.errors, other.errors)
+    ]
+    but = f" The network beats {' and '.join(beaten)}." if beaten else ""
+    if figure(network) == figure(best) or not _differ(network.errors, best.errors):
+        return f"Too close to call: {numbers}{but}"
+    if first.is_better(figure(network), figure(best)):
+        return f"The network wins: {numbers}"
+    return f"{best.name[0].upper()}{best.name[1:]} wins: {numbers}{but}"
+
+
+def _differ(a: Array, b: Array) -> bool:
+    difference = a - b
+    return bool(abs(difference.mean()) > 2.0 * difference.std() / np.sqrt(len(difference)))
+
+
+def shown(value: float) -> str:
+    """A figure for people: three decimals, or four digits where it is large.
+
+    Examples
+    --------
+    >>> shown(0.97251), shown(48771.26), shown(0.00041)
+    ('0.973', '48,771', '0.00041')
+    """
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.4g}"
+    return f"{value:.3f}" if size >= 0.01 or size == 0 else f"{value:.2g}"
