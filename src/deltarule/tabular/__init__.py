@@ -1,0 +1,49 @@
+"""From a table as it came to a trained, judged model: roles, splits, a recipe, honest figures.
+
+The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`problem` fits the
+preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
+"""
+
+from deltarule.tabular.fitting import Fitted, baselines, chosen, fit, judge, judged_network
+from deltarule.tabular.problems import (
+    Problem,
+    Table,
+    cross_validation,
+    inputs_of,
+    leaks,
+    problem,
+    split,
+    table,
+    test_rows,
+)
+from deltarule.tabular.recipes import Recipe, check, recipe
+from deltarule.tabular.report import about, fingerprint, held_out_again, is_training_table, roles_of
+from deltarule.tabular.settings import Roles, Settings
+
+__all__ = [
+    "Fitted",
+    "Problem",
+    "Recipe",
+    "Roles",
+    "Settings",
+    "Table",
+    "about",
+    "baselines",
+    "check",
+    "chosen",
+    "cross_validation",
+    "fingerprint",
+    "fit",
+    "held_out_again",
+    "inputs_of",
+    "is_training_table",
+    "judge",
+    "judged_network",
+    "leaks",
+    "problem",
+    "recipe",
+    "roles_of",
+    "split",
+    "table",
+    "test_rows",
+]

@@ -1,0 +1,257 @@
+"""From a table as it came to what a network can learn from: rows split, columns made numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import DataError
+from deltarule.preprocessing import Preprocessing, Targets, suspicious, with_targets
+from deltarule.tables import nearest
+from deltarule.tabular.settings import Roles, Settings
+from deltarule.tabular.splits import Keys, Parts, folds, held_out
+
+FEWEST_ROWS = 10
+_TEST, _VALIDATION = 1, 2  # purposes of splits
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose every row has a target, its roles, and what its splits go by.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+    roles : Roles
+    targets : Targets
+        Fitted on all rows: it tells task and classes.
+    keys : Keys
+    dropped : int
+        Rows left out because their target was missing.
+    """
+
+    frame: Any
+    roles: Roles
+    targets: Targets
+    keys: Keys
+    dropped: int
+
+    def labels(self, frame: Any) -> Array:
+        """The class numbers ``(m,)`` of a frame's rows."""
+        return labels_of(self.targets, frame)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One training with its test: everything fitted on the training rows alone.
+
+    Attributes
+    ----------
+    roles : Roles
+    preprocessing : Preprocessing
+    targets : Targets
+    train, test : polars.DataFrame
+    validation : Parts
+        Rows of `train` to learn from, and to find the best epoch by.
+    """
+
+    roles: Roles
+    preprocessing: Preprocessing
+    targets: Targets
+    train: Any
+    test: Any
+    validation: Parts
+
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``."""
+        return str(self.targets.task)
+
+
+def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = False) -> Table:
+    """Check a table and the roles of its columns, and tell the task.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    roles : Roles
+    task : str, optional
+        Overrules what the target looks like.
+    strict : bool
+        Refuse rows without a target rather than drop them.
+
+    Raises
+    ------
+    DataError
+        For a column that is not there, fewer than ten rows, a target that cannot be learnt.
+    """
+    _check_columns(frame, [*roles.named, *(("--kind", name) for name in roles.kinds)])
+    frame, dropped = with_targets(frame, roles.target, strict)
+    if len(frame) < FEWEST_ROWS:
+        raise DataError(
+            f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
+            "Add rows."
+        )
+    targets = Targets.fit(frame, roles.target, task=task)
+    keys = Keys(
+        groups=None if roles.groups is None else _numbered(frame[roles.groups]),
+        time=None if roles.time is None else _times(frame, roles.time),
+    )
+    if keys == Keys() and targets.task == "classification":
+        keys = Keys(labels=labels_of(targets, frame))
+    return Table(frame, roles, targets, keys, dropped)
+
+
+def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple[Any, int]:
+    """Another table's rows that have a target, and how many have none.
+
+    Raises
+    ------
+    DataError
+        For columns that it lacks, no rows, or classes that training has not seen.
+    """
+    needed = [*roles.target, *filter(None, [roles.weights])]
+    _check_columns(frame, [("to judge by", name) for name in needed])
+    frame, dropped = with_targets(frame, roles.target, strict)
+    if not len(frame):
+        raise DataError("no row has a target to judge by; expected at least one.")
+    targets.encode(frame)
+    return frame, dropped
+
+
+def split(whole: Table, settings: Settings) -> Parts:
+    """The rows to train on and the rows to judge by."""
+    return held_out(len(whole.frame), settings.test_share, whole.keys, settings.seed, _TEST)
+
+
+def cross_validation(whole: Table, settings: Settings, count: int) -> Iterator[Parts]:
+    """The rows of each of `count` folds."""
+    m = len(whole.frame)
+    if count > m // 2:
+        raise DataError(f"--cv {count}: {m} rows are too few; expected at most {m // 2} folds.")
+    return folds(m, count, whole.keys, settings.seed)
+
+
+def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem:
+    """Fit targets and preprocessing on the training rows, and set a validation part aside.
+
+    Parameters
+    ----------
+    whole : Table
+    settings : Settings
+    kept : array
+        The rows to train on.
+    test : polars.DataFrame
+        The rows to judge by, of the same table or of another file.
+
+    Raises
+    ------
+    DataError
+        For columns that cannot be used.
+    """
+    train = whole.frame[kept]
+    roles = whole.roles
+    preprocessing = Preprocessing.fit(inputs_of(train, roles), kinds=dict(roles.kinds))
+    if preprocessing.width == 0:
+        raise DataError(
+            "no column is left to learn from. Expected at least one that varies; see what was "
+            "dropped above, or keep one with --kind COLUMN=number."
+        )
+    targets = whole.targets  # all classes, also one that only the test has
+    if targets.task == "regression":
+        own = Targets.fit(train, roles.target, task=targets.task)
+        targets = replace(own, reason=targets.reason)
+    return Problem(
+        roles,
+        preprocessing,
+        targets,
+        train,
+        test,
+        held_out(
+            len(kept),
+            settings.validation_share,
+            whole.keys.take(kept),
+            settings.seed,
+            _VALIDATION,
+        ),
+    )
+
+
+def leaks(whole: Table) -> list[str]:
+    """Warnings of columns that alone all but give the target away."""
+    name = whole.roles.target[0]
+    others = [other for role, other in whole.roles.named if other != name]
+    return [
+        f"column {column!r} alone all but gives {name!r} away ({share:.0%} of what there is to "
+        f"explain). If it is not known before {name!r} is, pass --drop {column!r}."
+        for column, share in suspicious(whole.frame.drop(others), name)
+    ]
+
+
+def inputs_of(frame: Any, roles: Roles) -> Any:
+    """The columns to learn from: all that have no other role."""
+    return frame.drop([name for _, name in roles.named])
+
+
+def labels_of(targets: Targets, frame: Any) -> Array:
+    """Class numbers ``(m,)``, in the order of ``targets.classes``."""
+    Y = targets.encode(frame)
+    labels = Y[:, 0] if Y.shape[1] == 1 else Y.argmax(axis=1)
+    return labels.astype(np.int64)
+
+
+def weights_of(frame: Any, roles: Roles) -> Array | None:
+    """The rows' weights ``(m,)``, or None where no column gives them.
+
+    Raises
+    ------
+    DataError
+        For weights that are missing, no numbers, or negative.
+    """
+    if roles.weights is None:
+        return None
+    import polars as pl
+
+    name = roles.weights
+    values = frame[name].cast(pl.Float64, strict=False).to_numpy()
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(wrong):
+        raise DataError(
+            f"column {name!r} (--weights) holds {frame[name][int(wrong[0])]!r} in row "
+            f"{int(wrong[0]) + 1}; expected numbers, none below zero or missing."
+        )
+    return values
+
+
+def _check_columns(frame: Any, wanted: list[tuple[str, str]]) -> None:
+    for role, name in wanted:
+        if name not in frame.columns:
+            raise DataError(
+                f"no column {name!r} ({role}).{nearest(name, frame.columns)} "
+                f"The table has: {_listed(frame.columns)}."
+            )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:20])
+    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"
+
+
+def _numbered(series: Any) -> Array:
+    """Group numbers from 0; a missing group is a group."""
+    return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
+
+
+def _times(frame: Any, name: str) -> Array:
+    """The rank of each row's time."""
+    series = frame[name]
+    if series.null_count():
+        raise DataError(
+            f"column {name!r} (--time) is missing in {series.null_count()} rows; expected a time "
+            "in each. Drop those rows, or fill them."
+        )
+    return np.asarray(series.rank("dense").to_numpy(), dtype=np.int64)

@@ -1,0 +1,172 @@
+"""From task, rows and settings to a network and how it is trained: the defaults live here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from deltarule.costs import COSTS, Cost
+from deltarule.errors import SettingError
+from deltarule.network import Dense, Network
+from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.regularisation import Regularisation
+from deltarule.schedules import SCHEDULES, Schedule
+from deltarule.stopping import Stopping
+from deltarule.tabular.settings import Settings
+
+_BATCH_SIZES = ((4_000, 32), (12_000, 64), (50_000, 128))  # up to so many rows; then the largest
+_LARGEST_BATCH = 256
+_STEPS = 8_000  # about what the default run may take
+_EPOCHS = (20, 200)
+_RATE = 2e-3  # peak, for the default optimizer
+_SMOOTHING = 0.02
+_DECAY = 1.0  # strong: times the rate, 0.2 % a step at the peak
+
+_COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
+_OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that :func:`deltarule.train` needs beside the data.
+
+    Attributes
+    ----------
+    network : Network
+    optimizer : Optimizer
+    regularisation : Regularisation
+    stopping : Stopping
+    batch_size : int
+    """
+
+    network: Network
+    optimizer: Optimizer
+    regularisation: Regularisation
+    stopping: Stopping
+    batch_size: int
+
+    def lines(self) -> list[str]:
+        """The network, and how it is trained, for people."""
+        activations = [layer.g.name for layer in self.network.layers]
+        return [
+            f"{'-'.join(map(str, self.network.sizes))} ({', '.join(activations)}), "
+            f"{self.network.parameter_count:,} parameters, {self.network.cost_row.name}",
+            f"{_described(self.optimizer)}, batches of {self.batch_size}, at most "
+            f"{self.stopping.epochs} epochs",
+        ]
+
+
+def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) -> Recipe:
+    """The network for so many columns and rows, and its training.
+
+    Parameters
+    ----------
+    settings : Settings
+        Whatever it leaves None is chosen here.
+    task : str
+        ``"classification"`` or ``"regression"``.
+    inputs, outputs : int
+        n[0] and n[L].
+    rows : int
+        To train on.
+
+    Raises
+    ------
+    SettingError, UnknownNameError
+        For unknown names, or what does not go together.
+
+    Examples
+    --------
+    >>> chosen = recipe(Settings(hidden=(32,)), "classification", 4, 3, 150)
+    >>> print(chosen.lines()[0])
+    4-32-3 (relu, softmax), 259 parameters, categorical_cross_entropy
+    """
+    case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
+    cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
+    hidden = [Dense(n, settings.activation, dropout=settings.dropout) for n in settings.hidden]
+    network = Network(inputs, [*hidden, Dense(outputs, _output(cost, case))], cost)
+    batch_size = settings.batch_size or _batch_size(rows)
+    optimizer = _optimizer(settings)
+    return Recipe(
+        network,
+        optimizer,
+        _regularisation(settings, cost, case, optimizer),
+        Stopping(epochs=settings.epochs or _epochs(rows, batch_size), patience=settings.patience),
+        min(batch_size, rows),
+    )
+
+
+def _output(cost: Cost, case: str) -> str:
+    """The output activation: the one the cost is fused with where it fits, else the task's."""
+    usual = _OUTPUTS[case]
+    if usual in cost.fused or not cost.fused:
+        return usual
+    return next(iter(cost.fused))
+
+
+def _batch_size(rows: int) -> int:
+    return next((size for limit, size in _BATCH_SIZES if rows <= limit), _LARGEST_BATCH)
+
+
+def _epochs(rows: int, batch_size: int) -> int:
+    low, high = _EPOCHS
+    return min(max(_STEPS * batch_size // max(rows, 1), low), high)
+
+
+def _optimizer(settings: Settings) -> Optimizer:
+    """The optimizer with its rate and schedule; without a word, Adam on a cosine."""
+    own = OPTIMIZERS(settings.optimizer or "adam")
+    if own.full_batch:
+        return own
+    rate = settings.learning_rate
+    if rate is None:
+        rate = own.schedule.rate if settings.optimizer else _RATE
+    return replace(own, learning_rate=_schedule(settings, rate))
+
+
+def _schedule(settings: Settings, rate: float) -> Schedule:
+    """The schedule by name; a rate in its brackets stands unless one is given beside it."""
+    name = settings.schedule or "cosine"
+    found = SCHEDULES(name)
+    if "(" in name and settings.learning_rate is None:
+        return found
+    return replace(found, rate=rate)
+
+
+def _regularisation(
+    settings: Settings, cost: Cost, case: str, optimizer: Optimizer
+) -> Regularisation:
+    smoothing, decay = settings.label_smoothing, settings.weight_decay
+    if smoothing is None:
+        smoothing = _SMOOTHING if case == "classes" and cost.uniform is not None else 0.0
+    if decay is None:
+        decay = 0.0 if optimizer.full_batch or settings.optimizer else _DECAY
+    return Regularisation(
+        l1=settings.l1,
+        l2=settings.l2,
+        decay=decay,
+        clip_norm=settings.clip_norm,
+        label_smoothing=smoothing,
+    )
+
+
+def _described(optimizer: Optimizer) -> str:
+    if optimizer.full_batch:
+        return type(optimizer).__name__
+    rate = optimizer.schedule
+    return f"{type(optimizer).__name__}, learning rate {rate.rate:g} ({type(rate).__name__})"
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that no table could make good, before any table is read.
+
+    Raises
+    ------
+    SettingError, UnknownNameError
+        As :func:`recipe`.
+    """
+    if settings.cost is not None:
+        COSTS(settings.cost)
+    if settings.task not in (None, "classification", "regression"):
+        raise SettingError(f"task must be 'classification' or 'regression'; got {settings.task!r}.")
+    for task, outputs in (("regression", 1), ("classification", 1), ("classification", 3)):
+        recipe(replace(settings, cost=None), task, 2, outputs, 100)

@@ -1,0 +1,133 @@
+"""What a model file remembers of its training, and how its held-out rows are found again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from deltarule.baselines import Judged
+from deltarule.modelfile import Model
+from deltarule.tabular.fitting import Fitted
+from deltarule.tabular.problems import Table, split, table
+from deltarule.tabular.settings import Roles, Settings
+
+
+def about(
+    whole: Table,
+    settings: Settings,
+    fitted: Fitted,
+    judged: Sequence[Judged],
+    *,
+    mark: str,
+    judged_by: str,
+    reading: Mapping[str, Any],
+    verdict: str,
+) -> dict[str, Any]:
+    """What is known about a training, as JSON values; no times, so that equal runs write equal.
+
+    Parameters
+    ----------
+    whole : Table
+    settings : Settings
+    fitted : Fitted
+    judged : sequence of Judged
+        The network first.
+    mark : str
+        The :func:`fingerprint` of the table as it was read.
+    judged_by : str
+        ``"held-out rows"``, ``"a test file"`` or ``"cross-validation"``.
+    reading : mapping
+        How the file was read.
+    verdict : str
+    """
+    result = fitted.result
+    return {
+        "table": {"fingerprint": mark, "rows": len(whole.frame), "dropped": whole.dropped},
+        "roles": asdict(whole.roles),
+        "settings": _changed(settings),
+        "reading": dict(reading),
+        "training": fitted.recipe.lines(),
+        "engine": result.engine,
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "stopped_because": result.stopped_because,
+        "judged_by": judged_by,
+        "figures": {each.name: each.figures for each in judged},
+        "judged_rows": len(judged[0].errors) if judged else 0,
+        "verdict": verdict,
+        "versions": {
+            "deltarule": version("deltarule"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _changed(settings: Settings) -> dict[str, Any]:
+    """The settings that are not the defaults, and the seed and share that the split needs."""
+    plain = Settings()
+    always = ("seed", "test_share")
+    return {
+        entry.name: getattr(settings, entry.name)
+        for entry in fields(settings)
+        if entry.name in always or getattr(settings, entry.name) != getattr(plain, entry.name)
+    }
+
+
+def roles_of(model: Model) -> Roles:
+    """The roles of the columns of the table that a model was trained on."""
+    stored = dict(model.about.get("roles", {}))
+    for name in ("target", "drop"):
+        stored[name] = tuple(stored.get(name, ()))
+    return Roles(**stored)
+
+
+def fingerprint(frame: Any) -> str:
+    """A digest of a table's names and values: the same table, however it was stored, the same.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> one, other = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [1, 3]})
+    >>> fingerprint(one) == fingerprint(one.clone()), fingerprint(one) == fingerprint(other)
+    (True, False)
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for series in frame:
+        digest.update(series.name.encode() + b"\x1f")
+        if series.dtype.is_numeric():
+            values = series.cast(float).fill_null(float("nan")).to_numpy()
+            digest.update(np.ascontiguousarray(values).tobytes())
+        else:
+            texts = series.cast(str).fill_null("\x00").to_list()
+            digest.update("\x1f".join(texts).encode())
+    return digest.hexdigest()
+
+
+def is_training_table(model: Model, frame: Any) -> bool:
+    """Whether a frame is the table that a model was trained on."""
+    stored = model.about.get("table", {}).get("fingerprint")
+    return stored is not None and stored == fingerprint(frame)
+
+
+def held_out_again(model: Model, frame: Any) -> Any:
+    """The rows of its own training table that a model has not seen.
+
+    Parameters
+    ----------
+    model : Model
+        Judged by held-out rows.
+    frame : polars.DataFrame
+        The table it was trained on, as it was read.
+    """
+    stored = model.about["settings"]
+    settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
+    assert model.targets is not None
+    whole = table(frame, roles_of(model), task=str(model.targets.task))
+    return whole.frame[split(whole, settings).held]

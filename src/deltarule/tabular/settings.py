@@ -1,0 +1,145 @@
+"""What a caller may choose: the columns' roles, the split, the network and its training.
+
+None means: chosen by the recipe, from the task and the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deltarule.arrays import checked_number
+from deltarule.errors import SettingError
+from deltarule.rng import checked_seed
+from deltarule.tables import Table
+
+CLASS_WEIGHTS: Table[str] = Table("class weight", str, {"balanced": "balanced"})
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns of a table are for; all that are not named here are inputs.
+
+    Parameters
+    ----------
+    target : tuple of str
+        What is to be predicted.
+    weights : str, optional
+        How much each row counts, in training and in figures.
+    groups : str, optional
+        Rows with one value here stay together in every split.
+    time : str, optional
+        What is held out is later than what is trained on.
+    drop : tuple of str
+        Columns to leave out.
+    kinds : mapping of str to str
+        Kinds of columns, overruled: ``{"age": "category"}``.
+
+    Raises
+    ------
+    SettingError
+        Where one column has two roles, or both groups and time are given.
+    """
+
+    target: tuple[str, ...]
+    weights: str | None = None
+    groups: str | None = None
+    time: str | None = None
+    drop: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.groups is not None and self.time is not None:
+            raise SettingError(
+                "--groups and --time: a split goes by one of them; got both. Leave one out."
+            )
+        roles: dict[str, str] = {}
+        for role, name in [*self.named, *(("--kind", name) for name in self.kinds)]:
+            if name in roles:
+                raise SettingError(
+                    f"column {name!r} is named twice: as {roles[name]} and as {role}. Expected one "
+                    "role a column."
+                )
+            roles[name] = role
+
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """Every column with a role: pairs of role and name."""
+        single = {"weights": self.weights, "groups": self.groups, "time": self.time}
+        return [
+            *(("the target", name) for name in self.target),
+            *((role, name) for role, name in single.items() if name is not None),
+            *(("dropped", name) for name in self.drop),
+        ]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to split, train and judge.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers; empty for a linear model.
+    activation : str
+        Of the hidden layers.
+    cost, optimizer, schedule : str, optional
+    learning_rate : float, optional
+    batch_size, epochs, patience : int, optional
+    dropout : float
+        Share of each hidden layer's outputs.
+    l1, l2, weight_decay : float
+        See :class:`~deltarule.Regularisation`.
+    label_smoothing : float, optional
+    clip_norm : float, optional
+    class_weight : str, optional
+        ``"balanced"``: every class counts alike in training.
+    task : str, optional
+        ``"classification"`` or ``"regression"``.
+    test_share, validation_share : float
+        Of all rows, to judge by; of the rest, to find the best epoch by.
+    engine, dtype : str
+    seed : int
+
+    Raises
+    ------
+    SettingError, UnknownNameError
+        For a value out of range or an unknown name.
+
+    Examples
+    --------
+    >>> Settings(hidden=(32,), seed=3).test_share
+    0.2
+    """
+
+    hidden: tuple[int, ...] = (128, 64)
+    activation: str = "relu"
+    cost: str | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    schedule: str | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    patience: int | None = None
+    dropout: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    clip_norm: float | None = None
+    class_weight: str | None = None
+    task: str | None = None
+    test_share: float = 0.2
+    validation_share: float = 0.15
+    engine: str = "auto"
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checked_seed("Settings", self.seed)
+        for name in ("test_share", "validation_share"):
+            checked_number(
+                "Settings", name, getattr(self, name), low=0, high=1, open_low=True, open_high=True
+            )
+        if self.class_weight is not None:
+            CLASS_WEIGHTS(self.class_weight)
