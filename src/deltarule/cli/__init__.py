@@ -1,0 +1,112 @@
+"""The ``deltarule`` command: one file a command, and here what turns errors into exit codes.
+
+0 is success, 2 a mistake in the command or its input, 130 an interruption, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from deltarule.cli.equations import equations
+from deltarule.cli.evaluate import evaluate
+from deltarule.cli.inspection import inspect
+from deltarule.cli.predict import predict
+from deltarule.cli.terminal import Terminal
+from deltarule.cli.train import train
+from deltarule.cli.version import print_version
+from deltarule.errors import DeltaruleError, DivergenceError, MissingExtraError
+
+app = typer.Typer(
+    name="deltarule",
+    help="Dense networks from tables: train, judge, predict; and the equations they learn by.",
+    epilog="Begin with: deltarule train digits",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (train, predict, evaluate, inspect, equations):
+    app.command()(command)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="The version, and what its engines can do.",
+            callback=print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Dense networks from tables: train, judge, predict; and the equations they learn by."""
+
+
+_CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""What the parser raises for a wrong command line, wherever this version of typer keeps it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        The exit status.
+
+    Examples
+    --------
+    >>> main(["inspect", "no-such.safetensors"])
+    2
+    """
+    terminal = Terminal()
+    try:
+        status = app(list(arguments), prog_name="deltarule", standalone_mode=False)
+        sys.stdout.flush()
+    except _CLICK_ERROR as error:
+        return _wrong_usage(terminal, error)
+    except (DivergenceError, MissingExtraError) as error:
+        terminal.fail(str(error))
+        return 1
+    except DeltaruleError as error:
+        terminal.fail(str(error))
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        terminal.fail("interrupted; nothing was written.")
+        return 130
+    except MemoryError:
+        terminal.fail("out of memory. Use fewer rows, or a machine with more.")
+        return 1
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if status == 130:
+        terminal.fail("interrupted; nothing was written.")
+    return status if isinstance(status, int) else 0
+
+
+def _wrong_usage(terminal: Terminal, error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if message:  # without one, the help has been printed
+        terminal.fail(message)
+        if context is not None:
+            terminal.note(f"Try: {context.command_path} --help")
+    return int(error.exit_code) or 2
+
+
+def run() -> None:
+    """The entry point: the command line of this process."""
+    sys.exit(main(sys.argv[1:]))

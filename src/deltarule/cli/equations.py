@@ -1,0 +1,84 @@
+"""``deltarule equations``: every equation, its code, and how far the code is from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.text import Text
+
+from deltarule.cli import options as opt
+from deltarule.cli.terminal import Terminal, print_json
+
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check",
+        help="Compare each with central differences, over every pair; exit 1 if one fails.",
+    ),
+]
+
+
+def equations(check: Check = False, json: opt.Json = False) -> None:
+    """Print the equations of back propagation with the code that computes them.
+
+    With --check, each stands beside the largest norm-wise relative error against central
+    differences in float64, over every activation, cost and fused pair.
+
+    \b
+    Examples:
+      deltarule equations
+      deltarule equations --check
+    """  # noqa: D301 - typer keeps the lines after it
+    from deltarule.checks import EQUATIONS, TOLERANCE, check_all
+
+    terminal = Terminal(quiet=json)
+    found = {}
+    if check:
+        with terminal.waiting("checking every equation over every pair"):
+            found = {checked.number: checked for checked in check_all()}
+    for equation in EQUATIONS:
+        head = Text.assemble((f"Eq. {equation.number:<4}", "bold cyan"), equation.title)
+        terminal.show(head)
+        terminal.show(Padding(Text(equation.formula, style="bold"), (0, 0, 0, 8)))
+        code = Syntax(
+            equation.source,
+            "python",
+            theme="ansi_dark",
+            background_color="default",
+            word_wrap=True,
+        )
+        terminal.show(Padding(code, (0, 0, 0, 8)))
+        if equation.number in found:
+            checked = found[equation.number]
+            style = "green" if checked.passed else "bold red"
+            verdict = f"largest error {checked.error:.1e} over {checked.cases} cases"
+            worst = "" if checked.passed else f", worst: {checked.worst}"
+            terminal.show(Padding(Text(verdict + worst, style=style), (0, 0, 0, 8)))
+    failed = [checked.number for checked in found.values() if not checked.passed]
+    if json:
+        print_json(
+            {
+                "equations": [
+                    {"number": e.number, "title": e.title, "formula": e.formula, "code": e.source}
+                    | (
+                        {"error": found[e.number].error, "cases": found[e.number].cases}
+                        if check
+                        else {}
+                    )
+                    for e in EQUATIONS
+                ]
+            }
+        )
+    if check:
+        worst_error = max(checked.error for checked in found.values())
+        terminal.say(
+            f"{len(found) - len(failed)} of {len(found)} equations agree with central differences "
+            f"within {TOLERANCE:.0e}; the largest error is {worst_error:.1e}.",
+            style="bold red" if failed else "bold green",
+        )
+    if failed:
+        terminal.fail(f"these equations do not agree: {', '.join(failed)}.")
+        raise typer.Exit(1)

@@ -1,0 +1,84 @@
+"""``deltarule evaluate``: a model's figures on a table, the same as train's on the same rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from deltarule import baselines as bl
+from deltarule import tabular
+from deltarule.cli import options as opt
+from deltarule.cli import reading as rd
+from deltarule.cli.predict import check_tabular
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.modelfile import Model, load_model
+
+AllRows = Annotated[
+    bool,
+    typer.Option(
+        "--all-rows",
+        help="Also rows that the model was trained on, where DATA is its training table.",
+    ),
+]
+
+
+def evaluate(
+    model: opt.ModelPath,
+    data: opt.Data,
+    all_rows: AllRows = False,
+    strict: opt.Strict = False,
+    missing: opt.Missing = None,
+    delimiter: opt.Delimiter = None,
+    header: opt.Header = None,
+    encoding: opt.Encoding = None,
+    decimal_comma: opt.DecimalComma = None,
+    quote: opt.Quote = None,
+    json: opt.Json = False,
+) -> None:
+    """Judge a model on a table that has the target.
+
+    Where DATA is the table that the model was trained on, only the rows that were held out then
+    are judged: the figures are those of train. On a test file they are those of train --test.
+
+    \b
+    Examples:
+      deltarule evaluate digits.safetensors digits
+      deltarule evaluate flats.safetensors later.csv --json
+    """  # noqa: D301 - typer keeps the lines after it
+    loaded = load_model(model)
+    check_tabular(loaded, model)
+    reading = rd.reading_of(
+        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+    )
+    source = rd.source(data, reading)
+    terminal = Terminal(quiet=json)
+    frame, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+    figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
+    assert loaded.targets is not None
+    task = str(loaded.targets.task)
+    used = [row for row in bl.FIGURES[task] if row.name in figures]
+    terminal.table(
+        f"{source.name}: {len(frame):,} rows, {which}",
+        ["", *(row.label for row in used)],
+        [["network", *(bl.shown(figures[row.name]) for row in used)]],
+        mark=0,
+    )
+    if json:
+        print_json({"rows": len(frame), "which": which, "task": task, "figures": figures})
+
+
+def _rows(
+    terminal: Terminal, model: Model, frame: Any, all_rows: bool, strict: bool
+) -> tuple[Any, str]:
+    """The rows to judge by, and which they are."""
+    own = tabular.is_training_table(model, frame)
+    if own and not all_rows and model.about["judged_by"] == "held-out rows":
+        return tabular.held_out_again(model, frame), "held out when it was trained"
+    assert model.targets is not None
+    test, dropped = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)
+    if dropped:
+        terminal.warn(f"{dropped:,} rows without a target were dropped.")
+    if own:
+        terminal.warn("the model was trained on these rows: its figures flatter it.")
+    return test, "all of them"

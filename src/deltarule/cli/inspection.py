@@ -1,0 +1,109 @@
+"""``deltarule inspect``: what a model file holds."""
+
+from __future__ import annotations
+
+from deltarule import baselines as bl
+from deltarule.cli import options as opt
+from deltarule.cli.columns import condensed
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.modelfile import Model, load_model, network_to_dict
+
+
+def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
+    """Show a model: its network, what it does with each column, its figures at training.
+
+    \b
+    Examples:
+      deltarule inspect flats.safetensors
+      deltarule inspect flats.safetensors --json
+    """  # noqa: D301 - typer keeps the lines after it
+    loaded = load_model(model)
+    if json:
+        print_json(_as_json(loaded))
+        return
+    terminal = Terminal()
+    terminal.say(str(model), style="bold")
+    terminal.pairs(_pairs(loaded))
+    _say_layers(terminal, loaded)
+    if loaded.preprocessing is not None:
+        terminal.headed("columns", condensed(loaded.preprocessing.describe()))
+    _say_figures(terminal, loaded)
+
+
+def _as_json(model: Model) -> dict[str, object]:
+    targets, preprocessing = model.targets, model.preprocessing
+    return {
+        "network": network_to_dict(model.network),
+        "parameters": model.network.parameter_count,
+        "dtype": model.dtype.name,
+        "targets": None if targets is None else targets.to_dict(),
+        "columns": [] if preprocessing is None else preprocessing.describe(),
+        "about": dict(model.about),
+    }
+
+
+def _pairs(model: Model) -> list[tuple[str, str]]:
+    about, network = model.about, model.network
+    pairs = []
+    if model.targets is not None:
+        names = " and ".join(map(repr, model.targets.names))
+        pairs.append(("task", f"{model.targets.task} of {names}"))
+        if model.targets.task == "classification":
+            labels = list(map(str, model.targets.classes))
+            more = f" and {len(labels) - 12} more" if len(labels) > 12 else ""
+            pairs.append(("classes", ", ".join(labels[:12]) + more))
+    pairs.append(
+        (
+            "network",
+            f"{'-'.join(map(str, network.sizes))}, {network.parameter_count:,} parameters of "
+            f"{model.dtype.name}, cost {network.cost_row.name}",
+        )
+    )
+    if about.get("training"):
+        pairs.append(("training", about["training"][-1]))
+        pairs.append(
+            (
+                "ended",
+                f"after epoch {about['epochs']} ({about['stopped_because']}), best was epoch "
+                f"{about['best_epoch']}; engine {about['engine']}, seed "
+                f"{about['settings']['seed']}",
+            )
+        )
+        pairs.append(("versions", ", ".join(f"{k} {v}" for k, v in about["versions"].items())))
+    return pairs
+
+
+def _say_layers(terminal: Terminal, model: Model) -> None:
+    rows = [
+        [
+            str(l),
+            layer.kind,
+            layer.g.name,
+            f"{layer.units:,}",
+            f"{sum(W.size for W in own.values()):,}",
+        ]
+        for l, (layer, own) in enumerate(
+            zip(model.network.layers, model.parameters, strict=True), start=1
+        )
+    ]
+    terminal.table("", ["layer", "kind", "activation", "units", "parameters"], rows)
+
+
+def _say_figures(terminal: Terminal, model: Model) -> None:
+    found = model.about.get("figures")
+    if not found or model.targets is None:
+        return
+    used = [
+        row for row in bl.FIGURES[str(model.targets.task)] if row.name in found.get("network", {})
+    ]
+    terminal.table(
+        f"At training, on {model.about['judged_rows']:,} rows ({model.about['judged_by']})",
+        ["", *(row.label for row in used)],
+        [
+            [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used)]
+            for name, of in found.items()
+        ],
+        mark=0,
+    )
+    if model.about.get("verdict"):
+        terminal.say(model.about["verdict"])

@@ -1,0 +1,185 @@
+"""One training as people watch it: what was made of the columns, the bar, the figures."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule import baselines as bl
+from deltarule import tabular
+from deltarule.arrays import Array
+from deltarule.cli.columns import condensed
+from deltarule.cli.progress import Watcher
+from deltarule.cli.terminal import Terminal
+
+
+class Done(NamedTuple):
+    """A finished job.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        The model to keep.
+    judged : list of Judged
+        The network first, then the baselines.
+    judged_by : str
+    verdict : str
+        Empty where there are no baselines.
+    """
+
+    fitted: tabular.Fitted
+    judged: list[bl.Judged]
+    judged_by: str
+    verdict: str
+
+
+class Job:
+    """What ``train`` does once the table is known.
+
+    Parameters
+    ----------
+    terminal : Terminal
+    whole : Table
+    settings : Settings
+    compare : bool
+        Whether to fit baselines.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        whole: tabular.Table,
+        settings: tabular.Settings,
+        compare: bool,
+    ) -> None:
+        self.terminal, self.whole = terminal, whole
+        self.settings, self.compare = settings, compare
+
+    def held_out(self) -> Done:
+        """Judge by rows held out of the table."""
+        parts = tabular.split(self.whole, self.settings)
+        problem = self._problem(parts.kept, self.whole.frame[parts.held])
+        self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
+        return self._done(problem, "held-out rows")
+
+    def judged_by_file(self, frame: Any, strict: bool) -> Done:
+        """Judge by another file."""
+        test, dropped = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
+        if dropped:
+            self.terminal.warn(f"{dropped:,} test rows without a target were dropped.")
+        problem = self._problem(np.arange(len(self.whole.frame)), test)
+        self._say_problem(problem, f"{len(test):,} in the test file")
+        return self._done(problem, "a test file")
+
+    def cross_validated(self, count: int) -> Done:
+        """Judge by folds; then train on all rows."""
+        everything = self._problem(np.arange(len(self.whole.frame)), self.whole.frame[:0])
+        self._say_problem(everything, f"judged by {count} folds{self._how()}")
+        by_fold = []
+        for k, parts in enumerate(
+            tabular.cross_validation(self.whole, self.settings, count), start=1
+        ):
+            problem = self._problem(parts.kept, self.whole.frame[parts.held])
+            fitted = self._fit(problem, f"fold {k}/{count} ")
+            by_fold.append(self._judged(fitted, problem))
+            self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
+        judged = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
+        fitted = self._fit(everything, "all rows ")
+        return Done(fitted, judged, "cross-validation", self._verdict(everything, judged))
+
+    # ----------------------------------------------------------------------------- the steps
+
+    def _problem(self, kept: Array, test: Any) -> tabular.Problem:
+        return tabular.problem(self.whole, self.settings, kept, test)
+
+    def _how(self) -> str:
+        keys, roles = self.whole.keys, self.whole.roles
+        if keys.labels is not None:
+            return ", the same share of every class"
+        if roles.groups is not None:
+            return f", whole groups of {roles.groups!r}"
+        return f", the latest by {roles.time!r}" if roles.time is not None else ", by chance"
+
+    def _say_problem(self, problem: tabular.Problem, held: str) -> None:
+        targets, terminal = self.whole.targets, self.terminal
+        names = " and ".join(map(repr, self.whole.roles.target))
+        terminal.pairs([("task", f"{problem.task} of {names}: {targets.reason}")])
+        terminal.headed("columns", condensed(problem.preprocessing.describe()))
+        kept, best = len(problem.train), len(problem.validation.held)
+        plan = tabular.chosen(problem, self.settings).lines()
+        terminal.pairs(
+            [
+                ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch; {held}"),
+                ("network", plan[0]),
+                ("training", plan[1]),
+            ]
+        )
+
+    def _done(self, problem: tabular.Problem, judged_by: str) -> Done:
+        fitted = self._fit(problem)
+        judged = self._judged(fitted, problem)
+        return Done(fitted, judged, judged_by, self._verdict(problem, judged))
+
+    def _fit(self, problem: tabular.Problem, name: str = "") -> tabular.Fitted:
+        with Watcher(self.terminal, name) as watcher:
+            fitted = tabular.fit(problem, self.settings, [watcher.listen])
+        result = fitted.result
+        if not name:
+            self.terminal.say(
+                f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; epoch "
+                f"{result.best_epoch} of {len(result.history)} was best and is restored "
+                f"({fitted.seconds:.1f} s, engine {result.engine})."
+            )
+        return fitted
+
+    def _judged(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
+        network = tabular.judged_network(fitted, problem)
+        if not self.compare:
+            return [network]
+        with self.terminal.waiting("fitting baselines"):
+            return [network, *tabular.baselines(problem, self.settings)]
+
+    def _verdict(self, problem: tabular.Problem, judged: list[bl.Judged]) -> str:
+        return bl.verdict(problem.task, judged[0], judged[1:]) if len(judged) > 1 else ""
+
+
+def print_figures(terminal: Terminal, done: Done) -> None:
+    """The table of figures, and the verdict below it."""
+    assert done.fitted.model.targets is not None
+    used = [
+        row
+        for row in bl.FIGURES[str(done.fitted.model.targets.task)]
+        if row.name in done.judged[0].figures
+    ]
+    rows = [
+        [
+            each.name,
+            *(_with_spread(each, row.name) for row in used),
+            f"{each.seconds:.1f} s" if each.seconds >= 0.05 else "–",
+        ]
+        for each in done.judged
+    ]
+    terminal.table(
+        f"On {len(done.judged[0].errors):,} rows ({done.judged_by})",
+        ["", *(row.label for row in used), "fit"],
+        rows,
+        mark=0,
+    )
+    if done.verdict:
+        terminal.say(done.verdict)
+
+
+def _with_spread(judged: bl.Judged, name: str) -> str:
+    if name not in judged.figures:
+        return "–"
+    value = bl.shown(judged.figures[name])
+    return value if judged.spread is None else f"{value} ± {bl.shown(judged.spread[name])}"
+
+
+def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:
+    return ", ".join(
+        f"{row.label} {bl.shown(judged.figures[row.name])}"
+        for row in bl.FIGURES[problem.task]
+        if row.name in judged.figures
+    )

@@ -1,0 +1,108 @@
+"""``deltarule predict``: a model and a table in, a prediction for every row out."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from deltarule.cli import options as opt
+from deltarule.cli import reading as rd
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.errors import SettingError
+from deltarule.modelfile import Model, check_writable, load_model, write_whole
+
+
+def predict(
+    model: opt.ModelPath,
+    data: opt.Data,
+    out: opt.Out = None,
+    probabilities: opt.Probabilities = False,
+    missing: opt.Missing = None,
+    delimiter: opt.Delimiter = None,
+    header: opt.Header = None,
+    encoding: opt.Encoding = None,
+    decimal_comma: opt.DecimalComma = None,
+    quote: opt.Quote = None,
+    json: opt.Json = False,
+) -> None:
+    """Predict every row of a table, in its order.
+
+    Columns may stand in any order, and further ones are left alone. Without --out the
+    predictions go to standard output as CSV; a name ending in .parquet writes Parquet.
+
+    \b
+    Examples:
+      deltarule predict flats.safetensors new.csv --out rents.csv
+      deltarule predict digits.safetensors digits --probabilities | head
+    """  # noqa: D301 - typer keeps the lines after it
+    if out is not None:
+        check_writable(out)
+    loaded = load_model(model)
+    check_tabular(loaded, model)
+    _check_task(loaded, probabilities)
+    reading = rd.reading_of(
+        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+    )
+    source = rd.source(data, reading)
+    predicted = predictions(loaded, source.frame, probabilities)
+    if json:
+        print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
+    if out is not None:
+        write_whole(out, _encoded(predicted, out))
+        Terminal().note(f"{len(predicted):,} predictions of {source.name}: {out}")
+    elif not json:
+        sys.stdout.write(predicted.write_csv())
+
+
+def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
+    """A frame of one row a row of the table, columns named after the target and its classes.
+
+    Parameters
+    ----------
+    model : Model
+    frame : polars.DataFrame
+    probabilities : bool
+    """
+    import polars as pl
+
+    assert model.targets is not None
+    found = model.predict(frame)
+    columns = {f"predicted_{name}": found[name] for name in model.targets.names}
+    if probabilities:
+        P = model.probabilities(frame)
+        for k, label in enumerate(model.targets.classes):
+            columns[f"probability_{label}"] = P[:, k]
+    return pl.DataFrame(columns)
+
+
+def check_tabular(model: Model, path: Path) -> None:
+    """Refuse a model that was not trained on a table.
+
+    Raises
+    ------
+    SettingError
+        For a network without preprocessing.
+    """
+    if model.preprocessing is None or model.targets is None:
+        raise SettingError(
+            f"{path}: holds a network without preprocessing, which takes arrays and no tables. "
+            "Use load_model in Python, or a file written by train --out."
+        )
+
+
+def _check_task(model: Model, probabilities: bool) -> None:
+    if probabilities and model.targets is not None and model.targets.task != "classification":
+        raise SettingError(
+            "--probabilities: expected a model of classes; this one predicts numbers. Leave it out."
+        )
+
+
+def _encoded(frame: Any, out: Path) -> bytes:
+    """The file's content: Parquet where its name says so, else CSV."""
+    if out.suffix.lower() == ".parquet":
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer)
+        return buffer.getvalue()
+    return bytes(frame.write_csv(), "utf-8")

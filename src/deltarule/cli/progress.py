@@ -1,0 +1,102 @@
+"""A training run as it goes: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from deltarule.cli.terminal import Terminal
+from deltarule.events import Ended, EpochEnded, Event, Progressed, Started
+
+_LINES = 10  # about so many lines a run where there is no terminal
+_SECONDS = 10.0  # and one at least this often
+
+
+class Watcher:
+    """A listener of a training run, to be used as a context.
+
+    Parameters
+    ----------
+    terminal : Terminal
+    name : str
+        What goes before the epoch, for one run of several: these get no lines of their own.
+    """
+
+    def __init__(self, terminal: Terminal, name: str = "") -> None:
+        self.terminal, self.name = terminal, name
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            _Figures(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=terminal.console,
+            transient=True,
+            expand=True,
+            disable=not terminal.live,
+        )
+        self.task = self.bar.add_task(f"{name}epoch", total=None, cost="", validation="")
+        self.epochs = self.steps = 0
+        self.said = 0.0
+
+    def __enter__(self) -> Watcher:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def listen(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Started):
+            self.epochs, self.steps = event.epochs, event.steps_per_epoch
+            self.said = time.monotonic()
+            self.bar.update(self.task, total=event.epochs * event.steps_per_epoch)
+        elif isinstance(event, Progressed):
+            done = (event.epoch - 1) * self.steps + event.step
+            self.bar.update(self.task, completed=done, cost=f"{event.cost:.4g}")
+        elif isinstance(event, EpochEnded):
+            self._epoch(event)
+        elif isinstance(event, Ended):
+            self.bar.update(self.task, completed=self.epochs * self.steps)
+
+    def _epoch(self, event: EpochEnded) -> None:
+        cost, validation = f"{event.cost:.4g}", ""
+        if event.validation_cost is not None:
+            validation = f"{event.validation_cost:.4g}"
+        self.bar.update(
+            self.task,
+            completed=event.epoch * self.steps,
+            description=f"{self.name}epoch {event.epoch}/{self.epochs}",
+            cost=cost,
+            validation=validation,
+        )
+        every = max(1, self.epochs // _LINES)
+        late = time.monotonic() - self.said > _SECONDS
+        due = late or event.epoch == 1 or event.epoch % every == 0
+        if due and not self.name and not self.terminal.live:
+            self.said = time.monotonic()
+            best = "  best so far" if event.best else ""
+            self.terminal.say(
+                f"epoch {event.epoch:>4}/{self.epochs}  cost {cost:<9} validation "
+                f"{validation:<9} {event.seconds:6.1f} s{best}"
+            )
+
+
+class _Figures(ProgressColumn):
+    """The last costs, of training and validation."""
+
+    def render(self, task: Task) -> Text:
+        """As text of one width, so that the bar keeps its length."""
+        cost, validation = task.fields["cost"], task.fields["validation"]
+        return Text.assemble(
+            ("cost ", "dim"), f"{cost:<8}", (" validation ", "dim"), f"{validation:<8}"
+        )

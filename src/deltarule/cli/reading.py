@@ -1,0 +1,97 @@
+"""Files and built-in sets to frames, as the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
+
+from deltarule.data import BUILT_IN, Reading, built_in, read
+from deltarule.errors import DataError, SettingError
+from deltarule.modelfile import Model
+
+
+class Source(NamedTuple):
+    """A table that was read.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    frame : polars.DataFrame
+    target : str or None
+        What a built-in set is about.
+    """
+
+    name: str
+    frame: Any
+    target: str | None
+
+
+def reading_of(
+    missing: Sequence[str] | None,
+    delimiter: str | None,
+    header: bool | None,
+    encoding: str | None,
+    decimal_comma: bool | None,
+    quote: str | None,
+    model: Model | None = None,
+) -> Reading:
+    """The options as one object; what they leave open is as when the model was trained."""
+    stored = {} if model is None else dict(model.about.get("reading", {}))
+    if "missing" in stored:
+        stored["missing"] = tuple(stored["missing"])
+    given = {
+        "missing": tuple(missing) if missing else None,
+        "delimiter": {"\\t": "\t", "tab": "\t"}.get(delimiter or "", delimiter),
+        "header": header,
+        "encoding": encoding,
+        "decimal_comma": decimal_comma,
+        "quote": quote,
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    return replace(Reading(), **{**stored, **known})
+
+
+def stored(reading: Reading) -> dict[str, Any]:
+    """The options as JSON values, for a model file."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(reading).items()
+    }
+
+
+def source(data: Sequence[str], reading: Reading) -> Source:
+    """The table behind the arguments: files, globs, or one built-in name.
+
+    Raises
+    ------
+    FileError, DataError
+        For what cannot be read.
+    """
+    named = [name for name in data if name in BUILT_IN]
+    if named and len(data) > 1:
+        raise SettingError(
+            f"{named[0]!r} is a built-in set and stands alone; got {len(data)} names. For a file "
+            f"of that name write ./{named[0]}."
+        )
+    if named:
+        frame, target = built_in(named[0])
+        return Source(named[0], frame, target)
+    return Source(", ".join(data), read(list(data), reading), None)
+
+
+def require_columns(frame: Any, names: Sequence[str], what: str) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises
+    ------
+    DataError
+        With those it lacks.
+    """
+    lacking = [name for name in names if name not in frame.columns]
+    if lacking:
+        raise DataError(
+            f"the table has no column {lacking[0]!r} ({what}). It has: "
+            f"{', '.join(map(str, frame.columns[:20]))}."
+        )

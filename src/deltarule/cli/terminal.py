@@ -1,0 +1,115 @@
+"""What people see: text and tables at the terminal's width, errors on the error stream."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 100  # where nobody looks, in a pipe or a file
+
+
+class Terminal:
+    """Where a command writes: for people, or one JSON object for machines.
+
+    Parameters
+    ----------
+    quiet : bool
+        Nothing for people but warnings and errors: what a machine reads stands alone.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = _console(sys.stdout, quiet=quiet)
+        self.errors = _console(sys.stderr)
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody watches."""
+        return self.console.is_terminal and not self.console.quiet
+
+    def say(self, text: str = "", *, style: str = "") -> None:
+        """A sentence, wrapped."""
+        self.show(Text(text, style=style))
+
+    def show(self, renderable: RenderableType) -> None:
+        """Anything that rich can draw; where nobody looks, without spaces at the ends of lines."""
+        if self.live:
+            self.console.print(renderable)
+            return
+        with self.console.capture() as captured:
+            self.console.print(renderable)
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        if not self.console.quiet:
+            sys.stdout.write("\n".join([*lines, ""]))
+
+    def headed(self, heading: str, lines: Iterable[str]) -> None:
+        """A heading, and lines indented below it."""
+        self.say(heading, style="bold")
+        for line in lines:
+            self.show(Padding(Text(line), (0, 0, 0, 2), expand=False))
+
+    def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Names on the left, what they are on the right, wrapped in its column."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, text in rows:
+            grid.add_row(Text(name), Text(text))
+        self.show(grid)
+
+    def table(
+        self, title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, mark: int = -1
+    ) -> None:
+        """A table: names on the left, numbers right-aligned; row `mark` stands out."""
+        if title:
+            self.say(title, style="bold")
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for place, head in enumerate(heads):
+            table.add_column(head, justify="right" if place else "left", overflow="fold")
+        for number, row in enumerate(rows):
+            table.add_row(*map(Text, row), style="bold green" if number == mark else "")
+        self.show(Padding(table, (1, 0, 1, 2), expand=False))
+
+    def waiting(self, text: str) -> AbstractContextManager[Any]:
+        """Something that moves while work is done, where somebody watches."""
+        return self.console.status(text) if self.live else nullcontext()
+
+    def warn(self, text: str) -> None:
+        """A warning, on the error stream."""
+        self.errors.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """What is worth knowing but does not belong into the output, on the error stream."""
+        self.errors.print(Text(text), soft_wrap=True)
+
+    def fail(self, text: str) -> None:
+        """An error, on the error stream."""
+        self.errors.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object, on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def _console(stream: Any, *, quiet: bool = False) -> Console:
+    """A console of the stream's width; lines are not cut where nobody looks."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, quiet=quiet)
+    if not console.is_terminal:
+        console = Console(
+            file=stream,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            quiet=quiet,
+            width=PLAIN_WIDTH,
+        )
+    return console

@@ -1,0 +1,156 @@
+"""``deltarule train``: a table in, a judged model out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deltarule import tabular
+from deltarule.cli import options as opt
+from deltarule.cli import reading as rd
+from deltarule.cli.job import Job, print_figures
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.errors import SettingError
+from deltarule.modelfile import check_writable, save_model
+
+
+def train(
+    data: opt.Data,
+    target: opt.Target = None,
+    out: opt.Out = None,
+    test: opt.Test = None,
+    test_share: opt.TestShare = 0.2,
+    cv: opt.Folds = None,
+    compare: opt.Baselines = True,
+    drop: opt.Drop = None,
+    kind: opt.Kind = None,
+    task: opt.Task = None,
+    weights: opt.Weights = None,
+    groups: opt.Groups = None,
+    time: opt.Time = None,
+    strict: opt.Strict = False,
+    hidden: opt.Hidden = "128,64",
+    activation: opt.ActivationName = "relu",
+    cost: opt.CostName = None,
+    dropout: opt.Dropout = 0.0,
+    optimizer: opt.OptimizerName = None,
+    learning_rate: opt.LearningRate = None,
+    schedule: opt.ScheduleName = None,
+    batch_size: opt.BatchSize = None,
+    epochs: opt.Epochs = None,
+    patience: opt.Patience = None,
+    l1: opt.L1 = 0.0,
+    l2: opt.L2 = 0.0,
+    weight_decay: opt.WeightDecay = None,
+    label_smoothing: opt.LabelSmoothing = None,
+    clip_norm: opt.ClipNorm = None,
+    class_weight: opt.ClassWeight = None,
+    seed: opt.Seed = 0,
+    engine: opt.EngineName = "auto",
+    dtype: opt.Dtype = "float32",
+    missing: opt.Missing = None,
+    delimiter: opt.Delimiter = None,
+    header: opt.Header = None,
+    encoding: opt.Encoding = None,
+    decimal_comma: opt.DecimalComma = None,
+    quote: opt.Quote = None,
+    json: opt.Json = False,
+) -> None:
+    """Train a network on a table and judge it on rows it has not seen.
+
+    Reads the files, tells the task from the target, turns columns into numbers, trains, restores
+    the best epoch, and prints held-out figures beside simple models.
+
+    \b
+    Examples:
+      deltarule train digits
+      deltarule train flats.csv --target rent --out flats.safetensors
+      deltarule train jan.csv feb.csv --target sold --time date --drop id,name
+      deltarule train adult.csv --target income --test adult-test.csv
+    """  # noqa: D301 - typer keeps the lines after it
+    settings = tabular.Settings(
+        hidden=opt.units(hidden),
+        activation=activation,
+        cost=cost,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        dropout=dropout,
+        l1=l1,
+        l2=l2,
+        weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
+        clip_norm=clip_norm,
+        class_weight=class_weight,
+        task=task,
+        test_share=test_share,
+        engine=engine,
+        dtype=dtype,
+        seed=seed,
+    )
+    tabular.check(settings)
+    if cv is not None and test:
+        raise SettingError("--cv and --test: the figures come from one of them; got both.")
+    if cv is not None and cv < 2:
+        raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
+    if out is not None:
+        check_writable(out)
+    terminal = Terminal(quiet=json)
+    reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
+    source = rd.source(data, reading)
+    roles = tabular.Roles(
+        _targets(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
+    )
+    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+    warnings = tabular.leaks(whole)
+    _say_table(terminal, source, whole, warnings)
+    job = Job(terminal, whole, settings, compare)
+    if cv is not None:
+        done = job.cross_validated(cv)
+    elif test:
+        done = job.judged_by_file(rd.source(test, reading).frame, strict)
+    else:
+        done = job.held_out()
+    print_figures(terminal, done)
+    about = tabular.about(
+        whole,
+        settings,
+        done.fitted,
+        done.judged,
+        mark=tabular.fingerprint(source.frame),
+        judged_by=done.judged_by,
+        reading=rd.stored(reading),
+        verdict=done.verdict,
+    )
+    if out is not None:
+        save_model(out, replace(done.fitted.model, about=about))
+        terminal.say(f"Saved: {out}")
+    if json:
+        seconds = {each.name: round(each.seconds, 3) for each in done.judged}
+        print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})
+
+
+def _targets(target: str | None, source: rd.Source) -> tuple[str, ...]:
+    if target is not None:
+        return (target,) if target in source.frame.columns else opt.listed([target])
+    if source.target is None:
+        raise SettingError(
+            "--target is missing: expected the column to predict. The table has: "
+            f"{', '.join(source.frame.columns[:20])}."
+        )
+    return (source.target,)
+
+
+def _say_table(
+    terminal: Terminal, source: rd.Source, whole: tabular.Table, warnings: list[str]
+) -> None:
+    rows, width = source.frame.shape
+    terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
+    if whole.dropped:
+        terminal.warn(
+            f"{whole.dropped:,} rows without a target were dropped (--strict refuses them)."
+        )
+    for warning in warnings:
+        terminal.warn(warning)
