@@ -309,6 +309,17 @@ CASES = {
         "cost 'quantile(high)': expected numbers in the brackets, got 'high'.",
     ),
     "numbers too many": (lambda: dr.COSTS("huber(1, 2)"), dr.SettingError, "2 numbers"),
+    "an open bracket": (
+        lambda: dr.COSTS("quantile(0.9"),
+        dr.SettingError,
+        "cost 'quantile(0.9': the bracket is not closed.",
+    ),
+    "two brackets": (lambda: dr.COSTS("quantile(0.9))"), dr.SettingError, "got '0.9)'"),
+    "a fan-in rule for biases": (
+        lambda: dr.Dense(3, biases="he_normal"),
+        dr.SettingError,
+        "Dense(biases='he_normal'): this rule is one for weights, by a layer's fan-in;",
+    ),
     "numbers for a plain row": (
         lambda: dr.COSTS("mse(2)"),
         dr.SettingError,

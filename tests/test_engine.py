@@ -73,7 +73,10 @@ def test_weights_count_examples():
         a, b = one.step(X, Y, weights), other.step(X[repeated], Y[repeated])
         assert a == pytest.approx(b, rel=1e-12)
     assert_same(one.parameters(), other.parameters(), STEP["float64"])
-    assert one.cost(X, Y, weights) == pytest.approx(other.cost(X[repeated], Y[repeated]))
+    for penalised in (True, False):
+        expected = other.cost(X[repeated], Y[repeated], penalised=penalised)
+        assert one.cost(X, Y, weights, penalised=penalised) == pytest.approx(expected)
+        assert one.cost(X, Y, 0 * weights, penalised=penalised) == 0
 
 
 @pytest.mark.parametrize("name", [n for n in OPTIMIZERS if not OPTIMIZERS(n).full_batch])

@@ -65,6 +65,11 @@ def test_a_mask_drops_its_share_and_keeps_the_mean(rate):
     assert abs(per_example - rate).max() < 0.15
 
 
+def test_the_smallest_rate_keeps_everything():
+    mask = dropout_mask(np, 1e-18, np.float32, 0, 0, 1, 30, np.arange(30, dtype=np.uint32))
+    assert (mask == 1).all()
+
+
 def test_neighbours_are_uncorrelated():
     mask = dropout_mask(np, 0.5, np.float64, 1, 1, 1, 400, np.arange(400, dtype=np.uint32)) - 1
     for shifted in (mask[1:] * mask[:-1], mask[:, 1:] * mask[:, :-1], mask[2:] * mask[:-2]):

@@ -25,6 +25,8 @@ class Initialiser:
     draw : function
         Of a NumPy generator and a shape ``(n, n_prev)`` to a float64 array of that shape; for a
         bias the shape is ``(n, 1)``.
+    by_fan : bool
+        Whether it goes by how many units a layer sees and has: a rule for weights, not biases.
 
     Examples
     --------
@@ -35,6 +37,7 @@ class Initialiser:
 
     name: str
     draw: Callable[[np.random.Generator, tuple[int, int]], Array]
+    by_fan: bool = False
 
 
 def normal(std: float = 1.0) -> Initialiser:
@@ -105,7 +108,7 @@ def _scaled(name: str, variance: Callable[[int, int], float], uniform: bool) -> 
             return rng.uniform(-math.sqrt(3.0) * std, math.sqrt(3.0) * std, shape)
         return std * rng.standard_normal(shape)
 
-    return Initialiser(name, draw)
+    return Initialiser(name, draw, by_fan=True)
 
 
 _VARIANCES: dict[str, Callable[[int, int], float]] = {

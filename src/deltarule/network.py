@@ -93,13 +93,19 @@ class Dense:
         checked_number("Dense", "bias_rate", self.bias_rate, low=0)
         activation = ACTIVATIONS(self.activation)
         weights = activation.initialiser if self.weights is None else self.weights
+        biases = _initialiser(self.biases)
         for name, value in (
             ("units", int(self.units)),
             ("activation", activation),
             ("weights", _initialiser(weights)),
-            ("biases", _initialiser(self.biases)),
+            ("biases", biases),
         ):
             object.__setattr__(self, name, value)
+        if biases.by_fan:
+            raise SettingError(
+                f"Dense(biases={biases.name!r}): this rule is one for weights, by a layer's "
+                "fan-in; for biases take 'zeros', 'normal(0.1)' or an array."
+            )
 
     @property
     def g(self) -> Activation:

@@ -133,7 +133,8 @@ def dropout_mask(
         As in :func:`random_words`.
     rate : float
         Share of the units to drop, from 0 to below 1. The threshold is the integer
-        ``floor((1 - rate) · 2³²)``, so that every engine draws the line at the same place.
+        ``floor((1 - rate) · 2³²)``, at most ``2³² − 1``, so that every engine draws the line at
+        the same place.
     dtype : dtype
         The mask's dtype.
 
@@ -149,7 +150,7 @@ def dropout_mask(
     ([0.0, 2.0], True)
     """
     keep = 1.0 - rate
-    threshold = xp.uint32(int(keep * 2**32))
+    threshold = xp.uint32(min(int(keep * 2**32), 2**32 - 1))
     kept = random_words(xp, seed, step, layer, units, positions) < threshold
     return kept.astype(dtype) * xp.asarray(1.0 / keep, dtype=dtype)
 

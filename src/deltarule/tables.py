@@ -88,13 +88,13 @@ class Table(Generic[Row]):
             )
         base, bracket, rest = name.strip().partition("(")
         entry = self.entry(base.strip())
+        if bracket and not rest.endswith(")"):
+            raise SettingError(f"{self.kind} {name!r}: the bracket is not closed.")
         if isinstance(entry, self.row_type):
             if bracket:
                 raise SettingError(f"{self.kind} {base!r} takes no numbers; got {name!r}.")
             return entry
-        return self._made(
-            name, cast(Callable[..., Row], entry), rest.rstrip(")") if bracket else ""
-        )
+        return self._made(name, cast(Callable[..., Row], entry), rest.removesuffix(")"))
 
     def entry(self, name: str) -> Row | Callable[..., Row]:
         """The entry of exactly that name: a row, or the function that makes one."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, columns
 from deltarule.engines.plan import Plan
-from deltarule.engines.step import cost_of, gradients_of, weight_of
+from deltarule.engines.step import cost_of, gradients_of, smoothed, weight_of
 from deltarule.network import (
     Network,
     Parameters,
@@ -125,7 +125,7 @@ def check_gradients(
     if parameters is None:
         parameters = network.initial_parameters(seed, dtype)
     parameters = checked_parameters(network, parameters, dtype)
-    A0, Y, s = columns(data.X), columns(data.Y), data.weights
+    A0, Y, s = columns(data.X), smoothed(plan, columns(data.Y)), data.weights
     m = weight_of(A0, s)
 
     def cost(changed: Parameters) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _CHUNK = 1 << 24
+_SAMPLE = 10_000
 _FOREIGN = {
     b"\x89PNG": "a PNG picture",
     b"\x1f\x8b": "gzip data",
@@ -105,7 +106,7 @@ def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
     frame = _parsed(path, text, reading)
     if frame.height == 0:
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
-    if frame.width > 1:  # a blank line is no row
+    if frame.width > 1 and frame[:, 0].null_count():  # a blank line is no row
         frame = frame.filter(~polars.all_horizontal(polars.all().is_null()))
     return tidied(frame, decimal_comma=text.decimal_comma)
 
@@ -141,7 +142,6 @@ def _parquet(path: Path) -> pl.DataFrame:
 
 def _parsed(path: Path, text: Text, reading: Reading) -> pl.DataFrame:
     polars = require("polars", "table", "reading tables")
-    _check_shape(path, text)
     options = {
         "has_header": text.header,
         "new_columns": list(text.names),
@@ -153,7 +153,7 @@ def _parsed(path: Path, text: Text, reading: Reading) -> pl.DataFrame:
     }
     for rows in (10_000, None):  # a late surprise in a column costs a second, full look
         try:
-            return polars.read_csv(_utf8(path, text), infer_schema_length=rows, **options)
+            frame = polars.read_csv(_utf8(path, text), infer_schema_length=rows, **options)
         except polars.exceptions.NoDataError:
             raise FileError(f"{path}: the file is empty; expected a table.") from None
         except polars.exceptions.PolarsError as error:
@@ -163,6 +163,11 @@ def _parsed(path: Path, text: Text, reading: Reading) -> pl.DataFrame:
                     "--encoding."
                 ) from None
             reason = str(error).splitlines()[0]
+        else:
+            if frame.width > 1 and frame[:, -1].null_count():  # short rows end in nulls
+                _check_shape(path, text)
+            return frame
+    _find_ragged(path, text)
     raise DataError(f"{path}: cannot be read as a table: {reason}")
 
 
@@ -241,15 +246,32 @@ def tidied(frame: pl.DataFrame, *, decimal_comma: bool = False) -> pl.DataFrame:
     """
     polars = require("polars", "table", "reading tables")
     text = [name for name, dtype in frame.schema.items() if dtype == polars.String]
-    stripped = [
-        polars.when(polars.col(name).str.strip_chars().is_in(list(MISSING)))
-        .then(None)
-        .otherwise(polars.col(name).str.strip_chars())
-        .alias(name)
-        for name in text
-    ]
-    frame = frame.with_columns(stripped)
-    return frame.with_columns([_numbers_if_all(frame[name], decimal_comma) for name in text])
+    return frame.with_columns([_tidied(frame[name], decimal_comma) for name in text])
+
+
+def _tidied(column: pl.Series, decimal_comma: bool) -> pl.Series:
+    """One column of text: numbers, or text as an enumeration where its values recur."""
+    polars = require("polars", "table", "reading tables")
+    sample = column.head(_SAMPLE)
+    if sample.n_unique() > len(sample) / 2 and len(column) > _SAMPLE:
+        return _numbers_if_all(_cleaned(column), decimal_comma)
+    levels = column.drop_nulls().unique().sort()
+    cleaned = _cleaned(levels)
+    numbers = _numbers_if_all(cleaned, decimal_comma)
+    plain = cleaned.null_count() == 0 and bool((cleaned == levels).all())
+    codes = column.cast(polars.Enum(levels)).to_physical()
+    if numbers.dtype.is_numeric():
+        return numbers.gather(codes).alias(column.name)
+    kept = cleaned.drop_nulls().unique().sort()
+    named = (levels if plain else cleaned).cast(polars.Enum(kept))
+    return named.gather(codes).alias(column.name)
+
+
+def _cleaned(column: pl.Series) -> pl.Series:
+    """Text without spaces around it, markers of missing values as nulls."""
+    polars = require("polars", "table", "reading tables")
+    text = column.str.strip_chars()
+    return text.set(text.is_in(polars.Series(MISSING, dtype=polars.String).implode()), None)
 
 
 def _numbers_if_all(column: pl.Series, decimal_comma: bool) -> pl.Series:

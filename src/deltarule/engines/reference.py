@@ -142,12 +142,12 @@ class ReferenceRunner:
         """The cost without dropout."""
         self._check(X, Y, weights)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
-            A0, targets = columns(X), columns(Y)
+            A0, targets, m = columns(X), columns(Y), weight_of(columns(X), weights)
             output = feed_forward(self.plan.network, self._parameters, A0)[-1]
             if not penalised:
                 loss = output_loss(self.plan.network, output, targets).astype(np.float64)
-                return float(np.average(loss, weights=weights))
-            targets, m = smoothed(self.plan, targets), weight_of(A0, weights)
+                return float((loss if weights is None else weights * loss).sum() / m)
+            targets = smoothed(self.plan, targets)
             return float(cost_of(self.plan, self._parameters, output, targets, weights, m))
 
     def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:

@@ -6,9 +6,10 @@ methods turn a column into an array. :data:`KINDS` lists them.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,11 @@ from deltarule.errors import DataError, require
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_LEVELS = 64
+MOST_LEVELS = 24
 """Levels of a category that get a column of their own; rarer ones share one."""
+
+NOWHERE = 1 << 20
+"""The code of a value that no output stands for."""
 
 _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
@@ -36,6 +40,22 @@ _DATE_FORMATS = (
 _TRUE = frozenset({"yes", "true", "y", "t", "1"})
 _FALSE = frozenset({"no", "false", "n", "f", "0"})
 _DAY = 86_400.0
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+
+
+class Made(NamedTuple):
+    """What a column became.
+
+    Attributes
+    ----------
+    values : list of arrays, shape (m,)
+        One an output; or none, and then
+    codes : int array, shape (m,)
+        the number of the one output that is 1 in each row, :data:`NOWHERE` for none.
+    """
+
+    values: list[Array] = []  # noqa: RUF012  (never changed)
+    codes: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -64,34 +84,32 @@ class Numeric:
     @classmethod
     def fit(cls, column: pl.Series) -> Numeric:
         """Learn from the training rows."""
-        values = numbers_of(column)
-        present = values[~np.isnan(values)]
-        if len(present) == 0:
+        numbers = numbers_of(column)
+        missing, m = numbers.null_count(), len(numbers)
+        if missing == m:
             raise DataError(
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
                 "Drop it with --drop."
             )
-        fill = float(np.median(present))
-        missing = len(values) - len(present)
-        mean, variance = float(present.mean()), float(present.var())
-        if missing:  # of the filled column
-            share = missing / len(values)
-            variance = (1 - share) * (variance + share * (mean - fill) ** 2)
-            mean = (1 - share) * mean + share * fill
-        return cls(column.name, fill, mean, float(np.sqrt(variance)) or 1.0, missing > 0, missing)
+        fill, mean, variance = numbers.median(), numbers.mean(), numbers.var(ddof=0)
+        share = missing / m  # mean and variance are those of the filled column
+        variance = (1 - share) * (variance + share * (mean - fill) ** 2)
+        mean = (1 - share) * mean + share * fill
+        return cls(column.name, fill, mean, math.sqrt(variance) or 1.0, missing > 0, missing)
 
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
 
-    def transform(self, column: pl.Series, out: Array) -> None:
-        """Write the column's numbers into `out`, ``(m, len(outputs))``."""
-        values = numbers_of(column)
-        absent = np.isnan(values)
-        out[:, 0] = (np.where(absent, self.fill, values) - self.mean) / self.std
+    def transform(self, column: pl.Series) -> Made:
+        """The standardised values, and the flags."""
+        numbers = numbers_of(column)
+        values = (numbers.fill_null(self.fill).to_numpy() - self.mean) / self.std
+        made = [values.astype(np.float32)]
         if self.flagged:
-            out[:, 1] = absent
+            made.append(numbers.is_null().to_numpy())
+        return Made(made)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -122,25 +140,26 @@ class Boolean:
     @classmethod
     def fit(cls, column: pl.Series) -> Boolean:
         """Learn from the training rows."""
-        text = text_of(column)
-        levels = sorted(text.drop_nulls().unique().to_list(), key=_falsehood)
+        levels, codes = coded(column)
+        counts = np.bincount(codes + 1, minlength=len(levels) + 1)
         if len(levels) != 2:
             raise DataError(
                 f"column {column.name!r}: holds {len(levels)} values; expected two for a boolean. "
                 f"Pass --kind {column.name}=category."
             )
-        ones = float((text == levels[1]).mean() or 0.0)
-        return cls(column.name, (levels[0], levels[1]), ones, text.null_count())
+        false, true = sorted(range(2), key=lambda i: (levels[i].lower() in _TRUE, levels[i]))
+        share = float(counts[true + 1] / counts[1:].sum())
+        return cls(column.name, (levels[false], levels[true]), share, int(counts[0]))
 
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
         return [f"{self.name} = {self.levels[1]}"]
 
-    def transform(self, column: pl.Series, out: Array) -> None:
-        """Write 0, 1, or the share of ones into `out`, ``(m, 1)``; unseen values are missing."""
-        codes = _codes(text_of(column), self.levels)
-        out[:, 0] = np.where(codes < 0, self.fill, codes)
+    def transform(self, column: pl.Series) -> Made:
+        """0, 1, or the share of ones where a value is missing or was not seen."""
+        codes = _codes(column, self.levels)
+        return Made([np.where(codes < 0, self.fill, codes).astype(np.float32)])
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -172,14 +191,15 @@ class Category:
     @classmethod
     def fit(cls, column: pl.Series) -> Category:
         """Learn from the training rows."""
-        text = text_of(column)
-        counts = text.drop_nulls().value_counts()
-        counts = counts.sort(["count", text.name], descending=[True, False])
-        enough = max(_RAREST, _RARE * len(text)) if counts.height > 2 else 1
-        kept = counts.filter(counts["count"] >= enough).head(MOST_LEVELS)[text.name].to_list()
-        if not kept:
-            kept = counts.head(1)[text.name].to_list()
-        return cls(column.name, tuple(kept), counts.height - len(kept), text.null_count())
+        levels, codes = coded(column)
+        counts = np.bincount(codes + 1, minlength=len(levels) + 1)
+        missing, counts = int(counts[0]), counts[1:]
+        enough = max(_RAREST, _RARE * len(codes)) if len(levels) > 2 else 1
+        frequent = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+        kept = [levels[i] for i in frequent if counts[i] >= enough]
+        if not kept and levels:
+            kept = [levels[frequent[0]]]
+        return cls(column.name, tuple(kept), len(levels) - len(kept), missing)
 
     @property
     def outputs(self) -> list[str]:
@@ -191,17 +211,16 @@ class Category:
             names.append(f"{self.name} is missing")
         return names
 
-    def transform(self, column: pl.Series, out: Array) -> None:
-        """Write one 1 a row into `out`, ``(m, len(outputs))``."""
-        text = text_of(column)
-        codes = _codes(text, self.levels)
-        absent = text.is_null().to_numpy()
+    def transform(self, column: pl.Series) -> Made:
+        """Which of the outputs is 1 in each row."""
         n = len(self.levels)
-        codes[(codes < 0) & ~absent & bool(self.rare)] = n
-        codes[absent & bool(self.missing)] = n + bool(self.rare)
-        out[...] = 0
-        known = codes >= 0
-        out[known, codes[known]] = 1
+        codes = _codes(
+            column,
+            self.levels,
+            other=n if self.rare else NOWHERE,
+            absent=n + bool(self.rare) if self.missing else NOWHERE,
+        )
+        return Made(codes=codes)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -260,20 +279,19 @@ class Date:
         parts += ["is missing"] if self.missing else []
         return [f"{self.name} {part}" for part in parts]
 
-    def transform(self, column: pl.Series, out: Array) -> None:
-        """Write the parts into `out`, ``(m, len(outputs))``; those of a missing date are 0."""
+    def transform(self, column: pl.Series) -> Made:
+        """The parts; those of a missing date are 0."""
         days = _days(column, self.format)
         absent = np.isnan(days)
         days = np.where(absent, self.mean, days)
         turns = [days / 365.2425, (days + 3) / 7]  # 1970-01-01 was a Thursday
         turns += [days] if self.hours else []
-        out[:, 0] = (days - self.mean) / self.std
+        parts = [(days - self.mean) / self.std]
         for i, turn in enumerate(turns):
             angle = 2 * np.pi * (np.floor(turn * 7) / 7 if i == 1 else turn)
-            out[:, 1 + 2 * i], out[:, 2 + 2 * i] = np.sin(angle), np.cos(angle)
-        out[absent] = 0
-        if self.missing:
-            out[:, -1] = absent
+            parts += [np.sin(angle), np.cos(angle)]
+        made = [np.where(absent, 0, part).astype(np.float32) for part in parts]
+        return Made([*made, absent] if self.missing else made)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -305,8 +323,9 @@ class Dropped:
         """None."""
         return []
 
-    def transform(self, column: pl.Series, out: Array) -> None:
-        """Write nothing."""
+    def transform(self, column: pl.Series) -> Made:
+        """Nothing."""
+        return Made()
 
     def describe(self) -> str:
         """Why."""
@@ -330,75 +349,77 @@ def fitted(column: pl.Series) -> Column:
         For a numeric column with a few cells of text, or infinity.
     """
     polars = require("polars", "table", "preprocessing")
-    present = column.drop_nulls()
-    distinct, m = present.n_unique(), len(column)
-    if len(present) == 0:
+    if column.null_count() == len(column):
         return Dropped(column.name, "empty: no value in any row")
-    if distinct == 1 and len(present) == m:
-        return Dropped(column.name, f"constant: {present[0]} in every row")
-    if column.dtype == polars.Boolean:
-        return Category.fit(column) if distinct == 1 else Boolean.fit(column)
+    numeric = column.dtype.is_numeric() or column.dtype.is_temporal()
+    if column.null_count() == 0 and (
+        column.min() == column.max() if numeric else column.n_unique() == 1
+    ):
+        return Dropped(column.name, f"constant: {column[0]} in every row")
     if column.dtype.is_temporal():
         return Date.fit(column)
     if column.dtype.is_numeric():
-        why = _identifying_number(column, distinct)
+        why = _identifying_number(column)
         return Dropped(column.name, why) if why else Numeric.fit(column)
-    _refuse_text_among_numbers(column)
+    if column.dtype == polars.Boolean:
+        return Category.fit(column) if column.drop_nulls().n_unique() == 1 else Boolean.fit(column)
+    levels, codes = coded(column)
+    _refuse_text_among_numbers(column.name, levels, codes)
     if date_format(column) is not None:
         return Date.fit(column)
-    text = text_of(column)
-    values = set(text.drop_nulls().unique().head(3).str.to_lowercase().to_list())
-    if distinct == 2 and len(values & _TRUE) == len(values & _FALSE) == 1:
+    values = {level.lower() for level in levels[:3]}
+    if len(levels) == 2 and len(values & _TRUE) == len(values & _FALSE) == 1:
         return Boolean.fit(column)
-    why = _identifying_text(text, distinct)
+    why = _identifying_text(levels, int((codes >= 0).sum()))
     return Dropped(column.name, why) if why else Category.fit(column)
 
 
-def _identifying_number(column: pl.Series, distinct: int) -> str:
+def _identifying_number(column: pl.Series) -> str:
     """Why a column of numbers looks like a key, or nothing."""
     m = len(column)
-    if not column.dtype.is_integer() or distinct < m or m < 20:
+    if not column.dtype.is_integer() or column.null_count() or m < 20:
         return ""
     low, high = int(column.min()), int(column.max())
+    if high - low < m - 1 or column.n_unique() < m:
+        return ""
     if high - low == m - 1 and column.is_sorted():
         return "identifier: counts the rows"
     named = re.search(r"(^|[_\W])(id|no|nr|key|index)$|[a-z](Id|ID|No|Key)$|number$", column.name)
     return "identifier: another number in every row" if named else ""
 
 
-def _identifying_text(text: pl.Series, distinct: int) -> str:
+def _identifying_text(levels: list[str], present: int) -> str:
     """Why a column of text looks like a key or like prose, or nothing."""
-    present = text.drop_nulls()
-    if len(present) < 20 or distinct <= 0.5 * len(present):
+    if present < 20 or len(levels) <= 0.5 * present:
         return ""
-    words = float((present.head(1000).str.count_matches(r"\s+") + 1).mean())
+    words = float(np.mean([len(level.split()) for level in levels[:1000]]))
     if words >= 4:
         return f"free text: {words:.0f} words a row"
-    return f"identifier: {distinct} different values in {len(present)} rows"
+    return f"identifier: {len(levels)} different values in {present} rows"
 
 
-def _refuse_text_among_numbers(column: pl.Series) -> None:
+def _refuse_text_among_numbers(name: str, levels: list[str], codes: Array) -> None:
     """A few cells of text in a column of numbers are a mistake, or a marker to be named."""
-    polars = require("polars", "table", "preprocessing")
-    text = text_of(column)
-    numbers = text.cast(polars.Float64, strict=False)
-    odd = text.filter(numbers.is_null() & text.is_not_null())
-    present = len(text) - text.null_count()
-    if not 0 < len(odd) <= 0.05 * present or odd.n_unique() > 5 or present < 10:
+    if not any(_NUMBER.fullmatch(level) for level in levels[:1000]):
         return
-    row = int((numbers.is_null() & text.is_not_null()).arg_max() or 0)
-    marker = odd[0]
+    odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
+    where = np.isin(codes, odd)
+    present = int((codes >= 0).sum())
+    if not 0 < where.sum() <= 0.05 * present or len(odd) > 5 or present < 10:
+        return
+    row = int(where.argmax())
+    marker = levels[codes[row]]
     raise DataError(
-        f"column {column.name!r} holds text in row {row + 1} ({marker!r}); expected numbers. Pass "
-        f"--missing {marker} to read it as missing, or --kind {column.name}=category."
+        f"column {name!r} holds text in row {row + 1} ({marker!r}); expected numbers. Pass "
+        f"--missing {marker} to read it as missing, or --kind {name}=category."
     )
 
 
 # ------------------------------------------------------------------------- what kinds share
 
 
-def numbers_of(column: pl.Series) -> Array:
-    """A column as float64, missing values as NaN.
+def numbers_of(column: pl.Series) -> pl.Series:
+    """A column as Float64, missing values as nulls.
 
     Raises
     ------
@@ -417,13 +438,17 @@ def numbers_of(column: pl.Series) -> Array:
                 f"column {column.name!r} holds text in row {row + 1} ({text[row]!r}); expected "
                 f"numbers, as in training. Pass --missing {text[row]} to read it as missing."
             )
-    values = numbers.to_numpy()
-    if np.isinf(values).any():
-        row = int(np.isinf(values).argmax())
-        raise DataError(
-            f"column {column.name!r} holds {values[row]} in row {row + 1}; expected finite numbers."
-        )
-    return values
+    if column.dtype.is_integer() or column.dtype == polars.Boolean:
+        return numbers
+    if not math.isfinite(numbers.sum()):
+        numbers = numbers.fill_nan(None)
+        if numbers.is_infinite().any():
+            row = int(numbers.is_infinite().arg_max() or 0)
+            raise DataError(
+                f"column {column.name!r} holds {numbers[row]} in row {row + 1}; expected finite "
+                "numbers."
+            )
+    return numbers
 
 
 def text_of(column: pl.Series) -> pl.Series:
@@ -439,18 +464,40 @@ def text_of(column: pl.Series) -> pl.Series:
     return column.cast(polars.String)
 
 
+def coded(column: pl.Series) -> tuple[list[str], Array]:
+    """A column's different values as text, in order, and each row's number; −1 is missing."""
+    polars = require("polars", "table", "preprocessing")
+    if not isinstance(column.dtype, polars.Enum):
+        column = text_of(column)
+        levels = column.drop_nulls().unique().sort()
+        column = column.cast(polars.Enum(levels))
+    codes = column.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
+    levels = column.dtype.categories.to_list()
+    used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
+    if not used.all():  # some rows of a larger table
+        renumbered = np.append(np.cumsum(used) - 1, -1)
+        codes, levels = renumbered[codes], [l for l, u in zip(levels, used, strict=True) if u]
+    return levels, codes
+
+
+def _codes(column: pl.Series, levels: tuple[str, ...], other: int = -1, absent: int = -1) -> Array:
+    """The number of each row's level, `other` for values that are no level, `absent` for none."""
+    found, codes = coded(column)
+    numbers = {level: i for i, level in enumerate(levels)}
+    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int32)
+    return table[codes]
+
+
 def date_format(column: pl.Series) -> str | None:
     """The format of a column's dates: empty for dates proper, None where it holds none."""
-    polars = require("polars", "table", "preprocessing")
     if column.dtype.is_temporal():
         return ""
-    if column.dtype != polars.String:
+    if column.dtype.is_numeric():
         return None
-    present = column.drop_nulls()
+    polars = require("polars", "table", "preprocessing")
+    levels = polars.Series(coded(column)[0], dtype=polars.String)
     for form in _DATE_FORMATS:
-        if _parsed(present.head(50), form).null_count() == 0 and (
-            _parsed(present, form).null_count() == 0
-        ):
+        if all(_parsed(part, form).null_count() == 0 for part in (levels.head(50), levels)):
             return form
     return None
 
@@ -465,29 +512,22 @@ def _parsed(text: pl.Series, form: str) -> pl.Series:
 def _days(column: pl.Series, form: str) -> Array:
     """Days since 1970 with their fraction, missing ones as NaN."""
     polars = require("polars", "table", "preprocessing")
-    moments = column if column.dtype.is_temporal() else _parsed(text_of(column), form)
-    if moments.null_count() > column.null_count():
-        row = int((moments.is_null() & column.is_not_null()).arg_max() or 0)
+
+    def days_of(moments: pl.Series) -> Array:
+        ticks = moments.cast(polars.Datetime("ms")).cast(polars.Int64).cast(polars.Float64)
+        return ticks.to_numpy() / (1000 * _DAY)
+
+    if column.dtype.is_temporal():
+        return days_of(column)
+    levels, codes = coded(column)
+    days = days_of(_parsed(polars.Series(levels, dtype=polars.String), form))
+    if np.isnan(days).any():
+        row = int(np.isin(codes, np.flatnonzero(np.isnan(days))).argmax())
         raise DataError(
             f"column {column.name!r} holds {column[row]!r} in row {row + 1}; expected a date as in "
             f"training ({form})."
         )
-    seconds = moments.cast(polars.Datetime("ms")).cast(polars.Int64).cast(polars.Float64) / 1000
-    return seconds.to_numpy() / _DAY
-
-
-def _codes(text: pl.Series, levels: tuple[str, ...]) -> Array:
-    """The number of each cell's level, −1 for others and missing ones."""
-    polars = require("polars", "table", "preprocessing")
-    numbers = text.replace_strict(
-        list(levels), list(range(len(levels))), default=None, return_dtype=polars.Int64
-    )
-    return numbers.fill_null(-1).to_numpy().copy()
-
-
-def _falsehood(level: str) -> tuple[bool, str]:
-    """Sorts false before true, and other values by themselves."""
-    return level.lower() in _TRUE, level
+    return np.append(days, np.nan)[codes]
 
 
 def restored(state: Any) -> Column:

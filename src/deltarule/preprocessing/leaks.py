@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.preprocessing.columns import text_of
+from deltarule.preprocessing.columns import coded
 from deltarule.preprocessing.targets import Targets
 
 if TYPE_CHECKING:
@@ -75,13 +75,12 @@ def _binned(column: pl.Series) -> Array | None:
         values = column.fill_null(0).cast(float).to_numpy()
         edges = np.unique(np.quantile(values[~absent], np.linspace(0, 1, _BINS + 1)[1:-1]))
         bins = np.searchsorted(edges, values, side="right") + 1
-    else:
-        text = text_of(column)
-        if text.n_unique() > max(_BINS, len(text) / 20):
-            return None
-        bins = text.rank("dense").fill_null(0).cast(int).to_numpy().copy()
-    bins[absent] = 0
-    return bins
+        bins[absent] = 0
+        return bins
+    levels, codes = coded(column)
+    if len(levels) > max(_BINS, len(codes) / 20):
+        return None
+    return codes + 1
 
 
 def _explained(bins: Array, Y: Array, chosen: Array, classes: bool) -> float:

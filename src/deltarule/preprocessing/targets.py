@@ -327,9 +327,10 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
 def _numbers(column: pl.Series) -> Array:
     """A target of a regression as float64, none missing."""
     _check_present(column)
-    values = numbers_of(column)
-    if np.isnan(values).any():
+    numbers = numbers_of(column)
+    if numbers.null_count():
         raise DataError(f"target {column.name!r}: holds NaN; expected a number in each row.")
+    values: Array = numbers.to_numpy()
     return values
 
 
