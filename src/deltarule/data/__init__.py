@@ -5,7 +5,8 @@ Inside, a table is a polars frame. What a text file looks like is detected from 
 """
 
 from deltarule.data.detection import MISSING, Reading
-from deltarule.data.files import read, tidied
+from deltarule.data.files import read
 from deltarule.data.memory import BUILT_IN, built_in, frame_of
+from deltarule.data.values import tidied
 
 __all__ = ["BUILT_IN", "MISSING", "Reading", "built_in", "frame_of", "read", "tidied"]

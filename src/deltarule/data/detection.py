@@ -1,23 +1,42 @@
-"""What a text file looks like: encoding, delimiter, header, decimal comma, quotes, names."""
+"""What a text file looks like: encoding, delimiter, header, quotes, decimal comma, columns.
+
+Everything here is a guess from a sample (the beginning of the file, and a piece from its middle
+and its end), overruled by a :class:`Reading`. A wrong guess about a column costs time, never a
+value: see :mod:`deltarule.data.files`.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deltarule.errors import DataError, FileError, SettingError
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 """What counts as a missing value in a text file, beside markers of one's own."""
 
-HEAD = 1 << 20
-"""How many bytes of a file detection looks at."""
+HEAD = 1 << 18
+"""How many bytes from the beginning of a file are looked at."""
 
-_LINES = 200
+PIECE = 1 << 15
+"""How many bytes from the middle, and from the end."""
+
+DELIMITERS = ("\t", ";", "|", ",")
+"""What separates cells, where several would do the first of them; else blanks may."""
+
+_ROWS = 1000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
+_WHOLE = re.compile(r"-?\d{1,18}")
+_DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
+_PADDED = re.compile(r"0\d+")
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,7 @@ class Reading:
     decimal_comma : bool, optional
         Whether ``3,5`` is a number.
     quote : str, optional
-        The quoting character.
+        The quoting character; empty where nothing is quoted.
     missing : tuple of str
         Markers of missing values, beside :data:`MISSING`.
 
@@ -58,33 +77,68 @@ class Reading:
     missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("delimiter", "quote"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, str) or len(value.encode()) != 1):
-                raise SettingError(f"{name}: expected one ASCII character, got {value!r}.")
+        _check_character("delimiter", self.delimiter)
+        _check_character("quote", self.quote or None)
+        if self.delimiter is not None and self.delimiter == self.quote:
+            raise SettingError(
+                f"delimiter and quote: expected different characters, got {self.quote!r} for both."
+            )
         if self.encoding is not None:
             try:
-                "".encode(self.encoding)
-            except LookupError:
+                codecs.lookup(self.encoding)
+            except (LookupError, TypeError, ValueError):
                 raise SettingError(
-                    f"encoding: Python knows none named {self.encoding!r}."
+                    f"encoding: Python knows none named {self.encoding!r}. "
+                    "Common ones are utf-8, latin-1, cp1252, utf-16."
                 ) from None
+        missing: Any = self.missing
+        if isinstance(missing, str) or not all(isinstance(marker, str) for marker in missing):
+            raise SettingError(f"missing: expected a tuple of text markers, got {self.missing!r}.")
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Every marker of a missing value."""
+        return (*MISSING, *self.missing)
 
 
 @dataclass(frozen=True)
-class Text:
-    """What a text file looks like."""
+class Layout:
+    """What a text file looks like.
+
+    Attributes
+    ----------
+    encoding : str
+    delimiter : str
+    quote : str
+        Empty where nothing is quoted.
+    decimal_comma : bool
+    begins : int
+        The number of lines above the first row of data.
+    names : tuple of str
+    kinds : tuple of str
+        ``"whole"``, ``"decimal"`` or ``"text"``: what the sample holds in each column.
+    marked : bool
+        Whether columns of numbers hold markers of missing values.
+    fixes : tuple of (bytes, bytes)
+        Regular expressions and replacements that the text needs before it can be parsed.
+    is_plain : bool
+        Whether every row was looked at already.
+    """
 
     encoding: str
     delimiter: str
-    header: bool
-    decimal_comma: bool
     quote: str
+    decimal_comma: bool
+    begins: int
     names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    marked: bool
+    fixes: tuple[tuple[bytes, bytes], ...]
+    is_plain: bool = False
 
 
-def detected(path: Path, head: bytes, reading: Reading) -> Text:
-    """How to read a file that begins with `head`.
+def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
+    """How to read a file of which `pieces` are known: its beginning, then others.
 
     Raises
     ------
@@ -93,105 +147,225 @@ def detected(path: Path, head: bytes, reading: Reading) -> Text:
     DataError
         For repeated column names.
     """
-    encoding = reading.encoding or _encoding(path, head)
-    try:
-        sample = head.decode(encoding, errors="strict" if len(head) < HEAD else "ignore")
-    except UnicodeDecodeError as error:
-        raise FileError(
-            f"{path}: is not {encoding}: {error.reason} at byte {error.start}. "
-            "Name its encoding with --encoding."
-        ) from None
-    sample = sample.removeprefix("\ufeff")
-    lines = [line for line in sample.splitlines() if line.strip()]
-    if len(head) == HEAD:
-        lines = lines[:-1] or lines  # the last may be cut
-    lines = lines[:_LINES]
-    quote = reading.quote or _quote(lines)
-    delimiter = reading.delimiter or _delimiter(lines, quote)
-    rows = list(csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True))
-    cells = [[cell.strip() for cell in row] for row in rows]
-    missing = {*MISSING, *reading.missing}
+    encoding = reading.encoding or _encoding(path, pieces)
+    head, *others = (_decoded(path, piece, encoding, len(pieces) > 1) for piece in pieces)
+    ends = "\n" if "\n" in head else "\r"
+    if encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32")):
+        others = []  # a piece of them has no mark that tells their order of bytes
+    if len(pieces) > 1:
+        head = head[: head.rfind(ends) + 1] or head
+        others = [piece[piece.find(ends) + 1 : piece.rfind(ends) + 1] for piece in others]
+    head = head.replace("\r\n", "\n").replace("\r", "\n")
+    quote = _quote(head) if reading.quote is None else reading.quote
+    delimiter = reading.delimiter or _delimiter(head, quote)
+    fixes = _fixes(head, ends, delimiter, quote)
+    for pattern, new in fixes:
+        head = re.sub(pattern.decode(), new.decode(), head)
+    delimiter = "\t" if delimiter == " " and fixes else delimiter
+    rows, lines = _rows(head, delimiter, quote)
+    if not rows:
+        raise FileError(f"{path}: the file is empty; expected a table.")
     decimal_comma = reading.decimal_comma
     if decimal_comma is None:
-        decimal_comma = delimiter != "," and _has_decimal_commas(cells)
+        decimal_comma = delimiter != "," and _has_decimal_commas(rows)
     header = reading.header
     if header is None:
-        header = _has_header(cells, missing, _COMMA_NUMBER if decimal_comma else _NUMBER)
-    names = cells[0] if header else [f"column_{i}" for i in range(1, len(cells[0]) + 1)]
-    return Text(encoding, delimiter, header, decimal_comma, quote, _names(path, names))
+        header = _has_header(rows, set(reading.markers), decimal_comma)
+    names = _names(path, rows[0], header)
+    for piece in others:
+        rows += _rows(piece, delimiter, quote)[0]
+    kinds, marked = _kinds(rows[header:], len(names), set(reading.markers), decimal_comma)
+    begins = lines[0] if header else lines[0] - 1
+    return Layout(encoding, delimiter, quote, decimal_comma, begins, names, kinds, marked, fixes)
 
 
-def _encoding(path: Path, head: bytes) -> str:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+def is_number(cell: str, decimal_comma: bool = False) -> bool:
+    """Whether a cell is written as a number.
+
+    Examples
+    --------
+    >>> is_number("-1.5e3"), is_number("1,5"), is_number("1,5", decimal_comma=True)
+    (True, False, True)
+    """
+    return bool(_NUMBER.fullmatch(cell) or (decimal_comma and _COMMA.fullmatch(cell)))
+
+
+def no_text(path: Path) -> FileError:
+    """The error for a file that is not text."""
+    return FileError(
+        f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
+        "If it is text, name its encoding with --encoding."
+    )
+
+
+def _check_character(name: str, value: str | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n":
+        raise SettingError(f"{name}: expected one ASCII character, got {value!r}.")
+
+
+def _encoding(path: Path, pieces: Sequence[bytes]) -> str:
+    """UTF-16 by its mark, UTF-8 where all of it is, else what Windows wrote in the West."""
+    if pieces[0].startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    if b"\x00" in head:
-        raise FileError(
-            f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
-            "If it is text, name its encoding with --encoding."
-        )
+    sample = b"\n".join(pieces)
+    controls = sum(sample.count(bytes([byte])) for byte in {*range(32)} - {9, 10, 11, 12, 13})
+    if b"\x00" in sample or controls > len(sample) / 100:
+        raise no_text(path)
+    whole = len(pieces) == 1
+    return "utf-8" if all(_is_utf8(piece, whole) for piece in pieces) else "cp1252"
+
+
+def _is_utf8(piece: bytes, whole: bool) -> bool:
+    """Whether bytes are UTF-8; a piece may begin and end within a character."""
+    begins = 0
+    while not whole and begins < 3 and piece[begins : begins + 1] and 0x80 <= piece[begins] < 0xC0:
+        begins += 1
     try:
-        head.decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(piece[begins:], final=whole)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(path: Path, piece: bytes, encoding: str, is_cut: bool) -> str:
+    try:
+        text = piece.decode(encoding, errors="ignore" if is_cut else "strict")
     except UnicodeDecodeError as error:
-        if len(head) == HEAD and error.start > len(head) - 4:
-            return "utf-8"  # a character cut in two at the end of the sample
-        controls = sum(byte < 9 or 13 < byte < 32 for byte in head)
-        if controls > len(head) / 100:
-            raise FileError(
-                f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet."
-            ) from None
-        return "cp1252"
-    return "utf-8"
+        raise not_of(path, encoding, error) from None
+    return text.removeprefix("\ufeff")
 
 
-def _quote(lines: list[str]) -> str:
-    """The single quote where cells are wrapped in it, else the double quote."""
-    wrapped = sum(len(re.findall(r"(?:^|[,;\t|])'[^']*'(?=$|[,;\t|])", line)) for line in lines)
-    doubles = sum(line.count('"') for line in lines)
-    return "'" if wrapped > len(lines) and not doubles else '"'
+def not_of(path: Path, encoding: str, error: UnicodeDecodeError) -> FileError:
+    """The error for a file that is not of an encoding."""
+    return FileError(
+        f"{path}: is not {encoding}: {error.reason} at byte {error.start}. "
+        "Name its encoding with --encoding."
+    )
 
 
-def _delimiter(lines: list[str], quote: str) -> str:
+def _quote(head: str) -> str:
+    """The mark that cells begin with: double, else single; none where it only means inches."""
+    edge = "|".join(re.escape(character) for character in DELIMITERS)
+    if '"' in head:
+        return '"' if re.search(rf'(?:^|{edge}) *"', head, re.MULTILINE) else ""
+    wrapped = rf"(?:^|{edge}) *'[^'\n]*' *(?:$|{edge})"
+    return "'" if re.search(wrapped, head, re.MULTILINE) else '"'
+
+
+def _delimiter(head: str, quote: str) -> str:
     """The character that cuts most lines into the same number of cells, more than one."""
-    best, found = (0.0, 0), ","
-    for candidate in (",", "\t", ";", "|"):
-        rows = csv.reader(lines, delimiter=candidate, quotechar=quote, skipinitialspace=True)
-        try:
-            counts = [len(row) for row in rows]
-        except csv.Error:
-            continue
-        usual = max(set(counts), key=counts.count)
-        score = (counts.count(usual) / len(counts), usual)
-        if usual > 1 and score > best:
-            best, found = score, candidate
-    return found
+    best, found = 0.5, ""
+    for candidate in DELIMITERS:
+        counts = Counter(len(row) for row in _rows(head, candidate, quote)[0])
+        usual, often = counts.most_common(1)[0] if counts else (1, 0)
+        if usual > 1 and often / counts.total() > best:
+            best, found = often / counts.total(), candidate
+    if found:
+        return found
+    widths = Counter(len(line.split()) for line in head.splitlines()[:_ROWS] if line.strip())
+    if widths and len(widths) == 1 and 1 not in widths:
+        return " "
+    return ","
 
 
-def _has_decimal_commas(cells: list[list[str]]) -> bool:
-    body = [cell for row in cells[1:] or cells for cell in row]
-    commas = sum(bool(_COMMA_NUMBER.fullmatch(cell)) for cell in body)
-    points = sum("." in cell and bool(_NUMBER.fullmatch(cell)) for cell in body)
+def _fixes(head: str, ends: str, delimiter: str, quote: str) -> tuple[tuple[bytes, bytes], ...]:
+    fixes: list[tuple[bytes, bytes]] = []
+    if ends == "\r" and "\n" in head:
+        fixes.append((rb"\r", b"\n"))
+    if delimiter == " " and re.search(r"  |\t|^ | $", head, re.MULTILINE):
+        fixes += [(rb"(?m)^[ \t]+|[ \t\r]+$", b""), (rb"[ \t]+", b"\t")]
+    elif quote and re.search(f"{re.escape(delimiter)} +{quote}", head):
+        cut = (re.escape(delimiter) + " +" + quote).encode()
+        fixes.append((cut, (delimiter + quote).encode()))
+    return tuple(fixes)
+
+
+def _rows(text: str, delimiter: str, quote: str) -> tuple[list[list[str]], list[int]]:
+    """The first rows of a text that are not blank, and the number of the line each ends in."""
+    options: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, **options)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row) or len(row) > 1:
+                rows.append(row)
+                lines.append(reader.line_num)
+            if len(rows) == _ROWS:
+                break
+    except csv.Error:  # a quote that is not closed swallows the sample: told when it is parsed
+        pass
+    return rows, lines
+
+
+def _has_decimal_commas(rows: list[list[str]]) -> bool:
+    cells = [cell.strip() for row in rows for cell in row]
+    commas = sum(bool(_COMMA.fullmatch(cell)) for cell in cells)
+    points = sum("." in cell and bool(_NUMBER.fullmatch(cell)) for cell in cells)
     return commas > points
 
 
-def _has_header(cells: list[list[str]], missing: set[str], number: re.Pattern[str]) -> bool:
-    """Whether the first row names columns: no cell a number, none missing, none seen below.
+def _has_header(rows: list[list[str]], missing: set[str], decimal_comma: bool) -> bool:
+    """Whether the first row names columns.
 
-    With a decimal comma, whole numbers are written as everywhere.
+    Each column votes: against, where the first cell is a number; for, where it is text above
+    numbers. Without votes, the first row is a header unless one of its cells returns below.
     """
-    first, body = cells[0], cells[1:]
-    if any(_NUMBER.fullmatch(cell) or number.fullmatch(cell) for cell in first):
+    first, body = [cell.strip() for cell in rows[0]], rows[1:]
+    votes = 0
+    for i, cell in enumerate(first):
+        below = [row[i].strip() for row in body if i < len(row)]
+        numeric = [is_number(c, decimal_comma) for c in below if c not in missing]
+        if is_number(cell, decimal_comma):
+            votes -= 1
+        elif cell not in missing and numeric and sum(numeric) > 0.9 * len(numeric):
+            votes += 1
+    if votes:
+        return votes > 0
+    named = [cell for cell in first if cell]
+    if len(set(named)) < len(named) and not body:
         return False
-    if any(cell in missing for cell in first) and len(first) > 1:
-        return any(cell == "" for cell in first) and not body
-    below = [{row[i] for row in body if i < len(row)} for i in range(len(first))]
-    return not any(cell in column for cell, column in zip(first, below, strict=True))
+    return not any(
+        cell in {row[i].strip() for row in body if i < len(row)}
+        for i, cell in enumerate(first)
+        if cell
+    )
 
 
-def _names(path: Path, names: list[str]) -> tuple[str, ...]:
-    repeated = sorted({name for name in names if names.count(name) > 1})
+def _names(path: Path, first: list[str], header: bool) -> tuple[str, ...]:
+    names = [cell.strip() if header else "" for cell in first]
+    repeated = [name for name, count in Counter(filter(None, names)).items() if count > 1]
     if repeated:
         raise DataError(
             f"{path}: the column name {repeated[0]!r} stands {names.count(repeated[0])} times in "
             "the header; expected each once. Rename them, or pass --no-header."
         )
-    return tuple(names)
+    return tuple(name or f"column_{i}" for i, name in enumerate(names, start=1))
+
+
+def _kinds(
+    rows: list[list[str]], width: int, missing: set[str], decimal_comma: bool
+) -> tuple[tuple[str, ...], bool]:
+    """What every column of the sample holds, and whether numbers stand beside markers."""
+    rows = [row for row in rows if len(row) == width]
+    kinds, marked = [], False
+    for i in range(width):
+        cells = {row[i] for row in rows}
+        present = cells - missing
+        kinds.append(_kind(present, decimal_comma))
+        marked = marked or (kinds[-1] != "text" and bool(cells & missing - {""}))
+    return tuple(kinds), marked
+
+
+def _kind(cells: set[str], decimal_comma: bool) -> str:
+    if decimal_comma and any("," in cell for cell in cells):
+        if any("." in cell for cell in cells):
+            return "text"  # thousands with points
+        cells = {cell.replace(",", ".", 1) for cell in cells}
+    if not cells or any(_PADDED.fullmatch(cell) for cell in cells):
+        return "text"
+    if all(_WHOLE.fullmatch(cell) for cell in cells):
+        return "whole"
+    return "decimal" if all(_DECIMAL.fullmatch(cell) for cell in cells) else "text"

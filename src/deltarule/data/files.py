@@ -1,48 +1,68 @@
-"""Tables from files: CSV and its kin, Parquet, several files as one."""
+"""Tables from files: CSV and its kin, Parquet, several files as one.
+
+A text file is parsed once, by polars, with the column types that its sample shows. Where a later
+cell contradicts the sample, that column is read again as text and turned into what all of it is.
+"""
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deltarule.data.detection import HEAD, MISSING, Reading, Text, detected
+from deltarule.data.detection import HEAD, PIECE, Layout, Reading, detected, no_text, not_of
+from deltarule.data.malformed import blank_rows, rewritten
+from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-_CHUNK = 1 << 24
-_SAMPLE = 10_000
-_FOREIGN = {
+FOREIGN = {
     b"\x89PNG": "a PNG picture",
-    b"\x1f\x8b": "gzip data",
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"%PDF": "a PDF document",
     b"\xff\xd8\xff": "a JPEG picture",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
+    b"GIF8": "a GIF picture",
+    b"\x1f\x8b": "gzip data: unpack it first",
+    b"BZh": "bzip2 data: unpack it first",
+    b"\xfd7zXZ": "xz data: unpack it first",
+    b"\x28\xb5\x2f\xfd": "zstd data: unpack it first",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: save its table as CSV",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet: save its table as CSV",
+    b"%PDF": "a PDF document",
+    b"SQLite format 3": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"ARROW1": "an Arrow file: save it as Parquet",
+    b"\x7fELF": "a program",
 }
+"""How files begin that people mistake for tables."""
+
+_TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String"}
+_ATTEMPTS = 6
 
 
-def read(source: str | Path | Sequence[str | Path], reading: Reading | None = None) -> pl.DataFrame:
+def read(
+    source: str | Path | Sequence[str | Path],
+    reading: Reading = Reading(),  # noqa: B008
+) -> pl.DataFrame:
     r"""A table from one or several files.
 
     Parameters
     ----------
     source : path, glob or sequence of them
         CSV, TSV (any delimiter) or Parquet. Several files are put one below the other and must
-        have the same columns.
-    reading : Reading, optional
+        have the same columns, in any order.
+    reading : Reading
+        Overrules what is detected.
 
     Returns
     -------
     polars.DataFrame
-        Text stripped of spaces around it, missing markers as nulls, numbers as numbers. Without a
-        header the columns are ``column_1``, ``column_2`` …
+        Missing markers as nulls, numbers as numbers, ISO dates as dates, all else as text without
+        blanks around it. Without a header the columns are ``column_1``, ``column_2`` …
 
     Raises
     ------
@@ -58,24 +78,14 @@ def read(source: str | Path | Sequence[str | Path], reading: Reading | None = No
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "flats.csv")
-    ...     _ = path.write_text("area;rent\n52;660,5\n34;\n")
+    ...     _ = path.write_text("area;rent\n52;660,5\n34;?\n")
     ...     read(path).rows()
     [(52, 660.5), (34, None)]
     """
-    polars = require("polars", "table", "reading tables")
-    reading = reading or Reading()
-    frames = [(path, _read_one(path, reading)) for path in _paths(source)]
-    (first, frame), *rest = frames
-    for path, other in rest:
-        if other.columns != frame.columns:
-            odd = sorted(set(other.columns) ^ set(frame.columns)) or other.columns
-            raise DataError(
-                f"{path}: its columns are not those of {first}; expected the same names in the "
-                f"same order, they differ in {', '.join(odd[:5])}."
-            )
-    if not rest:
-        return frame
-    return polars.concat([f for _, f in frames], how="vertical_relaxed")
+    require("polars", "table", "reading tables")
+    paths = _paths(source)
+    frames = [_read_one(path, reading) for path in paths]
+    return frames[0] if len(frames) == 1 else _stacked(paths, frames)
 
 
 def _paths(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -94,38 +104,67 @@ def _expanded(path: Path) -> list[Path]:
     return found
 
 
-def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
+def _stacked(paths: list[Path], frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Frames one below the other; columns whose types differ meet as text, or as decimals."""
     polars = require("polars", "table", "reading tables")
-    head = _head(path)
-    if head.startswith(b"PAR1"):
+    names = frames[0].columns
+    for path, frame in zip(paths, frames, strict=True):
+        odd = [*(set(frame.columns) - set(names)), *(set(names) - set(frame.columns))]
+        if odd:
+            raise DataError(
+                f"{path}: its columns are not those of {paths[0]}; they differ in "
+                f"{', '.join(map(repr, sorted(odd)[:5]))}. Expected the same names in each file."
+            )
+    frames = [frame.select(names) for frame in frames]
+    try:
+        return polars.concat(frames, how="vertical_relaxed")
+    except polars.exceptions.PolarsError:
+        mixed = [
+            name for name in names if any(f[name].dtype != frames[0][name].dtype for f in frames)
+        ]
+        frames = [frame.with_columns(polars.col(mixed).cast(polars.String)) for frame in frames]
+        return tidied(polars.concat(frames))
+
+
+def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
+    pieces = _pieces(path)
+    if pieces[0].startswith(b"PAR1"):
         return _parquet(path)
-    for magic, what in _FOREIGN.items():
-        if head.startswith(magic):
-            raise FileError(f"{path}: this is {what}; expected CSV, TSV or Parquet.")
-    text = detected(path, head, reading)
-    frame = _parsed(path, text, reading)
+    for magic, what in FOREIGN.items():
+        if pieces[0].startswith(magic):
+            raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
+    layout = detected(path, pieces, reading)
+    frame = _parsed(path, layout, reading)
     if frame.height == 0:
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
-    if frame.width > 1 and frame[:, 0].null_count():  # a blank line is no row
-        frame = frame.filter(~polars.all_horizontal(polars.all().is_null()))
-    return tidied(frame, decimal_comma=text.decimal_comma)
+    last = layout.names[-1]
+    unnamed = layout.begins and frame.width > 1 and last == f"column_{frame.width}"
+    if unnamed and frame[last].null_count() == frame.height:
+        frame = frame.drop(last)  # every line ends in a delimiter
+    return tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
 
 
-def _head(path: Path) -> bytes:
+def _pieces(path: Path) -> list[bytes]:
+    """The beginning of a file; of a long one also pieces of its middle and its end."""
     if path.is_dir():
         raise FileError(f"{path}: is a folder; expected a file. For its files write {path}/*.csv")
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            pieces = [file.read(HEAD)]
+            size = path.stat().st_size
+            if size > HEAD:
+                for begins in (size // 2, max(HEAD, size - PIECE)):
+                    file.seek(begins)
+                    pieces.append(file.read(PIECE))
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
         hint = nearest(path.name, siblings)
         raise FileError(f"{path}: there is no such file.{hint}") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
-    if not head.strip():
+    if not pieces[0].strip(b"\xef\xbb\xbf \t\r\n"):
         raise FileError(f"{path}: the file is empty; expected a table.")
-    return head
+    return pieces
 
 
 def _parquet(path: Path) -> pl.DataFrame:
@@ -134,157 +173,110 @@ def _parquet(path: Path) -> pl.DataFrame:
         frame = polars.read_parquet(path, glob=False)
     except (polars.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise FileError(f"{path}: begins like Parquet but cannot be read: {reason}") from None
+        raise FileError(
+            f"{path}: begins like Parquet but cannot be read ({reason}). "
+            "It may be truncated: write it again."
+        ) from None
     if frame.height == 0:
         raise DataError(f"{path}: has no rows; expected at least one.")
     return frame
 
 
-def _parsed(path: Path, text: Text, reading: Reading) -> pl.DataFrame:
+def _parsed(path: Path, layout: Layout, reading: Reading) -> pl.DataFrame:
+    """Parse as the sample suggests, and mend the suggestion where a later line contradicts it."""
     polars = require("polars", "table", "reading tables")
-    options = {
-        "has_header": text.header,
-        "new_columns": list(text.names),
-        "separator": text.delimiter,
-        "quote_char": text.quote,
-        "null_values": [marker for marker in (*MISSING, *reading.missing) if marker],
-        "decimal_comma": text.decimal_comma,
-        "glob": False,
-    }
-    for rows in (10_000, None):  # a late surprise in a column costs a second, full look
+    data = _prepared(path, layout)
+    for attempt in range(_ATTEMPTS):
         try:
-            frame = polars.read_csv(_utf8(path, text), infer_schema_length=rows, **options)
+            frame = _csv(data, layout, reading)
         except polars.exceptions.NoDataError:
-            raise FileError(f"{path}: the file is empty; expected a table.") from None
+            return polars.DataFrame()
         except polars.exceptions.PolarsError as error:
-            if "utf-8" in str(error).lower() or "utf8" in str(error).lower():
-                raise FileError(
-                    f"{path}: holds bytes that are not {text.encoding}. Name its encoding with "
-                    "--encoding."
-                ) from None
-            reason = str(error).splitlines()[0]
+            reason = str(error)
         else:
-            if frame.width > 1 and frame[:, -1].null_count():  # short rows end in nulls
-                _check_shape(path, text)
-            return frame
-    _find_ragged(path, text)
-    raise DataError(f"{path}: cannot be read as a table: {reason}")
+            whole = _without_blank_lines(frame, data, layout)
+            if whole is not None:
+                return whole
+            reason = "rows and lines differ"
+        data, layout = _mended(path, data, layout, reading, reason, attempt >= _ATTEMPTS // 2)
+    raise DataError(f"{path}: cannot be read as a table: {reason.splitlines()[0]}.")
 
 
-def _utf8(path: Path, text: Text) -> Path | io.BytesIO:
-    """The file itself, or its text turned into UTF-8."""
-    if text.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii"):
+def _mended(
+    path: Path, data: Path | bytes, layout: Layout, reading: Reading, reason: str, hasty: bool
+) -> tuple[Path | bytes, Layout]:
+    """A better guess, from the parser's complaint; `hasty` makes every column text."""
+    if "utf-8" in reason:
+        if layout.encoding != "utf-8" or reading.encoding is not None:
+            raise no_text(path)
+        layout = replace(layout, encoding="cp1252")
+        return _prepared(path, layout), layout
+    odd = re.search(r"as dtype `[if]64` at column '.*' \(column number (\d+)\)", reason, re.DOTALL)
+    if odd is None:
+        return rewritten(path, _text(path, data), layout)
+    kinds = [
+        "text" if hasty or i == int(odd[1]) else kind for i, kind in enumerate(layout.kinds, 1)
+    ]
+    return data, replace(layout, kinds=tuple(kinds), marked=True)
+
+
+def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
+    polars = require("polars", "table", "reading tables")
+    markers = reading.markers if layout.marked else reading.missing
+    types = (getattr(polars, _TYPES[kind]) for kind in layout.kinds)
+    return polars.read_csv(
+        data,
+        has_header=False,
+        schema=dict(zip(layout.names, types, strict=True)),
+        skip_lines=layout.begins,
+        separator=layout.delimiter,
+        quote_char=layout.quote or None,
+        null_values=[marker for marker in markers if marker] or None,
+        decimal_comma=layout.decimal_comma and layout.delimiter != ",",
+        glob=False,
+    )
+
+
+def _prepared(path: Path, layout: Layout) -> Path | bytes:
+    """The file itself, or its text in UTF-8 with the fixes that the parser needs."""
+    if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii") and not layout.fixes:
         return path
     try:
-        return io.BytesIO(path.read_bytes().decode(text.encoding).encode())
+        data = path.read_bytes().decode(layout.encoding).removeprefix("\ufeff").encode()
     except UnicodeDecodeError as error:
-        raise FileError(
-            f"{path}: is not {text.encoding}: {error.reason} at byte {error.start}. "
-            "Name its encoding with --encoding."
-        ) from None
+        if layout.encoding == "cp1252":
+            raise no_text(path) from None
+        raise not_of(path, layout.encoding, error) from None
+    for pattern, new in layout.fixes:
+        data = re.sub(pattern, new, data)
+    return data
 
 
-def _check_shape(path: Path, text: Text) -> None:
-    """Refuse ragged rows and unclosed quotes: counted in bytes first, looked for if they differ."""
-    if text.encoding == "utf-16":
-        suspicious = True
-    else:
-        delimiters = quotes = lines = 0
-        last = b"\n"
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                delimiters += chunk.count(text.delimiter.encode())
-                quotes += chunk.count(text.quote.encode())
-                lines += chunk.count(b"\n")
-                last = chunk[-1:]
-        lines += last != b"\n"
-        expected = lines * (len(text.names) - 1)
-        plain = quotes == 0 and delimiters == expected
-        suspicious = not plain and (quotes % 2 == 1 or quotes == 0 or delimiters < expected)
-    if suspicious:
-        _find_ragged(path, text)
+def _text(path: Path, data: Path | bytes) -> str:
+    content = data if isinstance(data, bytes) else path.read_bytes()
+    try:
+        return content.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise not_of(path, "utf-8", error) from None
 
 
-def _find_ragged(path: Path, text: Text) -> None:
-    width = len(text.names)
-    with path.open(encoding=text.encoding, errors="replace", newline="") as file:
-        rows = csv.reader(
-            file, delimiter=text.delimiter, quotechar=text.quote, skipinitialspace=True
-        )
-        begun = 1
-        try:
-            for row in rows:
-                if row and len(row) != width and not (width > 1 and row == [""]):
-                    if rows.line_num - begun > 100:
-                        raise DataError(
-                            f"{path}: a quote that opens in line {begun} is not closed; expected "
-                            f"{text.quote} again. Close it, or choose another --quote."
-                        )
-                    raise DataError(
-                        f"{path}: line {rows.line_num} has {len(row)} cells; expected {width}, as "
-                        "in the first line. Correct it, or name the --delimiter."
-                    )
-                begun = rows.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{path}: line {rows.line_num}: {error}.") from None
+def _without_blank_lines(
+    frame: pl.DataFrame, data: Path | bytes, layout: Layout
+) -> pl.DataFrame | None:
+    """Leave out blank lines; None where rows may be too short. Both end in a missing cell."""
+    if layout.is_plain or not frame.width:
+        return frame
+    if frame.width == 1:
+        return _without_blank_end(frame)
+    if not frame[:, -1].null_count():
+        return frame
+    blank = blank_rows(data, layout, frame.height)
+    if blank is None:
+        return None
+    return frame.filter(~blank) if blank.any() else frame
 
 
-def tidied(frame: pl.DataFrame, *, decimal_comma: bool = False) -> pl.DataFrame:
-    """Text columns stripped of spaces, missing markers as nulls, and numbers where all are.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-    decimal_comma : bool
-        Whether ``3,5`` is a number.
-
-    Examples
-    --------
-    >>> import polars as pl
-    >>> tidied(pl.DataFrame({"a": [" 1", "? "], "b": [" x ", "y"]})).rows()
-    [(1, 'x'), (None, 'y')]
-    """
-    polars = require("polars", "table", "reading tables")
-    text = [name for name, dtype in frame.schema.items() if dtype == polars.String]
-    return frame.with_columns([_tidied(frame[name], decimal_comma) for name in text])
-
-
-def _tidied(column: pl.Series, decimal_comma: bool) -> pl.Series:
-    """One column of text: numbers, or text as an enumeration where its values recur."""
-    polars = require("polars", "table", "reading tables")
-    sample = column.head(_SAMPLE)
-    if sample.n_unique() > len(sample) / 2 and len(column) > _SAMPLE:
-        return _numbers_if_all(_cleaned(column), decimal_comma)
-    levels = column.drop_nulls().unique().sort()
-    cleaned = _cleaned(levels)
-    numbers = _numbers_if_all(cleaned, decimal_comma)
-    plain = cleaned.null_count() == 0 and bool((cleaned == levels).all())
-    codes = column.cast(polars.Enum(levels)).to_physical()
-    if numbers.dtype.is_numeric():
-        return numbers.gather(codes).alias(column.name)
-    kept = cleaned.drop_nulls().unique().sort()
-    named = (levels if plain else cleaned).cast(polars.Enum(kept))
-    return named.gather(codes).alias(column.name)
-
-
-def _cleaned(column: pl.Series) -> pl.Series:
-    """Text without spaces around it, markers of missing values as nulls."""
-    polars = require("polars", "table", "reading tables")
-    text = column.str.strip_chars()
-    return text.set(text.is_in(polars.Series(MISSING, dtype=polars.String).implode()), None)
-
-
-def _numbers_if_all(column: pl.Series, decimal_comma: bool) -> pl.Series:
-    polars = require("polars", "table", "reading tables")
-    present = column.drop_nulls()
-    if present.len() == 0:
-        return column
-    pattern = r"^[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?$"
-    if not present.head(100).str.contains(pattern).all():
-        return column
-    cells = column.str.replace(",", ".", literal=True) if decimal_comma else column
-    for dtype in (polars.Int64, polars.Float64):
-        numbers = cells.cast(dtype, strict=False)
-        if numbers.null_count() == column.null_count():
-            return numbers
-    return column
+def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """A column's blank lines are missing values, those at the end of the file nothing."""
+    present = frame[:, 0].is_not_null().arg_true()
+    return frame.head(int(present[-1]) + 1) if len(present) else frame

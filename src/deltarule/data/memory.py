@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,9 +43,7 @@ def built_in(name: str) -> tuple[pl.DataFrame, str]:
     polars = require("polars", "table", "reading tables")
     datasets = require("sklearn.datasets", "sklearn", "the built-in sets")
     found = getattr(datasets, f"load_{name}")()
-    target = {"iris": "species", "digits": "digit", "breast_cancer": "diagnosis"}.get(
-        name, "target"
-    )
+    target = _TARGETS.get(name, "target")
     columns: dict[str, Any] = {
         str(feature): np.ascontiguousarray(found.data[:, i])
         for i, feature in enumerate(found.feature_names)
@@ -78,17 +76,38 @@ def frame_of(table: Any) -> pl.DataFrame:
     polars = require("polars", "table", "reading tables")
     if isinstance(table, polars.DataFrame):
         return table
+    if isinstance(table, polars.LazyFrame):
+        return table.collect()
     if hasattr(table, "toarray"):
         table = table.toarray()
     if isinstance(table, np.ndarray):
-        return _frame_of_array(table)
-    if isinstance(table, dict):
-        return polars.DataFrame(table, strict=False)
-    columns = list(getattr(table, "columns", []))
-    repeated = sorted({str(c) for c in columns if columns.count(c) > 1})
-    if repeated:
-        raise DataError(f"the column name {repeated[0]!r} stands more than once; expected once.")
+        return _frame_of_columns(_columns_of_array(table))
+    if isinstance(table, Mapping):
+        return _frame_of_columns({str(name): values for name, values in table.items()})
+    return _frame_of_native(table)
+
+
+def _columns_of_array(array: np.ndarray) -> dict[str, Any]:
+    if array.dtype.names:
+        return {name: array[name] for name in array.dtype.names}
+    if array.ndim != 2:
+        raise DataError(
+            f"table: expected an array of shape (rows, columns), got {array.shape}. Put one "
+            "example in each row."
+        )
+    return {f"column_{i}": column for i, column in enumerate(array.T, start=1)}
+
+
+def _frame_of_native(table: Any) -> pl.DataFrame:
+    """A data frame of another library, column by column."""
     narwhals = require("narwhals", "table", "reading data frames")
+    names = [str(name) for name in getattr(table, "columns", [])]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(
+            f"table: the column name {repeated[0]!r} stands {names.count(repeated[0])} times; "
+            "expected each once. Rename them."
+        )
     try:
         eager = narwhals.from_native(table, eager_only=True)
     except TypeError:
@@ -96,15 +115,42 @@ def frame_of(table: Any) -> pl.DataFrame:
             "table: expected a data frame, an array (rows, columns), a sparse matrix or a mapping "
             f"of columns; got {type(table).__name__}."
         ) from None
-    return polars.DataFrame({str(name): eager[name].to_arrow() for name in eager.columns})
+    if not eager.implementation.is_pandas_like():
+        frame: pl.DataFrame = eager.to_polars()
+        return frame
+    return _frame_of_columns({str(name): _values(eager[name]) for name in eager.columns})
 
 
-def _frame_of_array(array: np.ndarray) -> pl.DataFrame:
+def _values(column: Any) -> Any:
+    """A pandas column as an array, or as a list where its cells are objects."""
+    values = column.to_numpy()
+    if values.dtype.kind != "O":
+        return values
+    return [
+        None if absent else value
+        for value, absent in zip(values.tolist(), column.is_null().to_list(), strict=True)
+    ]
+
+
+def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
     polars = require("polars", "table", "reading tables")
-    if array.ndim != 2:
-        raise DataError(f"table: expected shape (rows, columns), got {array.shape}.")
-    names: Iterable[str] = (f"column_{i}" for i in range(1, array.shape[1] + 1))
-    columns = (np.ascontiguousarray(array[:, i]) for i in range(array.shape[1]))
-    if array.dtype.kind == "O":
-        columns = (column.tolist() for column in columns)
-    return polars.DataFrame(dict(zip(names, columns, strict=True)), strict=False)
+    series = []
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray):
+            is_object = values.dtype.kind == "O"
+            values = values.tolist() if is_object else np.ascontiguousarray(values)
+        try:
+            series.append(polars.Series(name, values, strict=False, nan_to_null=True))
+        except (TypeError, ValueError, polars.exceptions.PolarsError) as error:
+            raise DataError(
+                f"column {name!r}: expected numbers, text, booleans or dates; got values that "
+                f"make no column ({str(error).splitlines()[0]})."
+            ) from None
+    lengths = {name: len(column) for name, column in zip(columns, series, strict=True)}
+    odd = [name for name, length in lengths.items() if length != next(iter(lengths.values()))]
+    if odd:
+        raise DataError(
+            f"column {odd[0]!r} has {lengths[odd[0]]} rows and {next(iter(lengths))!r} "
+            f"{next(iter(lengths.values()))}; expected as many in each."
+        )
+    return polars.DataFrame(series)

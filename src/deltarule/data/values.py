@@ -1,0 +1,143 @@
+"""What a text cell means: missing, a number, a date, or itself.
+
+A whole column is turned or none of it: one cell that is no number keeps a column text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from deltarule.data.detection import MISSING
+from deltarule.errors import require
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SAMPLE = 100
+_MANY = 10_000
+_NUMBERS = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+_COMMAS = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
+_PADDED = r"^0\d+$"
+_DATES = r"^\d{4}-\d{2}-\d{2}$"
+_MOMENTS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"
+
+
+def tidied(
+    frame: pl.DataFrame, missing: Sequence[str] = (), *, decimal_comma: bool = False
+) -> pl.DataFrame:
+    """Text without blanks around it, markers as nulls; numbers and ISO dates where all are.
+
+    Text whose values recur becomes an enumeration: a number a row, each value kept once.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    missing : sequence of str
+        Markers of missing values beside :data:`MISSING`.
+    decimal_comma : bool
+        Whether ``3,5`` is a number.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> tidied(pl.DataFrame({"a": [" 1", "? "], "b": [" x ", "y"], "c": ["007", "008"]})).rows()
+    [(1, 'x', '007'), (None, 'y', '008')]
+    """
+    polars = require("polars", "table", "reading tables")
+    markers = [*MISSING, *missing]
+    columns = []
+    for column in frame.iter_columns():
+        if column.dtype == polars.String:
+            columns.append(_tidied(column, markers, decimal_comma))
+        elif column.dtype.is_float() and column.is_nan().any():
+            columns.append(column.fill_nan(None))
+        elif column.dtype in (polars.Int128, polars.UInt128):
+            columns.append(column.cast(polars.Float64))
+    return frame.with_columns(columns)
+
+
+def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Series:
+    """One column of text; where values recur, each is looked at once."""
+    polars = require("polars", "table", "reading tables")
+    sample = column.head(_MANY)
+    if sample.n_unique() > len(sample) / 2:
+        return meant(_unmarked(column, markers), decimal_comma=decimal_comma)
+    levels = column.drop_nulls().unique().sort()
+    codes = column.cast(polars.Enum(levels)).to_physical()
+    cleaned = _unmarked(levels, markers)
+    found = meant(cleaned, decimal_comma=decimal_comma)
+    if found.dtype == polars.String:
+        kept = cleaned.drop_nulls().unique().sort()
+        found = cleaned.cast(polars.Enum(kept))
+    return found.gather(codes).alias(column.name)
+
+
+def meant(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
+    """A text column as whole numbers, decimals, dates or moments, where every cell is one.
+
+    Numbers padded with zeros are codes, and stay text.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> meant(pl.Series(["1", "2.5", None])).to_list()
+    [1.0, 2.5, None]
+    """
+    polars = require("polars", "table", "reading tables")
+    sample = text.drop_nulls().head(_SAMPLE)
+    if not len(sample):
+        return text
+    numbers = _COMMAS if decimal_comma else _NUMBERS
+    if sample.str.contains(numbers).all():
+        return _numbers(text, decimal_comma)
+    if sample.str.contains(_DATES).all():
+        return _all_or_none(text, text.str.to_date("%Y-%m-%d", strict=False))
+    if sample.str.contains(_MOMENTS).all():
+        return _all_or_none(text, moments(text))
+    return text.cast(polars.String)
+
+
+def moments(text: pl.Series) -> pl.Series:
+    """ISO dates with times as moments, those with an offset in UTC; others are null."""
+    polars = require("polars", "table", "reading tables")
+    parts = text.str.replace("T", " ", literal=True).to_frame("text")
+    cell = polars.col("text")
+    offset = cell.str.extract(r"([+-]\d{2}:?\d{2})$").str.replace(":", "", literal=True)
+    local = cell.str.replace(r"(Z|[+-]\d{2}:?\d{2})$", "")
+    full = polars.when(local.str.len_chars() == 16).then(local + ":00").otherwise(local)
+    minutes = offset.str.slice(1, 2).cast(polars.Int64) * 60 + offset.str.slice(3, 2).cast(
+        polars.Int64
+    )
+    signed = polars.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes)
+    moment = full.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    found = parts.select(moment - polars.duration(minutes=signed.fill_null(0)))
+    return found.to_series().alias(text.name)
+
+
+def _unmarked(column: pl.Series, markers: list[str]) -> pl.Series:
+    """Blanks around text taken off, markers as nulls."""
+    polars = require("polars", "table", "reading tables")
+    cell = polars.col(column.name).str.strip_chars()
+    found = column.to_frame().select(
+        polars.when(cell.is_in(markers)).then(None).otherwise(cell).alias(column.name)
+    )
+    return found.to_series()
+
+
+def _numbers(text: pl.Series, decimal_comma: bool) -> pl.Series:
+    polars = require("polars", "table", "reading tables")
+    if text.str.contains(_PADDED).any():
+        return text
+    cells = text
+    if decimal_comma:
+        cells = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    for dtype in (polars.Int64, polars.Float64):
+        numbers = cells.cast(dtype, strict=False)
+        if numbers.null_count() == text.null_count():
+            return numbers.fill_nan(None) if dtype == polars.Float64 else numbers
+    return text
+
+
+def _all_or_none(text: pl.Series, found: pl.Series) -> pl.Series:
+    return found if found.null_count() == text.null_count() else text
