@@ -36,8 +36,9 @@ def commands():
 
 def test_the_commands(tmp_path, monkeypatch):
     """Every command shown, in order, in one folder."""
-    from deltarule.cli import app
     from typer.testing import CliRunner
+
+    from deltarule.cli import app
 
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
