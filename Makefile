@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
+SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 .PHONY: help demo test check docs constraints clean
 
@@ -26,14 +27,19 @@ demo: $(STAMPS)/all
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-check: $(STAMPS)/check docs
+check: $(STAMPS)/check
+	$(BIN)/python docs/tables.py --check
+	$(BIN)/python docs/commands.py --check
+	$(SPHINX)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 docs: $(STAMPS)/check
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/commands.py
+	$(SPHINX)
 
 # The versions the tests run with; open for users.
 constraints:

@@ -85,6 +85,6 @@ def _row(param: Any) -> str:
 if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
         if PAGE.read_text() != page():
-            sys.exit(f"{PAGE} is not what the commands say; run: python docs/commands.py")
+            sys.exit(f"{PAGE} is not what the commands say; run: make docs")
     else:
         PAGE.write_text(page())

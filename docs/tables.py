@@ -1,12 +1,13 @@
 """Writes the tables in the pages from the rows in the code: ``python docs/tables.py``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. The tests require
-that what stands there is what this writes.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. With ``--check``
+nothing is written, and it fails where what stands there is not what it would write.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -62,7 +63,7 @@ def activations() -> Iterator[tuple[str, ...]]:
     yield "name", "$g(z)$", "$g'(z)$"
     for name in ACTIVATIONS:
         row = ACTIVATIONS(name)
-        yield f"`{row.name}`", math(row.formula), math(G_PRIME[name])
+        yield f"`{row.name}`", math(row.formula), math(G_PRIME.get(name, ""))
 
 
 def ranges() -> Iterator[tuple[str, ...]]:
@@ -95,7 +96,7 @@ def schedules() -> Iterator[tuple[str, ...]]:
     yield "name", "class", "share of the rate", "in words", "settings"
     for name in SCHEDULES:
         row = SCHEDULES(name)
-        shape, words = SHAPES[name]
+        shape, words = SHAPES.get(name, ("", ""))
         settings = ", ".join(
             f"`{f.name}={getattr(row, f.name)!r}`" for f in fields(row) if f.name != "rate"
         )
@@ -123,9 +124,16 @@ def written(page: str) -> str:
     return _TABLE.sub(table, page)
 
 
+def stale() -> list[Path]:
+    """The pages whose tables are not those of the code."""
+    pages = sorted(DOCS.rglob("*.md"))
+    return [page for page in pages if written(text := page.read_text(encoding="utf-8")) != text]
+
+
 if __name__ == "__main__":
-    for file in sorted(DOCS.rglob("*.md")):
-        before = file.read_text(encoding="utf-8")
-        if written(before) != before:
-            file.write_text(written(before), encoding="utf-8")
-            print(f"wrote the tables of {file.relative_to(DOCS)}")
+    pages = stale()
+    if pages and "--check" in sys.argv[1:]:
+        sys.exit(f"tables are not those of the code in {pages[0]}; run: make docs")
+    for page in pages:
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"wrote the tables of {page.relative_to(DOCS)}")

@@ -80,10 +80,9 @@ def test_a_wrong_number_on_a_page_is_noticed(tmp_path):
     assert doctest.DocTestRunner(optionflags=FLAGS).run(test, out=lambda text: None).failed == 1
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_pages_tables_are_those_of_the_code(page):
-    text = page.read_text(encoding="utf-8")
-    assert tables().written(text) == text, "run: python docs/tables.py"
+def test_a_stale_table_is_noticed():
+    page = (DOCS / "derivation" / "activations.md").read_text(encoding="utf-8")
+    assert tables().written(page.replace("`relu`", "`rule`")) == tables().written(page)
 
 
 def anchors_of(page):

@@ -119,10 +119,12 @@ class Result:
 
     def __repr__(self) -> str:
         last = self.history[-1]
-        return (
-            f"Result({'-'.join(map(str, self.network.sizes))}, {last.epoch} epochs, "
-            f"cost {last.cost:.6g}, stopped because: {self.stopped_text})"
-        )
+        sizes = "-".join(map(str, self.network.sizes))
+        figures = f"cost {last.cost:.4g}"
+        if self.best_epoch is not None:
+            best = self.history[self.best_epoch - 1].validation_cost
+            figures += f", validation cost {best:.4g} of epoch {self.best_epoch}"
+        return f"Result({sizes}, {last.epoch} epochs, {figures}; {self.stopped_text})"
 
 
 class Training:
