@@ -6,9 +6,11 @@ columns as the network, and its fit is timed.
 
 from __future__ import annotations
 
+import importlib
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -179,6 +181,8 @@ def _boosting(kind: str) -> Callable[[int], Any]:
     return lambda seed: _sklearn(f"ensemble.HistGradientBoosting{kind}", random_state=seed)
 
 
+_WORTH_THREADS = 1_000_000  # cells of a table
+
 BASELINES: Mapping[str, tuple[Baseline, ...]] = {
     "classification": (
         Baseline("majority class", lambda seed: _sklearn("dummy.DummyClassifier")),
@@ -285,7 +289,7 @@ def judge_baseline(
     elif baseline.one_target and task == "regression":
         estimator = _sklearn("multioutput.MultiOutputRegressor", estimator=estimator)
     begun = time.perf_counter()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), few_threads(train.X.size < _WORTH_THREADS):
         warnings.simplefilter("ignore")  # a baseline that stops early is still a baseline
         estimator.fit(train.X, y, sample_weight=train.weights)
     seconds = time.perf_counter() - begun
@@ -296,6 +300,19 @@ def judge_baseline(
         seconds,
         errors_by_row(task, test.targets, predictions),
     )
+
+
+def few_threads(small: bool) -> AbstractContextManager[Any]:
+    """One thread for NumPy's and scikit-learn's products where the work is small.
+
+    Several would wait for each other longer than they work, much longer on a busy machine.
+    """
+    try:
+        pools: Any = importlib.import_module("threadpoolctl")  # scikit-learn brings it
+    except ModuleNotFoundError:
+        return nullcontext()
+    limited: AbstractContextManager[Any] = pools.threadpool_limits(1 if small else None)
+    return limited
 
 
 def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deltarule.preprocessing import KINDS
 
-def condensed(lines: Sequence[str], most: int = 30) -> list[str]:
-    """Lines about columns, those that say the same of many columns put together."""
-    if len(lines) <= most:
-        return list(lines)
+
+def condensed(lines: Sequence[str], most: int = 30) -> list[tuple[str, str]]:
+    """Columns and what was done with them; above `most`, those of one fate put together.
+
+    Examples
+    --------
+    >>> condensed(["a: numeric, x", "b: numeric, x", "c: dropped, y"], most=2)
+    [('a … b (2 columns)', 'numeric, x'), ('c', 'dropped, y')]
+    """
+    told = [_parted(line) for line in lines]
+    if len(told) <= most:
+        return told
     together: dict[str, list[str]] = {}
-    for line in lines:
-        name, _, what = line.partition(": ")
+    for name, what in told:
         together.setdefault(what, []).append(name)
     return [
-        f"{names[0]}: {what}"
-        if len(names) == 1
-        else f"{names[0]} … {names[-1]} ({len(names)} columns): {what}"
+        (names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} columns)", what)
         for what, names in together.items()
     ]
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """A column's name and what was done with it; the name may hold a colon."""
+    starts = [line.find(f": {kind},") for kind in KINDS]
+    at = max(starts)
+    return (line[:at], line[at + 2 :]) if at >= 0 else (line, "")

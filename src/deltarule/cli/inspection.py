@@ -26,7 +26,7 @@ def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
     terminal.pairs(_pairs(loaded))
     _say_layers(terminal, loaded)
     if loaded.preprocessing is not None:
-        terminal.headed("columns", condensed(loaded.preprocessing.describe()))
+        terminal.listing("columns", condensed(loaded.preprocessing.describe()))
     _say_figures(terminal, loaded)
 
 

@@ -105,7 +105,7 @@ class Job:
         targets, terminal = self.whole.targets, self.terminal
         names = " and ".join(map(repr, self.whole.roles.target))
         terminal.pairs([("task", f"{problem.task} of {names}: {targets.reason}")])
-        terminal.headed("columns", condensed(problem.preprocessing.describe()))
+        terminal.listing("columns", condensed(problem.preprocessing.describe()))
         kept, best = len(problem.train), len(problem.validation.held)
         plan = tabular.chosen(problem, self.settings).lines()
         terminal.pairs(
@@ -126,6 +126,7 @@ class Job:
             fitted = tabular.fit(problem, self.settings, [watcher.listen])
         result = fitted.result
         if not name:
+            self.terminal.say()
             self.terminal.say(
                 f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; epoch "
                 f"{result.best_epoch} of {len(result.history)} was best and is restored "
@@ -160,14 +161,15 @@ def print_figures(terminal: Terminal, done: Done) -> None:
         ]
         for each in done.judged
     ]
+    terminal.say()
     terminal.table(
-        f"On {len(done.judged[0].errors):,} rows ({done.judged_by})",
+        f"Judged on {len(done.judged[0].errors):,} rows ({done.judged_by})",
         ["", *(row.label for row in used), "fit"],
         rows,
         mark=0,
     )
     if done.verdict:
-        terminal.say(done.verdict)
+        terminal.say(done.verdict, style="bold")
 
 
 def _with_spread(judged: bl.Judged, name: str) -> str:

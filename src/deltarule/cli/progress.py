@@ -6,12 +6,14 @@ import time
 from types import TracebackType
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from deltarule.cli.terminal import Terminal
 from deltarule.events import Ended, EpochEnded, Event, Progressed, Started
 
 _LINES = 10  # about so many lines a run where there is no terminal
+_FIGURES_WIDTH = 33
 _SECONDS = 10.0  # and one at least this often
 
 
@@ -28,10 +30,10 @@ class Watcher:
     def __init__(self, terminal: Terminal, name: str = "") -> None:
         self.terminal, self.name = terminal, name
         self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            _Figures(),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, complete_style="cyan", table_column=Column(ratio=1)),
+            _Figures(table_column=Column(no_wrap=True, min_width=_FIGURES_WIDTH)),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
             TextColumn("left"),
             console=terminal.console,
             transient=True,

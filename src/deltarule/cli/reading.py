@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltarule.data import BUILT_IN, Reading, built_in, read
-from deltarule.errors import DataError, SettingError
+from deltarule.errors import FileError, SettingError
 from deltarule.modelfile import Model
+from deltarule.tables import nearest
 
 
 class Source(NamedTuple):
@@ -66,7 +68,7 @@ def source(data: Sequence[str], reading: Reading) -> Source:
 
     Raises
     ------
-    FileError, DataError
+    FileError, DataError, SettingError
         For what cannot be read.
     """
     named = [name for name in data if name in BUILT_IN]
@@ -78,20 +80,16 @@ def source(data: Sequence[str], reading: Reading) -> Source:
     if named:
         frame, target = built_in(named[0])
         return Source(named[0], frame, target)
+    _suggest(data)
     return Source(", ".join(data), read(list(data), reading), None)
 
 
-def require_columns(frame: Any, names: Sequence[str], what: str) -> None:
-    """Refuse a table that lacks columns.
-
-    Raises
-    ------
-    DataError
-        With those it lacks.
-    """
-    lacking = [name for name in names if name not in frame.columns]
-    if lacking:
-        raise DataError(
-            f"the table has no column {lacking[0]!r} ({what}). It has: "
-            f"{', '.join(map(str, frame.columns[:20]))}."
-        )
+def _suggest(data: Sequence[str]) -> None:
+    """Refuse what is no file and looks like a built-in name."""
+    for name in data:
+        hint = nearest(name, list(BUILT_IN)) if name.isidentifier() else ""
+        if hint and not Path(name).exists():
+            raise FileError(
+                f"{name}: there is no such file, and no built-in set of that name.{hint} "
+                f"Built-in: {', '.join(BUILT_IN)}."
+            )

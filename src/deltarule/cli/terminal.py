@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+_NAMES_WIDTH, _NAMES_MOST = 8, 32
 PLAIN_WIDTH = 100  # where nobody looks, in a pipe or a file
 
 
@@ -50,20 +51,14 @@ class Terminal:
         if not self.console.quiet:
             sys.stdout.write("\n".join([*lines, ""]))
 
-    def headed(self, heading: str, lines: Iterable[str]) -> None:
-        """A heading, and lines indented below it."""
-        self.say(heading, style="bold")
-        for line in lines:
-            self.show(Padding(Text(line), (0, 0, 0, 2), expand=False))
-
     def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
         """Names on the left, what they are on the right, wrapped in its column."""
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="bold", no_wrap=True)
-        grid.add_column(overflow="fold")
-        for name, text in rows:
-            grid.add_row(Text(name), Text(text))
-        self.show(grid)
+        self.show(_grid(rows, "bold", _NAMES_WIDTH))
+
+    def listing(self, heading: str, rows: Iterable[tuple[str, str]]) -> None:
+        """The same below a heading, the names not standing out."""
+        self.say(heading, style="bold")
+        self.show(Padding(_grid(rows, "cyan", 0), (0, 0, 0, 2), expand=False))
 
     def table(
         self, title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, mark: int = -1
@@ -98,6 +93,15 @@ class Terminal:
 def print_json(value: Any) -> None:
     """One JSON object, on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def _grid(rows: Iterable[tuple[str, str]], style: str, width: int) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style=style, overflow="fold", min_width=width, max_width=_NAMES_MOST)
+    grid.add_column(overflow="fold")
+    for name, text in rows:
+        grid.add_row(Text(name), Text(text))
+    return grid
 
 
 def _console(stream: Any, *, quiet: bool = False) -> Console:

@@ -19,6 +19,8 @@ from deltarule.tabular.recipes import Recipe, recipe
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.training import Result, train
 
+_WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -73,21 +75,22 @@ def fit(problem: Problem, settings: Settings, callbacks: Sequence[Callback] = ()
     s = training_weights(problem, settings)
     kept, held = problem.validation
     begun = time.perf_counter()
-    result = train(
-        plan.network,
-        X[kept],
-        Y[kept],
-        optimizer=plan.optimizer,
-        batch_size=plan.batch_size,
-        validation=(X[held], Y[held], None if s is None else s[held]),
-        weights=None if s is None else s[kept],
-        regularisation=plan.regularisation,
-        stopping=plan.stopping,
-        engine=settings.engine,
-        dtype=settings.dtype,
-        seed=settings.seed,
-        callbacks=callbacks,
-    )
+    with bl.few_threads(plan.batch_size * plan.network.parameter_count < _WORTH_THREADS):
+        result = train(
+            plan.network,
+            X[kept],
+            Y[kept],
+            optimizer=plan.optimizer,
+            batch_size=plan.batch_size,
+            validation=(X[held], Y[held], None if s is None else s[held]),
+            weights=None if s is None else s[kept],
+            regularisation=plan.regularisation,
+            stopping=plan.stopping,
+            engine=settings.engine,
+            dtype=settings.dtype,
+            seed=settings.seed,
+            callbacks=callbacks,
+        )
     seconds = time.perf_counter() - begun
     model = Model(result.network, result.parameters, problem.preprocessing, problem.targets)
     return Fitted(model, plan, result, seconds)

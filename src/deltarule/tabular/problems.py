@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from deltarule.activations import REALS
 from deltarule.arrays import Array
+from deltarule.costs import COSTS
 from deltarule.errors import DataError
 from deltarule.preprocessing import Preprocessing, Targets, suspicious, with_targets
 from deltarule.tables import nearest
@@ -164,7 +167,7 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     targets = whole.targets  # all classes, also one that only the test has
     if targets.task == "regression":
         own = Targets.fit(train, roles.target, task=targets.task)
-        targets = replace(own, reason=targets.reason)
+        targets = _scaled(replace(own, reason=targets.reason), settings)
     return Problem(
         roles,
         preprocessing,
@@ -181,15 +184,29 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     )
 
 
+def _scaled(targets: Targets, settings: Settings) -> Targets:
+    """Targets of a regression, scaled but not shifted where the cost needs their sign (Poisson)."""
+    if settings.cost is None or COSTS(settings.cost).targets == REALS:
+        return targets
+    scale = tuple(mean if mean > 0 else 1.0 for mean in targets.means)
+    return replace(targets, means=(0.0,) * len(scale), stds=scale)
+
+
 def leaks(whole: Table) -> list[str]:
     """Warnings of columns that alone all but give the target away."""
     name = whole.roles.target[0]
     others = [other for role, other in whole.roles.named if other != name]
+    found = suspicious(whole.frame.drop(others), name)
+    together = shlex.quote(",".join(column for column, _ in found))
     return [
-        f"column {column!r} alone all but gives {name!r} away ({share:.0%} of what there is to "
-        f"explain). If it is not known before {name!r} is, pass --drop {column!r}."
-        for column, share in suspicious(whole.frame.drop(others), name)
+        f"column {column!r} alone explains {_explained(share)} of {name!r}: a leak, if it is not "
+        f"known before {name!r} is. To leave it out: --drop {together}"
+        for column, share in found
     ]
+
+
+def _explained(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.5 else "(by being there or missing) almost all"
 
 
 def inputs_of(frame: Any, roles: Roles) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from deltarule.arrays import checked_dtype, checked_number
 from deltarule.costs import COSTS, Cost
+from deltarule.engines import ENGINES
 from deltarule.errors import SettingError
 from deltarule.network import Dense, Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -84,13 +86,15 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
     hidden = [Dense(n, settings.activation, dropout=settings.dropout) for n in settings.hidden]
     network = Network(inputs, [*hidden, Dense(outputs, _output(cost, case))], cost)
-    batch_size = settings.batch_size or _batch_size(rows)
+    batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
+    checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
+    epochs = _epochs(rows, batch_size) if settings.epochs is None else settings.epochs
     optimizer = _optimizer(settings)
     return Recipe(
         network,
         optimizer,
         _regularisation(settings, cost, case, optimizer),
-        Stopping(epochs=settings.epochs or _epochs(rows, batch_size), patience=settings.patience),
+        Stopping(epochs=epochs, patience=settings.patience),
         min(batch_size, rows),
     )
 
@@ -166,6 +170,9 @@ def check(settings: Settings) -> None:
     """
     if settings.cost is not None:
         COSTS(settings.cost)
+    if settings.engine != "auto":
+        ENGINES.entry(settings.engine)
+    checked_dtype(settings.dtype)
     if settings.task not in (None, "classification", "regression"):
         raise SettingError(f"task must be 'classification' or 'regression'; got {settings.task!r}.")
     for task, outputs in (("regression", 1), ("classification", 1), ("classification", 3)):
