@@ -7,10 +7,8 @@ yields typed events and holds no mathematics of the network.
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -373,6 +371,9 @@ class Training:
 
     def _drive(self, optimizer: LBFGS) -> Iterator[Event]:
         """L-BFGS: SciPy works in a thread, so that its iterations are events as they happen."""
+        import queue  # with threads, a share of the package's import time; only this needs them
+        from concurrent.futures import ThreadPoolExecutor
+
         template = self.runner.parameters()
         iterates: queue.Queue[np.ndarray | None] = queue.Queue()
         go_on: queue.Queue[bool] = queue.Queue()
