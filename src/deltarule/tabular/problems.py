@@ -104,7 +104,7 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
         groups=None if roles.groups is None else _numbered(frame[roles.groups]),
         time=None if roles.time is None else _times(frame, roles.time),
     )
-    if keys == Keys() and targets.task == "classification":
+    if roles.groups is None and roles.time is None and targets.task == "classification":
         keys = Keys(labels=labels_of(targets, frame))
     return Table(frame, roles, targets, keys, dropped)
 

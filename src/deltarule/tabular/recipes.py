@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from deltarule.arrays import checked_dtype, checked_number
+from deltarule.arrays import checked_number
 from deltarule.costs import COSTS, Cost
 from deltarule.engines import ENGINES
+from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
 from deltarule.network import Dense, Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -172,8 +173,8 @@ def check(settings: Settings) -> None:
         COSTS(settings.cost)
     if settings.engine != "auto":
         ENGINES.entry(settings.engine)
-    checked_dtype(settings.dtype)
     if settings.task not in (None, "classification", "regression"):
         raise SettingError(f"task must be 'classification' or 'regression'; got {settings.task!r}.")
     for task, outputs in (("regression", 1), ("classification", 1), ("classification", 3)):
-        recipe(replace(settings, cost=None), task, 2, outputs, 100)
+        chosen = recipe(replace(settings, cost=None), task, 2, outputs, 100)
+        Plan(chosen.network, chosen.optimizer, chosen.regularisation, settings.dtype, settings.seed)
