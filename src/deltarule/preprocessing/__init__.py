@@ -1,7 +1,10 @@
 """Columns to numbers: kinds told apart, missing values filled and flagged, categories, scale.
 
-Fitted on training rows only, stored in the model, printable.
+Fitted on training rows only, stored in the model, printable. ``TableTransformer`` is the same as
+a step of a scikit-learn pipeline; it is imported when asked for, since it needs scikit-learn.
 """
+
+from typing import Any
 
 from deltarule.preprocessing.columns import KINDS
 from deltarule.preprocessing.leaks import suspicious
@@ -9,3 +12,11 @@ from deltarule.preprocessing.table import Preprocessing
 from deltarule.preprocessing.targets import TASKS, Targets, with_targets
 
 __all__ = ["KINDS", "TASKS", "Preprocessing", "Targets", "suspicious", "with_targets"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TableTransformer":
+        from deltarule.preprocessing.transformer import TableTransformer
+
+        return TableTransformer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The kinds of column: how each is told apart, fitted, turned into numbers, and described.
+"""The kinds of column: how each is fitted, turned into numbers, described and stored.
 
 A kind is one class. Its fields are what training taught it and what a model file stores; its
 methods turn a column into an array. :data:`KINDS` lists them.
@@ -7,14 +7,21 @@ methods turn a column into an array. :data:`KINDS` lists them.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import DataError, require
+from deltarule.errors import DataError
+from deltarule.preprocessing.cells import (
+    check_type,
+    coded,
+    codes_of,
+    date_format,
+    days_of,
+    numbers_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,20 +34,9 @@ NOWHERE = 1 << 20
 
 _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
-_DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M",
-)
 _TRUE = frozenset({"yes", "true", "y", "t", "1"})
 _FALSE = frozenset({"no", "false", "n", "f", "0"})
-_DAY = 86_400.0
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_FARTHEST = 1e6  # standard deviations that a value may lie from the mean
 
 
 class Made(NamedTuple):
@@ -84,6 +80,7 @@ class Numeric:
     @classmethod
     def fit(cls, column: pl.Series) -> Numeric:
         """Learn from the training rows."""
+        check_type(column)
         numbers = numbers_of(column)
         missing, m = numbers.null_count(), len(numbers)
         if missing == m:
@@ -91,11 +88,15 @@ class Numeric:
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
                 "Drop it with --drop."
             )
+        size = max(abs(numbers.min()), abs(numbers.max()))
+        unit = size if size and not 1e-150 < size < 1e150 else 1.0  # squares stay within range
+        numbers = numbers / unit
         fill, mean, variance = numbers.median(), numbers.mean(), numbers.var(ddof=0)
         share = missing / m  # mean and variance are those of the filled column
         variance = (1 - share) * (variance + share * (mean - fill) ** 2)
         mean = (1 - share) * mean + share * fill
-        return cls(column.name, fill, mean, math.sqrt(variance) or 1.0, missing > 0, missing)
+        std = math.sqrt(variance) * unit or 1.0
+        return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing)
 
     @property
     def outputs(self) -> list[str]:
@@ -105,8 +106,9 @@ class Numeric:
     def transform(self, column: pl.Series) -> Made:
         """The standardised values, and the flags."""
         numbers = numbers_of(column)
-        values = (numbers.fill_null(self.fill).to_numpy() - self.mean) / self.std
-        made = [values.astype(np.float32)]
+        with np.errstate(over="ignore"):
+            values = (numbers.fill_null(self.fill).to_numpy() - self.mean) / self.std
+        made = [np.clip(values, -_FARTHEST, _FARTHEST).astype(np.float32)]
         if self.flagged:
             made.append(numbers.is_null().to_numpy())
         return Made(made)
@@ -119,7 +121,9 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Boolean:
-    """Two values, as 0 and 1; a missing one is in between.
+    """Two values, as 0 and 1; a missing one is in between, as is a third.
+
+    How they are written does not matter: ``True`` is ``true``.
 
     Attributes
     ----------
@@ -140,9 +144,10 @@ class Boolean:
     @classmethod
     def fit(cls, column: pl.Series) -> Boolean:
         """Learn from the training rows."""
+        check_type(column)
         levels, codes = coded(column)
         counts = np.bincount(codes + 1, minlength=len(levels) + 1)
-        if len(levels) != 2:
+        if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
                 f"column {column.name!r}: holds {len(levels)} values; expected two for a boolean. "
                 f"Pass --kind {column.name}=category."
@@ -151,19 +156,33 @@ class Boolean:
         share = float(counts[true + 1] / counts[1:].sum())
         return cls(column.name, (levels[false], levels[true]), share, int(counts[0]))
 
+    @staticmethod
+    def is_pair(levels: list[str]) -> bool:
+        """Whether two values are a yes and a no."""
+        values = {level.lower() for level in levels[:3]}
+        return len(levels) == 2 and len(values & _TRUE) == len(values & _FALSE) == 1
+
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
-        return [f"{self.name} = {self.levels[1]}"]
+        flag = [f"{self.name} is missing"] if self.missing else []
+        return [f"{self.name} = {self.levels[1]}", *flag]
 
     def transform(self, column: pl.Series) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen."""
-        codes = _codes(column, self.levels)
-        return Made([np.where(codes < 0, self.fill, codes).astype(np.float32)])
+        levels, codes = coded(column)
+        numbers = {self.levels[i].lower(): float(i) for i in range(2)}
+        values = [numbers.get(level.lower(), self.fill) for level in levels]
+        made = np.array([*values, self.fill], dtype=np.float32)[codes]
+        return Made([made, codes < 0] if self.missing else [made])
 
     def describe(self) -> str:
         """What was done, in one clause."""
-        filled = f", {self.missing} missing filled with {self.fill:.2f}" if self.missing else ""
+        filled = (
+            f", {self.missing} missing filled with {self.fill:.2f} and flagged"
+            if self.missing
+            else ""
+        )
         return f"{self.levels[0]} is 0, {self.levels[1]} is 1{filled}"
 
 
@@ -191,21 +210,23 @@ class Category:
     @classmethod
     def fit(cls, column: pl.Series) -> Category:
         """Learn from the training rows."""
+        check_type(column)
         levels, codes = coded(column)
         counts = np.bincount(codes + 1, minlength=len(levels) + 1)
         missing, counts = int(counts[0]), counts[1:]
-        enough = max(_RAREST, _RARE * len(codes)) if len(levels) > 2 else 1
-        frequent = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-        kept = [levels[i] for i in frequent if counts[i] >= enough]
-        if not kept and levels:
-            kept = [levels[frequent[0]]]
-        return cls(column.name, tuple(kept), len(levels) - len(kept), missing)
+        kept = tuple(levels[i] for i in frequent(counts, len(codes)))
+        return cls(column.name, kept, len(levels) - len(kept), missing)
+
+    @classmethod
+    def fit_presence(cls, column: pl.Series) -> Category:
+        """Learn no level: all that is told is whether a value is there."""
+        return cls(column.name, (), column.drop_nulls().n_unique(), column.null_count())
 
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
         names = [f"{self.name} = {level}" for level in self.levels]
-        if self.rare:
+        if self.rare and self.levels:
             names.append(f"{self.name} is rare")
         if self.missing:
             names.append(f"{self.name} is missing")
@@ -214,16 +235,19 @@ class Category:
     def transform(self, column: pl.Series) -> Made:
         """Which of the outputs is 1 in each row."""
         n = len(self.levels)
-        codes = _codes(
+        pooled = bool(self.rare and self.levels)
+        codes = codes_of(
             column,
             self.levels,
-            other=n if self.rare else NOWHERE,
-            absent=n + bool(self.rare) if self.missing else NOWHERE,
+            other=n if pooled else NOWHERE,
+            absent=n + pooled if self.missing else NOWHERE,
         )
         return Made(codes=codes)
 
     def describe(self) -> str:
         """What was done, in one clause."""
+        if not self.levels:
+            return f"{self.rare} different values, none frequent: only whether it is there"
         parts = [f"{len(self.levels)} levels"]
         if self.rare:
             parts.append(f"{self.rare} rare ones as one")
@@ -259,13 +283,15 @@ class Date:
     @classmethod
     def fit(cls, column: pl.Series) -> Date:
         """Learn from the training rows."""
+        check_type(column)
         form = date_format(column)
-        if form is None:
+        if form is None or column.null_count() == len(column):
+            present = column.drop_nulls()
             raise DataError(
-                f"column {column.name!r}: holds {column.drop_nulls()[0]!r}; expected dates such "
-                "as 2024-05-31."
+                f"column {column.name!r}: holds {present[0] if len(present) else None!r}; expected "
+                "dates such as 2024-05-31."
             )
-        days = _days(column, form)
+        days = days_of(column, form)
         present = days[~np.isnan(days)]
         hours = bool((present != np.floor(present)).any())
         std = float(present.std()) or 1.0
@@ -281,7 +307,7 @@ class Date:
 
     def transform(self, column: pl.Series) -> Made:
         """The parts; those of a missing date are 0."""
-        days = _days(column, self.format)
+        days = days_of(column, self.format)
         absent = np.isnan(days)
         days = np.where(absent, self.mean, days)
         turns = [days / 365.2425, (days + 3) / 7]  # 1970-01-01 was a Thursday
@@ -340,194 +366,24 @@ KINDS: dict[str, type[Column]] = {
 """The kinds by name."""
 
 
-def fitted(column: pl.Series) -> Column:
-    """A training column, fitted as the kind it looks like.
+def frequent(counts: Array, rows: int) -> Array:
+    """The numbers of the levels that are frequent enough for a column of their own.
 
-    Raises
-    ------
-    DataError
-        For a numeric column with a few cells of text, or infinity.
+    Parameters
+    ----------
+    counts : int array
+        How often every level occurs.
+    rows : int
+        How many rows there are, with missing values.
+
+    Examples
+    --------
+    >>> frequent(np.array([1, 90, 2, 40]), 133).tolist()
+    [1, 3]
     """
-    polars = require("polars", "table", "preprocessing")
-    if column.null_count() == len(column):
-        return Dropped(column.name, "empty: no value in any row")
-    numeric = column.dtype.is_numeric() or column.dtype.is_temporal()
-    if column.null_count() == 0 and (
-        column.min() == column.max() if numeric else column.n_unique() == 1
-    ):
-        return Dropped(column.name, f"constant: {column[0]} in every row")
-    if column.dtype.is_temporal():
-        return Date.fit(column)
-    if column.dtype.is_numeric():
-        why = _identifying_number(column)
-        return Dropped(column.name, why) if why else Numeric.fit(column)
-    if column.dtype == polars.Boolean:
-        return Category.fit(column) if column.drop_nulls().n_unique() == 1 else Boolean.fit(column)
-    levels, codes = coded(column)
-    _refuse_text_among_numbers(column.name, levels, codes)
-    if date_format(column) is not None:
-        return Date.fit(column)
-    values = {level.lower() for level in levels[:3]}
-    if len(levels) == 2 and len(values & _TRUE) == len(values & _FALSE) == 1:
-        return Boolean.fit(column)
-    why = _identifying_text(levels, int((codes >= 0).sum()))
-    return Dropped(column.name, why) if why else Category.fit(column)
-
-
-def _identifying_number(column: pl.Series) -> str:
-    """Why a column of numbers looks like a key, or nothing."""
-    m = len(column)
-    if not column.dtype.is_integer() or column.null_count() or m < 20:
-        return ""
-    low, high = int(column.min()), int(column.max())
-    if high - low < m - 1 or column.n_unique() < m:
-        return ""
-    if high - low == m - 1 and column.is_sorted():
-        return "identifier: counts the rows"
-    named = re.search(r"(^|[_\W])(id|no|nr|key|index)$|[a-z](Id|ID|No|Key)$|number$", column.name)
-    return "identifier: another number in every row" if named else ""
-
-
-def _identifying_text(levels: list[str], present: int) -> str:
-    """Why a column of text looks like a key or like prose, or nothing."""
-    if present < 20 or len(levels) <= 0.5 * present:
-        return ""
-    words = float(np.mean([len(level.split()) for level in levels[:1000]]))
-    if words >= 4:
-        return f"free text: {words:.0f} words a row"
-    return f"identifier: {len(levels)} different values in {present} rows"
-
-
-def _refuse_text_among_numbers(name: str, levels: list[str], codes: Array) -> None:
-    """A few cells of text in a column of numbers are a mistake, or a marker to be named."""
-    if not any(_NUMBER.fullmatch(level) for level in levels[:1000]):
-        return
-    odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
-    where = np.isin(codes, odd)
-    present = int((codes >= 0).sum())
-    if not 0 < where.sum() <= 0.05 * present or len(odd) > 5 or present < 10:
-        return
-    row = int(where.argmax())
-    marker = levels[codes[row]]
-    raise DataError(
-        f"column {name!r} holds text in row {row + 1} ({marker!r}); expected numbers. Pass "
-        f"--missing {marker} to read it as missing, or --kind {name}=category."
-    )
-
-
-# ------------------------------------------------------------------------- what kinds share
-
-
-def numbers_of(column: pl.Series) -> pl.Series:
-    """A column as Float64, missing values as nulls.
-
-    Raises
-    ------
-    DataError
-        For text, with its row, or for infinity.
-    """
-    polars = require("polars", "table", "preprocessing")
-    if column.dtype.is_numeric() or column.dtype == polars.Boolean:
-        numbers = column.cast(polars.Float64)
-    else:
-        text = text_of(column)
-        numbers = text.cast(polars.Float64, strict=False)
-        if numbers.null_count() > text.null_count():
-            row = int((numbers.is_null() & text.is_not_null()).arg_max() or 0)
-            raise DataError(
-                f"column {column.name!r} holds text in row {row + 1} ({text[row]!r}); expected "
-                f"numbers, as in training. Pass --missing {text[row]} to read it as missing."
-            )
-    if column.dtype.is_integer() or column.dtype == polars.Boolean:
-        return numbers
-    if not math.isfinite(numbers.sum()):
-        numbers = numbers.fill_nan(None)
-        if numbers.is_infinite().any():
-            row = int(numbers.is_infinite().arg_max() or 0)
-            raise DataError(
-                f"column {column.name!r} holds {numbers[row]} in row {row + 1}; expected finite "
-                "numbers."
-            )
-    return numbers
-
-
-def text_of(column: pl.Series) -> pl.Series:
-    """A column as text; whole numbers without a point, so that 1.0 and 1 are one level."""
-    polars = require("polars", "table", "preprocessing")
-    if column.dtype == polars.String:
-        return column
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-        whole = column.drop_nulls()
-        if len(whole) == 0 or bool((whole == whole.floor()).all()):
-            column = column.cast(polars.Int64, strict=False)
-    return column.cast(polars.String)
-
-
-def coded(column: pl.Series) -> tuple[list[str], Array]:
-    """A column's different values as text, in order, and each row's number; −1 is missing."""
-    polars = require("polars", "table", "preprocessing")
-    if not isinstance(column.dtype, polars.Enum):
-        column = text_of(column)
-        levels = column.drop_nulls().unique().sort()
-        column = column.cast(polars.Enum(levels))
-    codes = column.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
-    levels = column.dtype.categories.to_list()
-    used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
-    if not used.all():  # some rows of a larger table
-        renumbered = np.append(np.cumsum(used) - 1, -1)
-        codes, levels = renumbered[codes], [l for l, u in zip(levels, used, strict=True) if u]
-    return levels, codes
-
-
-def _codes(column: pl.Series, levels: tuple[str, ...], other: int = -1, absent: int = -1) -> Array:
-    """The number of each row's level, `other` for values that are no level, `absent` for none."""
-    found, codes = coded(column)
-    numbers = {level: i for i, level in enumerate(levels)}
-    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int32)
-    return table[codes]
-
-
-def date_format(column: pl.Series) -> str | None:
-    """The format of a column's dates: empty for dates proper, None where it holds none."""
-    if column.dtype.is_temporal():
-        return ""
-    if column.dtype.is_numeric():
-        return None
-    polars = require("polars", "table", "preprocessing")
-    levels = polars.Series(coded(column)[0], dtype=polars.String)
-    for form in _DATE_FORMATS:
-        if all(_parsed(part, form).null_count() == 0 for part in (levels.head(50), levels)):
-            return form
-    return None
-
-
-def _parsed(text: pl.Series, form: str) -> pl.Series:
-    polars = require("polars", "table", "preprocessing")
-    if "%H" in form:
-        return text.str.to_datetime(form, strict=False)
-    return text.str.to_date(form, strict=False).cast(polars.Datetime)
-
-
-def _days(column: pl.Series, form: str) -> Array:
-    """Days since 1970 with their fraction, missing ones as NaN."""
-    polars = require("polars", "table", "preprocessing")
-
-    def days_of(moments: pl.Series) -> Array:
-        ticks = moments.cast(polars.Datetime("ms")).cast(polars.Int64).cast(polars.Float64)
-        return ticks.to_numpy() / (1000 * _DAY)
-
-    if column.dtype.is_temporal():
-        return days_of(column)
-    levels, codes = coded(column)
-    days = days_of(_parsed(polars.Series(levels, dtype=polars.String), form))
-    if np.isnan(days).any():
-        row = int(np.isin(codes, np.flatnonzero(np.isnan(days))).argmax())
-        raise DataError(
-            f"column {column.name!r} holds {column[row]!r} in row {row + 1}; expected a date as in "
-            f"training ({form})."
-        )
-    return np.append(days, np.nan)[codes]
+    enough = max(_RAREST, _RARE * rows) if len(counts) > 2 else 1
+    order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    return order[counts[order] >= min(enough, counts[order].max(initial=1))]
 
 
 def restored(state: Any) -> Column:
@@ -538,9 +394,9 @@ def restored(state: Any) -> Column:
     DataError
         For anything that no column could have written.
     """
-    if not isinstance(state, dict) or state.get("kind") not in KINDS:
+    if not isinstance(state, dict) or str(state.get("kind")) not in KINDS:
         raise DataError(f"a column's record is damaged: {str(state)[:80]!r}")
-    kind = KINDS[state["kind"]]
+    kind = KINDS[str(state["kind"])]
     fields: dict[str, Any] = kind.__dataclass_fields__
     values: dict[str, Any] = {}
     for name, field in fields.items():
@@ -555,8 +411,11 @@ def restored(state: Any) -> Column:
         if not good:
             raise DataError(f"a column's record is damaged: {name} is {str(value)[:80]!r}")
         values[name] = value
-    if kind is Boolean and len(values["levels"]) != 2:
-        raise DataError("a column's record is damaged: a boolean without two values")
+    levels = values.get("levels", ())
+    if len(set(levels)) < len(levels) or (kind is Boolean and len(levels) != 2):
+        raise DataError(f"a column's record is damaged: levels is {str(levels)[:80]!r}")
+    if values.get("std", 1.0) <= 0:
+        raise DataError(f"a column's record is damaged: std is {values['std']!r}")
     return kind(**values)
 
 

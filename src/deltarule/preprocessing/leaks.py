@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.preprocessing.columns import coded
+from deltarule.errors import require
+from deltarule.preprocessing.cells import coded
 from deltarule.preprocessing.targets import Targets
 
 if TYPE_CHECKING:
     import polars as pl
 
-THRESHOLD = 0.9
-"""The share of what there is to explain from which a column is suspicious."""
+SURE = {"classification": 0.99, "regression": 0.995}
+"""The share of what there is to explain from which a column's values are suspicious."""
+
+PRESENCE = 0.8
+"""The share from which it is suspicious how much a column tells by being there or missing."""
 
 _BINS = 32
 _FEWEST = 50  # rows
+_ENOUGH = 50_000  # rows
 _PURE = 0.95  # of the rows where a mostly missing column has a value
 
 
@@ -27,7 +32,10 @@ def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
     Every column is cut into bins (levels, or quantiles of numbers, and a bin for missing values);
     half the rows teach each bin its most frequent class or mean, the other half judge. What is
     left of the error of always saying the majority or the mean is what the column does not
-    explain. A column whose being there or missing gives the class away is suspicious too.
+    explain. Honest columns may be strong, so values are suspicious only where they leave next to
+    nothing (:data:`SURE`); that a value is there or missing hardly ever tells much, unless it was
+    written down when the outcome was known (:data:`PRESENCE`). So is a column that has values
+    only where the class is one and the same.
 
     Parameters
     ----------
@@ -38,7 +46,8 @@ def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
     Returns
     -------
     list of (str, float)
-        Column and the share it explains, the worst first.
+        Column and the share it explains, the worst first. A share below a half belongs to a
+        column of which only some rows give the class away.
 
     Examples
     --------
@@ -50,26 +59,39 @@ def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
     """
     if frame.height < _FEWEST:
         return []
+    if frame.height > _ENOUGH:
+        frame = frame.sample(_ENOUGH, seed=0)
     targets = Targets.fit(frame, [target])
     Y = targets.encode(frame)
     if targets.task == "classification" and Y.shape[1] == 1:
         Y = np.hstack([1 - Y, Y])
-    chosen = np.random.default_rng(0).random(frame.height) < 0.5
-    found = []
-    for name in frame.columns:
-        if name == target:
-            continue
-        bins = _binned(frame[name])
-        if bins is None:
-            continue
-        share = _explained(bins, Y, chosen, targets.task == "classification")
-        if share >= THRESHOLD or _telling_absence(frame[name], Y, targets.task):
-            found.append((name, round(float(share), 3)))
+    shares = {name: _share(frame[name], Y, targets.task) for name in frame.columns}
+    shares.pop(target)
+    found = [(name, round(share, 3)) for name, share in shares.items() if share is not None]
     return sorted(found, key=lambda entry: -entry[1])
+
+
+def _share(column: pl.Series, Y: Array, task: str) -> float | None:
+    """How much a suspicious column explains; None for one that is not."""
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    bins = _binned(column)
+    if bins is None:
+        return None
+    chosen = np.random.default_rng(0).random(len(Y)) < 0.5
+    absent = column.is_null().to_numpy()
+    by_value = _explained(bins, Y, chosen, task)
+    by_presence = _explained(absent.astype(np.int64), Y, chosen, task) if absent.any() else 0.0
+    if by_value >= SURE[task] or by_presence >= PRESENCE or _telling_presence(absent, Y, task):
+        return max(by_value, by_presence, 0.0)
+    return None
 
 
 def _binned(column: pl.Series) -> Array | None:
     """A number of a bin for every row; None for a column with too many levels to learn from."""
+    polars = require("polars", "table", "preprocessing")
+    if column.dtype.is_nested() or column.dtype in (polars.Binary, polars.Object):
+        return None
     absent = column.is_null().to_numpy()
     if column.dtype.is_numeric() and column.n_unique() > _BINS:
         values = column.fill_null(0).cast(float).to_numpy()
@@ -83,7 +105,7 @@ def _binned(column: pl.Series) -> Array | None:
     return codes + 1
 
 
-def _explained(bins: Array, Y: Array, chosen: Array, classes: bool) -> float:
+def _explained(bins: Array, Y: Array, chosen: Array, task: str) -> float:
     """The share of the error of a constant answer that the bins' answers take away."""
     count = int(bins.max()) + 1
     size = np.bincount(bins[chosen], minlength=count)
@@ -93,7 +115,7 @@ def _explained(bins: Array, Y: Array, chosen: Array, classes: bool) -> float:
         size[:, None] > 0, np.stack(sums, axis=1) / np.maximum(size, 1)[:, None], overall
     )
     judged, answer = Y[~chosen], means[bins[~chosen]]
-    if classes:
+    if task == "classification":
         truth = judged.argmax(axis=1)
         error = (answer.argmax(axis=1) != truth).mean()
         base = (overall.argmax() != truth).mean()
@@ -102,9 +124,8 @@ def _explained(bins: Array, Y: Array, chosen: Array, classes: bool) -> float:
     return float(1.0 - error / base) if base > 0 else 0.0
 
 
-def _telling_absence(column: pl.Series, Y: Array, task: str) -> bool:
+def _telling_presence(absent: Array, Y: Array, task: str) -> bool:
     """Whether a column has values only where the target is, almost always, one class."""
-    absent = column.is_null().to_numpy()
     if task != "classification" or not 0.2 < absent.mean() < 0.98 or (~absent).sum() < 20:
         return False
     usual = Y.mean(axis=0).max()

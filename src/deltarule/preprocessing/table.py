@@ -11,11 +11,12 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data import frame_of
 from deltarule.errors import DataError, UnknownNameError
-from deltarule.preprocessing.columns import KINDS, Column, Made, fitted, restored
+from deltarule.preprocessing.columns import KINDS, Column, Dropped, Made, Numeric, restored
+from deltarule.preprocessing.kinds import COUNTS, fitted
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
-    pass
+    import polars as pl
 
 _ROWS_AT_ONCE = 8192
 _ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped", "text": "dropped"}
@@ -61,14 +62,21 @@ class Preprocessing:
         DataError
             For a column that cannot be used, with what to do.
         """
-        frame = frame_of(table)
+        frame = _framed(table)
+        if not frame.height:
+            raise DataError("the table has no rows to learn from; expected at least one.")
         asked = {name: _kind(name, kind, frame.columns) for name, kind in (kinds or {}).items()}
-        return cls(
-            tuple(
-                KINDS[asked[name]].fit(frame[name]) if name in asked else fitted(frame[name])
-                for name in frame.columns
-            )
-        )
+        columns = [
+            KINDS[asked[name]].fit(frame[name]) if name in asked else fitted(frame[name])
+            for name in frame.columns
+        ]
+        if not any(column.outputs for column in columns):  # then a count is better than nothing
+            counts = [isinstance(c, Dropped) and c.why == COUNTS for c in columns]
+            columns = [
+                Numeric.fit(frame[column.name]) if is_count else column
+                for column, is_count in zip(columns, counts, strict=True)
+            ]
+        return cls(tuple(columns))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,7 +101,7 @@ class Preprocessing:
         DataError
             For missing columns, text where numbers were, dates of another form, infinity.
         """
-        frame = frame_of(table)
+        frame = _framed(table)
         used = [column for column in self.columns if column.outputs]
         absent = [column.name for column in used if column.name not in frame.columns]
         if absent:
@@ -107,7 +115,7 @@ class Preprocessing:
 
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
-        frame = frame_of(table)
+        frame = _framed(table)
         return [
             column.name
             for column in self.columns
@@ -155,6 +163,13 @@ def _assembled(made: list[Made], widths: list[int], m: int) -> Array:
     return out
 
 
+def _framed(table: Any) -> pl.DataFrame:
+    """A table as a frame in which what is missing is null."""
+    frame = frame_of(table)
+    holed = [c.name for c in frame.iter_columns() if c.dtype.is_float() and c.is_nan().any()]
+    return frame.with_columns(frame[name].fill_nan(None) for name in holed) if holed else frame
+
+
 def _kind(name: str, kind: str, columns: list[str]) -> str:
     if name not in columns:
         raise UnknownNameError(
@@ -163,7 +178,7 @@ def _kind(name: str, kind: str, columns: list[str]) -> str:
     found = _ALIASES.get(kind, kind)
     if found not in KINDS:
         raise UnknownNameError(
-            f"unknown kind {kind!r} of column {name!r}.{nearest(kind, list(KINDS))} "
+            f"unknown kind {kind!r} of column {name!r}.{nearest(kind, [*KINDS, *_ALIASES])} "
             f"Known: {', '.join(KINDS)}."
         )
     return found

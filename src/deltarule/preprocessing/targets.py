@@ -1,7 +1,8 @@
 """The target: the task told from it, labels or units to what a network is trained on, and back.
 
-The rule: text and booleans are classes; so are whole numbers with at most 20 different values;
-all other numbers are a regression. Several target columns are a regression of all of them.
+The rule: text and booleans are classes; so are whole numbers with at most 20 different values, each
+in 3 rows or more on average, or with 2. All other numbers are a regression. Several target columns
+are a regression of all of them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import DataError, SettingError, require
-from deltarule.preprocessing.columns import numbers_of, text_of
+from deltarule.errors import DataError, SettingError, ShapeError, require
+from deltarule.preprocessing.cells import check_type, is_date, is_numeric, numbers_of, text_of
+from deltarule.preprocessing.columns import Numeric
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 FEW = 20
 """At most so many different whole numbers are classes."""
+
+_ROWS_EACH = 3
 
 TASKS = ("classification", "regression")
 _MOST_CLASSES = 1000
@@ -80,6 +84,7 @@ class Targets:
         SettingError
             For an unknown task.
         """
+        names = _names(names)
         _check_there(frame, names)
         if task is not None and task not in TASKS:
             raise SettingError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
@@ -88,13 +93,15 @@ class Targets:
         told, reason = _told(frame, names) if task is None else (task, "as asked for")
         if told == "classification":
             return cls(tuple(names), told, reason, classes=_classes(frame, names))
-        columns = [_numbers(frame[name]) for name in names]
+        for name in names:
+            _numbers(frame[name])  # none missing, all finite
+        scales = [Numeric.fit(frame[name]) for name in names]
         return cls(
             tuple(names),
             told,
             reason,
-            means=tuple(float(column.mean()) for column in columns),
-            stds=tuple(float(column.std()) or 1.0 for column in columns),
+            means=tuple(scale.mean for scale in scales),
+            stds=tuple(scale.std for scale in scales),
         )
 
     @property
@@ -130,8 +137,18 @@ class Targets:
         ----------
         outputs : array, shape (m, outputs)
             The network's.
+
+        Raises
+        ------
+        ShapeError
+            For another number of columns.
         """
         polars = require("polars", "table", "reading tables")
+        outputs = np.asarray(outputs)
+        if outputs.ndim != 2 or outputs.shape[1] != self.outputs:
+            raise ShapeError(
+                f"outputs: expected shape (rows, {self.outputs}), got {outputs.shape}."
+            )
         if self.task == "regression":
             values = outputs.astype(np.float64) * self.stds + self.means
             return polars.DataFrame({n: values[:, i] for i, n in enumerate(self.names)})
@@ -183,6 +200,11 @@ class Targets:
             classes = 0 if n else len(state["classes"])
             good = len(state["means"]) == len(state["stds"]) == n and (n > 0 or classes > 1)
             good = good and all(np.isfinite(v) for v in (*state["means"], *state["stds"]))
+            good = good and all(std > 0 for std in state["stds"]) and bool(state["names"])
+            good = good and all(
+                len(set(state[key])) == len(state[key]) for key in ("names", "classes")
+            )
+            good = good and len({type(label) for label in state["classes"]}) < 2
         if not good:
             raise DataError(f"the record of the targets is damaged: {str(state)[:80]!r}")
         return cls(
@@ -230,6 +252,7 @@ def with_targets(
     1
     """
     polars = require("polars", "table", "reading tables")
+    names = _names(names)
     _check_there(frame, names)
     present = polars.all_horizontal(
         [
@@ -251,6 +274,13 @@ def with_targets(
     return kept, dropped
 
 
+def _names(names: Sequence[str]) -> list[str]:
+    names = [names] if isinstance(names, str) else list(names)
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"target columns: expected one or several different names, got {names!r}.")
+    return names
+
+
 def _check_there(frame: pl.DataFrame, names: Sequence[str]) -> None:
     for name in names:
         if name not in frame.columns:
@@ -262,6 +292,12 @@ def _check_there(frame: pl.DataFrame, names: Sequence[str]) -> None:
 
 def _check_varies(column: pl.Series) -> None:
     _check_present(column)
+    check_type(column)
+    if is_date(column):
+        raise DataError(
+            f"target {column.name!r}: holds dates; expected classes or numbers. Turn them into "
+            "days since some day."
+        )
     if column.n_unique() < 2:
         raise DataError(
             f"target {column.name!r}: has one value, {column[0]!r}, in every row; expected at "
@@ -289,15 +325,17 @@ def _told(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
         return "classification", "the target is text"
     distinct = column.n_unique()
     whole = not column.dtype.is_float() or bool((column == column.floor()).all())
-    if whole and distinct <= FEW:
-        return "classification", (
-            f"the target has {distinct} different whole numbers, at most {FEW} are classes"
+    if not whole:
+        return "regression", "the target has numbers with fractions"
+    if distinct > FEW:
+        return "regression", f"the target has {distinct} different numbers, more than {FEW}"
+    if distinct > 2 and len(column) < _ROWS_EACH * distinct:
+        return "regression", (
+            f"the target has {distinct} different numbers in {len(column)} rows, too many for "
+            "classes"
         )
-    return (
-        "regression",
-        f"the target has {distinct} different numbers, more than {FEW}"
-        if whole
-        else ("the target has numbers with fractions"),
+    return "classification", (
+        f"the target has {distinct} different whole numbers, at most {FEW} are classes"
     )
 
 
@@ -316,6 +354,11 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
     elif column.dtype.is_temporal():
         column = text_of(column)
     labels = sorted(column.unique().to_list())
+    if len(labels) == len(column):
+        raise DataError(
+            f"target {names[0]!r}: has another class in each of its {len(column)} rows; expected "
+            "several rows a class. Name another column."
+        )
     if len(labels) > _MOST_CLASSES:
         raise DataError(
             f"target {names[0]!r}: has {len(labels)} classes; expected at most {_MOST_CLASSES}. "
@@ -327,6 +370,11 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
 def _numbers(column: pl.Series) -> Array:
     """A target of a regression as float64, none missing."""
     _check_present(column)
+    if not (is_numeric(column) or column.dtype.base_type().__name__ == "Boolean"):
+        raise DataError(
+            f"target {column.name!r}: holds {str(column[0])!r}; expected numbers for a regression. "
+            "For classes name one target column, without --task regression."
+        )
     numbers = numbers_of(column)
     if numbers.null_count():
         raise DataError(f"target {column.name!r}: holds NaN; expected a number in each row.")

@@ -1,0 +1,223 @@
+"""What the cells of a column hold: numbers, dates, or values that recur, whatever their type."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.data.values import moments
+from deltarule.errors import DataError, require
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M",
+)
+"""How dates are written; where several fit a column, the first."""
+
+_DAY = 86_400_000.0  # milliseconds
+
+
+def check_type(column: pl.Series) -> None:
+    """Refuse a column whose cells are lists, records, bytes or objects.
+
+    Raises
+    ------
+    DataError
+        With the column and its type.
+    """
+    polars = require("polars", "table", "preprocessing")
+    if column.dtype.is_nested() or column.dtype in (polars.Binary, polars.Object):
+        raise DataError(
+            f"column {column.name!r} holds cells of type {column.dtype}; expected numbers, text, "
+            "booleans or dates. Unpack or drop it."
+        )
+
+
+def is_date(column: pl.Series) -> bool:
+    """Whether a column's type is that of dates or moments."""
+    polars = require("polars", "table", "preprocessing")
+    return column.dtype == polars.Date or isinstance(column.dtype, polars.Datetime)
+
+
+def is_numeric(column: pl.Series) -> bool:
+    """Whether a column's type is that of numbers; times of day and durations are."""
+    polars = require("polars", "table", "preprocessing")
+    is_span = column.dtype == polars.Time or isinstance(column.dtype, polars.Duration)
+    return is_span or bool(column.dtype.is_numeric())
+
+
+def numbers_of(column: pl.Series) -> pl.Series:
+    """A column as Float64, missing values as nulls; durations and times in seconds.
+
+    Raises
+    ------
+    DataError
+        For text, with its row, or for infinity.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> numbers_of(pl.Series("a", [1.5, float("nan")])).to_list()
+    [1.5, None]
+    """
+    polars = require("polars", "table", "preprocessing")
+    if column.dtype == polars.Time:
+        return column.cast(polars.Int64).cast(polars.Float64) / 1e9
+    if isinstance(column.dtype, polars.Duration):
+        return column.dt.total_milliseconds().cast(polars.Float64) / 1000
+    if column.dtype.is_numeric() or column.dtype == polars.Boolean:
+        numbers = column.cast(polars.Float64)
+    else:
+        numbers = _numbers_in_text(column)
+    if column.dtype.is_integer() or column.dtype == polars.Boolean:
+        return numbers
+    if not math.isfinite(numbers.sum()):
+        numbers = numbers.fill_nan(None)
+        if numbers.is_infinite().any():
+            row = int(numbers.is_infinite().arg_max() or 0)
+            raise DataError(
+                f"column {column.name!r} holds {numbers[row]} in row {row + 1}; expected finite "
+                "numbers. Correct it, or leave it empty: missing values are filled."
+            )
+    return numbers
+
+
+def _numbers_in_text(column: pl.Series) -> pl.Series:
+    polars = require("polars", "table", "preprocessing")
+    if is_date(column):
+        raise DataError(f"column {column.name!r} holds dates; expected numbers, as in training.")
+    text = text_of(column)
+    numbers = text.cast(polars.Float64, strict=False)
+    if numbers.null_count() > text.null_count():
+        row = int((numbers.is_null() & text.is_not_null()).arg_max() or 0)
+        raise DataError(
+            f"column {column.name!r} holds text in row {row + 1} ({text[row]!r}); expected "
+            f"numbers. Pass --missing {text[row]} to read it as missing."
+        )
+    return numbers
+
+
+def text_of(column: pl.Series) -> pl.Series:
+    """A column as text; whole numbers without a point, so that 1.0 and 1 are one level."""
+    polars = require("polars", "table", "preprocessing")
+    if column.dtype == polars.String:
+        return column
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        whole = column.drop_nulls()
+        if len(whole) == 0 or bool((whole == whole.floor()).all()):
+            short = column.cast(polars.Int64, strict=False)
+            column = short if short.null_count() == column.null_count() else column
+    return column.cast(polars.String)
+
+
+def coded(column: pl.Series) -> tuple[list[str], Array]:
+    """A column's different values as text, in order, and each row's number; −1 is missing.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> levels, codes = coded(pl.Series(["b", "a", None, "b"]))
+    >>> levels, codes.tolist()
+    (['a', 'b'], [1, 0, -1, 1])
+    """
+    polars = require("polars", "table", "preprocessing")
+    if not isinstance(column.dtype, polars.Enum):
+        column = text_of(column)
+        values = column.drop_nulls().unique().sort()
+        column = column.cast(polars.Enum(values))
+    codes = column.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
+    levels: list[str] = column.dtype.categories.to_list()
+    used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
+    if not used.all():  # some rows of a larger table
+        renumbered = np.append(np.cumsum(used) - 1, -1)
+        codes, levels = renumbered[codes], [l for l, u in zip(levels, used, strict=True) if u]
+    return levels, codes
+
+
+def codes_of(
+    column: pl.Series, levels: tuple[str, ...], *, other: int = -1, absent: int = -1
+) -> Array:
+    """The number of each row's level, `other` for values that are no level, `absent` for none."""
+    found, codes = coded(column)
+    numbers = {level: i for i, level in enumerate(levels)}
+    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int32)
+    return table[codes]
+
+
+def date_format(column: pl.Series) -> str | None:
+    """The format of a column's dates: empty for dates proper, None where it holds none."""
+    if is_date(column):
+        return ""
+    if is_numeric(column):
+        return None
+    polars = require("polars", "table", "preprocessing")
+    levels = polars.Series(coded(column)[0], dtype=polars.String)
+    for form in DATE_FORMATS:
+        if all(_parsed(part, form).null_count() == 0 for part in (levels.head(50), levels)):
+            return form
+    return None
+
+
+def days_of(column: pl.Series, form: str) -> Array:
+    """Days since 1970 with their fraction, missing ones as NaN.
+
+    Parameters
+    ----------
+    column : polars.Series
+        Dates, or text.
+    form : str
+        The format of text; empty for the international one.
+
+    Raises
+    ------
+    DataError
+        For text of another format, with its row; for numbers.
+    """
+    polars = require("polars", "table", "preprocessing")
+    if is_date(column):
+        return _days(column)
+    if is_numeric(column):
+        raise DataError(
+            f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
+        )
+    levels, codes = coded(column)
+    days = _days(_parsed(polars.Series(levels, dtype=polars.String), form))
+    if np.isnan(days).any():
+        row = int(np.isin(codes, np.flatnonzero(np.isnan(days))).argmax())
+        raise DataError(
+            f"column {column.name!r} holds {column[row]!r} in row {row + 1}; expected a date "
+            f"({form or '%Y-%m-%d'})."
+        )
+    return np.append(days, np.nan)[codes]
+
+
+def _parsed(text: pl.Series, form: str) -> pl.Series:
+    polars = require("polars", "table", "preprocessing")
+    if not form:
+        dates = text.str.to_date("%Y-%m-%d", strict=False).cast(polars.Datetime("us"))
+        return moments(text).fill_null(dates)
+    if "%H" in form:
+        return text.str.to_datetime(form, strict=False)
+    return text.str.to_date(form, strict=False).cast(polars.Datetime)
+
+
+def _days(column: pl.Series) -> Array:
+    polars = require("polars", "table", "preprocessing")
+    if getattr(column.dtype, "time_zone", None):
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    ticks = column.cast(polars.Datetime("ms")).cast(polars.Int64).cast(polars.Float64)
+    days: Array = ticks.to_numpy() / _DAY
+    return days

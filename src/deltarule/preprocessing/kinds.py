@@ -1,0 +1,141 @@
+"""Which kind a column is of: told from its type, its values, and how many of them differ."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import DataError, require
+from deltarule.preprocessing.cells import check_type, coded, date_format, is_date, is_numeric
+from deltarule.preprocessing.columns import (
+    MOST_LEVELS,
+    Boolean,
+    Category,
+    Column,
+    Date,
+    Dropped,
+    Numeric,
+    frequent,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+COUNTS = "identifier: counts the rows"
+"""Why a column of row numbers is dropped."""
+
+_FEWEST = 20  # rows, to call a column an identifier
+_COVERED = 0.25  # of the rows by levels of their own, at least, or a column is no category
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
+
+
+def fitted(column: pl.Series) -> Column:
+    """A training column, fitted as the kind it looks like.
+
+    Raises
+    ------
+    DataError
+        For cells of a type that is not read, a numeric column with a few cells of text, or
+        infinity.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> fitted(pl.Series("town", ["Oslo", "Rome", "Oslo"])).kind
+    'category'
+    """
+    polars = require("polars", "table", "preprocessing")
+    if column.null_count() == len(column):
+        return Dropped(column.name, "empty: no value in any row")
+    check_type(column)
+    numeric = is_numeric(column) or is_date(column)
+    if column.null_count() == 0 and (
+        column.min() == column.max() if numeric else column.n_unique() == 1
+    ):
+        return Dropped(column.name, f"constant: {column[0]} in every row")
+    if is_date(column):
+        return Date.fit(column)
+    if numeric:
+        why = _identifying_number(column)
+        return Dropped(column.name, why) if why else Numeric.fit(column)
+    if column.dtype == polars.Boolean:
+        return Category.fit(column) if column.drop_nulls().n_unique() == 1 else Boolean.fit(column)
+    return _fitted_text(column)
+
+
+def _fitted_text(column: pl.Series) -> Column:
+    levels, codes = coded(column)
+    refuse_text_among_numbers(column.name, levels, codes)
+    if Boolean.is_pair(levels):
+        return Boolean.fit(column)
+    why = _identifying_text(levels, codes)
+    if why and date_format(column) is None:
+        if 0.02 < (codes < 0).mean() < 0.98:
+            return Category.fit_presence(column)
+        return Dropped(column.name, why)
+    return Category.fit(column) if date_format(column) is None else Date.fit(column)
+
+
+def _identifying_number(column: pl.Series) -> str:
+    """Why a column of numbers looks like a key, or nothing.
+
+    Some rows of a table whose rows were numbered still rise, from about 1, without large gaps.
+    """
+    m = len(column)
+    if not column.dtype.is_integer() or column.null_count() or m < _FEWEST:
+        return ""
+    low, high = int(column.min()), int(column.max())
+    if high - low < m - 1 or column.head(1000).n_unique() < min(m, 1000):
+        return ""
+    if column.n_unique() < m:
+        return ""
+    if 0 <= low <= m and high - low < 3 * m and column.is_sorted():
+        return COUNTS
+    words = [word.lower() for word in _WORDS.findall(column.name)]
+    if words and _KEYS & {words[0], words[-1]}:
+        return "identifier: another number in every row"
+    return ""
+
+
+def _identifying_text(levels: list[str], codes: Array) -> str:
+    """Why a column of text looks like a key or like prose, or nothing."""
+    present = int((codes >= 0).sum())
+    mostly = len(levels) > 0.5 * present
+    if present < _FEWEST or not (mostly or len(levels) > MOST_LEVELS):
+        return ""
+    counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
+    covered = counts[frequent(counts, len(codes))].sum() / present
+    if covered >= _COVERED and not mostly:
+        return ""
+    words = float(np.mean([len(level.split()) for level in levels[:1000]]))
+    if words >= 4:
+        return f"free text: {words:.0f} words a row"
+    return f"identifier: {len(levels)} different values in {present} rows"
+
+
+def refuse_text_among_numbers(name: str, levels: list[str], codes: Array) -> None:
+    """A few cells of text in a column of numbers are a mistake, or a marker to be named.
+
+    Raises
+    ------
+    DataError
+        With the first such cell and its row.
+    """
+    if not any(_NUMBER.fullmatch(level) for level in levels[:1000]):
+        return
+    odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
+    where = np.isin(codes, odd)
+    present = int((codes >= 0).sum())
+    if not 0 < where.sum() <= 0.05 * present or len(odd) > 5 or len(levels) - len(odd) < 5:
+        return
+    row = int(where.argmax())
+    marker = levels[codes[row]]
+    raise DataError(
+        f"column {name!r} holds text in row {row + 1} ({marker!r}); expected numbers. Pass "
+        f"--missing {marker} to read it as missing, or --kind {name}=category."
+    )
