@@ -88,9 +88,8 @@ class Numeric:
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
                 "Drop it with --drop."
             )
-        size = max(abs(numbers.min()), abs(numbers.max()))
-        unit = size if size and not 1e-150 < size < 1e150 else 1.0  # squares stay within range
-        numbers = numbers / unit
+        unit = 1e160 if max(abs(numbers.min()), abs(numbers.max())) > 1e150 else 1.0
+        numbers = numbers / unit if unit > 1 else numbers  # so that squares stay within range
         fill, mean, variance = numbers.median(), numbers.mean(), numbers.var(ddof=0)
         share = missing / m  # mean and variance are those of the filled column
         variance = (1 - share) * (variance + share * (mean - fill) ** 2)

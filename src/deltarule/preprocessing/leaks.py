@@ -63,7 +63,9 @@ def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
         frame = frame.sample(_ENOUGH, seed=0)
     targets = Targets.fit(frame, [target])
     Y = targets.encode(frame)
-    if targets.task == "classification" and Y.shape[1] == 1:
+    if targets.task == "regression":  # in ranks, so that no tail outweighs the rest
+        Y = frame[target].rank().to_numpy()[:, None]
+    elif Y.shape[1] == 1:
         Y = np.hstack([1 - Y, Y])
     shares = {name: _share(frame[name], Y, targets.task) for name in frame.columns}
     shares.pop(target)

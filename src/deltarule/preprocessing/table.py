@@ -105,9 +105,11 @@ class Preprocessing:
         used = [column for column in self.columns if column.outputs]
         absent = [column.name for column in used if column.name not in frame.columns]
         if absent:
+            known = {column.name for column in self.columns}
+            others = [name for name in frame.columns if name not in known]
             raise DataError(
                 f"the table lacks {_counted(absent)}: {', '.join(map(repr, absent[:10]))}."
-                f"{nearest(absent[0], frame.columns)} Expected the columns of training."
+                f"{nearest(absent[0], others)} Expected the columns of training."
             )
         widths = [len(column.outputs) for column in used]
         made = [column.transform(frame[column.name]) for column in used]

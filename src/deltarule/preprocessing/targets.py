@@ -229,7 +229,7 @@ class Targets:
             known = ", ".join(map(repr, levels[:10]))
             raise DataError(
                 f"target {column.name!r}: holds {strange[0]!r}, a class that training did not "
-                f"have{nearest(strange[0], levels)} Expected one of {known}."
+                f"have.{nearest(strange[0], levels)} Expected one of {known}."
             )
         codes = text.replace_strict(levels, list(range(len(levels))), return_dtype=polars.Int64)
         return codes.to_numpy()
