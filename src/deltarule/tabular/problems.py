@@ -231,14 +231,15 @@ def weights_of(frame: Any, roles: Roles) -> Array | None:
     """
     if roles.weights is None:
         return None
-    import polars as pl
-
     name = roles.weights
-    values = frame[name].cast(pl.Float64, strict=False).to_numpy()
+    series = frame[name]
+    values = np.full(len(frame), np.nan)
+    if series.dtype.is_numeric():
+        values = series.cast(float).to_numpy()
     wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(wrong):
         raise DataError(
-            f"column {name!r} (--weights) holds {frame[name][int(wrong[0])]!r} in row "
+            f"column {name!r} (--weights) holds {series[int(wrong[0])]!r} in row "
             f"{int(wrong[0]) + 1}; expected numbers, none below zero or missing."
         )
     return values

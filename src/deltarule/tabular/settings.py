@@ -142,4 +142,4 @@ class Settings:
                 "Settings", name, getattr(self, name), low=0, high=1, open_low=True, open_high=True
             )
         if self.class_weight is not None:
-            CLASS_WEIGHTS(self.class_weight)
+            CLASS_WEIGHTS.entry(self.class_weight)
