@@ -80,7 +80,7 @@ def test_train_says_what_it_does(here, capsys):
     assert re.search(r"town +category, 3 levels", said)
     assert re.search(r"rows +96 to train on, 14 of them to find the best epoch; 24 held out", said)
     assert re.search(r"epoch +20/20 +cost \S+ +validation", said)
-    assert re.search(r"network +\S+ +\S+ +\S+ +\S+ s", said)
+    assert re.search(r"network +\S+ +\S+ +\S+ +\S+ m?s", said)
     for baseline in ("mean", "ridge regression", "HistGradientBoosting"):
         assert re.search(rf"{baseline} +\S+", said)
     assert re.search(r"(wins|Too close to call): RMSE \S+ of the network, \S+ of", said)

@@ -157,7 +157,7 @@ def print_figures(terminal: Terminal, done: Done) -> None:
         [
             each.name,
             *(_with_spread(each, row.name) for row in used),
-            f"{each.seconds:.1f} s" if each.seconds >= 0.05 else "–",
+            _duration(each.seconds),
         ]
         for each in done.judged
     ]
@@ -172,11 +172,15 @@ def print_figures(terminal: Terminal, done: Done) -> None:
         terminal.say(done.verdict, style="bold")
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"
+
+
 def _with_spread(judged: bl.Judged, name: str) -> str:
     if name not in judged.figures:
         return "–"
     value = bl.shown(judged.figures[name])
-    return value if judged.spread is None else f"{value} ± {bl.shown(judged.spread[name])}"
+    return value if judged.spread is None else f"{value} ±{bl.shown(judged.spread[name])}"
 
 
 def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:

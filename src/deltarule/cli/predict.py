@@ -46,6 +46,7 @@ def predict(
         missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
     )
     source = rd.source(data, reading)
+    _note_filled(loaded, source.frame)
     predicted = predictions(loaded, source.frame, probabilities)
     if json:
         print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
@@ -54,6 +55,14 @@ def predict(
         Terminal().note(f"{len(predicted):,} predictions of {source.name}: {out}")
     elif not json:
         sys.stdout.write(predicted.write_csv())
+
+
+def _note_filled(model: Model, frame: Any) -> None:
+    """Say which columns have missing values that training never saw."""
+    assert model.preprocessing is not None
+    filled = model.preprocessing.filled(frame)
+    if filled:
+        Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
 
 
 def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
