@@ -118,7 +118,8 @@ def _frame_of_native(table: Any) -> pl.DataFrame:
     if not eager.implementation.is_pandas_like():
         frame: pl.DataFrame = eager.to_polars()
         return frame
-    return _frame_of_columns({str(name): _values(eager[name]) for name in eager.columns})
+    columns = enumerate(eager.columns)  # by place: a name that is a number would be one
+    return _frame_of_columns({str(name): _values(eager[:, i]) for i, name in columns})
 
 
 def _values(column: Any) -> Any:
