@@ -64,10 +64,13 @@ def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Se
     if sample.n_unique() > len(sample) / 2:
         return meant(_unmarked(column, markers), decimal_comma=decimal_comma)
     levels = column.drop_nulls().unique().sort()
-    codes = column.cast(polars.Enum(levels)).to_physical()
+    column = column.cast(polars.Enum(levels))
+    codes = column.to_physical()
     cleaned = _unmarked(levels, markers)
     found = meant(cleaned, decimal_comma=decimal_comma)
     if found.dtype == polars.String:
+        if found.equals(levels):
+            return column
         kept = cleaned.drop_nulls().unique().sort()
         found = cleaned.cast(polars.Enum(kept))
     return found.gather(codes).alias(column.name)

@@ -138,7 +138,7 @@ def coded(column: pl.Series) -> tuple[list[str], Array]:
         column = text_of(column)
         values = column.drop_nulls().unique().sort()
         column = column.cast(polars.Enum(values))
-    codes = column.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
+    codes = column.to_physical().cast(polars.Int32).fill_null(-1).to_numpy()
     levels: list[str] = column.dtype.categories.to_list()
     used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
     if not used.all():  # some rows of a larger table
@@ -163,10 +163,21 @@ def date_format(column: pl.Series) -> str | None:
         return ""
     if is_numeric(column):
         return None
+    return format_of(coded(column)[0])
+
+
+def format_of(levels: list[str]) -> str | None:
+    """The format of which all of some texts are dates; None where there is none.
+
+    Examples
+    --------
+    >>> format_of(["31.05.2024", "01.06.2024"])
+    '%d.%m.%Y'
+    """
     polars = require("polars", "table", "preprocessing")
-    levels = polars.Series(coded(column)[0], dtype=polars.String)
+    texts = polars.Series(levels, dtype=polars.String)
     for form in DATE_FORMATS:
-        if all(_parsed(part, form).null_count() == 0 for part in (levels.head(50), levels)):
+        if all(_parsed(part, form).null_count() == 0 for part in (texts.head(50), texts)):
             return form
     return None
 

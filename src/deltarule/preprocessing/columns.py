@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.errors import DataError
+from deltarule.preprocessing.assembly import Made
 from deltarule.preprocessing.cells import (
     check_type,
     coded,
@@ -29,29 +30,11 @@ if TYPE_CHECKING:
 MOST_LEVELS = 24
 """Levels of a category that get a column of their own; rarer ones share one."""
 
-NOWHERE = 1 << 20
-"""The code of a value that no output stands for."""
-
 _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
 _TRUE = frozenset({"yes", "true", "y", "t", "1"})
 _FALSE = frozenset({"no", "false", "n", "f", "0"})
-_FARTHEST = 1e6  # standard deviations that a value may lie from the mean
-
-
-class Made(NamedTuple):
-    """What a column became.
-
-    Attributes
-    ----------
-    values : list of arrays, shape (m,)
-        One an output; or none, and then
-    codes : int array, shape (m,)
-        the number of the one output that is 1 in each row, :data:`NOWHERE` for none.
-    """
-
-    values: list[Array] = []  # noqa: RUF012  (never changed)
-    codes: Array | None = None
+_MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is slow
 
 
 @dataclass(frozen=True)
@@ -90,7 +73,8 @@ class Numeric:
             )
         unit = 1e160 if max(abs(numbers.min()), abs(numbers.max())) > 1e150 else 1.0
         numbers = numbers / unit if unit > 1 else numbers  # so that squares stay within range
-        fill, mean, variance = numbers.median(), numbers.mean(), numbers.var(ddof=0)
+        fill = numbers.drop_nulls().gather_every(max(1, m // _MEDIAN_OF)).median()
+        mean, variance = numbers.mean(), numbers.var(ddof=0)
         share = missing / m  # mean and variance are those of the filled column
         variance = (1 - share) * (variance + share * (mean - fill) ** 2)
         mean = (1 - share) * mean + share * fill
@@ -103,14 +87,12 @@ class Numeric:
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
 
     def transform(self, column: pl.Series) -> Made:
-        """The standardised values, and the flags."""
+        """The values, to be standardised, and the flags."""
         numbers = numbers_of(column)
-        with np.errstate(over="ignore"):
-            values = (numbers.fill_null(self.fill).to_numpy() - self.mean) / self.std
-        made = [np.clip(values, -_FARTHEST, _FARTHEST).astype(np.float32)]
+        values = [numbers.fill_null(self.fill).to_numpy()]
         if self.flagged:
-            made.append(numbers.is_null().to_numpy())
-        return Made(made)
+            values.append(numbers.is_null().to_numpy())
+        return Made(values, mean=self.mean, std=self.std)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -235,11 +217,12 @@ class Category:
         """Which of the outputs is 1 in each row."""
         n = len(self.levels)
         pooled = bool(self.rare and self.levels)
+        nowhere = len(self.outputs)
         codes = codes_of(
             column,
             self.levels,
-            other=n if pooled else NOWHERE,
-            absent=n + pooled if self.missing else NOWHERE,
+            other=n if pooled else nowhere,
+            absent=n + pooled if self.missing else nowhere,
         )
         return Made(codes=codes)
 
@@ -308,15 +291,16 @@ class Date:
         """The parts; those of a missing date are 0."""
         days = days_of(column, self.format)
         absent = np.isnan(days)
-        days = np.where(absent, self.mean, days)
-        turns = [days / 365.2425, (days + 3) / 7]  # 1970-01-01 was a Thursday
-        turns += [days] if self.hours else []
-        parts = [(days - self.mean) / self.std]
-        for i, turn in enumerate(turns):
-            angle = 2 * np.pi * (np.floor(turn * 7) / 7 if i == 1 else turn)
-            parts += [np.sin(angle), np.cos(angle)]
-        made = [np.where(absent, 0, part).astype(np.float32) for part in parts]
+        distinct, rows = _distinct(days)
+        made = [part[rows] for part in self._parts(distinct)]
         return Made([*made, absent] if self.missing else made)
+
+    def _parts(self, days: Array) -> list[Array]:
+        turns = [days / 365.2425, np.floor(days + 3) / 7]  # 1970-01-01 was a Thursday
+        turns += [days] if self.hours else []
+        circles = [f(2 * np.pi * turn) for turn in turns for f in (np.sin, np.cos)]
+        parts = [(days - self.mean) / self.std, *circles]
+        return [np.nan_to_num(part).astype(np.float32) for part in parts]
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -355,6 +339,21 @@ class Dropped:
     def describe(self) -> str:
         """Why."""
         return self.why
+
+
+def _distinct(days: Array) -> tuple[Array, Array | slice]:
+    """Whole days that lie close together, once each, and which of them each row has.
+
+    A missing one is the last; other moments stay a row each.
+    """
+    present = days[~np.isnan(days)]
+    if not len(present) or (present != np.floor(present)).any():
+        return days, slice(None)
+    low, high = present.min(), present.max()
+    if high - low >= len(days):
+        return days, slice(None)
+    every = np.append(np.arange(low, high + 1), np.nan)
+    return every, np.where(np.isnan(days), high + 1 - low, days - low).astype(np.int32)
 
 
 Column = Numeric | Boolean | Category | Date | Dropped

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.errors import DataError, require
-from deltarule.preprocessing.cells import check_type, coded, date_format, is_date, is_numeric
+from deltarule.preprocessing.cells import check_type, coded, format_of, is_date, is_numeric
 from deltarule.preprocessing.columns import (
     MOST_LEVELS,
     Boolean,
@@ -73,12 +73,14 @@ def _fitted_text(column: pl.Series) -> Column:
     refuse_text_among_numbers(column.name, levels, codes)
     if Boolean.is_pair(levels):
         return Boolean.fit(column)
+    if format_of(levels) is not None:
+        return Date.fit(column)
     why = _identifying_text(levels, codes)
-    if why and date_format(column) is None:
+    if why:
         if 0.02 < (codes < 0).mean() < 0.98:
             return Category.fit_presence(column)
         return Dropped(column.name, why)
-    return Category.fit(column) if date_format(column) is None else Date.fit(column)
+    return Category.fit(column)
 
 
 def _identifying_number(column: pl.Series) -> str:

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from deltarule.arrays import Array
 from deltarule.data import frame_of
 from deltarule.errors import DataError, UnknownNameError
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Made, Numeric, restored
+from deltarule.preprocessing.assembly import assembled
+from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
 from deltarule.preprocessing.kinds import COUNTS, fitted
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-_ROWS_AT_ONCE = 8192
 _ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped", "text": "dropped"}
 
 
@@ -113,7 +111,7 @@ class Preprocessing:
             )
         widths = [len(column.outputs) for column in used]
         made = [column.transform(frame[column.name]) for column in used]
-        return _assembled(made, widths, frame.height)
+        return assembled(made, widths, frame.height)
 
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
@@ -147,22 +145,6 @@ class Preprocessing:
         if not isinstance(state, dict) or not isinstance(state.get("columns"), list):
             raise DataError(f"the record of the preprocessing is damaged: {str(state)[:80]!r}")
         return cls(tuple(restored(column) for column in state["columns"]))
-
-
-def _assembled(made: list[Made], widths: list[int], m: int) -> Array:
-    """All columns side by side; some rows at a time, so that what is written stays in cache."""
-    out = np.zeros((m, sum(widths)), dtype=np.float32)
-    for first in range(0, m, _ROWS_AT_ONCE):
-        rows = slice(first, first + _ROWS_AT_ONCE)
-        block, at = out[rows], 0
-        for (values, codes), width in zip(made, widths, strict=True):
-            for i, column in enumerate(values):
-                block[:, at + i] = column[rows]
-            if codes is not None:
-                known = np.flatnonzero(codes[rows] < width)
-                block[known, at + codes[rows][known]] = 1
-            at += width
-    return out
 
 
 def _framed(table: Any) -> pl.DataFrame:

@@ -298,7 +298,8 @@ def _check_varies(column: pl.Series) -> None:
             f"target {column.name!r}: holds dates; expected classes or numbers. Turn them into "
             "days since some day."
         )
-    if column.n_unique() < 2:
+    ordered = column.dtype.is_numeric()
+    if column.min() == column.max() if ordered else column.n_unique() < 2:
         raise DataError(
             f"target {column.name!r}: has one value, {column[0]!r}, in every row; expected at "
             "least two."
@@ -323,10 +324,10 @@ def _told(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
         return "classification", "the target is true or false"
     if not column.dtype.is_numeric():
         return "classification", "the target is text"
-    distinct = column.n_unique()
     whole = not column.dtype.is_float() or bool((column == column.floor()).all())
     if not whole:
         return "regression", "the target has numbers with fractions"
+    distinct = column.n_unique()
     if distinct > FEW:
         return "regression", f"the target has {distinct} different numbers, more than {FEW}"
     if distinct > 2 and len(column) < _ROWS_EACH * distinct:
