@@ -23,6 +23,7 @@ _EPOCHS = (20, 200)
 _RATE = 2e-3  # peak, for the default optimizer
 _SMOOTHING = 0.02
 _DECAY = 1.0  # strong: times the rate, 0.2 % a step at the peak
+_DECAY_ROWS = 2_000  # of a regression; with more, numbers without noise need their weights
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
@@ -94,7 +95,7 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
     return Recipe(
         network,
         optimizer,
-        _regularisation(settings, cost, case, optimizer),
+        _regularisation(settings, cost, case, optimizer, rows),
         Stopping(epochs=epochs, patience=settings.patience),
         min(batch_size, rows),
     )
@@ -138,13 +139,14 @@ def _schedule(settings: Settings, rate: float) -> Schedule:
 
 
 def _regularisation(
-    settings: Settings, cost: Cost, case: str, optimizer: Optimizer
+    settings: Settings, cost: Cost, case: str, optimizer: Optimizer, rows: int
 ) -> Regularisation:
     smoothing, decay = settings.label_smoothing, settings.weight_decay
     if smoothing is None:
         smoothing = _SMOOTHING if case == "classes" and cost.uniform is not None else 0.0
     if decay is None:
-        decay = 0.0 if optimizer.full_batch or settings.optimizer else _DECAY
+        share = min(1.0, _DECAY_ROWS / rows) if case == "regression" else 1.0
+        decay = 0.0 if optimizer.full_batch or settings.optimizer else _DECAY * share
     return Regularisation(
         l1=settings.l1,
         l2=settings.l2,
