@@ -819,3 +819,24 @@ def test_the_transformer_alone():
     out = transformer.fit_transform(FRAME)
     assert out.columns == list(transformer.get_feature_names_out())
     assert out.columns[0] == "row"
+
+
+def test_numbers_in_pieces_are_those_of_one_piece():
+    whole = pl.DataFrame({"x": RNG.normal(size=900), "n": RNG.integers(0, 50, 900)})
+    pieces = pl.concat([whole[:300], whole[300:301], whole[301:]], rechunk=False)
+    fitted = Preprocessing.fit(whole)
+    assert pieces["x"].n_chunks() == 3
+    np.testing.assert_array_equal(fitted.transform(pieces), fitted.transform(whole))
+
+
+def test_many_levels_of_many_rows_are_a_category():
+    often = [f"shop {i}" for i in range(100)] * 30
+    assert described(often) == "category, 24 levels, 76 rare ones as one"
+
+
+def test_few_dates_in_many_rows_are_those_of_few_rows():
+    days = [date(2024, 1, 1) + timedelta(days=i) for i in range(30)]
+    few = pl.DataFrame({"d": [*days, None, date(1890, 1, 1)]})
+    many = pl.DataFrame({"d": [*days, None] * 40})
+    fitted = Preprocessing.fit(many)
+    np.testing.assert_array_equal(fitted.transform(many)[:31], fitted.transform(few)[:31])

@@ -8,7 +8,7 @@ at a time, which stay in the processor's cache until all their columns are there
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Made(NamedTuple):
 
     Attributes
     ----------
-    values : sequence of arrays, shape (m,)
+    values : sequence of arrays or polars.Series, shape (m,)
         One an output; or none, and then
     codes : int array, shape (m,)
         the number of the one output that is 1 in each row; none is, where there is no such output.
@@ -33,7 +33,7 @@ class Made(NamedTuple):
         Of the first of the values, which is yet to be standardised.
     """
 
-    values: Sequence[Array] = ()
+    values: Sequence[Any] = ()
     codes: Array | None = None
     mean: float = 0.0
     std: float = 1.0
@@ -77,7 +77,7 @@ def assembled(made: Sequence[Made], widths: Sequence[int], m: int) -> Array:
 
 def _write_values(block: Array, made: Made, rows: slice, at: int) -> None:
     for i, column in enumerate(made.values):
-        values = column[rows]
+        values = np.asarray(column[rows])  # a series in pieces is never copied whole
         if i == 0 and (made.mean, made.std) != (0.0, 1.0):
             with np.errstate(over="ignore"):
                 values = (values - made.mean) / made.std

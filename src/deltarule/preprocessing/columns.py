@@ -88,11 +88,10 @@ class Numeric:
 
     def transform(self, column: pl.Series) -> Made:
         """The values, to be standardised, and the flags."""
-        numbers = numbers_of(column)
-        values = [numbers.fill_null(self.fill).to_numpy()]
-        if self.flagged:
-            values.append(numbers.is_null().to_numpy())
-        return Made(values, mean=self.mean, std=self.std)
+        whole = column.dtype.is_integer() and not column.null_count()
+        numbers = column if whole else numbers_of(column)
+        flags = [numbers.is_null()] if self.flagged else []
+        return Made([numbers.fill_null(self.fill), *flags], mean=self.mean, std=self.std)
 
     def describe(self) -> str:
         """What was done, in one clause."""

@@ -28,7 +28,9 @@ COUNTS = "identifier: counts the rows"
 """Why a column of row numbers is dropped."""
 
 _FEWEST = 20  # rows, to call a column an identifier
-_COVERED = 0.25  # of the rows by levels of their own, at least, or a column is no category
+_COVERED = 0.25  # of the rows by levels of their own, at least, or a column is no category;
+_COVERED_OFTEN = 0.1  # so many are enough where a level has on average
+_OFTEN = 20  # rows
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
@@ -112,7 +114,8 @@ def _identifying_text(levels: list[str], codes: Array) -> str:
         return ""
     counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
     covered = counts[frequent(counts, len(codes))].sum() / present
-    if covered >= _COVERED and not mostly:
+    least = _COVERED_OFTEN if present >= _OFTEN * len(levels) else _COVERED
+    if covered >= least and not mostly:
         return ""
     words = float(np.mean([len(level.split()) for level in levels[:1000]]))
     if words >= 4:
