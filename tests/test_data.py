@@ -281,6 +281,12 @@ BAD = {
         'a quote that opens in line 2 does not close; expected another " before the end of the '
         "cell. Close it, or name another --quote.",
     ),
+    "a quote that does not close, in the header": (
+        'a,"b\n1,2\n3,4\n',
+        DataError,
+        'a quote that opens in line 1 does not close; expected another " before the end of the '
+        "cell. Close it, or name another --quote.",
+    ),
     "a quote that does not close, late": (
         late('1,"2'),
         DataError,

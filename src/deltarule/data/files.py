@@ -136,6 +136,7 @@ def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
     layout = detected(path, pieces, reading)
     frame = _parsed(path, layout, reading)
     if frame.height == 0:
+        rewritten(path, _text(path, _prepared(path, layout)), replace(layout, begins=0))  # a quote?
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
     last = layout.names[-1]
     unnamed = layout.begins and frame.width > 1 and last == f"column_{frame.width}"
