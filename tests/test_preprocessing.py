@@ -840,3 +840,45 @@ def test_few_dates_in_many_rows_are_those_of_few_rows():
     many = pl.DataFrame({"d": [*days, None] * 40})
     fitted = Preprocessing.fit(many)
     np.testing.assert_array_equal(fitted.transform(many)[:31], fitted.transform(few)[:31])
+
+
+def test_the_transformer_on_pandas():
+    pandas = pytest.importorskip("pandas")
+    columns = {"age": [20.0, None, 40.0, 30.0], "town": ["Oslo", "Rome", "Oslo", None]}
+    ours = TableTransformer().fit_transform(pl.DataFrame(columns))
+    theirs = TableTransformer().fit_transform(pandas.DataFrame(columns))
+    np.testing.assert_array_equal(theirs, ours)
+
+
+def test_objects_and_categories_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    towns = ["Oslo", "Rome", None] * 4
+    frame = pandas.DataFrame(
+        {
+            "scalars": pandas.Series([np.int64(1), np.float32(2.5), None] * 4, dtype=object),
+            "mixed": pandas.Series([1, "x", None] * 4, dtype=object),
+            "towns": pandas.Series(towns, dtype="category"),
+            "whole": pandas.Series([1, 2, None] * 4, dtype="Int64"),
+        }
+    )
+    assert Preprocessing.fit(frame).describe() == [
+        "scalars: numeric, standardised, 4 missing filled with 1.75 and flagged",
+        "mixed: category, 2 levels, 4 missing as a level",
+        "towns: category, 2 levels, 4 missing as a level",
+        "whole: numeric, standardised, 4 missing filled with 1.5 and flagged",
+    ]
+
+
+def test_types_of_polars_that_mean_numbers_or_levels():
+    frame = pl.DataFrame(
+        {
+            "decimal": pl.Series(["1.50", "2.50", "4.00"] * 4).cast(pl.Decimal(10, 2)),
+            "span": pl.Series([timedelta(hours=i) for i in (1, 2, 5)] * 4),
+            "level": pl.Series(["a", "b", "c"] * 4, dtype=pl.Categorical),
+        }
+    )
+    assert Preprocessing.fit(frame).describe() == [
+        "decimal: numeric, standardised",
+        "span: numeric, standardised",
+        "level: category, 3 levels",
+    ]

@@ -140,6 +140,8 @@ def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
         if isinstance(values, np.ndarray):
             is_object = values.dtype.kind == "O"
             values = values.tolist() if is_object else np.ascontiguousarray(values)
+        if isinstance(values, (list, tuple)):  # NumPy's scalars would all become the first's type
+            values = [v.item() if isinstance(v, np.generic) else v for v in values]
         try:
             series.append(polars.Series(name, values, strict=False, nan_to_null=True))
         except (TypeError, ValueError, polars.exceptions.PolarsError) as error:
