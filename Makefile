@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+CORE := native/CMakeLists.txt $(wildcard native/*.?pp native/*.inc native/kernels/*.hpp)
 
 .PHONY: help demo test check docs constraints clean
 
@@ -17,7 +18,7 @@ $(STAMPS)/venv:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt
+$(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt $(CORE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
@@ -46,4 +47,4 @@ constraints:
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf .venv docs/_build
+	rm -rf .venv build docs/_build

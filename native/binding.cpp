@@ -73,6 +73,7 @@ template <class T> class Bound {
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
     double cost = 0;
+    expect_steps();
     job.rates = &rate, job.costs = &cost;
     run(runner_.work(job.entries, true), [&] { runner_.train(job, threads, [] { return false; }); });
     return cost;
@@ -84,6 +85,7 @@ template <class T> class Bound {
     std::optional<View<T>> s;
     Job<T> job = job_of(x, d, nb::none(), s);
     job.dA = d.rows();
+    expect_steps();
     job.rates = &rate;
     run(runner_.work(job.entries, true), [&] { runner_.train(job, threads, [] { return false; }); });
   }
@@ -118,6 +120,7 @@ template <class T> class Bound {
       figures->expect_contiguous();
       for (std::size_t i = 0; i < 3; ++i) job.statistics[i] = figures->data() + i * size;
     }
+    expect_steps();
     bool raised = false;
     {
       const nb::gil_scoped_release release;
@@ -217,6 +220,11 @@ template <class T> class Bound {
     job.X = x.rows();
     job.entries = job.batch_size = x.length();
     return job;
+  }
+
+  void expect_steps() const {
+    if (runner_.plan().optimizer.name == OptimizerName::lbfgs)
+      raise("SettingError", "LBFGS does not step by batches.");
   }
 
   // Fmas of some ten microseconds.

@@ -106,7 +106,7 @@ template <class T> DELTARULE_INLINE Vec<T> log(Vec<T> x) {
   return select<T>(x < Vec<T>(T(0)), Vec<T>(std::numeric_limits<T>::quiet_NaN()), found);
 }
 
-// log(1 + x) for x ≥ 0: log u, u = 1 + x, corrected for what rounding u lost
+// log(1 + x) for 0 ≤ x < ∞: log u, u = 1 + x, corrected for what rounding u lost
 template <class T> DELTARULE_INLINE Vec<T> log1p(Vec<T> x) {
   const Vec<T> one(T(1)), u = one + x;
   return log(u) + (x - (u - one)) / u;

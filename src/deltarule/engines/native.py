@@ -113,8 +113,9 @@ class NativeRunner:
         self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(_spelt(plan))
         self._slots = len(plan.optimizer_row.slots)
         self._schedule = plan.optimizer_row.schedule
-        self._constant_rate = self._schedule.rate if isinstance(self._schedule, Constant) else None
-        self._steps_by_batches = not plan.optimizer_row.full_batch
+        steps = self._steps_by_batches = not plan.optimizer_row.full_batch
+        constant = steps and isinstance(self._schedule, Constant)
+        self._constant_rate = self._schedule.rate if constant else None
         self.set_parameters(parameters)
 
     def train(
