@@ -5,12 +5,13 @@ STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 CORE := native/CMakeLists.txt $(wildcard native/*.?pp native/*.inc native/kernels/*.hpp)
 
-.PHONY: help demo test check docs constraints clean
+.PHONY: help demo test check sanitize docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
 	@echo "make check   lint, format, types, import contract, documentation"
+	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make docs    the documentation, into docs/_build/html"
 
 $(STAMPS)/venv:
@@ -36,6 +37,16 @@ check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The core's own tests: memory and undefined behaviour, then races.
+sanitize: build/sanitize-address,undefined build/sanitize-thread
+
+build/sanitize-%: FORCE
+	cmake -S native/tests -B $@ -DDELTARULE_SANITIZE=$*
+	cmake --build $@ --parallel 2
+	$@/test_core
+
+FORCE:
 
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py

@@ -32,9 +32,7 @@ template <class T> struct Rows {
       std::size_t column = 0;
       for (; column + P<T> <= width; column += P<T>, from += P<T> * sizeof(T))
         std::memcpy(out.row(column / P<T>, to), from, P<T> * sizeof(T));
-      T* last = out.row(column / P<T>, to);
-      for (std::size_t lane = 0; column + lane < width; ++lane, from += sizeof(T))
-        std::memcpy(last + lane, from, sizeof(T));
+      if (column < width) std::memcpy(out.row(column / P<T>, to), from, (width - column) * sizeof(T));
       return;
     }
     for (std::size_t column = 0; column < width; ++column)

@@ -323,14 +323,15 @@ template <class T> class Stepper {
     Layer<T>& layer = layers_[strip.layer];
     const std::size_t count = (last - first) * P<T>;
     if (strip.bias) {
-      const std::size_t i = strip.panel * P<T>;
-      update_(layer.b.data() + i, layer.b_slots[0].data() + i, layer.b_slots[1].data() + i, d,
-              P<T>, c);
+      const auto place = [&](Buffer<T>& b) {
+        return b.size() > 0 ? b.data() + strip.panel * P<T> : nullptr;
+      };
+      update_(place(layer.b), place(layer.b_slots[0]), place(layer.b_slots[1]), d, P<T>, c);
     } else {
-      const auto place = [&](Matrix<T>& M) { return M.view().row(strip.panel, first); };
-      const bool has[2] = {layer.W_slots[0].rows() > 0, layer.W_slots[1].rows() > 0};
-      update_(place(layer.W), has[0] ? place(layer.W_slots[0]) : nullptr,
-              has[1] ? place(layer.W_slots[1]) : nullptr, d, count, c);
+      const auto place = [&](Matrix<T>& M) {
+        return M.rows() > 0 ? M.view().row(strip.panel, first) : nullptr;
+      };
+      update_(place(layer.W), place(layer.W_slots[0]), place(layer.W_slots[1]), d, count, c);
     }
   }
 
