@@ -13,10 +13,14 @@ namespace deltarule {
 inline constexpr std::size_t chunk_rows = 96;
 // Fmas that are worth a thread of their own: some four microseconds, several times a barrier.
 inline constexpr double step_work_per_thread = 200e3;
+// Fmas of the steps that decide how many threads go on: some two milliseconds.
+inline constexpr double trial_work = 100e6;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
 
 template <class T> struct Runner<T>::Inside {
+  using Clock = std::chrono::steady_clock;
+
   explicit Inside(Plan plan) : stepper(std::move(plan)) {}
 
   Stepper<T> stepper;
@@ -42,26 +46,47 @@ template <class T> struct Runner<T>::Inside {
 
   void run(Job<T>& job, std::size_t wanted, const std::function<bool()>& interrupted) {
     stepper.reserve(job);
-    const std::size_t rows = std::min(job.batch_size, job.entries);
+    const std::size_t rows = std::min(job.batch_size, job.entries), batches = job.batches();
     const double step_work = stepper.work_of_step(rows);
-    const std::size_t count = threads(wanted, step_work, step_work * double(job.batches()), rows);
-    Barrier barrier(count);
-    using Clock = std::chrono::steady_clock;
-    auto asked = Clock::now();
+    const std::size_t most = threads(wanted, step_work, step_work * double(batches), rows);
+    Clock::time_point asked = Clock::now();
     const auto poll = [&] {
-      if (job.batches() == 1) return false;
+      if (batches == 1) return false;
       const auto now = Clock::now();
       if (now - asked < std::chrono::milliseconds(50)) return false;
       asked = now;
       return interrupted();
     };
     stepper.begin();
-    if (count == 1) {
-      stepper.work(job, 0, 1, barrier, poll);
-    } else {
-      run_team(count, [&](std::size_t thread) { stepper.work(job, thread, count, barrier, poll); });
+    std::size_t done = 0, count = most;
+    // Where nobody asked for a number, steps on one thread and on all are timed first: other
+    // programs may keep the cores busy, and then a barrier costs more than it shares out. The
+    // results are the same bits either way, so they are steps like any other.
+    const auto trial = static_cast<std::size_t>(trial_work / step_work) + 4;
+    if (wanted == 0 && most > 1 && batches >= 16 * trial) {
+      const double alone = steps(job, done, done + trial, 1, poll);
+      done += trial;
+      const double together = steps(job, done, done + trial, most, poll);
+      done += trial;
+      if (alone < together) count = 1;
     }
+    steps(job, done, batches, count, poll);
     stepper.end();
+  }
+
+  // Steps [first, last) on a team; returns the seconds they took.
+  template <class Poll>
+  double steps(Job<T>& job, std::size_t first, std::size_t last, std::size_t count,
+               const Poll& poll) {
+    const auto begun = Clock::now();
+    Barrier barrier(count);
+    const auto work = [&](std::size_t thread) {
+      stepper.work(job, first, last, thread, count, barrier, poll);
+    };
+    if (stepper.stopped()) return 0;
+    if (count == 1) work(0);
+    else run_team(count, work);
+    return std::chrono::duration<double>(Clock::now() - begun).count();
   }
 
   // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.

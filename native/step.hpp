@@ -91,11 +91,12 @@ template <class T> class Stepper {
     return products * double(m) + 16 * parameters + 60 * double(m);
   }
 
-  // All steps of a job on one thread of a team. `poll` is called by thread 0 after each step and
-  // says whether to stop there.
+  // Steps [first, last) of a job on one thread of a team. `poll` is called by thread 0 after each
+  // step and says whether to stop there.
   template <class Poll>
-  void work(Job<T>& job, std::size_t thread, std::size_t threads, Barrier& barrier, Poll poll) {
-    for (std::size_t batch = 0; batch < job.batches(); ++batch) {
+  void work(Job<T>& job, std::size_t first, std::size_t last, std::size_t thread,
+            std::size_t threads, Barrier& barrier, Poll poll) {
+    for (std::size_t batch = first; batch < last; ++batch) {
       StepPlace at{batch, batch * job.batch_size, 0, step_at_start(batch), 0};
       at.m = std::min(job.batch_size, job.entries - at.first);
       at.weight = weight_of(job, at);
@@ -105,7 +106,10 @@ template <class T> class Stepper {
       const double cost = cost_of(job, at);
       if (thread == 0 && job.costs != nullptr) job.costs[batch] = cost;
       if (thread == 0) job.done = batch + 1;
-      if (job.costs != nullptr && !std::isfinite(cost)) return;  // every thread finds the same
+      if (job.costs != nullptr && !std::isfinite(cost)) {  // every thread finds the same
+        if (thread == 0) stop_.store(true, std::memory_order_relaxed);
+        return;
+      }
       by_parameter(job, at, thread, threads, barrier);
       if (thread == 0) {
         if (job.update) next_step_ = at.step + 1;
@@ -120,6 +124,7 @@ template <class T> class Stepper {
     stop_.store(false, std::memory_order_relaxed);
   }
   void end() { step = next_step_; }
+  bool stopped() const { return stop_.load(std::memory_order_relaxed); }
 
   // ------------------------------------------------------------- the cost without a step
 
@@ -246,6 +251,7 @@ template <class T> class Stepper {
 
   void by_parameter(Job<T>& job, const StepPlace& at, std::size_t thread, std::size_t threads,
                     Barrier& barrier) {
+    const FlushTiny flush;
     const Share share = share_of(strips_.cost, thread, threads);
     const bool weighs = at.weight > 0;
     if (!two_passes(job)) {

@@ -72,8 +72,9 @@ inline void dots_product(Panels<const T> d, Panels<const T> w, std::size_t panel
   const std::size_t block = std::max<std::size_t>(4, fit / 4 * 4);
   for (std::size_t first = 0; first < columns; first += block) {
     const std::size_t last = std::min(first + block, columns);
-    for (std::size_t row = 0; row < rows; row += 3) {
-      const std::size_t height = std::min<std::size_t>(3, rows - row);
+    const std::size_t tiles = (rows + 2) / 3;  // of nearly equal height
+    for (std::size_t tile_index = 0, row = 0; tile_index < tiles; ++tile_index) {
+      const std::size_t height = (rows - row) / (tiles - tile_index);
       for (std::size_t column = first; column < last; column += 4) {
         const std::size_t width = std::min<std::size_t>(4, last - column);
         const auto tile = [&](auto C) {
@@ -86,6 +87,7 @@ inline void dots_product(Panels<const T> d, Panels<const T> w, std::size_t panel
         else if (width == 2) tile(std::integral_constant<int, 2>{});
         else tile(std::integral_constant<int, 1>{});
       }
+      row += height;
     }
   }
 }

@@ -31,9 +31,11 @@ def far(degree: int) -> list[float]:
 
 
 def row(name: str, numbers: list[float]) -> str:
-    return f"inline constexpr double {name}[] = {{\n    " + ",\n    ".join(
-        f"{number!r}" for number in numbers
-    ) + "};\n"
+    return (
+        f"inline constexpr double {name}[] = {{\n    "
+        + ",\n    ".join(f"{number!r}" for number in numbers)
+        + "};\n"
+    )
 
 
 path = pathlib.Path(__file__).parent.parent / "erf_coefficients.inc"
