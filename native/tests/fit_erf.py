@@ -11,11 +11,13 @@ SHIFT = 3.75
 
 
 def near(terms: int) -> list[float]:
+    """erf(x)/x in powers of x²."""
     scale = 2.0 / math.sqrt(math.pi)
     return [scale * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(terms)]
 
 
 def far(degree: int) -> list[float]:
+    """The fit of e^(x²) erfc(x) for x ≥ 1, in powers of t = (x − SHIFT)/(x + SHIFT)."""
     low, high = (1 - SHIFT) / (1 + SHIFT), 1.0
     nodes = np.cos(np.pi * (np.arange(400) + 0.5) / 400)
     t = low + (high - low) * (nodes + 1) / 2
@@ -31,6 +33,7 @@ def far(degree: int) -> list[float]:
 
 
 def row(name: str, numbers: list[float]) -> str:
+    """One array of coefficients in C++."""
     return (
         f"inline constexpr double {name}[] = {{\n    "
         + ",\n    ".join(f"{number!r}" for number in numbers)

@@ -60,8 +60,13 @@ def capabilities() -> Capabilities:
     return Capabilities(core.isa, _available(), core.vector_bytes)
 
 
-def refusal(plan: Plan) -> str | None:
-    """Why this engine cannot run a plan: a missing core, or a row of one's own, by name."""
+def refusal(plan: Plan, options: Any = None) -> str | None:
+    """Why this engine cannot run a plan: a missing core, or a row of one's own, by name.
+
+    `options` are those of engines with a choice of device; this one computes on the CPU.
+    """
+    if options is not None and options.beyond_cpu is not None:
+        return str(options.beyond_cpu)
     missing = _missing()
     if missing is not None:
         return missing
@@ -249,8 +254,8 @@ class NativeRunner:
             self.plan.optimizer_row.update(None, None, (), None, None)
 
 
-def start(plan: Plan, parameters: Parameters) -> NativeRunner:
-    """A runner of this engine."""
+def start(plan: Plan, parameters: Parameters, options: Any = None) -> NativeRunner:
+    """A runner of this engine; `options` are as in :func:`refusal`."""
     return NativeRunner(plan, parameters)
 
 
