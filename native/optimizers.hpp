@@ -43,9 +43,10 @@ template <class T> struct Coefficients {
   T rate;         // α, times the layer's multiplier
   bool plain;     // neither penalty nor clipping nor decay
   T mu, beta_1, beta_2, epsilon;
+  T rest_1, rest_2;  // 1 − β, rounded once
   T step_size;    // Adam and kin: α over the bias correction of M
   T root_scale;   // … and what multiplies √V before ε is added
-  T ahead, now;   // NAdam: what multiplies M and dW in its M̂
+  T ahead, now;    // NAdam: what multiplies M and dW in its M̂
 };
 
 // 1 − β^t, to full precision where β^t is close to 1
@@ -59,10 +60,10 @@ inline void set_step(Coefficients<T>& c, const OptimizerSettings& o, double t, T
   using Name = OptimizerName;
   c.rate = rate;
   c.mu = T(o.momentum);
-  c.beta_1 = T(o.beta_1);
-  c.beta_2 = T(o.name == Name::adagrad ? 1.0 : o.beta_2);
+  const double beta_2 = o.name == Name::rmsprop || o.name == Name::adadelta ? o.rho : o.beta_2;
+  c.beta_1 = T(o.beta_1), c.rest_1 = T(1.0 - o.beta_1);
+  c.beta_2 = T(beta_2), c.rest_2 = T(1.0 - beta_2);
   c.epsilon = T(o.epsilon);
-  if (o.name == Name::rmsprop || o.name == Name::adadelta) c.beta_2 = T(o.rho);
   const bool adam = o.name == Name::adam || o.name == Name::adamw || o.name == Name::nadam;
   if (!adam && o.name != Name::adamax) return;
   const double first = bias_correction(o.beta_1, t);
@@ -123,7 +124,7 @@ template <class T> struct AdaDelta {
   static constexpr int slots = 2;
   static DELTARULE_INLINE Vec<T> of(Vec<T> W, Vec<T> d, Vec<T>& G, Vec<T>& D,
                                     const Coefficients<T>& c) {
-    const Vec<T> rho(c.beta_2), rest(T(1) - c.beta_2), epsilon(c.epsilon);
+    const Vec<T> rho(c.beta_2), rest(c.rest_2), epsilon(c.epsilon);
     G = fma(rho, G, rest * d * d);
     const Vec<T> step = d * sqrt(D + epsilon) / above_zero(sqrt(G + epsilon));
     D = fma(rho, D, rest * step * step);
@@ -136,7 +137,7 @@ template <class T> struct RmsProp {
   static constexpr int slots = 1;
   static DELTARULE_INLINE Vec<T> of(Vec<T> W, Vec<T> d, Vec<T>& G, Vec<T>&,
                                     const Coefficients<T>& c) {
-    G = fma(Vec<T>(c.beta_2), G, Vec<T>(T(1) - c.beta_2) * d * d);
+    G = fma(Vec<T>(c.beta_2), G, Vec<T>(c.rest_2) * d * d);
     return W - Vec<T>(c.rate) * d / above_zero(sqrt(G) + Vec<T>(c.epsilon));
   }
 };
@@ -146,8 +147,8 @@ template <class T, bool nesterov> struct Adam {
   static constexpr int slots = 2;
   static DELTARULE_INLINE Vec<T> of(Vec<T> W, Vec<T> d, Vec<T>& M, Vec<T>& V,
                                     const Coefficients<T>& c) {
-    M = fma(Vec<T>(c.beta_1), M, Vec<T>(T(1) - c.beta_1) * d);
-    V = fma(Vec<T>(c.beta_2), V, Vec<T>(T(1) - c.beta_2) * d * d);
+    M = fma(Vec<T>(c.beta_1), M, Vec<T>(c.rest_1) * d);
+    V = fma(Vec<T>(c.beta_2), V, Vec<T>(c.rest_2) * d * d);
     Vec<T> M_hat = M;
     if constexpr (nesterov) M_hat = fma(Vec<T>(c.ahead), M, Vec<T>(c.now) * d);
     const Vec<T> root = above_zero(fma(sqrt(V), Vec<T>(c.root_scale), Vec<T>(c.epsilon)));
@@ -160,7 +161,7 @@ template <class T> struct Adamax {
   static constexpr int slots = 2;
   static DELTARULE_INLINE Vec<T> of(Vec<T> W, Vec<T> d, Vec<T>& M, Vec<T>& U,
                                     const Coefficients<T>& c) {
-    M = fma(Vec<T>(c.beta_1), M, Vec<T>(T(1) - c.beta_1) * d);
+    M = fma(Vec<T>(c.beta_1), M, Vec<T>(c.rest_1) * d);
     U = max(Vec<T>(c.beta_2) * U, abs(d));
     return W - Vec<T>(c.step_size) * M / above_zero(U + Vec<T>(c.epsilon));
   }
@@ -171,8 +172,8 @@ template <class T> struct Lion {
   static constexpr int slots = 1;
   static DELTARULE_INLINE Vec<T> of(Vec<T> W, Vec<T> d, Vec<T>& M, Vec<T>&,
                                     const Coefficients<T>& c) {
-    const Vec<T> direction = sign(fma(Vec<T>(c.beta_1), M, Vec<T>(T(1) - c.beta_1) * d));
-    M = fma(Vec<T>(c.beta_2), M, Vec<T>(T(1) - c.beta_2) * d);
+    const Vec<T> direction = sign(fma(Vec<T>(c.beta_1), M, Vec<T>(c.rest_1) * d));
+    M = fma(Vec<T>(c.beta_2), M, Vec<T>(c.rest_2) * d);
     return fma(-Vec<T>(c.rate), direction, W);
   }
 };
