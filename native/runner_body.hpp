@@ -1,6 +1,8 @@
 // Runner's methods, for the two files that instantiate them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "jacobian.hpp"
@@ -13,8 +15,8 @@ namespace deltarule {
 inline constexpr std::size_t chunk_rows = 96;
 // Fmas that are worth a thread of their own: some four microseconds, several times a barrier.
 inline constexpr double step_work_per_thread = 200e3;
-// Fmas of the steps that decide how many threads go on: some two milliseconds.
-inline constexpr double trial_work = 100e6;
+// Fmas of a lap, some of which decide how many threads go on: some 0.3 milliseconds.
+inline constexpr double trial_work = 15e6;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
 
@@ -26,6 +28,9 @@ template <class T> struct Runner<T>::Inside {
   Stepper<T> stepper;
   Batch<T> chunk;        // for predictions on one thread
   Jacobian<T> jacobian;
+  bool together = true;  // what the last trial found, for batches of so many rows
+  std::size_t tried_rows = 0;
+  Clock::time_point next_trial{};
 
   // Asking the system takes longer than a small network's step, so it is asked once.
   const double cores = double(std::max(1u, std::thread::hardware_concurrency()));
@@ -58,35 +63,56 @@ template <class T> struct Runner<T>::Inside {
       return interrupted();
     };
     stepper.begin();
-    std::size_t done = 0, count = most;
-    // Where nobody asked for a number, steps on one thread and on all are timed first: other
-    // programs may keep the cores busy, and then a barrier costs more than it shares out. The
-    // results are the same bits either way, so they are steps like any other.
-    const auto trial = static_cast<std::size_t>(trial_work / step_work) + 4;
-    if (wanted == 0 && most > 1 && batches >= 16 * trial) {
-      const double alone = steps(job, done, done + trial, 1, poll);
-      done += trial;
-      const double together = steps(job, done, done + trial, most, poll);
-      done += trial;
-      if (alone < together) count = 1;
-    }
-    steps(job, done, batches, count, poll);
+    const std::size_t tried = wanted == 0 && most > 1 ? trial(job, most, rows, step_work, poll) : 0;
+    steps(job, tried, batches, wanted == 0 && !together ? 1 : most, poll);
     stepper.end();
   }
 
-  // Steps [first, last) on a team; returns the seconds they took.
+  // Where nobody asked for a number of threads, steps on one and on `most` are timed about once a
+  // second: other programs may keep the cores busy, and then a barrier costs more than it shares
+  // out. The results are the same bits either way, so they are steps like any other. Returns how
+  // many were made.
   template <class Poll>
-  double steps(Job<T>& job, std::size_t first, std::size_t last, std::size_t count,
-               const Poll& poll) {
-    const auto begun = Clock::now();
+  std::size_t trial(Job<T>& job, std::size_t most, std::size_t rows, double step_work,
+                    const Poll& poll) {
+    const auto lap = static_cast<std::size_t>(trial_work / step_work) + 1;
+    if (rows != tried_rows) together = true;
+    if (job.batches() < 8 * lap || (rows == tried_rows && Clock::now() < next_trial)) return 0;
+    // three laps each, the first step and the start of threads apart
+    const auto laps = [&](std::size_t first, std::size_t count) {
+      std::array<Clock::time_point, 4> at{};
+      std::size_t step = 0;
+      steps(job, first, first + 3 * lap + 1, count, [&] {
+        if (step % lap == 0) at[step / lap] = Clock::now();
+        ++step;
+        return poll();
+      });
+      std::array<double, 3> seconds{};
+      for (std::size_t i = 0; i < 3; ++i)
+        seconds[i] = std::chrono::duration<double>(at[i + 1] - at[i]).count();
+      std::sort(seconds.begin(), seconds.end());
+      return seconds;
+    };
+    const auto alone = laps(0, 1), shared = laps(3 * lap + 1, most);
+    // what one thread does undisturbed, against what a team does as a rule
+    together = shared[1] < 0.9 * alone[0];
+    tried_rows = rows;
+    const auto pause = std::chrono::duration<double>(1.0 + 100 * (alone[1] + shared[1]));
+    next_trial = Clock::now() + std::chrono::duration_cast<Clock::duration>(pause);
+    return 2 * (3 * lap + 1);
+  }
+
+  // Steps [first, last) on a team.
+  template <class Poll>
+  void steps(Job<T>& job, std::size_t first, std::size_t last, std::size_t count,
+             const Poll& poll) {
+    if (stepper.stopped()) return;
     Barrier barrier(count);
     const auto work = [&](std::size_t thread) {
       stepper.work(job, first, last, thread, count, barrier, poll);
     };
-    if (stepper.stopped()) return 0;
     if (count == 1) work(0);
     else run_team(count, work);
-    return std::chrono::duration<double>(Clock::now() - begun).count();
   }
 
   // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.
