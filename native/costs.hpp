@@ -190,7 +190,8 @@ T cost_of(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row, s
   const Vec<T> zero(T(0));
   Vec<T> total = zero;
   for (std::size_t panel = 0; panel < panel_count<T>(n); ++panel) {
-    for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
+    // lanes of `d` beyond the last unit's vector are never written, and stay 0
+    for (std::size_t lane = 0; lane < P<T> && panel * P<T> + lane < n; lane += Vec<T>::width) {
       const auto used = lanes_below<T>(n, panel * P<T> + lane);
       Output<T> o;
       o.z = Vec<T>::load(Z.row(panel, row) + lane);

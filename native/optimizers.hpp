@@ -54,9 +54,25 @@ inline double bias_correction(double beta, double t) {
   return beta == 0.0 ? 1.0 : -std::expm1(t * std::log(beta));
 }
 
-// The part of Coefficients that depends on optimizer, step (from 1) and rate.
+// What depends on the step (from 1) alone: computed once a step, for it takes logarithms.
+struct StepFactors {
+  double first = 1, next = 1;  // 1 − β₁^t, 1 − β₁^(t+1)
+  double root = 1;             // √(1 − β₂^t)
+
+  StepFactors(const OptimizerSettings& o, double t) {
+    using Name = OptimizerName;
+    const bool adam = o.name == Name::adam || o.name == Name::adamw || o.name == Name::nadam;
+    if (!adam && o.name != Name::adamax) return;
+    first = bias_correction(o.beta_1, t);
+    if (o.name == Name::nadam) next = bias_correction(o.beta_1, t + 1);
+    if (adam) root = std::sqrt(bias_correction(o.beta_2, t));
+  }
+};
+
+// The part of Coefficients that depends on optimizer, step and rate.
 template <class T>
-inline void set_step(Coefficients<T>& c, const OptimizerSettings& o, double t, T rate) {
+inline void set_step(Coefficients<T>& c, const OptimizerSettings& o, const StepFactors& step,
+                     T rate) {
   using Name = OptimizerName;
   c.rate = rate;
   c.mu = T(o.momentum);
@@ -64,22 +80,10 @@ inline void set_step(Coefficients<T>& c, const OptimizerSettings& o, double t, T
   c.beta_1 = T(o.beta_1), c.rest_1 = T(1.0 - o.beta_1);
   c.beta_2 = T(beta_2), c.rest_2 = T(1.0 - beta_2);
   c.epsilon = T(o.epsilon);
-  const bool adam = o.name == Name::adam || o.name == Name::adamw || o.name == Name::nadam;
-  if (!adam && o.name != Name::adamax) return;
-  const double first = bias_correction(o.beta_1, t);
-  double step_size = double(rate) / first;
-  double root_scale = 1.0;
-  if (adam) {
-    const double root = std::sqrt(bias_correction(o.beta_2, t));
-    if (o.epsilon_inside) step_size *= root;
-    else root_scale = 1.0 / root;
-  }
-  c.step_size = T(step_size);
-  c.root_scale = T(root_scale);
-  if (o.name == Name::nadam) {
-    c.ahead = T(o.beta_1 * first / bias_correction(o.beta_1, t + 1));
-    c.now = T(1.0 - o.beta_1);
-  }
+  c.step_size = T(double(rate) / step.first * (o.epsilon_inside ? step.root : 1.0));
+  c.root_scale = T(o.epsilon_inside ? 1.0 : 1.0 / step.root);
+  c.ahead = T(o.beta_1 * step.first / step.next);
+  c.now = T(1.0 - o.beta_1);
 }
 
 namespace rows {

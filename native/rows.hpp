@@ -32,7 +32,9 @@ template <class T> struct Rows {
       std::size_t column = 0;
       for (; column + P<T> <= width; column += P<T>, from += P<T> * sizeof(T))
         std::memcpy(out.row(column / P<T>, to), from, P<T> * sizeof(T));
-      if (column < width) std::memcpy(out.row(column / P<T>, to), from, (width - column) * sizeof(T));
+      if (column == width) return;
+      T* last = out.row(column / P<T>, to);  // few numbers: a call of memcpy would cost more
+      for (; column < width; ++column, from += sizeof(T)) std::memcpy(last++, from, sizeof(T));
       return;
     }
     for (std::size_t column = 0; column < width; ++column)

@@ -286,7 +286,7 @@ template <class T> class Stepper {
   }
 
   Coefficients<T> coefficients(const LayerPlan& own, bool bias, const StepPlace& at,
-                               double rate) const {
+                               const StepFactors& factors, double rate) const {
     Coefficients<T> c{};
     const double share = plan_.over_batch ? 1.0 / at.divisor() : 1.0;
     c.scale = T(1.0 / at.divisor());
@@ -296,7 +296,7 @@ template <class T> class Stepper {
     c.keep = bias ? T(1) : T(1.0 - rate * plan_.decay);
     c.plain = plan_.clip_value <= 0 && (bias || (!plan_.penalised() && plan_.decay <= 0));
     const double multiplier = bias ? own.bias_rate : own.rate;
-    set_step(c, plan_.optimizer, double(at.step + 1), T(rate * multiplier));
+    set_step(c, plan_.optimizer, factors, T(rate * multiplier));
     return c;
   }
 
@@ -312,13 +312,14 @@ template <class T> class Stepper {
   // Call use(strip, first, last, coefficients) for all strips of a share.
   template <class Use>
   void each_with_coefficients(const StepPlace& at, double rate, Share share, Use use) {
+    const StepFactors factors(plan_.optimizer, double(at.step + 1));
     Coefficients<T> c{};
     std::size_t layer = layers_.size();
     bool bias = false;
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
       if (strip.layer != layer || strip.bias != bias) {
         layer = strip.layer, bias = strip.bias;
-        c = coefficients(plan_.layers[layer], bias, at, rate);
+        c = coefficients(plan_.layers[layer], bias, at, factors, rate);
       }
       use(strip, first, last, c);
     });
