@@ -3,13 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+CORE := native/CMakeLists.txt $(wildcard native/*.?pp native/*.inc native/kernels/*.hpp)
 
-.PHONY: help demo test check docs constraints clean
+.PHONY: help demo test check sanitize docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
 	@echo "make check   lint, format, types, import contract, documentation"
+	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make docs    the documentation, into docs/_build/html"
 
 $(STAMPS)/venv:
@@ -17,7 +19,7 @@ $(STAMPS)/venv:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt
+$(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt $(CORE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
@@ -36,6 +38,16 @@ check: $(STAMPS)/check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The core's own tests: memory and undefined behaviour, then races.
+sanitize: build/sanitize-address,undefined build/sanitize-thread
+
+build/sanitize-%: FORCE
+	cmake -S native/tests -B $@ -DDELTARULE_SANITIZE=$*
+	cmake --build $@ --parallel 2
+	$@/test_core
+
+FORCE:
+
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/commands.py
@@ -46,4 +58,4 @@ constraints:
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf .venv docs/_build
+	rm -rf .venv build docs/_build

@@ -18,7 +18,7 @@ import numpy as np
 from deltarule import equations
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.tables import Table
+from deltarule.tables import Table, numbered
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ class Activation:
         The initialiser of the weights before it, where a layer names none.
     formula : str
         g in TeX, for pages.
+    numbers : tuple of float
+        The numbers in its name's brackets, exactly.
 
     Notes
     -----
@@ -118,6 +120,7 @@ class Activation:
     mixed_jacobian: Callable[[Array], Array] | None = None
     initialiser: str = "glorot_uniform"
     formula: str = ""
+    numbers: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or not callable(self.g):
@@ -255,6 +258,7 @@ def _exp(Z: Array) -> Array:
     return namespace(Z).exp(Z)
 
 
+@numbered
 def leaky_relu(slope: float = 0.01) -> Activation:
     """``z`` above zero, ``slope · z`` below (Maas and others 2013; 0.01 is theirs).
 
@@ -281,6 +285,7 @@ def leaky_relu(slope: float = 0.01) -> Activation:
         kinks=(0.0,),
         initialiser="he_normal",
         formula=rf"\max(z, 0) + {slope:g} \min(z, 0)",
+        numbers=(slope,),
     )
 
 
@@ -296,6 +301,7 @@ def _scaled_elu(scale: float, alpha: float) -> tuple[Any, Any]:
     return g, g_prime
 
 
+@numbered
 def elu(alpha: float = 1.0) -> Activation:
     """``z`` above zero, ``α (eᶻ − 1)`` below (Clevert and others 2016).
 
@@ -313,6 +319,7 @@ def elu(alpha: float = 1.0) -> Activation:
         kinks=() if alpha == 1.0 else (0.0,),
         initialiser="he_normal",
         formula=rf"\max(z, 0) + {alpha:g} (e^{{\min(z, 0)}} - 1)",
+        numbers=(alpha,),
     )
 
 

@@ -164,7 +164,7 @@ def checked_number(
     kind = numbers.Integral if whole else numbers.Real
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if good:
-        number = float(value)
+        number = value if whole else float(value)  # a float does not hold every whole number
         good = (
             math.isfinite(number)
             and (low < number if open_low else low <= number)

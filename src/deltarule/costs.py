@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from deltarule.activations import ACTIVATIONS, REALS, Interval, log_sigmoid, log_softmax
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.tables import Table
+from deltarule.tables import Table, numbered
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Cost:
         in. None where labels cannot be smoothed.
     formula : str
         The loss in TeX, for pages.
+    numbers : tuple of float
+        The numbers in its name's brackets, exactly.
 
     Notes
     -----
@@ -87,6 +89,7 @@ class Cost:
     fused: Mapping[str, Pair] = field(default_factory=dict)
     uniform: Callable[[int], float] | None = None
     formula: str = ""
+    numbers: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or not callable(self.loss) or not callable(self.dA):
@@ -176,6 +179,7 @@ def _poisson_from_Z(Z: Array, Y: Array) -> Array:
     return (_exp(Z) - Y * Z).sum(axis=0)
 
 
+@numbered
 def huber(delta: float = 1.0) -> Cost:
     """Squared within `delta` of the target, linear beyond (Huber 1964).
 
@@ -198,9 +202,10 @@ def huber(delta: float = 1.0) -> Cost:
     formula = (
         rf"\sum_i \frac{{1}}{{2}} e_i^2 \text{{ to }} |e_i| = {delta:g} \text{{, then linear}}"
     )
-    return Cost(f"huber({delta:g})", loss, dA, formula=formula)
+    return Cost(f"huber({delta:g})", loss, dA, formula=formula, numbers=(delta,))
 
 
+@numbered
 def quantile(tau: float = 0.5) -> Cost:
     """The pinball loss, least where A is the `tau`-quantile of Y (Koenker and Bassett 1978).
 
@@ -220,9 +225,10 @@ def quantile(tau: float = 0.5) -> Cost:
         return (1.0 - tau) * above - tau * below
 
     formula = rf"\sum_i \max({tau:g} (y_i - a_i), {tau - 1:g} (y_i - a_i))"
-    return Cost(f"quantile({tau:g})", loss, dA, kinks=(0.0,), formula=formula)
+    return Cost(f"quantile({tau:g})", loss, dA, kinks=(0.0,), formula=formula, numbers=(tau,))
 
 
+@numbered
 def focal(gamma: float = 2.0) -> Cost:
     """Categorical cross entropy times ``(1 − a)^γ``: easy examples count less.
 
@@ -262,9 +268,11 @@ def focal(gamma: float = 2.0) -> Cost:
         fused={"softmax": Pair(loss_from_Z, delta)},
         uniform=lambda n: 1.0 / n,
         formula=rf"-\sum_i y_i (1 - a_i)^{{{gamma:g}}} \log a_i",
+        numbers=(gamma,),
     )
 
 
+@numbered
 def binary_focal(gamma: float = 2.0) -> Cost:
     """Binary cross entropy times ``(1 − p)^γ``, p the probability given to the truth.
 
@@ -305,6 +313,7 @@ def binary_focal(gamma: float = 2.0) -> Cost:
         fused={"sigmoid": Pair(loss_from_Z, delta)},
         uniform=lambda n: 0.5,
         formula=rf"-\sum_i (1 - p_i)^{{{gamma:g}}} \log p_i",
+        numbers=(gamma,),
     )
 
 

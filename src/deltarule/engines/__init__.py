@@ -12,7 +12,11 @@ from deltarule.optimizers import Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.tables import Table
 
-ENGINES: Table[str] = Table("engine", str, {"reference": "deltarule.engines.reference"})
+ENGINES: Table[str] = Table(
+    "engine",
+    str,
+    {"native": "deltarule.engines.native", "reference": "deltarule.engines.reference"},
+)
 """Engines by name, the preferred ones first: modules with ``refusal(plan)`` and ``start``."""
 
 

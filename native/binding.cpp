@@ -1,0 +1,298 @@
+// The Python face of the engine: one module an instruction set, one class a dtype.
+//
+// Everything that could make a kernel read or write where it should not is refused here. The GIL
+// is released where a call takes longer than releasing it.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <atomic>
+#include <optional>
+
+#include "arrays.hpp"
+#include "math_check.hpp"
+#include "runner.hpp"
+#include "step.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace deltarule {
+
+DropoutPlan dropout_from(nb::handle share_and_threshold) {
+  const auto threshold = nb::cast<std::uint32_t>(share_and_threshold[0]);
+  const auto scale = nb::cast<double>(share_and_threshold[1]);
+  return {true, threshold, scale};
+}
+
+Plan plan_from(const nb::dict& d) {
+  Plan plan;
+  const auto number = [&](const char* name) { return nb::cast<double>(d[name]); };
+  plan.inputs = nb::cast<std::size_t>(d["inputs"]);
+  if (!d["input_dropout"].is_none()) plan.input_dropout = dropout_from(d["input_dropout"]);
+  for (const nb::handle item : nb::cast<nb::list>(d["layers"])) {
+    const auto own = nb::cast<nb::dict>(item);
+    LayerPlan layer;
+    layer.units = nb::cast<std::size_t>(own["units"]);
+    layer.activation = static_cast<ActivationName>(nb::cast<int>(own["activation"]));
+    layer.number = nb::cast<double>(own["number"]);
+    if (!own["dropout"].is_none()) layer.dropout = dropout_from(own["dropout"]);
+    layer.rate = nb::cast<double>(own["rate"]);
+    layer.bias_rate = nb::cast<double>(own["bias_rate"]);
+    plan.layers.push_back(layer);
+  }
+  plan.cost = static_cast<CostName>(nb::cast<int>(d["cost"]));
+  plan.cost_number = number("cost_number");
+  OptimizerSettings& o = plan.optimizer;
+  o.name = static_cast<OptimizerName>(nb::cast<int>(d["optimizer"]));
+  o.momentum = number("momentum"), o.rho = number("rho");
+  o.beta_1 = number("beta_1"), o.beta_2 = number("beta_2"), o.epsilon = number("epsilon");
+  o.nesterov = nb::cast<bool>(d["nesterov"]);
+  o.epsilon_inside = nb::cast<bool>(d["epsilon_inside"]);
+  plan.l1 = number("l1"), plan.l2 = number("l2"), plan.decay = number("decay");
+  plan.over_batch = nb::cast<bool>(d["over_batch"]);
+  plan.max_norm = number("max_norm");
+  plan.clip_norm = number("clip_norm"), plan.clip_value = number("clip_value");
+  plan.smoothing = number("smoothing"), plan.uniform = number("uniform");
+  plan.seed = nb::cast<std::uint64_t>(d["seed"]);
+  if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
+  return plan;
+}
+
+// Runner with the checks and the lock of the Python side.
+template <class T> class Bound {
+ public:
+  explicit Bound(const nb::dict& plan) : runner_(plan_from(plan)) {
+    inputs_ = runner_.plan().inputs;
+    outputs_ = runner_.plan().layers.back().units;
+  }
+
+  double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
+    const Use use(*this);
+    View<T> x(X, "X"), y(Y, "Y");
+    std::optional<View<T>> s;
+    Job<T> job = job_of(x, y, weights, s);
+    job.Y = y.rows();
+    double cost = 0;
+    expect_steps();
+    job.rates = &rate, job.costs = &cost;
+    run(runner_.work(job.entries, true), [&] { runner_.train(job, threads, [] { return false; }); });
+    return cost;
+  }
+
+  void step_from(nb::handle X, nb::handle dA, double rate, std::size_t threads) {
+    const Use use(*this);
+    View<T> x(X, "X"), d(dA, "dA");
+    std::optional<View<T>> s;
+    Job<T> job = job_of(x, d, nb::none(), s);
+    job.dA = d.rows();
+    expect_steps();
+    job.rates = &rate;
+    run(runner_.work(job.entries, true), [&] { runner_.train(job, threads, [] { return false; }); });
+  }
+
+  // Returns how many costs are known; costs and statistics are arrays to fill.
+  std::size_t train(nb::handle X, nb::handle Y, nb::handle order, std::size_t batch_size,
+                    nb::handle rates, nb::handle weights, nb::handle costs, nb::handle statistics,
+                    std::size_t threads) {
+    const Use use(*this);
+    View<T> x(X, "X"), y(Y, "Y");
+    std::optional<View<T>> s;
+    Job<T> job = job_of(x, y, weights, s);
+    job.Y = y.rows();
+    View<std::int64_t> rows(order, "order");
+    rows.expect({std::max<std::size_t>(1, rows.length())});
+    rows.expect_contiguous();
+    for (std::size_t i = 0; i < rows.length(); ++i)
+      if (rows.data()[i] < 0 || static_cast<std::size_t>(rows.data()[i]) >= x.length())
+        raise("ShapeError", "order: expected row numbers 0 to " + std::to_string(x.length() - 1) +
+                                ", got " + std::to_string(rows.data()[i]) + ".");
+    if (batch_size == 0) raise("SettingError", "batch_size: expected at least 1, got 0.");
+    job.order = rows.data(), job.entries = rows.length(), job.batch_size = batch_size;
+    View<double> rate(rates, "learning_rates"), found(costs, "costs", true);
+    rate.expect({job.batches()}), found.expect({job.batches()});
+    rate.expect_contiguous(), found.expect_contiguous();
+    job.rates = rate.data(), job.costs = found.data();
+    std::optional<View<double>> figures;
+    if (!statistics.is_none()) {
+      const std::size_t layers = runner_.plan().layers.size(), size = job.batches() * layers;
+      figures.emplace(statistics, "statistics", true);
+      figures->expect({3, job.batches(), layers});
+      figures->expect_contiguous();
+      for (std::size_t i = 0; i < 3; ++i) job.statistics[i] = figures->data() + i * size;
+    }
+    expect_steps();
+    bool raised = false;
+    {
+      const nb::gil_scoped_release release;
+      runner_.train(job, threads, [&] {
+        const nb::gil_scoped_acquire acquire;
+        return raised = PyErr_CheckSignals() != 0;
+      });
+    }
+    if (raised) throw nb::python_error();
+    return job.done;
+  }
+
+  void predict_into(nb::handle X, nb::handle out, std::size_t threads) {
+    const Use use(*this);
+    View<T> x(X, "X"), to(out, "out", true);
+    x.expect({x.length(), inputs_});
+    to.expect({x.length(), outputs_});
+    run(runner_.work(x.length(), false),
+        [&] { runner_.predict(x.rows(), to.writable(), threads); });
+  }
+
+  void jacobian_into(nb::handle X, nb::handle out) {
+    const Use use(*this);
+    View<T> x(X, "X"), to(out, "out", true);
+    x.expect({x.length(), inputs_});
+    to.expect({x.length(), outputs_, inputs_});
+    to.expect_contiguous();
+    run(runner_.work(x.length(), false) * double(outputs_ + 1),
+        [&] { runner_.jacobian(x.rows(), to.data()); });
+  }
+
+  double cost(nb::handle X, nb::handle Y, nb::handle weights, bool penalised, std::size_t threads) {
+    const Use use(*this);
+    View<T> x(X, "X"), y(Y, "Y");
+    std::optional<View<T>> s;
+    const Job<T> job = job_of(x, y, weights, s);
+    double found = 0;
+    run(runner_.work(job.entries, false),
+        [&] { found = runner_.cost(job.X, y.rows(), job.weights, penalised, threads); });
+    return found;
+  }
+
+  void gradients(nb::handle X, nb::handle Y, nb::handle weights, std::size_t threads) {
+    const Use use(*this);
+    View<T> x(X, "X"), y(Y, "Y");
+    std::optional<View<T>> s;
+    Job<T> job = job_of(x, y, weights, s);
+    job.Y = y.rows();
+    run(runner_.work(job.entries, true), [&] { runner_.gradients(job, threads); });
+  }
+
+  void get(int which, std::size_t l, bool bias, nb::handle out) {
+    const Use use(*this);
+    View<T> to(out, "out", true);
+    to.expect({units(which, l), bias ? 1 : inputs_of(l)});
+    to.expect_contiguous();
+    runner_.get(static_cast<Array>(which), l, bias, to.data());
+  }
+
+  void set(int which, std::size_t l, bool bias, nb::handle values) {
+    const Use use(*this);
+    View<T> from(values, bias ? "b" : "W");
+    from.expect({units(which, l), bias ? 1 : inputs_of(l)});
+    runner_.set(static_cast<Array>(which), l, bias, from.rows());
+  }
+
+  std::uint64_t steps() const { return runner_.step(); }
+  void set_steps(std::uint64_t steps) { runner_.set_step(steps); }
+
+ private:
+  // One call at a time: another Python thread that comes while the GIL is released is refused.
+  class Use {
+   public:
+    explicit Use(Bound& owner) : owner_(owner) {
+      if (owner_.busy_.exchange(true))
+        raise("SettingError",
+              "this runner is busy in another thread; expected one call at a time. Start a runner "
+              "a thread.");
+    }
+    ~Use() { owner_.busy_ = false; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    Bound& owner_;
+  };
+
+  Job<T> job_of(View<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
+    x.expect({x.length(), inputs_});
+    y.expect({x.length(), outputs_});
+    Job<T> job;
+    if (!weights.is_none()) {
+      s.emplace(weights, "weights");
+      s->expect({x.length()});
+      job.weights = s->rows();
+    }
+    job.X = x.rows();
+    job.entries = job.batch_size = x.length();
+    return job;
+  }
+
+  void expect_steps() const {
+    if (runner_.plan().optimizer.name == OptimizerName::lbfgs)
+      raise("SettingError", "LBFGS does not step by batches.");
+  }
+
+  // Fmas of some ten microseconds.
+  static constexpr double worth_releasing = 400e3;
+  template <class Work> static void run(double fmas, const Work& work) {
+    if (fmas < worth_releasing) return work();
+    const nb::gil_scoped_release release;
+    work();
+  }
+
+  std::size_t units(int which, std::size_t l) const {
+    const auto slots = static_cast<int>(runner_.plan().optimizer.slots());
+    if (l >= runner_.plan().layers.size() || which < -2 || which >= slots)
+      raise("SettingError", "no such array.");
+    return runner_.plan().layers[l].units;
+  }
+  std::size_t inputs_of(std::size_t l) const {
+    return l == 0 ? inputs_ : runner_.plan().layers[l - 1].units;
+  }
+
+  Runner<T> runner_;
+  std::size_t inputs_ = 0, outputs_ = 0;
+  std::atomic<bool> busy_{false};
+};
+
+template <class T> void bind(nb::module_& m, const char* name) {
+  using B = Bound<T>;
+  nb::class_<B>(m, name)
+      .def(nb::init<const nb::dict&>())
+      .def("step", &B::step, "X"_a, "Y"_a, "weights"_a.none(), "rate"_a, "threads"_a)
+      .def("step_from", &B::step_from)
+      .def("train", &B::train, "X"_a, "Y"_a, "order"_a, "batch_size"_a, "rates"_a,
+           "weights"_a.none(), "costs"_a, "statistics"_a.none(), "threads"_a)
+      .def("predict_into", &B::predict_into)
+      .def("jacobian_into", &B::jacobian_into)
+      .def("cost", &B::cost, "X"_a, "Y"_a, "weights"_a.none(), "penalised"_a, "threads"_a)
+      .def("gradients", &B::gradients, "X"_a, "Y"_a, "weights"_a.none(), "threads"_a)
+      .def("get", &B::get)
+      .def("set", &B::set)
+      .def_prop_rw("steps", &B::steps, &B::set_steps);
+}
+
+template <class T> void math(const std::string& name, nb::handle values, nb::handle out) {
+  View<T> from(values, "values"), to(out, "out", true);
+  from.expect({from.length()});
+  to.expect({from.length()});
+  from.expect_contiguous(), to.expect_contiguous();
+  if (!apply_math<T>(name, from.data(), to.data(), from.length()))
+    raise("UnknownNameError", "no function " + name + ".");
+}
+
+// Whether this machine has an instruction set.
+bool supports(const std::string& isa) {
+#if defined(__x86_64__) || defined(_M_X64)
+  if (isa == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return isa == "baseline";
+}
+
+}  // namespace deltarule
+
+NB_MODULE(DELTARULE_MODULE, m) {
+  using namespace deltarule;
+  m.attr("isa") = DELTARULE_ISA;
+  m.attr("vector_bytes") = vector_bytes;
+  m.def("supports", &supports);
+  bind<float>(m, "Runner32");
+  bind<double>(m, "Runner64");
+  m.def("math32", &math<float>);
+  m.def("math64", &math<double>);
+}

@@ -1,0 +1,245 @@
+// Costs: the rows of costs.py in its order, each loss with its dA, and the fused pairs.
+//
+// A row sees vectors of an example's units: z, log softmax z where it asks for it, a, and the
+// target y. It returns each unit's share of the loss and of dA (of δ, for a pair). No 1/m here.
+#pragma once
+
+#include <cstddef>
+
+#include "activations.hpp"
+
+namespace deltarule {
+
+enum class CostName : int {
+  mse, mae, binary_cross_entropy, categorical_cross_entropy, half_squared_error,
+  huber, quantile, poisson, focal, binary_focal,
+};
+
+template <class T> struct Output {
+  Vec<T> z, log_a, a, y;
+};
+template <class T> struct Loss {
+  Vec<T> loss, d;
+};
+
+// What a row's `d` still needs to become δ.
+enum class Then {
+  activation,   // it is dA: apply the output activation's g'
+  nothing,      // it is δ
+  less_a_sum,   // it is A ⊙ dA of softmax: δ = d − A Σ d
+};
+
+namespace rows {
+
+// y log a, and y / a, where 0 log 0 = 0 and 0 / 0 = 0
+template <class T> DELTARULE_INLINE Vec<T> weighted_log(Vec<T> y, Vec<T> a) {
+  const Vec<T> zero(T(0));
+  return select<T>(y == zero, zero, y * log(a));
+}
+template <class T> DELTARULE_INLINE Vec<T> ratio(Vec<T> y, Vec<T> a) {
+  const Vec<T> zero(T(0));
+  return select<T>(y == zero, zero, y / a);
+}
+// x^γ for x ≥ 0, where 0^0 = 1
+template <class T> DELTARULE_INLINE Vec<T> power(Vec<T> x, T gamma) {
+  if (gamma == T(0)) return Vec<T>(T(1));
+  if (gamma == T(1)) return x;
+  if (gamma == T(2)) return x * x;
+  return exp(Vec<T>(gamma) * log(x));
+}
+
+// (y − a)²
+template <class T> struct Mse {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    const Vec<T> e = o.a - o.y;
+    return {e * e, e + e};
+  }
+};
+
+// |y − a|
+template <class T> struct Mae {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    const Vec<T> e = o.a - o.y;
+    return {abs(e), sign(e)};
+  }
+};
+
+// −(y log a + (1 − y) log(1 − a))
+template <class T> struct BinaryCrossEntropy {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    const Vec<T> one(T(1)), not_y = one - o.y, not_a = one - o.a;
+    return {-(weighted_log(o.y, o.a) + weighted_log(not_y, not_a)),
+            ratio(not_y, not_a) - ratio(o.y, o.a)};
+  }
+};
+// the same from z, with sigmoid: δ = a − y
+template <class T> struct BinaryCrossEntropyPair {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    const Vec<T> one(T(1));
+    const Vec<T> hit = log_sigmoid(o.z), miss = log_sigmoid(-o.z);
+    return {-(o.y * hit + (one - o.y) * miss), o.a - o.y};
+  }
+};
+
+// −y log a
+template <class T> struct CategoricalCrossEntropy {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    return {-weighted_log(o.y, o.a), -ratio(o.y, o.a)};
+  }
+};
+// the same from log softmax z: δ = a − y
+template <class T> struct CategoricalCrossEntropyPair {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    return {-(o.y * o.log_a), o.a - o.y};
+  }
+};
+
+// ½ (y − a)²
+template <class T> struct HalfSquaredError {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    const Vec<T> e = o.a - o.y;
+    return {Vec<T>(T(0.5)) * e * e, e};
+  }
+};
+
+// ½ e² to |e| = delta, then linear
+template <class T> struct Huber {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T delta) {
+    const Vec<T> e = o.a - o.y, size = abs(e), near = min(Vec<T>(delta), size);
+    return {near * (size - Vec<T>(T(0.5)) * near), max(Vec<T>(-delta), min(Vec<T>(delta), e))};
+  }
+};
+
+// max(τ (y − a), (τ − 1)(y − a))
+template <class T> struct Quantile {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T tau) {
+    const Vec<T> zero(T(0)), high(tau), low(tau - T(1)), e = o.y - o.a;
+    return {max(high * e, low * e),
+            select<T>(e < zero, -low, select<T>(e > zero, -high, zero))};
+  }
+};
+
+// a − y log a
+template <class T> struct Poisson {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    return {o.a - weighted_log(o.y, o.a), Vec<T>(T(1)) - ratio(o.y, o.a)};
+  }
+};
+// the same from z, with exp: δ = a − y
+template <class T> struct PoissonPair {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
+    return {o.a - o.y * o.z, o.a - o.y};
+  }
+};
+
+// −(1 − a)^γ y log a
+template <class T> DELTARULE_INLINE Loss<T> focal_of(Vec<T> a, Vec<T> y, T gamma) {
+  const Vec<T> not_a = Vec<T>(T(1)) - a, log_part = weighted_log(y, a);
+  const Vec<T> weight = power(not_a, gamma);
+  Vec<T> d = -(weight * ratio(y, a));
+  if (gamma != T(0)) d += Vec<T>(gamma) * power(not_a, gamma - T(1)) * log_part;
+  return {-(weight * log_part), d};
+}
+template <class T> struct Focal {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T gamma) {
+    return focal_of(o.a, o.y, gamma);
+  }
+};
+// the same from log softmax z; `d` is A ⊙ dA
+template <class T> struct FocalPair {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T gamma) {
+    const Vec<T> not_loss = Vec<T>(T(1)) - exp(o.log_a), not_a = Vec<T>(T(1)) - o.a;
+    Vec<T> d = -power(not_a, gamma);
+    if (gamma != T(0)) d += Vec<T>(gamma) * o.a * power(not_a, gamma - T(1)) * o.log_a;
+    return {-(o.y * power(not_loss, gamma) * o.log_a), o.y * d};
+  }
+};
+
+// focal(a, y) + focal(1 − a, 1 − y)
+template <class T> struct BinaryFocal {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T gamma) {
+    const Vec<T> one(T(1));
+    const Loss<T> hit = focal_of(o.a, o.y, gamma), miss = focal_of(one - o.a, one - o.y, gamma);
+    return {hit.loss + miss.loss, hit.d - miss.d};
+  }
+};
+// the same from z, with sigmoid; `d` is δ
+template <class T> struct BinaryFocalPair {
+  static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T gamma) {
+    const Vec<T> one(T(1)), g(gamma), not_a = sigmoid(-o.z), a = o.a;
+    const Vec<T> log_hit = log_sigmoid(o.z), log_miss = log_sigmoid(-o.z);
+    const Vec<T> hit = o.y * power(not_a, gamma), miss = (one - o.y) * power(a, gamma);
+    return {-(hit * log_hit + miss * log_miss),
+            hit * (g * a * log_hit - not_a) + miss * (a - g * not_a * log_miss)};
+  }
+};
+
+}  // namespace rows
+
+// One example: its loss, and `d` in panels; units beyond n give 0. Z may be A's own memory where
+// the row does not read it.
+template <class T>
+using CostFunction = T (*)(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row,
+                           std::size_t n, T number);
+
+template <class Row, bool from_log, class T>
+T cost_of(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row, std::size_t n,
+          T number) {
+  SoftmaxParts<T> parts{};
+  if constexpr (from_log) parts = softmax_parts(Z, row, n);
+  const Vec<T> zero(T(0));
+  Vec<T> total = zero;
+  for (std::size_t panel = 0; panel < panel_count<T>(n); ++panel) {
+    // lanes of `d` beyond the last unit's vector are never written, and stay 0
+    for (std::size_t lane = 0; lane < P<T> && panel * P<T> + lane < n; lane += Vec<T>::width) {
+      const auto used = lanes_below<T>(n, panel * P<T> + lane);
+      Output<T> o;
+      o.z = Vec<T>::load(Z.row(panel, row) + lane);
+      if constexpr (from_log) o.log_a = o.z - Vec<T>(parts.largest) - Vec<T>(parts.log_sum);
+      o.a = Vec<T>::load(A.row(panel, row) + lane);
+      o.y = Vec<T>::load(Y.row(panel, row) + lane);
+      const Loss<T> found = Row::of(o, number);
+      total += select<T>(used, found.loss, zero);
+      select<T>(used, found.d, zero).store(d.row(panel, row) + lane);
+    }
+  }
+  return sum(total);
+}
+
+template <class T> struct Cost {
+  CostFunction<T> apply;
+  Then then;
+  bool from_Z;  // whether it reads Z, which then must outlive the activation
+};
+
+template <class T> inline Cost<T> cost_row(CostName cost, ActivationName output) {
+  using namespace rows;
+  const bool softmax = output == ActivationName::softmax;
+  const bool sigmoid = output == ActivationName::sigmoid;
+  switch (cost) {
+    case CostName::mse: return {cost_of<Mse<T>, false, T>, Then::activation, false};
+    case CostName::mae: return {cost_of<Mae<T>, false, T>, Then::activation, false};
+    case CostName::binary_cross_entropy:
+      if (sigmoid) return {cost_of<BinaryCrossEntropyPair<T>, false, T>, Then::nothing, true};
+      return {cost_of<BinaryCrossEntropy<T>, false, T>, Then::activation, false};
+    case CostName::categorical_cross_entropy:
+      if (softmax) return {cost_of<CategoricalCrossEntropyPair<T>, true, T>, Then::nothing, true};
+      return {cost_of<CategoricalCrossEntropy<T>, false, T>, Then::activation, false};
+    case CostName::half_squared_error:
+      return {cost_of<HalfSquaredError<T>, false, T>, Then::activation, false};
+    case CostName::huber: return {cost_of<Huber<T>, false, T>, Then::activation, false};
+    case CostName::quantile: return {cost_of<Quantile<T>, false, T>, Then::activation, false};
+    case CostName::poisson:
+      if (output == ActivationName::exp)
+        return {cost_of<PoissonPair<T>, false, T>, Then::nothing, true};
+      return {cost_of<Poisson<T>, false, T>, Then::activation, false};
+    case CostName::focal:
+      if (softmax) return {cost_of<FocalPair<T>, true, T>, Then::less_a_sum, true};
+      return {cost_of<Focal<T>, false, T>, Then::activation, false};
+    case CostName::binary_focal: break;
+  }
+  if (sigmoid) return {cost_of<BinaryFocalPair<T>, false, T>, Then::nothing, true};
+  return {cost_of<BinaryFocal<T>, false, T>, Then::activation, false};
+}
+
+}  // namespace deltarule

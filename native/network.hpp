@@ -1,0 +1,249 @@
+// The chain of layers and its two passes over a range of examples, forward above backward.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "kernels/columns.hpp"
+#include "kernels/dots.hpp"
+#include "kernels/transposed.hpp"
+#include "plan.hpp"
+#include "rng.hpp"
+
+namespace deltarule {
+
+template <class T> inline Panels<const T> readable(Panels<T> p) { return {p.data, p.stride}; }
+
+// A layer's parameters, the optimizer's slots of them, and how it is laid out.
+template <class T> struct Layer {
+  std::size_t n = 0, n_prev = 0;
+  bool by_units = true;  // whether lanes of W are units (rows: inputs), or the other way round
+  Activation<T> g{};
+  Slope slope = Slope::one;  // g's, or `stored` where dropout has to be multiplied in
+  T number = 0;
+  DropoutPlan dropout;
+  Matrix<T> W;
+  Buffer<T> b, zeros;  // padded to whole panels
+  std::array<Matrix<T>, 2> W_slots;
+  std::array<Buffer<T>, 2> b_slots;
+
+  std::size_t rows() const { return by_units ? n_prev : n; }
+  std::size_t lanes() const { return by_units ? n : n_prev; }
+  // W[unit][input], and the same place of a slot or a gradient
+  T& at(Matrix<T>& matrix, std::size_t unit, std::size_t input) const {
+    return by_units ? matrix.view().at(input, unit) : matrix.view().at(unit, input);
+  }
+
+  Layer(const LayerPlan& plan, std::size_t inputs, std::size_t slots)
+      : n(plan.units), n_prev(inputs), g(activation_row<T>(plan.activation)),
+        slope(g.slope), number(T(plan.number)), dropout(plan.dropout) {
+    // lanes are padded to whole panels: take the side that wastes less
+    by_units = panel_count<T>(n) * n_prev <= panel_count<T>(n_prev) * n;
+    if (dropout.on && (slope == Slope::one || slope == Slope::by_sign)) slope = Slope::stored;
+    W = Matrix<T>(rows(), lanes());
+    b = Buffer<T>(panel_count<T>(n) * P<T>);
+    zeros = Buffer<T>(panel_count<T>(std::max(n, n_prev)) * P<T>);
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+      W_slots[slot] = Matrix<T>(rows(), lanes());
+      b_slots[slot] = Buffer<T>(b.size());
+    }
+  }
+};
+
+// What a batch leaves from its forward pass for its backward pass (the source's cache): examples
+// are rows, units lanes.
+template <class T> struct Batch {
+  std::size_t capacity = 0;
+  std::vector<Matrix<T>> A;      // 0 to L; A[l] is masked by dropout
+  std::vector<Matrix<T>> slope;  // 1 to L at index l; empty where none is stored
+  std::vector<Matrix<T>> delta;
+  Matrix<T> Z, Y;                // of the output; Z where the cost reads it
+  Buffer<T> weights;
+  Buffer<double> losses;
+
+  Batch() = default;
+  Batch(const std::vector<Layer<T>>& layers, bool keeps_Z, std::size_t rows, bool training)
+      : capacity(rows), A(layers.size() + 1), slope(layers.size() + 1), delta(layers.size() + 1),
+        weights(rows), losses(rows) {
+    A[0] = Matrix<T>(rows, layers.front().n_prev);
+    for (std::size_t l = 1; l <= layers.size(); ++l) {
+      const Layer<T>& layer = layers[l - 1];
+      A[l] = Matrix<T>(rows, layer.n);
+      const bool stored = layer.slope == Slope::stored ||
+                          (layer.slope == Slope::mixed && layer.dropout.on);
+      if (training && stored) slope[l] = Matrix<T>(rows, layer.n);
+      if (training || l == layers.size()) delta[l] = Matrix<T>(rows, layer.n);
+    }
+    Y = Matrix<T>(rows, layers.back().n);
+    if (keeps_Z) Z = Matrix<T>(rows, layers.back().n);
+  }
+};
+
+// Where dropout stands: which step it is; no masks where `on` is false.
+struct Dropping {
+  bool on = false;
+  std::uint64_t seed = 0, step = 0;
+
+  Dropout keyed(const DropoutPlan& plan, std::size_t layer) const {
+    Dropout dropout{plan.threshold, plan.scale};
+    dropout.key(seed, step, static_cast<std::uint32_t>(layer));
+    return dropout;
+  }
+};
+
+// Multiply rows [first, last) of a layer's outputs by their masks; rows are positions in the batch.
+template <class T>
+void drop(const DropoutPlan& plan, const Dropping& dropping, std::size_t layer, Panels<T> A,
+          Panels<T> slope, std::size_t n, std::size_t first, std::size_t last) {
+  if (!dropping.on || !plan.on) return;
+  const Dropout dropout = dropping.keyed(plan, layer);
+  for (std::size_t row = first; row < last; ++row) apply_mask(dropout, A, slope, row, n, row);
+}
+
+// Zero the lanes beyond the last unit, where g(0) is not 0.
+template <class T> void clear_padding(Panels<T> A, std::size_t n, std::size_t first, std::size_t last) {
+  const std::size_t used = n % P<T>;
+  if (used == 0) return;
+  for (std::size_t row = first; row < last; ++row) {
+    T* lanes = A.row(n / P<T>, row);
+    for (std::size_t lane = used; lane < P<T>; ++lane) lanes[lane] = T(0);
+  }
+}
+
+// ------------------------------------------------------------------------------- forward
+
+// Eq. 1a: Z = W A_prev + b.
+template <class T>
+void weighted_input(Layer<T>& layer, Panels<T> A_prev, Panels<T> Z, std::size_t rows) {
+  const std::size_t panels = panel_count<T>(layer.n);
+  if (layer.by_units) {
+    columns_product(readable(A_prev), layer.n_prev, layer.W.view().data, layer.W.view().stride,
+                    panels, layer.b.data(), Z, rows);
+    return;
+  }
+  dots_product(readable(A_prev), readable(layer.W.view()), panel_count<T>(layer.n_prev), Z, rows,
+               layer.n);
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
+      const Vec<T> b = Vec<T>::load(layer.b.data() + panel * P<T> + lane);
+      for (std::size_t row = 0; row < rows; ++row) {
+        T* z = Z.row(panel, row) + lane;
+        (Vec<T>::load(z) + b).store(z);
+      }
+    }
+  }
+}
+
+// Eq. 1b: A = g(Z) in place, and g'(Z) where it is stored (`slope` has no memory for a prediction).
+template <class T>
+void activation(const Layer<T>& layer, Panels<T> A, Panels<T> slope, std::size_t rows) {
+  if (layer.slope == Slope::mixed) {
+    for (std::size_t row = 0; row < rows; ++row) softmax(A, row, layer.n);
+    return;
+  }
+  if (layer.slope == Slope::one) return;
+  const bool stores = slope.data != nullptr && layer.slope == Slope::stored;
+  for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
+    layer.g.apply(A.row(panel, 0), stores ? slope.row(panel, 0) : nullptr, rows * P<T>,
+                  layer.number);
+  if (!layer.g.zero_at_zero) clear_padding(A, layer.n, 0, rows);
+}
+
+// Rows [first, last) of a batch through all layers; A[0] is in place.
+template <class T>
+void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutPlan& input_dropout,
+                  const Dropping& dropping, std::size_t first, std::size_t last) {
+  drop(input_dropout, dropping, 0, batch.A[0].view(), {}, layers.front().n_prev, first, last);
+  for (std::size_t l = 1; l <= layers.size(); ++l) {
+    Layer<T>& layer = layers[l - 1];
+    const bool keep_Z = l == layers.size() && batch.Z.rows() > 0;
+    const Panels<T> A = batch.A[l].view(), slope = batch.slope[l].view();
+    for (std::size_t row = first; row < last;) {
+      // blocks of nearly equal height, so that none is left over
+      const std::size_t blocks = (last - row + block_rows - 1) / block_rows;
+      const std::size_t rows = (last - row) / blocks;
+      const Panels<T> Z = (keep_Z ? batch.Z.view() : A).from_row(row), A_block = A.from_row(row);
+      weighted_input(layer, batch.A[l - 1].view().from_row(row), Z, rows);
+      if (keep_Z) {
+        for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
+          std::memcpy(A_block.row(panel, 0), Z.row(panel, 0), rows * P<T> * sizeof(T));
+      }
+      const Panels<T> slopes = slope.data != nullptr ? slope.from_row(row) : slope;
+      activation(layer, A_block, slopes, rows);
+      row += rows;
+    }
+    if (!dropping.on || !layer.dropout.on) continue;
+    if (layer.slope == Slope::mixed) {  // softmax's δ needs its A unmasked
+      for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
+        std::memcpy(slope.row(panel, first), A.row(panel, first),
+                    (last - first) * P<T> * sizeof(T));
+      drop(layer.dropout, dropping, l, A, Panels<T>{}, layer.n, first, last);
+    } else {
+      drop(layer.dropout, dropping, l, A, slope, layer.n, first, last);
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------ backward
+
+// Eq. 11d: dA_prev = Wᵀ δ. `many`: the batch is large enough to pay for transposing W once.
+template <class T>
+void dA_prev(Layer<T>& layer, Panels<T> delta, Panels<T> out, std::size_t rows, bool many) {
+  if (!layer.by_units) {
+    columns_product(readable(delta), layer.n, layer.W.view().data, layer.W.view().stride,
+                    panel_count<T>(layer.n_prev), layer.zeros.data(), out, rows);
+  } else if (many) {
+    transposed_product(readable(delta), layer.n, readable(layer.W.view()), layer.n_prev,
+                       layer.zeros.data(), out, rows);
+  } else {
+    dots_product(readable(delta), readable(layer.W.view()), panel_count<T>(layer.n), out, rows,
+                 layer.n_prev);
+  }
+}
+
+// Eq. 11a: δ = dA ⊙ g'(Z), or softmax's, in place over rows [first, last) of layer l. Row r takes
+// the slope of example `example_of(r)`, which is r itself but for a Jacobian.
+template <class T, class ExampleOf>
+void apply_slope(const Layer<T>& layer, Batch<T>& batch, std::size_t l, Panels<T> dA,
+                 std::size_t first, std::size_t last, bool dropped, ExampleOf example_of) {
+  if (layer.slope == Slope::one) return;
+  const bool unmasked = layer.slope == Slope::mixed && dropped && layer.dropout.on;
+  const Panels<T> from = layer.slope == Slope::stored || unmasked ? batch.slope[l].view()
+                                                                  : batch.A[l].view();
+  if (layer.slope == Slope::mixed) {
+    for (std::size_t row = first; row < last; ++row)
+      softmax_delta(dA, row, from, example_of(row), layer.n);
+    return;
+  }
+  const Vec<T> zero(T(0));
+  const auto panels = panel_count<T>(layer.n);
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    for (std::size_t row = first; row < last; ++row) {
+      T* d = dA.row(panel, row);
+      const T* s = from.row(panel, example_of(row));
+      for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
+        const Vec<T> slope = Vec<T>::load(s + lane), dA_here = Vec<T>::load(d + lane);
+        if (layer.slope == Slope::by_sign) select<T>(slope > zero, dA_here, zero).store(d + lane);
+        else (dA_here * slope).store(d + lane);
+      }
+    }
+  }
+}
+
+// Rows [first, last): from δ[L] to δ[1].
+template <class T>
+void back_propagate(std::vector<Layer<T>>& layers, Batch<T>& batch, const Dropping& dropping,
+                    std::size_t first, std::size_t last, bool many) {
+  for (std::size_t l = layers.size(); l > 1; --l) {
+    const Panels<T> dA = batch.delta[l - 1].view();
+    const Layer<T>& before = layers[l - 2];
+    dA_prev(layers[l - 1], batch.delta[l].view().from_row(first), dA.from_row(first), last - first,
+            many);
+    if (before.slope == Slope::mixed)  // elsewhere the mask is part of the stored slope
+      drop(before.dropout, dropping, l - 1, dA, Panels<T>{}, before.n, first, last);
+    apply_slope(before, batch, l - 1, dA, first, last, dropping.on,
+                [](std::size_t row) { return row; });
+  }
+}
+
+}  // namespace deltarule

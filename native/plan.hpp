@@ -1,0 +1,45 @@
+// What a step needs, as engines/plan.py says it, in plain numbers: Python fills it in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "activations.hpp"
+#include "costs.hpp"
+#include "optimizers.hpp"
+
+namespace deltarule {
+
+// Share of units dropped: a unit stays where its random word is below `threshold`.
+struct DropoutPlan {
+  bool on = false;
+  std::uint32_t threshold = 0;
+  double scale = 1;
+};
+
+struct LayerPlan {
+  std::size_t units = 1;
+  ActivationName activation = ActivationName::identity;
+  double number = 0;           // the activation's own, such as a slope
+  DropoutPlan dropout;
+  double rate = 1, bias_rate = 1;  // multipliers of the learning rate
+};
+
+struct Plan {
+  std::size_t inputs = 1;
+  DropoutPlan input_dropout;
+  std::vector<LayerPlan> layers;
+  CostName cost = CostName::mse;
+  double cost_number = 0;
+  OptimizerSettings optimizer;
+  double l1 = 0, l2 = 0, decay = 0;
+  bool over_batch = false;
+  double max_norm = 0, clip_norm = 0, clip_value = 0;  // 0: none
+  double smoothing = 0, uniform = 0;
+  std::uint64_t seed = 0;
+
+  bool penalised() const { return l1 > 0 || l2 > 0; }
+};
+
+}  // namespace deltarule

@@ -1,0 +1,159 @@
+// Regularisation and the bookkeeping of parameters: strips, penalties, clipping, max-norm, and
+// what a step did to a layer.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/outer.hpp"
+#include "network.hpp"
+#include "threads.hpp"
+
+namespace deltarule {
+
+// A piece of a layer's parameters that one thread updates at once: rows [first, first + count) of
+// a panel of W, or a panel of b (one row).
+struct Strip {
+  std::size_t layer, panel, first, count;
+  bool bias;
+  std::size_t number;  // of its first row among all rows of all strips
+};
+
+// All strips of a network in a fixed order; a row counts as one unit of work.
+struct Strips {
+  std::vector<Strip> all;
+  std::size_t rows = 0, cost = 0;
+
+  // Call use(strip, first, last) for the rows of a share of the work. Threads part a strip at
+  // multiples of a tile's height, so that each row falls to one of them.
+  template <class Use> void each(Share share, Use use) const {
+    const auto past = std::upper_bound(
+        all.begin(), all.end(), share.first,
+        [](std::size_t cost, const Strip& strip) { return cost < strip.number; });
+    for (auto strip = past - 1; strip != all.end() && strip->number < share.last; ++strip) {
+      const auto cut = [&](std::size_t at) {
+        if (at <= strip->number) return std::size_t(0);
+        const std::size_t row = (at - strip->number) / 6 * 6;
+        return at >= strip->number + strip->count ? strip->count : row;
+      };
+      const std::size_t first = cut(share.first), last = cut(share.last);
+      if (first < last) use(*strip, strip->first + first, strip->first + last);
+    }
+  }
+};
+
+template <class T> Strips strips_of(const std::vector<Layer<T>>& layers) {
+  Strips strips;
+  const auto add = [&](Strip strip) {
+    strip.number = strips.rows;
+    strips.rows += strip.count;
+    strips.all.push_back(strip);
+  };
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const Layer<T>& layer = layers[l];
+    for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
+      add({l, panel, 0, 1, true, 0});
+    for (std::size_t first = 0; first < layer.rows(); first += strip_rows)
+      for (std::size_t panel = 0; panel < panel_count<T>(layer.lanes()); ++panel)
+        add({l, panel, first, std::min(strip_rows, layer.rows() - first), false, 0});
+  }
+  strips.cost = strips.rows;
+  return strips;
+}
+
+// dW and db of a layer, laid out as W and b.
+template <class T> struct Gradient {
+  Matrix<T> W;
+  Buffer<T> b;
+  explicit Gradient(const Layer<T>& layer) : W(layer.rows(), layer.lanes()), b(layer.b.size()) {}
+  T* place(const Strip& strip, std::size_t row) {
+    return strip.bias ? b.data() + strip.panel * P<T> : W.view().row(strip.panel, row);
+  }
+};
+
+// A layer's parameters as they were before a step.
+template <class T> struct Before : Gradient<T> {
+  using Gradient<T>::Gradient;
+  void take(Layer<T>& layer) {
+    std::copy(layer.W.buffer().begin(), layer.W.buffer().end(), this->W.buffer().begin());
+    std::copy(layer.b.begin(), layer.b.end(), this->b.begin());
+  }
+};
+
+// l1 Σ|W| + (l2/2) Σ W² of one row of a panel.
+template <class T> inline double penalty_of(const T* W, double l1, double l2) {
+  double total = 0;
+  for (std::size_t lane = 0; lane < P<T>; ++lane) {
+    const double w = double(W[lane]);
+    total += l1 * std::abs(w) + 0.5 * l2 * w * w;
+  }
+  return total;
+}
+
+// One row: 1/m and penalty in place; returns Σ of the squares of what clipping by value leaves.
+template <class T> inline double finish_gradient(T* d, const T* W, const Coefficients<T>& c) {
+  Vec<T> squares(T(0));
+  for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
+    const Vec<T> found = penalised(Vec<T>::load(d + lane), Vec<T>::load(W + lane), c);
+    found.store(d + lane);
+    const Vec<T> left = clipped(found, c.clip);
+    squares = fma(left, left, squares);
+  }
+  return double(sum(squares));
+}
+
+// δ = d − A Σ d of one example, in place.
+template <class T> inline void less_a_sum(Panels<T> d, Panels<T> A, std::size_t row, std::size_t n) {
+  T total = 0;
+  for (std::size_t unit = 0; unit < n; ++unit) total += d.at(row, unit);
+  for (std::size_t unit = 0; unit < n; ++unit) d.at(row, unit) -= A.at(row, unit) * total;
+}
+
+template <class T> inline void scale_row(Panels<T> d, std::size_t row, std::size_t n, T factor) {
+  for (std::size_t unit = 0; unit < n; ++unit) d.at(row, unit) *= factor;
+}
+
+// Scale each unit's incoming weights back to at most that norm.
+template <class T> void limit_norms(Layer<T>& layer, T limit) {
+  for (std::size_t unit = 0; unit < layer.n; ++unit) {
+    double square = 0;
+    for (std::size_t i = 0; i < layer.n_prev; ++i) {
+      const double w = double(layer.at(layer.W, unit, i));
+      square += w * w;
+    }
+    const double norm = std::sqrt(square);
+    if (norm <= double(limit)) continue;
+    const T factor = T(double(limit) / norm);
+    for (std::size_t i = 0; i < layer.n_prev; ++i) layer.at(layer.W, unit, i) *= factor;
+  }
+}
+
+// What plan.py's Statistics holds of one layer and step.
+struct LayerStatistics {
+  double gradient_norm, update_ratio, dead;
+};
+template <class T>
+LayerStatistics statistics_of(Layer<T>& layer, Before<T>& before, Gradient<T>& gradient,
+                              Panels<T> delta, std::size_t m) {
+  double d_square = 0, change = 0, size = 0;
+  const auto add = [&](Buffer<T>& d, Buffer<T>& old, Buffer<T>& now) {
+    for (std::size_t i = 0; i < d.size(); ++i) {
+      const double difference = double(now[i]) - double(old[i]);
+      d_square += double(d[i]) * double(d[i]);
+      change += difference * difference;
+      size += double(old[i]) * double(old[i]);
+    }
+  };
+  add(gradient.W.buffer(), before.W.buffer(), layer.W.buffer());
+  add(gradient.b, before.b, layer.b);
+  std::size_t dead = 0;
+  for (std::size_t unit = 0; unit < layer.n; ++unit) {
+    bool lives = false;
+    for (std::size_t row = 0; row < m && !lives; ++row) lives = !(delta.at(row, unit) == T(0));
+    dead += lives ? 0 : 1;
+  }
+  return {std::sqrt(d_square), std::sqrt(change) / std::sqrt(size), double(dead) / double(layer.n)};
+}
+
+}  // namespace deltarule

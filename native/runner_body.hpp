@@ -1,0 +1,228 @@
+// Runner's methods, for the two files that instantiate them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "jacobian.hpp"
+#include "runner.hpp"
+#include "step.hpp"
+
+namespace deltarule {
+
+// Rows that a prediction takes through all layers at once.
+inline constexpr std::size_t chunk_rows = 96;
+// Fmas that are worth a thread of their own: some four microseconds, several times a barrier.
+inline constexpr double step_work_per_thread = 200e3;
+// Fmas of a lap, some of which decide how many threads go on: some 0.3 milliseconds.
+inline constexpr double trial_work = 15e6;
+// Fmas for which starting a thread pays.
+inline constexpr double call_work_per_thread = 4e6;
+
+template <class T> struct Runner<T>::Inside {
+  using Clock = std::chrono::steady_clock;
+
+  explicit Inside(Plan plan) : stepper(std::move(plan)) {}
+
+  Stepper<T> stepper;
+  Batch<T> chunk;        // for predictions on one thread
+  Jacobian<T> jacobian;
+  bool together = true;  // what the last trial found, for batches of so many rows
+  std::size_t tried_rows = 0;
+  Clock::time_point next_trial{};
+
+  // Asking the system takes longer than a small network's step, so it is asked once.
+  const double cores = double(std::max(1u, std::thread::hardware_concurrency()));
+
+  Batch<T> new_chunk() { return Batch<T>(stepper.layers(), stepper.cost_reads_Z(), chunk_rows, false); }
+
+  // As many threads as were asked for, else as the work pays for: of each step, and of the call.
+  std::size_t threads(std::size_t wanted, double step_work, double call_work,
+                      std::size_t shares) const {
+    std::size_t count = wanted;
+    if (count == 0) {
+      const double paid = std::min(step_work / step_work_per_thread,
+                                   call_work / call_work_per_thread);
+      count = static_cast<std::size_t>(std::clamp(paid, 1.0, cores));
+    }
+    return std::clamp<std::size_t>(shares, 1, std::max<std::size_t>(1, count));
+  }
+
+  void run(Job<T>& job, std::size_t wanted, const std::function<bool()>& interrupted) {
+    stepper.reserve(job);
+    const std::size_t rows = std::min(job.batch_size, job.entries), batches = job.batches();
+    const double step_work = stepper.work_of_step(rows);
+    const std::size_t most = threads(wanted, step_work, step_work * double(batches), rows);
+    Clock::time_point asked = Clock::now();
+    const auto poll = [&] {
+      if (batches == 1) return false;
+      const auto now = Clock::now();
+      if (now - asked < std::chrono::milliseconds(50)) return false;
+      asked = now;
+      return interrupted();
+    };
+    stepper.begin();
+    const std::size_t tried = wanted == 0 && most > 1 ? trial(job, most, rows, step_work, poll) : 0;
+    steps(job, tried, batches, wanted == 0 && !together ? 1 : most, poll);
+    stepper.end();
+  }
+
+  // Where nobody asked for a number of threads, steps on one and on `most` are timed about once a
+  // second: other programs may keep the cores busy, and then a barrier costs more than it shares
+  // out. The results are the same bits either way, so they are steps like any other. Returns how
+  // many were made.
+  template <class Poll>
+  std::size_t trial(Job<T>& job, std::size_t most, std::size_t rows, double step_work,
+                    const Poll& poll) {
+    const auto lap = static_cast<std::size_t>(trial_work / step_work) + 1;
+    if (rows != tried_rows) together = true;
+    if (job.batches() < 8 * lap || (rows == tried_rows && Clock::now() < next_trial)) return 0;
+    // three laps each, the first step and the start of threads apart
+    const auto laps = [&](std::size_t first, std::size_t count) {
+      std::array<Clock::time_point, 4> at{};
+      std::size_t step = 0;
+      steps(job, first, first + 3 * lap + 1, count, [&] {
+        if (step % lap == 0) at[step / lap] = Clock::now();
+        ++step;
+        return poll();
+      });
+      std::array<double, 3> seconds{};
+      for (std::size_t i = 0; i < 3; ++i)
+        seconds[i] = std::chrono::duration<double>(at[i + 1] - at[i]).count();
+      std::sort(seconds.begin(), seconds.end());
+      return seconds;
+    };
+    const auto alone = laps(0, 1), shared = laps(3 * lap + 1, most);
+    // what one thread does undisturbed, against what a team does as a rule
+    together = shared[1] < 0.9 * alone[0];
+    tried_rows = rows;
+    const auto pause = std::chrono::duration<double>(1.0 + 100 * (alone[1] + shared[1]));
+    next_trial = Clock::now() + std::chrono::duration_cast<Clock::duration>(pause);
+    return 2 * (3 * lap + 1);
+  }
+
+  // Steps [first, last) on a team.
+  template <class Poll>
+  void steps(Job<T>& job, std::size_t first, std::size_t last, std::size_t count,
+             const Poll& poll) {
+    if (stepper.stopped()) return;
+    Barrier barrier(count);
+    const auto work = [&](std::size_t thread) {
+      stepper.work(job, first, last, thread, count, barrier, poll);
+    };
+    if (count == 1) work(0);
+    else run_team(count, work);
+  }
+
+  // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.
+  template <class Use> void each_chunk(std::size_t total, std::size_t wanted, const Use& use) {
+    const std::size_t chunks = (total + chunk_rows - 1) / chunk_rows;
+    const double work = stepper.work_of_step(total) / 3;
+    const std::size_t count = threads(wanted, work, work, chunks);
+    const auto some = [&](Batch<T>& batch, Share share) {
+      for (std::size_t i = share.first; i < share.last; ++i)
+        use(batch, i * chunk_rows, std::min(chunk_rows, total - i * chunk_rows));
+    };
+    if (chunk.capacity == 0) chunk = new_chunk();
+    if (count == 1) return some(chunk, {0, chunks});
+    std::vector<Batch<T>> batches;
+    for (std::size_t thread = 1; thread < count; ++thread) batches.push_back(new_chunk());
+    run_team(count, [&](std::size_t thread) {
+      some(thread == 0 ? chunk : batches[thread - 1], share_of(chunks, thread, count));
+    });
+  }
+
+  void forward(Batch<T>& batch, const Rows<T>& X, std::size_t first, std::size_t rows) {
+    for (std::size_t i = 0; i < rows; ++i) X.copy(first + i, batch.A[0].view(), i);
+    feed_forward(stepper.layers(), batch, stepper.plan().input_dropout, Dropping{}, 0, rows);
+  }
+};
+
+template <class T> Runner<T>::Runner(Plan plan) : inside_(new Inside(std::move(plan))) {}
+template <class T> Runner<T>::~Runner() = default;
+template <class T> const Plan& Runner<T>::plan() const { return inside_->stepper.plan(); }
+template <class T> std::uint64_t Runner<T>::step() const { return inside_->stepper.step; }
+template <class T> void Runner<T>::set_step(std::uint64_t step) { inside_->stepper.step = step; }
+template <class T> double Runner<T>::work(std::size_t rows, bool step) const {
+  return inside_->stepper.work_of_step(rows) / (step ? 1 : 3);
+}
+
+template <class T>
+void Runner<T>::train(Job<T>& job, std::size_t threads, const std::function<bool()>& interrupted) {
+  inside_->run(job, threads, interrupted);
+}
+
+template <class T> void Runner<T>::gradients(Job<T>& job, std::size_t threads) {
+  job.update = false;
+  inside_->run(job, threads, [] { return false; });
+}
+
+template <class T>
+double Runner<T>::cost(const Rows<T>& X, const Rows<T>& Y, const Rows<T>& weights, bool penalised,
+                       std::size_t threads) {
+  Stepper<T>& stepper = inside_->stepper;
+  Buffer<double> parts((X.count + chunk_rows - 1) / chunk_rows);
+  inside_->each_chunk(X.count, threads, [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
+    for (std::size_t i = 0; i < rows; ++i) stepper.copy_target(Y, first + i, batch, i, penalised);
+    inside_->forward(batch, X, first, rows);
+    parts[first / chunk_rows] = stepper.losses(batch, weights, first, rows);
+  });
+  double weight = double(X.count);
+  if (weights) {
+    weight = 0;
+    for (std::size_t i = 0; i < X.count; ++i) weight += double(weights.at(i, 0));
+  }
+  return stepper.mean_cost(parts, weight, penalised);
+}
+
+template <class T>
+void Runner<T>::predict(const Rows<T>& X, const WritableRows<T>& out, std::size_t threads) {
+  inside_->each_chunk(X.count, threads, [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
+    inside_->forward(batch, X, first, rows);
+    const Panels<T> A = batch.A.back().view();
+    for (std::size_t i = 0; i < rows; ++i) out.copy(A, i, first + i);
+  });
+}
+
+template <class T> void Runner<T>::jacobian(const Rows<T>& X, T* out) {
+  std::vector<Layer<T>>& layers = inside_->stepper.layers();
+  Jacobian<T>& jacobian = inside_->jacobian;
+  if (jacobian.empty()) jacobian = Jacobian<T>(layers);
+  const std::size_t size = layers.back().n * layers.front().n_prev;
+  for (std::size_t i = 0; i < X.count; ++i) jacobian.of(layers, X, i, out + i * size);
+}
+
+// Where an array stands in panels: call use(unit, input, number) for each of its numbers.
+template <class T, class Use>
+void each_number(Stepper<T>& stepper, Array which, std::size_t l, bool bias, Use use) {
+  Layer<T>& layer = stepper.layers()[l];
+  const bool derivative = which == Array::derivative;
+  const auto slot = static_cast<std::size_t>(std::max(0, static_cast<int>(which)));
+  if (bias) {
+    Buffer<T>& b = derivative                  ? stepper.gradients()[l].b
+                   : which == Array::parameter ? layer.b
+                                               : layer.b_slots[slot];
+    for (std::size_t unit = 0; unit < layer.n; ++unit) use(unit, 0, b[unit]);
+    return;
+  }
+  Matrix<T>& W = derivative                  ? stepper.gradients()[l].W
+                 : which == Array::parameter ? layer.W
+                                             : layer.W_slots[slot];
+  for (std::size_t unit = 0; unit < layer.n; ++unit)
+    for (std::size_t input = 0; input < layer.n_prev; ++input)
+      use(unit, input, layer.at(W, unit, input));
+}
+
+template <class T> void Runner<T>::get(Array which, std::size_t l, bool bias, T* out) {
+  each_number(inside_->stepper, which, l, bias,
+              [&](std::size_t, std::size_t, T& number) { *out++ = number; });
+}
+
+template <class T>
+void Runner<T>::set(Array which, std::size_t l, bool bias, const Rows<T>& values) {
+  each_number(inside_->stepper, which, l, bias,
+              [&](std::size_t unit, std::size_t input, T& number) { number = values.at(unit, input); });
+}
+
+}  // namespace deltarule

@@ -1,0 +1,6 @@
+// The engine in float.
+#include "runner_body.hpp"
+
+namespace deltarule {
+template class Runner<float>;
+}

@@ -1,0 +1,210 @@
+// Vectors of one instruction set: the only file that knows one.
+//
+// A Vec<T> holds `width` numbers of type T. Each extension module is compiled for exactly one
+// instruction set, so the width is a constant of the build: 16 bytes for the baseline (SSE2,
+// NEON), 32 for AVX2. Arithmetic is the compiler's own vector extension; intrinsics stand only
+// where it has no word for an operation.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define DELTARULE_INLINE inline __attribute__((always_inline))
+
+namespace deltarule {
+
+#if defined(__AVX2__)
+inline constexpr std::size_t vector_bytes = 32;
+#else
+inline constexpr std::size_t vector_bytes = 16;
+#endif
+
+template <class T> struct Lane;
+template <> struct Lane<float> {
+  using Int = std::int32_t;
+  typedef float Vector __attribute__((vector_size(vector_bytes)));
+  typedef Int IntVector __attribute__((vector_size(vector_bytes)));
+};
+template <> struct Lane<double> {
+  using Int = std::int64_t;
+  typedef double Vector __attribute__((vector_size(vector_bytes)));
+  typedef Int IntVector __attribute__((vector_size(vector_bytes)));
+};
+
+template <class T> struct Vec {
+  using Raw = typename Lane<T>::Vector;
+  using Mask = typename Lane<T>::IntVector;  // a lane is all ones or all zeros
+  static constexpr std::size_t width = vector_bytes / sizeof(T);
+
+  Raw v;
+
+  Vec() = default;
+  DELTARULE_INLINE Vec(Raw raw) : v(raw) {}
+  DELTARULE_INLINE Vec(T x) : v(x - Raw{}) {}  // the same number in every lane
+
+  static DELTARULE_INLINE Vec load(const T* p) {
+    Raw raw;
+    std::memcpy(&raw, p, sizeof raw);
+    return raw;
+  }
+  DELTARULE_INLINE void store(T* p) const { std::memcpy(p, &v, sizeof v); }
+
+  friend DELTARULE_INLINE Vec operator+(Vec a, Vec b) { return a.v + b.v; }
+  friend DELTARULE_INLINE Vec operator-(Vec a, Vec b) { return a.v - b.v; }
+  friend DELTARULE_INLINE Vec operator*(Vec a, Vec b) { return a.v * b.v; }
+  friend DELTARULE_INLINE Vec operator/(Vec a, Vec b) { return a.v / b.v; }
+  friend DELTARULE_INLINE Vec operator-(Vec a) { return -a.v; }
+  friend DELTARULE_INLINE Mask operator<(Vec a, Vec b) { return a.v < b.v; }
+  friend DELTARULE_INLINE Mask operator>(Vec a, Vec b) { return a.v > b.v; }
+  friend DELTARULE_INLINE Mask operator>=(Vec a, Vec b) { return a.v >= b.v; }
+  friend DELTARULE_INLINE Mask operator==(Vec a, Vec b) { return a.v == b.v; }
+  DELTARULE_INLINE Vec& operator+=(Vec b) { return *this = *this + b; }
+  DELTARULE_INLINE Vec& operator*=(Vec b) { return *this = *this * b; }
+};
+
+// c + a·b; one rounding where the instruction set has it (the build asks for contraction).
+template <class T> DELTARULE_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
+  return c.v + a.v * b.v;
+}
+
+template <class T>
+DELTARULE_INLINE Vec<T> select(typename Vec<T>::Mask m, Vec<T> yes, Vec<T> no) {
+  return m ? yes.v : no.v;
+}
+
+// Larger and smaller; a NaN in `b` stays, so that clamping never hides one.
+template <class T> DELTARULE_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm256_max_ps(a.v, b.v));
+  else return typename Vec<T>::Raw(_mm256_max_pd(a.v, b.v));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm_max_ps(a.v, b.v));
+  else return typename Vec<T>::Raw(_mm_max_pd(a.v, b.v));
+#else
+  return select<T>(a > b, a, b);
+#endif
+}
+template <class T> DELTARULE_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm256_min_ps(a.v, b.v));
+  else return typename Vec<T>::Raw(_mm256_min_pd(a.v, b.v));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm_min_ps(a.v, b.v));
+  else return typename Vec<T>::Raw(_mm_min_pd(a.v, b.v));
+#else
+  return select<T>(a < b, a, b);
+#endif
+}
+
+template <class T> DELTARULE_INLINE Vec<T> sqrt(Vec<T> a) {
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm256_sqrt_ps(a.v));
+  else return typename Vec<T>::Raw(_mm256_sqrt_pd(a.v));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm_sqrt_ps(a.v));
+  else return typename Vec<T>::Raw(_mm_sqrt_pd(a.v));
+#else
+  for (std::size_t i = 0; i < Vec<T>::width; ++i) a.v[i] = std::sqrt(a.v[i]);
+  return a;
+#endif
+}
+
+template <class T> DELTARULE_INLINE typename Vec<T>::Mask bits(Vec<T> a) {
+  return reinterpret_cast<typename Vec<T>::Mask>(a.v);
+}
+template <class T> DELTARULE_INLINE Vec<T> from_bits(typename Vec<T>::Mask m) {
+  return reinterpret_cast<typename Vec<T>::Raw>(m);
+}
+
+template <class T> DELTARULE_INLINE Vec<T> abs(Vec<T> a) {
+  return from_bits<T>(bits(a) & std::numeric_limits<typename Lane<T>::Int>::max());
+}
+template <class T> DELTARULE_INLINE Vec<T> copysign(Vec<T> size, Vec<T> sign) {
+  constexpr auto low = std::numeric_limits<typename Lane<T>::Int>::max();
+  return from_bits<T>((bits(size) & low) | (bits(sign) & ~low));
+}
+// −1, 0 or 1, and 0 at 0.
+template <class T> DELTARULE_INLINE Vec<T> sign(Vec<T> a) {
+  const Vec<T> zero(T(0)), one(T(1));
+  return select<T>(a > zero, one, select<T>(a < zero, -one, zero));
+}
+
+// Is any lane set?
+template <class T> DELTARULE_INLINE bool any(typename Vec<T>::Mask m) {
+  typename Lane<T>::Int found = 0;
+  for (std::size_t i = 0; i < Vec<T>::width; ++i) found |= m[i];
+  return found != 0;
+}
+
+// The sum of all lanes, in a fixed order.
+template <class T> DELTARULE_INLINE T sum(Vec<T> a) {
+  T lanes[Vec<T>::width];
+  a.store(lanes);
+  for (std::size_t half = Vec<T>::width / 2; half > 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+// The largest lane.
+template <class T> DELTARULE_INLINE T largest(Vec<T> a) {
+  T lanes[Vec<T>::width];
+  a.store(lanes);
+  for (std::size_t i = 1; i < Vec<T>::width; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+  return lanes[0];
+}
+
+// out[i] = the sum of the lanes of the i-th of four vectors. Each sum is formed in the same order
+// whatever the other three hold, so a result does not depend on how products are tiled.
+template <class T>
+DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    const __m256 ab = _mm256_unpacklo_ps(a.v, b.v) + _mm256_unpackhi_ps(a.v, b.v);
+    const __m256 cd = _mm256_unpacklo_ps(c.v, d.v) + _mm256_unpackhi_ps(c.v, d.v);
+    const __m256 low = _mm256_shuffle_ps(ab, cd, 0x44), high = _mm256_shuffle_ps(ab, cd, 0xEE);
+    const __m256 both = low + high;
+    _mm_storeu_ps(out, _mm256_castps256_ps128(both) + _mm256_extractf128_ps(both, 1));
+  } else {
+    const __m256d ab = _mm256_unpacklo_pd(a.v, b.v) + _mm256_unpackhi_pd(a.v, b.v);
+    const __m256d cd = _mm256_unpacklo_pd(c.v, d.v) + _mm256_unpackhi_pd(c.v, d.v);
+    const __m256d crossed = _mm256_permute2f128_pd(ab, cd, 0x21);
+    _mm256_storeu_pd(out, _mm256_blend_pd(ab, cd, 0xC) + crossed);
+  }
+#else
+  out[0] = sum(a), out[1] = sum(b), out[2] = sum(c), out[3] = sum(d);
+#endif
+}
+
+// While it lives, this thread takes numbers too small for the normal format as 0. The moments of a
+// unit that died decay into them and stay, and arithmetic on them is many times slower.
+class FlushTiny {
+ public:
+#if defined(__SSE2__)
+  FlushTiny() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+  ~FlushTiny() { _mm_setcsr(before_); }
+#elif defined(__aarch64__)
+  FlushTiny() : before_(__builtin_aarch64_get_fpcr()) {
+    __builtin_aarch64_set_fpcr(before_ | (1u << 24));
+  }
+  ~FlushTiny() { __builtin_aarch64_set_fpcr(before_); }
+#else
+  FlushTiny() : before_(0) {}
+#endif
+  FlushTiny(const FlushTiny&) = delete;
+  FlushTiny& operator=(const FlushTiny&) = delete;
+
+ private:
+  unsigned before_;
+};
+
+// Ask for a line of memory that will be needed soon.
+DELTARULE_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
+}  // namespace deltarule

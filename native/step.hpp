@@ -1,0 +1,400 @@
+// One training step as a team of threads makes it.
+//
+// Phase 1, by example: each thread takes a range of the batch's rows forward, through the cost,
+// and back. Rows do not depend on each other, so layers need no barrier. Barrier.
+// Phase 2, by parameter: each thread takes a range of the strips of all layers, sums dW over the
+// examples and updates the strip while it is in the first-level cache. Barrier.
+//
+// Clipping by norm, max-norm and statistics need all of dW first: they keep it in memory and
+// update in a second pass. Nothing that a thread adds up depends on how many there are.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "kernels/outer.hpp"
+#include "network.hpp"
+#include "regularisation.hpp"
+#include "rows.hpp"
+#include "threads.hpp"
+
+namespace deltarule {
+
+// What a call trains on: every `batch_size` entries of `order` are a batch; no order: as they come.
+template <class T> struct Job {
+  Rows<T> X, Y, dA;  // Y, or dA of the caller's own
+  Rows<T> weights;   // one column, or none
+  const std::int64_t* order = nullptr;
+  std::size_t entries = 0, batch_size = 1;
+  const double* rates = nullptr;  // one a batch
+  double* costs = nullptr;        // likewise
+  double* statistics[3] = {};     // gradient norm, update ratio, dead units: (batches, L), or null
+  bool update = true;             // false: leave dW and db in memory, without dropout
+  std::size_t done = 0;           // batches whose cost is known
+
+  std::size_t batches() const { return (entries + batch_size - 1) / batch_size; }
+  std::size_t row(std::size_t entry) const {
+    return order != nullptr ? static_cast<std::size_t>(order[entry]) : entry;
+  }
+};
+
+// Where a step stands in its job.
+struct StepPlace {
+  std::size_t batch, first, m;  // its entries are [first, first + m)
+  std::uint64_t step;           // counted from 0 over the runner's life
+  double weight;                // Σ of the examples' weights, or m
+  double divisor() const { return weight > 0 ? weight : weight + 1; }
+};
+
+template <class T> class Stepper {
+ public:
+  explicit Stepper(Plan plan) : plan_(std::move(plan)) {
+    std::size_t inputs = plan_.inputs;
+    for (const LayerPlan& layer : plan_.layers) {
+      layers_.emplace_back(layer, inputs, plan_.optimizer.slots());
+      inputs = layer.units;
+    }
+    cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation);
+    update_ = optimizer_row<T>(plan_.optimizer);
+    strips_ = strips_of(layers_);
+  }
+
+  std::vector<Layer<T>>& layers() { return layers_; }
+  const Plan& plan() const { return plan_; }
+  std::vector<Gradient<T>>& gradients() { return gradients_; }
+  std::uint64_t step = 0;
+
+  // Memory for batches of that many rows; kept until a larger one comes.
+  void reserve(const Job<T>& job) {
+    const std::size_t rows = std::min(job.batch_size, job.entries);
+    if (batch_.capacity < rows) batch_ = Batch<T>(layers_, cost_.from_Z, rows, true);
+    if (two_passes(job) && gradients_.empty()) {
+      for (const Layer<T>& layer : layers_) gradients_.emplace_back(layer);
+      squares_ = Buffer<double>(strips_.rows);
+    }
+    if (plan_.penalised() && penalties_.size() == 0) penalties_ = Buffer<double>(strips_.rows);
+    if (job.statistics[0] != nullptr && before_.empty())
+      for (const Layer<T>& layer : layers_) before_.emplace_back(layer);
+  }
+
+  // Arithmetic of one step on one thread: about how many fmas.
+  double work_of_step(std::size_t m) const {
+    double products = 0, parameters = 0;
+    for (const Layer<T>& layer : layers_) {
+      const double size = double(layer.rows()) * double(panel_count<T>(layer.lanes()) * P<T>);
+      products += 3 * size;
+      parameters += size;
+    }
+    return products * double(m) + 16 * parameters + 60 * double(m);
+  }
+
+  // Steps [first, last) of a job on one thread of a team. `poll` is called by thread 0 after each
+  // step and says whether to stop there.
+  template <class Poll>
+  void work(Job<T>& job, std::size_t first, std::size_t last, std::size_t thread,
+            std::size_t threads, Barrier& barrier, Poll poll) {
+    for (std::size_t batch = first; batch < last; ++batch) {
+      StepPlace at{batch, batch * job.batch_size, 0, step_at_start(batch), 0};
+      at.m = std::min(job.batch_size, job.entries - at.first);
+      at.weight = weight_of(job, at);
+      by_example(job, at, share_of(at.m, thread, threads));
+      if (plan_.penalised()) sum_penalties(share_of(strips_.cost, thread, threads));
+      barrier.wait();
+      const double cost = cost_of(job, at);
+      if (thread == 0 && job.costs != nullptr) job.costs[batch] = cost;
+      if (thread == 0) job.done = batch + 1;
+      if (job.costs != nullptr && !std::isfinite(cost)) {  // every thread finds the same
+        if (thread == 0) stop_.store(true, std::memory_order_relaxed);
+        return;
+      }
+      by_parameter(job, at, thread, threads, barrier);
+      if (thread == 0) {
+        if (job.update) next_step_ = at.step + 1;
+        if (poll()) stop_.store(true, std::memory_order_relaxed);
+      }
+      barrier.wait();
+      if (stop_.load(std::memory_order_relaxed)) return;
+    }
+  }
+  void begin() {
+    next_step_ = start_ = step;
+    stop_.store(false, std::memory_order_relaxed);
+  }
+  void end() { step = next_step_; }
+  bool stopped() const { return stop_.load(std::memory_order_relaxed); }
+
+  // ------------------------------------------------------------- the cost without a step
+
+  void copy_target(const Rows<T>& Y, std::size_t from, Batch<T>& batch, std::size_t to,
+                   bool smoothed) const {
+    const double share = smoothed ? plan_.smoothing : 0.0;
+    Y.copy(from, batch.Y.view(), to, T(1.0 - share), T(share * plan_.uniform));
+  }
+
+  // Σ of the weighted losses of rows that went forward.
+  double losses(Batch<T>& batch, const Rows<T>& weights, std::size_t first, std::size_t rows) {
+    const Panels<T> A = batch.A.back().view(), Z = cost_.from_Z ? batch.Z.view() : A;
+    double total = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const T loss = cost_.apply(Z, A, batch.Y.view(), batch.delta.back().view(), i,
+                                 layers_.back().n, T(plan_.cost_number));
+      total += double(loss) * (weights ? double(weights.at(first + i, 0)) : 1.0);
+    }
+    return total;
+  }
+
+  // The mean of `parts` of losses over the weight of all rows, and the penalty.
+  double mean_cost(const Buffer<double>& parts, double weight, bool penalised) {
+    double cost = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) cost += parts[i];
+    const double divisor = weight > 0 ? weight : weight + 1;
+    cost /= divisor;
+    if (!penalised || !plan_.penalised()) return cost;
+    if (penalties_.size() == 0) penalties_ = Buffer<double>(strips_.rows);
+    sum_penalties({0, strips_.cost});
+    return cost + penalty(divisor);
+  }
+  bool cost_reads_Z() const { return cost_.from_Z; }
+
+ private:
+  std::uint64_t step_at_start(std::size_t batch) const { return start_ + batch; }
+
+  bool two_passes(const Job<T>& job) const {
+    return !job.update || plan_.clip_norm > 0 || plan_.max_norm > 0 || job.statistics[0] != nullptr;
+  }
+
+  static double weight_of(const Job<T>& job, const StepPlace& at) {
+    if (!job.weights) return double(at.m);
+    double total = 0;
+    for (std::size_t i = 0; i < at.m; ++i) total += double(job.weights.at(job.row(at.first + i), 0));
+    return total;
+  }
+
+  // ---------------------------------------------------------------- phase 1: by example
+
+  void by_example(const Job<T>& job, const StepPlace& at, Share rows) {
+    if (rows.first == rows.last) return;
+    const Dropping dropping{job.update, plan_.seed, at.step};
+    gather(job, at, rows);
+    feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last);
+    for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
+    // a batch of that size pays for transposing weights; the choice may not depend on threads
+    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 192);
+  }
+
+  // The batch's rows into panels, while the next batch's are on their way from memory.
+  void gather(const Job<T>& job, const StepPlace& at, Share rows) {
+    const T keep = T(1.0 - plan_.smoothing), spread = T(plan_.smoothing * plan_.uniform);
+    for (std::size_t i = rows.first; i < rows.last; ++i) {
+      const std::size_t row = job.row(at.first + i);
+      job.X.copy(row, batch_.A[0].view(), i);
+      if (job.Y) job.Y.copy(row, batch_.Y.view(), i, keep, spread);
+      else job.dA.copy(row, batch_.delta[layers_.size()].view(), i);
+      if (job.weights) batch_.weights[i] = job.weights.at(row, 0);
+      const std::size_t next = at.first + job.batch_size + i;
+      if (next < job.entries) job.X.fetch(job.row(next));
+    }
+  }
+
+  // δ[L] and the loss of one example: Eq. 10a, or the fused pair's.
+  void output_delta(const Job<T>& job, std::size_t row) {
+    const std::size_t L = layers_.size();
+    const Layer<T>& last = layers_.back();
+    const Panels<T> d = batch_.delta[L].view(), A = batch_.A[L].view();
+    Then then = Then::activation;
+    if (job.Y) {
+      const Panels<T> Z = cost_.from_Z ? batch_.Z.view() : A;
+      batch_.losses[row] =
+          double(cost_.apply(Z, A, batch_.Y.view(), d, row, last.n, T(plan_.cost_number)));
+      then = cost_.then;
+    }
+    if (then == Then::activation)
+      apply_slope(last, batch_, L, d, row, row + 1, false, [](std::size_t r) { return r; });
+    else if (then == Then::less_a_sum)
+      less_a_sum(d, A, row, last.n);
+    if (!job.weights) return;
+    batch_.losses[row] *= double(batch_.weights[row]);
+    scale_row(d, row, last.n, batch_.weights[row]);
+  }
+
+  // ------------------------------------------------------------------------- the cost
+
+  double cost_of(const Job<T>& job, const StepPlace& at) {
+    if (!job.Y) return 0.0;
+    double total = 0;
+    for (std::size_t row = 0; row < at.m; ++row) total += batch_.losses[row];
+    double cost = total / at.divisor();
+    if (plan_.penalised()) cost += penalty(at.divisor());
+    return at.weight > 0 ? cost : cost * 0;
+  }
+
+  double penalty(double divisor) {
+    double total = 0;
+    for (const double part : penalties_) total += part;
+    return plan_.over_batch ? total / divisor : total;
+  }
+
+  void sum_penalties(Share share) {
+    strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
+      if (strip.bias) return;
+      const Panels<T> W = layers_[strip.layer].W.view();
+      for (std::size_t row = first; row < last; ++row)
+        penalties_[strip.number + row - strip.first] =
+            penalty_of(W.row(strip.panel, row), plan_.l1, plan_.l2);
+    });
+  }
+
+  // --------------------------------------------------------------- phase 2: by parameter
+
+  void by_parameter(Job<T>& job, const StepPlace& at, std::size_t thread, std::size_t threads,
+                    Barrier& barrier) {
+    const FlushTiny flush;
+    const Share share = share_of(strips_.cost, thread, threads);
+    const bool weighs = at.weight > 0;
+    if (!two_passes(job)) {
+      if (weighs) update_at_once(job, at, share);
+      return;
+    }
+    keep_gradients(at, share);
+    barrier.wait();
+    if (!job.update) return;
+    if (job.statistics[0] != nullptr) {
+      if (thread == 0) for (std::size_t l = 0; l < layers_.size(); ++l) before_[l].take(layers_[l]);
+      barrier.wait();
+    }
+    if (weighs) {
+      update_from_memory(job, at, share);
+      if (plan_.max_norm > 0) {
+        barrier.wait();
+        for (std::size_t l = thread; l < layers_.size(); l += threads)
+          limit_norms(layers_[l], T(plan_.max_norm));
+      }
+    }
+    if (job.statistics[0] == nullptr) return;
+    barrier.wait();
+    for (std::size_t l = thread; l < layers_.size(); l += threads) {
+      const LayerStatistics found = statistics_of(layers_[l], before_[l], gradients_[l],
+                                                  batch_.delta[l + 1].view(), at.m);
+      const std::size_t place = at.batch * layers_.size() + l;
+      job.statistics[0][place] = found.gradient_norm;
+      job.statistics[1][place] = found.update_ratio;
+      job.statistics[2][place] = found.dead;
+    }
+  }
+
+  Coefficients<T> coefficients(const LayerPlan& own, bool bias, const StepPlace& at,
+                               const StepFactors& factors, double rate) const {
+    Coefficients<T> c{};
+    const double share = plan_.over_batch ? 1.0 / at.divisor() : 1.0;
+    c.scale = T(1.0 / at.divisor());
+    c.l1 = bias ? T(0) : T(plan_.l1 * share);
+    c.l2 = bias ? T(0) : T(plan_.l2 * share);
+    c.clip = plan_.clip_value > 0 ? T(plan_.clip_value) : std::numeric_limits<T>::infinity();
+    c.keep = bias ? T(1) : T(1.0 - rate * plan_.decay);
+    c.plain = plan_.clip_value <= 0 && (bias || (!plan_.penalised() && plan_.decay <= 0));
+    const double multiplier = bias ? own.bias_rate : own.rate;
+    set_step(c, plan_.optimizer, factors, T(rate * multiplier));
+    return c;
+  }
+
+  // dW (or db) of a strip's rows [first, last), summed over the batch.
+  void sum_strip(const Strip& strip, std::size_t first, std::size_t last, std::size_t m, T* out) {
+    const std::size_t l = strip.layer;
+    const auto A_prev = readable(batch_.A[l].view()), delta = readable(batch_.delta[l + 1].view());
+    if (strip.bias) column_sums(delta, m, strip.panel, out);
+    else if (layers_[l].by_units) outer_strip(A_prev, delta, m, first, last - first, strip.panel, out);
+    else outer_strip(delta, A_prev, m, first, last - first, strip.panel, out);
+  }
+
+  // Call use(strip, first, last, coefficients) for all strips of a share.
+  template <class Use>
+  void each_with_coefficients(const StepPlace& at, double rate, Share share, Use use) {
+    const StepFactors factors(plan_.optimizer, double(at.step + 1));
+    Coefficients<T> c{};
+    std::size_t layer = layers_.size();
+    bool bias = false;
+    strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
+      if (strip.layer != layer || strip.bias != bias) {
+        layer = strip.layer, bias = strip.bias;
+        c = coefficients(plan_.layers[layer], bias, at, factors, rate);
+      }
+      use(strip, first, last, c);
+    });
+  }
+
+  void apply(const Strip& strip, std::size_t first, std::size_t last, const T* d,
+             const Coefficients<T>& c) {
+    Layer<T>& layer = layers_[strip.layer];
+    const std::size_t count = (last - first) * P<T>;
+    if (strip.bias) {
+      const auto place = [&](Buffer<T>& b) {
+        return b.size() > 0 ? b.data() + strip.panel * P<T> : nullptr;
+      };
+      update_(place(layer.b), place(layer.b_slots[0]), place(layer.b_slots[1]), d, P<T>, c);
+    } else {
+      const auto place = [&](Matrix<T>& M) {
+        return M.rows() > 0 ? M.view().row(strip.panel, first) : nullptr;
+      };
+      update_(place(layer.W), place(layer.W_slots[0]), place(layer.W_slots[1]), d, count, c);
+    }
+  }
+
+  void update_at_once(const Job<T>& job, const StepPlace& at, Share share) {
+    alignas(64) T d[strip_rows * P<T>];
+    each_with_coefficients(
+        at, job.rates[at.batch], share,
+        [&](const Strip& strip, std::size_t first, std::size_t last, const Coefficients<T>& c) {
+          sum_strip(strip, first, last, at.m, d);
+          apply(strip, first, last, d, c);
+        });
+  }
+
+  // The first of two passes: dW with its penalty, unclipped, and the squares of what clipping
+  // by value leaves of it, row by row.
+  void keep_gradients(const StepPlace& at, Share share) {
+    each_with_coefficients(
+        at, 0.0, share,
+        [&](const Strip& strip, std::size_t first, std::size_t last, const Coefficients<T>& c) {
+          T* d = gradients_[strip.layer].place(strip, first);
+          sum_strip(strip, first, last, at.m, d);
+          const T* W = strip.bias ? layers_[strip.layer].b.data() + strip.panel * P<T>
+                                  : layers_[strip.layer].W.view().row(strip.panel, first);
+          for (std::size_t row = first; row < last; ++row, d += P<T>, W += P<T>)
+            squares_[strip.number + row - strip.first] = finish_gradient(d, W, c);
+        });
+  }
+
+  void update_from_memory(const Job<T>& job, const StepPlace& at, Share share) {
+    double scale = 1;
+    if (plan_.clip_norm > 0) {
+      double total = 0;
+      for (const double square : squares_) total += square;
+      scale = plan_.clip_norm / std::max(std::sqrt(total), plan_.clip_norm);
+    }
+    each_with_coefficients(
+        at, job.rates[at.batch], share,
+        [&](const Strip& strip, std::size_t first, std::size_t last, Coefficients<T> c) {
+          c.scale = T(scale);  // 1/m and the penalty are in dW already
+          c.l1 = c.l2 = T(0);
+          c.clip = T(c.clip * T(scale));
+          apply(strip, first, last, gradients_[strip.layer].place(strip, first), c);
+        });
+  }
+
+  Plan plan_;
+  std::vector<Layer<T>> layers_;
+  Cost<T> cost_{};
+  Update<T> update_ = nullptr;
+  Strips strips_;
+  Batch<T> batch_;
+  std::vector<Gradient<T>> gradients_;  // of the last two-pass step, or of a call for gradients
+  std::vector<Before<T>> before_;       // parameters before the step, for statistics
+  Buffer<double> squares_, penalties_;  // one a row of a strip
+  std::uint64_t start_ = 0, next_step_ = 0;
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace deltarule

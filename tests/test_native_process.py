@@ -1,0 +1,226 @@
+"""The compiled engine in its process: threads, signals, forks, instruction sets, the choice."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule.engines import choose, native
+from deltarule.engines.plan import Plan
+
+HEADERS = pathlib.Path(__file__).parent.parent / "native"
+SMALL = dr.Network(20, [dr.Dense(64, "relu"), dr.Dense(1)])
+
+
+def arrays_of(parameters):
+    return [W for layer in parameters for W in layer.values()]
+
+
+def assert_equal(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def python(program, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=100,
+        check=False,
+    )
+
+
+PROGRAM = """
+import os, numpy as np, deltarule as dr
+from deltarule.engines import native
+network = dr.Network(20, [dr.Dense(64, "relu"), dr.Dense(1)])
+runner = dr.start(network, engine="native")
+X, Y = np.ones((64, 20), np.float32), np.ones((64, 1), np.float32)
+
+def train(runner, steps):
+    runner.train(X, Y, np.arange(32 * steps) % 64, 32, np.full(steps, 1e-6))
+"""
+
+
+@pytest.mark.parametrize("rules", [None, dr.Regularisation(l2=0.1, clip_norm=0.1, max_norm=2.0)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_number_of_threads_gives_the_same_bits(dtype, rules):
+    layers = [dr.Dense(150, "tanh", 0.2), dr.Dense(33, "relu"), dr.Dense(3, "softmax")]
+    network = dr.Network(70, layers, "categorical_cross_entropy")
+    rng = np.random.default_rng(1)
+    X, Y = rng.standard_normal((500, 70)).astype(dtype), rng.dirichlet(np.ones(3), 500)
+    Y, s = Y.astype(dtype), rng.uniform(0, 2, 500).astype(dtype)
+    order, found = rng.permutation(500), []
+    plan = {"optimizer": "adam", "regularisation": rules, "engine": "native", "dtype": dtype}
+    for threads in (1, 2, 3, 4):
+        runner = dr.start(network, **plan)
+        runner.n_threads = threads
+        costs = runner.train(X, Y, order, 67, np.full(8, 1e-2), s).costs
+        gradients, parameters = runner.gradients(X, Y), runner.parameters()
+        figures = [*costs, runner.cost(X, Y, s), runner.predict(X)]
+        found.append([*figures, *arrays_of(parameters), *arrays_of(gradients)])
+    for other in found[1:]:
+        assert_equal(found[0], other)
+
+
+def test_runners_of_two_python_threads_work_side_by_side():
+    X, Y = np.random.default_rng(0).standard_normal((2, 2000, 20)).astype(np.float32)
+    order, rates = np.arange(2000), np.full(63, 1e-3)
+    runners = [dr.start(SMALL, engine="native", seed=3) for _ in range(3)]
+
+    def epochs(runner):
+        for _ in range(5):
+            runner.train(X, Y[:, :1], order, 32, rates)
+
+    epochs(runners[0])
+    threads = [threading.Thread(target=epochs, args=(runner,)) for runner in runners[1:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    alone, *others = (arrays_of(runner.parameters()) for runner in runners)
+    for other in others:
+        assert_equal(alone, other)
+
+
+def test_a_runner_that_is_busy_refuses_a_second_call():
+    X, Y = np.ones((64, 20), np.float32), np.ones((64, 1), np.float32)
+    runner = dr.start(SMALL, engine="native")
+    order, rates = np.arange(32 * 20000) % 64, np.full(20000, 1e-6)
+    worker = threading.Thread(target=runner.train, args=(X, Y, order, 32, rates))
+    worker.start()
+    refused = 0
+    while worker.is_alive():
+        try:
+            runner.parameters()
+        except dr.SettingError:
+            refused += 1
+    worker.join()
+    assert refused > 0
+    runner.parameters()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_control_c_ends_an_epoch_within_a_second():
+    program = (
+        PROGRAM
+        + """
+order, rates = np.arange(32).repeat(2_000_000), np.full(2_000_000, 1e-6)
+print("ready", flush=True)
+try:
+    runner.train(X, Y, order, 32, rates)
+except KeyboardInterrupt:
+    finite = all(np.isfinite(W).all() for p in runner.parameters() for W in p.values())
+    print("stopped", 0 < runner.state().step < 2_000_000 and finite, flush=True)
+"""
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        begun = time.perf_counter()
+        assert process.stdout.readline() == "stopped True\n"
+        assert time.perf_counter() - begun < 1.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_training_goes_on_in_a_forked_child():
+    program = (
+        PROGRAM
+        + """
+runner.n_threads = 2
+train(runner, 4)
+child = os.fork()
+train(runner, 4)
+print(float(runner.parameters()[0]["W"].sum()), flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+    )
+    first, second = python(program).stdout.split()
+    assert first == second
+
+
+@pytest.mark.parametrize("isa", native.INSTRUCTION_SETS)
+def test_the_environment_chooses_an_instruction_set(isa):
+    if isa not in native.capabilities().available:
+        pytest.skip(f"no {isa} here")
+    program = (
+        PROGRAM
+        + """
+reference = dr.start(network, engine="reference")
+train(runner, 10), train(reference, 10)
+close = np.abs(runner.predict(X) - reference.predict(X)).max() < 1e-5
+print(native.capabilities().isa, runner.isa, close)
+"""
+    )
+    found = python(program, DELTARULE_ISA=isa)
+    assert found.stdout == f"{isa} {isa} True\n", found.stderr
+
+
+@pytest.mark.parametrize("name", ["DELTARULE_ISA", "DELTARULE_NUM_THREADS"])
+def test_an_unknown_value_in_the_environment_is_one_clear_error(name):
+    found = python(PROGRAM, **{name: "mmx"})
+    assert re.search(rf"SettingError: .*{name}.*'mmx'", found.stderr)
+
+
+def test_auto_prefers_the_compiled_engine_and_says_what_else_it_chose():
+    assert choose(Plan(SMALL)).name == "native"
+    cube = dr.Activation("cube", lambda Z: Z**3, lambda Z: 3 * Z**2)
+    chosen = choose(Plan(dr.Network(2, [dr.Dense(1, cube)])))
+    assert chosen.name == "reference"
+    assert "'cube'" in chosen.reason
+
+
+def test_rows_of_ones_own_are_refused_by_name_even_under_a_tables_name():
+    tanh, mse = dr.ACTIVATIONS("tanh"), dr.COSTS("mse")
+    own = dr.Activation("tanh", tanh.g, tanh.g_prime)
+    leaky = dr.Activation("leaky_relu(0.1)", tanh.g, tanh.g_prime, numbers=(0.1,))
+    cost = dr.Cost("mse", mse.loss, mse.dA)
+
+    class Mine(dr.SGD):
+        pass
+
+    for network, optimizer, name in [
+        (dr.Network(2, [dr.Dense(1, own)]), "sgd", "'tanh'"),
+        (dr.Network(2, [dr.Dense(1, leaky)]), "sgd", "leaky_relu"),
+        (dr.Network(2, [dr.Dense(1)], cost), "sgd", "'mse'"),
+        (dr.Network(2, [dr.Dense(1)]), Mine(), "Mine"),
+    ]:
+        with pytest.raises(dr.SettingError, match=name):
+            dr.start(network, optimizer=optimizer, engine="native")
+
+
+def test_without_the_core_the_choice_is_the_reference(monkeypatch):
+    def absent(isa):
+        raise ModuleNotFoundError(isa)
+
+    monkeypatch.setattr(native, "_module", absent)
+    assert choose(Plan(SMALL)).name == "reference"
+    with pytest.raises(dr.SettingError, match="compiled core is not installed"):
+        choose(Plan(SMALL), "native")
+
+
+@pytest.mark.parametrize(
+    ("header", "enumeration", "table"),
+    [
+        ("activations.hpp", "ActivationName", dr.ACTIVATIONS),
+        ("costs.hpp", "CostName", dr.COSTS),
+        ("optimizers.hpp", "OptimizerName", dr.OPTIMIZERS),
+    ],
+)
+def test_headers_hold_the_tables_rows_in_their_order(header, enumeration, table):
+    text = (HEADERS / header).read_text()
+    body = re.search(rf"enum class {enumeration} : int {{([^}}]*)}}", text)
+    assert re.findall(r"\w+", body[1]) == list(table)
