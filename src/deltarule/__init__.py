@@ -3,10 +3,12 @@
 from deltarule.activations import ACTIVATIONS, Activation, Interval
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
-from deltarule.engines.plan import Plan, Runner
+from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import (
     DataError,
     DeltaruleError,
+    DeviceError,
+    DeviceMemoryError,
     DivergenceError,
     FileError,
     MissingExtraError,
@@ -75,8 +77,11 @@ __all__ = [
     "DataError",
     "DeltaruleError",
     "Dense",
+    "DeviceError",
+    "DeviceMemoryError",
     "DivergenceError",
     "Ended",
+    "EngineOptions",
     "EpochEnded",
     "Exponential",
     "FileError",
