@@ -19,6 +19,7 @@ from deltarule.errors import (
 )
 from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
 from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.many import Many, train_many
 from deltarule.network import Dense, Network
 from deltarule.optimizers import (
     LBFGS,
@@ -90,6 +91,7 @@ __all__ = [
     "Interval",
     "InverseScaling",
     "Lion",
+    "Many",
     "MissingExtraError",
     "NAdam",
     "Network",
@@ -118,4 +120,5 @@ __all__ = [
     "__version__",
     "start",
     "train",
+    "train_many",
 ]

@@ -86,7 +86,8 @@ class Feed:
         if self._staying is not None and _same(self._staying[0], data):
             return True
         self._staying = None  # make room
-        return sum(a.nbytes for a in arrays) <= room(self._device)
+        fits: bool = sum(a.nbytes for a in arrays) <= room(self._device)
+        return fits
 
     def _kept(self, data: Data) -> Data:
         if self._staying is None:

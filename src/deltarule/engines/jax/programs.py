@@ -126,7 +126,7 @@ class Programs:
         }
         self.step = Program(self._step, self.device, donated=(1,))
         self.step_from = Program(self._step_from, self.device, donated=(1,))
-        self.predict = Program(self._predict, self.device)
+        self.predict = Program(self.predict_rows, self.device)
         self.losses = Program(self._losses, self.device)
         self.cost = Program(self._cost, self.device)
         self.gradients = Program(self._gradients, self.device)
@@ -147,7 +147,7 @@ class Programs:
 
         `spare` is memory for the results, of the shapes of `learned`, which stays as it is.
         """
-        capacity, batch = schedule.order.shape
+        capacity = len(schedule.order)
         ran = Ran(
             learned,
             jnp.zeros((capacity,), self.plan.dtype),
@@ -168,14 +168,15 @@ class Programs:
         carry = lax.while_loop(going_on, whole, (jnp.int32(0), jnp.bool_(True), ran))
         if tailed:
             carry = lax.cond(carry[1] & (schedule.tail > 0), short, lambda carry: carry, carry)
-        return carry[2]
+        found: Ran = carry[2]
+        return found
 
     def _nth(
         self, ran: Ran, i: Array, data: Data, schedule: Schedule, tail: Array | None
     ) -> tuple[Array, Ran]:
         """Step i of a run: whether its cost was finite, and what it leaves."""
         chosen = lax.dynamic_index_in_dim(schedule.order, i, keepdims=False)
-        X, Y, s = (None if a is None else _taken(a, chosen) for a in data)
+        X, Y, s = (None if a is None else taken(a, chosen) for a in data)
         if tail is not None:  # what pads the batch weighs nothing
             there = (jnp.arange(len(chosen)) < tail).astype(self.plan.dtype)
             s = there if s is None else s * there
@@ -246,7 +247,8 @@ class Programs:
 
     # ------------------------------------------------------------------------- the passes
 
-    def _predict(self, parameters: Parameters, X: Array) -> Array:
+    def predict_rows(self, parameters: Parameters, X: Array) -> Array:
+        """A[L] as rows, traced."""
         return rows(feed_forward(self.plan.network, parameters, columns(X))[-1].A)
 
     def _losses(self, parameters: Parameters, X: Array, Y: Array) -> Array:
@@ -265,7 +267,8 @@ class Programs:
         return gradients_of(self.plan, parameters, caches, delta, weight_of(A0, s))[0]
 
     def _jacobian(self, parameters: Parameters, X: Array) -> Array:
-        return input_jacobian(self.plan.network, parameters, columns(X))
+        found = input_jacobian(self.plan.network, parameters, columns(X))
+        return found.astype(self.plan.dtype)
 
 
 def _bound(run: Any, tailed: bool, statistics: bool) -> Any:
@@ -277,7 +280,7 @@ def _bound(run: Any, tailed: bool, statistics: bool) -> Any:
     return steps
 
 
-def _taken(array: Array, chosen: Array) -> Array:
+def taken(array: Array, chosen: Array) -> Array:
     """Rows by number; the numbers were checked before."""
     return array.at[chosen].get(mode="promise_in_bounds")
 

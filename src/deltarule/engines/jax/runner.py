@@ -199,14 +199,17 @@ class JaxRunner:
         check_batch(self.plan, X, Y, weights)
         with self._computing(len(X)):
             shapes = (X.shape, weights is None)
-            found = self._programs.gradients(shapes, self._learned.parameters, X, Y, weights)
-            return self._fetched(found)
+            found: Parameters = self._fetched(
+                self._programs.gradients(shapes, self._learned.parameters, X, Y, weights)
+            )
+            return found
 
     # ------------------------------------------------------------- what it has learned
 
     def parameters(self) -> Parameters:
         """A copy, as NumPy arrays."""
-        return self._fetched(self._learned.parameters)
+        parameters: Parameters = self._fetched(self._learned.parameters)
+        return parameters
 
     def set_parameters(self, parameters: Parameters) -> None:
         """Put parameters (back)."""
