@@ -1,4 +1,4 @@
-"""Training speed on the CPU, beside peers: ``python -m benchmarks.speed``.
+"""Training speed on the CPU, beside peers: ``python benchmarks/speed.py``.
 
 Every engine gathers a fresh permutation inside the timer; rounds alternate; figures are
 microseconds a step: the median over rounds, its quartiles, and the median over rounds of how
@@ -7,9 +7,9 @@ many times the baseline's the peer's time is.
 
 import argparse
 
-from benchmarks.peers import PEERS
-from benchmarks.rounds import machine, markdown, measured, summary, written
-from benchmarks.workloads import WORKLOADS
+from peers import PEERS
+from rounds import machine, markdown, measured, summary, written
+from workloads import WORKLOADS
 
 BASELINE = "deltarule jax"
 

@@ -11,12 +11,14 @@ import pytest
 import deltarule as dr
 from deltarule.activations import ACTIVATIONS
 from deltarule.engines import AUTO, choose
-from deltarule.engines.jax import device, feed
+from deltarule.engines.jax import device, feed, programs
+from deltarule.engines.jax import runner as runner_module
+from deltarule.engines.jax.orientation import over_turned, turned
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.engines.step import cost_of, masks_of, smoothed, weight_of
 from deltarule.network import feed_forward
 
-from .test_parity import arrays, assert_close, data_of, network_of, pairs
+from .test_parity import OPTIMIZERS_THAT_STEP, arrays, assert_close, data_of, network_of, pairs
 from .tolerances import STEP, error
 
 M = 11
@@ -136,6 +138,57 @@ def test_a_batch_without_weight_changes_nothing():
     assert runner.train(X, Y, np.arange(M), 4, np.ones(3), weights).costs.tolist() == [0, 0, 0]
     same(runner.parameters(), before)
     same(runner.state().optimizer, state.optimizer)
+
+
+@pytest.mark.parametrize("turn", range(13))
+def test_turned_or_upright_the_numbers_are_the_same(monkeypatch, turn):
+    """Every activation, over costs and optimizers, with every matrix held transposed."""
+    hidden, optimizer = list(ACTIVATIONS)[turn], list(OPTIMIZERS_THAT_STEP)[turn % 12]
+    cost, output = pairs()[5 * turn % len(pairs())]
+    network = network_of(hidden, cost, output, dropout=0.3 * (turn % 3 > 0))
+    X, Y, weights = data_of(network, weighted=turn % 2 > 0)
+    rules = dr.Regularisation(l1=0.01, clip_norm=1.0, max_norm=2.0)
+    settings = {"optimizer": OPTIMIZERS_THAT_STEP[optimizer], "regularisation": rules, "seed": turn}
+    ours = start(network, "reference", **settings)
+    monkeypatch.setattr(runner_module, "programs_of", programs.Programs)
+    monkeypatch.setattr(programs.Programs, "turns", lambda self, batch: True)
+    theirs = start(network, **settings)
+    args = (X, Y, np.arange(M), 4, np.full(3, 0.01), weights, True)
+    one, other = (runner.train(*args) for runner in (ours, theirs))
+    np.testing.assert_allclose(other.costs, one.costs, rtol=1e-10)
+    for a, b in zip(other.statistics, one.statistics, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    near(theirs.parameters(), ours.parameters())
+
+
+def test_any_function_can_be_turned():
+    """What has no rule of its own is done upright."""
+
+    def odd(A, v):
+        B = jnp.sort(jnp.cumsum(A, axis=0), axis=1) @ A.T + v[:, None]
+        C = jnp.stack([B, 2 * B]).reshape(-1, B.shape[1])[: B.shape[0] + 1]
+        return {"C": C, "most": B.argmax(axis=1), "scalar": jnp.linalg.norm(jax.nn.relu(C))}
+
+    rng = np.random.default_rng(0)
+    A, v = jnp.asarray(rng.standard_normal((3, 5))), jnp.asarray(rng.standard_normal(3))
+    expected, found = odd(A, v), over_turned(odd)(A.T, v)
+    for name, value in found.items():
+        np.testing.assert_allclose(turned(value), expected[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "turns"),
+    [
+        ((20, 64, 64, 1), 32, True),
+        ((28, 300, 300, 300, 300, 300, 1), 100, True),
+        ((784, 30, 10), 10, False),
+        ((784, 256, 128, 10), 128, False),
+        ((8, 64, 64, 4), 64, False),
+    ],
+)
+def test_which_steps_are_turned(sizes, batch, turns):
+    network = dr.Network(sizes[0], [dr.Dense(n) for n in sizes[1:]])
+    assert programs.Programs(Plan(network), EngineOptions()).turns(batch) == turns
 
 
 def test_step_and_step_from_are_the_references():

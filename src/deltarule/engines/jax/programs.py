@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from jax import lax
 from deltarule.arrays import Array, columns, rows
 from deltarule.engines.jax.device import Program, device_of
 from deltarule.engines.jax.mixed import mixed
+from deltarule.engines.jax.orientation import over_turned, turned
 from deltarule.engines.plan import EngineOptions, OptimizerState, Plan, Statistics
 from deltarule.engines.step import (
     Stepped,
@@ -147,9 +149,10 @@ class Programs:
 
         `spare` is memory for the results, of the shapes of `learned`, which stays as it is.
         """
-        capacity = len(schedule.order)
+        capacity, batch = schedule.order.shape
+        turns = self.turns(batch)
         ran = Ran(
-            learned,
+            turned(learned) if turns else learned,
             jnp.zeros((capacity,), self.plan.dtype),
             self._no_statistics(capacity) if statistics else None,
         )
@@ -169,7 +172,7 @@ class Programs:
         if tailed:
             carry = lax.cond(carry[1] & (schedule.tail > 0), short, lambda carry: carry, carry)
         found: Ran = carry[2]
-        return found
+        return found._replace(learned=turned(found.learned)) if turns else found
 
     def _nth(
         self, ran: Ran, i: Array, data: Data, schedule: Schedule, tail: Array | None
@@ -187,7 +190,11 @@ class Programs:
             schedule.seed,
         )
         stepped = self.stepped(
-            ran.learned, Data(X, Y, s), moment, statistics=ran.statistics is not None
+            ran.learned,
+            Data(X, Y, s),
+            moment,
+            statistics=ran.statistics is not None,
+            turns=self.turns(len(chosen)),
         )
         return jnp.isfinite(stepped.cost), Ran(
             Learned(stepped.parameters, stepped.state),
@@ -195,21 +202,43 @@ class Programs:
             jax.tree.map(lambda all_, own: all_.at[i].set(own), ran.statistics, stepped.statistics),
         )
 
+    def turns(self, batch: int) -> bool:
+        """Whether steps of so many examples are faster with every matrix turned.
+
+        XLA's CPU products are slow where both operands are read along their rows. Upright, that
+        is Eq. 11d, of every layer but the first; turned, it is Eq. 11b, of every layer. So it
+        pays where the first layer is a small part; and where the batch is narrow, for vectors
+        run along the batch upright, along the units turned. Measured by benchmarks/speed.py.
+        """
+        sizes = self.plan.network.sizes
+        products = [n * n_prev for n_prev, n in pairwise(sizes)]
+        inner, widest = sum(products[1:]), max(sizes[1:-1], default=0)
+        on_cpu = self.device.platform == "cpu"
+        return bool(on_cpu and 10 * inner > 7 * sum(products) and batch < widest)
+
     def stepped(
-        self, learned: Learned, batch: Data, moment: Moment, statistics: bool = False
+        self,
+        learned: Learned,
+        batch: Data,
+        moment: Moment,
+        statistics: bool = False,
+        turns: bool = False,
     ) -> Stepped:
-        """One step: :func:`~deltarule.engines.step.training_step`, traced."""
-        return training_step(
-            self.plan,
-            *learned,
-            columns(batch.X),
-            columns(batch.Y),
-            batch.weights,
-            moment.number,
-            moment.rate,
-            self._masks(moment, len(batch.X)),
-            statistics,
-        )
+        """One step: :func:`~deltarule.engines.step.training_step`, traced.
+
+        Where it `turns`, every matrix of `learned` and of what becomes of it is transposed.
+        """
+
+        def step(learned: Learned, A0: Array, Y: Array, s: Array | None, moment: Moment) -> Stepped:
+            masks = self._masks(moment, A0.shape[1])
+            return training_step(
+                self.plan, *learned, A0, Y, s, moment.number, moment.rate, masks, statistics
+            )
+
+        X, Y, s = batch
+        if turns:  # rows are columns turned
+            return over_turned(step)(learned, X, Y, s, moment)  # type: ignore[no-any-return]
+        return step(learned, columns(X), columns(Y), s, moment)
 
     def _masks(self, moment: Moment, m: int) -> Masks:
         positions = jnp.arange(m, dtype=jnp.uint32)
@@ -224,8 +253,10 @@ class Programs:
     def _step(
         self, learned: Learned, spare: Learned, batch: Data, moment: Moment
     ) -> tuple[Learned, Array]:
-        stepped = self.stepped(learned, batch, moment)
-        return Learned(stepped.parameters, stepped.state), stepped.cost
+        turns = self.turns(len(batch.X))
+        stepped = self.stepped(turned(learned) if turns else learned, batch, moment, turns=turns)
+        after = Learned(stepped.parameters, stepped.state)
+        return turned(after) if turns else after, stepped.cost
 
     def _step_from(
         self, learned: Learned, spare: Learned, X: Array, dA: Array, moment: Moment
