@@ -6,12 +6,15 @@ many times the baseline's the peer's time is.
 """
 
 import argparse
+from pathlib import Path
 
 from peers import PEERS
 from rounds import machine, markdown, measured, summary, written
+from sections import command, write_section
 from workloads import WORKLOADS
 
 BASELINE = "deltarule jax"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
 def main(arguments=None):
@@ -21,6 +24,7 @@ def main(arguments=None):
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", default="benchmarks/results/speed", help="of .json and .md")
+    parser.add_argument("--docs", action="store_true", help="the table into docs/performance.md")
     chosen = parser.parse_args(arguments)
 
     results = {}
@@ -40,8 +44,14 @@ def main(arguments=None):
             for name, own in found.items()
         )
         print(f"{letter}: {told}", flush=True)
-    written(chosen.out, {"machine": machine(), "results": results}, markdown(results, BASELINE))
+    about, table = machine(), markdown(results, BASELINE)
+    written(chosen.out, {"machine": about, "results": results}, table)
     print(f"written: {chosen.out}.json and .md")
+    if chosen.docs:
+        versions = ", ".join(f"{name} {number}" for name, number in about["packages"].items())
+        text = f"{table}\n`{command()}`: {about['cores']} cores, {about['processor']}; {versions}."
+        write_section(PAGE, "speed", text)
+        print(f"written: {PAGE}")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,14 @@ def near(one, other, steps=3):
     assert_close(arrays(one), arrays(other), "float64", steps=steps)
 
 
+@pytest.fixture
+def polished(monkeypatch):
+    """Programs compiled as users have them compiled: see conftest.py."""
+    options = device.compiler_options("cpu") | {"xla_backend_optimization_level": 3}
+    monkeypatch.setattr(device, "compiler_options", lambda *_: options)
+    monkeypatch.setattr(runner_module, "programs_of", programs.Programs)
+
+
 # ------------------------------------------------------------------- independent oracles
 
 
@@ -108,7 +116,7 @@ def test_masks_are_the_references_to_the_bit(seed):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("staying", [False, True])
-def test_short_batches_and_weights(staying, weighted):
+def test_short_batches_and_weights(polished, staying, weighted):
     """Padding shows nowhere, whether data stays on the device or is sent chunk by chunk."""
     network = network_of("tanh", "mse", "sigmoid", dropout=0.3)
     X, Y, weights = data_of(network, weighted)
@@ -240,6 +248,20 @@ def test_data_that_does_not_fit_is_sent_in_chunks(monkeypatch):
         dr.train(network_of(), X, Y, engine=engine, **settings) for engine in ("reference", "jax")
     )
     near(theirs.parameters, ours.parameters)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_200_steps_as_users_have_them_compiled(polished, dtype):
+    network = network_of("gelu", "categorical_cross_entropy", "softmax", dropout=0.3)
+    X, Y, _ = data_of(network)
+    own = X.astype(dtype), Y.astype(dtype)
+    settings = {"optimizer": "adam", "seed": 2}
+    ours = start(network, "reference", **settings)
+    theirs = start(network, dtype=dtype, **settings)
+    theirs.set_parameters(ours.parameters())
+    args = (np.tile(np.arange(M), 50)[:800], 4, np.full(200, 1e-3))
+    one, other = ours.train(X, Y, *args).costs, theirs.train(*own, *args).costs
+    assert abs(other - one).max() < {"float64": 1e-8, "float32": 1e-4}[dtype]
 
 
 # --------------------------------------------------------------------- runs, resumption

@@ -30,6 +30,12 @@ _CPU_OPTIONS = {
 }
 
 
+_CPU_OPTIONS_SMALL = {
+    # One thread: to wake another takes longer than such a product.
+    "xla_cpu_multi_thread_eigen": False,
+}
+
+
 def device_of(options: EngineOptions) -> Any:
     """The device that the options ask for.
 
@@ -99,12 +105,12 @@ def room(device: Any) -> int:
 
 
 @lru_cache
-def compiler_options(platform: str) -> dict[str, Any]:
-    """XLA's options for a platform: those of :data:`_CPU_OPTIONS` that this release knows."""
+def compiler_options(platform: str, small: bool = False) -> dict[str, Any]:
+    """XLA's options for a platform, and for programs of small steps: those it knows."""
     if platform != "cpu":
         return {}
     known = {}
-    for name, value in _CPU_OPTIONS.items():
+    for name, value in (_CPU_OPTIONS | (_CPU_OPTIONS_SMALL if small else {})).items():
         with suppress(jax.errors.JaxRuntimeError, ValueError):
             _nothing(platform, {name: value})
             known[name] = value
@@ -128,16 +134,22 @@ class Program:
     device : jax.Device
     donated : tuple of int
         Arguments whose memory the results may take.
+    small : bool
+        Whether its work is too little to share between threads.
     """
 
     def __init__(
-        self, function: Callable[..., Any], device: Any, donated: tuple[int, ...] = ()
+        self,
+        function: Callable[..., Any],
+        device: Any,
+        donated: tuple[int, ...] = (),
+        small: bool = False,
     ) -> None:
         self._jitted = jax.jit(
             function,
             donate_argnums=donated,
             keep_unused=bool(donated),  # an argument may be there for its memory alone
-            compiler_options=compiler_options(device.platform),
+            compiler_options=compiler_options(device.platform, small),
         )
 
         self._seen: set[Hashable] = set()

@@ -69,8 +69,9 @@ class Feed:
                 moved,
                 Schedule(
                     numbers.reshape(capacity, batch),
-                    (step + first + np.arange(capacity)).astype(self._dtype),
-                    _padded(rates.astype(self._dtype), capacity),
+                    np.stack(
+                        [step + first + np.arange(capacity), _padded(rates, capacity)], axis=1
+                    ).astype(self._dtype),
                     np.uint32((step + first) & 0xFFFFFFFF),
                     self._seed,
                     np.int32(len(rows) // batch),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import jax
@@ -40,6 +41,9 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
+
+_SMALL = 1_500_000
+"""Floating-point operations of a step that one core does sooner than two."""
 
 
 class Learned(NamedTuple):
@@ -90,7 +94,8 @@ class Schedule(NamedTuple):
     ----------
     order : int32 array, shape (capacity, batch)
         Row numbers; padded beyond `count` whole batches and `tail` examples.
-    numbers, rates : arrays of the plan's dtype, shape (capacity,)
+    numbers_and_rates : array of the plan's dtype, shape (capacity, 2)
+        As of a :class:`Moment`; in one array, for each read of one is a call in small programs.
     word : uint32 scalar
         Of the first step.
     seed : tuple of two uint32 scalars
@@ -98,8 +103,7 @@ class Schedule(NamedTuple):
     """
 
     order: Array
-    numbers: Array
-    rates: Array
+    numbers_and_rates: Array
     word: Array
     seed: tuple[Array, Array]
     count: Array
@@ -119,12 +123,11 @@ class Programs:
     def __init__(self, plan: Plan, options: EngineOptions) -> None:
         self.device = device_of(options)
         self.plan = mixed(plan) if options.mixed else plan
-        self.runs = {
-            (tailed, statistics): Program(
-                _bound(self._run, tailed, statistics), self.device, donated=(1,)
+        self._runs = {
+            (tailed, statistics, small): Program(
+                _bound(self._run, tailed, statistics), self.device, donated=(1,), small=small
             )
-            for tailed in (False, True)
-            for statistics in (False, True)
+            for tailed, statistics, small in product((False, True), repeat=3)
         }
         self.step = Program(self._step, self.device, donated=(1,))
         self.step_from = Program(self._step_from, self.device, donated=(1,))
@@ -135,6 +138,11 @@ class Programs:
         self.jacobian = Program(self._jacobian, self.device)
 
     # ------------------------------------------------------------------------ many steps
+
+    def run(self, batch: int, tailed: bool, statistics: bool) -> Program:
+        """The program of many steps of `batch` examples; `tailed` where a shorter one follows."""
+        products = sum(n * n_prev for n_prev, n in pairwise(self.plan.network.sizes))
+        return self._runs[tailed, statistics, 6 * batch * products < _SMALL]
 
     def _run(
         self,
@@ -158,7 +166,7 @@ class Programs:
         )
 
         def going_on(carry: tuple[Array, Array, Ran]) -> Array:
-            return (carry[0] < schedule.count) & carry[1]
+            return (carry[0] < schedule.count) & jnp.isfinite(carry[1])
 
         def whole(carry: tuple[Array, Array, Ran]) -> tuple[Array, Array, Ran]:
             i, _, ran = carry
@@ -168,27 +176,25 @@ class Programs:
             i, _, ran = carry
             return i + 1, *self._nth(ran, i, data, schedule, schedule.tail)
 
-        carry = lax.while_loop(going_on, whole, (jnp.int32(0), jnp.bool_(True), ran))
+        carry = lax.while_loop(going_on, whole, (jnp.int32(0), jnp.zeros((), self.plan.dtype), ran))
         if tailed:
-            carry = lax.cond(carry[1] & (schedule.tail > 0), short, lambda carry: carry, carry)
+            carry = lax.cond(
+                jnp.isfinite(carry[1]) & (schedule.tail > 0), short, lambda carry: carry, carry
+            )
         found: Ran = carry[2]
         return found._replace(learned=turned(found.learned)) if turns else found
 
     def _nth(
         self, ran: Ran, i: Array, data: Data, schedule: Schedule, tail: Array | None
     ) -> tuple[Array, Ran]:
-        """Step i of a run: whether its cost was finite, and what it leaves."""
+        """Step i of a run: its cost, and what it leaves."""
         chosen = lax.dynamic_index_in_dim(schedule.order, i, keepdims=False)
         X, Y, s = (None if a is None else taken(a, chosen) for a in data)
         if tail is not None:  # what pads the batch weighs nothing
             there = (jnp.arange(len(chosen)) < tail).astype(self.plan.dtype)
             s = there if s is None else s * there
-        moment = Moment(
-            schedule.word + i.astype(jnp.uint32),
-            lax.dynamic_index_in_dim(schedule.numbers, i, keepdims=False),
-            lax.dynamic_index_in_dim(schedule.rates, i, keepdims=False),
-            schedule.seed,
-        )
+        now = lax.dynamic_index_in_dim(schedule.numbers_and_rates, i, keepdims=False)
+        moment = Moment(schedule.word + i.astype(jnp.uint32), now[0], now[1], schedule.seed)
         stepped = self.stepped(
             ran.learned,
             Data(X, Y, s),
@@ -196,10 +202,11 @@ class Programs:
             statistics=ran.statistics is not None,
             turns=self.turns(len(chosen)),
         )
-        return jnp.isfinite(stepped.cost), Ran(
+        put = partial(lax.dynamic_update_index_in_dim, index=i, axis=0)
+        return stepped.cost, Ran(
             Learned(stepped.parameters, stepped.state),
-            ran.costs.at[i].set(stepped.cost),
-            jax.tree.map(lambda all_, own: all_.at[i].set(own), ran.statistics, stepped.statistics),
+            put(ran.costs, stepped.cost),
+            jax.tree.map(put, ran.statistics, stepped.statistics),
         )
 
     def turns(self, batch: int) -> bool:

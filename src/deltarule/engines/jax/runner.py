@@ -92,7 +92,7 @@ class JaxRunner:
             return Trained(np.zeros(0), None)
         rates = np.asarray(learning_rates)
         tailed = len(X) % batch_size > 0 or len(order) % batch_size > 0
-        run = self._programs.runs[tailed, statistics]
+        run = self._programs.run(batch_size, tailed, statistics)
         costs: list[np.ndarray] = []
         found: list[Statistics] = []
         with self._computing(batch_size):
