@@ -5,11 +5,12 @@ STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 CORE := native/CMakeLists.txt $(wildcard native/*.?pp native/*.inc native/kernels/*.hpp)
 
-.PHONY: help demo test check sanitize docs constraints clean
+.PHONY: help demo test parity check sanitize docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
+	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make docs    the documentation, into docs/_build/html"
@@ -28,6 +29,9 @@ demo: $(STAMPS)/all
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+parity: $(STAMPS)/test
+	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
 
 check: $(STAMPS)/check
 	$(BIN)/python docs/tables.py --check

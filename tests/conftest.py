@@ -1,6 +1,16 @@
-"""What all tests share: Hypothesis draws the same examples every time, whatever the machine."""
+"""What all tests share, on whatever machine: the same examples drawn, the same programs compiled.
+
+Compiled programs are neither looked for nor left in a user's folder.
+"""
+
+import os
 
 from hypothesis import settings
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+os.environ["DELTARULE_JAX_CACHE"] = ""
+# Hundreds of programs of a few steps each: most of the time XLA would be polishing them. Tests
+# that take the fixture `polished` have theirs compiled as users do.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")

@@ -8,11 +8,11 @@ import deltarule as dr
 PUBLIC = """
 ACTIVATIONS COSTS ENGINES INITIALISERS LBFGS OPTIMIZERS SCHEDULES SGD Activation AdaDelta AdaGrad
 Adam AdamW Adamax Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
-DivergenceError Ended EpochEnded Exponential FileError GradientDescent Initialiser Interval
-InverseScaling Lion MissingExtraError NAdam Network OneCycle Optimizer Pair Plan Progressed RMSprop
-ReduceOnPlateau Regularisation Result Runner ScaleRate Schedule SettingError ShapeError Started
-StepDecay StopTraining Stopping Training TypeMismatchError UnknownNameError Warmup __version__
-start train
+DeviceError DeviceMemoryError DivergenceError Ended EngineOptions EpochEnded Exponential FileError
+GradientDescent Initialiser Interval InverseScaling Lion Many MissingExtraError NAdam Network
+OneCycle Optimizer Pair Plan Progressed RMSprop ReduceOnPlateau Regularisation Result Runner
+ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping Training
+TypeMismatchError UnknownNameError Warmup __version__ start train train_many
 """
 
 

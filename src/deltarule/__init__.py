@@ -3,10 +3,12 @@
 from deltarule.activations import ACTIVATIONS, Activation, Interval
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
-from deltarule.engines.plan import Plan, Runner
+from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import (
     DataError,
     DeltaruleError,
+    DeviceError,
+    DeviceMemoryError,
     DivergenceError,
     FileError,
     MissingExtraError,
@@ -17,6 +19,7 @@ from deltarule.errors import (
 )
 from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
 from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.many import Many, train_many
 from deltarule.network import Dense, Network
 from deltarule.optimizers import (
     LBFGS,
@@ -75,8 +78,11 @@ __all__ = [
     "DataError",
     "DeltaruleError",
     "Dense",
+    "DeviceError",
+    "DeviceMemoryError",
     "DivergenceError",
     "Ended",
+    "EngineOptions",
     "EpochEnded",
     "Exponential",
     "FileError",
@@ -85,6 +91,7 @@ __all__ = [
     "Interval",
     "InverseScaling",
     "Lion",
+    "Many",
     "MissingExtraError",
     "NAdam",
     "Network",
@@ -113,4 +120,5 @@ __all__ = [
     "__version__",
     "start",
     "train",
+    "train_many",
 ]

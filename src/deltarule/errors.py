@@ -9,6 +9,8 @@
     ├── TypeMismatchError       TypeError        an array or object of the wrong type
     ├── DataError               ValueError       unusable data: NaN, no rows, a missing column
     ├── FileError               OSError          a file missing, foreign, truncated, unwritable
+    ├── DeviceError             RuntimeError     a device that is not there
+    │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
     └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
 
@@ -57,6 +59,14 @@ class DataError(DeltaruleError, ValueError):
 
 class FileError(DeltaruleError, OSError):
     """A file that is missing, empty, foreign, truncated or cannot be written."""
+
+
+class DeviceError(DeltaruleError, RuntimeError):
+    """A device that is asked for and not there."""
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device whose memory is too small for what was asked; the message says what to change."""
 
 
 class MissingExtraError(DeltaruleError, ImportError):

@@ -8,7 +8,7 @@ position in the batch, and unit.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from deltarule.arrays import Array, checked_number
 
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 _PARITY = 0x1BD11BDA
+
+Seed: TypeAlias = int | tuple[Array, Array]
+"""A seed, or its two halves as uint32 scalars, for programs that take it while they run."""
 
 SEED_LIMIT = 2**63 - 1
 """The largest seed: what every engine's 64-bit signed integer holds."""
@@ -30,6 +33,17 @@ def checked_seed(owner: str, seed: Any) -> None:
         With what was expected and got.
     """
     checked_number(owner, "seed", seed, low=0, high=SEED_LIMIT, whole=True)
+
+
+def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
+    """The high and the low half of a seed: what compiled programs take in its place.
+
+    Examples
+    --------
+    >>> seed_words(2**32 + 5)
+    (np.uint32(1), np.uint32(5))
+    """
+    return np.uint32(seed >> 32), np.uint32(seed & 0xFFFFFFFF)
 
 
 def threefry(xp: Any, k0: Array, k1: Array, c0: Array, c1: Array) -> tuple[Array, Array]:
@@ -69,7 +83,7 @@ def threefry(xp: Any, k0: Array, k1: Array, c0: Array, c1: Array) -> tuple[Array
 
 
 def random_words(
-    xp: Any, seed: int, step: Array, layer: int, units: int, positions: Array
+    xp: Any, seed: Seed, step: Array, layer: int, units: int, positions: Array
 ) -> Array:
     """A random uint32 for every unit and position of a layer in a step.
 
@@ -81,8 +95,8 @@ def random_words(
     ----------
     xp : module
         ``numpy`` or ``jax.numpy``.
-    seed : int
-        From 0 to ``2**63 - 1``.
+    seed : int or tuple of two uint32 scalars
+        From 0 to ``2**63 - 1``, or its halves, high and low (:func:`seed_words`).
     step : int or uint32 scalar
         The number of the step, from 0.
     layer : int
@@ -109,7 +123,8 @@ def random_words(
             value = np.uint32(value & 0xFFFFFFFF)
         return xp.asarray(value).astype(xp.uint32)[None]
 
-    key = threefry(xp, word(seed >> 32), word(seed), word(step), word(layer))
+    high, low = seed_words(seed) if isinstance(seed, int) else seed
+    key = threefry(xp, word(high), word(low), word(step), word(layer))
     pairs = xp.arange((units + 1) // 2, dtype=xp.uint32)
     even, odd = threefry(xp, *key, positions[None, :], pairs[:, None])
     return xp.stack((even, odd), axis=1).reshape(-1, positions.shape[0])[:units]
@@ -119,7 +134,7 @@ def dropout_mask(
     xp: Any,
     rate: float,
     dtype: Any,
-    seed: int,
+    seed: Seed,
     step: Array,
     layer: int,
     units: int,

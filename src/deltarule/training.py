@@ -23,7 +23,7 @@ from deltarule.arrays import (
     columns,
 )
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import Plan, Runner
+from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DivergenceError, SettingError, ShapeError, TypeMismatchError
 from deltarule.events import (
     Action,
@@ -60,7 +60,15 @@ class Examples(NamedTuple):
     def take(self, chosen: Array) -> Examples:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[chosen]
-        return Examples(self.X[chosen], self.Y[chosen], weights)
+        return Examples(self.X[chosen], self.Y[chosen], weights).frozen()
+
+    def frozen(self) -> Examples:
+        """Read-only views: a run's data stays as it is, and an engine may rely on it."""
+        views = [None if array is None else array.view() for array in self]
+        for view in views:
+            if view is not None:
+                view.flags.writeable = False
+        return Examples(*views)
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,6 +155,7 @@ class Training:
         metric: Metric | None = None,
         shuffle: bool = True,
         engine: str = "auto",
+        options: EngineOptions | None = None,
         dtype: Any = "float32",
         seed: int = 0,
         parameters: Parameters | None = None,
@@ -173,8 +182,8 @@ class Training:
         self.steps_per_epoch = -(-m // self.batch_size)
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
-        self.engine = choose(self.plan, engine)
-        self.runner = start_plan(self.plan, self.engine.name, parameters)
+        self.engine = choose(self.plan, engine, options)
+        self.runner = start_plan(self.plan, self.engine.name, parameters, options)
 
         self.history: list[EpochEnded] = []
         self.rate_scale = 1.0
@@ -434,6 +443,7 @@ def train(
     metric: Metric | None = None,
     shuffle: bool = True,
     engine: str = "auto",
+    options: EngineOptions | None = None,
     dtype: Any = "float32",
     seed: int = 0,
     parameters: Parameters | None = None,
@@ -470,6 +480,8 @@ def train(
         A new order every epoch.
     engine : str
         ``"auto"`` or the name of an engine.
+    options : EngineOptions, optional
+        The device, and how precisely it multiplies.
     dtype : dtype
         float32 or float64.
     seed : int
@@ -516,6 +528,7 @@ def train(
         metric=metric,
         shuffle=shuffle,
         engine=engine,
+        options=options,
         dtype=dtype,
         seed=seed,
         parameters=parameters,
@@ -542,7 +555,7 @@ def checked_examples(
     Y = np.ascontiguousarray(checked_targets(network, Y, dtype))
     if len(X) != len(Y):
         raise ShapeError(f"X has {len(X)} rows and Y {len(Y)}; expected as many.")
-    return Examples(X, Y, checked_weights(weights, len(X), dtype))
+    return Examples(X, Y, checked_weights(weights, len(X), dtype)).frozen()
 
 
 def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[int | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, NamedTuple
 
-from deltarule.engines.plan import Plan, Runner
+from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import SettingError
 from deltarule.network import Network, Parameters, checked_parameters
 from deltarule.optimizers import Optimizer
@@ -15,9 +15,17 @@ from deltarule.tables import Table
 ENGINES: Table[str] = Table(
     "engine",
     str,
-    {"native": "deltarule.engines.native", "reference": "deltarule.engines.reference"},
+    {
+        "native": "deltarule.engines.native",
+        "reference": "deltarule.engines.reference",
+        "jax": "deltarule.engines.jax",
+    },
 )
-"""Engines by name, the preferred ones first: modules with ``refusal(plan)`` and ``start``."""
+"""Engines by name: modules with ``refusal(plan, options)`` and ``start``."""
+
+AUTO = ("native", "reference")
+"""What ``"auto"`` chooses from, the preferred first. Not jax: to import it and to compile takes
+longer than many a whole run here, so it is for those who ask for it."""
 
 
 class Choice(NamedTuple):
@@ -34,7 +42,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(plan: Plan, engine: str = "auto") -> Choice:
+def choose(plan: Plan, engine: str = "auto", options: EngineOptions | None = None) -> Choice:
     """The engine for a plan: the one asked for, or with ``"auto"`` the first that covers it.
 
     Raises
@@ -50,15 +58,16 @@ def choose(plan: Plan, engine: str = "auto") -> Choice:
     >>> choose(Plan(Network(2, [Dense(1)])), "reference").name
     'reference'
     """
+    options = options or EngineOptions()
     if engine != "auto":
         ENGINES.entry(engine)
-        why_not = _module(engine).refusal(plan)
+        why_not = _module(engine).refusal(plan, options)
         if why_not is not None:
             raise SettingError(f"engine {engine!r} cannot run this plan: {why_not}")
         return Choice(engine, "asked for")
     refusals: list[str] = []
-    for name in ENGINES:
-        why_not = _module(name).refusal(plan)
+    for name in AUTO:
+        why_not = _module(name).refusal(plan, options)
         if why_not is None:
             return Choice(name, "; ".join(refusals) or "covers the plan")
         refusals.append(f"{name} cannot: {why_not}")
@@ -71,6 +80,7 @@ def start(
     optimizer: Optimizer | str = "sgd",
     regularisation: Regularisation | None = None,
     engine: str = "auto",
+    options: EngineOptions | None = None,
     dtype: Any = "float32",
     seed: int = 0,
     parameters: Parameters | None = None,
@@ -84,6 +94,8 @@ def start(
     regularisation : Regularisation, optional
     engine : str
         ``"auto"`` or the name of an engine.
+    options : EngineOptions, optional
+        The device, and how precisely it multiplies.
     dtype : dtype
         float32 or float64: what every array passed to the runner must be.
     seed : int
@@ -108,16 +120,21 @@ def start(
     (1, 2, 3)
     """
     plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
-    return start_plan(plan, choose(plan, engine).name, parameters)
+    return start_plan(plan, choose(plan, engine, options).name, parameters, options)
 
 
-def start_plan(plan: Plan, engine: str, parameters: Parameters | None = None) -> Runner:
+def start_plan(
+    plan: Plan,
+    engine: str,
+    parameters: Parameters | None = None,
+    options: EngineOptions | None = None,
+) -> Runner:
     """A runner for a plan on an engine, from given or initial parameters."""
     if parameters is None:
         parameters = plan.network.initial_parameters(plan.seed, plan.dtype)
     else:
         parameters = checked_parameters(plan.network, parameters, plan.dtype)
-    runner: Runner = _module(engine).start(plan, parameters)
+    runner: Runner = _module(engine).start(plan, parameters, options or EngineOptions())
     return runner
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array, checked_number
 from deltarule.costs import COSTS
-from deltarule.engines.plan import Plan, RunnerState, Statistics, Trained
+from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Statistics, Trained
 from deltarule.errors import SettingError, ShapeError, TypeMismatchError
 from deltarule.network import Dense, Parameters
 from deltarule.optimizers import OPTIMIZERS
@@ -60,13 +60,10 @@ def capabilities() -> Capabilities:
     return Capabilities(core.isa, _available(), core.vector_bytes)
 
 
-def refusal(plan: Plan, options: Any = None) -> str | None:
-    """Why this engine cannot run a plan: a missing core, or a row of one's own, by name.
-
-    `options` are those of engines with a choice of device; this one computes on the CPU.
-    """
-    if options is not None and options.beyond_cpu is not None:
-        return str(options.beyond_cpu)
+def refusal(plan: Plan, options: EngineOptions) -> str | None:
+    """Why this engine cannot run a plan: a missing core, or a row of one's own, by name."""
+    if options.beyond_cpu is not None:
+        return options.beyond_cpu
     missing = _missing()
     if missing is not None:
         return missing
@@ -254,8 +251,8 @@ class NativeRunner:
             self.plan.optimizer_row.update(None, None, (), None, None)
 
 
-def start(plan: Plan, parameters: Parameters, options: Any = None) -> NativeRunner:
-    """A runner of this engine; `options` are as in :func:`refusal`."""
+def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> NativeRunner:
+    """A runner of this engine, on the CPU."""
     return NativeRunner(plan, parameters)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from deltarule.arrays import Array, checked_dtype
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, ShapeError, TypeMismatchError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer, State
 from deltarule.regularisation import Regularisation
@@ -85,6 +85,72 @@ class Plan:
                     f"{type(self.optimizer).__name__} minimises the cost of all the data and does "
                     f"not go with {name}. Leave it out, or choose an optimizer that steps."
                 )
+
+
+DEVICES = ("auto", "cpu", "gpu", "tpu")
+PRECISIONS = ("highest", "high", "default")
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How and where an engine computes; what it computes is the plan's.
+
+    Parameters
+    ----------
+    device : str
+        ``"cpu"``, ``"gpu"``, ``"tpu"``, with a number where there are several (``"gpu:1"``); or
+        ``"auto"``, the engine's own choice. Devices other than the CPU need ``engine="jax"``.
+    precision : str
+        How accelerators multiply float32 matrices: ``"highest"`` in float32, ``"high"`` and
+        ``"default"`` faster and coarser, in the hardware's formats (TensorFloat-32, bfloat16).
+    mixed : bool
+        Whether both passes run in bfloat16, with float32 parameters, updates and costs.
+
+    Raises
+    ------
+    SettingError
+        For a device or precision that does not exist.
+
+    Examples
+    --------
+    >>> EngineOptions(device="gpu:1").kind, EngineOptions(device="gpu:1").number
+    ('gpu', 1)
+    """
+
+    device: str = "auto"
+    precision: str = "highest"
+    mixed: bool = False
+
+    def __post_init__(self) -> None:
+        kind, colon, number = str(self.device).partition(":")
+        if kind not in DEVICES or bool(colon) != number.isdecimal() or (colon and kind == "auto"):
+            raise SettingError(
+                f"device must be one of {', '.join(DEVICES)}, with a number where there are "
+                f"several ('gpu:1'); got {self.device!r}."
+            )
+        if self.precision not in PRECISIONS:
+            raise SettingError(
+                f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}."
+            )
+
+    @property
+    def kind(self) -> str:
+        """The device without its number."""
+        return self.device.partition(":")[0]
+
+    @property
+    def number(self) -> int:
+        """Which of the devices of its kind, from 0."""
+        return int(self.device.partition(":")[2] or 0)
+
+    @property
+    def beyond_cpu(self) -> str | None:
+        """Why an engine that computes on the CPU, in the plan's dtype, cannot heed them."""
+        if self.kind not in ("auto", "cpu"):
+            return f"it computes on the CPU, not on device {self.device!r}; engine 'jax' can"
+        if self.mixed or self.precision != "highest":
+            return "it computes in the plan's dtype throughout; engine 'jax' can do otherwise"
+        return None
 
 
 class Statistics(NamedTuple):
@@ -195,3 +261,50 @@ class Runner(Protocol):
 
     def set_state(self, state: RunnerState) -> None:
         """Put a state back: training goes on as if it had not been interrupted."""
+
+
+def check_batch(
+    plan: Plan,
+    X: Array,
+    Y: Array | None = None,
+    weights: Array | None = None,
+    *,
+    name: str = "Y",
+) -> None:
+    """Refuse arrays of the wrong shape or dtype: all that a runner checks.
+
+    Raises
+    ------
+    TypeMismatchError, ShapeError
+        With what was expected and got; `name` is what `Y` is called.
+    """
+    network = plan.network
+    rows = len(X) if np.ndim(X) else 0
+    expected: list[tuple[str, Array, tuple[int, ...]]] = [("X", X, (rows, network.inputs))]
+    if Y is not None:
+        expected.append((name, Y, (rows, network.outputs)))
+    if weights is not None:
+        expected.append(("weights", weights, (rows,)))
+    for label, array, shape in expected:
+        if not isinstance(array, np.ndarray) or array.dtype != plan.dtype:
+            got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise TypeMismatchError(f"{label}: expected an array of {plan.dtype}, got {got}.")
+        if array.shape != shape or len(array) == 0:
+            raise ShapeError(f"{label}: expected shape {shape}, got {array.shape}.")
+
+
+def check_order(order: Array, rows: int, batch_size: int, learning_rates: Array) -> None:
+    """Refuse an order that names rows there are not, or rates that are not one a batch.
+
+    Raises
+    ------
+    ShapeError
+        With what was expected and got.
+    """
+    batches = -(-len(order) // batch_size)
+    if len(learning_rates) != batches:
+        raise ShapeError(
+            f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
+        )
+    if len(order) and not (order.min() >= 0 and order.max() < rows):
+        raise ShapeError(f"order: expected row numbers 0 to {rows - 1}.")

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array, columns, rows
-from deltarule.engines.plan import Plan, RunnerState, Statistics, Trained
+from deltarule.engines.plan import (
+    EngineOptions,
+    Plan,
+    RunnerState,
+    Statistics,
+    Trained,
+    check_batch,
+    check_order,
+)
 from deltarule.engines.step import (
     cost_of,
     gradients_of,
@@ -18,7 +26,6 @@ from deltarule.engines.step import (
     updated,
     weight_of,
 )
-from deltarule.errors import ShapeError, TypeMismatchError
 from deltarule.network import (
     Masks,
     Parameters,
@@ -32,9 +39,9 @@ from deltarule.network import (
 _QUIET = {"over": "ignore", "under": "ignore", "divide": "ignore", "invalid": "ignore"}
 
 
-def refusal(plan: Plan) -> str | None:
-    """Why this engine cannot run a plan: it can run every plan."""
-    return None
+def refusal(plan: Plan, options: EngineOptions) -> str | None:
+    """Why this engine cannot run a plan: it can run every plan, on the CPU."""
+    return options.beyond_cpu
 
 
 class ReferenceRunner:
@@ -74,14 +81,8 @@ class ReferenceRunner:
         statistics: bool = False,
     ) -> Trained:
         """One step for every `batch_size` entries of `order`."""
-        self._check(X, Y, weights)
-        batches = -(-len(order) // batch_size)
-        if len(learning_rates) != batches:
-            raise ShapeError(
-                f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
-            )
-        if len(order) and not (order.min() >= 0 and order.max() < len(X)):
-            raise ShapeError(f"order: expected row numbers 0 to {len(X) - 1}.")
+        check_batch(self.plan, X, Y, weights)
+        check_order(order, len(X), batch_size, learning_rates)
         costs, found = [], []
         for batch, rate in enumerate(learning_rates):
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
@@ -97,12 +98,12 @@ class ReferenceRunner:
 
     def step(self, X: Array, Y: Array, weights: Array | None = None) -> float:
         """One update from a batch, at the schedule's rate; returns the cost before it."""
-        self._check(X, Y, weights)
+        check_batch(self.plan, X, Y, weights)
         return self._update(X, Y, weights, self._scheduled_rate(), False)[0]
 
     def step_from(self, X: Array, dA: Array) -> None:
         """One update from the caller's own ∂(summed loss)/∂A[L]."""
-        self._check(X, dA, None, name="dA")
+        check_batch(self.plan, X, dA, name="dA")
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             network, A0, masks = self.plan.network, columns(X), self._masks(len(X))
             caches = feed_forward(network, self._parameters, A0, masks)
@@ -120,19 +121,19 @@ class ReferenceRunner:
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
-        self._check(X, None, None)
+        check_batch(self.plan, X)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             caches = feed_forward(self.plan.network, self._parameters, columns(X))
         return np.ascontiguousarray(rows(caches[-1].A))
 
     def predict_into(self, X: Array, out: Array) -> None:
         """The same, written into `out`."""
-        self._check(X, out, None, name="out")
+        check_batch(self.plan, X, out, name="out")
         out[...] = self.predict(X)
 
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
-        self._check(X, None, None)
+        check_batch(self.plan, X)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             return input_jacobian(self.plan.network, self._parameters, columns(X))
 
@@ -140,7 +141,7 @@ class ReferenceRunner:
         self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
     ) -> float:
         """The cost without dropout."""
-        self._check(X, Y, weights)
+        check_batch(self.plan, X, Y, weights)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             A0, targets, m = columns(X), columns(Y), weight_of(columns(X), weights)
             output = feed_forward(self.plan.network, self._parameters, A0)[-1]
@@ -152,7 +153,7 @@ class ReferenceRunner:
 
     def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:
         """The derivatives of the penalised cost by every parameter."""
-        self._check(X, Y, weights)
+        check_batch(self.plan, X, Y, weights)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             A0, network = columns(X), self.plan.network
             caches = feed_forward(network, self._parameters, A0)
@@ -209,24 +210,8 @@ class ReferenceRunner:
     def _scheduled_rate(self) -> float:
         return float(self.plan.optimizer_row.schedule(self._step))
 
-    def _check(self, X: Array, Y: Array | None, weights: Array | None, name: str = "Y") -> None:
-        network = self.plan.network
-        expected: list[tuple[str, Array, tuple[int, ...]]] = [("X", X, (len(X), network.inputs))]
-        if Y is not None:
-            expected.append((name, Y, (len(X), network.outputs)))
-        if weights is not None:
-            expected.append(("weights", weights, (len(X),)))
-        for label, array, shape in expected:
-            if not isinstance(array, np.ndarray) or array.dtype != self.plan.dtype:
-                got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-                raise TypeMismatchError(
-                    f"{label}: expected an array of {self.plan.dtype}, got {got}."
-                )
-            if array.shape != shape or len(array) == 0:
-                raise ShapeError(f"{label}: expected shape {shape}, got {array.shape}.")
 
-
-def start(plan: Plan, parameters: Parameters) -> ReferenceRunner:
+def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> ReferenceRunner:
     """A runner of this engine."""
     return ReferenceRunner(plan, parameters)
 

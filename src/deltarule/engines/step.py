@@ -21,7 +21,7 @@ from deltarule.network import (
     output_loss,
 )
 from deltarule.optimizers import State
-from deltarule.rng import dropout_mask
+from deltarule.rng import Seed, dropout_mask
 
 
 class Stepped(NamedTuple):
@@ -40,11 +40,14 @@ def initial_state(plan: Plan, parameters: Parameters) -> OptimizerState:
     )
 
 
-def masks_of(plan: Plan, xp: Any, step: Array, positions: Array) -> Masks:
-    """The dropout masks of a step, by layer; `positions` count within the global batch."""
-    sizes = plan.network.sizes
+def masks_of(plan: Plan, xp: Any, step: Array, positions: Array, seed: Seed | None = None) -> Masks:
+    """The dropout masks of a step, by layer; `positions` count within the global batch.
+
+    `seed` is the plan's unless given: a compiled program takes it while it runs.
+    """
+    sizes, seed = plan.network.sizes, plan.seed if seed is None else seed
     return {
-        layer: dropout_mask(xp, share, plan.dtype, plan.seed, step, layer, sizes[layer], positions)
+        layer: dropout_mask(xp, share, plan.dtype, seed, step, layer, sizes[layer], positions)
         for layer, share in plan.network.dropout.items()
     }
 

@@ -1,0 +1,256 @@
+"""Many networks of one shape, trained at once by one compiled program (engine jax).
+
+Members of an ensemble, folds of a cross validation, learning rates to compare: each member is
+what :func:`~deltarule.training.train` makes of its seed, rate and rows, and costs far less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.arrays import Array, checked_dtype, checked_matrix, checked_number
+from deltarule.engines import choose
+from deltarule.engines.plan import EngineOptions, Plan
+from deltarule.errors import SettingError, ShapeError
+from deltarule.network import Network, Parameters
+from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.regularisation import Regularisation
+from deltarule.rng import checked_seed, generator
+from deltarule.training import Examples, checked_examples
+
+if TYPE_CHECKING:
+    from deltarule.engines.jax.many import ManyRunner
+
+
+@dataclass(frozen=True, repr=False)
+class Many:
+    """Trained networks.
+
+    Attributes
+    ----------
+    network : Network
+        What they all are.
+    stacked : Parameters
+        Of all members, with a leading axis: ``stacked[0]["W"]`` is ``(members, n, n_prev)``.
+    costs : float64 array, shape (members, epochs)
+        Each epoch's cost; NaN from where a member diverged.
+    diverged : bool array, shape (members,)
+        Members whose cost stopped being finite: their parameters are those of before.
+    """
+
+    network: Network
+    stacked: Parameters
+    costs: np.ndarray
+    diverged: np.ndarray
+    _runner: ManyRunner = field(compare=False)
+
+    def __len__(self) -> int:
+        return len(self.costs)
+
+    def member(self, k: int) -> Parameters:
+        """One member's parameters."""
+        return tuple({name: W[k].copy() for name, W in layer.items()} for layer in self.stacked)
+
+    def predict(self, X: Any) -> Array:
+        """A[L] as rows of every member, ``(members, m, n[L])``, from rows ``(m, n[0])``."""
+        width, dtype = self.network.inputs, self._runner.plan.dtype
+        return self._runner.predict(checked_matrix("X", X, width=width, dtype=dtype))
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.network.sizes))
+        best = np.nanmin(self.costs[:, -1]) if not self.diverged.all() else np.nan
+        return (
+            f"Many({len(self)} of {sizes}, {self.costs.shape[1]} epochs, least cost {best:.6g}, "
+            f"{int(self.diverged.sum())} diverged)"
+        )
+
+
+def train_many(
+    network: Network,
+    X: Any,
+    Y: Any,
+    *,
+    seeds: int | Sequence[int] = 0,
+    learning_rates: Sequence[Any] | None = None,
+    rows: Sequence[Any] | None = None,
+    parameters: Sequence[Parameters] | None = None,
+    optimizer: Optimizer | str = "adam",
+    epochs: int = 100,
+    batch_size: int | None = 32,
+    weights: Any = None,
+    regularisation: Regularisation | None = None,
+    shuffle: bool = True,
+    options: EngineOptions | None = None,
+    dtype: Any = "float32",
+) -> Many:
+    """Train many networks of one shape at once.
+
+    What has one entry a member says how many there are; the rest they share.
+
+    Parameters
+    ----------
+    network : Network
+    X, Y : array_like, shapes (m, n[0]) and (m, n[L])
+        As :func:`~deltarule.training.train` takes them; or one such table a member, stacked:
+        ``(members, m, n[0])`` and ``(members, m, n[L])``.
+    seeds : int or sequence of int
+        Of initial parameters, order and dropout.
+    learning_rates : sequence, optional
+        Numbers or schedules, in place of the optimizer's.
+    rows : sequence of int arrays, optional
+        The rows that each member learns from: folds, bootstrap samples.
+    parameters : sequence of Parameters, optional
+        To begin from, in place of the initialisers'.
+    optimizer : str or Optimizer
+    epochs : int
+    batch_size : int or None
+        None for all of a member's rows at once.
+    weights : array_like, shape (m,), optional
+        Of the examples, or ``(members, m)`` where data is stacked.
+    regularisation : Regularisation, optional
+    shuffle : bool
+    options : EngineOptions, optional
+        The device, and how precisely it multiplies.
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    Many
+
+    Raises
+    ------
+    SettingError
+        Where numbers of members disagree, or the optimizer does not step.
+    ShapeError, TypeMismatchError, DataError
+        As :func:`~deltarule.training.train`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> X = np.linspace(-1, 1, 50)[:, None]
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> rates = [1e-3, 1e-2, 1e-1]
+    >>> many = dr.train_many(network, X, 2 * X, learning_rates=rates, optimizer="sgd", epochs=9)
+    >>> many.stacked[0]["W"].shape, int(many.costs[:, -1].argmin())
+    ((3, 1, 1), 2)
+    """
+    dtype, options = checked_dtype(dtype), options or EngineOptions()
+    checked_number("train_many", "epochs", epochs, low=1, whole=True)
+    if batch_size is not None:
+        checked_number("train_many", "batch_size", batch_size, low=1, whole=True)
+    row = OPTIMIZERS(optimizer)
+    if row.full_batch:
+        raise SettingError(
+            f"train_many: {type(row).__name__} drives one network; choose an optimizer that steps."
+        )
+    stacked = np.ndim(X) == 3
+    members = _members(
+        {
+            "seeds": seeds if isinstance(seeds, Sequence) else None,
+            "learning_rates": learning_rates,
+            "rows": rows,
+            "parameters": parameters,
+            "X": X if stacked else None,
+        }
+    )
+    own_seeds = list(seeds) if isinstance(seeds, Sequence) else [seeds] * members
+    for seed in own_seeds:
+        checked_seed("train_many", seed)
+    data = _checked(network, X, Y, weights, dtype, members if stacked else None)
+    m = data.X.shape[-2]
+    own_rows = [_checked_rows(own, m) for own in rows] if rows else [np.arange(m)] * members
+
+    least = min(map(len, own_rows))
+    if batch_size is None and any(len(own) != least for own in own_rows):
+        raise SettingError("train_many: batch_size=None needs as many rows of every member.")
+    batch = least if batch_size is None else min(batch_size, max(map(len, own_rows)))
+    steps = [-(-len(own) // batch) for own in own_rows]
+    rates = [row.learning_rate] * members if learning_rates is None else learning_rates
+    schedules = [
+        replace(row, learning_rate=rate).bound(count * epochs).schedule
+        for rate, count in zip(rates, steps, strict=True)
+    ]
+    plan = Plan(network, row, regularisation or Regularisation(), dtype)
+    choose(plan, "jax", options)
+    from deltarule.engines.jax.many import ManyRunner
+    from deltarule.engines.jax.programs import Data
+
+    starts = parameters or [network.initial_parameters(seed, dtype) for seed in own_seeds]
+    runner = ManyRunner(plan, starts, own_seeds, options)
+    placed = runner.placed(Data(*data))
+    costs = np.empty((members, epochs))
+    for epoch in range(epochs):
+        orders = [
+            _order(own, seed, epoch + 1, shuffle and len(own) > batch)
+            for own, seed in zip(own_rows, own_seeds, strict=True)
+        ]
+        own_rates = [
+            schedule(epoch * count + np.arange(count))
+            for schedule, count in zip(schedules, steps, strict=True)
+        ]
+        found = runner.train(placed, orders, batch, own_rates, epoch)
+        for k, order in enumerate(orders):
+            costs[k, epoch] = _epoch_cost(found[k, : steps[k]], order, data, k, batch)
+    return Many(network, runner.parameters(), costs, runner.diverged, runner)
+
+
+def _members(given: dict[str, Any]) -> int:
+    """How many members there are, by whatever has one entry for each."""
+    counts = {name: len(values) for name, values in given.items() if values is not None}
+    if not counts:
+        raise SettingError(
+            "train_many: nothing tells the members apart; expected a sequence of seeds, "
+            "learning_rates, rows or parameters, or stacked data."
+        )
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        told = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise SettingError(f"train_many: expected one number of members throughout; got {told}.")
+    return next(iter(counts.values()))
+
+
+def _checked(
+    network: Network, X: Any, Y: Any, weights: Any, dtype: np.dtype[Any], members: int | None
+) -> Examples:
+    if members is None:
+        return checked_examples(network, X, Y, weights, dtype)
+    if np.ndim(Y) < 2 or len(Y) != members or (weights is not None and len(weights) != members):
+        raise ShapeError(f"train_many: expected X, Y and weights of {members} members each.")
+    own = [
+        checked_examples(network, X[k], Y[k], None if weights is None else weights[k], dtype)
+        for k in range(members)
+    ]
+    stacks = (None if arrays[0] is None else np.stack(arrays) for arrays in zip(*own, strict=True))
+    return Examples(*stacks)
+
+
+def _checked_rows(rows: Any, m: int) -> np.ndarray:
+    checked: np.ndarray = np.asarray(rows)
+    if checked.ndim != 1 or len(checked) == 0 or checked.dtype.kind not in "iu":
+        raise ShapeError("train_many: rows: expected a vector of row numbers for each member.")
+    if checked.min() < 0 or checked.max() >= m:
+        raise ShapeError(f"train_many: rows: expected row numbers 0 to {m - 1}.")
+    return checked
+
+
+def _order(rows: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
+    """The order of a member's rows in an epoch: that of a run of its own."""
+    if not shuffle:
+        return rows
+    shuffled: np.ndarray = rows[generator(seed, "order", epoch).permutation(len(rows))]
+    return shuffled
+
+
+def _epoch_cost(costs: np.ndarray, order: np.ndarray, data: Examples, k: int, batch: int) -> float:
+    """The mean of a member's batches' costs, by the weight of each."""
+    weights = np.ones(len(order))
+    if data.weights is not None:
+        own = data.weights if data.weights.ndim == 1 else data.weights[k]
+        weights = own[order].astype(np.float64)
+    share = np.add.reduceat(weights, np.arange(len(costs)) * batch)
+    return float(np.average(costs, weights=share)) if share.any() else 0.0

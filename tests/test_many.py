@@ -1,0 +1,104 @@
+"""Many networks at once: each member is what a run of its own makes of it."""
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+
+from .test_parity import arrays, data_of, network_of
+from .tolerances import error
+
+M = 11
+NETWORK = network_of("tanh", "mse", "sigmoid", dropout=0.3)
+SETTINGS = {"epochs": 3, "batch_size": 4, "dtype": "float64"}
+
+
+def assert_member(many, k, single):
+    for a, b in zip(arrays(many.member(k)), arrays(single.parameters), strict=True):
+        assert error(a, b) < 1e-9
+    np.testing.assert_allclose(many.costs[k], [e.cost for e in single.history], rtol=1e-9)
+
+
+def single(X, Y, **settings):
+    return dr.train(NETWORK, X, Y, engine="reference", **(SETTINGS | settings))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_members_of_an_ensemble(weighted):
+    X, Y, weights = data_of(NETWORK, weighted)
+    many = dr.train_many(NETWORK, X, Y, seeds=[3, 2**40, 5], weights=weights, **SETTINGS)
+    assert len(many) == 3
+    for k, seed in enumerate((3, 2**40, 5)):
+        one = single(X, Y, seed=seed, weights=weights)
+        assert_member(many, k, one)
+        own = one.runner.predict(X)
+        np.testing.assert_allclose(many.predict(X)[k], own, rtol=1e-9)
+    assert repr(many).startswith("Many(3 of 5-7-6-3, 3 epochs")
+
+
+def test_learning_rates_and_schedules():
+    X, Y, _ = data_of(NETWORK)
+    rates = [0.0, 1e-2, "cosine(0.1)"]
+    many = dr.train_many(NETWORK, X, Y, learning_rates=rates, optimizer="nadam", **SETTINGS)
+    for k, rate in enumerate(rates):
+        assert_member(many, k, single(X, Y, optimizer=dr.NAdam(rate)))
+
+
+def test_folds_of_different_lengths():
+    X, Y, _ = data_of(NETWORK)
+    rows = [np.arange(M)[np.arange(M) % 3 != k] for k in range(3)] + [np.arange(3)]
+    many = dr.train_many(NETWORK, X, Y, rows=rows, seeds=1, **SETTINGS)
+    for k, own in enumerate(rows):
+        assert_member(many, k, single(X[own], Y[own], seed=1))
+
+
+def test_data_of_ones_own():
+    X, Y, weights = data_of(NETWORK, weighted=True)
+    Xs, Ys, ws = np.stack([X, -X]), np.stack([Y, Y**2]), np.stack([weights, weights + 1])
+    many = dr.train_many(NETWORK, Xs, Ys, weights=ws, **SETTINGS)
+    for k in range(2):
+        assert_member(many, k, single(Xs[k], Ys[k], weights=ws[k]))
+
+
+def test_all_at_once_and_parameters_given():
+    X, Y, _ = data_of(NETWORK)
+    starts = [NETWORK.initial_parameters(seed, "float64") for seed in (1, 2)]
+    settings = {"batch_size": None, "optimizer": dr.SGD(0.1)}
+    many = dr.train_many(NETWORK, X, Y, parameters=starts, **(SETTINGS | settings))
+    for k, own in enumerate(starts):
+        assert_member(many, k, single(X, Y, parameters=own, **settings))
+
+
+def test_one_member_that_diverges_leaves_the_others_alone():
+    X, Y, _ = data_of(NETWORK)
+    network = dr.Network(5, [dr.Dense(4), dr.Dense(3)])
+    rates = [1e-2, 1e200]
+    settings = SETTINGS | {"optimizer": "gradient_descent"}
+    many = dr.train_many(network, X, Y, learning_rates=rates, **settings)
+    assert many.diverged.tolist() == [False, True]
+    assert np.isfinite(many.costs[0]).all()
+    assert np.isnan(many.costs[1, -1])
+    assert all(np.isfinite(W).all() for W in arrays(many.member(1)))
+    one = dr.train(
+        network, X, Y, engine="reference", **(settings | {"optimizer": dr.GradientDescent(1e-2)})
+    )
+    assert_member(many, 0, one)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "nothing tells the members apart"),
+        ({"seeds": [1, 2], "learning_rates": [0.1]}, "got seeds: 2, learning_rates: 1"),
+        ({"seeds": []}, "expected one number of members"),
+        ({"seeds": [0, -1]}, "seed must be"),
+        ({"seeds": [0, 1], "optimizer": "lbfgs"}, "LBFGS drives one network"),
+        ({"rows": [[0, 99]]}, "expected row numbers 0 to 10"),
+        ({"rows": [[0.5]]}, "expected a vector of row numbers"),
+        ({"rows": [[0], [1, 2]], "batch_size": None}, "needs as many rows of every member"),
+    ],
+)
+def test_bad_input(settings, message):
+    X, Y, _ = data_of(NETWORK)
+    with pytest.raises(dr.DeltaruleError, match=message):
+        dr.train_many(NETWORK, X, Y, **settings)
