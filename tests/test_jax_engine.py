@@ -259,7 +259,7 @@ def test_200_steps_as_users_have_them_compiled(polished, dtype):
     ours = start(network, "reference", **settings)
     theirs = start(network, dtype=dtype, **settings)
     theirs.set_parameters(ours.parameters())
-    args = (np.tile(np.arange(M), 50)[:800], 4, np.full(200, 1e-3))
+    args = (np.tile(np.arange(M), 73)[:800], 4, np.full(200, 1e-3))
     one, other = ours.train(X, Y, *args).costs, theirs.train(*own, *args).costs
     assert abs(other - one).max() < {"float64": 1e-8, "float32": 1e-4}[dtype]
 
