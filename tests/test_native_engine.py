@@ -249,3 +249,22 @@ def test_lbfgs_drives_this_engine_and_does_not_step():
     runner = dr.start(network, optimizer="lbfgs", dtype="float64", engine="native")
     with pytest.raises(dr.SettingError, match="LBFGS"):
         runner.step(X, Y)
+
+
+def test_a_new_row_in_the_middle_of_a_table_runs_elsewhere_and_moves_no_other(monkeypatch):
+    """The core's numbers are its own: they do not follow a table that grows."""
+    square = dr.Activation("square", lambda Z: Z * Z, lambda Z: 2.0 * Z)
+    entries = dr.ACTIVATIONS.entries
+    grown = {"identity": entries["identity"], "square": square} | entries
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+
+    def cost(activation, engine):
+        network = dr.Network(2, [dr.Dense(3, activation), dr.Dense(1)])
+        return dr.start(network, engine=engine, dtype="float64").cost(x, y)
+
+    monkeypatch.setattr(dr.ACTIVATIONS, "entries", grown)
+    with pytest.raises(dr.SettingError, match="'square' of layer 1 is a row of your own"):
+        cost("square", "native")
+    assert cost("square", "auto") == cost("square", "reference")
+    for name in ("tanh", "exp", "softmax"):
+        assert cost(name, "native") == pytest.approx(cost(name, "reference"), rel=1e-12)

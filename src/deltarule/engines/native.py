@@ -22,6 +22,21 @@ from deltarule.tables import Table
 INSTRUCTION_SETS = ("avx2", "baseline")
 """What kernels are compiled for, the fastest first."""
 
+# The rows that are compiled in, in the order of the headers of the same names. A row that a table
+# has beside them runs on the other engines.
+_ACTIVATIONS = (
+    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
+    *("silu", "mish", "softmax", "exp"),
+)
+_COSTS = (
+    *("mse", "mae", "binary_cross_entropy", "categorical_cross_entropy", "half_squared_error"),
+    *("huber", "quantile", "poisson", "focal", "binary_focal"),
+)
+_OPTIMIZERS = (
+    *("gradient_descent", "sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax"),
+    *("nadam", "lion", "lbfgs"),
+)
+
 _PARAMETER, _DERIVATIVE = -1, -2  # which array of a layer; 0 and 1 are the optimizer's slots
 
 
@@ -71,11 +86,11 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
     for l, layer in enumerate(network.layers, 1):
         if type(layer) is not Dense:
             return f"layer {l} is of a kind it does not know, {type(layer).__name__}"
-        if _numbered(ACTIVATIONS, layer.g) is None:
+        if _numbered(ACTIVATIONS, _ACTIVATIONS, layer.g) is None:
             return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
-    if _numbered(COSTS, network.cost_row) is None:
+    if _numbered(COSTS, _COSTS, network.cost_row) is None:
         return f"cost {network.cost_row.name!r} is a row of your own, in Python"
-    if type(plan.optimizer) not in OPTIMIZERS.entries.values():
+    if _optimizer_number(plan) is None:
         return f"optimizer {type(plan.optimizer).__name__!r} is a class of your own, in Python"
     return None
 
@@ -275,16 +290,25 @@ def threads_wanted() -> int:
 # ------------------------------------------------------------------- a plan in plain numbers
 
 
-def _numbered(table: Table[Any], row: Any) -> tuple[int, float] | None:
-    """A table's row as its place in the table and its number; None for a row of one's own."""
+def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int, float] | None:
+    """A row as its place in the core and its number; None for one that is not compiled in."""
     base = row.name.partition("(")[0]
-    entry = table.entries.get(base)
-    if entry is None:
+    if base not in known:
         return None
+    entry = table.entries[base]
     made = entry if isinstance(entry, table.row_type) else entry(*row.numbers)
     if made is not row:
         return None
-    return list(table.entries).index(base), float(row.numbers[0]) if row.numbers else 0.0
+    return known.index(base), float(row.numbers[0]) if row.numbers else 0.0
+
+
+def _optimizer_number(plan: Plan) -> int | None:
+    """The optimizer's place in the core; None for a class that is not compiled in."""
+    for place, name in enumerate(_OPTIMIZERS):
+        entry: Any = OPTIMIZERS.entries[name]
+        if entry is type(plan.optimizer):
+            return place
+    return None
 
 
 def _dropout(share: float) -> tuple[int, float] | None:
@@ -295,10 +319,10 @@ def _dropout(share: float) -> tuple[int, float] | None:
 
 def _spelt(plan: Plan) -> dict[str, Any]:
     network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
-    cost, cost_number = _numbered(COSTS, network.cost_row)  # type: ignore[misc]
+    cost, cost_number = _numbered(COSTS, _COSTS, network.cost_row)  # type: ignore[misc]
     layers = []
     for layer in network.layers:
-        activation, number = _numbered(ACTIVATIONS, layer.g)  # type: ignore[misc]
+        activation, number = _numbered(ACTIVATIONS, _ACTIVATIONS, layer.g)  # type: ignore[misc]
         layers.append(
             {
                 "units": layer.units,
@@ -317,7 +341,7 @@ def _spelt(plan: Plan) -> dict[str, Any]:
         "layers": layers,
         "cost": cost,
         "cost_number": cost_number,
-        "optimizer": list(OPTIMIZERS.entries.values()).index(type(optimizer)),
+        "optimizer": _optimizer_number(plan),
         **{name: float(getattr(optimizer, name, 0.0)) for name in settings},
         "nesterov": bool(getattr(optimizer, "nesterov", False)),
         "epsilon_inside": bool(getattr(optimizer, "epsilon_inside", False)),
