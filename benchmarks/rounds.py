@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+_REST = 0.25  # seconds: threads that the last run left spinning go to sleep
+
 
 def measured(runs, rounds):
     """Seconds of each round of each run, the runs taking turns; the first round warms up.
@@ -26,9 +28,10 @@ def measured(runs, rounds):
     for run, _ in runs.values():
         run()
     seconds = {name: [] for name in runs}
-    for turn in range(rounds):
-        names = list(runs)
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+    rng = np.random.default_rng(0)
+    for _ in range(rounds):
+        for name in rng.permutation(list(runs)):  # none always follows the same other
+            time.sleep(_REST)
             run, steps = runs[name]
             begun = time.perf_counter()
             run()
