@@ -6,10 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
+from deltarule.engines import native
 
 from .tolerances import STEP, error
 
-STEPPING = [name for name in dr.OPTIMIZERS if name != "lbfgs"]
+STEPPING = [name for name in native.OPTIMIZER_ROWS if name != "lbfgs"]
 
 
 def arrays_of(parameters):
@@ -63,7 +64,7 @@ def check_parity(network, optimizer="sgd", rules=None, m=7, weighted=False):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("activation", list(dr.ACTIVATIONS))
+@pytest.mark.parametrize("activation", native.ACTIVATION_ROWS)
 def test_every_activation_agrees(activation, dropout):
     layers = [dr.Dense(19, activation, dropout), dr.Dense(7, activation, dropout / 3), dr.Dense(3)]
     check_parity(dr.Network(5, layers, input_dropout=dropout / 2), "adam")
@@ -71,8 +72,8 @@ def test_every_activation_agrees(activation, dropout):
 
 PAIRS = [
     (cost, activation)
-    for cost in dr.COSTS
-    for activation in dr.ACTIVATIONS
+    for cost in native.COST_ROWS
+    for activation in native.ACTIVATION_ROWS
     if dr.ACTIVATIONS(activation).range in dr.COSTS(cost).outputs
 ]
 

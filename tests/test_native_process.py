@@ -215,9 +215,9 @@ def test_without_the_core_the_choice_is_the_reference(monkeypatch):
 @pytest.mark.parametrize(
     ("header", "enumeration", "table"),
     [
-        ("activations.hpp", "ActivationName", dr.ACTIVATIONS),
-        ("costs.hpp", "CostName", dr.COSTS),
-        ("optimizers.hpp", "OptimizerName", dr.OPTIMIZERS),
+        ("activations.hpp", "ActivationName", native.ACTIVATION_ROWS),
+        ("costs.hpp", "CostName", native.COST_ROWS),
+        ("optimizers.hpp", "OptimizerName", native.OPTIMIZER_ROWS),
     ],
 )
 def test_headers_hold_the_tables_rows_in_their_order(header, enumeration, table):

@@ -24,15 +24,15 @@ INSTRUCTION_SETS = ("avx2", "baseline")
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
-_ACTIVATIONS = (
+ACTIVATION_ROWS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
     *("silu", "mish", "softmax", "exp"),
 )
-_COSTS = (
+COST_ROWS = (
     *("mse", "mae", "binary_cross_entropy", "categorical_cross_entropy", "half_squared_error"),
     *("huber", "quantile", "poisson", "focal", "binary_focal"),
 )
-_OPTIMIZERS = (
+OPTIMIZER_ROWS = (
     *("gradient_descent", "sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax"),
     *("nadam", "lion", "lbfgs"),
 )
@@ -86,9 +86,9 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
     for l, layer in enumerate(network.layers, 1):
         if type(layer) is not Dense:
             return f"layer {l} is of a kind it does not know, {type(layer).__name__}"
-        if _numbered(ACTIVATIONS, _ACTIVATIONS, layer.g) is None:
+        if _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g) is None:
             return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
-    if _numbered(COSTS, _COSTS, network.cost_row) is None:
+    if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
         return f"cost {network.cost_row.name!r} is a row of your own, in Python"
     if _optimizer_number(plan) is None:
         return f"optimizer {type(plan.optimizer).__name__!r} is a class of your own, in Python"
@@ -304,7 +304,7 @@ def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int,
 
 def _optimizer_number(plan: Plan) -> int | None:
     """The optimizer's place in the core; None for a class that is not compiled in."""
-    for place, name in enumerate(_OPTIMIZERS):
+    for place, name in enumerate(OPTIMIZER_ROWS):
         entry: Any = OPTIMIZERS.entries[name]
         if entry is type(plan.optimizer):
             return place
@@ -319,10 +319,10 @@ def _dropout(share: float) -> tuple[int, float] | None:
 
 def _spelt(plan: Plan) -> dict[str, Any]:
     network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
-    cost, cost_number = _numbered(COSTS, _COSTS, network.cost_row)  # type: ignore[misc]
+    cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
     layers = []
     for layer in network.layers:
-        activation, number = _numbered(ACTIVATIONS, _ACTIVATIONS, layer.g)  # type: ignore[misc]
+        activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
         layers.append(
             {
                 "units": layer.units,
