@@ -19,8 +19,9 @@ from deltarule.errors import (
 )
 from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
 from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.layers import Dense
 from deltarule.many import Many, train_many
-from deltarule.network import Dense, Network
+from deltarule.network import Network
 from deltarule.optimizers import (
     LBFGS,
     OPTIMIZERS,

@@ -36,6 +36,7 @@ from deltarule.events import (
     Started,
     StopTraining,
 )
+from deltarule.layers import Batch
 from deltarule.network import Network, Parameters, checked_targets, feed_forward
 from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
@@ -565,7 +566,7 @@ def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[
             if not np.isfinite(values).all():
                 return l, name
     with np.errstate(all="ignore"):
-        caches = feed_forward(network, parameters, columns(X))
+        caches = feed_forward(network, parameters, columns(X), batch=Batch())
     for l, cache in enumerate(caches, 1):
         for name in ("Z", "A"):
             if not np.isfinite(getattr(cache, name)).all():
