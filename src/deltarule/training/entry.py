@@ -68,7 +68,7 @@ def train(
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
-        The device, and how precisely it multiplies.
+        The device, how precisely it multiplies, how many threads it uses.
     dtype : dtype
         float32 or float64.
     seed : int
