@@ -12,12 +12,6 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-<<<<<<< HEAD
-from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Statistics, Trained
-from deltarule.errors import SettingError, ShapeError, TypeMismatchError
-from deltarule.layers import KINDS
-from deltarule.network import Parameters
-=======
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
@@ -28,8 +22,8 @@ from deltarule.engines.plan import (
     checked_threads,
 )
 from deltarule.errors import SettingError, TypeMismatchError
-from deltarule.network import Dense, Parameters
->>>>>>> w5
+from deltarule.layers import KINDS
+from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
 from deltarule.tables import Table

@@ -316,6 +316,8 @@ class Training:
         if not np.isfinite(cost):
             self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
         return self._ended(epoch, epoch, cost, 1.0, None)
+
+
 def _joined(found: list[Any]) -> Any:
     """Statistics of several chunks as one."""
     return type(found[0])(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
