@@ -17,7 +17,6 @@ import numpy as np
 from deltarule.arrays import (
     Array,
     checked_dtype,
-    checked_matrix,
     checked_number,
     checked_weights,
     columns,
@@ -41,6 +40,7 @@ from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.schedules import Schedule, Warmup
+from deltarule.sparse import CompressedRows, checked_rows, gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
 
 Metric: TypeAlias = Callable[[Array, Array], float]
@@ -51,24 +51,24 @@ _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler
 
 
 class Examples(NamedTuple):
-    """Checked data: ``X`` ``(m, n[0])``, ``Y`` ``(m, n[L])``, ``weights`` ``(m,)`` or None."""
+    """Checked data: ``X`` ``(m, n[0])``, ``Y`` ``(m, n[L])``, ``weights`` ``(m,)`` or None.
 
-    X: Array
+    ``X`` is an array or :class:`~deltarule.sparse.CompressedRows`.
+    """
+
+    X: Array | CompressedRows
     Y: Array
     weights: Array | None
 
     def take(self, chosen: Array) -> Examples:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[chosen]
-        return Examples(self.X[chosen], self.Y[chosen], weights).frozen()
+        X = self.X.take(chosen) if isinstance(self.X, CompressedRows) else self.X[chosen]
+        return Examples(X, self.Y[chosen], weights).frozen()
 
     def frozen(self) -> Examples:
         """Read-only views: a run's data stays as it is, and an engine may rely on it."""
-        views = [None if array is None else array.view() for array in self]
-        for view in views:
-            if view is not None:
-                view.flags.writeable = False
-        return Examples(*views)
+        return Examples(*(_frozen(array) for array in self))
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,9 +119,7 @@ class Result:
             As :func:`~deltarule.arrays.checked_matrix`.
         """
         dtype = self.runner.plan.dtype
-        return self.runner.predict(
-            np.ascontiguousarray(checked_matrix("X", X, width=self.network.inputs, dtype=dtype))
-        )
+        return self.runner.predict(checked_rows("X", X, width=self.network.inputs, dtype=dtype))
 
     def __repr__(self) -> str:
         last = self.history[-1]
@@ -365,7 +363,9 @@ class Training:
 
     def _raise_diverged(self, epoch: int, failed: int, batch: Array, rate: float) -> None:
         step = (epoch - 1) * self.steps_per_epoch + failed + 1
-        layer, quantity = first_infinite(self.network, self.runner.parameters(), self.data.X[batch])
+        layer, quantity = first_infinite(
+            self.network, self.runner.parameters(), gathered(self.data.X, batch)
+        )
         where = "the cost" if layer is None else f"{quantity} of layer {layer}"
         raise DivergenceError(
             f"training diverged at step {step} (epoch {epoch}): {where} is not finite. Lower the "
@@ -455,8 +455,8 @@ def train(
     Parameters
     ----------
     network : Network
-    X : array_like, shape (m, n[0])
-        Examples as rows.
+    X : array_like or sparse CSR matrix, shape (m, n[0])
+        Examples as rows. A sparse matrix is made dense a batch at a time.
     Y : array_like, shape (m, n[L]), or (m,) for one output
         Targets. For categorical cross entropy also class labels 0 to n[L]−1, shape ``(m,)``.
     optimizer : str or Optimizer
@@ -544,14 +544,14 @@ def train(
 def checked_examples(
     network: Network, X: Any, Y: Any, weights: Any, dtype: np.dtype[Any]
 ) -> Examples:
-    """A caller's data, checked against a network, C-ordered; copied only where need be.
+    """A caller's data, checked against a network, C-ordered or CSR; copied only where need be.
 
     Raises
     ------
     ShapeError, TypeMismatchError, DataError
         With what was expected and got.
     """
-    X = np.ascontiguousarray(checked_matrix("X", X, width=network.inputs, dtype=dtype))
+    X = checked_rows("X", X, width=network.inputs, dtype=dtype)
     Y = np.ascontiguousarray(checked_targets(network, Y, dtype))
     if len(X) != len(Y):
         raise ShapeError(f"X has {len(X)} rows and Y {len(Y)}; expected as many.")
@@ -597,6 +597,18 @@ def _split(
         )
     shuffled = generator(seed, "split").permutation(m)
     return data.take(np.sort(shuffled[held:])), data.take(np.sort(shuffled[:held]))
+
+
+def _frozen(values: Any) -> Any:
+    """A read-only view."""
+    if isinstance(values, CompressedRows):
+        data, indices, indptr = map(_frozen, (values.data, values.indices, values.indptr))
+        return CompressedRows(data, indices, indptr, values.shape)
+    if values is None:
+        return None
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def _flattened(parameters: Parameters) -> np.ndarray:
