@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include <atomic>
+#include <functional>
 #include <optional>
 
 #include "arrays.hpp"
@@ -68,7 +69,8 @@ template <class T> class Bound {
 
   double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
@@ -81,7 +83,8 @@ template <class T> class Bound {
 
   void step_from(nb::handle X, nb::handle dA, double rate, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), d(dA, "dA");
+    Examples<T> x(X, "X");
+    View<T> d(dA, "dA");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, d, nb::none(), s);
     job.dA = d.rows();
@@ -95,7 +98,8 @@ template <class T> class Bound {
                     nb::handle rates, nb::handle weights, nb::handle costs, nb::handle statistics,
                     std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
@@ -125,6 +129,7 @@ template <class T> class Bound {
     {
       const nb::gil_scoped_release release;
       runner_.train(job, threads, [&] {
+        if (stopping_) return true;
         const nb::gil_scoped_acquire acquire;
         return raised = PyErr_CheckSignals() != 0;
       });
@@ -135,8 +140,9 @@ template <class T> class Bound {
 
   void predict_into(nb::handle X, nb::handle out, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), to(out, "out", true);
-    x.expect({x.length(), inputs_});
+    Examples<T> x(X, "X");
+    View<T> to(out, "out", true);
+    x.expect(inputs_);
     to.expect({x.length(), outputs_});
     run(runner_.work(x.length(), false),
         [&] { runner_.predict(x.rows(), to.writable(), threads); });
@@ -144,8 +150,9 @@ template <class T> class Bound {
 
   void jacobian_into(nb::handle X, nb::handle out) {
     const Use use(*this);
-    View<T> x(X, "X"), to(out, "out", true);
-    x.expect({x.length(), inputs_});
+    Examples<T> x(X, "X");
+    View<T> to(out, "out", true);
+    x.expect(inputs_);
     to.expect({x.length(), outputs_, inputs_});
     to.expect_contiguous();
     run(runner_.work(x.length(), false) * double(outputs_ + 1),
@@ -154,7 +161,8 @@ template <class T> class Bound {
 
   double cost(nb::handle X, nb::handle Y, nb::handle weights, bool penalised, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     const Job<T> job = job_of(x, y, weights, s);
     double found = 0;
@@ -165,7 +173,8 @@ template <class T> class Bound {
 
   void gradients(nb::handle X, nb::handle Y, nb::handle weights, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
@@ -186,6 +195,9 @@ template <class T> class Bound {
     from.expect({units(which, l), bias ? 1 : inputs_of(l)});
     runner_.set(static_cast<Array>(which), l, bias, from.rows());
   }
+
+  // From another Python thread: a `train` that runs, and any later one, ends after a whole step.
+  void stop() { stopping_ = true; }
 
   std::uint64_t steps() const { return runner_.step(); }
   void set_steps(std::uint64_t steps) { runner_.set_step(steps); }
@@ -208,8 +220,8 @@ template <class T> class Bound {
     Bound& owner_;
   };
 
-  Job<T> job_of(View<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
-    x.expect({x.length(), inputs_});
+  Job<T> job_of(Examples<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
+    x.expect(inputs_);
     y.expect({x.length(), outputs_});
     Job<T> job;
     if (!weights.is_none()) {
@@ -247,7 +259,7 @@ template <class T> class Bound {
 
   Runner<T> runner_;
   std::size_t inputs_ = 0, outputs_ = 0;
-  std::atomic<bool> busy_{false};
+  std::atomic<bool> busy_{false}, stopping_{false};
 };
 
 template <class T> void bind(nb::module_& m, const char* name) {
@@ -264,6 +276,7 @@ template <class T> void bind(nb::module_& m, const char* name) {
       .def("gradients", &B::gradients, "X"_a, "Y"_a, "weights"_a.none(), "threads"_a)
       .def("get", &B::get)
       .def("set", &B::set)
+      .def("stop", &B::stop)
       .def_prop_rw("steps", &B::steps, &B::set_steps);
 }
 

@@ -26,6 +26,7 @@ from deltarule.layers import KINDS
 from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
+from deltarule.sparse import readable
 from deltarule.tables import Table
 
 INSTRUCTION_SETS = ("avx2", "baseline")
@@ -161,7 +162,7 @@ class NativeRunner:
     ) -> Trained:
         """One step for every `batch_size` entries of `order`, in one call without the GIL.
 
-        X and Y may have any strides and are not copied.
+        X and Y may have any strides and are not copied. A sparse X is made dense a batch at a time.
         """
         self._refuse_full_batch()
         layers = len(self.plan.network.layers)
@@ -195,6 +196,7 @@ class NativeRunner:
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        X = X if isinstance(X, np.ndarray) else readable(X)
         out = np.empty((len(X), self.plan.network.outputs), self.plan.dtype)
         self._core.predict_into(X, out, self.n_threads)
         return out
@@ -206,6 +208,7 @@ class NativeRunner:
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
         network = self.plan.network
+        X = X if isinstance(X, np.ndarray) else readable(X)
         out = np.empty((len(X), network.outputs, network.inputs), self.plan.dtype)
         self._core.jacobian_into(X, out)
         return out

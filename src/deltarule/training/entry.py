@@ -42,8 +42,8 @@ def train(
     Parameters
     ----------
     network : Network
-    X : array_like, shape (m, n[0])
-        Examples as rows.
+    X : array_like or sparse CSR matrix, shape (m, n[0])
+        Examples as rows. A sparse matrix is made dense a batch at a time.
     Y : array_like, shape (m, n[L]), or (m,) for one output
         Targets. For categorical cross entropy also class labels 0 to n[L]−1, shape ``(m,)``.
     optimizer : str or Optimizer

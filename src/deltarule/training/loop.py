@@ -33,6 +33,7 @@ from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.schedules import Schedule, Warmup
+from deltarule.sparse import gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
 from deltarule.training.divergence import first_infinite
 from deltarule.training.examples import checked_examples, split_examples
@@ -278,7 +279,9 @@ class Training:
 
     def _raise_diverged(self, epoch: int, failed: int, batch: Array, rate: float) -> None:
         step = (epoch - 1) * self.steps_per_epoch + failed + 1
-        layer, quantity = first_infinite(self.network, self.runner.parameters(), self.data.X[batch])
+        layer, quantity = first_infinite(
+            self.network, self.runner.parameters(), gathered(self.data.X, batch)
+        )
         where = "the cost" if layer is None else f"{quantity} of layer {layer}"
         raise DivergenceError(
             f"training diverged at step {step} (epoch {epoch}): {where} is not finite. Lower the "

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from deltarule.arrays import Array, checked_matrix
+from deltarule.arrays import Array
 from deltarule.engines.plan import Runner
 from deltarule.events import EpochEnded
 from deltarule.network import Network, Parameters
+from deltarule.sparse import checked_rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,9 +60,7 @@ class Result:
             As :func:`~deltarule.arrays.checked_matrix`.
         """
         dtype = self.runner.plan.dtype
-        return self.runner.predict(
-            np.ascontiguousarray(checked_matrix("X", X, width=self.network.inputs, dtype=dtype))
-        )
+        return self.runner.predict(checked_rows("X", X, width=self.network.inputs, dtype=dtype))
 
     def __repr__(self) -> str:
         last = self.history[-1]
