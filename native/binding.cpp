@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "arrays.hpp"
+#include "machine.hpp"
 #include "math_check.hpp"
 #include "runner.hpp"
 #include "step.hpp"
@@ -287,14 +288,6 @@ template <class T> void math(const std::string& name, nb::handle values, nb::han
   from.expect_contiguous(), to.expect_contiguous();
   if (!apply_math<T>(name, from.data(), to.data(), from.length()))
     raise("UnknownNameError", "no function " + name + ".");
-}
-
-// Whether this machine has an instruction set.
-bool supports(const std::string& isa) {
-#if defined(__x86_64__) || defined(_M_X64)
-  if (isa == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-  return isa == "baseline";
 }
 
 }  // namespace deltarule

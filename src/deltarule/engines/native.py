@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,8 +30,9 @@ from deltarule.schedules import Constant
 from deltarule.sparse import readable
 from deltarule.tables import Table
 
-INSTRUCTION_SETS = ("avx2", "baseline")
-"""What kernels are compiled for, the fastest first."""
+INSTRUCTION_SETS = ("avx2", "neon", "baseline")
+"""What kernels are compiled for, the fastest first: ``avx2`` and ``baseline`` on x86-64, ``neon``
+on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
@@ -390,14 +392,12 @@ def _whole_numbers(order: Array) -> Array:
 
 
 def _missing() -> str | None:
-    try:
-        _module("baseline")
-    except ModuleNotFoundError:
-        return (
-            "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
-            "C++17 compiler, or use engine='reference'"
-        )
-    return None
+    if _built():
+        return None
+    return (
+        "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
+        "C++17 compiler, or use engine='reference'"
+    )
 
 
 @lru_cache(maxsize=4)
@@ -415,10 +415,20 @@ def _core(wanted: str) -> Any:
     return _module(wanted or available[0])
 
 
+@cache
+def _built() -> tuple[str, ...]:
+    """The instruction sets this installation has modules for; any machine can run the last."""
+    return tuple(isa for isa in INSTRUCTION_SETS if find_spec(_module_name(isa)) is not None)
+
+
 def _available() -> tuple[str, ...]:
-    supports = _module("baseline").supports
-    return tuple(isa for isa in INSTRUCTION_SETS if supports(isa))
+    built = _built()
+    return tuple(isa for isa in built if _module(built[-1]).supports(isa))
 
 
 def _module(isa: str) -> Any:
-    return importlib.import_module(f"deltarule.engines._core_{isa}")
+    return import_module(_module_name(isa))
+
+
+def _module_name(isa: str) -> str:
+    return f"deltarule.engines._core_{isa}"
