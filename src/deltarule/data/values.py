@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deltarule.data.detection import MISSING
+from deltarule.data.parallel import at_once
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -46,15 +47,18 @@ def tidied(
     """
     polars = require("polars", "table", "reading tables")
     markers = [*MISSING, *missing]
-    columns = []
-    for column in frame.iter_columns():
+
+    def tidy(column: pl.Series) -> pl.Series:
         if column.dtype == polars.String:
-            columns.append(_tidied(column, markers, decimal_comma))
-        elif column.dtype.is_float() and column.is_nan().any():
-            columns.append(column.fill_nan(None))
-        elif column.dtype in (polars.Int128, polars.UInt128):
-            columns.append(column.cast(polars.Float64))
-    return frame.with_columns(columns)
+            return _tidied(column, markers, decimal_comma)
+        if column.dtype.is_float() and column.is_nan().any():
+            return column.fill_nan(None)
+        if column.dtype in (polars.Int128, polars.UInt128):
+            return column.cast(polars.Float64)
+        return column
+
+    cells = frame.height * frame.width
+    return frame.with_columns(at_once(tidy, frame.get_columns(), cells=cells))
 
 
 def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Series:

@@ -16,6 +16,7 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError
 from deltarule.preprocessing.assembly import Made
 from deltarule.preprocessing.cells import (
+    Coded,
     check_type,
     coded,
     codes_of,
@@ -125,16 +126,16 @@ class Boolean:
     def fit(cls, column: pl.Series) -> Boolean:
         """Learn from the training rows."""
         check_type(column)
-        levels, codes = coded(column)
-        counts = np.bincount(codes + 1, minlength=len(levels) + 1)
+        found = coded(column)
+        levels = found.levels
         if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
                 f"column {column.name!r}: holds {len(levels)} values; expected two for a boolean. "
                 f"Pass --kind {column.name}=category."
             )
         false, true = sorted(range(2), key=lambda i: (levels[i].lower() in _TRUE, levels[i]))
-        share = float(counts[true + 1] / counts[1:].sum())
-        return cls(column.name, (levels[false], levels[true]), share, int(counts[0]))
+        share = float(found.counts[true] / found.counts.sum())
+        return cls(column.name, (levels[false], levels[true]), share, found.missing)
 
     @staticmethod
     def is_pair(levels: list[str]) -> bool:
@@ -150,7 +151,7 @@ class Boolean:
 
     def transform(self, column: pl.Series) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen."""
-        levels, codes = coded(column)
+        levels, codes, _ = coded(column)
         numbers = {self.levels[i].lower(): float(i) for i in range(2)}
         values = [numbers.get(level.lower(), self.fill) for level in levels]
         made = np.array([*values, self.fill], dtype=np.float32)[codes]
@@ -191,11 +192,13 @@ class Category:
     def fit(cls, column: pl.Series) -> Category:
         """Learn from the training rows."""
         check_type(column)
-        levels, codes = coded(column)
-        counts = np.bincount(codes + 1, minlength=len(levels) + 1)
-        missing, counts = int(counts[0]), counts[1:]
-        kept = tuple(levels[i] for i in frequent(counts, len(codes)))
-        return cls(column.name, kept, len(levels) - len(kept), missing)
+        return cls.fit_coded(column.name, coded(column))
+
+    @classmethod
+    def fit_coded(cls, name: str, found: Coded) -> Category:
+        """The same from levels that are known already."""
+        kept = tuple(found.levels[i] for i in frequent(found.counts, len(found.codes)))
+        return cls(name, kept, len(found.levels) - len(kept), found.missing)
 
     @classmethod
     def fit_presence(cls, column: pl.Series) -> Category:
