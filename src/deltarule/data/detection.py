@@ -116,7 +116,8 @@ class Layout:
         The number of lines above the first row of data.
     names : tuple of str
     kinds : tuple of str
-        ``"whole"``, ``"decimal"`` or ``"text"``: what the sample holds in each column.
+        ``"whole"``, ``"decimal"``, ``"text"`` or, where text recurs, ``"levels"``: what the
+        sample holds in each column.
     marked : bool
         Whether columns of numbers hold markers of missing values.
     fixes : tuple of (bytes, bytes)
@@ -354,8 +355,9 @@ def _kinds(
     for i in range(width):
         cells = {row[i] for row in rows}
         present = cells - missing
-        kinds.append(_kind(present, decimal_comma))
-        marked = marked or (kinds[-1] != "text" and bool(cells & missing - {""}))
+        kind = _kind(present, decimal_comma)
+        marked = marked or (kind != "text" and bool(cells & missing - {""}))
+        kinds.append("levels" if kind == "text" and 0 < 2 * len(present) < len(rows) else kind)
     return tuple(kinds), marked
 
 

@@ -40,7 +40,7 @@ FOREIGN = {
 }
 """How files begin that people mistake for tables."""
 
-_TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String"}
+_TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "Categorical"}
 _ATTEMPTS = 6
 
 
