@@ -357,8 +357,13 @@ def _kinds(
         present = cells - missing
         kind = _kind(present, decimal_comma)
         marked = marked or (kind != "text" and bool(cells & missing - {""}))
-        kinds.append("levels" if kind == "text" and 0 < 2 * len(present) < len(rows) else kind)
+        kinds.append("levels" if kind == "text" and _recur(present, rows) else kind)
     return tuple(kinds), marked
+
+
+def _recur(cells: set[str], rows: list[list[str]]) -> bool:
+    """Whether so few of the rows' cells differ that every value is worth a number."""
+    return 0 < len(cells) < 0.5 * len(rows)
 
 
 def _kind(cells: set[str], decimal_comma: bool) -> str:

@@ -177,7 +177,7 @@ def codes_of(
     """The number of each row's level, `other` for values that are no level, `absent` for none."""
     found, codes, _ = coded(column)
     numbers = {level: i for i, level in enumerate(levels)}
-    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int32)
+    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int16)
     return table[codes]
 
 

@@ -292,10 +292,9 @@ class Date:
     def transform(self, column: pl.Series) -> Made:
         """The parts; those of a missing date are 0."""
         days = days_of(column, self.format)
-        absent = np.isnan(days)
         distinct, rows = _distinct(days)
         made = [part[rows] for part in self._parts(distinct)]
-        return Made([*made, absent] if self.missing else made)
+        return Made([*made, np.isnan(days)] if self.missing else made)
 
     def _parts(self, days: Array) -> list[Array]:
         turns = [days / 365.2425, np.floor(days + 3) / 7]  # 1970-01-01 was a Thursday
@@ -348,14 +347,15 @@ def _distinct(days: Array) -> tuple[Array, Array | slice]:
 
     A missing one is the last; other moments stay a row each.
     """
-    present = days[~np.isnan(days)]
-    if not len(present) or (present != np.floor(present)).any():
+    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
+    if not high - low < len(days):  # nor where there is none
         return days, slice(None)
-    low, high = present.min(), present.max()
-    if high - low >= len(days):
+    absent = np.isnan(days)
+    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
+    rows = places.astype(np.int32)
+    if (rows != places).any():
         return days, slice(None)
-    every = np.append(np.arange(low, high + 1), np.nan)
-    return every, np.where(np.isnan(days), high + 1 - low, days - low).astype(np.int32)
+    return np.append(np.arange(low, high + 1), np.nan), rows
 
 
 Column = Numeric | Boolean | Category | Date | Dropped

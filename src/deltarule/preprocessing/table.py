@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deltarule.arrays import Array
 from deltarule.data import frame_of
 from deltarule.data.parallel import at_once
-from deltarule.errors import DataError, UnknownNameError
+from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
 from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
 from deltarule.preprocessing.kinds import COUNTS, fitted
@@ -157,9 +157,11 @@ class Preprocessing:
 
 def _framed(table: Any) -> pl.DataFrame:
     """A table as a frame in which what is missing is null."""
+    polars = require("polars", "table", "preprocessing")
     frame = frame_of(table)
-    holed = [c.name for c in frame.iter_columns() if c.dtype.is_float() and c.is_nan().any()]
-    return frame.with_columns(frame[name].fill_nan(None) for name in holed) if holed else frame
+    floats = polars.col([c.name for c in frame.iter_columns() if c.dtype.is_float()])
+    holed = [c.name for c in frame.select(floats.is_nan().any()).iter_columns() if c[0]]
+    return frame.with_columns(polars.col(holed).fill_nan(None)) if holed else frame
 
 
 def _kind(name: str, kind: str, columns: list[str]) -> str:
