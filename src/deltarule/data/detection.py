@@ -32,6 +32,7 @@ DELIMITERS = ("\t", ";", "|", ",")
 """What separates cells, where several would do the first of them; else blanks may."""
 
 _ROWS = 1000
+_ROWS_BELOW = 300  # tell whether the first row is a header
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -314,7 +315,7 @@ def _has_header(rows: list[list[str]], missing: set[str], decimal_comma: bool) -
     Each column votes: against, where the first cell is a number; for, where it is text above
     numbers. Without votes, the first row is a header unless one of its cells returns below.
     """
-    first, body = [cell.strip() for cell in rows[0]], rows[1:]
+    first, body = [cell.strip() for cell in rows[0]], rows[1:_ROWS_BELOW]
     votes = 0
     for i, cell in enumerate(first):
         below = [row[i].strip() for row in body if i < len(row)]

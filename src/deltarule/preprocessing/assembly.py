@@ -92,7 +92,9 @@ def _write_values(
     made = np.empty((len(values), len(block)), dtype=np.float32)
     wide = np.empty(len(block))
     for row, (_, column, scale) in zip(made, values, strict=True):
-        cells = np.asarray(column[rows])  # a series in pieces is never copied whole
+        cells = column[rows]
+        if not isinstance(cells, np.ndarray):  # a series in pieces is never copied whole
+            cells = cells.to_numpy()
         if scale == _AS_IT_IS:
             row[:] = cells
             continue

@@ -92,7 +92,8 @@ class Numeric:
         whole = column.dtype.is_integer() and not column.null_count()
         numbers = column if whole else numbers_of(column)
         flags = [numbers.is_null()] if self.flagged else []
-        return Made([numbers.fill_null(self.fill), *flags], mean=self.mean, std=self.std)
+        numbers = numbers.fill_null(self.fill) if numbers.null_count() else numbers
+        return Made([numbers, *flags], mean=self.mean, std=self.std)
 
     def describe(self) -> str:
         """What was done, in one clause."""
