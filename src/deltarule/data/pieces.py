@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LARGE = 1 << 25
 """From so many bytes on a file is cut."""
 
-PIECE = 1 << 23
+PIECE = 1 << 22
 """About so many bytes each."""
 
 
