@@ -67,8 +67,12 @@ def parameters_of(network, seed=2):
     """Parameters of which none is where it starts: gains, shifts, running averages too."""
     rng = np.random.default_rng(seed)
     return tuple(
-        {name: abs(W + 0.3 * rng.standard_normal(W.shape)) if name.endswith("variance")
-         else W + 0.3 * rng.standard_normal(W.shape) for name, W in layer.items()}
+        {
+            name: abs(W + 0.3 * rng.standard_normal(W.shape))
+            if name.endswith("variance")
+            else W + 0.3 * rng.standard_normal(W.shape)
+            for name, W in layer.items()
+        }
         for layer in network.initial_parameters(seed, "float64")
     )
 
