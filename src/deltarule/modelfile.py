@@ -64,6 +64,7 @@ class Model:
 
     Examples
     --------
+    >>> from deltarule import Dense
     >>> network = Network(2, [Dense(1)])
     >>> model = Model(network, ({"W": np.array([[1.0, 2.0]]), "b": np.array([[0.5]])},))
     >>> model.outputs(np.array([[1.0, 1.0], [0.0, 2.0]]))
@@ -147,6 +148,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 
     Examples
     --------
+    >>> from deltarule import Dense
     >>> network = Network(2, [Dense(1)])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "model.safetensors"

@@ -10,10 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.activations import ACTIVATIONS
-from deltarule.arrays import Array, checked_number
+from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Statistics, Trained
-from deltarule.errors import SettingError, ShapeError, TypeMismatchError
+from deltarule.engines.plan import (
+    EngineOptions,
+    Plan,
+    RunnerState,
+    Statistics,
+    Trained,
+    check_rates,
+    checked_threads,
+)
+from deltarule.errors import SettingError, TypeMismatchError
 from deltarule.layers import KINDS
 from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
@@ -107,12 +115,14 @@ class NativeRunner:
     plan : Plan
     parameters : Parameters
         Of the plan's dtype; copied.
+    options : EngineOptions, optional
+        How many threads; the rest is refused before a runner is made.
 
     Attributes
     ----------
     n_threads : int
-        How many threads a call may use; 0, the default, chooses by the work. The results are
-        the same bits for any number. ``DELTARULE_NUM_THREADS`` sets it where nothing else does.
+        How many threads a call may use: the options', else what ``DELTARULE_NUM_THREADS`` says;
+        0, where neither says, chooses by the work. The results are the same bits for any number.
 
     Examples
     --------
@@ -124,10 +134,12 @@ class NativeRunner:
     True
     """
 
-    def __init__(self, plan: Plan, parameters: Parameters) -> None:
+    def __init__(
+        self, plan: Plan, parameters: Parameters, options: EngineOptions | None = None
+    ) -> None:
         core = _core(os.environ.get("DELTARULE_ISA", ""))
         self.plan = plan
-        self.n_threads = threads_wanted()
+        self.n_threads = threads_wanted(options or EngineOptions())
         self.isa: str = core.isa
         self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(_spelt(plan))
         self._slots = len(plan.optimizer_row.slots)
@@ -154,11 +166,7 @@ class NativeRunner:
         self._refuse_full_batch()
         layers = len(self.plan.network.layers)
         order = _whole_numbers(order)
-        batches = -(-len(order) // batch_size)
-        if len(learning_rates) != batches:
-            raise ShapeError(
-                f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
-            )
+        batches = check_rates(order, batch_size, learning_rates)
         if batches == 0:
             return Trained(np.zeros(0), None)
         rates = np.ascontiguousarray(learning_rates, dtype=np.float64)
@@ -270,22 +278,29 @@ class NativeRunner:
 
 def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> NativeRunner:
     """A runner of this engine, on the CPU."""
-    return NativeRunner(plan, parameters)
+    return NativeRunner(plan, parameters, options)
 
 
-def threads_wanted() -> int:
-    """What ``DELTARULE_NUM_THREADS`` asks for; 0, choose by the work, where it is not set.
+def threads_wanted(options: EngineOptions) -> int:
+    """How many threads the options ask for, else ``DELTARULE_NUM_THREADS``; 0: by the work.
 
     Raises
     ------
     SettingError
-        Where it is no whole number, at least 1.
+        Where the variable is no whole number, 1 to 1024.
+
+    Examples
+    --------
+    >>> threads_wanted(EngineOptions(n_threads=3))
+    3
     """
+    if options.n_threads is not None:
+        return int(options.n_threads)
     text = os.environ.get("DELTARULE_NUM_THREADS")
     if text is None:
         return 0
     value: Any = int(text) if text.strip().isdigit() else text
-    checked_number("environment", "DELTARULE_NUM_THREADS", value, low=1, high=1024, whole=True)
+    checked_threads("environment", "DELTARULE_NUM_THREADS", value)
     return int(value)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_dtype
+from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.errors import SettingError, ShapeError, TypeMismatchError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer, State
@@ -106,11 +106,14 @@ class EngineOptions:
         ``"default"`` faster and coarser, in the hardware's formats (TensorFloat-32, bfloat16).
     mixed : bool
         Whether both passes run in bfloat16, with float32 parameters, updates and costs.
+    n_threads : int, optional
+        How many threads a call may use; engine native. None: what ``DELTARULE_NUM_THREADS`` says,
+        else the engine's own choice, by the work of a step.
 
     Raises
     ------
     SettingError
-        For a device or precision that does not exist.
+        For a device or precision that does not exist, or no number of threads.
 
     Examples
     --------
@@ -121,8 +124,11 @@ class EngineOptions:
     device: str = "auto"
     precision: str = "highest"
     mixed: bool = False
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.n_threads is not None:
+            checked_threads("EngineOptions", "n_threads", self.n_threads)
         kind, colon, number = str(self.device).partition(":")
         if kind not in DEVICES or bool(colon) != number.isdecimal() or (colon and kind == "auto"):
             raise SettingError(
@@ -152,6 +158,17 @@ class EngineOptions:
         if self.mixed or self.precision != "highest":
             return "it computes in the plan's dtype throughout; engine 'jax' can do otherwise"
         return None
+
+
+def checked_threads(owner: str, name: str, value: Any) -> None:
+    """Refuse what is no number of threads, 1 to 1024.
+
+    Raises
+    ------
+    SettingError
+        With what was expected and got.
+    """
+    checked_number(owner, name, value, low=1, high=1024, whole=True)
 
 
 class Statistics(NamedTuple):
@@ -299,13 +316,27 @@ def check_order(order: Array, rows: int, batch_size: int, learning_rates: Array)
 
     Raises
     ------
-    ShapeError
+    SettingError, ShapeError
         With what was expected and got.
     """
+    check_rates(order, batch_size, learning_rates)
+    if len(order) and not (order.min() >= 0 and order.max() < rows):
+        raise ShapeError(f"order: expected row numbers 0 to {rows - 1}.")
+
+
+def check_rates(order: Array, batch_size: int, learning_rates: Array) -> int:
+    """The number of batches, where there is a learning rate for each.
+
+    Raises
+    ------
+    SettingError, ShapeError
+        With what was expected and got.
+    """
+    if batch_size < 1:
+        raise SettingError(f"batch_size: expected at least 1, got {batch_size}.")
     batches = -(-len(order) // batch_size)
     if len(learning_rates) != batches:
         raise ShapeError(
             f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
         )
-    if len(order) and not (order.min() >= 0 and order.max() < rows):
-        raise ShapeError(f"order: expected row numbers 0 to {rows - 1}.")
+    return batches

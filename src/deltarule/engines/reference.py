@@ -40,7 +40,15 @@ _QUIET = {"over": "ignore", "under": "ignore", "divide": "ignore", "invalid": "i
 
 
 def refusal(plan: Plan, options: EngineOptions) -> str | None:
-    """Why this engine cannot run a plan: it can run every plan, on the CPU."""
+    """Why this engine cannot run a plan: it can run every plan, on the CPU.
+
+    NumPy hands its products to a BLAS library, whose threads are not this engine's to choose.
+    """
+    if options.beyond_cpu is None and options.n_threads is not None:
+        return (
+            f"n_threads={options.n_threads}: NumPy's BLAS chooses its threads itself "
+            "(OPENBLAS_NUM_THREADS); engine 'native' heeds the option"
+        )
     return options.beyond_cpu
 
 
