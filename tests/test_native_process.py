@@ -218,13 +218,6 @@ def test_rows_of_ones_own_are_refused_by_name_even_under_a_tables_name():
             dr.start(network, optimizer=optimizer, engine="native")
 
 
-def test_without_the_core_the_choice_is_the_reference(monkeypatch):
-    monkeypatch.setattr(native, "_built", tuple)
-    assert choose(Plan(SMALL)).name == "reference"
-    with pytest.raises(dr.SettingError, match="compiled core is not installed"):
-        choose(Plan(SMALL), "native")
-
-
 @pytest.mark.parametrize(
     ("header", "enumeration", "table"),
     [
