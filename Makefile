@@ -6,7 +6,7 @@ SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html
 CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
 export DELTARULE_WERROR := ON
 
-.PHONY: help demo test parity check sanitize neon docs constraints clean
+.PHONY: help demo test parity check sanitize neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
@@ -15,6 +15,8 @@ help:
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
+	@echo "make wheel   a wheel, and the suite against it outside this tree"
+	@echo "make pure    the same without the compiled core"
 	@echo "make docs    the documentation, into docs/_build/html"
 
 $(STAMPS)/venv:
@@ -59,6 +61,12 @@ neon: FORCE
 	ctest --test-dir build/neon --output-on-failure
 
 FORCE:
+
+wheel:
+	.ci/wheel
+
+pure:
+	DELTARULE_PURE=1 .ci/wheel
 
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py
