@@ -1,0 +1,1 @@
+"""What happened, shown: a report of a training run, plots, worksheets to solve by hand."""
