@@ -73,7 +73,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     terminal = Terminal()
     try:
-        status = app(list(arguments), prog_name="deltarule", standalone_mode=False)
+        given = list(arguments)
+        status = app(given, prog_name="deltarule", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except _CLICK_ERROR as error:
         return _wrong_usage(terminal, error)

@@ -79,11 +79,11 @@ class Watch:
     ([1, 2, 3, 4], (4, 2))
     """
 
-    def __init__(self, share: float = 0.03, rows: int = 256) -> None:
+    def __init__(self, share: float = 0.04, rows: int = 128) -> None:
         checked_number("Watch", "share", share, low=0, high=1, open_low=True)
         checked_number("Watch", "rows", rows, low=1, whole=True)
         self.share, self.rows = share, rows
-        self._spent = self._longest = 0.0
+        self._spent = self._last = 0.0
         self._found: list[tuple[int, Array]] = []
 
     def __call__(self, event: Event) -> None:
@@ -93,7 +93,7 @@ class Watch:
             self._begin(event)
         elif isinstance(event, EpochEnded) and self._may_look(event):
             self._found.append((event.epoch, self._look(event)))
-            self._longest = max(self._longest, time.perf_counter() - begun)
+            self._last = time.perf_counter() - begun
         self._spent += time.perf_counter() - begun
 
     @property
@@ -112,7 +112,7 @@ class Watch:
     def _begin(self, event: Started) -> None:
         if event.runner is None:
             return
-        self._spent, self._longest, self._found = 0.0, 0.0, []
+        self._spent, self._last, self._found = 0.0, 0.0, []
         m = len(event.X)
         some = np.sort(generator(event.plan.seed, "explain", 0).permutation(m)[: self.rows])
         self._runner = event.runner
@@ -122,7 +122,7 @@ class Watch:
     def _may_look(self, event: EpochEnded) -> bool:
         return (
             not self._found
-            or self._spent + self._longest <= self.share * event.seconds
+            or self._spent + self._last <= self.share * event.seconds
             or (self.share == 1.0)
         )
 
@@ -178,7 +178,7 @@ def saturated(network: Network, caches: tuple[Cache, ...]) -> Array:
         if not np.isfinite([low, high]).all() or layer.g.g_prime is None:
             shares.append(np.nan)
             continue
-        margin = SATURATED * (high - low)
-        at_an_end = (cache.A < low + margin) | (cache.A > high - margin)
+        middle, half = (low + high) / 2, (high - low) / 2
+        at_an_end = abs(cache.A - middle) > half - SATURATED * (high - low)
         shares.append(float((at_an_end.mean(axis=1) >= _MOSTLY).mean()))
     return np.array(shares)
