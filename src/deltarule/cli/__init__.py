@@ -19,6 +19,7 @@ from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
+from deltarule.cli.worksheet import write_worksheets
 from deltarule.errors import DeltaruleError, DivergenceError, MissingExtraError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (train, predict, evaluate, inspect, equations):
     app.command()(command)
+app.command("worksheet")(write_worksheets)
 
 
 @app.callback()

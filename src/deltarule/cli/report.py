@@ -20,25 +20,24 @@ from deltarule.preprocessing import Targets
 
 def report_of(
     done: Done,
-    whole: tabular.Table,
-    settings: tabular.Settings,
     source: str,
     watch: explain.Watch,
     command: list[str],
+    warnings: list[str],
 ) -> Report:
     """The report of a job.
 
     Parameters
     ----------
     done : Done
-    whole : Table
-    settings : Settings
     source : str
         What the data are called.
     watch : Watch
         That listened to the training.
     command : list of str
         The command line, without the program's name.
+    warnings : list of str
+        Of columns that may give the target away.
     """
     problem = done.problem
     frame, which, numbers = _rows(done)
@@ -61,6 +60,7 @@ def report_of(
         columns=condensed(problem.preprocessing.describe()),
         judged=done.judged,
         judged_by=which,
+        warnings=[f"{text[:1].upper()}{text[1:]}" for text in warnings],
         command=shlex.join(["deltarule", *command]),
         seconds=done.fitted.seconds,
     )

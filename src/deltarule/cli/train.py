@@ -140,7 +140,8 @@ def train(
     if report is not None:
         with terminal.waiting("writing the report"):
             command = context.obj or sys.argv[1:]
-            report_of(done, whole, settings, source.name, watch, command).save(report)
+            page = report_of(done, source.name, watch, command, warnings)
+            page.save(report)
         terminal.say(f"Report: {report}")
     if json:
         seconds = {each.name: round(each.seconds, 3) for each in done.judged}

@@ -11,12 +11,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 from deltarule.errors import require
 from deltarule.explain.diagnosis import Finding, Run, diagnose
 from deltarule.explain.evidence import Evidence, evidence_of
+from deltarule.explain.pages import rendered
 from deltarule.explain.sections import Context, data_of, facts_of, sections_of
 from deltarule.explain.watch import Diagnostics, Watch
 from deltarule.modelfile import write_whole
@@ -127,18 +127,14 @@ def compose(
     diagnostics : Diagnostics, optional
         From :class:`~deltarule.explain.watch.Watch`.
     """
-    jinja: Any = require("jinja2", "report", "a report")
     activations = [layer.g.name for layer in result.network.layers]
     run = Run(result.history, result.best_epoch, diagnostics, activations)
-    findings = diagnose(run)
-    environment = jinja.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja.StrictUndefined,
-        loader=jinja.FunctionLoader(_template),
-    )
-    page = environment.get_template("report.html").render(
+    doubts = [
+        Finding("problem", "Look at the data first", warning, "") for warning in context.warnings
+    ]
+    findings = [*doubts, *diagnose(run)]
+    page = rendered(
+        "report.html",
         title=context.title,
         version=version("deltarule"),
         verdict=context.verdict,
@@ -158,7 +154,3 @@ def check_drawable() -> None:
     """
     require("matplotlib", "report", "a report")
     require("jinja2", "report", "a report")
-
-
-def _template(name: str) -> str:
-    return (files("deltarule.explain") / "templates" / name).read_text(encoding="utf-8")

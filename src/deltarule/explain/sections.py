@@ -40,6 +40,8 @@ class Context:
         Models judged on the same rows, the network first.
     judged_by : str
         What the rows are: ``"held-out rows"``.
+    warnings : sequence of str
+        What is wrong with the data.
     command : str
         What repeats the training.
     seconds : float or None
@@ -53,6 +55,7 @@ class Context:
     columns: Pairs = ()
     judged: Sequence[Judged] = ()
     judged_by: str = "rows it was given"
+    warnings: Sequence[str] = ()
     command: str = ""
     seconds: float | None = None
 
@@ -119,11 +122,12 @@ _LABELS = {row.name: row.label for rows in FIGURES.values() for row in rows}
 def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple[str, str]]:
     """The numbers to see first."""
     seconds = result.history[-1].seconds if context.seconds is None else context.seconds
-    best = "" if result.best_epoch is None else f" (best {result.best_epoch})"
+    best = [] if result.best_epoch is None else [("best epoch", f"{result.best_epoch:,}")]
     return [
         *((_LABELS[name], shown(value)) for name, value in _own_figures(evidence, context).items()),
         ("rows judged", f"{len(evidence.X):,}"),
-        ("epochs", f"{len(result.history)}{best}"),
+        ("epochs", f"{len(result.history):,}"),
+        *best,
         ("training", f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"),
     ]
 
