@@ -24,6 +24,7 @@ from deltarule.arrays import (
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
 from deltarule.initialisers import INITIALISERS, Initialiser, given
+from deltarule.markup import table
 from deltarule.rng import checked_seed, generator
 from deltarule.tables import Table
 
@@ -271,6 +272,17 @@ class Network:
             }
             for l, (layer, n_prev) in enumerate(zip(self.layers, self.sizes[:-1], strict=True), 1)
         )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [l, layer.kind, layer.g.name, layer.units, sum(r * w for r, w in shapes.values())]
+            for l, (layer, shapes) in enumerate(zip(self.layers, self.shapes, strict=True), 1)
+        ]
+        caption = (
+            f"{'-'.join(map(str, self.sizes))}, {self.parameter_count:,} parameters, "
+            f"cost {self.cost_row.name}"
+        )
+        return table(["layer", "kind", "activation", "units", "parameters"], rows, caption)
 
 
 def _check_output(last: Dense, cost: Cost) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,6 +37,7 @@ from deltarule.events import (
     Started,
     StopTraining,
 )
+from deltarule.markup import chart
 from deltarule.network import Network, Parameters, checked_targets, feed_forward
 from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
@@ -131,6 +133,13 @@ class Result:
             best = self.history[self.best_epoch - 1].validation_cost
             figures += f", validation cost {best:.4g} of epoch {self.best_epoch}"
         return f"Result({sizes}, {last.epoch} epochs, {figures}; {self.stopped_text})"
+
+    def _repr_html_(self) -> str:
+        curves = {"training": [each.cost for each in self.history]}
+        held = [each.validation_cost for each in self.history]
+        if held[0] is not None:
+            curves["validation"] = [cost for cost in held if cost is not None]
+        return f"<p>{escape(repr(self))}</p>{chart(curves)}{self.network._repr_html_()}"
 
 
 class Training:

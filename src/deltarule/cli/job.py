@@ -172,7 +172,7 @@ def print_figures(terminal: Terminal, done: Done) -> None:
         [
             each.name,
             *(_with_spread(each, row.name) for row in used),
-            _duration(each.seconds),
+            bl.shown_seconds(each.seconds),
         ]
         for each in done.judged
     ]
@@ -185,10 +185,6 @@ def print_figures(terminal: Terminal, done: Done) -> None:
     )
     if done.verdict:
         terminal.say(done.verdict, style="bold")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"
 
 
 def _with_spread(judged: bl.Judged, name: str) -> str:

@@ -83,7 +83,7 @@ def plot_history(
             ax.plot([], [], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="restored")
         if min(values) > 0 and max(values) > 20 * min(values):
             ax.set_yscale("log")
-        return _dressed(ax, "Cost", "epoch", "cost", legend=True)
+        return _dressed(ax, "Cost", "epoch", "cost", legend="best")
 
 
 def plot_figure(history: Sequence[EpochEnded], ax: Any = None) -> Any:
@@ -185,13 +185,22 @@ def plot_confusion(evidence: Evidence, ax: Any = None) -> Any:
 
 def plot_roc(evidence: Evidence, ax: Any = None) -> Any:
     """True against false positives: one curve a class, or one for two classes."""
-    return _curves(evidence, ax, roc, "ROC", "false positives", "true positives", "AUC")
+    return _curves(
+        evidence, ax, roc, "ROC", "false positives", "true positives", "AUC", "lower right"
+    )
 
 
 def plot_precision_recall(evidence: Evidence, ax: Any = None) -> Any:
     """Precision against recall: one curve a class, or one for two classes."""
     return _curves(
-        evidence, ax, precision_recall, "Precision and recall", "recall", "precision", "AP"
+        evidence,
+        ax,
+        precision_recall,
+        "Precision and recall",
+        "recall",
+        "precision",
+        "AP",
+        "lower left",
     )
 
 
@@ -213,7 +222,7 @@ def plot_calibration(evidence: Evidence, ax: Any = None) -> Any:
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.02, 1.02)
         return _dressed(
-            ax, "Calibration", "predicted probability", "share that came true", legend=True
+            ax, "Calibration", "predicted probability", "share that came true", legend="upper left"
         )
 
 
@@ -228,7 +237,7 @@ def curves_of(evidence: Evidence) -> list[tuple[int, int]]:
 
 
 def _curves(
-    evidence: Evidence, ax: Any, curve_of: Any, title: str, x: str, y: str, area: str
+    evidence: Evidence, ax: Any, curve_of: Any, title: str, x: str, y: str, area: str, legend: str
 ) -> Any:
     with style():
         ax = axes_of(ax)
@@ -238,7 +247,7 @@ def _curves(
             ax.plot(curve.x, curve.y, color=COLOURS[place], label=label)
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.02, 1.02)
-        return _dressed(ax, title, x, y, legend=True)
+        return _dressed(ax, title, x, y, legend=legend)
 
 
 def plot_predicted(evidence: Evidence, target: int = 0, ax: Any = None) -> Any:
@@ -371,9 +380,7 @@ def _input_name(evidence: Evidence, at: int) -> str:
     return short(next((c.name for c in evidence.columns if at in c.inputs), f"x{at + 1}"))
 
 
-def _dressed(
-    ax: Any, title: str, x: str, y: str, *, legend: bool = False, grid: bool = True
-) -> Any:
+def _dressed(ax: Any, title: str, x: str, y: str, *, legend: str = "", grid: bool = True) -> Any:
     """What all plots have: title, labels, grid, a legend where something is named."""
     ax.set_title(title, loc="left", fontweight="bold")
     ax.set_xlabel(x)
@@ -381,5 +388,5 @@ def _dressed(
     ax.grid(grid, axis="both" if grid else "x")
     ax.set_axisbelow(True)
     if legend and ax.get_legend_handles_labels()[1]:
-        ax.legend()
+        ax.legend(loc=legend)
     return ax

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.baselines import FIGURES, Judged, figures, shown
+from deltarule.baselines import FIGURES, Judged, figures, shown, shown_seconds
 from deltarule.engines.plan import Plan
 from deltarule.errors import require
 from deltarule.explain import plots
@@ -128,7 +128,7 @@ def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple
         ("rows judged", f"{len(evidence.X):,}"),
         ("epochs", f"{len(result.history):,}"),
         *best,
-        ("training", f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"),
+        ("training", shown_seconds(seconds)),
     ]
 
 
@@ -144,7 +144,7 @@ def _figures_section(evidence: Evidence, context: Context) -> Section:
             [
                 each.name,
                 *(shown(each.figures[name]) if name in each.figures else "–" for name in own),
-                f"{each.seconds:.2g} s",
+                shown_seconds(each.seconds),
             ]
             for each in context.judged
         ]

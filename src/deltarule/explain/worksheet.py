@@ -129,7 +129,10 @@ class Worksheet:
         """The arithmetic of an entry with its numbers; empty for what is given."""
         if quantity.entry is None:
             return ""
-        return quantity.entry(i, j, self.number).replace("*", "·").replace("-", "−")
+        text = quantity.entry(i, j, self.number)
+        for written, read in (("*", "·"), ("-", "−"), ("MAX(0,", "max(0, "), ("IF(", "if(")):
+            text = text.replace(written, read)
+        return text
 
 
 def worksheet(
@@ -261,7 +264,8 @@ def _quantities(network: Network, parameters: Parameters, X: Array, Y: Array) ->
     for l in range(1, L + 1):
         g, part = network.layers[l - 1].g.name.partition("(")[0], f"Forward, layer {l}"
         yield of("Z", l, "1a", f"W[{l}] A[{l - 1}] + b[{l}]", part, _weighted_input(network, l))
-        yield of("A", l, "1b", f"{g}(Z[{l}])", part, _activation(g, l))
+        formula = f"Z[{l}], the identity" if g == "identity" else f"{g}(Z[{l}])"
+        yield of("A", l, "1b", formula, part, _activation(g, l))
     yield of("C", L, "2a", f"(1/{m}) Σ (Y − A[{L}])²", "Cost", _cost(values, L, m))
     for l in range(L, 0, -1):
         g, part = network.layers[l - 1].g.name.partition("(")[0], f"Backward, layer {l}"

@@ -87,7 +87,8 @@ def _turned(answers: list[tuple[float, str]]) -> str:
 def _shown(sheet: Worksheet, answers: list[tuple[float, str]]) -> dict[str, Any]:
     """A sheet for the template; what is to be found is noted in `answers`."""
     hidden = [layer.g.name for layer in sheet.network.layers[:-1]]
-    activations = f"{hidden[0].partition('(')[0]} within" if hidden else "without hidden layers"
+    g = hidden[0].partition("(")[0] if hidden else ""
+    activations = f"{g} in its hidden layers" if hidden else "without a hidden layer"
     return {
         "seed": sheet.seed,
         "sizes": "-".join(map(str, sheet.network.sizes)),
