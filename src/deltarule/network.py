@@ -23,6 +23,7 @@ from deltarule.arrays import (
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
 from deltarule.layers import KINDS, Batch, Cache, Dense, Layer, LayerParameters
+from deltarule.markup import table
 from deltarule.rng import checked_seed, generator
 
 __all__ = [
@@ -180,6 +181,19 @@ class Network:
             }
             for l, (layer, n_prev) in enumerate(zip(self.layers, self.sizes[:-1], strict=True), 1)
         )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [l, layer.kind, layer.g.name, n, sum(rows * width for rows, width in shapes.values())]
+            for l, (layer, n, shapes) in enumerate(
+                zip(self.layers, self.sizes[1:], self.learned_shapes, strict=True), 1
+            )
+        ]
+        caption = (
+            f"{'-'.join(map(str, self.sizes))}, {self.parameter_count:,} parameters, "
+            f"cost {self.cost_row.name}"
+        )
+        return table(["layer", "kind", "activation", "units", "parameters"], rows, caption)
 
 
 def _check_output(last: Layer, outputs: int, cost: Cost) -> None:

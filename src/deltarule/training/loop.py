@@ -134,6 +134,10 @@ class Training:
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.stopping.epochs,
+            runner=self.runner,
+            X=self.data.X,
+            Y=self.data.Y,
+            weights=self.data.weights,
         )
         if isinstance(self.plan.optimizer_row, LBFGS):
             yield from self._drive(self.plan.optimizer_row)
