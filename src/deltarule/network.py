@@ -373,7 +373,11 @@ def _one_hot(labels: Array, n: int, dtype: np.dtype[Any]) -> Array:
 
 
 def feed_forward(
-    network: Network, parameters: Parameters, A0: Array, masks: Masks | None = None
+    network: Network,
+    parameters: Parameters,
+    A0: Array,
+    masks: Masks | None = None,
+    observe: Observer | None = None,
 ) -> tuple[Cache, ...]:
     """Eq. 1 for every layer, from 1 to L.
 
@@ -385,6 +389,8 @@ def feed_forward(
         Examples in columns.
     masks : mapping of int to array, optional
         Dropout masks of shape ``(n[l], m)`` by layer.
+    observe : callable, optional
+        Called with each ``("Z", l, Z[l])`` and ``("A", l, A[l])``, A before its mask.
 
     Returns
     -------
@@ -396,6 +402,9 @@ def feed_forward(
     for l, (layer, own) in enumerate(zip(network.layers, parameters, strict=True), 1):
         caches.append(layer.forward(own, _masked(A, masks, l - 1)))
         A = caches[-1].A
+        if observe is not None:
+            observe("Z", l, caches[-1].Z)
+            observe("A", l, A)
     return tuple(caches)
 
 
