@@ -10,9 +10,11 @@ const Arithmetic = (() => {
     const each = indices.map((i) => String(i + 1).replace(/\d/g, (d) => digits[d]));
     return each.join(indices.some((i) => i >= 9) ? "," : "");
   };
-  // A number as code: exact, or to six digits; never with a sign that could bind wrongly.
+  // A number as code: exact, or to six digits (more near 1, where 1 − a would lose them); never
+  // with a sign that could bind wrongly.
   const number = (x, digits) => {
-    const text = digits ? String(Number(x.toPrecision(digits))) : String(x);
+    const near = Math.max(0, Math.ceil(-Math.log10(Math.abs(1 - Math.abs(x)) || 1)));
+    const text = digits ? String(Number(x.toPrecision(Math.min(17, digits + near)))) : String(x);
     return x < 0 || Object.is(x, -0) || /e/.test(text) ? `(${text})` : text;
   };
 
@@ -27,7 +29,7 @@ const Arithmetic = (() => {
     identity: () => ({ g: (z) => z, gPrime: () => "1" }),
     sigmoid: () => ({ g: sigma, gPrime: (z) => `(${sigma(z)}) * (1 - ${sigma(z)})` }),
     tanh: () => ({ g: (z) => `tanh(${z})`, gPrime: (z) => `1 - tanh(${z}) ** 2` }),
-    relu: () => ({ g: (z) => `max(0, ${z})`, gPrime: (z) => `(${z} > 0 ? 1 : 0)` }),
+    relu: () => ({ g: (z) => `max(0, ${z})`, gPrime: (z) => `1 * (${z} > 0)` }),
     leaky_relu: (s) => ({
       g: (z, x) => (x > 0 ? z : `${s} * ${z}`),
       gPrime: (z, x) => (x > 0 ? "1" : x < 0 ? `${s}` : "0"),

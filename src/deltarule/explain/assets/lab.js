@@ -98,8 +98,8 @@ const Lab = (() => {
   function converged(costs) {
     if (costs.length <= LOOK_BACK) return null;
     const [now, then] = [costs.at(-1), costs.at(-1 - LOOK_BACK)];
-    return Math.abs(then - now) <= TOLERANCE * Math.abs(then)
-      ? `Converged: over the last ${LOOK_BACK} steps the cost changed by less than a millionth of itself.` : null;
+    return Math.abs(then - now) <= TOLERANCE * Math.max(Math.abs(then), TOLERANCE)
+      ? `Converged: over the last ${LOOK_BACK} steps the cost changed by less than a millionth of itself, or is as good as 0.` : null;
   }
   function train(count) {
     if (training.running) { training.running = false; return; }
@@ -154,7 +154,7 @@ const Lab = (() => {
     if (!lines.length) throw Error(`there are no rows. Expected ${n + k} numbers a line: ${n} inputs, then ${k} target${k > 1 ? "s" : ""}.`);
     if (lines.length > MOST) throw Error(`there are ${lines.length} rows; this page takes up to ${MOST}.`);
     const rows = lines.map(([line, place]) => {
-      const cells = line.split(/\t|;|,|\s+/).map((c) => c.trim());
+      const cells = line.split(/[;\t]/.test(line) ? /\s*[;\t]\s*/ : /\s*,\s*|\s+/);
       const values = cells.map((cell) => parsed(cell));
       const strange = values.indexOf(null);
       if (strange >= 0) throw Error(`line ${place}: “${cells[strange].slice(0, 30)}” is no number. Expected ${n} inputs, then ${k} target${k > 1 ? "s" : ""}, separated by commas.`);
