@@ -5,11 +5,12 @@ STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 CORE := native/CMakeLists.txt $(wildcard native/*.?pp native/*.inc native/kernels/*.hpp)
 
-.PHONY: help demo test parity check sanitize docs constraints clean
+.PHONY: help demo test test-browser parity check sanitize docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
+	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
@@ -29,6 +30,9 @@ demo: $(STAMPS)/all
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-browser: $(STAMPS)/browser
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto

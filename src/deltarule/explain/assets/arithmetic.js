@@ -13,7 +13,7 @@ const Arithmetic = (() => {
   // A number as code: exact, or to six digits (more near 1, where 1 − a would lose them); never
   // with a sign that could bind wrongly.
   const number = (x, digits) => {
-    const near = Math.max(0, Math.ceil(-Math.log10(Math.abs(1 - Math.abs(x)) || 1)));
+    const near = Math.max(0, Math.floor(-Math.log10(Math.abs(1 - Math.abs(x)) || 1)));
     const text = digits ? String(Number(x.toPrecision(Math.min(17, digits + near)))) : String(x);
     return x < 0 || Object.is(x, -0) || /e/.test(text) ? `(${text})` : text;
   };
@@ -106,9 +106,9 @@ const Arithmetic = (() => {
       last: (o, w, d, a, [G0]) => `${w} - ${a} * ${d} / (sqrt(${G0}) + ${o.epsilon})`,
     },
     adadelta: {
-      state: (o, d, [G0, D]) => [
+      state: (o, d, [G0, D], a, [G1]) => [
         ["G", `${o.rho} * ${G0} + (1 - ${o.rho}) * ${d} ** 2`],
-        ["D", `${o.rho} * ${D} + (1 - ${o.rho}) * (step) ** 2`],
+        ["D", `${o.rho} * ${D} + (1 - ${o.rho}) * ${d} ** 2 * (${D} + ${o.epsilon}) / (${G1} + ${o.epsilon})`],
       ],
       last: (o, w, d, a, [G0], t, [, D]) =>
         `${w} - ${a} * ${d} * sqrt(${D} + ${o.epsilon}) / sqrt(${G0} + ${o.epsilon})`,
@@ -314,17 +314,27 @@ const Arithmetic = (() => {
       symbolic: optimizer.base === "gradient_descent"
         ? `${name}${subscript(i, j)} − α·d${name}${subscript(i, j)}`
         : `${optimizer.name}'s update of ${name}${subscript(i, j)}`,
-      lines: (f) => row.state(o, f(d), before.map(f), f(alpha)).map(([slot, code], k) => [slot, code, after[k]]),
+      lines: (f) => row.state(o, f(d), before.map(f), f(alpha), after.map(f)).map(([slot, code], k) => [slot, code, after[k]]),
       code: plain,
       operands: { [`${name}[${l}]`]: [[i, j]], [`d${name}[${l}]`]: [[i, j]] },
     };
   }
 
+  // An optimizer's slot: the line of the update that makes it.
+  function slot(name, V, l, i, j) {
+    const [part, letter] = name.split("_"), made = update(V, part, l, i, j);
+    const place = Page.plan.optimizer.slots.indexOf(letter);
+    return {
+      symbolic: `${letter} of ${part}${subscript(i, j)}, from its value before this step`,
+      code: (f) => made.lines(f)[place][1], operands: made.operands,
+    };
+  }
   // What a click shows: null for what is given.
   function of(key, i, j) {
     const { name, l } = Formulas.split(key);
-    if (!MAKERS[name] || Page.data.uncovered.length) return null;
-    const made = MAKERS[name](Page.now.V, l, i, j);
+    if (Page.data.uncovered.length) return null;
+    const maker = MAKERS[name] || (/^[Wb]_[A-Z]$/.test(name) ? slot.bind(null, name) : null);
+    const made = maker && maker(Page.now.V, l, i, j);
     if (!made) return null;
     const short = (x) => number(x, 6), exact = (x) => number(x);
     return {

@@ -23,7 +23,7 @@ const Drawing = (() => {
   // Forward: units show A, lines W. Backward: units show δ (the input dA), lines dW.
   function network(step, example) {
     const { V } = Page.now, sizes = Page.data.sizes, backward = step.phase === "backward";
-    const gap = 150, high = 50, tall = Math.max(...sizes.map((n) => drawn(n).length)) * high;
+    const gap = 150, high = 58, tall = Math.max(...sizes.map((n) => drawn(n).length)) * high;
     const left = 96, width = left + gap * (sizes.length - 1) + 104, height = tall + 58;
     const place = sizes.map((n, l) => {
       const rows = drawn(n), top = 34 + (tall - rows.length * high) / 2;
@@ -36,7 +36,7 @@ const Drawing = (() => {
         if (to.unit === null || from.unit === null) continue;
         const w = at(W, to.unit, from.unit);
         lines.push(svg("line", {
-          x1: from.x + 17, y1: from.y, x2: to.x - 17, y2: to.y, stroke: stroke(w, most),
+          x1: from.x + 18, y1: from.y, x2: to.x - 18, y2: to.y, stroke: stroke(w, most),
           "stroke-opacity": opacity(w, most) * (active ? 1 : 0.55), "stroke-width": 0.8 + (most ? 2.4 * Math.abs(w) / most : 0),
         }, svg("title", {}, `${backward ? "dW" : "W"}[${l}] row ${to.unit + 1}, column ${from.unit + 1}: ${shown(w)}`)));
       }
@@ -48,14 +48,14 @@ const Drawing = (() => {
         if (unit === null) { units.push(label(x, y + 4, `⋮ ${n - 7} more`, { class: "quiet" })); continue; }
         const value = at(M, unit, Math.min(example, M.m - 1));
         units.push(svg("circle", {
-          cx: x, cy: y, r: 17, fill: "var(--paper)", stroke: step.layer === l ? `var(--${step.colour})` : "var(--muted)",
+          cx: x, cy: y, r: 18, fill: "var(--paper)", stroke: step.layer === l ? `var(--eq-${step.colour})` : "var(--muted)",
           "stroke-width": step.layer === l ? 2.5 : 1,
-        }), svg("circle", { cx: x, cy: y, r: 16, fill: stroke(value, most), "fill-opacity": 0.55 * opacity(value, most) * (value !== 0) }),
+        }), svg("circle", { cx: x, cy: y, r: 17, fill: stroke(value, most), "fill-opacity": 0.55 * opacity(value, most) * (value !== 0) }),
         label(x, y + 4, brief(value), { class: "value" }));
         if (l > 0) {
           const b = at(V[`${backward ? "db" : "b"}[${l}]`], unit, 0), size = largest(V[`${backward ? "db" : "b"}[${l}]`]);
-          units.push(svg("rect", { x: x - 15, y: y + 19, width: 30, height: 13, rx: 3, fill: stroke(b, size), "fill-opacity": 0.4 * opacity(b, size) * (b !== 0), stroke: "var(--line)" },
-            svg("title", {}, `${backward ? "db" : "b"}[${l}] row ${unit + 1}: ${shown(b)}`)), label(x, y + 29, brief(b), { class: "bias" }));
+          units.push(svg("rect", { x: x - 15, y: y + 21, width: 30, height: 13, rx: 3, fill: stroke(b, size), "fill-opacity": 0.4 * opacity(b, size) * (b !== 0), stroke: "var(--line)" },
+            svg("title", {}, `${backward ? "db" : "b"}[${l}] row ${unit + 1}: ${shown(b)}`)), label(x, y + 31, brief(b), { class: "bias" }));
         }
         const names = l === 0 ? Page.data.inputs : l === sizes.length - 1 ? Page.data.outputs : null;
         if (names) {
@@ -145,12 +145,13 @@ const Drawing = (() => {
       `Figure 3. Forward down the left, backward up the right; a cache between them in every layer${layers.length < L ? ` (layers ${layers[0]} to ${layers.at(-1)} of ${L})` : ""}.`);
   }
   function figure4(step) {
-    const names = [["forward", "C", "forward"], ["back propagation", "delta[1]", "backward"], ["gradient descent", "W_new[1]", "update"]];
-    const parts = names.map(([text, key, phase], k) => {
-      const on = step.phase === phase, x = 14 + k * 186;
-      return [svg("rect", { x, y: 22, width: 152, height: 44, rx: 8, class: on ? "box active" : "box" }),
-        label(x + 76, 49, text, { class: `term ${on ? "strong " : ""}eq-${k === 0 ? "1a" : k === 1 ? "11a" : "3"}` }),
-        k ? arrow(`M${x - 32} 44H${x - 4}`) : null, k === 1 ? label(x - 17, 36, "cache", { class: "quiet small" }) : null];
+    const names = [["forward", `C = ${live("C")}`, "1a"], ["back propagation", `δ[1]: ${live("delta[1]")}`, "11a"],
+      ["gradient descent", `α = ${shown(Page.now.alpha)}`, "3"]];
+    const parts = names.map(([text, value, colour], k) => {
+      const on = step.phase === "update" && k === 2, x = 14 + k * 190;
+      return [svg("rect", { x, y: 18, width: 142, height: 52, rx: 8, class: on ? "box active" : "box" }),
+        label(x + 71, 40, text, { class: `term ${on ? "strong " : ""}eq-${colour}` }), label(x + 71, 58, value, { class: "live" }),
+        k ? arrow(`M${x - 46} 44H${x - 4}`) : null, k === 1 ? label(x - 25, 36, "cache", { class: "quiet small" }) : null];
     });
     parts.push(svg("path", { d: "M650 10L732 44L650 78L568 44z", class: "box" }), arrow("M538 44H566"), label(650, 49, "converged?", { class: "term" }),
       arrow("M734 44H776"), label(755, 36, "yes", { class: "quiet small" }), label(802, 49, "done", { class: "term" }),

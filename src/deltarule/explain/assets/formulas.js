@@ -46,13 +46,14 @@ const Formulas = (() => {
     const { name, l } = split(key);
     if (name === "A" && l === 0) return "given";
     if (name === "dA" && l === layers()) return "2";
-    return EQUATION[name];
+    return EQUATION[name] || "3";  // an optimizer's slot: W_M[1], b_V[1]
   };
 
   // A matrix's symbol as MathML, its layer in brackets above; transposed with a T.
   function symbol(key, turned) {
     const { name, l } = split(key);
-    const letters = (BASES[name] || [name]).map((t) => mml("mi", {}, t));
+    const slot = /^([Wb])_([A-Z])$/.exec(name);
+    const letters = slot ? [sub(mi(slot[2]), mi(slot[1]))] : (BASES[name] || [name]).map((t) => mml("mi", {}, t));
     const base = letters.length > 1 ? mml("mrow", {}, ...letters) : letters[0];
     const marks = [];
     if (l !== null) marks.push(mn(`[${l}]`));
@@ -73,10 +74,10 @@ const Formulas = (() => {
     const base = { delta: "δ", gPrime: "g′(Z", W_new: "new W", b_new: "new b", Am: "A⊙D" }[name] || name;
     return `${base}${l === null ? "" : `[${l}]`}${name === "gPrime" ? ")" : ""}`;
   }
+  const words = (t) => mml("mtext", {}, ` ${t} `);
   const math = (...parts) => mml("math", { display: "block" }, row(...parts));
 
   const oneOver = () => frac(mn(1), Page.plan.weighted ? row(mo("Σ"), mi("s")) : mi("m"));
-  const product = (P, Q) => (Page.rows ? [symbol(...Q), symbol(...P)] : [symbol(...P), symbol(...Q)]);
 
   // --------------------------------------------------- g and the losses, as their rows say them
   const z = () => mi("z");
@@ -114,5 +115,5 @@ const Formulas = (() => {
   const g = (entry) => row(mi("g"), "(", mi("z"), ")", "=", ...known(G, entry, `${entry.name}(z)`));
   const loss = (entry) => row(mi("ℓ"), "=", ...known(LOSSES, entry, `${entry.name}(a, y)`));
 
-  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, equationOf, math, oneOver, product, g, loss };
+  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, equationOf, math, words, oneOver, g, loss };
 })();

@@ -27,6 +27,7 @@ const Page = (() => {
       if (done.gPrime[l]) V[`gPrime[${l}]`] = done.gPrime[l];
       Object.assign(V, { [`delta[${l}]`]: done.delta[l], [`dW[${l}]`]: done.dW[l], [`db[${l}]`]: done.db[l] });
       for (const name of ["W", "b"]) { V[`${name}[${l}]`] = done.before[l - 1][name]; V[`${name}_new[${l}]`] = done.after[l - 1][name]; }
+      for (const name of ["W", "b"]) data.optimizer.slots.forEach((slot, k) => { V[`${name}_${slot}[${l}]`] = done.stateAfter[l - 1][name][k]; });
     }
     V.loss = done.loss;
     V.C = Engine.matrix(1, 1, Float64Array.of(done.cost));

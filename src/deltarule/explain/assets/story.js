@@ -108,7 +108,9 @@ const Story = (() => {
         + (limits.length ? ` Gradients or weights are ${limits.join(" and ")} as the plan says.` : ""),
       pieces: () => (plain
         ? [{ key: `${name}[${l}]` }, "−", "α", "·", { key: `d${name}[${l}]` }]
-        : [{ key: `${name}[${l}]` }, ",", { key: `d${name}[${l}]` }, `→ ${optimizer.name}`]),
+        : [{ key: `${name}[${l}]` }, ",", { key: `d${name}[${l}]` }, `by ${optimizer.name}`,
+          ...(optimizer.slots.length && Page.now.V[`${name}_${optimizer.slots[0]}[${l}]`]
+            ? ["with", ...optimizer.slots.map((slot) => ({ key: `${name}_${slot}[${l}]` }))] : [])]),
       feeds: [],
     }));
   }
@@ -124,10 +126,10 @@ const Story = (() => {
     const parts = step.pieces().map((piece) => {
       if (typeof piece !== "string") return F.symbol(piece.key, piece.turned);
       if (piece === "1/m") return F.oneOver();
-      return /^[\p{L}α]/u.test(piece) && piece.length < 3 ? F.mi(piece) : F.mo(piece);
+      if (/^\p{L}{2}/u.test(piece)) return F.words(piece);
+      return /^\p{L}/u.test(piece) ? F.mi(piece) : F.mo(piece);
     });
-    const turned = { out: F.symbol(step.out) };
-    const math = F.math(turned.out, F.mo(step.phase === "update" ? "←" : "="), ...parts);
+    const math = F.math(F.symbol(step.out), F.mo(step.phase === "update" ? "←" : "="), ...parts);
     return step.note ? [math, F.math(step.note())] : [math];
   }
   return { PHASES, FIGURES, steps, formula, sizeOf };
