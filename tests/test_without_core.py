@@ -1,4 +1,4 @@
-"""An installation without the compiled core: one clear error by name, and `auto` says what it chose.
+"""Without the compiled core: one clear error by name, and `auto` says what it chose.
 
 These run against the pure wheel too, which `make pure` installs.
 """
