@@ -179,7 +179,7 @@ def test_on_arm_neon_is_all_there_is_and_what_everybody_has(monkeypatch):
     try:
         assert native.capabilities() == ("neon", ("neon",), 16)
         monkeypatch.setenv("DELTARULE_ISA", "avx2")
-        with pytest.raises(dr.SettingError, match="expected one of neon, .*; got 'avx2'"):
+        with pytest.raises(dr.SettingError, match=r"expected one of neon, .*; got 'avx2'"):
             native.capabilities()
     finally:
         native._core.cache_clear()
