@@ -23,7 +23,7 @@ from deltarule.arrays import (
     columns,
 )
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import EngineOptions, Plan, Runner
+from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
 from deltarule.errors import DivergenceError, SettingError, ShapeError, TypeMismatchError
 from deltarule.events import (
     Action,
@@ -45,6 +45,9 @@ from deltarule.stopping import Stopping, Verdict, needs_validation
 
 Metric: TypeAlias = Callable[[Array, Array], float]
 """Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
+
+Order: TypeAlias = Callable[[int], Array]
+"""Of an epoch, from 1, to the order of its rows: each row's number once."""
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
@@ -153,12 +156,13 @@ class Training:
         regularisation: Regularisation | None = None,
         stopping: Stopping | None = None,
         metric: Metric | None = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         engine: str = "auto",
         options: EngineOptions | None = None,
         dtype: Any = "float32",
         seed: int = 0,
         parameters: Parameters | None = None,
+        state: RunnerState | None = None,
         statistics: bool = False,
     ) -> None:
         if not isinstance(network, Network):
@@ -184,6 +188,9 @@ class Training:
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
+        self._steps_before = 0 if state is None else state.step
+        if state is not None:
+            self.runner.set_state(state)
 
         self.history: list[EpochEnded] = []
         self.rate_scale = 1.0
@@ -288,12 +295,14 @@ class Training:
         m = len(self.data.X)
         if not self.shuffle or self.batch_size == m:
             return np.arange(m)
+        if callable(self.shuffle):
+            return np.asarray(self.shuffle(epoch))
         return generator(self.seed, "order", epoch).permutation(m)
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
         schedule: Schedule | Warmup = self.plan.optimizer_row.schedule
-        offset = len(self.history) * self.steps_per_epoch
+        offset = self._steps_before + len(self.history) * self.steps_per_epoch
         first = 0
         while first < self.steps_per_epoch:
             count = min(self._chunk, self.steps_per_epoch - first)
@@ -447,6 +456,7 @@ def train(
     dtype: Any = "float32",
     seed: int = 0,
     parameters: Parameters | None = None,
+    state: RunnerState | None = None,
     statistics: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
@@ -476,8 +486,8 @@ def train(
     metric : callable, optional
         Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
         the validation data in place of the cost.
-    shuffle : bool
-        A new order every epoch.
+    shuffle : bool or function
+        A new order every epoch; or a function of the epoch, from 1, to the order of the rows.
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
@@ -488,6 +498,9 @@ def train(
         Of initial parameters, order, dropout and held-out rows.
     parameters : Parameters, optional
         To begin from.
+    state : RunnerState, optional
+        What the optimizer and the schedule go on from, beside `parameters`: ``runner.state()`` of
+        an earlier run.
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
     callbacks : sequence of callables
@@ -532,6 +545,7 @@ def train(
         dtype=dtype,
         seed=seed,
         parameters=parameters,
+        state=state,
         statistics=statistics,
     )
     for event in training:
