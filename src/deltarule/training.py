@@ -184,11 +184,12 @@ class Training:
         optimizer = OPTIMIZERS(optimizer)
         self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
         self.steps_per_epoch = -(-m // self.batch_size)
+        begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
-        self._steps_before = 0 if state is None else state.step
+        self._steps_before = 0 if state is None or begins_anew else state.step
         if state is not None:
             self.runner.set_state(state)
 
@@ -499,8 +500,8 @@ def train(
     parameters : Parameters, optional
         To begin from.
     state : RunnerState, optional
-        What the optimizer and the schedule go on from, beside `parameters`: ``runner.state()`` of
-        an earlier run.
+        What the optimizer goes on from, beside `parameters`: ``runner.state()`` of an earlier
+        run. A schedule goes on too, but one whose horizon is a run begins anew.
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
     callbacks : sequence of callables
