@@ -49,7 +49,7 @@ def test_the_private_ones_are_there():
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize(("test", "arguments"), cases())
+@pytest.mark.parametrize(("test", "arguments"), list(cases()))
 def test_theirs(test, arguments, monkeypatch, request):
     for name, ours in SUBSTITUTES.items():
         monkeypatch.setattr(theirs, name, ours)
