@@ -102,7 +102,9 @@ def find_rate(
     m = len(data.X)
     batch_size = min(batch_size, m)
     epochs = -(-steps * batch_size // m)
-    order = np.concatenate([generator(seed, "rate", e).permutation(m) for e in range(epochs)])
+    order = np.concatenate(
+        [generator(seed, "order", e).permutation(m) for e in range(1, epochs + 1)]
+    )
     rates = np.geomspace(low, high, steps)
     done = runner.train(
         data.X, data.Y, order[: steps * batch_size], batch_size, rates, data.weights

@@ -129,6 +129,7 @@ class Fit:
         self.task, self.rules, self.course = task, rules, course
         self.parameters = parameters
         self.epochs = 0
+        self._weights = parameters  # at the epoch's start
         self._stops = task.optimizer.full_batch  # by itself: no rule of ours ends it
         self._end: tuple[str, str] | None = None
 
@@ -218,16 +219,17 @@ class Fit:
             training.act(StopTraining(self._end[1]))
 
     def _penalty(self, runner: Runner, batches: int) -> float:
-        """An epoch's mean penalty, from the weights at its end, where the scale asks for it."""
+        """An epoch's mean penalty, from the weights before and after, where the scale needs it."""
         rule = self.task.regularisation
         if self.task.scale.outputs == 1 or not rule.penalised:
             return 0.0
-        total = sum(float(rule.penalty(layer["W"])) for layer in runner.parameters())
-        if not rule.over_batch:
-            return total
-        weights = self.task.data.weights
-        weight = len(self.task.data.X) if weights is None else float(weights.sum())
-        return total * batches / weight
+        share = 1.0
+        if rule.over_batch:
+            weights = self.task.data.weights
+            share = batches / (len(self.task.data.X) if weights is None else float(weights.sum()))
+        before, self._weights = self._weights, runner.parameters()
+        mean = 0.5 * (_penalty(rule, before) + _penalty(rule, self._weights))
+        return share * mean
 
     def _outcome(self, training: Training) -> Outcome:
         course, runner = self.course, training.runner
@@ -263,6 +265,10 @@ class Fit:
         outcome = self._outcome(training)
         course.state = None  # it may hold numbers that are not finite
         return outcome
+
+
+def _penalty(rule: Regularisation, parameters: Parameters) -> float:
+    return sum(float(rule.penalty(layer["W"])) for layer in parameters)
 
 
 def half_deviance_constant(Y: Array, weights: Array | None) -> float:

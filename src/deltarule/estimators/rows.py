@@ -31,14 +31,14 @@ def weights_of(sample_weight: Any, X: Array) -> Array | None:
     """
     if sample_weight is None:
         return None
+    if not np.any(np.asarray(sample_weight)):
+        raise DataError("sample_weight: all are zero, so there is nothing to learn from.")
     weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
     if weights.min() < 0:
         raise DataError(
             f"sample_weight: expected none below zero, got {weights.min()} in row "
             f"{int(weights.argmin())}."
         )
-    if not weights.any():
-        raise DataError("sample_weight: all are zero, so there is nothing to learn from.")
     return weights
 
 
