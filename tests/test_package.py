@@ -9,10 +9,12 @@ PUBLIC = """
 ACTIVATIONS COSTS ENGINES INITIALISERS LBFGS OPTIMIZERS SCHEDULES SGD Activation AdaDelta AdaGrad
 Adam AdamW Adamax Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
 DeviceError DeviceMemoryError DivergenceError Ended EngineOptions EpochEnded Exponential FileError
-GradientDescent Initialiser Interval InverseScaling Lion Many MissingExtraError NAdam Network
-OneCycle Optimizer Pair Plan Progressed RMSprop ReduceOnPlateau Regularisation Result Runner
-ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping Training
-TypeMismatchError UnknownNameError Warmup __version__ start train train_many
+GradientDescent Initialiser Interval InverseScaling Lion MLPClassifier MLPRegressor Many
+MissingExtraError NAdam Network NetworkOptions OneCycle Optimizer Pair Plan Progressed RMSprop
+RateSearch ReduceOnPlateau Regularisation RegularizationOptions Result Runner
+ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping
+StoppingOptions Training
+TypeMismatchError UnknownNameError Warmup __version__ find_rate start train train_many
 """
 
 

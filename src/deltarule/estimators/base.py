@@ -47,7 +47,7 @@ Validation = tuple[Any, Any, Any]
 """X, y and example weights to judge by, as a caller passes them: each may be None."""
 
 
-class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):
+class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc]
     """The estimators' common part. Not for use by itself."""
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
@@ -198,7 +198,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):
             start = parameters_of(self.coefs_, self.intercepts_, network, dtype)
             averaged = course is not None and course.raw is not None
             if averaged and self._holder().holds(self.coefs_, self.intercepts_):
-                start = course.raw  # type: ignore[union-attr]
+                assert course is not None and course.raw is not None
+                start = course.raw
             return start
         if options.coefs is not None:
             return parameters_of(options.coefs, options.intercepts or (), network, dtype)
@@ -253,7 +254,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):
         """The fitted attributes of an estimator whose fit had ended now."""
         view = self._view(runner.plan, runner.parameters(), None)
         view._set_attributes(fit.course, view._fitted, fit.epochs, "running")
-        return vars(view)
+        return dict(vars(view))
 
     def _view(self, plan: Plan, parameters: Parameters, runner: Runner | None) -> Self:
         """This estimator with a network still in training, for whoever scores it."""

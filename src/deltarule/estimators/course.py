@@ -82,7 +82,7 @@ class Course:
         Of the dropout masks.
     """
 
-    generator: np.random.RandomState
+    generator: np.random.RandomState | Any
     seed: int
     optimizer: type | None = None
     state: RunnerState | None = None

@@ -213,7 +213,8 @@ class Fit:
         answers = [listen(self, runner) for listen in task.after_epoch]
         if any(answers):
             self._end = self._end or ("callback", "a callback asked for it")
-        if rules.on_divergence == "reduce" and not self._stops:
+        least = min(course.losses) == loss
+        if rules.on_divergence == "reduce" and least and not self._stops:
             self.parameters, course.state = runner.parameters(), runner.state()
         if self._end is not None:
             training.act(StopTraining(self._end[1]))

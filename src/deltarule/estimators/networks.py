@@ -65,7 +65,7 @@ def build_network(
             f"layers, got {len(activations)}."
         )
     shares = regularization.shares(len(sizes))
-    starts = {"weights": options.weights, "biases": options.biases or "zeros"}
+    starts: dict[str, Any] = {"weights": options.weights, "biases": options.biases or "zeros"}
     layers = [
         Dense(n, named(g), dropout=share, **starts)
         for n, g, share in zip(sizes, activations, shares, strict=True)

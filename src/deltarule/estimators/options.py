@@ -135,7 +135,7 @@ class StoppingOptions:
     on_divergence : str
         Where numbers stop being finite: ``"ignore"`` keeps the best epoch where validation data
         chose one, with a warning, and raises otherwise; ``"raise"`` always raises; ``"reduce"``
-        goes back to the last epoch's end and divides the learning rate by 5, up to ten times.
+        goes back to the epoch of the least loss and divides the learning rate by 5, up to ten times.
 
     Raises
     ------
@@ -228,18 +228,23 @@ class NetworkOptions:
     intercepts: Sequence[Any] | None = None
 
     def __post_init__(self) -> None:
-        for table, name in (
-            (ACTIVATIONS, self.output_activation),
+        tables: tuple[tuple[Callable[[Any], Any], Any], ...] = (
+            (_output_activation, self.output_activation),
             (COSTS, self.cost),
             (INITIALISERS, self.weights),
             (INITIALISERS, self.biases),
-        ):
+        )
+        for row_of, name in tables:
             if name is not None:
-                table(name)  # type: ignore[operator]
+                row_of(name)  # refuses an unknown name now, not when it fits
         if (self.coefs is None) != (self.intercepts is None):
             raise SettingError(
                 "NetworkOptions: coefs and intercepts go together; expected both or neither."
             )
+
+
+def _output_activation(name: Any) -> Activation:
+    return ACTIVATIONS("sigmoid" if name == "logistic" else name)
 
 
 def _sequence(value: Any) -> Sequence[Any]:
