@@ -15,9 +15,8 @@ from deltarule.arrays import Array
 from deltarule.checks.catalogue import EQUATIONS
 from deltarule.checks.differences import by_parameter, central_difference, relative_error
 from deltarule.costs import COSTS, Cost
+from deltarule.layers import Cache, Dense
 from deltarule.network import (
-    Cache,
-    Dense,
     Network,
     Parameters,
     back_propagate,

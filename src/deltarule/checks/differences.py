@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.arrays import Array, checked_dtype, columns
 from deltarule.engines.plan import Plan
 from deltarule.engines.step import cost_of, gradients_of, smoothed, weight_of
+from deltarule.layers import Batch
 from deltarule.network import (
     Network,
     Parameters,
@@ -129,9 +130,10 @@ def check_gradients(
     m = weight_of(A0, s)
 
     def cost(changed: Parameters) -> float:
-        return float(cost_of(plan, changed, feed_forward(network, changed, A0)[-1], Y, s, m))
+        output = feed_forward(network, changed, A0, batch=Batch(s))[-1]
+        return float(cost_of(plan, changed, output, Y, s, m))
 
-    caches = feed_forward(network, parameters, A0)
+    caches = feed_forward(network, parameters, A0, batch=Batch(s))
     delta = output_delta(network, caches[-1], Y, s)
     gradients, _ = gradients_of(plan, parameters, caches, delta, m)
     return {

@@ -22,7 +22,8 @@ from deltarule.engines.plan import (
     checked_threads,
 )
 from deltarule.errors import SettingError, TypeMismatchError
-from deltarule.network import Dense, Parameters
+from deltarule.layers import KINDS
+from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
 from deltarule.sparse import readable
@@ -33,6 +34,7 @@ INSTRUCTION_SETS = ("avx2", "baseline")
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
+KIND_ROWS = ("dense",)
 ACTIVATION_ROWS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
     *("silu", "mish", "softmax", "exp"),
@@ -93,8 +95,8 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
         return missing
     network = plan.network
     for l, layer in enumerate(network.layers, 1):
-        if type(layer) is not Dense:
-            return f"layer {l} is of a kind it does not know, {type(layer).__name__}"
+        if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
+            return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
         if _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g) is None:
             return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
@@ -339,11 +341,11 @@ def _spelt(plan: Plan) -> dict[str, Any]:
     network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
     cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
     layers = []
-    for layer in network.layers:
+    for layer, units in zip(network.layers, network.sizes[1:], strict=True):
         activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
         layers.append(
             {
-                "units": layer.units,
+                "units": units,
                 "activation": activation,
                 "number": number,
                 "dropout": _dropout(layer.dropout),

@@ -75,6 +75,7 @@ class Plan:
         rules = self.regularisation
         stepping = {
             "dropout": bool(self.network.dropout),
+            "running averages (BatchNorm)": any(l.running for l in self.network.layers),
             "clip_norm": rules.clip_norm is not None,
             "clip_value": rules.clip_value is not None,
             "max_norm": rules.max_norm is not None,

@@ -22,8 +22,8 @@ from deltarule.engines.step import (
     initial_state,
     masks_of,
     smoothed,
+    step_from,
     training_step,
-    updated,
     weight_of,
 )
 from deltarule.network import (
@@ -117,17 +117,15 @@ class ReferenceRunner:
         X = dense(X)
         check_batch(self.plan, X, dA, name="dA")
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
-            network, A0, masks = self.plan.network, columns(X), self._masks(len(X))
-            caches = feed_forward(network, self._parameters, A0, masks)
-            delta = network.layers[-1].delta(columns(dA), caches[-1])
-            gradients, _ = gradients_of(self.plan, self._parameters, caches, delta, len(X), masks)
-            self._parameters, self._state = updated(
+            self._parameters, self._state = step_from(
                 self.plan,
                 self._parameters,
-                gradients,
                 self._state,
+                columns(X),
+                columns(dA),
                 self._scalar(self._step),
                 self._scalar(self._scheduled_rate()),
+                self._masks(len(X)),
             )
         self._step += 1
 

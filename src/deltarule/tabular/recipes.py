@@ -9,7 +9,8 @@ from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.network import Dense, Network
+from deltarule.layers import Dense
+from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import SCHEDULES, Schedule

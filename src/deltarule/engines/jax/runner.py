@@ -252,7 +252,7 @@ class JaxRunner:
     def _fetched(self, layers: Any) -> Any:
         """Copies as NumPy arrays, in the order in which the layers name them."""
         return tuple(
-            {name: jax.tree.map(np.array, layer[name]) for name in shapes}
+            {name: jax.tree.map(np.array, layer[name]) for name in shapes if name in layer}
             for layer, shapes in zip(layers, self.plan.network.shapes, strict=True)
         )
 
