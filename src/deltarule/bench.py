@@ -222,7 +222,7 @@ def step_time(
         if chosen == "native":
             peaks.append(fma_peak(cores(), min(0.1, seconds)))
         times.append(_timed(run) / steps)
-    low, median, high = np.percentile(times, [25, 50, 75]) * 1e6
+    low, median, high = (float(us) for us in np.percentile(times, [25, 50, 75]) * 1e6)
     rate = workload.flop / median * 1e6
     return StepTime(workload, chosen, median, low, high, rate, max(peaks, default=None))
 
@@ -244,7 +244,8 @@ def call_times(
         runner = start(own.network, optimizer=own.rule, engine=engine, options=options)
         x, y = X[:rows].copy(), Y[:rows].copy()
         times = latencies(_call(name, runner, x, y), max(10, calls // rows))
-        yield CallTime(name, rows, *np.percentile(times, [50, 99.9]) * 1e6, len(times))
+        p50, p999 = np.percentile(times, [50, 99.9]) * 1e6
+        yield CallTime(name, rows, float(p50), float(p999), len(times))
 
 
 CALLS = (

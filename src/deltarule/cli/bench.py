@@ -65,12 +65,12 @@ def bench(
         raise SettingError(f"--workloads: expected letters out of {ALL}, got {workloads!r}.")
     terminal = Terminal(quiet=json)
     options = EngineOptions(n_threads=threads)
-    steps, calls = [], []
+    steps = []
     for letter in letters:
         with terminal.waiting(f"timing {WORKLOADS[letter]}"):
             steps.append(step_time(WORKLOADS[letter], engine, options, rounds, seconds))
     with terminal.waiting("timing single calls"):
-        calls.extend(call_times(engine, options, int(20_000 * min(1.0, seconds / 0.3))))
+        calls = list(call_times(engine, options, int(20_000 * min(1.0, seconds / 0.3))))
     if json:
         print_json({"steps": list(map(_step, steps)), "calls": [call._asdict() for call in calls]})
         return
