@@ -6,14 +6,14 @@ import sys
 import deltarule as dr
 
 PUBLIC = """
-ACTIVATIONS COSTS ENGINES INITIALISERS LBFGS OPTIMIZERS SCHEDULES SGD Activation AdaDelta AdaGrad
-Adam AdamW Adamax Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
-DeviceError DeviceMemoryError DivergenceError Ended EngineOptions EpochEnded Exponential FileError
-GradientDescent Initialiser Interval InverseScaling Lion MLPClassifier MLPRegressor Many
-MissingExtraError NAdam Network NetworkOptions OneCycle Optimizer Pair Plan Progressed RMSprop
-RateSearch ReduceOnPlateau Regularisation RegularizationOptions Result Runner
-ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping
-StoppingOptions Training
+ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS Constant CosLog Cosine
+CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError DivergenceError
+ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError GradientDescent Grouped
+INITIALISERS Initialiser Interval InverseScaling KINDS LBFGS Layer LayerNorm Lion MLPClassifier
+MLPRegressor Many MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer Pair
+Parallel Parametric Periodic PiecewiseLinear Plan Progressed RMSprop RateSearch ReduceOnPlateau
+Regularisation RegularizationOptions Result Runner SCHEDULES SGD Scale ScaleRate Schedule
+SettingError ShapeError Started StepDecay StopTraining Stopping StoppingOptions Training
 TypeMismatchError UnknownNameError Warmup __version__ find_rate start train train_many
 """
 

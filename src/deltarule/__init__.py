@@ -22,8 +22,22 @@ from deltarule.errors import (
 )
 from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
 from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.layers import (
+    KINDS,
+    BatchNorm,
+    Dense,
+    Embedding,
+    Grouped,
+    Layer,
+    LayerNorm,
+    Parallel,
+    Parametric,
+    Periodic,
+    PiecewiseLinear,
+    Scale,
+)
 from deltarule.many import Many, train_many
-from deltarule.network import Dense, Network
+from deltarule.network import Network
 from deltarule.optimizers import (
     LBFGS,
     OPTIMIZERS,
@@ -73,6 +87,7 @@ __all__ = [
     "COSTS",
     "ENGINES",
     "INITIALISERS",
+    "KINDS",
     "LBFGS",
     "OPTIMIZERS",
     "SCHEDULES",
@@ -83,6 +98,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "BatchNorm",
     "Constant",
     "CosLog",
     "Cosine",
@@ -94,15 +110,19 @@ __all__ = [
     "DeviceError",
     "DeviceMemoryError",
     "DivergenceError",
+    "Embedding",
     "Ended",
     "EngineOptions",
     "EpochEnded",
     "Exponential",
     "FileError",
     "GradientDescent",
+    "Grouped",
     "Initialiser",
     "Interval",
     "InverseScaling",
+    "Layer",
+    "LayerNorm",
     "Lion",
     "MLPClassifier",
     "MLPRegressor",
@@ -114,6 +134,10 @@ __all__ = [
     "OneCycle",
     "Optimizer",
     "Pair",
+    "Parallel",
+    "Parametric",
+    "Periodic",
+    "PiecewiseLinear",
     "Plan",
     "Progressed",
     "RMSprop",
@@ -123,6 +147,7 @@ __all__ = [
     "RegularizationOptions",
     "Result",
     "Runner",
+    "Scale",
     "ScaleRate",
     "Schedule",
     "SettingError",
