@@ -53,6 +53,9 @@ def train(
     class_weight: opt.ClassWeight = None,
     seed: opt.Seed = 0,
     engine: opt.EngineName = "auto",
+    threads: opt.Threads = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "highest",
     dtype: opt.Dtype = "float32",
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
@@ -95,6 +98,9 @@ def train(
         test_share=test_share,
         engine=engine,
         dtype=dtype,
+        device=device,
+        precision=precision,
+        n_threads=threads,
         seed=seed,
     )
     tabular.check(settings)

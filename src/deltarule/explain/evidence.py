@@ -17,6 +17,7 @@ from deltarule.baselines import figures
 from deltarule.errors import ShapeError
 from deltarule.network import Network, Parameters, feed_forward, input_gradient, output_delta
 from deltarule.rng import generator
+from deltarule.sparse import gathered
 from deltarule.training import Result, checked_examples
 
 _TINY = 1e-7
@@ -180,19 +181,20 @@ def evidence_of(
     default = "target" if task == "regression" else "label"
     plain = [str(k) if task == "classification" else f"{default} {k + 1}" for k in range(count)]
     titles = _named("columns", columns, [f"x{k + 1}" for k in range(network.inputs)])
-    cells = [[f"{value:.4g}" for value in data.X[:, k]] for k in range(network.inputs)]
+    X = gathered(data.X, np.arange(len(data.X)))
+    cells = [[f"{value:.4g}" for value in X[:, k]] for k in range(network.inputs)]
     return Evidence(
         task,
         network,
         result.parameters,
-        data.X,
+        X,
         data.Y,
         targets,
         judged,
         _named("names", names, plain),
         tuple(Column(titles[k], (k,), cells[k]) for k in range(network.inputs)),
         data.weights,
-        np.arange(len(data.X)),
+        np.arange(len(X)),
     )
 
 

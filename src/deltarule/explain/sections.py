@@ -368,12 +368,14 @@ def _network_section(result: Result, context: Context) -> Section:
         [
             str(l),
             layer.kind,
-            f"{layer.units:,}",
+            f"{n:,}",
             layer.g.name,
             f"{layer.dropout:g}",
             f"{sum(int(W.size) for W in own.values()):,}",
         ]
-        for l, (layer, own) in enumerate(zip(network.layers, result.parameters, strict=True), 1)
+        for l, (layer, n, own) in enumerate(
+            zip(network.layers, network.sizes[1:], result.parameters, strict=True), 1
+        )
     ]
     heads = ["layer", "kind", "units", "activation", "dropout", "parameters"]
     settings = [*_plan_pairs(result), *context.settings]
