@@ -1,4 +1,4 @@
-"""What a report's look into the layers costs: runs with and without, in turn, as a ratio of CPU time.
+"""What a report's look into the layers costs: runs with and without, in turn, by CPU time.
 
     python benchmarks/watching.py
 
@@ -28,6 +28,7 @@ WORKLOADS = (
 
 
 def seconds(network, X, Y, batch_size, epochs, callbacks):
+    """CPU seconds of one training."""
     begun = time.process_time()
     settings = {"batch_size": batch_size, "epochs": epochs, "validation": 0.1}
     dr.train(network, X, Y, callbacks=callbacks, **settings)
@@ -35,6 +36,7 @@ def seconds(network, X, Y, batch_size, epochs, callbacks):
 
 
 def main():
+    """Print the table."""
     print("rows    network            looks  without s  with s  ratio")
     for m, n, hidden, batch_size, epochs in WORKLOADS:
         X = np.random.default_rng(0).standard_normal((m, n))

@@ -236,7 +236,7 @@ def test_the_key_spells_every_answer_and_the_page_none():
                 continue
             spelled = sheet.spelled(quantity, i, j).replace(">", "&gt;")
             assert f"{spelled} = {plain(value + 0.0).replace('-', '−')}" in key
-            assert f">{spelled}" not in page
+            assert len(spelled) < 6 or spelled not in page
 
 
 def test_spelled_arithmetic_evaluates_to_the_entry(sheet):

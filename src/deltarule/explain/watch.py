@@ -81,7 +81,7 @@ class Watch:
     ([1, 2, 3, 4], (4, 2))
     """
 
-    def __init__(self, share: float = 0.04, rows: int = 128) -> None:
+    def __init__(self, share: float = 0.03, rows: int = 128) -> None:
         checked_number("Watch", "share", share, low=0, high=1, open_low=True)
         checked_number("Watch", "rows", rows, low=1, whole=True)
         self.share, self.rows = share, rows
