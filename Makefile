@@ -6,11 +6,12 @@ SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html
 CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
 export DELTARULE_WERROR := ON
 
-.PHONY: help demo test parity check sanitize neon wheel pure docs constraints clean
+.PHONY: help demo test test-browser parity check sanitize neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
+	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
@@ -33,6 +34,9 @@ demo: $(STAMPS)/all
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-browser: $(STAMPS)/browser
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto

@@ -301,6 +301,7 @@ def feed_forward(
     A0: Array,
     masks: Masks | None = None,
     batch: Batch | None = None,
+    observe: Observer | None = None,
 ) -> tuple[Cache, ...]:
     """Eq. 1 for every layer, from 1 to L.
 
@@ -314,6 +315,8 @@ def feed_forward(
         Dropout masks of shape ``(n[l], m)`` by layer.
     batch : Batch, optional
         In a step of training, the weights of its examples.
+    observe : callable, optional
+        Called with each ``("Z", l, Z[l])`` and ``("A", l, A[l])``, A before its mask.
 
     Returns
     -------
@@ -325,6 +328,9 @@ def feed_forward(
     for l, (layer, own) in enumerate(zip(network.layers, parameters, strict=True), 1):
         caches.append(layer.forward(own, _masked(A, masks, l - 1), batch))
         A = caches[-1].A
+        if observe is not None:
+            observe("Z", l, caches[-1].Z)
+            observe("A", l, A)
     return tuple(caches)
 
 

@@ -14,6 +14,7 @@ import typer
 
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
+from deltarule.cli.explain import explain
 from deltarule.cli.inspection import inspect
 from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, inspect, equations):
+for command in (train, predict, evaluate, explain, inspect, equations):
     app.command()(command)
 app.command("worksheet")(write_worksheets)
 

@@ -230,6 +230,10 @@ class NativeRunner:
             for l, shapes in enumerate(self.plan.network.shapes)
         )
 
+    def stop(self) -> None:
+        """End a `train` that runs in another thread, and any later one, after a whole step."""
+        self._core.stop()
+
     def parameters(self) -> Parameters:
         """A copy, as NumPy arrays."""
         return tuple(
