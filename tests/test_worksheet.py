@@ -103,6 +103,29 @@ def test_its_step_is_the_engines(sheet):
         np.testing.assert_allclose(values[f"b_new{l}"], layer["b"], rtol=1e-14, atol=1e-14)
 
 
+def test_its_numbers_are_the_traces(sheet):
+    traced = explain.trace(
+        sheet.network,
+        sheet.parameters,
+        sheet.X,
+        sheet.Y,
+        optimizer=dr.GradientDescent(RATE),
+        dtype="float64",
+    )
+    (step,) = traced.steps
+    values = {each.key: each.values for each in sheet.quantities}
+    for l in range(1, len(sheet.network.layers) + 1):
+        expected = {
+            "Z": step.Z[l - 1],
+            "A": step.A[l],
+            "delta": step.delta[l - 1],
+            "dA": step.dA[l],
+        }
+        expected |= {f"d{name}": d for name, d in step.gradients[l - 1].items()}
+        for name, array in expected.items():
+            np.testing.assert_allclose(values[f"{name}{l}"], array, rtol=1e-14, atol=1e-14)
+
+
 def test_every_formula_of_the_spreadsheet_gives_its_number(sheet):
     book = Book(explain.spreadsheet(sheet))
     formulas = 0
