@@ -197,7 +197,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         if goes_on:
             start = parameters_of(self.coefs_, self.intercepts_, network, dtype)
             raw = None if course is None else course.raw
-            if raw is not None and self._holder().holds(self.coefs_, self.intercepts_):
+            if raw is not None and self._fitted.holds(self.coefs_, self.intercepts_):
                 return raw
             return start
         if options.coefs is not None:
@@ -256,7 +256,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         return dict(vars(view))
 
     def _view(self, plan: Plan, parameters: Parameters, runner: Runner | None) -> Self:
-        """A copy with a network still in training, for whoever scores it."""
+        """The estimator with a network still in training, for whoever scores it."""
         view = copy.copy(self)
         kind = Fitted if runner is None else Live
         view._fitted = kind(plan, self.engine, self.engine_options, parameters, runner)
