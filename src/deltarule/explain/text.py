@@ -27,7 +27,7 @@ def text(trace: Trace) -> str:
     Examples
     --------
     >>> from deltarule.explain import worked_trace
-    >>> blocks = text(worked_trace()).split("\\n\\n")
+    >>> blocks = text(worked_trace()).split("\n\n")
     >>> print(blocks[-1])
     Eq. 3: new b[3]  1×1
       [[0.992513]]
