@@ -27,8 +27,7 @@ def text(trace: Trace) -> str:
     Examples
     --------
     >>> from deltarule.explain import worked_trace
-    >>> blocks = text(worked_trace()).split("\\n\\n")
-    >>> print(blocks[-1])
+    >>> print("".join(text(worked_trace()).splitlines(keepends=True)[-2:]))
     Eq. 3: new b[3]  1×1
       [[0.992513]]
     <BLANKLINE>
