@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 #include "jacobian.hpp"
@@ -13,10 +12,10 @@ namespace deltarule {
 
 // Rows that a prediction takes through all layers at once.
 inline constexpr std::size_t chunk_rows = 96;
-// Fmas that are worth a thread of their own: some four microseconds, several times a barrier.
-inline constexpr double step_work_per_thread = 200e3;
-// Fmas of a lap, some of which decide how many threads go on: some 0.3 milliseconds.
-inline constexpr double trial_work = 15e6;
+// Fmas of a step that are worth a thread of their own: some four microseconds, several times a
+// barrier; and how many there must be for each number that threads exchange between their caches,
+// which takes as long as a dozen.
+inline constexpr double step_work_per_thread = 200e3, work_per_exchange = 40;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
 
@@ -28,32 +27,26 @@ template <class T> struct Runner<T>::Inside {
   Stepper<T> stepper;
   Batch<T> chunk;        // for predictions on one thread
   Jacobian<T> jacobian;
-  bool together = true;  // what the last trial found, for batches of so many rows
-  std::size_t tried_rows = 0;
-  Clock::time_point next_trial{};
 
   // Asking the system takes longer than a small network's step, so it is asked once.
   const double cores = double(std::max(1u, std::thread::hardware_concurrency()));
 
   Batch<T> new_chunk() { return Batch<T>(stepper.layers(), stepper.cost_reads_Z(), chunk_rows, false); }
 
-  // As many threads as were asked for, else as the work pays for: of each step, and of the call.
-  std::size_t threads(std::size_t wanted, double step_work, double call_work,
-                      std::size_t shares) const {
-    std::size_t count = wanted;
-    if (count == 0) {
-      const double paid = std::min(step_work / step_work_per_thread,
-                                   call_work / call_work_per_thread);
-      count = static_cast<std::size_t>(std::clamp(paid, 1.0, cores));
-    }
-    return std::clamp<std::size_t>(shares, 1, std::max<std::size_t>(1, count));
+  // As many threads as were asked for, else as the work pays for; no more than there are shares.
+  std::size_t threads(std::size_t wanted, double paid, std::size_t shares) const {
+    const double count = wanted > 0 ? double(wanted) : std::clamp(paid, 1.0, cores);
+    return std::clamp<std::size_t>(shares, 1, static_cast<std::size_t>(count));
   }
 
   void run(Job<T>& job, std::size_t wanted, const std::function<bool()>& interrupted) {
     stepper.reserve(job);
     const std::size_t rows = std::min(job.batch_size, job.entries), batches = job.batches();
     const double step_work = stepper.work_of_step(rows);
-    const std::size_t most = threads(wanted, step_work, step_work * double(batches), rows);
+    const double paid = std::min({step_work / step_work_per_thread,
+                                  step_work / stepper.exchanged_in_step(rows) / work_per_exchange,
+                                  step_work * double(batches) / call_work_per_thread});
+    const std::size_t count = threads(wanted, paid, rows);
     Clock::time_point asked = Clock::now();
     const auto poll = [&] {
       if (batches == 1) return false;
@@ -63,63 +56,20 @@ template <class T> struct Runner<T>::Inside {
       return interrupted();
     };
     stepper.begin();
-    const std::size_t tried = wanted == 0 && most > 1 ? trial(job, most, rows, step_work, poll) : 0;
-    steps(job, tried, batches, wanted == 0 && !together ? 1 : most, poll);
-    stepper.end();
-  }
-
-  // Where nobody asked for a number of threads, steps on one and on `most` are timed about once a
-  // second: other programs may keep the cores busy, and then a barrier costs more than it shares
-  // out. The results are the same bits either way, so they are steps like any other. Returns how
-  // many were made.
-  template <class Poll>
-  std::size_t trial(Job<T>& job, std::size_t most, std::size_t rows, double step_work,
-                    const Poll& poll) {
-    const auto lap = static_cast<std::size_t>(trial_work / step_work) + 1;
-    if (rows != tried_rows) together = true;
-    if (job.batches() < 8 * lap || (rows == tried_rows && Clock::now() < next_trial)) return 0;
-    // three laps each, the first step and the start of threads apart
-    const auto laps = [&](std::size_t first, std::size_t count) {
-      std::array<Clock::time_point, 4> at{};
-      std::size_t step = 0;
-      steps(job, first, first + 3 * lap + 1, count, [&] {
-        if (step % lap == 0) at[step / lap] = Clock::now();
-        ++step;
-        return poll();
-      });
-      std::array<double, 3> seconds{};
-      for (std::size_t i = 0; i < 3; ++i)
-        seconds[i] = std::chrono::duration<double>(at[i + 1] - at[i]).count();
-      std::sort(seconds.begin(), seconds.end());
-      return seconds;
-    };
-    const auto alone = laps(0, 1), shared = laps(3 * lap + 1, most);
-    // what one thread does undisturbed, against what a team does as a rule
-    together = shared[1] < 0.9 * alone[0];
-    tried_rows = rows;
-    const auto pause = std::chrono::duration<double>(1.0 + 100 * (alone[1] + shared[1]));
-    next_trial = Clock::now() + std::chrono::duration_cast<Clock::duration>(pause);
-    return 2 * (3 * lap + 1);
-  }
-
-  // Steps [first, last) on a team.
-  template <class Poll>
-  void steps(Job<T>& job, std::size_t first, std::size_t last, std::size_t count,
-             const Poll& poll) {
-    if (stepper.stopped()) return;
-    Barrier barrier(count);
+    Barrier barrier(count, double(count) > cores);
     const auto work = [&](std::size_t thread) {
-      stepper.work(job, first, last, thread, count, barrier, poll);
+      stepper.work(job, 0, batches, thread, count, barrier, poll);
     };
     if (count == 1) work(0);
     else run_team(count, work);
+    stepper.end();
   }
 
   // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.
   template <class Use> void each_chunk(std::size_t total, std::size_t wanted, const Use& use) {
     const std::size_t chunks = (total + chunk_rows - 1) / chunk_rows;
     const double work = stepper.work_of_step(total) / 3;
-    const std::size_t count = threads(wanted, work, work, chunks);
+    const std::size_t count = threads(wanted, work / call_work_per_thread, chunks);
     const auto some = [&](Batch<T>& batch, Share share) {
       for (std::size_t i = share.first; i < share.last; ++i)
         use(batch, i * chunk_rows, std::min(chunk_rows, total - i * chunk_rows));

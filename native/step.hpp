@@ -91,6 +91,16 @@ template <class T> class Stepper {
     return products * double(m) + 16 * parameters + 60 * double(m);
   }
 
+  // Numbers that a thread writes in a step and another reads: parameters, activations, deltas.
+  double exchanged_in_step(std::size_t m) const {
+    double parameters = 0, units = double(layers_.front().n_prev);
+    for (const Layer<T>& layer : layers_) {
+      parameters += double(layer.n) * double(layer.n_prev + 1);
+      units += 2.0 * double(layer.n);
+    }
+    return parameters + double(m) * units;
+  }
+
   // Steps [first, last) of a job on one thread of a team. `poll` is called by thread 0 after each
   // step and says whether to stop there.
   template <class Poll>
@@ -195,7 +205,10 @@ template <class T> class Stepper {
       else job.dA.copy(row, batch_.delta[layers_.size()].view(), i);
       if (job.weights) batch_.weights[i] = job.weights.at(row, 0);
       const std::size_t next = at.first + job.batch_size + i;
-      if (next < job.entries) job.X.fetch(job.row(next));
+      if (next < job.entries) {
+        job.X.fetch(job.row(next));
+        if (job.Y) job.Y.fetch(job.row(next));
+      }
     }
   }
 

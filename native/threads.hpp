@@ -17,11 +17,13 @@
 
 namespace deltarule {
 
-// Waits until all have arrived: spins for some microseconds, which is what a step's imbalance
-// takes, and then sleeps, so that a thread the system took off its core costs nobody theirs.
+// Waits until all have arrived: spins for about a millisecond, and then sleeps, so that a thread
+// the system took off its core costs nobody theirs. Threads that sleep at once look idle to the
+// system, which then may leave two of them on one core, taking turns. A `crowded` team, of more
+// threads than cores, gives way early.
 class Barrier {
  public:
-  explicit Barrier(std::size_t count) : count_(count) {}
+  Barrier(std::size_t count, bool crowded) : count_(count), spins_(crowded ? 1000 : 200000) {}
 
   void wait() {
     if (count_ == 1) return;
@@ -35,7 +37,7 @@ class Barrier {
       if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
       return;
     }
-    for (int spin = 0; spin < spins; ++spin) {
+    for (int spin = 0; spin < spins_; ++spin) {
       if (round_.load(std::memory_order_acquire) != round) return;
       pause();
     }
@@ -46,8 +48,6 @@ class Barrier {
   }
 
  private:
-  static constexpr int spins = 2000;
-
   static void pause() {
 #if defined(__SSE2__)
     _mm_pause();
@@ -57,6 +57,7 @@ class Barrier {
   }
 
   const std::size_t count_;
+  const int spins_;
   alignas(64) std::atomic<std::size_t> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
   std::atomic<int> asleep_{0};

@@ -269,8 +269,8 @@ def test_equations_are_printed_with_their_code(capsys):
 def test_equations_are_checked(capsys):
     assert main(["equations", "--check"]) == 0
     said = capsys.readouterr().out
-    assert said.count("largest error") == 27 + 1
-    assert "27 of 27 equations agree with central differences" in said
+    assert said.count("largest error") == 53 + 1
+    assert "53 of 53 equations agree with central differences" in said
 
 
 def test_a_wrong_equation_fails_the_check(capsys, monkeypatch):
@@ -335,6 +335,11 @@ TRAIN = {
     ("flats.csv", "--optimizer", "adm"): "unknown optimizer 'adm'. Did you mean 'adam'?",
     ("flats.csv", "--schedule", "cosin"): "unknown schedule 'cosin'. Did you mean 'cosine'?",
     ("flats.csv", "--engine", "gpu"): "unknown engine 'gpu'.",
+    ("flats.csv", "--threads", "0"): "n_threads must be a whole number, at least 1",
+    ("flats.csv", "--threads", "2", "--engine", "reference"): "NumPy's BLAS chooses its threads",
+    ("flats.csv", "--device", "cuda"): "device must be one of auto, cpu, gpu, tpu",
+    ("flats.csv", "--device", "gpu"): "it computes on the CPU, not on device 'gpu'",
+    ("flats.csv", "--precision", "low"): "precision must be one of highest, high, default",
     ("flats.csv", "--learning-rate", "-1"): "must be a number, at least 0; got -1.0.",
     ("flats.csv", "--epochs", "0"): "epochs must be a whole number, at least 1; got 0.",
     ("flats.csv", "--epochs", "many"): "Invalid value for '--epochs': ",

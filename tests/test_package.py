@@ -6,12 +6,13 @@ import sys
 import deltarule as dr
 
 PUBLIC = """
-ACTIVATIONS COSTS ENGINES INITIALISERS LBFGS OPTIMIZERS SCHEDULES SGD Activation AdaDelta AdaGrad
-Adam AdamW Adamax Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
-DeviceError DeviceMemoryError DivergenceError Ended EngineOptions EpochEnded Exponential FileError
-GradientDescent Initialiser Interval InverseScaling Lion Many MissingExtraError NAdam Network
-OneCycle Optimizer Pair Plan Progressed RMSprop ReduceOnPlateau Regularisation Result Runner
-ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping Training
+ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS Constant CosLog Cosine
+CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError DivergenceError
+ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError GradientDescent Grouped
+INITIALISERS Initialiser Interval InverseScaling KINDS LBFGS Layer LayerNorm Lion Many
+MissingExtraError NAdam Network OPTIMIZERS OneCycle Optimizer Pair Parallel Parametric Periodic
+PiecewiseLinear Plan Progressed RMSprop ReduceOnPlateau Regularisation Result Runner SCHEDULES SGD
+Scale ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping Training
 TypeMismatchError UnknownNameError Warmup __version__ start train train_many
 """
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import training as training_module
 from deltarule.events import Ended, EpochEnded, Progressed, Started
+from deltarule.training import loop
 
 LINE = dr.Network(2, [dr.Dense(1)], "mse")
 
@@ -97,8 +97,8 @@ def test_the_epochs_cost_is_the_mean_over_examples():
 
 def test_chunks_change_no_number(monkeypatch):
     whole = fit(batch_size=2)
-    monkeypatch.setattr(training_module, "_FIRST_CHUNK", 3)
-    monkeypatch.setattr(training_module, "_CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(loop, "_FIRST_CHUNK", 3)
+    monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
     chopped = fit(batch_size=2)
     assert same(whole, chopped)
     assert costs(whole) == costs(chopped)
@@ -194,8 +194,8 @@ class TestEvents:
         assert kinds == [Started, EpochEnded, EpochEnded, Ended]
 
     def test_progress_within_a_long_epoch(self, monkeypatch):
-        monkeypatch.setattr(training_module, "_FIRST_CHUNK", 8)
-        monkeypatch.setattr(training_module, "_CHUNK_SECONDS", 1e-9)
+        monkeypatch.setattr(loop, "_FIRST_CHUNK", 8)
+        monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
         X, Y = line()
         events = list(dr.Training(LINE, X, Y, epochs=1, batch_size=1, engine="reference"))
         progress = [event for event in events if isinstance(event, Progressed)]

@@ -1,7 +1,7 @@
 """``{code-of} equations.dW``: a function's code as it runs, without its docstring.
 
-A name within a class is written with dots: ``network.Dense.forward``. Several names, separated by
-spaces, follow one another.
+A name within a class is written with dots: ``layers.dense.Dense.forward``. Several names,
+separated by spaces, follow one another.
 """
 
 from __future__ import annotations

@@ -19,8 +19,22 @@ from deltarule.errors import (
 )
 from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
 from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.layers import (
+    KINDS,
+    BatchNorm,
+    Dense,
+    Embedding,
+    Grouped,
+    Layer,
+    LayerNorm,
+    Parallel,
+    Parametric,
+    Periodic,
+    PiecewiseLinear,
+    Scale,
+)
 from deltarule.many import Many, train_many
-from deltarule.network import Dense, Network
+from deltarule.network import Network
 from deltarule.optimizers import (
     LBFGS,
     OPTIMIZERS,
@@ -60,6 +74,7 @@ __all__ = [
     "COSTS",
     "ENGINES",
     "INITIALISERS",
+    "KINDS",
     "LBFGS",
     "OPTIMIZERS",
     "SCHEDULES",
@@ -70,6 +85,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "BatchNorm",
     "Constant",
     "CosLog",
     "Cosine",
@@ -81,15 +97,19 @@ __all__ = [
     "DeviceError",
     "DeviceMemoryError",
     "DivergenceError",
+    "Embedding",
     "Ended",
     "EngineOptions",
     "EpochEnded",
     "Exponential",
     "FileError",
     "GradientDescent",
+    "Grouped",
     "Initialiser",
     "Interval",
     "InverseScaling",
+    "Layer",
+    "LayerNorm",
     "Lion",
     "Many",
     "MissingExtraError",
@@ -98,6 +118,10 @@ __all__ = [
     "OneCycle",
     "Optimizer",
     "Pair",
+    "Parallel",
+    "Parametric",
+    "Periodic",
+    "PiecewiseLinear",
     "Plan",
     "Progressed",
     "RMSprop",
@@ -105,6 +129,7 @@ __all__ = [
     "Regularisation",
     "Result",
     "Runner",
+    "Scale",
     "ScaleRate",
     "Schedule",
     "SettingError",

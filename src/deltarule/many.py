@@ -114,7 +114,7 @@ def train_many(
     regularisation : Regularisation, optional
     shuffle : bool
     options : EngineOptions, optional
-        The device, and how precisely it multiplies.
+        The device, how precisely it multiplies, how many threads it uses.
     dtype : dtype
         float32 or float64.
 

@@ -15,7 +15,7 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,8 +28,9 @@ from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import DTYPES, Array, checked_matrix, columns, rows
 from deltarule.costs import COSTS, Cost
 from deltarule.errors import DeltaruleError, FileError, TypeMismatchError
-from deltarule.initialisers import INITIALISERS, Initialiser
-from deltarule.network import KINDS, Dense, Network, Parameters, checked_parameters, feed_forward
+from deltarule.initialisers import Initialiser
+from deltarule.layers import KINDS, Layer
+from deltarule.network import Network, Parameters, checked_parameters, feed_forward
 from deltarule.tables import Table
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _HEADER_LIMIT = 100_000_000  # bytes, safetensors' own
 _DTYPES = {"F32": "float32", "F64": "float64"}
 _ROWS_AT_ONCE = 8192
 
-Row = Activation | Cost
+Row = Activation | Cost | type[Layer]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Model:
 
     Examples
     --------
+    >>> from deltarule import Dense
     >>> network = Network(2, [Dense(1)])
     >>> model = Model(network, ({"W": np.array([[1.0, 2.0]]), "b": np.array([[0.5]])},))
     >>> model.outputs(np.array([[1.0, 1.0], [0.0, 2.0]]))
@@ -79,9 +81,7 @@ class Model:
     @property
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64, of all parameters."""
-        first = next(iter(self.parameters[0].values()))
-        dtype: np.dtype[Any] = first.dtype
-        return dtype
+        return _dtype_of(self.parameters)
 
     def outputs(self, frame: Any) -> Array:
         """A[L] as rows ``(m, n[L])``.
@@ -148,6 +148,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 
     Examples
     --------
+    >>> from deltarule import Dense
     >>> network = Network(2, [Dense(1)])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "model.safetensors"
@@ -228,33 +229,50 @@ def network_to_dict(network: Network) -> dict[str, Any]:
         "inputs": network.inputs,
         "input_dropout": network.input_dropout,
         "cost": network.cost_row.name,
-        "layers": [
-            {"kind": layer.kind}
-            | {
-                entry.name: _named(getattr(layer, entry.name))
-                for entry in dataclasses.fields(layer)
-            }
-            for layer in network.layers
-        ],
-        "own_rows": sorted({row.name for row in _rows_of(network) if _is_own(row)}),
+        "layers": [_stored(layer) for layer in network.layers],
+        "own_rows": sorted(
+            {_name(row) for row in _rows_in([network.cost_row, *network.layers]) if _is_own(row)}
+        ),
     }
 
 
-def _named(value: Any) -> Any:
+def _fields(layer: Layer) -> dict[str, Any]:
+    """What a layer was made of; every kind is a dataclass."""
+    return {
+        entry.name: getattr(layer, entry.name) for entry in dataclasses.fields(cast(Any, layer))
+    }
+
+
+def _stored(value: Any) -> Any:
+    """A field of a layer, or a layer, as JSON values."""
+    if isinstance(value, Layer):
+        return {"kind": value.kind} | {name: _stored(own) for name, own in _fields(value).items()}
+    if isinstance(value, (tuple, list)):
+        return [_stored(item) for item in value]
     return value.name if isinstance(value, (Activation, Cost, Initialiser)) else value
 
 
-def _rows_of(network: Network) -> list[Row]:
-    values = [
-        getattr(layer, entry.name)
-        for layer in network.layers
-        for entry in dataclasses.fields(layer)
-    ]
-    return [network.cost_row, *(value for value in values if isinstance(value, Activation))]
+def _rows_in(value: Any) -> Iterator[Row]:
+    """Every row that a field, a layer, or a list of them holds; of a layer its kind too."""
+    if isinstance(value, Layer):
+        yield type(value)
+        yield from _rows_in(list(_fields(value).values()))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _rows_in(item)
+    elif isinstance(value, (Activation, Cost)):
+        yield value
+
+
+def _name(row: Row) -> str:
+    """What a file calls a row."""
+    return f"kind {row.kind}" if isinstance(row, type) else row.name
 
 
 def _is_own(row: Row) -> bool:
     """Whether a row is the user's, and no name in a file can bring it back."""
+    if isinstance(row, type):
+        return KINDS.entries.get(row.kind) is not row
     table: Table[Any] = ACTIVATIONS if isinstance(row, Activation) else COSTS
     base = row.name.partition("(")[0]
     entry = table.entries.get(base)
@@ -283,7 +301,7 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
     Parameters
     ----------
     path : path
-    rows : iterable of Activation or Cost
+    rows : iterable of Activation, Cost or classes of layers
         The user's own rows that the network was built with: a file stores their names only.
 
     Returns
@@ -306,7 +324,7 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
             raise
         raise FileError(f"{name}: cannot be read: {_reason(error)}.") from error
     metadata = _metadata(name, header)
-    network = _network(name, metadata, {row.name: row for row in rows})
+    network = _network(name, metadata, {_name(row): row for row in rows})
     _check_tensors(name, header, network, size - start)
     return Model(
         network,
@@ -396,17 +414,28 @@ def _network(name: str, metadata: dict[str, Any], own: dict[str, Row]) -> Networ
         raise _broken(name, f"its network cannot be built ({error})") from error
 
 
-def _layer(stored: dict[str, Any], own: dict[str, Row]) -> Dense:
+def _layer(stored: dict[str, Any], own: dict[str, Row]) -> Layer:
     """A layer from its stored fields; a start that no name brings back is left to the kind."""
     settings = dict(stored)
-    kind = KINDS.entry(settings.pop("kind"))
-    for field_name, value in stored.items():
-        if isinstance(value, str) and value in own:
-            settings[field_name] = own[value]
-        elif value == "given" and value not in INITIALISERS:
-            del settings[field_name]  # an array of one's own: training has replaced it
-    layer: Dense = cast(type[Dense], kind)(**settings)
+    name = settings.pop("kind")
+    kind = cast(Any, own.get(f"kind {name}") or KINDS.entry(name))
+    layer: Layer = kind(
+        **{
+            name: _value(value, own)
+            for name, value in settings.items()
+            if value != "given" or value in own  # an array of one's own: training replaced it
+        }
+    )
     return layer
+
+
+def _value(stored: Any, own: dict[str, Row]) -> Any:
+    """A field of a layer from JSON values."""
+    if isinstance(stored, dict):
+        return _layer(stored, own)
+    if isinstance(stored, list):
+        return tuple(_value(item, own) for item in stored)
+    return own.get(stored, stored) if isinstance(stored, str) else stored
 
 
 def _check_tensors(name: str, header: dict[str, Any], network: Network, available: int) -> None:
@@ -454,11 +483,16 @@ def _parameters(path: str | os.PathLike[str], name: str, network: Network) -> Pa
         {part: tensors[f"{l}.{part}"] for part in shapes}
         for l, shapes in enumerate(network.shapes, 1)
     )
-    dtype = next(iter(parameters[0].values())).dtype
     try:
-        return checked_parameters(network, parameters, dtype)
+        return checked_parameters(network, parameters, _dtype_of(parameters))
     except DeltaruleError as error:
         raise _broken(name, f"its parameters cannot be used ({error})") from error
+
+
+def _dtype_of(parameters: Parameters) -> np.dtype[Any]:
+    """That of the first array; a network may begin with layers that have none."""
+    arrays = (values for layer in parameters for values in layer.values())
+    return next((values.dtype for values in arrays), np.dtype(np.float64))
 
 
 def _preprocessing(stored: dict[str, Any]) -> Preprocessing:

@@ -1,19 +1,18 @@
 """The network: a chain of layers and a cost, and the chain's two passes, forward above backward.
 
-A layer's kind is one class: its parameters, its forward equation, its backward equations
-beneath. The chain, the engines and the files know kinds only through those methods.
+The chain knows layers only through the protocol of :class:`~deltarule.layers.Layer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from deltarule import equations
-from deltarule.activations import ACTIVATIONS, Activation
+from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import (
     Array,
     checked_dtype,
@@ -23,11 +22,29 @@ from deltarule.arrays import (
 )
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
-from deltarule.initialisers import INITIALISERS, Initialiser, given
+from deltarule.layers import KINDS, Batch, Cache, Dense, Layer, LayerParameters
+from deltarule.markup import table
 from deltarule.rng import checked_seed, generator
-from deltarule.tables import Table
 
-LayerParameters: TypeAlias = Mapping[str, Array]
+__all__ = [
+    "KINDS",
+    "Cache",
+    "Dense",
+    "LayerParameters",
+    "Masks",
+    "Network",
+    "Observer",
+    "Parameters",
+    "back_propagate",
+    "checked_parameters",
+    "checked_targets",
+    "feed_forward",
+    "input_gradient",
+    "input_jacobian",
+    "output_delta",
+    "output_loss",
+]
+
 Parameters: TypeAlias = tuple[LayerParameters, ...]
 """The parameters of layer l at index l − 1, by name: ``parameters[0]["W"]`` is W[1]."""
 
@@ -36,124 +53,6 @@ Masks: TypeAlias = Mapping[int, Array]
 
 Observer: TypeAlias = Callable[[str, int, Array], None]
 """Whoever watches a pass: called with a name ("delta"), a layer and the value."""
-
-
-class Cache(NamedTuple):
-    """What a layer's forward pass leaves for its backward pass (the source's Figure 3)."""
-
-    A_prev: Array
-    Z: Array
-    A: Array
-
-
-@dataclass(frozen=True)
-class Dense:
-    """The layer the source derives: ``Z = W A_prev + b``, ``A = g(Z)``.
-
-    Parameters
-    ----------
-    units : int
-        n, at least 1.
-    activation : str or Activation
-        g: a name of :data:`~deltarule.activations.ACTIVATIONS` or a row of one's own.
-    dropout : float
-        Share of the layer's outputs dropped in training (inverted: the rest is scaled up).
-    weights, biases : str, Initialiser or array, optional
-        How W ``(n, n_prev)`` and b ``(n, 1)`` start. Weights: by the activation's row unless
-        said; biases: zeros.
-    rate, bias_rate : float
-        The layer's learning-rate multiplier, and a further one for its biases.
-
-    Raises
-    ------
-    SettingError, UnknownNameError
-        For a size, share or rate out of range; for an unknown name.
-
-    Examples
-    --------
-    >>> Dense(64, "relu").activation.name
-    'relu'
-    """
-
-    units: int
-    activation: Activation | str = "identity"
-    dropout: float = 0.0
-    weights: Initialiser | str | Any = None
-    biases: Initialiser | str | Any = "zeros"
-    rate: float = 1.0
-    bias_rate: float = 1.0
-
-    kind: ClassVar[str] = "dense"
-    penalised: ClassVar[tuple[str, ...]] = ("W",)
-
-    def __post_init__(self) -> None:
-        checked_number("Dense", "units", self.units, low=1, whole=True)
-        checked_number("Dense", "dropout", self.dropout, low=0, high=1, open_high=True)
-        checked_number("Dense", "rate", self.rate, low=0)
-        checked_number("Dense", "bias_rate", self.bias_rate, low=0)
-        activation = ACTIVATIONS(self.activation)
-        weights = activation.initialiser if self.weights is None else self.weights
-        biases = _initialiser(self.biases)
-        for name, value in (
-            ("units", int(self.units)),
-            ("activation", activation),
-            ("weights", _initialiser(weights)),
-            ("biases", biases),
-        ):
-            object.__setattr__(self, name, value)
-        if biases.by_fan:
-            raise SettingError(
-                f"Dense(biases={biases.name!r}): this rule is one for weights, by a layer's "
-                "fan-in; for biases take 'zeros', 'normal(0.1)' or an array."
-            )
-
-    @property
-    def g(self) -> Activation:
-        """The activation's row."""
-        assert isinstance(self.activation, Activation)
-        return self.activation
-
-    def shapes(self, n_prev: int) -> dict[str, tuple[int, int]]:
-        """The shape of each parameter, after a layer of `n_prev` units."""
-        return {"W": (self.units, n_prev), "b": (self.units, 1)}
-
-    def initial(self, n_prev: int, rng: np.random.Generator) -> dict[str, Array]:
-        """The parameters before training, in float64."""
-        shapes = self.shapes(n_prev)
-        return {
-            "W": INITIALISERS(self.weights).draw(rng, shapes["W"]),
-            "b": INITIALISERS(self.biases).draw(rng, shapes["b"]),
-        }
-
-    def multiplier(self, name: str) -> float:
-        """What multiplies the learning rate of a parameter."""
-        return self.rate * self.bias_rate if name == "b" else self.rate
-
-    def forward(self, parameters: LayerParameters, A_prev: Array) -> Cache:
-        """Eq. 1a and 1b."""
-        Z = equations.weighted_input(parameters["W"], A_prev, parameters["b"])
-        return Cache(A_prev, Z, equations.activation(self.g.g, Z))
-
-    def delta(self, dA: Array, cache: Cache) -> Array:
-        """Eq. 11a."""
-        return self.g.delta(dA, cache.Z, cache.A)
-
-    def gradients(self, delta: Array, cache: Cache, m: Array) -> dict[str, Array]:
-        """Eq. 11b and 11c."""
-        return {"W": equations.dW(delta, cache.A_prev, m), "b": equations.db(delta, m)}
-
-    def dA_prev(self, parameters: LayerParameters, delta: Array) -> Array:
-        """Eq. 11d."""
-        return equations.dA_prev(parameters["W"], delta)
-
-
-def _initialiser(value: Any) -> Initialiser:
-    if isinstance(value, (str, Initialiser)):
-        return INITIALISERS(value)
-    return given(value)
-
-
-KINDS: Table[type[Dense]] = Table("layer kind", type, {"dense": Dense})
 
 
 @dataclass(frozen=True)
@@ -184,7 +83,7 @@ class Network:
     """
 
     inputs: int
-    layers: Sequence[Dense]
+    layers: Sequence[Layer]
     cost: Cost | str = "mse"
     input_dropout: float = 0.0
 
@@ -197,14 +96,14 @@ class Network:
         if not layers:
             raise SettingError("Network: expected at least one layer, got none.")
         for layer in layers:
-            if not isinstance(layer, tuple(KINDS.entries.values())):  # type: ignore[arg-type]
+            if not isinstance(layer, Layer):
                 raise TypeMismatchError(
                     f"Network: expected layers such as Dense(64), got {layer!r}."
                 )
         object.__setattr__(self, "inputs", int(self.inputs))
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "cost", COSTS(self.cost))
-        _check_output(layers[-1], self.cost_row)
+        _check_output(layers[-1], self.outputs, self.cost_row)
 
     @property
     def cost_row(self) -> Cost:
@@ -212,15 +111,18 @@ class Network:
         assert isinstance(self.cost, Cost)
         return self.cost
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """n[0] to n[L]."""
-        return (self.inputs, *(layer.units for layer in self.layers))
+        sizes = [self.inputs]
+        for layer in self.layers:
+            sizes.append(layer.units_after(sizes[-1]))
+        return tuple(sizes)
 
     @property
     def outputs(self) -> int:
         """n[L]."""
-        return self.layers[-1].units
+        return self.sizes[-1]
 
     @property
     def shapes(self) -> tuple[dict[str, tuple[int, int]], ...]:
@@ -230,9 +132,17 @@ class Network:
         )
 
     @property
+    def learned_shapes(self) -> tuple[dict[str, tuple[int, int]], ...]:
+        """The same without running parameters, which have no derivative."""
+        return tuple(
+            {name: shape for name, shape in shapes.items() if name not in layer.running}
+            for layer, shapes in zip(self.layers, self.shapes, strict=True)
+        )
+
+    @property
     def parameter_count(self) -> int:
         """How many numbers training adjusts."""
-        return sum(rows * width for layer in self.shapes for rows, width in layer.values())
+        return sum(rows * width for layer in self.learned_shapes for rows, width in layer.values())
 
     @property
     def pair(self) -> Pair | None:
@@ -272,14 +182,27 @@ class Network:
             for l, (layer, n_prev) in enumerate(zip(self.layers, self.sizes[:-1], strict=True), 1)
         )
 
+    def _repr_html_(self) -> str:
+        rows = [
+            [l, layer.kind, layer.g.name, n, sum(rows * width for rows, width in shapes.values())]
+            for l, (layer, n, shapes) in enumerate(
+                zip(self.layers, self.sizes[1:], self.learned_shapes, strict=True), 1
+            )
+        ]
+        caption = (
+            f"{'-'.join(map(str, self.sizes))}, {self.parameter_count:,} parameters, "
+            f"cost {self.cost_row.name}"
+        )
+        return table(["layer", "kind", "activation", "units", "parameters"], rows, caption)
 
-def _check_output(last: Dense, cost: Cost) -> None:
+
+def _check_output(last: Layer, outputs: int, cost: Cost) -> None:
     if last.dropout > 0:
         raise SettingError(
             f"Network: the output layer has dropout={last.dropout:g}; expected none there. "
             "Give it to the layer before."
         )
-    if last.g.name == "softmax" and last.units == 1:
+    if last.g.name == "softmax" and outputs == 1:
         raise SettingError(
             "Network: softmax over one output is always 1. Use two outputs, or 'sigmoid' with "
             "'binary_cross_entropy'."
@@ -377,6 +300,7 @@ def feed_forward(
     parameters: Parameters,
     A0: Array,
     masks: Masks | None = None,
+    batch: Batch | None = None,
     observe: Observer | None = None,
 ) -> tuple[Cache, ...]:
     """Eq. 1 for every layer, from 1 to L.
@@ -389,6 +313,8 @@ def feed_forward(
         Examples in columns.
     masks : mapping of int to array, optional
         Dropout masks of shape ``(n[l], m)`` by layer.
+    batch : Batch, optional
+        In a step of training, the weights of its examples.
     observe : callable, optional
         Called with each ``("Z", l, Z[l])`` and ``("A", l, A[l])``, A before its mask.
 
@@ -400,7 +326,7 @@ def feed_forward(
     caches = []
     A = A0
     for l, (layer, own) in enumerate(zip(network.layers, parameters, strict=True), 1):
-        caches.append(layer.forward(own, _masked(A, masks, l - 1)))
+        caches.append(layer.forward(own, _masked(A, masks, l - 1), batch))
         A = caches[-1].A
         if observe is not None:
             observe("Z", l, caches[-1].Z)
@@ -455,7 +381,7 @@ def back_propagate(
     deltas: list[Array] = []
     for l in range(len(network.layers), 0, -1):
         layer, own, cache = network.layers[l - 1], parameters[l - 1], caches[l - 1]
-        own_gradients = layer.gradients(delta, cache, m)
+        own_gradients = layer.gradients(own, delta, cache, m)
         for name, gradient in own_gradients.items():
             assert gradient.shape == own[name].shape, (
                 f"d{name}[{l}] has shape {gradient.shape}, {name}[{l}] {own[name].shape}"
@@ -467,7 +393,7 @@ def back_propagate(
             for name, gradient in own_gradients.items():
                 observe(f"d{name}", l, gradient)
         if l > 1 or observe is not None:
-            dA = _masked(layer.dA_prev(own, delta), masks, l - 1)
+            dA = _masked(layer.dA_prev(own, delta, cache), masks, l - 1)
             if observe is not None:
                 observe("dA", l - 1, dA)
         if l > 1:
@@ -480,7 +406,7 @@ def input_gradient(
 ) -> Array:
     """dA[0], ``(n[0], m)``: what the summed loss's derivative by the input is, from δ[L]."""
     for l in range(len(network.layers), 0, -1):
-        dA = network.layers[l - 1].dA_prev(parameters[l - 1], delta)
+        dA = network.layers[l - 1].dA_prev(parameters[l - 1], delta, caches[l - 1])
         if l > 1:
             delta = network.layers[l - 2].delta(dA, caches[l - 2])
     return dA

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.network import Dense, Network, Parameters
+from deltarule.layers import Dense
+from deltarule.network import Network, Parameters
 
 
 class WorkedExample(NamedTuple):

@@ -20,6 +20,7 @@ from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
+from deltarule.cli.worksheet import write_worksheets
 from deltarule.errors import DeltaruleError, DivergenceError, MissingExtraError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 for command in (train, predict, evaluate, explain, inspect, equations):
     app.command()(command)
+app.command("worksheet")(write_worksheets)
 
 
 @app.callback()
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     terminal = Terminal()
     try:
-        status = app(list(arguments), prog_name="deltarule", standalone_mode=False)
+        given = list(arguments)
+        status = app(given, prog_name="deltarule", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except _CLICK_ERROR as error:
         return _wrong_usage(terminal, error)

@@ -7,6 +7,7 @@ from deltarule.cli import options as opt
 from deltarule.cli.columns import condensed
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.modelfile import Model, load_model, network_to_dict
+from deltarule.network import Network
 
 
 def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
@@ -24,7 +25,7 @@ def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
     terminal = Terminal()
     terminal.say(str(model), style="bold")
     terminal.pairs(_pairs(loaded))
-    _say_layers(terminal, loaded)
+    _say_layers(terminal, loaded.network)
     if loaded.preprocessing is not None:
         terminal.listing("columns", condensed(loaded.preprocessing.describe()))
     _say_figures(terminal, loaded)
@@ -73,17 +74,17 @@ def _pairs(model: Model) -> list[tuple[str, str]]:
     return pairs
 
 
-def _say_layers(terminal: Terminal, model: Model) -> None:
+def _say_layers(terminal: Terminal, network: Network) -> None:
     rows = [
         [
             str(l),
             layer.kind,
             layer.g.name,
-            f"{layer.units:,}",
-            f"{sum(W.size for W in own.values()):,}",
+            f"{units:,}",
+            f"{sum(rows * width for rows, width in shapes.values()):,}",
         ]
-        for l, (layer, own) in enumerate(
-            zip(model.network.layers, model.parameters, strict=True), start=1
+        for l, (layer, units, shapes) in enumerate(
+            zip(network.layers, network.sizes[1:], network.learned_shapes, strict=True), start=1
         )
     ]
     terminal.table("", ["layer", "kind", "activation", "units", "parameters"], rows)

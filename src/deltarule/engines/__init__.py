@@ -95,7 +95,7 @@ def start(
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
-        The device, and how precisely it multiplies.
+        The device, how precisely it multiplies, how many threads it uses.
     dtype : dtype
         float32 or float64: what every array passed to the runner must be.
     seed : int

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.activations import ACTIVATIONS
-from deltarule.arrays import Array, checked_number
+from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Statistics, Trained
-from deltarule.errors import SettingError, ShapeError, TypeMismatchError
-from deltarule.network import Dense, Parameters
+from deltarule.engines.plan import (
+    EngineOptions,
+    Plan,
+    RunnerState,
+    Statistics,
+    Trained,
+    check_rates,
+    checked_threads,
+)
+from deltarule.errors import SettingError, TypeMismatchError
+from deltarule.layers import KINDS
+from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
+from deltarule.sparse import readable
 from deltarule.tables import Table
 
-INSTRUCTION_SETS = ("avx2", "baseline")
-"""What kernels are compiled for, the fastest first."""
+INSTRUCTION_SETS = ("avx2", "neon", "baseline")
+"""What kernels are compiled for, the fastest first: ``avx2`` and ``baseline`` on x86-64, ``neon``
+on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
+KIND_ROWS = ("dense",)
 ACTIVATION_ROWS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
     *("silu", "mish", "softmax", "exp"),
@@ -84,8 +97,8 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
         return missing
     network = plan.network
     for l, layer in enumerate(network.layers, 1):
-        if type(layer) is not Dense:
-            return f"layer {l} is of a kind it does not know, {type(layer).__name__}"
+        if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
+            return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
         if _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g) is None:
             return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
@@ -105,12 +118,14 @@ class NativeRunner:
     plan : Plan
     parameters : Parameters
         Of the plan's dtype; copied.
+    options : EngineOptions, optional
+        How many threads; the rest is refused before a runner is made.
 
     Attributes
     ----------
     n_threads : int
-        How many threads a call may use; 0, the default, chooses by the work. The results are
-        the same bits for any number. ``DELTARULE_NUM_THREADS`` sets it where nothing else does.
+        How many threads a call may use: the options', else what ``DELTARULE_NUM_THREADS`` says;
+        0, where neither says, chooses by the work. The results are the same bits for any number.
 
     Examples
     --------
@@ -122,10 +137,12 @@ class NativeRunner:
     True
     """
 
-    def __init__(self, plan: Plan, parameters: Parameters) -> None:
+    def __init__(
+        self, plan: Plan, parameters: Parameters, options: EngineOptions | None = None
+    ) -> None:
         core = _core(os.environ.get("DELTARULE_ISA", ""))
         self.plan = plan
-        self.n_threads = threads_wanted()
+        self.n_threads = threads_wanted(options or EngineOptions())
         self.isa: str = core.isa
         self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(_spelt(plan))
         self._slots = len(plan.optimizer_row.slots)
@@ -147,16 +164,12 @@ class NativeRunner:
     ) -> Trained:
         """One step for every `batch_size` entries of `order`, in one call without the GIL.
 
-        X and Y may have any strides and are not copied.
+        X and Y may have any strides and are not copied. A sparse X is made dense a batch at a time.
         """
         self._refuse_full_batch()
         layers = len(self.plan.network.layers)
         order = _whole_numbers(order)
-        batches = -(-len(order) // batch_size)
-        if len(learning_rates) != batches:
-            raise ShapeError(
-                f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
-            )
+        batches = check_rates(order, batch_size, learning_rates)
         if batches == 0:
             return Trained(np.zeros(0), None)
         rates = np.ascontiguousarray(learning_rates, dtype=np.float64)
@@ -185,6 +198,7 @@ class NativeRunner:
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        X = X if isinstance(X, np.ndarray) else readable(X)
         out = np.empty((len(X), self.plan.network.outputs), self.plan.dtype)
         self._core.predict_into(X, out, self.n_threads)
         return out
@@ -196,6 +210,7 @@ class NativeRunner:
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
         network = self.plan.network
+        X = X if isinstance(X, np.ndarray) else readable(X)
         out = np.empty((len(X), network.outputs, network.inputs), self.plan.dtype)
         self._core.jacobian_into(X, out)
         return out
@@ -268,22 +283,29 @@ class NativeRunner:
 
 def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> NativeRunner:
     """A runner of this engine, on the CPU."""
-    return NativeRunner(plan, parameters)
+    return NativeRunner(plan, parameters, options)
 
 
-def threads_wanted() -> int:
-    """What ``DELTARULE_NUM_THREADS`` asks for; 0, choose by the work, where it is not set.
+def threads_wanted(options: EngineOptions) -> int:
+    """How many threads the options ask for, else ``DELTARULE_NUM_THREADS``; 0: by the work.
 
     Raises
     ------
     SettingError
-        Where it is no whole number, at least 1.
+        Where the variable is no whole number, 1 to 1024.
+
+    Examples
+    --------
+    >>> threads_wanted(EngineOptions(n_threads=3))
+    3
     """
+    if options.n_threads is not None:
+        return int(options.n_threads)
     text = os.environ.get("DELTARULE_NUM_THREADS")
     if text is None:
         return 0
     value: Any = int(text) if text.strip().isdigit() else text
-    checked_number("environment", "DELTARULE_NUM_THREADS", value, low=1, high=1024, whole=True)
+    checked_threads("environment", "DELTARULE_NUM_THREADS", value)
     return int(value)
 
 
@@ -321,11 +343,11 @@ def _spelt(plan: Plan) -> dict[str, Any]:
     network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
     cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
     layers = []
-    for layer in network.layers:
+    for layer, units in zip(network.layers, network.sizes[1:], strict=True):
         activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
         layers.append(
             {
-                "units": layer.units,
+                "units": units,
                 "activation": activation,
                 "number": number,
                 "dropout": _dropout(layer.dropout),
@@ -370,14 +392,12 @@ def _whole_numbers(order: Array) -> Array:
 
 
 def _missing() -> str | None:
-    try:
-        _module("baseline")
-    except ModuleNotFoundError:
-        return (
-            "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
-            "C++17 compiler, or use engine='reference'"
-        )
-    return None
+    if _built():
+        return None
+    return (
+        "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
+        "C++17 compiler, or use engine='reference'"
+    )
 
 
 @lru_cache(maxsize=4)
@@ -395,10 +415,20 @@ def _core(wanted: str) -> Any:
     return _module(wanted or available[0])
 
 
+@cache
+def _built() -> tuple[str, ...]:
+    """The instruction sets this installation has modules for; any machine can run the last."""
+    return tuple(isa for isa in INSTRUCTION_SETS if find_spec(_module_name(isa)) is not None)
+
+
 def _available() -> tuple[str, ...]:
-    supports = _module("baseline").supports
-    return tuple(isa for isa in INSTRUCTION_SETS if supports(isa))
+    built = _built()
+    return tuple(isa for isa in built if _module(built[-1]).supports(isa))
 
 
 def _module(isa: str) -> Any:
-    return importlib.import_module(f"deltarule.engines._core_{isa}")
+    return import_module(_module_name(isa))
+
+
+def _module_name(isa: str) -> str:
+    return f"deltarule.engines._core_{isa}"

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_dtype
+from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.errors import SettingError, ShapeError, TypeMismatchError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer, State
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
+from deltarule.sparse import CompressedRows
 
 OptimizerState: TypeAlias = tuple[Mapping[str, State], ...]
 """The optimizer's arrays of each parameter: ``state[0]["W"]`` is a tuple, one a slot."""
@@ -74,6 +75,7 @@ class Plan:
         rules = self.regularisation
         stepping = {
             "dropout": bool(self.network.dropout),
+            "running averages (BatchNorm)": any(l.running for l in self.network.layers),
             "clip_norm": rules.clip_norm is not None,
             "clip_value": rules.clip_value is not None,
             "max_norm": rules.max_norm is not None,
@@ -105,11 +107,14 @@ class EngineOptions:
         ``"default"`` faster and coarser, in the hardware's formats (TensorFloat-32, bfloat16).
     mixed : bool
         Whether both passes run in bfloat16, with float32 parameters, updates and costs.
+    n_threads : int, optional
+        How many threads a call may use; engine native. None: what ``DELTARULE_NUM_THREADS`` says,
+        else the engine's own choice, by the work of a step.
 
     Raises
     ------
     SettingError
-        For a device or precision that does not exist.
+        For a device or precision that does not exist, or no number of threads.
 
     Examples
     --------
@@ -120,8 +125,11 @@ class EngineOptions:
     device: str = "auto"
     precision: str = "highest"
     mixed: bool = False
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.n_threads is not None:
+            checked_threads("EngineOptions", "n_threads", self.n_threads)
         kind, colon, number = str(self.device).partition(":")
         if kind not in DEVICES or bool(colon) != number.isdecimal() or (colon and kind == "auto"):
             raise SettingError(
@@ -151,6 +159,17 @@ class EngineOptions:
         if self.mixed or self.precision != "highest":
             return "it computes in the plan's dtype throughout; engine 'jax' can do otherwise"
         return None
+
+
+def checked_threads(owner: str, name: str, value: Any) -> None:
+    """Refuse what is no number of threads, 1 to 1024.
+
+    Raises
+    ------
+    SettingError
+        With what was expected and got.
+    """
+    checked_number(owner, name, value, low=1, high=1024, whole=True)
 
 
 class Statistics(NamedTuple):
@@ -206,7 +225,8 @@ class Runner(Protocol):
     """A plan with parameters on an engine. Examples are rows in all that a caller passes.
 
     ``X`` is ``(m, n[0])``, ``Y`` and ``dA`` are ``(m, n[L])``, ``weights`` ``(m,)``, all of the
-    plan's dtype and C-ordered where no copy is wanted. These methods check shape and dtype, not
+    plan's dtype and C-ordered where no copy is wanted; ``X`` may also be a CSR matrix, which is
+    made dense a batch at a time. These methods check shape and dtype, not
     values: :func:`deltarule.train` checks those once.
     """
 
@@ -279,15 +299,16 @@ def check_batch(
         With what was expected and got; `name` is what `Y` is called.
     """
     network = plan.network
-    rows = len(X) if np.ndim(X) else 0
+    rows = X.shape[0] if getattr(X, "shape", ()) else 0
     expected: list[tuple[str, Array, tuple[int, ...]]] = [("X", X, (rows, network.inputs))]
     if Y is not None:
         expected.append((name, Y, (rows, network.outputs)))
     if weights is not None:
         expected.append(("weights", weights, (rows,)))
     for label, array, shape in expected:
-        if not isinstance(array, np.ndarray) or array.dtype != plan.dtype:
-            got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        known = isinstance(array, np.ndarray) or (label == "X" and isinstance(X, CompressedRows))
+        if not known or array.dtype != plan.dtype:
+            got = array.dtype if known else type(array).__name__
             raise TypeMismatchError(f"{label}: expected an array of {plan.dtype}, got {got}.")
         if array.shape != shape or len(array) == 0:
             raise ShapeError(f"{label}: expected shape {shape}, got {array.shape}.")
@@ -298,13 +319,27 @@ def check_order(order: Array, rows: int, batch_size: int, learning_rates: Array)
 
     Raises
     ------
-    ShapeError
+    SettingError, ShapeError
         With what was expected and got.
     """
+    check_rates(order, batch_size, learning_rates)
+    if len(order) and not (order.min() >= 0 and order.max() < rows):
+        raise ShapeError(f"order: expected row numbers 0 to {rows - 1}.")
+
+
+def check_rates(order: Array, batch_size: int, learning_rates: Array) -> int:
+    """The number of batches, where there is a learning rate for each.
+
+    Raises
+    ------
+    SettingError, ShapeError
+        With what was expected and got.
+    """
+    if batch_size < 1:
+        raise SettingError(f"batch_size: expected at least 1, got {batch_size}.")
     batches = -(-len(order) // batch_size)
     if len(learning_rates) != batches:
         raise ShapeError(
             f"learning_rates: expected one a batch, {batches}, got {len(learning_rates)}."
         )
-    if len(order) and not (order.min() >= 0 and order.max() < rows):
-        raise ShapeError(f"order: expected row numbers 0 to {rows - 1}.")
+    return batches

@@ -22,8 +22,8 @@ from deltarule.engines.step import (
     initial_state,
     masks_of,
     smoothed,
+    step_from,
     training_step,
-    updated,
     weight_of,
 )
 from deltarule.network import (
@@ -34,13 +34,22 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
+from deltarule.sparse import CompressedRows, dense, gathered, readable
 
 # Overflow is not lost: a cost that is not finite ends the run, with step and layer.
 _QUIET = {"over": "ignore", "under": "ignore", "divide": "ignore", "invalid": "ignore"}
 
 
 def refusal(plan: Plan, options: EngineOptions) -> str | None:
-    """Why this engine cannot run a plan: it can run every plan, on the CPU."""
+    """Why this engine cannot run a plan: it can run every plan, on the CPU.
+
+    NumPy hands its products to a BLAS library, whose threads are not this engine's to choose.
+    """
+    if options.beyond_cpu is None and options.n_threads is not None:
+        return (
+            f"n_threads={options.n_threads}: NumPy's BLAS chooses its threads itself "
+            "(OPENBLAS_NUM_THREADS); engine 'native' heeds the option"
+        )
     return options.beyond_cpu
 
 
@@ -81,13 +90,14 @@ class ReferenceRunner:
         statistics: bool = False,
     ) -> Trained:
         """One step for every `batch_size` entries of `order`."""
+        X = readable(X)
         check_batch(self.plan, X, Y, weights)
         check_order(order, len(X), batch_size, learning_rates)
         costs, found = [], []
         for batch, rate in enumerate(learning_rates):
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
             s = None if weights is None else weights[chosen]
-            cost, own = self._update(X[chosen], Y[chosen], s, float(rate), statistics)
+            cost, own = self._update(gathered(X, chosen), Y[chosen], s, float(rate), statistics)
             costs.append(cost)
             if own is not None:
                 found.append(own)
@@ -98,41 +108,46 @@ class ReferenceRunner:
 
     def step(self, X: Array, Y: Array, weights: Array | None = None) -> float:
         """One update from a batch, at the schedule's rate; returns the cost before it."""
+        X = dense(X)
         check_batch(self.plan, X, Y, weights)
         return self._update(X, Y, weights, self._scheduled_rate(), False)[0]
 
     def step_from(self, X: Array, dA: Array) -> None:
         """One update from the caller's own ∂(summed loss)/∂A[L]."""
+        X = dense(X)
         check_batch(self.plan, X, dA, name="dA")
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
-            network, A0, masks = self.plan.network, columns(X), self._masks(len(X))
-            caches = feed_forward(network, self._parameters, A0, masks)
-            delta = network.layers[-1].delta(columns(dA), caches[-1])
-            gradients, _ = gradients_of(self.plan, self._parameters, caches, delta, len(X), masks)
-            self._parameters, self._state = updated(
+            self._parameters, self._state = step_from(
                 self.plan,
                 self._parameters,
-                gradients,
                 self._state,
+                columns(X),
+                columns(dA),
                 self._scalar(self._step),
                 self._scalar(self._scheduled_rate()),
+                self._masks(len(X)),
             )
         self._step += 1
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        X = readable(X)
         check_batch(self.plan, X)
+        if isinstance(X, CompressedRows):
+            return np.concatenate([self.predict(part) for part in X.parts()])
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             caches = feed_forward(self.plan.network, self._parameters, columns(X))
         return np.ascontiguousarray(rows(caches[-1].A))
 
     def predict_into(self, X: Array, out: Array) -> None:
         """The same, written into `out`."""
+        X = readable(X)
         check_batch(self.plan, X, out, name="out")
         out[...] = self.predict(X)
 
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
+        X = dense(X)
         check_batch(self.plan, X)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             return input_jacobian(self.plan.network, self._parameters, columns(X))
@@ -141,7 +156,11 @@ class ReferenceRunner:
         self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
     ) -> float:
         """The cost without dropout."""
+        X = readable(X)
         check_batch(self.plan, X, Y, weights)
+        if isinstance(X, CompressedRows) and not penalised:
+            return self._cost_by_parts(X, Y, weights)
+        X = dense(X)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             A0, targets, m = columns(X), columns(Y), weight_of(columns(X), weights)
             output = feed_forward(self.plan.network, self._parameters, A0)[-1]
@@ -151,8 +170,18 @@ class ReferenceRunner:
             targets = smoothed(self.plan, targets)
             return float(cost_of(self.plan, self._parameters, output, targets, weights, m))
 
+    def _cost_by_parts(self, X: CompressedRows, Y: Array, weights: Array | None) -> float:
+        s = np.ones(len(X), self.plan.dtype) if weights is None else weights
+        total, done = 0.0, 0
+        for part in X.parts():
+            own = slice(done, done + len(part))
+            total += self.cost(part, Y[own], s[own], penalised=False) * s[own].sum(dtype=float)
+            done += len(part)
+        return float(total / s.sum(dtype=float))
+
     def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:
         """The derivatives of the penalised cost by every parameter."""
+        X = dense(X)
         check_batch(self.plan, X, Y, weights)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             A0, network = columns(X), self.plan.network

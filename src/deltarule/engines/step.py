@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from deltarule import equations
 from deltarule.arrays import Array, namespace
 from deltarule.engines.plan import OptimizerState, Plan, Statistics
+from deltarule.layers import Batch, Cache
 from deltarule.network import (
-    Cache,
     Masks,
     Observer,
     Parameters,
@@ -37,7 +37,8 @@ class Stepped(NamedTuple):
 def initial_state(plan: Plan, parameters: Parameters) -> OptimizerState:
     """The optimizer's state before the first step."""
     return tuple(
-        {name: plan.optimizer_row.init(W) for name, W in layer.items()} for layer in parameters
+        {name: plan.optimizer_row.init(own[name]) for name in shapes}
+        for own, shapes in zip(parameters, plan.network.learned_shapes, strict=True)
     )
 
 
@@ -122,6 +123,8 @@ def updated(
 ) -> tuple[Parameters, OptimizerState]:
     """Parameters and state after clipping, decoupled decay, the optimizer's update, max-norm.
 
+    What has no derivative stays as it is.
+
     `step` counts from 0; `alpha` is the rate of this step before the layers' multipliers. Both
     are scalars of the parameters' dtype.
     """
@@ -131,19 +134,43 @@ def updated(
     after_state: list[dict[str, State]] = []
     layers = zip(plan.network.layers, parameters, rules.clipped(gradients), state, strict=True)
     for layer, own, own_gradients, own_state in layers:
-        new: dict[str, Array] = {}
+        new = dict(own)
         new_state: dict[str, State] = {}
-        for name, W in own.items():
+        for name, dW in own_gradients.items():
+            W = own[name]
             if decay > 0 and name in layer.penalised:
                 W = W - alpha * decay * W
             rate = alpha * layer.multiplier(name)
-            W, new_state[name] = optimizer.update(
-                W, own_gradients[name], own_state[name], step + 1, rate
-            )
+            W, new_state[name] = optimizer.update(W, dW, own_state[name], step + 1, rate)
             new[name] = rules.limited(W) if name in layer.penalised else W
         after.append(new)
         after_state.append(new_state)
     return tuple(after), tuple(after_state)
+
+
+def averaged(plan: Plan, parameters: Parameters, caches: tuple[Cache, ...]) -> Parameters:
+    """The parameters, the running ones as this step's forward pass leaves them."""
+    return tuple(
+        {**own, **layer.averaged(own, cache)}
+        for layer, own, cache in zip(plan.network.layers, parameters, caches, strict=True)
+    )
+
+
+def step_from(
+    plan: Plan,
+    parameters: Parameters,
+    state: OptimizerState,
+    A0: Array,
+    dA: Array,
+    step: Array,
+    alpha: Array,
+    masks: Masks | None,
+) -> tuple[Parameters, OptimizerState]:
+    """One step from the caller's own ∂(summed loss)/∂A[L]; the rest as :func:`training_step`."""
+    caches = feed_forward(plan.network, parameters, A0, masks, Batch())
+    delta = plan.network.layers[-1].delta(dA, caches[-1])
+    gradients, _ = gradients_of(plan, parameters, caches, delta, A0.shape[1], masks)
+    return updated(plan, averaged(plan, parameters, caches), gradients, state, step, alpha)
 
 
 def training_step(
@@ -181,11 +208,13 @@ def training_step(
     network = plan.network
     Y = smoothed(plan, Y)
     m = weight_of(A0, s)
-    caches = feed_forward(network, parameters, A0, masks, observe)
+    caches = feed_forward(network, parameters, A0, masks, Batch(s), observe)
     cost = cost_of(plan, parameters, caches[-1], Y, s, m)
     delta = output_delta(network, caches[-1], Y, s)
     gradients, deltas = gradients_of(plan, parameters, caches, delta, m, masks, observe)
-    after, after_state = updated(plan, parameters, gradients, state, step, alpha)
+    after, after_state = updated(
+        plan, averaged(plan, parameters, caches), gradients, state, step, alpha
+    )
     if s is not None:
         weighs = s.sum() > 0
         after, after_state = _chosen(weighs, (after, after_state), (parameters, state))
@@ -199,13 +228,16 @@ def statistics_of(
 ) -> Statistics:
     """A step's statistics, one number a layer."""
     xp = namespace(deltas[0])
+    nothing = xp.zeros((), dtype=deltas[0].dtype)
 
     def norm(arrays: Any) -> Array:
-        return xp.sqrt(sum((a * a).sum() for a in arrays))
+        return xp.sqrt(sum(((a * a).sum() for a in arrays), start=nothing))
 
     changes = (
-        norm(new[name] - old[name] for name in old) / norm(old.values())
-        for old, new in zip(before, after, strict=True)
+        norm(new[name] - old[name] for name in own) / norm(old[name] for name in own)
+        if own
+        else nothing
+        for old, new, own in zip(before, after, gradients, strict=True)
     )
     return Statistics(
         xp.stack([norm(layer.values()) for layer in gradients]),

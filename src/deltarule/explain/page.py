@@ -123,7 +123,11 @@ def payload(trace: Trace) -> dict[str, Any]:
         "inputs": list(trace.inputs),
         "outputs": list(trace.outputs),
         "layers": [
-            {"activation": _row(layer.g), "rate": layer.rate, "bias_rate": layer.bias_rate}
+            {
+                "activation": _row(layer.g),
+                "rate": layer.rate,
+                "bias_rate": getattr(layer, "bias_rate", 1.0),
+            }
             for layer in network.layers
         ],
         "cost": _row(cost)

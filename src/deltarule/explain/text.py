@@ -13,7 +13,7 @@ _WIDTH = 100
 
 
 def text(trace: Trace) -> str:
-    """Every sub-step with its equation, its numbers, and the gradient check.
+    r"""Every sub-step with its equation, its numbers, and the gradient check.
 
     Parameters
     ----------

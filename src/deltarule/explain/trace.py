@@ -28,6 +28,7 @@ from deltarule.engines.step import (
     weight_of,
 )
 from deltarule.errors import SettingError, TypeMismatchError
+from deltarule.layers import Batch
 from deltarule.modelfile import network_to_dict, write_whole
 from deltarule.network import (
     Masks,
@@ -410,7 +411,7 @@ def _traced(
         stepped = training_step(
             plan, parameters, state, A0, Y, s, scalar(number), scalar(rate), masks, observe=observe
         )
-        caches = feed_forward(network, parameters, A0, masks)
+        caches = feed_forward(network, parameters, A0, masks, Batch(s))
         target, m = smoothed(plan, Y), weight_of(A0, s)
         dA_L = network.cost_row.dA(caches[-1].A, target)
         delta = output_delta(network, caches[-1], target, s)
@@ -460,7 +461,7 @@ def _checked(
     m = weight_of(A0, s)
 
     def cost(changed: Parameters) -> float:
-        output = feed_forward(plan.network, changed, A0, masks)[-1]
+        output = feed_forward(plan.network, changed, A0, masks, Batch(s))[-1]
         return float(cost_of(plan, changed, output, Y, s, m))
 
     small = plan.network.parameter_count <= SMALL

@@ -87,6 +87,7 @@ def fit(problem: Problem, settings: Settings, callbacks: Sequence[Callback] = ()
             regularisation=plan.regularisation,
             stopping=plan.stopping,
             engine=settings.engine,
+            options=settings.options,
             dtype=settings.dtype,
             seed=settings.seed,
             callbacks=callbacks,

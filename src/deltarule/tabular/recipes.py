@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from deltarule.arrays import checked_number
 from deltarule.costs import COSTS, Cost
-from deltarule.engines import ENGINES
+from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.network import Dense, Network
+from deltarule.layers import Dense
+from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import SCHEDULES, Schedule
@@ -173,10 +174,11 @@ def check(settings: Settings) -> None:
     """
     if settings.cost is not None:
         COSTS(settings.cost)
-    if settings.engine != "auto":
-        ENGINES.entry(settings.engine)
     if settings.task not in (None, "classification", "regression"):
         raise SettingError(f"task must be 'classification' or 'regression'; got {settings.task!r}.")
     for task, outputs in (("regression", 1), ("classification", 1), ("classification", 3)):
         chosen = recipe(replace(settings, cost=None), task, 2, outputs, 100)
-        Plan(chosen.network, chosen.optimizer, chosen.regularisation, settings.dtype, settings.seed)
+        plan = Plan(
+            chosen.network, chosen.optimizer, chosen.regularisation, settings.dtype, settings.seed
+        )
+        choose(plan, settings.engine, settings.options)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deltarule.arrays import checked_number
+from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
 from deltarule.rng import checked_seed
 from deltarule.tables import Table
@@ -99,6 +100,10 @@ class Settings:
     test_share, validation_share : float
         Of all rows, to judge by; of the rest, to find the best epoch by.
     engine, dtype : str
+    device, precision : str
+        See :class:`~deltarule.EngineOptions`.
+    n_threads : int, optional
+        Likewise.
     seed : int
 
     Raises
@@ -133,6 +138,9 @@ class Settings:
     validation_share: float = 0.15
     engine: str = "auto"
     dtype: str = "float32"
+    device: str = "auto"
+    precision: str = "highest"
+    n_threads: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -143,3 +151,14 @@ class Settings:
             )
         if self.class_weight is not None:
             CLASS_WEIGHTS.entry(self.class_weight)
+
+    @property
+    def options(self) -> EngineOptions:
+        """Where the engine computes, and how.
+
+        Raises
+        ------
+        SettingError
+            For a device, a precision or a number of threads that cannot be.
+        """
+        return EngineOptions(self.device, self.precision, n_threads=self.n_threads)

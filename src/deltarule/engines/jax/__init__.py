@@ -30,6 +30,11 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
         Where JAX is not installed, or too old.
     """
     check_installed()
+    if options.n_threads is not None:
+        return (
+            f"n_threads={options.n_threads}: XLA chooses its threads when a process begins, by the "
+            "cores it may use; engine 'native' heeds the option"
+        )
     if options.mixed and plan.dtype != np.float32:
         return f"mixed=True keeps its parameters in float32; got dtype {plan.dtype}"
     return None

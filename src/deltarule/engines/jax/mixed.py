@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
-from deltarule.network import Cache, Dense, LayerParameters
+from deltarule.layers import Batch, Cache, Layer, LayerParameters
 
 
 def mixed(plan: Plan) -> Plan:
@@ -25,35 +25,44 @@ def mixed(plan: Plan) -> Plan:
 
 
 class Lowered:
-    """A layer of any kind whose equations see bfloat16, and whose derivatives leave as float32.
+    """A layer whose equations see bfloat16 where they bear it, else float32.
 
-    The last layer's Z and A leave as float32 too, so that cost and output error are exact.
+    Its derivatives leave as float32. So do the last layer's Z and A, so that cost and output
+    error are exact.
     """
 
-    def __init__(self, layer: Dense, last: bool) -> None:
+    def __init__(self, layer: Layer, last: bool) -> None:
         self._layer = layer
         self._last = last
+        self._seen = _low if layer.coarse else _high
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._layer, name)
 
-    def forward(self, parameters: LayerParameters, A_prev: Array) -> Cache:
+    def forward(
+        self, parameters: LayerParameters, A_prev: Array, batch: Batch | None = None
+    ) -> Cache:
         """The layer's, in bfloat16."""
-        cache = self._layer.forward(_low(parameters), _low(A_prev))
-        return Cache(cache.A_prev, _high(cache.Z), _high(cache.A)) if self._last else cache
+        cache = self._layer.forward(self._seen(parameters), self._seen(A_prev), batch)
+        return cache._replace(Z=_high(cache.Z), A=_high(cache.A)) if self._last else cache
 
     def delta(self, dA: Array, cache: Cache) -> Array:
         """The layer's; of the last layer in float32."""
-        return self._layer.delta(dA if self._last else _low(dA), cache)
+        return self._layer.delta(dA if self._last else self._seen(dA), cache)
 
-    def gradients(self, delta: Array, cache: Cache, m: Array) -> dict[str, Array]:
+    def gradients(
+        self, parameters: LayerParameters, delta: Array, cache: Cache, m: Array
+    ) -> dict[str, Array]:
         """The layer's, in bfloat16, handed on as float32."""
-        gradients: dict[str, Array] = _high(self._layer.gradients(_low(delta), _low(cache), m))
+        seen = self._seen
+        gradients: dict[str, Array] = _high(
+            self._layer.gradients(seen(parameters), seen(delta), seen(cache), m)
+        )
         return gradients
 
-    def dA_prev(self, parameters: LayerParameters, delta: Array) -> Array:
+    def dA_prev(self, parameters: LayerParameters, delta: Array, cache: Cache) -> Array:
         """The layer's, in bfloat16."""
-        return self._layer.dA_prev(_low(parameters), _low(delta))
+        return self._layer.dA_prev(self._seen(parameters), self._seen(delta), cache)
 
 
 def _low(values: Any) -> Any:

@@ -29,8 +29,8 @@ from deltarule.engines.step import (
     gradients_of,
     masks_of,
     smoothed,
+    step_from,
     training_step,
-    updated,
     weight_of,
 )
 from deltarule.network import (
@@ -268,18 +268,10 @@ class Programs:
     def _step_from(
         self, learned: Learned, spare: Learned, X: Array, dA: Array, moment: Moment
     ) -> Learned:
-        network, A0, masks = self.plan.network, columns(X), self._masks(moment, len(X))
-        caches = feed_forward(network, learned.parameters, A0, masks)
-        delta = network.layers[-1].delta(columns(dA), caches[-1])
-        gradients, _ = gradients_of(self.plan, learned.parameters, caches, delta, len(X), masks)
+        masks = self._masks(moment, len(X))
         return Learned(
-            *updated(
-                self.plan,
-                learned.parameters,
-                gradients,
-                learned.state,
-                moment.number,
-                moment.rate,
+            *step_from(
+                self.plan, *learned, columns(X), columns(dA), moment.number, moment.rate, masks
             )
         )
 

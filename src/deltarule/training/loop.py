@@ -1,4 +1,4 @@
-"""The training process: batches, steps, *converged?* (the source's last figure).
+"""The loop of a run: batches, steps, *converged?* (the source's last figure).
 
 Forward, cache, back propagation and gradient descent run in the engine; here is what goes round
 them: the order of the examples, the validation data, the question whether to go on. The loop
@@ -8,26 +8,18 @@ yields typed events and holds no mathematics of the network.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from deltarule.arrays import (
-    Array,
-    checked_dtype,
-    checked_matrix,
-    checked_number,
-    checked_weights,
-    columns,
-)
+from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import EngineOptions, Plan, Runner
-from deltarule.errors import DivergenceError, SettingError, ShapeError, TypeMismatchError
+from deltarule.engines.plan import EngineOptions, Plan
+from deltarule.errors import DivergenceError, SettingError, TypeMismatchError
 from deltarule.events import (
     Action,
-    Callback,
     Ended,
     EpochEnded,
     Event,
@@ -36,101 +28,23 @@ from deltarule.events import (
     Started,
     StopTraining,
 )
-from deltarule.network import Network, Parameters, checked_targets, feed_forward
+from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.schedules import Schedule, Warmup
+from deltarule.sparse import gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
+from deltarule.training.divergence import first_infinite
+from deltarule.training.examples import checked_examples, split_examples
+from deltarule.training.lbfgs import minimising
+from deltarule.training.result import Result
 
 Metric: TypeAlias = Callable[[Array, Array], float]
 """Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
-
-
-class Examples(NamedTuple):
-    """Checked data: ``X`` ``(m, n[0])``, ``Y`` ``(m, n[L])``, ``weights`` ``(m,)`` or None."""
-
-    X: Array
-    Y: Array
-    weights: Array | None
-
-    def take(self, chosen: Array) -> Examples:
-        """Some of the rows."""
-        weights = None if self.weights is None else self.weights[chosen]
-        return Examples(self.X[chosen], self.Y[chosen], weights).frozen()
-
-    def frozen(self) -> Examples:
-        """Read-only views: a run's data stays as it is, and an engine may rely on it."""
-        views = [None if array is None else array.view() for array in self]
-        for view in views:
-            if view is not None:
-                view.flags.writeable = False
-        return Examples(*views)
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
-    """A trained network.
-
-    Attributes
-    ----------
-    network : Network
-    parameters : Parameters
-        Of the best epoch where there was validation data, else of the last.
-    history : tuple of EpochEnded
-        Epoch by epoch.
-    stopped_because : str
-        The name of the rule that ended the run; see :class:`~deltarule.events.Ended`.
-    stopped_text : str
-        The same as a sentence.
-    best_epoch : int or None
-    engine : str
-    runner : Runner
-        To go on with: it holds the parameters.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import deltarule as dr
-    >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> result = dr.train(dr.Network(1, [dr.Dense(1)]), X, 2 * X + 1, optimizer=dr.SGD(0.1))
-    >>> result.predict([[0.5]]).round(2), result.stopped_because
-    (array([[2.]], dtype=float32), 'epochs')
-    """
-
-    network: Network
-    parameters: Parameters
-    history: tuple[EpochEnded, ...]
-    stopped_because: str
-    stopped_text: str
-    best_epoch: int | None
-    engine: str
-    runner: Runner
-
-    def predict(self, X: Any) -> Array:
-        """A[L] as rows, ``(m, n[L])``, from rows ``(m, n[0])``.
-
-        Raises
-        ------
-        ShapeError, TypeMismatchError, DataError
-            As :func:`~deltarule.arrays.checked_matrix`.
-        """
-        dtype = self.runner.plan.dtype
-        return self.runner.predict(
-            np.ascontiguousarray(checked_matrix("X", X, width=self.network.inputs, dtype=dtype))
-        )
-
-    def __repr__(self) -> str:
-        last = self.history[-1]
-        sizes = "-".join(map(str, self.network.sizes))
-        figures = f"cost {last.cost:.4g}"
-        if self.best_epoch is not None:
-            best = self.history[self.best_epoch - 1].validation_cost
-            figures += f", validation cost {best:.4g} of epoch {self.best_epoch}"
-        return f"Result({sizes}, {last.epoch} epochs, {figures}; {self.stopped_text})"
 
 
 class Training:
@@ -174,7 +88,7 @@ class Training:
         self.network, self.metric, self.statistics = network, metric, statistics
         self.seed, self.shuffle = seed, shuffle
         data = checked_examples(network, X, Y, weights, dtype)
-        self.data, self.validation = _split(network, data, validation, seed, dtype)
+        self.data, self.validation = split_examples(network, data, validation, seed, dtype)
 
         m = len(self.data.X)
         optimizer = OPTIMIZERS(optimizer)
@@ -220,6 +134,10 @@ class Training:
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.stopping.epochs,
+            runner=self.runner,
+            X=self.data.X,
+            Y=self.data.Y,
+            weights=self.data.weights,
         )
         if isinstance(self.plan.optimizer_row, LBFGS):
             yield from self._drive(self.plan.optimizer_row)
@@ -365,7 +283,9 @@ class Training:
 
     def _raise_diverged(self, epoch: int, failed: int, batch: Array, rate: float) -> None:
         step = (epoch - 1) * self.steps_per_epoch + failed + 1
-        layer, quantity = first_infinite(self.network, self.runner.parameters(), self.data.X[batch])
+        layer, quantity = first_infinite(
+            self.network, self.runner.parameters(), gathered(self.data.X, batch)
+        )
         where = "the cost" if layer is None else f"{quantity} of layer {layer}"
         raise DivergenceError(
             f"training diverged at step {step} (epoch {epoch}): {where} is not finite. Lower the "
@@ -379,42 +299,19 @@ class Training:
     # ------------------------------------------------------------------------ all the data
 
     def _drive(self, optimizer: LBFGS) -> Iterator[Event]:
-        """L-BFGS: SciPy works in a thread, so that its iterations are events as they happen."""
-        import queue  # with threads, a share of the package's import time; only this needs them
-        from concurrent.futures import ThreadPoolExecutor
-
-        template = self.runner.parameters()
-        iterates: queue.Queue[np.ndarray | None] = queue.Queue()
-        go_on: queue.Queue[bool] = queue.Queue()
-
-        def cost_and_gradient(vector: np.ndarray) -> tuple[float, np.ndarray]:
-            self.runner.set_parameters(_unflattened(vector, template))
-            return self.runner.cost(*self.data), _flattened(self.runner.gradients(*self.data))
-
-        def after_each(vector: np.ndarray) -> None:
-            iterates.put(vector.copy())
-            if not go_on.get():
-                raise StopIteration
-
-        with ThreadPoolExecutor(1) as pool:
-            work = pool.submit(
-                optimizer.minimise,
-                cost_and_gradient,
-                _flattened(template),
-                self.stopping.epochs,
-                after_each,
-            )
-            work.add_done_callback(lambda _: iterates.put(None))
-            try:
-                while (vector := iterates.get()) is not None:
-                    yield self._iterated(_unflattened(vector, template))
-                    go_on.put(self._verdict is None)
-            finally:
-                go_on.put(False)  # also where whoever listens has left
-            last, why = work.result()
-        self.runner.set_parameters(_unflattened(last, template))
+        driver = minimising(optimizer, self.runner, self.data, self.stopping.epochs)
+        try:
+            parameters = next(driver)
+            while True:
+                yield self._iterated(parameters)
+                parameters = driver.send(self._verdict is None)
+        except StopIteration as done:
+            last, why = done.value
+        finally:
+            driver.close()
+        self.runner.set_parameters(last)
         if not self.history:
-            yield self._iterated(self.runner.parameters())
+            yield self._iterated(last)
         if self._verdict is None or (self._verdict.reason == "epochs" and "CONVERGENCE" in why):
             self._verdict = Verdict("driver", f"L-BFGS: {why.capitalize()}")
 
@@ -426,194 +323,6 @@ class Training:
         if not np.isfinite(cost):
             self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
         return self._ended(epoch, epoch, cost, 1.0, None)
-
-
-def train(
-    network: Network,
-    X: Any,
-    Y: Any,
-    *,
-    optimizer: Optimizer | str = "adam",
-    epochs: int | None = None,
-    batch_size: int | None = 32,
-    validation: Any = None,
-    weights: Any = None,
-    regularisation: Regularisation | None = None,
-    stopping: Stopping | None = None,
-    metric: Metric | None = None,
-    shuffle: bool = True,
-    engine: str = "auto",
-    options: EngineOptions | None = None,
-    dtype: Any = "float32",
-    seed: int = 0,
-    parameters: Parameters | None = None,
-    statistics: bool = False,
-    callbacks: Sequence[Callback] = (),
-) -> Result:
-    """Train a network: the same seed gives the same numbers.
-
-    Parameters
-    ----------
-    network : Network
-    X : array_like, shape (m, n[0])
-        Examples as rows.
-    Y : array_like, shape (m, n[L]), or (m,) for one output
-        Targets. For categorical cross entropy also class labels 0 to n[L]−1, shape ``(m,)``.
-    optimizer : str or Optimizer
-    epochs : int, optional
-        Limit of epochs; 100 unless `stopping` says otherwise.
-    batch_size : int or None
-        Examples a step: 1 for single examples, None for all at once. The last batch of an epoch
-        may be short.
-    validation : float, tuple or None
-        A share of the rows to hold out, or data of one's own: ``(X, Y)`` or ``(X, Y, weights)``.
-        With it, the parameters of the best epoch are restored.
-    weights : array_like, shape (m,), optional
-        Of the examples.
-    regularisation : Regularisation, optional
-    stopping : Stopping, optional
-        *Converged?*
-    metric : callable, optional
-        Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
-        the validation data in place of the cost.
-    shuffle : bool
-        A new order every epoch.
-    engine : str
-        ``"auto"`` or the name of an engine.
-    options : EngineOptions, optional
-        The device, and how precisely it multiplies.
-    dtype : dtype
-        float32 or float64.
-    seed : int
-        Of initial parameters, order, dropout and held-out rows.
-    parameters : Parameters, optional
-        To begin from.
-    statistics : bool
-        Whether each epoch's event carries gradient norms, update ratios and dead units.
-    callbacks : sequence of callables
-        Each is called with every event and may answer with an action.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    ShapeError, TypeMismatchError, DataError, SettingError
-        For data or settings that cannot be.
-    DivergenceError
-        Where the cost stops being finite: with step, layer and advice.
-
-    Examples
-    --------
-    >>> import deltarule as dr
-    >>> layers = [dr.Dense(8, "tanh"), dr.Dense(1, "sigmoid")]
-    >>> network = dr.Network(2, layers, "binary_cross_entropy")
-    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-    >>> result = dr.train(network, X, Y, optimizer=dr.Adam(0.05), epochs=300, batch_size=None)
-    >>> result.predict(X).round().ravel().tolist()
-    [0.0, 1.0, 1.0, 0.0]
-    """
-    training = Training(
-        network,
-        X,
-        Y,
-        optimizer=optimizer,
-        epochs=epochs,
-        batch_size=batch_size,
-        validation=validation,
-        weights=weights,
-        regularisation=regularisation,
-        stopping=stopping,
-        metric=metric,
-        shuffle=shuffle,
-        engine=engine,
-        options=options,
-        dtype=dtype,
-        seed=seed,
-        parameters=parameters,
-        statistics=statistics,
-    )
-    for event in training:
-        for callback in callbacks:
-            training.act(callback(event))
-        training.resolve_wish()
-    return training.result
-
-
-def checked_examples(
-    network: Network, X: Any, Y: Any, weights: Any, dtype: np.dtype[Any]
-) -> Examples:
-    """A caller's data, checked against a network, C-ordered; copied only where need be.
-
-    Raises
-    ------
-    ShapeError, TypeMismatchError, DataError
-        With what was expected and got.
-    """
-    X = np.ascontiguousarray(checked_matrix("X", X, width=network.inputs, dtype=dtype))
-    Y = np.ascontiguousarray(checked_targets(network, Y, dtype))
-    if len(X) != len(Y):
-        raise ShapeError(f"X has {len(X)} rows and Y {len(Y)}; expected as many.")
-    return Examples(X, Y, checked_weights(weights, len(X), dtype)).frozen()
-
-
-def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[int | None, str]:
-    """The first layer that holds a number that is not finite, and what it is: W, b, Z or A."""
-    for l, layer in enumerate(parameters, 1):
-        for name, values in layer.items():
-            if not np.isfinite(values).all():
-                return l, name
-    with np.errstate(all="ignore"):
-        caches = feed_forward(network, parameters, columns(X))
-    for l, cache in enumerate(caches, 1):
-        for name in ("Z", "A"):
-            if not np.isfinite(getattr(cache, name)).all():
-                return l, name
-    return None, "cost"
-
-
-def _split(
-    network: Network, data: Examples, validation: Any, seed: int, dtype: np.dtype[Any]
-) -> tuple[Examples, Examples | None]:
-    """Training and validation data."""
-    if validation is None:
-        return data, None
-    if isinstance(validation, (tuple, list)):
-        if len(validation) not in (2, 3):
-            raise ShapeError(
-                "validation: expected a share, (X, Y) or (X, Y, weights); "
-                f"got {len(validation)} items."
-            )
-        X, Y, *weights = validation
-        return data, checked_examples(network, X, Y, weights[0] if weights else None, dtype)
-    checked_number("train", "validation", validation, low=0, high=1, open_low=True, open_high=True)
-    m = len(data.X)
-    held = round(validation * m)
-    if not 0 < held < m:
-        raise SettingError(
-            f"validation={validation:g} of {m} rows leaves {m - held} to train on and {held} to "
-            "judge by; expected at least one each."
-        )
-    shuffled = generator(seed, "split").permutation(m)
-    return data.take(np.sort(shuffled[held:])), data.take(np.sort(shuffled[:held]))
-
-
-def _flattened(parameters: Parameters) -> np.ndarray:
-    return np.concatenate(
-        [W.ravel() for layer in parameters for W in layer.values()], dtype=np.float64
-    )
-
-
-def _unflattened(vector: np.ndarray, template: Parameters) -> Parameters:
-    parameters, at = [], 0
-    for layer in template:
-        own = {}
-        for name, W in layer.items():
-            own[name] = vector[at : at + W.size].reshape(W.shape)
-            at += W.size
-        parameters.append(own)
-    return tuple(parameters)
 
 
 def _joined(found: list[Any]) -> Any:

@@ -1,0 +1,70 @@
+"""Names for shell completion, and what options' texts mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from deltarule.errors import SettingError
+
+
+def names(table: Iterable[str]) -> Callable[[str], list[str]]:
+    """Shell completion from a table's names."""
+    known = list(table)
+    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+
+
+def listed(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Names from options that take commas and may be repeated.
+
+    Examples
+    --------
+    >>> listed(["boat, body", "name"])
+    ('boat', 'body', 'name')
+    """
+    parts = (part.strip() for value in values or () for part in value.split(","))
+    return tuple(part for part in parts if part)
+
+
+def units(text: str) -> tuple[int, ...]:
+    """The hidden layers' sizes.
+
+    Raises
+    ------
+    SettingError
+        For text that is no list of whole numbers.
+
+    Examples
+    --------
+    >>> units("128,64"), units("none")
+    ((128, 64), ())
+    """
+    if text.strip().lower() in ("none", ""):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(
+            f"--hidden: expected whole numbers with commas, as 128,64, or none; got {text!r}."
+        ) from None
+
+
+def kinds(values: Iterable[str] | None) -> dict[str, str]:
+    """Columns and their kinds.
+
+    Raises
+    ------
+    SettingError
+        For text without an equals sign.
+
+    Examples
+    --------
+    >>> kinds(["age=category", "zip code=category"])
+    {'age': 'category', 'zip code': 'category'}
+    """
+    found = {}
+    for value in values or ():
+        name, equals, kind = value.rpartition("=")
+        if not equals or not name or not kind:
+            raise SettingError(f"--kind: expected COLUMN=KIND, as age=category; got {value!r}.")
+        found[name] = kind
+    return found

@@ -1,0 +1,17 @@
+"""The training process: batches, steps, *converged?* (the source's last figure)."""
+
+from deltarule.training.divergence import first_infinite
+from deltarule.training.entry import train
+from deltarule.training.examples import Examples, checked_examples
+from deltarule.training.loop import Metric, Training
+from deltarule.training.result import Result
+
+__all__ = [
+    "Examples",
+    "Metric",
+    "Result",
+    "Training",
+    "checked_examples",
+    "first_infinite",
+    "train",
+]

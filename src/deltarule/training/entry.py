@@ -1,0 +1,128 @@
+"""One call: train a network and have the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deltarule.engines.plan import EngineOptions
+from deltarule.events import Callback
+from deltarule.network import Network, Parameters
+from deltarule.optimizers import Optimizer
+from deltarule.regularisation import Regularisation
+from deltarule.stopping import Stopping
+from deltarule.training.loop import Metric, Training
+from deltarule.training.result import Result
+
+
+def train(
+    network: Network,
+    X: Any,
+    Y: Any,
+    *,
+    optimizer: Optimizer | str = "adam",
+    epochs: int | None = None,
+    batch_size: int | None = 32,
+    validation: Any = None,
+    weights: Any = None,
+    regularisation: Regularisation | None = None,
+    stopping: Stopping | None = None,
+    metric: Metric | None = None,
+    shuffle: bool = True,
+    engine: str = "auto",
+    options: EngineOptions | None = None,
+    dtype: Any = "float32",
+    seed: int = 0,
+    parameters: Parameters | None = None,
+    statistics: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
+    """Train a network: the same seed gives the same numbers.
+
+    Parameters
+    ----------
+    network : Network
+    X : array_like or sparse CSR matrix, shape (m, n[0])
+        Examples as rows. A sparse matrix is made dense a batch at a time.
+    Y : array_like, shape (m, n[L]), or (m,) for one output
+        Targets. For categorical cross entropy also class labels 0 to n[L]−1, shape ``(m,)``.
+    optimizer : str or Optimizer
+    epochs : int, optional
+        Limit of epochs; 100 unless `stopping` says otherwise.
+    batch_size : int or None
+        Examples a step: 1 for single examples, None for all at once. The last batch of an epoch
+        may be short.
+    validation : float, tuple or None
+        A share of the rows to hold out, or data of one's own: ``(X, Y)`` or ``(X, Y, weights)``.
+        With it, the parameters of the best epoch are restored.
+    weights : array_like, shape (m,), optional
+        Of the examples.
+    regularisation : Regularisation, optional
+    stopping : Stopping, optional
+        *Converged?*
+    metric : callable, optional
+        Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
+        the validation data in place of the cost.
+    shuffle : bool
+        A new order every epoch.
+    engine : str
+        ``"auto"`` or the name of an engine.
+    options : EngineOptions, optional
+        The device, how precisely it multiplies, how many threads it uses.
+    dtype : dtype
+        float32 or float64.
+    seed : int
+        Of initial parameters, order, dropout and held-out rows.
+    parameters : Parameters, optional
+        To begin from.
+    statistics : bool
+        Whether each epoch's event carries gradient norms, update ratios and dead units.
+    callbacks : sequence of callables
+        Each is called with every event and may answer with an action.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ShapeError, TypeMismatchError, DataError, SettingError
+        For data or settings that cannot be.
+    DivergenceError
+        Where the cost stops being finite: with step, layer and advice.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> layers = [dr.Dense(8, "tanh"), dr.Dense(1, "sigmoid")]
+    >>> network = dr.Network(2, layers, "binary_cross_entropy")
+    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> result = dr.train(network, X, Y, optimizer=dr.Adam(0.05), epochs=300, batch_size=None)
+    >>> result.predict(X).round().ravel().tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    training = Training(
+        network,
+        X,
+        Y,
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=validation,
+        weights=weights,
+        regularisation=regularisation,
+        stopping=stopping,
+        metric=metric,
+        shuffle=shuffle,
+        engine=engine,
+        options=options,
+        dtype=dtype,
+        seed=seed,
+        parameters=parameters,
+        statistics=statistics,
+    )
+    for event in training:
+        for callback in callbacks:
+            training.act(callback(event))
+        training.resolve_wish()
+    return training.result
