@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deltarule.cli.bench import bench
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
 from deltarule.cli.explain import explain
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, explain, worksheet, inspect, equations):
+for command in (train, predict, evaluate, explain, worksheet, inspect, equations, bench):
     app.command()(command)
 
 

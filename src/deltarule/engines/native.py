@@ -88,6 +88,42 @@ def capabilities() -> Capabilities:
     return Capabilities(core.isa, _available(), core.vector_bytes)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fma_peak(n_threads: int, seconds: float = 0.1, dtype: str = "float32") -> float:
+    """How many floating-point operations a second the core's vectors do at most.
+
+    Fmas (two operations a lane) on sums that stay in registers: nothing that trains a network
+    can be faster, and nothing touches memory. Measured anew each time.
+
+    Parameters
+    ----------
+    n_threads : int
+        Threads that compute at once, 1 to 1024.
+    seconds : float
+        How long, 0 to 60.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+
+    Raises
+    ------
+    SettingError
+        For a number of threads or seconds outside these, or where the core is not installed.
+
+    Examples
+    --------
+    >>> fma_peak(1, 0.001) > 1e8
+    True
+    """
+    core = _core(os.environ.get("DELTARULE_ISA", ""))
+    checked_threads("fma_peak", "n_threads", n_threads)
+    measure = core.fma_peak32 if np.dtype(dtype) == np.float32 else core.fma_peak64
+    return float(measure(n_threads, seconds))
+
+
 def refusal(plan: Plan, options: EngineOptions) -> str | None:
     """Why this engine cannot run a plan: a missing core, or a row of one's own, by name."""
     if options.beyond_cpu is not None:
