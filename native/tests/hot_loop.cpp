@@ -3,34 +3,12 @@
 // this program counts. It fails where either does not hold.
 #include "hot_loop.hpp"
 
-#include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <random>
 #include <vector>
 
-namespace {
-std::atomic<long> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  ++allocations;
-  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-  void* found = std::aligned_alloc(alignment, whole);
-  if (found == nullptr) throw std::bad_alloc();
-  return found;
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+long allocations();  // allocations.cpp: how many there have been
 
 namespace {
 
@@ -106,11 +84,11 @@ int main() {
     return hold(model, controller, {anywhere(random), anywhere(random)}, 100, learns, random);
   };
   swing(true);  // memory for one row is made here
-  const long before = allocations;
+  const long before = allocations();
   for (int episode = 0; episode < 80; ++episode) swing(true);
   float worst = 0;
   for (int trial = 0; trial < 10; ++trial) worst = std::fmax(worst, std::fabs(swing(false)));
-  const long made = allocations - before;
+  const long made = allocations() - before;
   std::printf("after %llu steps: at most %.3f rad from upright, %ld allocations\n",
               static_cast<unsigned long long>(model.steps()), double(worst), made);
   try {
