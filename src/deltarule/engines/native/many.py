@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.engines.native import NativeRunner, threads_wanted
+from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
 
