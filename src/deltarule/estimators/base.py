@@ -196,10 +196,9 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         options = self.network or NetworkOptions()
         if goes_on:
             start = parameters_of(self.coefs_, self.intercepts_, network, dtype)
-            averaged = course is not None and course.raw is not None
-            if averaged and self._holder().holds(self.coefs_, self.intercepts_):
-                assert course is not None and course.raw is not None
-                start = course.raw
+            raw = None if course is None else course.raw
+            if raw is not None and self._fitted.holds(self.coefs_, self.intercepts_):
+                return raw
             return start
         if options.coefs is not None:
             return parameters_of(options.coefs, options.intercepts or (), network, dtype)
@@ -257,7 +256,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         return dict(vars(view))
 
     def _view(self, plan: Plan, parameters: Parameters, runner: Runner | None) -> Self:
-        """This estimator with a network still in training, for whoever scores it."""
+        """A copy with a network still in training, for whoever scores it."""
         view = copy.copy(self)
         kind = Fitted if runner is None else Live
         view._fitted = kind(plan, self.engine, self.engine_options, parameters, runner)

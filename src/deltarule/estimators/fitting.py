@@ -269,7 +269,8 @@ class Fit:
 
 
 def _penalty(rule: Regularisation, parameters: Parameters) -> float:
-    return sum(float(rule.penalty(layer["W"])) for layer in parameters)
+    with np.errstate(over="ignore"):  # of a fit on its way to infinity
+        return sum(float(rule.penalty(layer["W"])) for layer in parameters)
 
 
 def half_deviance_constant(Y: Array, weights: Array | None) -> float:

@@ -15,7 +15,8 @@ from deltarule.errors import SettingError
 from deltarule.estimators.course import Rules
 from deltarule.estimators.options import NetworkOptions, RegularizationOptions, StoppingOptions
 from deltarule.estimators.parameters import SKLEARN_NAMES
-from deltarule.network import Dense, Network, Parameters
+from deltarule.layers import Dense, Layer
+from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 
 _LBFGS_COST_TOLERANCE = 2.220446049250313e-09  # SciPy's own, which scikit-learn leaves as it is
@@ -82,8 +83,8 @@ def initial_parameters(
         seed = int(generator.randint(2**31 - 1))
         return network.initial_parameters(seed, dtype)
     parameters = []
-    for layer, n_prev in zip(network.layers, network.sizes[:-1], strict=True):
-        W, b = _uniform(network.layers[0], n_prev, layer.units, generator)
+    for n_prev, n in zip(network.sizes[:-1], network.sizes[1:], strict=True):
+        W, b = _uniform(network.layers[0], n_prev, n, generator)
         parameters.append(
             {"W": np.ascontiguousarray(W.T, dtype), "b": b[:, np.newaxis].astype(dtype)}
         )
@@ -91,7 +92,7 @@ def initial_parameters(
 
 
 def _uniform(
-    first: Dense, n_prev: int, n: int, generator: np.random.RandomState
+    first: Layer, n_prev: int, n: int, generator: np.random.RandomState
 ) -> tuple[Array, Array]:
     """U(−r, r) for weights and biases: r² is 6/(n_prev+n), and with logistic units 2/(n_prev+n)."""
     bound = np.sqrt((2.0 if first.g.name == "sigmoid" else 6.0) / (n_prev + n))

@@ -135,7 +135,8 @@ class StoppingOptions:
     on_divergence : str
         Where numbers stop being finite: ``"ignore"`` keeps the best epoch where validation data
         chose one, with a warning, and raises otherwise; ``"raise"`` always raises; ``"reduce"``
-        goes back to the epoch of the least loss and divides the learning rate by 5, up to ten times.
+        goes back to the epoch of the least loss and divides the learning rate by 5, at most ten
+        times.
 
     Raises
     ------

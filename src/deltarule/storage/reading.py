@@ -174,7 +174,7 @@ def digest_of(text: str, tensors: Mapping[str, Tensor], arrays: Mapping[str, Arr
         tensor = tensors[name]
         shape = ",".join(map(str, tensor.shape))
         digest.update(f"{name} {_CODES[tensor.dtype]} {shape}\n".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -262,6 +262,10 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(text)
 
 
+def _is_size(n: Any) -> bool:
+    return type(n) is int and 0 <= n < 2**48
+
+
 def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
     """A tensor's entry, well formed: no size is trusted that the file could not hold."""
     entry = stored if isinstance(stored, dict) else {}
@@ -269,7 +273,6 @@ def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
     if dtype not in _DTYPES:
         known = " or ".join(_DTYPES.values())
         raise kind.broken(name, f"tensor {tensor!r} should be of {known}, it is of {dtype}")
-    whole = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
-    if not whole or len(shape) > 3:
+    if not isinstance(shape, list) or len(shape) > 3 or not all(map(_is_size, shape)):
         raise kind.broken(name, f"tensor {tensor!r} has no usable shape: {shape!r:.80}")
     return Tensor(_DTYPES[dtype], tuple(shape))
