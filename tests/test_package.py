@@ -6,14 +6,15 @@ import sys
 import deltarule as dr
 
 PUBLIC = """
-ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS Constant CosLog Cosine
-CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError DivergenceError
-ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError GradientDescent Grouped
-INITIALISERS Initialiser Interval InverseScaling KINDS LBFGS Layer LayerNorm Lion Many
-MissingExtraError NAdam Network OPTIMIZERS OneCycle Optimizer Pair Parallel Parametric Periodic
-PiecewiseLinear Plan Progressed RMSprop ReduceOnPlateau Regularisation Result Runner SCHEDULES SGD
-Scale ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping Training
-TypeMismatchError UnknownNameError Warmup __version__ start train train_many
+ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS Checkpoints Constant
+CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError
+DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError
+GradientDescent Grouped INITIALISERS Initialiser InterruptionError Interval InverseScaling KINDS
+LBFGS Layer LayerNorm Lion Many MissingExtraError NAdam Network OPTIMIZERS OneCycle Optimizer Pair
+Parallel Parametric Periodic PiecewiseLinear Plan Progressed RMSprop RateReduced ReduceOnPlateau
+Regularisation Result Resumed Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError
+Started StepDecay StopTraining Stopping Training TypeMismatchError UnknownNameError Warmup
+__version__ start train train_many
 """
 
 

@@ -1,6 +1,7 @@
 """deltarule: dense networks, trained by back propagation whose equations you can read."""
 
 from deltarule.activations import ACTIVATIONS, Activation, Interval
+from deltarule.checkpoints import Checkpoints
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
 from deltarule.engines.plan import EngineOptions, Plan, Runner
@@ -11,13 +12,23 @@ from deltarule.errors import (
     DeviceMemoryError,
     DivergenceError,
     FileError,
+    InterruptionError,
     MissingExtraError,
     SettingError,
     ShapeError,
     TypeMismatchError,
     UnknownNameError,
 )
-from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
+from deltarule.events import (
+    Ended,
+    EpochEnded,
+    Progressed,
+    RateReduced,
+    Resumed,
+    ScaleRate,
+    Started,
+    StopTraining,
+)
 from deltarule.initialisers import INITIALISERS, Initialiser
 from deltarule.layers import (
     KINDS,
@@ -86,6 +97,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "Checkpoints",
     "Constant",
     "CosLog",
     "Cosine",
@@ -106,6 +118,7 @@ __all__ = [
     "GradientDescent",
     "Grouped",
     "Initialiser",
+    "InterruptionError",
     "Interval",
     "InverseScaling",
     "Layer",
@@ -125,9 +138,11 @@ __all__ = [
     "Plan",
     "Progressed",
     "RMSprop",
+    "RateReduced",
     "ReduceOnPlateau",
     "Regularisation",
     "Result",
+    "Resumed",
     "Runner",
     "Scale",
     "ScaleRate",
