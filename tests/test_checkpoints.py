@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -292,3 +293,36 @@ def test_divergence_ignored_leaves_out_batches():
 def test_a_wrong_word_for_divergence():
     with pytest.raises(dr.SettingError, match="expected one of raise, reduce, ignore"):
         dr.Stopping(on_divergence="halve")
+
+
+# ----------------------------------------------------------------------------- command line
+
+
+def command(*arguments):
+    options = ["train", "iris", "--epochs", "4", "--no-baselines", "--json", "--seed", "5"]
+    return [sys.executable, "-m", "deltarule", *options, *map(str, arguments)]
+
+
+def test_the_command_goes_on_where_it_was(tmp_path):
+    plain = subprocess.run(command(), capture_output=True, text=True, check=True)
+    kept = ["--checkpoint-dir", tmp_path / "ein Lauf ü", "--checkpoint-every", "2"]
+    first = subprocess.run(command(*kept), capture_output=True, text=True, check=True)
+    again = subprocess.run(command(*kept), capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    resumed = subprocess.run(command(*kept, "--resume"), capture_output=True, text=True, check=True)
+
+    def figures(done):
+        return re.search(r'"figures": .*?"judged_rows"', done.stdout, re.DOTALL).group()
+
+    assert figures(plain) == figures(first) == figures(resumed)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--resume"], ["--checkpoint-dir", "d", "--checkpoint-every", "x"]]
+)
+def test_wrong_options_are_told(arguments, capsys):
+    from deltarule.cli import main
+
+    assert main(command(*arguments)[3:]) == 2
+    assert "expected" in capsys.readouterr().err

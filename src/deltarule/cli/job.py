@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
+from deltarule.checkpoints import Checkpoints
 from deltarule.cli.columns import condensed
 from deltarule.cli.progress import Watcher
 from deltarule.cli.terminal import Terminal
@@ -44,6 +47,8 @@ class Job:
     settings : Settings
     compare : bool
         Whether to fit baselines.
+    kept : Checkpoints, optional
+        Where the training is kept; each of several in a folder of its own below it.
     """
 
     def __init__(
@@ -52,9 +57,10 @@ class Job:
         whole: tabular.Table,
         settings: tabular.Settings,
         compare: bool,
+        kept: Checkpoints | None = None,
     ) -> None:
         self.terminal, self.whole = terminal, whole
-        self.settings, self.compare = settings, compare
+        self.settings, self.compare, self.kept = settings, compare, kept
 
     def held_out(self) -> Done:
         """Judge by rows held out of the table."""
@@ -123,7 +129,8 @@ class Job:
 
     def _fit(self, problem: tabular.Problem, name: str = "") -> tabular.Fitted:
         with Watcher(self.terminal, name) as watcher:
-            fitted = tabular.fit(problem, self.settings, [watcher.listen])
+            kept = self._kept_in(name)
+            fitted = tabular.fit(problem, self.settings, [watcher.listen], kept)
         result = fitted.result
         if not name:
             self.terminal.say()
@@ -133,6 +140,12 @@ class Job:
                 f"({fitted.seconds:.1f} s, engine {result.engine})."
             )
         return fitted
+
+    def _kept_in(self, name: str) -> Checkpoints | None:
+        if self.kept is None or not name:
+            return self.kept
+        own = name.strip().partition("/")[0].replace(" ", "-")  # fold-1, all-rows
+        return replace(self.kept, folder=Path(self.kept.folder) / own)
 
     def _judged(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
         network = tabular.judged_network(fitted, problem)

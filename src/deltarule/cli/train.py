@@ -56,6 +56,9 @@ def train(
     encoding: opt.Encoding = None,
     decimal_comma: opt.DecimalComma = None,
     quote: opt.Quote = None,
+    checkpoint_dir: opt.CheckpointDir = None,
+    checkpoint_every: opt.CheckpointEvery = "60s",
+    resume: opt.Resume = False,
     json: opt.Json = False,
 ) -> None:
     """Train a network on a table and judge it on rows it has not seen.
@@ -69,6 +72,7 @@ def train(
       deltarule train flats.csv --target rent --out flats.safetensors
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
+      deltarule train big.csv --target y --checkpoint-dir run --resume
     """  # noqa: D301 - typer keeps the lines after it
     settings = tabular.Settings(
         hidden=opt.units(hidden),
@@ -103,6 +107,7 @@ def train(
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
     if out is not None:
         check_writable(out)
+    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume)
     terminal = Terminal(quiet=json)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
@@ -112,7 +117,7 @@ def train(
     whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
     _say_table(terminal, source, whole, warnings)
-    job = Job(terminal, whole, settings, compare)
+    job = Job(terminal, whole, settings, compare, kept)
     if cv is not None:
         done = job.cross_validated(cv)
     elif test:

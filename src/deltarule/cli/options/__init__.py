@@ -30,9 +30,12 @@ from deltarule.cli.options.network import (
     Hidden,
 )
 from deltarule.cli.options.output import (
+    CheckpointDir,
+    CheckpointEvery,
     Json,
     Out,
     Probabilities,
+    Resume,
 )
 from deltarule.cli.options.reading import (
     Data,
@@ -45,6 +48,7 @@ from deltarule.cli.options.reading import (
     Quote,
 )
 from deltarule.cli.options.texts import (
+    checkpoints,
     kinds,
     listed,
     units,
@@ -71,6 +75,8 @@ __all__ = [
     "ActivationName",
     "Baselines",
     "BatchSize",
+    "CheckpointDir",
+    "CheckpointEvery",
     "ClassWeight",
     "ClipNorm",
     "CostName",
@@ -100,6 +106,7 @@ __all__ = [
     "Precision",
     "Probabilities",
     "Quote",
+    "Resume",
     "ScheduleName",
     "Seed",
     "Strict",
@@ -111,6 +118,7 @@ __all__ = [
     "Time",
     "WeightDecay",
     "Weights",
+    "checkpoints",
     "kinds",
     "listed",
     "units",
