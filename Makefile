@@ -3,16 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
-CORE := native/CMakeLists.txt $(wildcard native/*.?pp native/*.inc native/kernels/*.hpp)
+CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
+export DELTARULE_WERROR := ON
 
-.PHONY: help demo test parity check sanitize docs constraints clean
+.PHONY: help demo test test-browser parity check sanitize neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
+	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
+	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
+	@echo "make wheel   a wheel, and the suite against it outside this tree"
+	@echo "make pure    the same without the compiled core"
 	@echo "make docs    the documentation, into docs/_build/html"
 
 $(STAMPS)/venv:
@@ -29,6 +34,9 @@ demo: $(STAMPS)/all
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-browser: $(STAMPS)/browser
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
@@ -48,9 +56,21 @@ sanitize: build/sanitize-address,undefined build/sanitize-thread
 build/sanitize-%: FORCE
 	cmake -S native/tests -B $@ -DDELTARULE_SANITIZE=$*
 	cmake --build $@ --parallel 2
-	$@/test_core
+	ctest --test-dir $@ --output-on-failure
+
+# The same for NEON. Debian: apt-get install g++-aarch64-linux-gnu qemu-user
+neon: FORCE
+	cmake -S native/tests -B build/neon -DCMAKE_TOOLCHAIN_FILE=aarch64.cmake
+	cmake --build build/neon --parallel 2
+	ctest --test-dir build/neon --output-on-failure
 
 FORCE:
+
+wheel:
+	.ci/wheel
+
+pure:
+	DELTARULE_PURE=1 .ci/wheel
 
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py

@@ -6,6 +6,7 @@
 #include <nanobind/nanobind.h>
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 
 #include "rows.hpp"
@@ -24,6 +25,7 @@ namespace nb = nanobind;
 template <class T> inline constexpr const char* dtype_name = nullptr;
 template <> inline constexpr const char* dtype_name<float> = "float32";
 template <> inline constexpr const char* dtype_name<double> = "float64";
+template <> inline constexpr const char* dtype_name<std::int32_t> = "int32";
 template <> inline constexpr const char* dtype_name<std::int64_t> = "int64";
 
 // A view of an array for as long as it lives.
@@ -76,7 +78,14 @@ template <class T> class View {
   Rows<T> rows() const {
     return {static_cast<const char*>(buffer_.buf), buffer_.strides[0],
             buffer_.ndim > 1 ? buffer_.strides[1] : static_cast<std::ptrdiff_t>(sizeof(T)),
-            length(), buffer_.ndim > 1 ? static_cast<std::size_t>(buffer_.shape[1]) : 1};
+            length(), buffer_.ndim > 1 ? static_cast<std::size_t>(buffer_.shape[1]) : 1, {}};
+  }
+  // A vector of any length, contiguous and aligned.
+  void expect_vector() {
+    if (buffer_.ndim != 1)
+      fail("ShapeError", "expected a vector, got shape " +
+                             text_of(buffer_.shape, static_cast<std::size_t>(buffer_.ndim)));
+    if (length() > 0) expect_contiguous();
   }
   WritableRows<T> writable() const {
     return {static_cast<char*>(buffer_.buf), buffer_.strides[0], buffer_.strides[1], length(),
@@ -92,7 +101,7 @@ template <class T> class View {
     if (buffer_.itemsize != sizeof(T) || format[0] == 0 || format[1] != 0) return false;
     if (std::is_same_v<T, float>) return *format == 'f';
     if (std::is_same_v<T, double>) return *format == 'd';
-    return *format == 'q' || *format == 'l';
+    return *format == 'q' || *format == 'l' || *format == 'i';  // by their size, seen above
   }
   // The destructor does not run for an object whose constructor throws.
   [[noreturn]] void fail(const char* error, const std::string& what) {
@@ -115,6 +124,77 @@ template <class T> class View {
   Py_buffer buffer_{};
   const char* name_;
   bool held_ = false;
+};
+
+// Examples: an array, or a sparse matrix in compressed rows, whose structure is looked through
+// before anything follows it.
+template <class T> class Examples {
+ public:
+  Examples(nb::handle X, const char* name) : name_(name) {
+    if (PyObject_CheckBuffer(X.ptr()) || !nb::hasattr(X, "indptr")) array_.emplace(X, name);
+    else read(X);
+  }
+
+  std::size_t length() const { return array_ ? array_->length() : rows_.count; }
+  void expect(std::size_t width) {
+    if (array_) return array_->expect({array_->length(), width});
+    if (rows_.width != width || rows_.count == 0)
+      refuse("expected shape (rows, " + std::to_string(width) + ") with at least one row, got (" +
+             std::to_string(rows_.count) + ", " + std::to_string(rows_.width) + ")");
+  }
+  Rows<T> rows() const { return array_ ? array_->rows() : rows_; }
+
+ private:
+  [[noreturn]] void refuse(const std::string& what) const {
+    raise("ShapeError", std::string(name_) + ": " + what + ".");
+  }
+
+  void read(nb::handle X) {
+    const nb::object format = nb::getattr(X, "format", nb::str("none"));
+    if (std::string(nb::str(format).c_str()) != "csr")
+      raise("TypeMismatchError", std::string(name_) + ": expected a sparse matrix in compressed " +
+                                     "rows, got format '" + nb::str(format).c_str() +
+                                     "'. Pass its tocsr().");
+    const nb::object shape = X.attr("shape");
+    if (nb::len(shape) != 2) refuse("expected shape (rows, columns)");
+    rows_.count = nb::cast<std::size_t>(shape[0]), rows_.width = nb::cast<std::size_t>(shape[1]);
+    data_.emplace(X.attr("data"), "X.data");
+    data_->expect_vector();
+    const nb::object indices = X.attr("indices"), indptr = X.attr("indptr");
+    const bool wide = nb::cast<int>(nb::getattr(indptr.attr("dtype"), "itemsize")) == 8;
+    if (wide) look_through(indices, indptr, wide_indices_, wide_indptr_);
+    else look_through(indices, indptr, indices_, indptr_);
+    rows_.compressed.data = data_->data(), rows_.compressed.wide = wide;
+  }
+
+  template <class I>
+  void look_through(nb::handle indices, nb::handle indptr, std::optional<View<I>>& columns,
+                    std::optional<View<I>>& ends) {
+    columns.emplace(indices, "X.indices"), ends.emplace(indptr, "X.indptr");
+    columns->expect_vector(), ends->expect_vector();
+    if (ends->length() == 0 || ends->length() - 1 != rows_.count)
+      refuse("expected indptr of " + std::to_string(rows_.count) + " + 1 numbers, got " +
+             std::to_string(ends->length()));
+    const I* end = ends->data();
+    bool rising = end[0] == 0;
+    for (std::size_t i = 0; i < rows_.count; ++i) rising = rising && end[i] <= end[i + 1];
+    if (!rising) refuse("expected indptr from 0 that never falls");
+    const auto entries = static_cast<std::size_t>(end[rows_.count]);
+    if (entries > data_->length() || entries > columns->length())
+      refuse("indptr ends at " + std::to_string(entries) + "; expected as many data and indices");
+    const I* column = columns->data();
+    bool inside = true;
+    for (std::size_t i = 0; i < entries; ++i)
+      inside = inside && column[i] >= 0 && static_cast<std::uint64_t>(column[i]) < rows_.width;
+    if (!inside) refuse("expected indices from 0 to " + std::to_string(rows_.width) + " - 1");
+    rows_.compressed.indices = column, rows_.compressed.indptr = end;
+  }
+
+  const char* name_;
+  std::optional<View<T>> array_, data_;
+  std::optional<View<std::int32_t>> indices_, indptr_;
+  std::optional<View<std::int64_t>> wide_indices_, wide_indptr_;
+  Rows<T> rows_;
 };
 
 }  // namespace deltarule

@@ -5,10 +5,14 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
+#include <limits>
 #include <optional>
 
 #include "arrays.hpp"
+#include "machine.hpp"
 #include "math_check.hpp"
 #include "runner.hpp"
 #include "step.hpp"
@@ -17,6 +21,32 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace deltarule {
+
+// Whether a matrix of so many rows and lanes, padded to whole panels, can be counted in bytes.
+constexpr bool countable(std::size_t rows, std::size_t lanes) {
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max() / 64, padding = 64;
+  return rows < most && lanes < most && rows + padding <= most / (lanes + padding);
+}
+
+// A row of a table by its place, of those up to `last`.
+template <class Name> Name row_from(nb::handle place, const char* table, Name last) {
+  const int found = nb::cast<int>(place);
+  if (found < 0 || found > static_cast<int>(last))
+    raise("SettingError", std::string("plan: no ") + table + " " + std::to_string(found) + ".");
+  return static_cast<Name>(found);
+}
+
+void expect_sizes(const Plan& plan) {
+  if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
+  std::size_t inputs = plan.inputs;
+  for (const LayerPlan& layer : plan.layers) {
+    if (inputs == 0 || layer.units == 0 || !countable(layer.units, inputs))
+      raise("SettingError", "plan: expected layers of at least one unit that memory can hold, got " +
+                                std::to_string(layer.units) + " units on " +
+                                std::to_string(inputs) + " inputs.");
+    inputs = layer.units;
+  }
+}
 
 DropoutPlan dropout_from(nb::handle share_and_threshold) {
   const auto threshold = nb::cast<std::uint32_t>(share_and_threshold[0]);
@@ -33,17 +63,17 @@ Plan plan_from(const nb::dict& d) {
     const auto own = nb::cast<nb::dict>(item);
     LayerPlan layer;
     layer.units = nb::cast<std::size_t>(own["units"]);
-    layer.activation = static_cast<ActivationName>(nb::cast<int>(own["activation"]));
+    layer.activation = row_from(own["activation"], "activation", ActivationName::exp);
     layer.number = nb::cast<double>(own["number"]);
     if (!own["dropout"].is_none()) layer.dropout = dropout_from(own["dropout"]);
     layer.rate = nb::cast<double>(own["rate"]);
     layer.bias_rate = nb::cast<double>(own["bias_rate"]);
     plan.layers.push_back(layer);
   }
-  plan.cost = static_cast<CostName>(nb::cast<int>(d["cost"]));
+  plan.cost = row_from(d["cost"], "cost", CostName::binary_focal);
   plan.cost_number = number("cost_number");
   OptimizerSettings& o = plan.optimizer;
-  o.name = static_cast<OptimizerName>(nb::cast<int>(d["optimizer"]));
+  o.name = row_from(d["optimizer"], "optimizer", OptimizerName::lbfgs);
   o.momentum = number("momentum"), o.rho = number("rho");
   o.beta_1 = number("beta_1"), o.beta_2 = number("beta_2"), o.epsilon = number("epsilon");
   o.nesterov = nb::cast<bool>(d["nesterov"]);
@@ -54,7 +84,7 @@ Plan plan_from(const nb::dict& d) {
   plan.clip_norm = number("clip_norm"), plan.clip_value = number("clip_value");
   plan.smoothing = number("smoothing"), plan.uniform = number("uniform");
   plan.seed = nb::cast<std::uint64_t>(d["seed"]);
-  if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
+  expect_sizes(plan);
   return plan;
 }
 
@@ -64,11 +94,14 @@ template <class T> class Bound {
   explicit Bound(const nb::dict& plan) : runner_(plan_from(plan)) {
     inputs_ = runner_.plan().inputs;
     outputs_ = runner_.plan().layers.back().units;
+    widest_ = inputs_;
+    for (const LayerPlan& layer : runner_.plan().layers) widest_ = std::max(widest_, layer.units);
   }
 
   double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
@@ -81,7 +114,8 @@ template <class T> class Bound {
 
   void step_from(nb::handle X, nb::handle dA, double rate, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), d(dA, "dA");
+    Examples<T> x(X, "X");
+    View<T> d(dA, "dA");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, d, nb::none(), s);
     job.dA = d.rows();
@@ -95,7 +129,8 @@ template <class T> class Bound {
                     nb::handle rates, nb::handle weights, nb::handle costs, nb::handle statistics,
                     std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
@@ -107,7 +142,8 @@ template <class T> class Bound {
         raise("ShapeError", "order: expected row numbers 0 to " + std::to_string(x.length() - 1) +
                                 ", got " + std::to_string(rows.data()[i]) + ".");
     if (batch_size == 0) raise("SettingError", "batch_size: expected at least 1, got 0.");
-    job.order = rows.data(), job.entries = rows.length(), job.batch_size = batch_size;
+    job.order = rows.data(), job.entries = rows.length();
+    job.batch_size = std::min(batch_size, job.entries);
     View<double> rate(rates, "learning_rates"), found(costs, "costs", true);
     rate.expect({job.batches()}), found.expect({job.batches()});
     rate.expect_contiguous(), found.expect_contiguous();
@@ -125,6 +161,7 @@ template <class T> class Bound {
     {
       const nb::gil_scoped_release release;
       runner_.train(job, threads, [&] {
+        if (stopping_) return true;
         const nb::gil_scoped_acquire acquire;
         return raised = PyErr_CheckSignals() != 0;
       });
@@ -135,8 +172,9 @@ template <class T> class Bound {
 
   void predict_into(nb::handle X, nb::handle out, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), to(out, "out", true);
-    x.expect({x.length(), inputs_});
+    Examples<T> x(X, "X");
+    View<T> to(out, "out", true);
+    x.expect(inputs_);
     to.expect({x.length(), outputs_});
     run(runner_.work(x.length(), false),
         [&] { runner_.predict(x.rows(), to.writable(), threads); });
@@ -144,8 +182,9 @@ template <class T> class Bound {
 
   void jacobian_into(nb::handle X, nb::handle out) {
     const Use use(*this);
-    View<T> x(X, "X"), to(out, "out", true);
-    x.expect({x.length(), inputs_});
+    Examples<T> x(X, "X");
+    View<T> to(out, "out", true);
+    x.expect(inputs_);
     to.expect({x.length(), outputs_, inputs_});
     to.expect_contiguous();
     run(runner_.work(x.length(), false) * double(outputs_ + 1),
@@ -154,7 +193,8 @@ template <class T> class Bound {
 
   double cost(nb::handle X, nb::handle Y, nb::handle weights, bool penalised, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     const Job<T> job = job_of(x, y, weights, s);
     double found = 0;
@@ -165,11 +205,13 @@ template <class T> class Bound {
 
   void gradients(nb::handle X, nb::handle Y, nb::handle weights, std::size_t threads) {
     const Use use(*this);
-    View<T> x(X, "X"), y(Y, "Y");
+    Examples<T> x(X, "X");
+    View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
     run(runner_.work(job.entries, true), [&] { runner_.gradients(job, threads); });
+    differentiated_ = true;
   }
 
   void get(int which, std::size_t l, bool bias, nb::handle out) {
@@ -182,10 +224,14 @@ template <class T> class Bound {
 
   void set(int which, std::size_t l, bool bias, nb::handle values) {
     const Use use(*this);
+    if (which < -1) raise("SettingError", "derivatives are computed, not set.");
     View<T> from(values, bias ? "b" : "W");
     from.expect({units(which, l), bias ? 1 : inputs_of(l)});
     runner_.set(static_cast<Array>(which), l, bias, from.rows());
   }
+
+  // From another Python thread: a `train` that runs, and any later one, ends after a whole step.
+  void stop() { stopping_ = true; }
 
   std::uint64_t steps() const { return runner_.step(); }
   void set_steps(std::uint64_t steps) { runner_.set_step(steps); }
@@ -208,9 +254,12 @@ template <class T> class Bound {
     Bound& owner_;
   };
 
-  Job<T> job_of(View<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
-    x.expect({x.length(), inputs_});
+  Job<T> job_of(Examples<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
+    x.expect(inputs_);
     y.expect({x.length(), outputs_});
+    if (!countable(x.length(), widest_))  // a view with strides of 0 may claim any length
+      raise("ShapeError", "X: expected a batch that memory can hold, got " +
+                              std::to_string(x.length()) + " rows.");
     Job<T> job;
     if (!weights.is_none()) {
       s.emplace(weights, "weights");
@@ -239,6 +288,8 @@ template <class T> class Bound {
     const auto slots = static_cast<int>(runner_.plan().optimizer.slots());
     if (l >= runner_.plan().layers.size() || which < -2 || which >= slots)
       raise("SettingError", "no such array.");
+    if (which == static_cast<int>(Array::derivative) && !differentiated_)
+      raise("SettingError", "no derivatives yet: call gradients first.");
     return runner_.plan().layers[l].units;
   }
   std::size_t inputs_of(std::size_t l) const {
@@ -246,8 +297,9 @@ template <class T> class Bound {
   }
 
   Runner<T> runner_;
-  std::size_t inputs_ = 0, outputs_ = 0;
-  std::atomic<bool> busy_{false};
+  std::size_t inputs_ = 0, outputs_ = 0, widest_ = 0;
+  bool differentiated_ = false;
+  std::atomic<bool> busy_{false}, stopping_{false};
 };
 
 template <class T> void bind(nb::module_& m, const char* name) {
@@ -264,6 +316,7 @@ template <class T> void bind(nb::module_& m, const char* name) {
       .def("gradients", &B::gradients, "X"_a, "Y"_a, "weights"_a.none(), "threads"_a)
       .def("get", &B::get)
       .def("set", &B::set)
+      .def("stop", &B::stop)
       .def_prop_rw("steps", &B::steps, &B::set_steps);
 }
 
@@ -274,14 +327,6 @@ template <class T> void math(const std::string& name, nb::handle values, nb::han
   from.expect_contiguous(), to.expect_contiguous();
   if (!apply_math<T>(name, from.data(), to.data(), from.length()))
     raise("UnknownNameError", "no function " + name + ".");
-}
-
-// Whether this machine has an instruction set.
-bool supports(const std::string& isa) {
-#if defined(__x86_64__) || defined(_M_X64)
-  if (isa == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-  return isa == "baseline";
 }
 
 }  // namespace deltarule

@@ -1,4 +1,5 @@
-// A caller's arrays: rows of numbers at any strides and any alignment, read only through memcpy.
+// A caller's arrays: rows of numbers at any strides and any alignment, read only through memcpy;
+// or rows of a sparse matrix, made dense one by one as a batch is gathered.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +10,40 @@
 
 namespace deltarule {
 
+// Compressed rows (CSR): the entries of row i are [indptr[i], indptr[i + 1]), each with its column.
+// Who makes one has checked that these lead nowhere else. Entries of one place are added up.
+template <class T> struct Compressed {
+  const T* data = nullptr;
+  const void *indices = nullptr, *indptr = nullptr;
+  bool wide = false;  // int64, else int32
+
+  explicit operator bool() const { return indptr != nullptr; }
+  std::int64_t number(const void* numbers, std::size_t i) const {
+    return wide ? static_cast<const std::int64_t*>(numbers)[i]
+                : static_cast<const std::int32_t*>(numbers)[i];
+  }
+  void copy(std::size_t i, std::size_t width, Panels<T> out, std::size_t to) const {
+    for (std::size_t column = 0; column < width; column += P<T>)
+      std::memset(out.row(column / P<T>, to), 0, P<T> * sizeof(T));
+    const auto last = static_cast<std::size_t>(number(indptr, i + 1));
+    for (auto entry = static_cast<std::size_t>(number(indptr, i)); entry < last; ++entry)
+      out.at(to, static_cast<std::size_t>(number(indices, entry))) += data[entry];
+  }
+  void fetch(std::size_t i) const {
+    const auto first = static_cast<std::size_t>(number(indptr, i));
+    prefetch(data + first);
+    prefetch(static_cast<const char*>(indices) + first * (wide ? 8 : 4));
+  }
+};
+
 // `count` rows of `width` numbers; strides in bytes.
 template <class T> struct Rows {
   const char* data = nullptr;
   std::ptrdiff_t row_stride = 0, column_stride = sizeof(T);
   std::size_t count = 0, width = 0;
+  Compressed<T> compressed;  // in place of `data`
 
-  explicit operator bool() const { return data != nullptr; }
+  explicit operator bool() const { return data != nullptr || compressed; }
   const char* row(std::size_t i) const {
     return data + static_cast<std::ptrdiff_t>(i) * row_stride;
   }
@@ -26,6 +54,7 @@ template <class T> struct Rows {
   }
   // Row i as row `to` of a matrix in panels, times `factor`, plus `term`.
   void copy(std::size_t i, Panels<T> out, std::size_t to, T factor = T(1), T term = T(0)) const {
+    if (compressed) return compressed.copy(i, width, out, to);  // X, which nothing is added to
     const bool plain = factor == T(1) && term == T(0);
     if (plain && column_stride == static_cast<std::ptrdiff_t>(sizeof(T))) {
       const char* from = row(i);
@@ -41,6 +70,7 @@ template <class T> struct Rows {
       out.at(to, column) = at(i, column) * factor + term;
   }
   void fetch(std::size_t i) const {
+    if (compressed) return compressed.fetch(i);
     if (column_stride != static_cast<std::ptrdiff_t>(sizeof(T))) return;
     const char* from = row(i);
     for (std::size_t byte = 0; byte < width * sizeof(T); byte += 64) prefetch(from + byte);

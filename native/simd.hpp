@@ -1,9 +1,10 @@
 // Vectors of one instruction set: the only file that knows one.
 //
 // A Vec<T> holds `width` numbers of type T. Each extension module is compiled for exactly one
-// instruction set, so the width is a constant of the build: 16 bytes for the baseline (SSE2,
-// NEON), 32 for AVX2. Arithmetic is the compiler's own vector extension; intrinsics stand only
-// where it has no word for an operation.
+// instruction set, so the width is a constant of the build: 32 bytes for AVX2, 16 for NEON and the
+// baseline (SSE2 on x86-64; elsewhere whatever the compiler makes of 16 bytes). Arithmetic is the
+// vector extension that GCC and Clang share (clang-cl on Windows); intrinsics stand only where it
+// has no word for an operation.
 #pragma once
 
 #include <cmath>
@@ -14,6 +15,8 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define DELTARULE_INLINE inline __attribute__((always_inline))
@@ -71,7 +74,12 @@ template <class T> struct Vec {
 
 // c + a·b; one rounding where the instruction set has it (the build asks for contraction).
 template <class T> DELTARULE_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
+#if defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(vfmaq_f32(c.v, a.v, b.v));
+  else return typename Vec<T>::Raw(vfmaq_f64(c.v, a.v, b.v));
+#else
   return c.v + a.v * b.v;
+#endif
 }
 
 template <class T>
@@ -87,6 +95,9 @@ template <class T> DELTARULE_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
 #elif defined(__SSE2__)
   if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm_max_ps(a.v, b.v));
   else return typename Vec<T>::Raw(_mm_max_pd(a.v, b.v));
+#elif defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(vmaxq_f32(a.v, b.v));
+  else return typename Vec<T>::Raw(vmaxq_f64(a.v, b.v));
 #else
   return select<T>(a > b, a, b);
 #endif
@@ -98,6 +109,9 @@ template <class T> DELTARULE_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
 #elif defined(__SSE2__)
   if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm_min_ps(a.v, b.v));
   else return typename Vec<T>::Raw(_mm_min_pd(a.v, b.v));
+#elif defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(vminq_f32(a.v, b.v));
+  else return typename Vec<T>::Raw(vminq_f64(a.v, b.v));
 #else
   return select<T>(a < b, a, b);
 #endif
@@ -110,6 +124,9 @@ template <class T> DELTARULE_INLINE Vec<T> sqrt(Vec<T> a) {
 #elif defined(__SSE2__)
   if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm_sqrt_ps(a.v));
   else return typename Vec<T>::Raw(_mm_sqrt_pd(a.v));
+#elif defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(vsqrtq_f32(a.v));
+  else return typename Vec<T>::Raw(vsqrtq_f64(a.v));
 #else
   for (std::size_t i = 0; i < Vec<T>::width; ++i) a.v[i] = std::sqrt(a.v[i]);
   return a;
@@ -177,6 +194,13 @@ DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
     const __m256d crossed = _mm256_permute2f128_pd(ab, cd, 0x21);
     _mm256_storeu_pd(out, _mm256_blend_pd(ab, cd, 0xC) + crossed);
   }
+#elif defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) {
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(a.v, b.v), vpaddq_f32(c.v, d.v)));
+  } else {
+    vst1q_f64(out, vpaddq_f64(a.v, b.v));
+    vst1q_f64(out + 2, vpaddq_f64(c.v, d.v));
+  }
 #else
   out[0] = sum(a), out[1] = sum(b), out[2] = sum(c), out[3] = sum(d);
 #endif
@@ -186,22 +210,34 @@ DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
 // unit that died decay into them and stay, and arithmetic on them is many times slower.
 class FlushTiny {
  public:
-#if defined(__SSE2__)
-  FlushTiny() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
-  ~FlushTiny() { _mm_setcsr(before_); }
-#elif defined(__aarch64__)
-  FlushTiny() : before_(__builtin_aarch64_get_fpcr()) {
-    __builtin_aarch64_set_fpcr(before_ | (1u << 24));
-  }
-  ~FlushTiny() { __builtin_aarch64_set_fpcr(before_); }
-#else
-  FlushTiny() : before_(0) {}
-#endif
+  FlushTiny() : before_(mode()) { set_mode(before_ | flush); }
+  ~FlushTiny() { set_mode(before_); }
   FlushTiny(const FlushTiny&) = delete;
   FlushTiny& operator=(const FlushTiny&) = delete;
 
  private:
-  unsigned before_;
+#if defined(__SSE2__)
+  using Mode = unsigned;
+  static constexpr Mode flush = 0x8040;  // of results and of arguments
+  static Mode mode() { return _mm_getcsr(); }
+  static void set_mode(Mode mode) { _mm_setcsr(mode); }
+#elif defined(__aarch64__)
+  using Mode = std::uint64_t;
+  static constexpr Mode flush = Mode(1) << 24;  // of both
+  static Mode mode() {
+    Mode mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+  }
+  static void set_mode(Mode mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+  using Mode = unsigned;
+  static constexpr Mode flush = 0;
+  static Mode mode() { return 0; }
+  static void set_mode(Mode) {}
+#endif
+
+  Mode before_;
 };
 
 // Ask for a line of memory that will be needed soon.

@@ -67,7 +67,7 @@ template <class T> DELTARULE_INLINE Vec<T> exp(Vec<T> x) {
   return fma(p, first, first) * second;
 }
 
-// eˣ − 1, precise also near 0
+// eˣ − 1, precise also near 0; for x ≤ 88: 2ⁿ may overflow a little before eˣ does
 template <class T> DELTARULE_INLINE Vec<T> expm1(Vec<T> x) {
   const auto [p, first, second] = exp_parts(x);
   const Vec<T> scale = first * second;

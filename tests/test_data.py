@@ -7,10 +7,11 @@ from datetime import date, datetime
 import hypothesis.strategies as st
 import numpy as np
 import polars as pl
+import polars.testing as polars_testing
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from deltarule.data import BUILT_IN, Reading, built_in, frame_of, read, tidied
+from deltarule.data import BUILT_IN, Reading, built_in, frame_of, parallel, pieces, read, tidied
 from deltarule.errors import DataError, FileError, MissingExtraError, SettingError
 
 LATE = 60_000
@@ -508,3 +509,38 @@ def test_built_in_sets(name, shape, target):
 def test_no_built_in_set():
     with pytest.raises(FileError, match=r"'irsi' is no built-in set\. Did you mean 'iris'\? There"):
         built_in("irsi")
+
+
+TABLES_OF_MANY_LINES = {
+    "plain": "a,b,c\n" + "".join(f"{i},{i / 4},level {i % 3}\n" for i in range(400)),
+    "without an end": "a,b\n" + "\n".join(f"{i},x{i}" for i in range(400)),
+    "with blank lines": "a,b\n" + "".join(f"{i},y{i}\n" + "\n" * (i % 7 == 0) for i in range(400)),
+    "missing": "a,b\n" + "".join(f"{i},{'' if i % 5 else i}\n" for i in range(400)),
+    "a late text": "a,b\n" + "".join(f"{i},{i if i < 390 else 'late'}\n" for i in range(400)),
+    "breaks in quotes": "a,b\n" + "".join(f'{i},"two\nlines {i}"\n' for i in range(400)),
+    "a late quote": "a,b\n" + "".join(f"{i},{i}\n" for i in range(400)) + '7,"8\n9"\n',
+    "Windows": "a,b\r\n" + "".join(f"{i},level {i % 3}\r\n" for i in range(400)),
+    "no header": "".join(f"{i},{i % 7}\n" for i in range(400)),
+}
+
+
+@pytest.mark.parametrize("name", TABLES_OF_MANY_LINES)
+@pytest.mark.parametrize("size", [60, 1000])
+def test_a_table_in_pieces_is_the_table(name, size, tmp_path, monkeypatch):
+    """Wherever a large file is cut, its table is the same."""
+    path = tmp_path / "table.csv"
+    path.write_bytes(TABLES_OF_MANY_LINES[name].encode())
+    whole = read(path)
+    monkeypatch.setattr(pieces, "LARGE", 1)
+    monkeypatch.setattr(pieces, "PIECE", size)
+    monkeypatch.setattr(parallel, "_WORTH_THREADS", 1)
+    polars_testing.assert_frame_equal(read(path), whole)
+
+
+def test_a_ragged_row_of_a_late_piece_is_told_by_its_line(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "1,2\n" * 300 + "3\n" + "1,2\n" * 30)
+    monkeypatch.setattr(pieces, "LARGE", 1)
+    monkeypatch.setattr(pieces, "PIECE", 100)
+    with pytest.raises(DataError, match=r"row 301 \(line 302\) has 1 cells; expected 2"):
+        read(path)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -197,6 +198,21 @@ print(native.capabilities().isa, runner.isa, close)
     assert found.stdout == f"{isa} {isa} True\n", found.stderr
 
 
+def test_on_arm_neon_is_all_there_is_and_what_everybody_has(monkeypatch):
+    core = SimpleNamespace(isa="neon", vector_bytes=16, supports=lambda isa: isa == "neon")
+    monkeypatch.setattr(native, "_built", lambda: ("neon",))
+    monkeypatch.setattr(native, "_module", {"neon": core}.__getitem__)
+    monkeypatch.delenv("DELTARULE_ISA", raising=False)
+    native._core.cache_clear()
+    try:
+        assert native.capabilities() == ("neon", ("neon",), 16)
+        monkeypatch.setenv("DELTARULE_ISA", "avx2")
+        with pytest.raises(dr.SettingError, match=r"expected one of neon, .*; got 'avx2'"):
+            native.capabilities()
+    finally:
+        native._core.cache_clear()
+
+
 @pytest.mark.parametrize("name", ["DELTARULE_ISA", "DELTARULE_NUM_THREADS"])
 def test_an_unknown_value_in_the_environment_is_one_clear_error(name):
     found = python(PROGRAM, **{name: "mmx"})
@@ -228,16 +244,6 @@ def test_rows_of_ones_own_are_refused_by_name_even_under_a_tables_name():
     ]:
         with pytest.raises(dr.SettingError, match=name):
             dr.start(network, optimizer=optimizer, engine="native")
-
-
-def test_without_the_core_the_choice_is_the_reference(monkeypatch):
-    def absent(isa):
-        raise ModuleNotFoundError(isa)
-
-    monkeypatch.setattr(native, "_module", absent)
-    assert choose(Plan(SMALL)).name == "reference"
-    with pytest.raises(dr.SettingError, match="compiled core is not installed"):
-        choose(Plan(SMALL), "native")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from deltarule.data import built_in
+from deltarule.data import built_in, parallel
 from deltarule.errors import (
     DataError,
     DeltaruleError,
@@ -22,6 +22,7 @@ from deltarule.preprocessing import (
     Preprocessing,
     TableTransformer,
     Targets,
+    assembly,
     suspicious,
     with_targets,
 )
@@ -882,3 +883,24 @@ def test_types_of_polars_that_mean_numbers_or_levels():
         "span: numeric, standardised",
         "level: category, 3 levels",
     ]
+
+
+@pytest.mark.parametrize("cells", [1, 60, 1000])
+def test_blocks_and_threads_change_nothing(cells, monkeypatch):
+    """Wherever a table is cut to be written, its numbers are the same."""
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "number": rng.normal(size=50),
+            "town": rng.choice(["Oslo", "Rome", "Lima"], 50),
+            "count": rng.integers(0, 9, 50),
+            "holed": [None if i % 4 == 0 else i / 3 for i in range(50)],
+            "day": [date(2024, 1, 1) + timedelta(days=i % 11) for i in range(50)],
+        }
+    )
+    fitted = Preprocessing.fit(frame)
+    whole = fitted.transform(frame)
+    monkeypatch.setattr(assembly, "_BLOCK", cells)
+    monkeypatch.setattr(parallel, "_WORTH_THREADS", 1)
+    assert np.array_equal(Preprocessing.fit(frame).transform(frame), whole)
+    assert whole[:, fitted.names.index("town = Rome")].sum() == frame["town"].eq("Rome").sum()

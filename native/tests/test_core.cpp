@@ -1,13 +1,9 @@
 // The core's own tests, small enough to run under sanitizers: products against their definition,
 // gradients against differences, and every row of every table through training on several threads.
 #include <cstdio>
-#include <random>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
+#include "check.hpp"
 #include "kernels/outer.hpp"
-#include "math_check.hpp"
 #include "network.hpp"
 #include "runner.hpp"
 #include "step.hpp"
@@ -15,32 +11,6 @@
 namespace {
 
 using namespace deltarule;
-
-void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
-}
-
-struct Numbers {
-  std::mt19937 engine{7};
-  double next() { return std::uniform_real_distribution<double>(-0.5, 0.5)(engine); }
-  template <class T> std::vector<T> vector(std::size_t size) {
-    std::vector<T> values(size);
-    for (T& value : values) value = static_cast<T>(next());
-    return values;
-  }
-  template <class T> Matrix<T> matrix(std::size_t rows, std::size_t lanes) {
-    Matrix<T> m(rows, lanes);
-    for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t lane = 0; lane < lanes; ++lane)
-        m.view().at(row, lane) = static_cast<T>(next());
-    return m;
-  }
-};
-
-template <class T> Rows<T> rows_of(const std::vector<T>& values, std::size_t width) {
-  return {reinterpret_cast<const char*>(values.data()),
-          static_cast<std::ptrdiff_t>(width * sizeof(T)), sizeof(T), values.size() / width, width};
-}
 
 // Each product, and its transposed form, against the sum that defines it.
 template <class T> void test_products() {
@@ -206,18 +176,12 @@ template <class T> void test_tables() {
   }
 }
 
-template <class T> void test_math() {
-  const T x = T(0.3);
-  T found = 0;
-  expect(apply_math("exp", &x, &found, 1) && std::abs(found - T(std::exp(0.3))) < T(1e-6), "exp");
-  expect(!apply_math("cosh", &x, &found, 1), "an unknown function");
-}
-
 }  // namespace
 
 int main() {
   try {
-    test_math<float>();
+    test_math();
+    test_rows();
     test_products<float>(), test_products<double>();
     test_gradient();
     test_tables<float>(), test_tables<double>();

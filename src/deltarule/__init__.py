@@ -1,5 +1,8 @@
 """deltarule: dense networks, trained by back propagation whose equations you can read."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from deltarule.activations import ACTIVATIONS, Activation, Interval
 from deltarule.checkpoints import Checkpoints
 from deltarule.costs import COSTS, Cost, Pair
@@ -61,6 +64,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
+from deltarule.rates import RateSearch, find_rate
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import (
     SCHEDULES,
@@ -77,6 +81,15 @@ from deltarule.schedules import (
 )
 from deltarule.stopping import ReduceOnPlateau, Stopping
 from deltarule.training import Result, Training, train
+
+if TYPE_CHECKING:
+    from deltarule.estimators import (
+        MLPClassifier,
+        MLPRegressor,
+        NetworkOptions,
+        RegularizationOptions,
+        StoppingOptions,
+    )
 
 __version__ = "0.1.0"
 
@@ -124,10 +137,13 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Lion",
+    "MLPClassifier",
+    "MLPRegressor",
     "Many",
     "MissingExtraError",
     "NAdam",
     "Network",
+    "NetworkOptions",
     "OneCycle",
     "Optimizer",
     "Pair",
@@ -139,8 +155,10 @@ __all__ = [
     "Progressed",
     "RMSprop",
     "RateReduced",
+    "RateSearch",
     "ReduceOnPlateau",
     "Regularisation",
+    "RegularizationOptions",
     "Result",
     "Resumed",
     "Runner",
@@ -153,12 +171,33 @@ __all__ = [
     "StepDecay",
     "StopTraining",
     "Stopping",
+    "StoppingOptions",
     "Training",
     "TypeMismatchError",
     "UnknownNameError",
     "Warmup",
     "__version__",
+    "find_rate",
     "start",
     "train",
     "train_many",
 ]
+
+_LAZY = dict.fromkeys(
+    (
+        "MLPClassifier",
+        "MLPRegressor",
+        "NetworkOptions",
+        "RegularizationOptions",
+        "StoppingOptions",
+    ),
+    "deltarule.estimators",
+)
+"""Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value

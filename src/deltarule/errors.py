@@ -94,7 +94,7 @@ class InterruptionError(DeltaruleError, RuntimeError):
         self.checkpoint = checkpoint
 
 
-class DivergenceError(DeltaruleError, ArithmeticError):
+class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
     """A training run whose numbers stopped being finite.
 
     Parameters

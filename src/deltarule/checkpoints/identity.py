@@ -14,6 +14,7 @@ from deltarule.arrays import Array
 from deltarule.costs import Cost
 from deltarule.engines.plan import Plan
 from deltarule.initialisers import Initialiser
+from deltarule.sparse import CompressedRows
 
 Identity = dict[str, Any]
 
@@ -38,7 +39,7 @@ def plan_identity(plan: Plan, **more: Any) -> Identity:
     return flat
 
 
-def data_identity(**arrays: Array | None) -> Identity:
+def data_identity(**arrays: Array | CompressedRows | None) -> Identity:
     """A digest of each array, shape and dtype included; None where there is none.
 
     Examples
@@ -69,6 +70,9 @@ def _flatten(name: str, value: Any, flat: Identity) -> None:
         flat[name] = type(value).__name__
         for entry in dataclasses.fields(value):
             _flatten(f"{name}.{entry.name}", getattr(value, entry.name), flat)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _flatten(f"{name}.{key}", item, flat)
     elif isinstance(value, (tuple, list)):
         for place, item in enumerate(value, 1):
             _flatten(f"{name}.{place}", item, flat)
@@ -78,8 +82,11 @@ def _flatten(name: str, value: Any, flat: Identity) -> None:
         flat[name] = getattr(value, "__qualname__", None) or str(value)
 
 
-def _digest(array: Array) -> str:
-    array = np.ascontiguousarray(array)
-    digest = hashlib.blake2b(f"{array.dtype} {array.shape}".encode(), digest_size=16)
-    digest.update(array.reshape(-1).view(np.uint8))
+def _digest(array: Array | CompressedRows) -> str:
+    if isinstance(array, CompressedRows):
+        parts = [_digest(part) for part in (array.data, array.indices, array.indptr)]
+        return f"csr {array.shape} {' '.join(parts)}"
+    whole = np.ascontiguousarray(array)
+    digest = hashlib.blake2b(f"{whole.dtype} {whole.shape}".encode(), digest_size=16)
+    digest.update(whole.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

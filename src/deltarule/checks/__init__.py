@@ -7,10 +7,12 @@ the same of a network, data and parameters of one's own.
 from deltarule.checks.cases import TOLERANCE, Checked, check_all
 from deltarule.checks.catalogue import EQUATIONS, Equation
 from deltarule.checks.differences import central_difference, check_gradients, relative_error
+from deltarule.checks.kinds import KIND_EQUATIONS
 from deltarule.checks.worked import WorkedExample, worked_example
 
 __all__ = [
     "EQUATIONS",
+    "KIND_EQUATIONS",
     "TOLERANCE",
     "Checked",
     "Equation",

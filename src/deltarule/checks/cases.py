@@ -14,6 +14,7 @@ from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array
 from deltarule.checks.catalogue import EQUATIONS
 from deltarule.checks.differences import by_parameter, central_difference, relative_error
+from deltarule.checks.kinds import KIND_EQUATIONS, check_kinds
 from deltarule.costs import COSTS, Cost
 from deltarule.layers import Cache, Dense
 from deltarule.network import (
@@ -302,7 +303,7 @@ def _off(kinks: Iterable[float], values: Array) -> Array:
 
 
 def check_all() -> list[Checked]:
-    """The check of every equation, in the order of :data:`EQUATIONS`.
+    """The check of every equation, in the order of :data:`EQUATIONS` and then of the kinds.
 
     Returns
     -------
@@ -315,11 +316,12 @@ def check_all() -> list[Checked]:
     True
     """
     found: dict[str, list[tuple[float, str]]] = {}
-    for check in (_check_forward, _check_activations, _check_costs, _check_pairs):
+    checks = (_check_forward, _check_activations, _check_costs, _check_pairs, check_kinds)
+    for check in checks:
         for number, case, error in check():
             found.setdefault(number, []).append((error, case))
     checked = []
-    for equation in EQUATIONS:
+    for equation in EQUATIONS + KIND_EQUATIONS:
         error, worst = max(found[equation.number])
         checked.append(Checked(equation.number, error, len(found[equation.number]), worst))
     return checked

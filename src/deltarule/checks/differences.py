@@ -63,8 +63,10 @@ def central_difference(f: Callable[[Array], Array], x: Array, step: float = STEP
     return np.moveaxis(np.array(found), 0, -1).reshape(*np.shape(found[0]), *x.shape)
 
 
-def relative_error(a: Array, b: Array) -> float:
+def relative_error(a: Array, b: Array, least: float = 0.0) -> float:
     """``‖a − b‖ / ‖b‖``, norm-wise over the whole array; ``‖a − b‖`` where b is all zero.
+
+    `least` stands for ``‖b‖`` where that is smaller.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def relative_error(a: Array, b: Array) -> float:
     """
     if np.shape(a) != np.shape(b):
         return float("inf")
-    size = float(np.linalg.norm(np.ravel(b)))
+    size = max(float(np.linalg.norm(np.ravel(b))), least)
     return float(np.linalg.norm(np.ravel(a - b))) / (size or 1.0)
 
 
@@ -105,7 +107,9 @@ def check_gradients(
     -------
     dict of str to float
         Norm-wise relative errors by name: ``{"dW[1]": 1e-10, "db[1]": …}``. Data on a kink (a
-        ReLU's input of exactly 0) shows as a large error.
+        ReLU's input of exactly 0) shows as a large error. Relative to the array's norm, or to a
+        thousandth of that of all derivatives where it is smaller still: a bias before a
+        normalisation has derivative 0, and differences of it are rounding alone.
 
     Raises
     ------
@@ -136,10 +140,15 @@ def check_gradients(
     caches = feed_forward(network, parameters, A0, batch=Batch(s))
     delta = output_delta(network, caches[-1], Y, s)
     gradients, _ = gradients_of(plan, parameters, caches, delta, m)
-    return {
-        f"d{name}[{l}]": relative_error(gradient, by_parameter(cost, parameters, l - 1, name))
+    numeric = {
+        (l, name): by_parameter(cost, parameters, l - 1, name)
         for l, layer in enumerate(gradients, 1)
-        for name, gradient in layer.items()
+        for name in layer
+    }
+    least = 1e-3 * float(np.sqrt(sum((d * d).sum() for d in numeric.values())))
+    return {
+        f"d{name}[{l}]": relative_error(gradients[l - 1][name], difference, least)
+        for (l, name), difference in numeric.items()
     }
 
 

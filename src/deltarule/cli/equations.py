@@ -22,7 +22,7 @@ Check = Annotated[
 
 
 def equations(check: Check = False, json: opt.Json = False) -> None:
-    """Print the equations of back propagation with the code that computes them.
+    """Print the equations of back propagation and of the layer kinds with their code.
 
     With --check, each stands beside the largest norm-wise relative error against central
     differences in float64, over every activation, cost and fused pair.
@@ -32,14 +32,15 @@ def equations(check: Check = False, json: opt.Json = False) -> None:
       deltarule equations
       deltarule equations --check
     """  # noqa: D301 - typer keeps the lines after it
-    from deltarule.checks import EQUATIONS, TOLERANCE, check_all
+    from deltarule.checks import EQUATIONS, KIND_EQUATIONS, TOLERANCE, check_all
 
     terminal = Terminal(quiet=json)
     found = {}
     if check:
         with terminal.waiting("checking every equation over every pair"):
             found = {checked.number: checked for checked in check_all()}
-    for equation in EQUATIONS:
+    listed = EQUATIONS + KIND_EQUATIONS
+    for equation in listed:
         head = Text.assemble((f"Eq. {equation.number:<4}", "bold cyan"), equation.title)
         terminal.show(head)
         terminal.show(Padding(Text(equation.formula, style="bold"), (0, 0, 0, 8)))
@@ -68,7 +69,7 @@ def equations(check: Check = False, json: opt.Json = False) -> None:
                         if check
                         else {}
                     )
-                    for e in EQUATIONS
+                    for e in listed
                 ]
             }
         )

@@ -32,6 +32,7 @@ DELIMITERS = ("\t", ";", "|", ",")
 """What separates cells, where several would do the first of them; else blanks may."""
 
 _ROWS = 1000
+_ROWS_BELOW = 300  # tell whether the first row is a header
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -116,7 +117,8 @@ class Layout:
         The number of lines above the first row of data.
     names : tuple of str
     kinds : tuple of str
-        ``"whole"``, ``"decimal"`` or ``"text"``: what the sample holds in each column.
+        ``"whole"``, ``"decimal"``, ``"text"`` or, where text recurs, ``"levels"``: what the
+        sample holds in each column.
     marked : bool
         Whether columns of numbers hold markers of missing values.
     fixes : tuple of (bytes, bytes)
@@ -313,7 +315,7 @@ def _has_header(rows: list[list[str]], missing: set[str], decimal_comma: bool) -
     Each column votes: against, where the first cell is a number; for, where it is text above
     numbers. Without votes, the first row is a header unless one of its cells returns below.
     """
-    first, body = [cell.strip() for cell in rows[0]], rows[1:]
+    first, body = [cell.strip() for cell in rows[0]], rows[1:_ROWS_BELOW]
     votes = 0
     for i, cell in enumerate(first):
         below = [row[i].strip() for row in body if i < len(row)]
@@ -354,9 +356,15 @@ def _kinds(
     for i in range(width):
         cells = {row[i] for row in rows}
         present = cells - missing
-        kinds.append(_kind(present, decimal_comma))
-        marked = marked or (kinds[-1] != "text" and bool(cells & missing - {""}))
+        kind = _kind(present, decimal_comma)
+        marked = marked or (kind != "text" and bool(cells & missing - {""}))
+        kinds.append("levels" if kind == "text" and _recur(present, rows) else kind)
     return tuple(kinds), marked
+
+
+def _recur(cells: set[str], rows: list[list[str]]) -> bool:
+    """Whether so few of the rows' cells differ that every value is worth a number."""
+    return 0 < len(cells) < 0.5 * len(rows)
 
 
 def _kind(cells: set[str], decimal_comma: bool) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deltarule.data.detection import HEAD, PIECE, Layout, Reading, detected, no_text, not_of
 from deltarule.data.malformed import blank_rows, rewritten
+from deltarule.data.pieces import in_pieces
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 from deltarule.tables import nearest
@@ -40,7 +41,7 @@ FOREIGN = {
 }
 """How files begin that people mistake for tables."""
 
-_TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String"}
+_TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "Categorical"}
 _ATTEMPTS = 6
 
 
@@ -225,17 +226,23 @@ def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
     polars = require("polars", "table", "reading tables")
     markers = reading.markers if layout.marked else reading.missing
     types = (getattr(polars, _TYPES[kind]) for kind in layout.kinds)
-    return polars.read_csv(
-        data,
-        has_header=False,
-        schema=dict(zip(layout.names, types, strict=True)),
-        skip_lines=layout.begins,
-        separator=layout.delimiter,
-        quote_char=layout.quote or None,
-        null_values=[marker for marker in markers if marker] or None,
-        decimal_comma=layout.decimal_comma and layout.delimiter != ",",
-        glob=False,
-    )
+    schema = dict(zip(layout.names, types, strict=True))
+
+    def parse(lines: Path | bytes, from_the_top: bool) -> pl.DataFrame:
+        return polars.read_csv(
+            lines,
+            has_header=False,
+            schema=schema,
+            skip_lines=layout.begins if from_the_top else 0,
+            separator=layout.delimiter,
+            quote_char=layout.quote or None,
+            null_values=[marker for marker in markers if marker] or None,
+            decimal_comma=layout.decimal_comma and layout.delimiter != ",",
+            glob=False,
+        )
+
+    frame = in_pieces(data, layout.quote, parse) if isinstance(data, Path) else None
+    return parse(data, True) if frame is None else frame
 
 
 def _prepared(path: Path, layout: Layout) -> Path | bytes:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from deltarule.data.detection import MISSING
+from deltarule.data.parallel import at_once
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -46,34 +49,36 @@ def tidied(
     """
     polars = require("polars", "table", "reading tables")
     markers = [*MISSING, *missing]
-    columns = []
-    for column in frame.iter_columns():
-        if column.dtype == polars.String:
-            columns.append(_tidied(column, markers, decimal_comma))
-        elif column.dtype.is_float() and column.is_nan().any():
-            columns.append(column.fill_nan(None))
-        elif column.dtype in (polars.Int128, polars.UInt128):
-            columns.append(column.cast(polars.Float64))
-    return frame.with_columns(columns)
+
+    def tidy(column: pl.Series) -> pl.Series:
+        if column.dtype in (polars.String, polars.Categorical):
+            return _tidied(column, markers, decimal_comma)
+        if column.dtype.is_float() and column.is_nan().any():
+            return column.fill_nan(None)
+        if column.dtype in (polars.Int128, polars.UInt128):
+            return column.cast(polars.Float64)
+        return column
+
+    cells = frame.height * frame.width
+    return frame.with_columns(at_once(tidy, frame.get_columns(), cells=cells))
 
 
 def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Series:
     """One column of text; where values recur, each is looked at once."""
     polars = require("polars", "table", "reading tables")
     sample = column.head(_MANY)
-    if sample.n_unique() > len(sample) / 2:
+    if column.dtype == polars.String and sample.n_unique() > len(sample) / 2:
         return meant(_unmarked(column, markers), decimal_comma=decimal_comma)
-    levels = column.drop_nulls().unique().sort()
-    column = column.cast(polars.Enum(levels))
-    codes = column.to_physical()
-    cleaned = _unmarked(levels, markers)
-    found = meant(cleaned, decimal_comma=decimal_comma)
+    column = column.cast(polars.Categorical)
+    levels = column.drop_nulls().unique()
+    found = meant(_unmarked(levels.cast(polars.String), markers), decimal_comma=decimal_comma)
     if found.dtype == polars.String:
-        if found.equals(levels):
-            return column
-        kept = cleaned.drop_nulls().unique().sort()
-        found = cleaned.cast(polars.Enum(kept))
-    return found.gather(codes).alias(column.name)
+        found = found.cast(polars.Enum(found.drop_nulls().unique().sort()))
+    codes = levels.to_physical().to_numpy()
+    of_code = np.zeros(codes.max(initial=0) + 1, dtype=np.uint32)
+    of_code[codes] = np.arange(len(codes))
+    values = found.gather(polars.Series(of_code)) if len(found) else found
+    return values.gather(column.to_physical()).alias(column.name)
 
 
 def meant(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series:

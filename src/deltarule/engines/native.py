@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,10 +27,12 @@ from deltarule.layers import KINDS
 from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
+from deltarule.sparse import readable
 from deltarule.tables import Table
 
-INSTRUCTION_SETS = ("avx2", "baseline")
-"""What kernels are compiled for, the fastest first."""
+INSTRUCTION_SETS = ("avx2", "neon", "baseline")
+"""What kernels are compiled for, the fastest first: ``avx2`` and ``baseline`` on x86-64, ``neon``
+on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
@@ -161,7 +164,7 @@ class NativeRunner:
     ) -> Trained:
         """One step for every `batch_size` entries of `order`, in one call without the GIL.
 
-        X and Y may have any strides and are not copied.
+        X and Y may have any strides and are not copied. A sparse X is made dense a batch at a time.
         """
         self._refuse_full_batch()
         layers = len(self.plan.network.layers)
@@ -195,6 +198,7 @@ class NativeRunner:
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        X = X if isinstance(X, np.ndarray) else readable(X)
         out = np.empty((len(X), self.plan.network.outputs), self.plan.dtype)
         self._core.predict_into(X, out, self.n_threads)
         return out
@@ -206,6 +210,7 @@ class NativeRunner:
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
         network = self.plan.network
+        X = X if isinstance(X, np.ndarray) else readable(X)
         out = np.empty((len(X), network.outputs, network.inputs), self.plan.dtype)
         self._core.jacobian_into(X, out)
         return out
@@ -224,6 +229,10 @@ class NativeRunner:
             {name: self._array(_DERIVATIVE, l, name) for name in shapes}
             for l, shapes in enumerate(self.plan.network.shapes)
         )
+
+    def stop(self) -> None:
+        """End a `train` that runs in another thread, and any later one, after a whole step."""
+        self._core.stop()
 
     def parameters(self) -> Parameters:
         """A copy, as NumPy arrays."""
@@ -387,14 +396,12 @@ def _whole_numbers(order: Array) -> Array:
 
 
 def _missing() -> str | None:
-    try:
-        _module("baseline")
-    except ModuleNotFoundError:
-        return (
-            "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
-            "C++17 compiler, or use engine='reference'"
-        )
-    return None
+    if _built():
+        return None
+    return (
+        "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
+        "C++17 compiler, or use engine='reference'"
+    )
 
 
 @lru_cache(maxsize=4)
@@ -412,10 +419,20 @@ def _core(wanted: str) -> Any:
     return _module(wanted or available[0])
 
 
+@cache
+def _built() -> tuple[str, ...]:
+    """The instruction sets this installation has modules for; any machine can run the last."""
+    return tuple(isa for isa in INSTRUCTION_SETS if find_spec(_module_name(isa)) is not None)
+
+
 def _available() -> tuple[str, ...]:
-    supports = _module("baseline").supports
-    return tuple(isa for isa in INSTRUCTION_SETS if supports(isa))
+    built = _built()
+    return tuple(isa for isa in built if _module(built[-1]).supports(isa))
 
 
 def _module(isa: str) -> Any:
-    return importlib.import_module(f"deltarule.engines._core_{isa}")
+    return import_module(_module_name(isa))
+
+
+def _module_name(isa: str) -> str:
+    return f"deltarule.engines._core_{isa}"

@@ -14,6 +14,7 @@ from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer, State
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
+from deltarule.sparse import CompressedRows
 
 OptimizerState: TypeAlias = tuple[Mapping[str, State], ...]
 """The optimizer's arrays of each parameter: ``state[0]["W"]`` is a tuple, one a slot."""
@@ -224,7 +225,8 @@ class Runner(Protocol):
     """A plan with parameters on an engine. Examples are rows in all that a caller passes.
 
     ``X`` is ``(m, n[0])``, ``Y`` and ``dA`` are ``(m, n[L])``, ``weights`` ``(m,)``, all of the
-    plan's dtype and C-ordered where no copy is wanted. These methods check shape and dtype, not
+    plan's dtype and C-ordered where no copy is wanted; ``X`` may also be a CSR matrix, which is
+    made dense a batch at a time. These methods check shape and dtype, not
     values: :func:`deltarule.train` checks those once.
     """
 
@@ -297,15 +299,16 @@ def check_batch(
         With what was expected and got; `name` is what `Y` is called.
     """
     network = plan.network
-    rows = len(X) if np.ndim(X) else 0
+    rows = X.shape[0] if getattr(X, "shape", ()) else 0
     expected: list[tuple[str, Array, tuple[int, ...]]] = [("X", X, (rows, network.inputs))]
     if Y is not None:
         expected.append((name, Y, (rows, network.outputs)))
     if weights is not None:
         expected.append(("weights", weights, (rows,)))
     for label, array, shape in expected:
-        if not isinstance(array, np.ndarray) or array.dtype != plan.dtype:
-            got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        known = isinstance(array, np.ndarray) or (label == "X" and isinstance(X, CompressedRows))
+        if not known or array.dtype != plan.dtype:
+            got = array.dtype if known else type(array).__name__
             raise TypeMismatchError(f"{label}: expected an array of {plan.dtype}, got {got}.")
         if array.shape != shape or len(array) == 0:
             raise ShapeError(f"{label}: expected shape {shape}, got {array.shape}.")

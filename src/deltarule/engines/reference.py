@@ -34,6 +34,7 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
+from deltarule.sparse import CompressedRows, dense, gathered, readable
 
 # Overflow is not lost: a cost that is not finite ends the run, with step and layer.
 _QUIET = {"over": "ignore", "under": "ignore", "divide": "ignore", "invalid": "ignore"}
@@ -89,13 +90,14 @@ class ReferenceRunner:
         statistics: bool = False,
     ) -> Trained:
         """One step for every `batch_size` entries of `order`."""
+        X = readable(X)
         check_batch(self.plan, X, Y, weights)
         check_order(order, len(X), batch_size, learning_rates)
         costs, found = [], []
         for batch, rate in enumerate(learning_rates):
             chosen = order[batch * batch_size : (batch + 1) * batch_size]
             s = None if weights is None else weights[chosen]
-            cost, own = self._update(X[chosen], Y[chosen], s, float(rate), statistics)
+            cost, own = self._update(gathered(X, chosen), Y[chosen], s, float(rate), statistics)
             costs.append(cost)
             if own is not None:
                 found.append(own)
@@ -106,11 +108,13 @@ class ReferenceRunner:
 
     def step(self, X: Array, Y: Array, weights: Array | None = None) -> float:
         """One update from a batch, at the schedule's rate; returns the cost before it."""
+        X = dense(X)
         check_batch(self.plan, X, Y, weights)
         return self._update(X, Y, weights, self._scheduled_rate(), False)[0]
 
     def step_from(self, X: Array, dA: Array) -> None:
         """One update from the caller's own ∂(summed loss)/∂A[L]."""
+        X = dense(X)
         check_batch(self.plan, X, dA, name="dA")
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             self._parameters, self._state = step_from(
@@ -127,18 +131,23 @@ class ReferenceRunner:
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        X = readable(X)
         check_batch(self.plan, X)
+        if isinstance(X, CompressedRows):
+            return np.concatenate([self.predict(part) for part in X.parts()])
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             caches = feed_forward(self.plan.network, self._parameters, columns(X))
         return np.ascontiguousarray(rows(caches[-1].A))
 
     def predict_into(self, X: Array, out: Array) -> None:
         """The same, written into `out`."""
+        X = readable(X)
         check_batch(self.plan, X, out, name="out")
         out[...] = self.predict(X)
 
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
+        X = dense(X)
         check_batch(self.plan, X)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             return input_jacobian(self.plan.network, self._parameters, columns(X))
@@ -147,7 +156,11 @@ class ReferenceRunner:
         self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
     ) -> float:
         """The cost without dropout."""
+        X = readable(X)
         check_batch(self.plan, X, Y, weights)
+        if isinstance(X, CompressedRows) and not penalised:
+            return self._cost_by_parts(X, Y, weights)
+        X = dense(X)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             A0, targets, m = columns(X), columns(Y), weight_of(columns(X), weights)
             output = feed_forward(self.plan.network, self._parameters, A0)[-1]
@@ -157,8 +170,18 @@ class ReferenceRunner:
             targets = smoothed(self.plan, targets)
             return float(cost_of(self.plan, self._parameters, output, targets, weights, m))
 
+    def _cost_by_parts(self, X: CompressedRows, Y: Array, weights: Array | None) -> float:
+        s = np.ones(len(X), self.plan.dtype) if weights is None else weights
+        total, done = 0.0, 0
+        for part in X.parts():
+            own = slice(done, done + len(part))
+            total += self.cost(part, Y[own], s[own], penalised=False) * s[own].sum(dtype=float)
+            done += len(part)
+        return float(total / s.sum(dtype=float))
+
     def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:
         """The derivatives of the penalised cost by every parameter."""
+        X = dense(X)
         check_batch(self.plan, X, Y, weights)
         with np.errstate(**_QUIET):  # type: ignore[arg-type]
             A0, network = columns(X), self.plan.network

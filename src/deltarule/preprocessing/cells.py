@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -123,15 +123,38 @@ def text_of(column: pl.Series) -> pl.Series:
     return column.cast(polars.String)
 
 
-def coded(column: pl.Series) -> tuple[list[str], Array]:
-    """A column's different values as text, in order, and each row's number; −1 is missing.
+class Coded(NamedTuple):
+    """A column's values as numbers of its different values.
+
+    Attributes
+    ----------
+    levels : list of str
+        Its different values as text, in order.
+    codes : int array, shape (m,)
+        Each row's level; −1 is missing.
+    counts : int array, shape (len(levels),)
+        In how many rows each stands.
+    """
+
+    levels: list[str]
+    codes: Array
+    counts: Array
+
+    @property
+    def missing(self) -> int:
+        """How many rows have no value."""
+        return len(self.codes) - int(self.counts.sum())
+
+
+def coded(column: pl.Series) -> Coded:
+    """A column's different values as text, in order, and each row's number.
 
     Examples
     --------
     >>> import polars as pl
-    >>> levels, codes = coded(pl.Series(["b", "a", None, "b"]))
-    >>> levels, codes.tolist()
-    (['a', 'b'], [1, 0, -1, 1])
+    >>> levels, codes, counts = coded(pl.Series(["b", "a", None, "b"]))
+    >>> levels, codes.tolist(), counts.tolist()
+    (['a', 'b'], [1, 0, -1, 1], [1, 2])
     """
     polars = require("polars", "table", "preprocessing")
     if not isinstance(column.dtype, polars.Enum):
@@ -140,20 +163,21 @@ def coded(column: pl.Series) -> tuple[list[str], Array]:
         column = column.cast(polars.Enum(values))
     codes = column.to_physical().cast(polars.Int32).fill_null(-1).to_numpy()
     levels: list[str] = column.dtype.categories.to_list()
-    used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
+    counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
+    used = counts > 0
     if not used.all():  # some rows of a larger table
         renumbered = np.append(np.cumsum(used) - 1, -1)
         codes, levels = renumbered[codes], [l for l, u in zip(levels, used, strict=True) if u]
-    return levels, codes
+    return Coded(levels, codes, counts[used])
 
 
 def codes_of(
     column: pl.Series, levels: tuple[str, ...], *, other: int = -1, absent: int = -1
 ) -> Array:
     """The number of each row's level, `other` for values that are no level, `absent` for none."""
-    found, codes = coded(column)
+    found, codes, _ = coded(column)
     numbers = {level: i for i, level in enumerate(levels)}
-    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int32)
+    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int16)
     return table[codes]
 
 
@@ -163,7 +187,7 @@ def date_format(column: pl.Series) -> str | None:
         return ""
     if is_numeric(column):
         return None
-    return format_of(coded(column)[0])
+    return format_of(coded(column).levels)
 
 
 def format_of(levels: list[str]) -> str | None:
@@ -204,7 +228,7 @@ def days_of(column: pl.Series, form: str) -> Array:
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
         )
-    levels, codes = coded(column)
+    levels, codes, _ = coded(column)
     days = _days(_parsed(polars.Series(levels, dtype=polars.String), form))
     if np.isnan(days).any():
         row = int(np.isin(codes, np.flatnonzero(np.isnan(days))).argmax())

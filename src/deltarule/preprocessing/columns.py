@@ -16,6 +16,7 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError
 from deltarule.preprocessing.assembly import Made
 from deltarule.preprocessing.cells import (
+    Coded,
     check_type,
     coded,
     codes_of,
@@ -91,7 +92,8 @@ class Numeric:
         whole = column.dtype.is_integer() and not column.null_count()
         numbers = column if whole else numbers_of(column)
         flags = [numbers.is_null()] if self.flagged else []
-        return Made([numbers.fill_null(self.fill), *flags], mean=self.mean, std=self.std)
+        numbers = numbers.fill_null(self.fill) if numbers.null_count() else numbers
+        return Made([numbers, *flags], mean=self.mean, std=self.std)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -125,16 +127,16 @@ class Boolean:
     def fit(cls, column: pl.Series) -> Boolean:
         """Learn from the training rows."""
         check_type(column)
-        levels, codes = coded(column)
-        counts = np.bincount(codes + 1, minlength=len(levels) + 1)
+        found = coded(column)
+        levels = found.levels
         if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
                 f"column {column.name!r}: holds {len(levels)} values; expected two for a boolean. "
                 f"Pass --kind {column.name}=category."
             )
         false, true = sorted(range(2), key=lambda i: (levels[i].lower() in _TRUE, levels[i]))
-        share = float(counts[true + 1] / counts[1:].sum())
-        return cls(column.name, (levels[false], levels[true]), share, int(counts[0]))
+        share = float(found.counts[true] / found.counts.sum())
+        return cls(column.name, (levels[false], levels[true]), share, found.missing)
 
     @staticmethod
     def is_pair(levels: list[str]) -> bool:
@@ -150,7 +152,7 @@ class Boolean:
 
     def transform(self, column: pl.Series) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen."""
-        levels, codes = coded(column)
+        levels, codes, _ = coded(column)
         numbers = {self.levels[i].lower(): float(i) for i in range(2)}
         values = [numbers.get(level.lower(), self.fill) for level in levels]
         made = np.array([*values, self.fill], dtype=np.float32)[codes]
@@ -191,11 +193,13 @@ class Category:
     def fit(cls, column: pl.Series) -> Category:
         """Learn from the training rows."""
         check_type(column)
-        levels, codes = coded(column)
-        counts = np.bincount(codes + 1, minlength=len(levels) + 1)
-        missing, counts = int(counts[0]), counts[1:]
-        kept = tuple(levels[i] for i in frequent(counts, len(codes)))
-        return cls(column.name, kept, len(levels) - len(kept), missing)
+        return cls.fit_coded(column.name, coded(column))
+
+    @classmethod
+    def fit_coded(cls, name: str, found: Coded) -> Category:
+        """The same from levels that are known already."""
+        kept = tuple(found.levels[i] for i in frequent(found.counts, len(found.codes)))
+        return cls(name, kept, len(found.levels) - len(kept), found.missing)
 
     @classmethod
     def fit_presence(cls, column: pl.Series) -> Category:
@@ -289,10 +293,9 @@ class Date:
     def transform(self, column: pl.Series) -> Made:
         """The parts; those of a missing date are 0."""
         days = days_of(column, self.format)
-        absent = np.isnan(days)
         distinct, rows = _distinct(days)
         made = [part[rows] for part in self._parts(distinct)]
-        return Made([*made, absent] if self.missing else made)
+        return Made([*made, np.isnan(days)] if self.missing else made)
 
     def _parts(self, days: Array) -> list[Array]:
         turns = [days / 365.2425, np.floor(days + 3) / 7]  # 1970-01-01 was a Thursday
@@ -345,14 +348,15 @@ def _distinct(days: Array) -> tuple[Array, Array | slice]:
 
     A missing one is the last; other moments stay a row each.
     """
-    present = days[~np.isnan(days)]
-    if not len(present) or (present != np.floor(present)).any():
+    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
+    if not high - low < len(days):  # nor where there is none
         return days, slice(None)
-    low, high = present.min(), present.max()
-    if high - low >= len(days):
+    absent = np.isnan(days)
+    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
+    rows = places.astype(np.int32)
+    if (rows != places).any():
         return days, slice(None)
-    every = np.append(np.arange(low, high + 1), np.nan)
-    return every, np.where(np.isnan(days), high + 1 - low, days - low).astype(np.int32)
+    return np.append(np.arange(low, high + 1), np.nan), rows
 
 
 Column = Numeric | Boolean | Category | Date | Dropped

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.arrays import Array
 from deltarule.errors import DataError, require
-from deltarule.preprocessing.cells import check_type, coded, format_of, is_date, is_numeric
+from deltarule.preprocessing.cells import (
+    Coded,
+    check_type,
+    coded,
+    format_of,
+    is_date,
+    is_numeric,
+)
 from deltarule.preprocessing.columns import (
     MOST_LEVELS,
     Boolean,
@@ -55,34 +61,39 @@ def fitted(column: pl.Series) -> Column:
     if column.null_count() == len(column):
         return Dropped(column.name, "empty: no value in any row")
     check_type(column)
-    numeric = is_numeric(column) or is_date(column)
-    if column.null_count() == 0 and (
-        column.min() == column.max() if numeric else column.n_unique() == 1
-    ):
-        return Dropped(column.name, f"constant: {column[0]} in every row")
     if is_date(column):
-        return Date.fit(column)
-    if numeric:
-        why = _identifying_number(column)
-        return Dropped(column.name, why) if why else Numeric.fit(column)
+        return _constant(column, column.min(), column.max()) or Date.fit(column)
+    if is_numeric(column):
+        dropped = _constant(column, column.min(), column.max())
+        why = "" if dropped else _identifying_number(column)
+        return dropped or (Dropped(column.name, why) if why else Numeric.fit(column))
+    found = coded(column)
+    dropped = _constant(column, found.levels[0], found.levels[-1])
     if column.dtype == polars.Boolean:
-        return Category.fit(column) if column.drop_nulls().n_unique() == 1 else Boolean.fit(column)
-    return _fitted_text(column)
+        two = len(found.levels) == 2
+        return dropped or (Boolean.fit(column) if two else Category.fit_coded(column.name, found))
+    return dropped or _fitted_text(column, found)
 
 
-def _fitted_text(column: pl.Series) -> Column:
-    levels, codes = coded(column)
-    refuse_text_among_numbers(column.name, levels, codes)
-    if Boolean.is_pair(levels):
+def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:
+    """What becomes of a column of one value, in every row; None for any other."""
+    if column.null_count() or least != most:
+        return None
+    return Dropped(column.name, f"constant: {column[0]} in every row")
+
+
+def _fitted_text(column: pl.Series, found: Coded) -> Column:
+    refuse_text_among_numbers(column.name, found)
+    if Boolean.is_pair(found.levels):
         return Boolean.fit(column)
-    if format_of(levels) is not None:
+    if format_of(found.levels) is not None:
         return Date.fit(column)
-    why = _identifying_text(levels, codes)
+    why = _identifying_text(found)
     if why:
-        if 0.02 < (codes < 0).mean() < 0.98:
+        if 0.02 < found.missing / len(column) < 0.98:
             return Category.fit_presence(column)
         return Dropped(column.name, why)
-    return Category.fit(column)
+    return Category.fit_coded(column.name, found)
 
 
 def _identifying_number(column: pl.Series) -> str:
@@ -106,13 +117,13 @@ def _identifying_number(column: pl.Series) -> str:
     return ""
 
 
-def _identifying_text(levels: list[str], codes: Array) -> str:
+def _identifying_text(found: Coded) -> str:
     """Why a column of text looks like a key or like prose, or nothing."""
-    present = int((codes >= 0).sum())
+    levels, codes, counts = found
+    present = int(counts.sum())
     mostly = len(levels) > 0.5 * present
     if present < _FEWEST or not (mostly or len(levels) > MOST_LEVELS):
         return ""
-    counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
     covered = counts[frequent(counts, len(codes))].sum() / present
     least = _COVERED_OFTEN if present >= _OFTEN * len(levels) else _COVERED
     if covered >= least and not mostly:
@@ -123,7 +134,7 @@ def _identifying_text(levels: list[str], codes: Array) -> str:
     return f"identifier: {len(levels)} different values in {present} rows"
 
 
-def refuse_text_among_numbers(name: str, levels: list[str], codes: Array) -> None:
+def refuse_text_among_numbers(name: str, found: Coded) -> None:
     """A few cells of text in a column of numbers are a mistake, or a marker to be named.
 
     Raises
@@ -131,14 +142,14 @@ def refuse_text_among_numbers(name: str, levels: list[str], codes: Array) -> Non
     DataError
         With the first such cell and its row.
     """
+    levels, codes, counts = found
     if not any(_NUMBER.fullmatch(level) for level in levels[:1000]):
         return
     odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
-    where = np.isin(codes, odd)
-    present = int((codes >= 0).sum())
-    if not 0 < where.sum() <= 0.05 * present or len(odd) > 5 or len(levels) - len(odd) < 5:
+    many = counts[odd].sum() > 0.05 * counts.sum()
+    if not odd or many or len(odd) > 5 or len(levels) - len(odd) < 5:
         return
-    row = int(where.argmax())
+    row = int(np.isin(codes, odd).argmax())
     marker = levels[codes[row]]
     raise DataError(
         f"column {name!r} holds text in row {row + 1} ({marker!r}); expected numbers. Pass "

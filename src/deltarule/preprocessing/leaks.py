@@ -101,7 +101,7 @@ def _binned(column: pl.Series) -> Array | None:
         bins = np.searchsorted(edges, values, side="right") + 1
         bins[absent] = 0
         return bins
-    levels, codes = coded(column)
+    levels, codes, _ = coded(column)
     if len(levels) > max(_BINS, len(codes) / 20):
         return None
     return codes + 1

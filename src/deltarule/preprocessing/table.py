@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.arrays import Array
 from deltarule.data import frame_of
-from deltarule.errors import DataError, UnknownNameError
+from deltarule.data.parallel import at_once
+from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
 from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
 from deltarule.preprocessing.kinds import COUNTS, fitted
@@ -64,10 +65,13 @@ class Preprocessing:
         if not frame.height:
             raise DataError("the table has no rows to learn from; expected at least one.")
         asked = {name: _kind(name, kind, frame.columns) for name, kind in (kinds or {}).items()}
-        columns = [
-            KINDS[asked[name]].fit(frame[name]) if name in asked else fitted(frame[name])
-            for name in frame.columns
-        ]
+
+        def fit(column: pl.Series) -> Column:
+            kind = asked.get(column.name)
+            return fitted(column) if kind is None else KINDS[kind].fit(column)
+
+        cells = frame.height * frame.width
+        columns = at_once(fit, frame.get_columns(), cells=cells)
         if not any(column.outputs for column in columns):  # then a count is better than nothing
             counts = [isinstance(c, Dropped) and c.why == COUNTS for c in columns]
             columns = [
@@ -110,7 +114,11 @@ class Preprocessing:
                 f"{nearest(absent[0], others)} Expected the columns of training."
             )
         widths = [len(column.outputs) for column in used]
-        made = [column.transform(frame[column.name]) for column in used]
+        made = at_once(
+            lambda column: column.transform(frame[column.name]),
+            used,
+            cells=frame.height * len(used),
+        )
         return assembled(made, widths, frame.height)
 
     def filled(self, table: Any) -> list[str]:
@@ -149,9 +157,11 @@ class Preprocessing:
 
 def _framed(table: Any) -> pl.DataFrame:
     """A table as a frame in which what is missing is null."""
+    polars = require("polars", "table", "preprocessing")
     frame = frame_of(table)
-    holed = [c.name for c in frame.iter_columns() if c.dtype.is_float() and c.is_nan().any()]
-    return frame.with_columns(frame[name].fill_nan(None) for name in holed) if holed else frame
+    floats = polars.col([c.name for c in frame.iter_columns() if c.dtype.is_float()])
+    holed = [c.name for c in frame.select(floats.is_nan().any()).iter_columns() if c[0]]
+    return frame.with_columns(polars.col(holed).fill_nan(None)) if holed else frame
 
 
 def _kind(name: str, kind: str, columns: list[str]) -> str:

@@ -6,44 +6,45 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_matrix, checked_number, checked_weights
+from deltarule.arrays import Array, checked_number, checked_weights
 from deltarule.errors import SettingError, ShapeError
 from deltarule.network import Network, checked_targets
 from deltarule.rng import generator
+from deltarule.sparse import CompressedRows, checked_rows
 
 
 class Examples(NamedTuple):
-    """Checked data: ``X`` ``(m, n[0])``, ``Y`` ``(m, n[L])``, ``weights`` ``(m,)`` or None."""
+    """Checked data: ``X`` ``(m, n[0])``, ``Y`` ``(m, n[L])``, ``weights`` ``(m,)`` or None.
 
-    X: Array
+    ``X`` is an array or :class:`~deltarule.sparse.CompressedRows`.
+    """
+
+    X: Array | CompressedRows
     Y: Array
     weights: Array | None
 
     def take(self, chosen: Array) -> Examples:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[chosen]
-        return Examples(self.X[chosen], self.Y[chosen], weights).frozen()
+        X = self.X.take(chosen) if isinstance(self.X, CompressedRows) else self.X[chosen]
+        return Examples(X, self.Y[chosen], weights).frozen()
 
     def frozen(self) -> Examples:
         """Read-only views: a run's data stays as it is, and an engine may rely on it."""
-        views = [None if array is None else array.view() for array in self]
-        for view in views:
-            if view is not None:
-                view.flags.writeable = False
-        return Examples(*views)
+        return Examples(*(_frozen(array) for array in self))
 
 
 def checked_examples(
     network: Network, X: Any, Y: Any, weights: Any, dtype: np.dtype[Any]
 ) -> Examples:
-    """A caller's data, checked against a network, C-ordered; copied only where need be.
+    """A caller's data, checked against a network, C-ordered or CSR; copied only where need be.
 
     Raises
     ------
     ShapeError, TypeMismatchError, DataError
         With what was expected and got.
     """
-    X = np.ascontiguousarray(checked_matrix("X", X, width=network.inputs, dtype=dtype))
+    X = checked_rows("X", X, width=network.inputs, dtype=dtype)
     Y = np.ascontiguousarray(checked_targets(network, Y, dtype))
     if len(X) != len(Y):
         raise ShapeError(f"X has {len(X)} rows and Y {len(Y)}; expected as many.")
@@ -80,3 +81,15 @@ def split_examples(
         )
     shuffled = generator(seed, "split").permutation(m)
     return data.take(np.sort(shuffled[held:])), data.take(np.sort(shuffled[:held]))
+
+
+def _frozen(values: Any) -> Any:
+    """A read-only view."""
+    if isinstance(values, CompressedRows):
+        data, indices, indptr = map(_frozen, (values.data, values.indices, values.indptr))
+        return CompressedRows(data, indices, indptr, values.shape)
+    if values is None:
+        return None
+    view = values.view()
+    view.flags.writeable = False
+    return view

@@ -49,6 +49,7 @@ from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.schedules import Schedule, Warmup
+from deltarule.sparse import gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
 from deltarule.training.divergence import first_infinite, ran_away
 from deltarule.training.examples import checked_examples, split_examples
@@ -57,6 +58,9 @@ from deltarule.training.result import Result
 
 Metric: TypeAlias = Callable[[Array, Array], float]
 """Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
+
+Order: TypeAlias = Callable[[int], Array]
+"""Of an epoch, from 1, to the order of its rows: each row's number once."""
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
@@ -84,12 +88,13 @@ class Training:
         regularisation: Regularisation | None = None,
         stopping: Stopping | None = None,
         metric: Metric | None = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         engine: str = "auto",
         options: EngineOptions | None = None,
         dtype: Any = "float32",
         seed: int = 0,
         parameters: Parameters | None = None,
+        state: RunnerState | None = None,
         statistics: bool = False,
         checkpoints: Checkpoints | None = None,
     ) -> None:
@@ -112,10 +117,17 @@ class Training:
         optimizer = OPTIMIZERS(optimizer)
         self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
         self.steps_per_epoch = -(-m // self.batch_size)
+        begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
+        self._steps_before = 0 if state is None or begins_anew else state.step
+        if state is not None:
+            self.runner.set_state(state)
+        self._begun_at = self.runner.state().step
+        given = None if parameters is None else self.runner.parameters()
+        self._start = given, None if state is None else self.runner.state()
 
         self.history: list[EpochEnded] = []
         self.rate_scale = 1.0
@@ -162,6 +174,10 @@ class Training:
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.stopping.epochs,
+            runner=self.runner,
+            X=self.data.X,
+            Y=self.data.Y,
+            weights=self.data.weights,
         )
         if resumed is not None:
             yield resumed
@@ -271,7 +287,7 @@ class Training:
         if self.stopping.on_divergence != "reduce" or self._reductions == _MOST_REDUCTIONS:
             raise error
         self.runner.set_state(state)
-        del self.history[state.step // self.steps_per_epoch :]
+        del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
         if self._best is not None and self._best[1] > len(self.history):
             self._best = None
         self._first, self._costs, self._found = 0, [], []
@@ -289,17 +305,20 @@ class Training:
         m = len(self.data.X)
         if not self.shuffle or self.batch_size == m:
             return np.arange(m)
+        if callable(self.shuffle):
+            return np.asarray(self.shuffle(epoch))
         return generator(self.seed, "order", epoch).permutation(m)
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
         schedule: Schedule | Warmup = self.plan.optimizer_row.schedule
-        offset = len(self.history) * self.steps_per_epoch
+        epochs_before = len(self.history) * self.steps_per_epoch
+        offset = self._steps_before + epochs_before
         first = self._first
         while first < self.steps_per_epoch:
             count = min(self._chunk, self.steps_per_epoch - first)
             if self._folder is not None:
-                until = self._folder.settings.steps_until(offset + first)
+                until = self._folder.settings.steps_until(epochs_before + first)
                 count = count if until is None else min(count, until)
             begun = time.perf_counter()
             rates = np.asarray(schedule(offset + np.arange(first, first + count)))
@@ -378,8 +397,10 @@ class Training:
             improvement=self.stopping.improvement,
             on_divergence=self.stopping.on_divergence,
             engine=self.engine.name,
+            start=self._start,
         ) | data_identity(
             **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
+            **{"data.order": self._order(1) if callable(self.shuffle) else None},
             **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
         )
         return Folder(checkpoints, identity)
@@ -466,7 +487,9 @@ class Training:
         self, epoch: int, failed: int, batch: Array, rate: float, what: str | None = None
     ) -> None:
         step = (epoch - 1) * self.steps_per_epoch + failed + 1
-        layer, quantity = first_infinite(self.network, self.runner.parameters(), self.data.X[batch])
+        layer, quantity = first_infinite(
+            self.network, self.runner.parameters(), gathered(self.data.X, batch)
+        )
         where = "the cost" if layer is None else f"{quantity} of layer {layer}"
         what = f"the {what}" if what and layer is None else f"{where} is not finite"
         raise DivergenceError(

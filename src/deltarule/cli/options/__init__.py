@@ -35,6 +35,7 @@ from deltarule.cli.options.output import (
     Json,
     Out,
     Probabilities,
+    Report,
     Resume,
 )
 from deltarule.cli.options.reading import (
@@ -106,6 +107,7 @@ __all__ = [
     "Precision",
     "Probabilities",
     "Quote",
+    "Report",
     "Resume",
     "ScheduleName",
     "Seed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from deltarule.arrays import Array
 from deltarule.engines.jax.device import room
 from deltarule.engines.jax.programs import Data, Schedule
 from deltarule.rng import seed_words
+from deltarule.sparse import CompressedRows, gathered
 
 _STEPS = 4096  # of one call of a program, at most
 _ENTRIES = 2**20  # of the order, likewise
@@ -62,7 +64,7 @@ class Feed:
                 numbers = _padded(rows.astype(np.int32), capacity * batch)
             else:
                 there = -(-len(rows) // batch) * batch  # whole batches: none reads beyond
-                moved = Data(*(_gathered(a, rows, there, capacity * batch) for a in data))
+                moved = Data(*(_lengthened(a, rows, there, capacity * batch) for a in data))
                 moved = jax.device_put(moved, self._device)
                 numbers = np.arange(capacity * batch, dtype=np.int32)
             yield Chunk(
@@ -82,6 +84,8 @@ class Feed:
 
     def _stays(self, data: Data) -> bool:
         arrays = [a for a in data if a is not None]
+        if isinstance(data.X, CompressedRows):
+            return False
         if any(a.flags.writeable for a in arrays):
             return False
         if self._staying is not None and _same(self._staying[0], data):
@@ -108,20 +112,20 @@ class Feed:
 
 def padded_rows(array: Array) -> Array:
     """Rows up to the next power of two, so that few numbers of rows are compiled for."""
-    return _gathered(array, slice(None), _power_of_two(len(array)), _power_of_two(len(array)))
+    return _lengthened(array, slice(None), _power_of_two(len(array)), _power_of_two(len(array)))
 
 
-def _gathered(array: Array | None, rows: Any, there: int, length: int) -> Array | None:
+def _lengthened(array: Array | None, rows: Any, there: int, length: int) -> Array | None:
     """Some rows of an array, the last repeated up to `there`, in an array of `length`."""
     if array is None:
         return None
-    chosen = array[rows]
+    chosen = gathered(array, rows)
     if len(chosen) == length:
         return chosen
-    gathered = np.empty((length, *array.shape[1:]), array.dtype)
-    gathered[: len(chosen)] = chosen
-    gathered[len(chosen) : there] = chosen[-1]
-    return gathered
+    longer = np.empty((length, *array.shape[1:]), array.dtype)
+    longer[: len(chosen)] = chosen
+    longer[len(chosen) : there] = chosen[-1]
+    return longer
 
 
 def _padded(values: Array, length: int) -> Array:
@@ -135,7 +139,7 @@ def _power_of_two(number: int) -> int:
 
 
 def _row_bytes(data: Data) -> int:
-    return sum(a[:1].nbytes for a in data if a is not None)
+    return sum(a.dtype.itemsize * math.prod(a.shape[1:]) for a in data if a is not None)
 
 
 def _same(one: Data, other: Data) -> bool:

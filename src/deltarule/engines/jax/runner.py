@@ -26,6 +26,7 @@ from deltarule.engines.plan import (
 from deltarule.engines.step import initial_state
 from deltarule.network import Parameters
 from deltarule.rng import seed_words
+from deltarule.sparse import dense, gathered, readable
 
 _ROWS = 2**16  # that a pass takes at once
 
@@ -86,6 +87,7 @@ class JaxRunner:
         Read-only arrays (``X.flags.writeable = False``) are moved to the device once; others are
         read anew in each call.
         """
+        X = readable(X)
         check_batch(self.plan, X, Y, weights)
         check_order(order, len(X), batch_size, learning_rates)
         if len(order) == 0:
@@ -119,6 +121,7 @@ class JaxRunner:
 
     def step(self, X: Array, Y: Array, weights: Array | None = None) -> float:
         """One update from a batch, at the schedule's rate; returns the cost before it."""
+        X = dense(X)
         check_batch(self.plan, X, Y, weights)
         with self._computing(len(X)):
             learned, cost = self._programs.step(
@@ -137,6 +140,7 @@ class JaxRunner:
 
     def step_from(self, X: Array, dA: Array) -> None:
         """One update from the caller's own ∂(summed loss)/∂A[L]."""
+        X = dense(X)
         check_batch(self.plan, X, dA, name="dA")
         with self._computing(len(X)):
             learned = self._programs.step_from(
@@ -148,6 +152,7 @@ class JaxRunner:
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows, ``(m, n[L])``, C-ordered."""
+        X = readable(X)
         check_batch(self.plan, X)
         out = np.empty((len(X), self.plan.network.outputs), self.plan.dtype)
         self._predict_into(X, out)
@@ -155,18 +160,20 @@ class JaxRunner:
 
     def predict_into(self, X: Array, out: Array) -> None:
         """The same, written into `out`."""
+        X = readable(X)
         check_batch(self.plan, X, out, name="out")
         self._predict_into(X, out)
 
     def _predict_into(self, X: Array, out: Array) -> None:
         with self._computing(min(len(X), _ROWS)):
             for part in _parts(len(X)):
-                rows = padded_rows(X[part])
+                rows = padded_rows(gathered(X, part))
                 found = self._programs.predict(rows.shape, self._learned.parameters, rows)
-                out[part] = np.asarray(found)[: len(X[part])]
+                out[part] = np.asarray(found)[: len(out[part])]
 
     def jacobian(self, X: Array) -> Array:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
+        X = dense(X)
         check_batch(self.plan, X)
         with self._computing(len(X)):
             return np.array(self._programs.jacobian(X.shape, self._learned.parameters, X))
@@ -175,9 +182,11 @@ class JaxRunner:
         self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
     ) -> float:
         """The cost without dropout."""
+        X = readable(X)
         check_batch(self.plan, X, Y, weights)
         if not penalised:
             return float(np.average(self._losses(X, Y), weights=weights))
+        X = dense(X)
         with self._computing(len(X)):
             shapes = (X.shape, weights is None)
             found = self._programs.cost(shapes, self._learned.parameters, X, Y, weights)
@@ -187,15 +196,16 @@ class JaxRunner:
         losses = np.empty(len(X))
         with self._computing(min(len(X), _ROWS)):
             for part in _parts(len(X)):
-                rows = padded_rows(X[part])
+                rows = padded_rows(gathered(X, part))
                 found = self._programs.losses(
                     rows.shape, self._learned.parameters, rows, padded_rows(Y[part])
                 )
-                losses[part] = np.asarray(found)[: len(X[part])]
+                losses[part] = np.asarray(found)[: len(Y[part])]
         return losses
 
     def gradients(self, X: Array, Y: Array, weights: Array | None = None) -> Parameters:
         """The derivatives of the penalised cost by every parameter."""
+        X = dense(X)
         check_batch(self.plan, X, Y, weights)
         with self._computing(len(X)):
             shapes = (X.shape, weights is None)

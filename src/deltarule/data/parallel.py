@@ -1,0 +1,43 @@
+"""Columns, or blocks of rows, worked on at once: polars and NumPy work without Python's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from deltarule.errors import require
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+
+_WORTH_THREADS = 1 << 18  # cells; fewer are done before threads have begun
+_MOST_THREADS = 16  # memory is no faster for more
+
+
+def at_once(
+    function: Callable[[_Item], _Made], items: Iterable[_Item], *, cells: int
+) -> list[_Made]:
+    """What a function makes of each of some items, in their order.
+
+    Parameters
+    ----------
+    function : callable
+        Called from several threads. Where it fails, the first item's error is raised.
+    items : iterable
+    cells : int
+        How many cells of a table the items have together: for few there are no threads. Else
+        there are as many as polars has, which the environment variable ``POLARS_MAX_THREADS``
+        sets.
+
+    Examples
+    --------
+    >>> at_once(abs, [-1, 2, -3], cells=3)
+    [1, 2, 3]
+    """
+    polars = require("polars", "table", "reading tables")
+    threads = min(polars.thread_pool_size(), _MOST_THREADS)
+    if cells < _WORTH_THREADS or threads == 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))
