@@ -6,8 +6,9 @@ import sys
 import deltarule as dr
 
 PUBLIC = """
-ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS Constant CosLog Cosine
-CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError DivergenceError
+ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS CellError Constant CosLog
+Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError
+DivergenceError
 ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError GradientDescent Grouped
 INITIALISERS Initialiser Interval InverseScaling KINDS LBFGS Layer LayerNorm Lion Many
 MissingExtraError NAdam Network OPTIMIZERS OneCycle Optimizer Pair Parallel Parametric Periodic

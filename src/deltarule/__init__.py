@@ -5,6 +5,7 @@ from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import (
+    CellError,
     DataError,
     DeltaruleError,
     DeviceError,
@@ -86,6 +87,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "CellError",
     "Constant",
     "CosLog",
     "Cosine",
