@@ -6,8 +6,8 @@ import sys
 import deltarule as dr
 
 PUBLIC = """
-ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS Checkpoints Constant
-CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError
+ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS CellError Checkpoints
+Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError
 DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError
 GradientDescent Grouped INITIALISERS Initialiser InterruptionError Interval InverseScaling KINDS
 LBFGS Layer LayerNorm Lion MLPClassifier MLPRegressor Many MissingExtraError NAdam Network
