@@ -2,7 +2,7 @@
 
 MiB by which the process's peak exceeds what it had once everything was imported and the data was
 there: parameters, optimizer state, activations, copies of the data, compiled programs. What the
-imports take stands beside it. Compared with what the arithmetic needs: parameters with their
+imports take stands beside it. It is compared with what the arithmetic needs: parameters with their
 optimizer state, and a batch's activations and deltas.
 """
 
@@ -45,7 +45,7 @@ def one(name, letter):
         __import__(module)
     imported = of_process("VmRSS")
     data = sum(array.nbytes for array in workload.data())
-    run = peer.make(workload, "cpu", max(2, workload.rows // workload.batch // 8))
+    run = peer.make(workload, "cpu", workload.rows // workload.batch)  # an epoch
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     run(), run()
     added = of_process("VmHWM") - imported - data

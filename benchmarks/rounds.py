@@ -15,7 +15,7 @@ _REST = 0.25  # seconds: threads that the last run left spinning go to sleep
 
 
 def measured(runs, rounds):
-    """Seconds of each round of each run, the runs taking turns; the first round warms up.
+    """Seconds of each round of each run, the runs taking turns, after two calls that warm it up.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def measured(runs, rounds):
         Seconds a step, one a round.
     """
     for run, _ in runs.values():
-        run()
+        run(), run()  # JAX compiles anew for what its first call returned
     seconds = {name: [] for name in runs}
     rng = np.random.default_rng(0)
     for _ in range(rounds):

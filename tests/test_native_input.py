@@ -262,3 +262,28 @@ def test_a_cost_that_is_not_finite_ends_the_epoch_before_its_step(runner, value)
     other.train(X, Y, np.arange(4), 2, np.full(2, 1e-2))
     for ours, before in zip(runner.parameters(), other.parameters(), strict=True):
         np.testing.assert_array_equal(ours["W"], before["W"])
+
+
+@pytest.mark.parametrize("where", ["X", "Y", "weights"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "softplus"])
+def test_a_nan_ends_the_epoch_at_its_step_and_leaves_what_was_learned(activation, where):
+    network = dr.Network(3, [dr.Dense(5, activation), dr.Dense(4, activation), dr.Dense(2)])
+    given = dict(zip("XY", data_of(12), strict=True), weights=np.ones(12, np.float32))
+    clean = {name: array.copy() for name, array in given.items()}
+    given[where][7] = np.nan
+    runner, same = (dr.start(network, optimizer="adam", engine="native") for _ in range(2))
+    found = runner.train(given["X"], given["Y"], np.arange(12), 3, np.ones(4), given["weights"])
+    same.train(clean["X"], clean["Y"], np.arange(6), 3, np.ones(2), clean["weights"])
+    assert np.isfinite(found.costs).tolist() == [True, True, False]
+    assert runner.state().step == 2
+    for ours, theirs in zip(runner.parameters(), same.parameters(), strict=True):
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_training_that_diverges_names_its_step():
+    X, Y = data_of(40)
+    network = dr.Network(3, [dr.Dense(4, "relu"), dr.Dense(2)])
+    with pytest.raises(dr.DivergenceError, match="Lower the learning rate") as caught:
+        dr.train(network, X, Y, optimizer=dr.SGD(1e20), batch_size=8, epochs=5, engine="native")
+    assert 1 < caught.value.step <= 25
