@@ -182,6 +182,7 @@ int main() {
   try {
     test_math();
     test_rows();
+    test_layers();
     test_products<float>(), test_products<double>();
     test_gradient();
     test_tables<float>(), test_tables<double>();

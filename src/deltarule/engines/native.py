@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.activations import ACTIVATIONS
+from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.engines.plan import (
@@ -23,7 +23,7 @@ from deltarule.engines.plan import (
     checked_threads,
 )
 from deltarule.errors import SettingError, TypeMismatchError
-from deltarule.layers import KINDS
+from deltarule.layers import KINDS, Layer
 from deltarule.network import Parameters
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
@@ -36,7 +36,15 @@ on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
-KIND_ROWS = ("dense",)
+KIND_ROWS = {
+    "dense": ("W", "b"),
+    "layer_norm": ("gain", "shift"),
+    "batch_norm": ("gain", "shift", "mean", "variance"),
+    "scale": ("scale",),
+    "parametric": ("alpha",),
+}
+"""The kinds of layers that are compiled in, each with its parameters in the core's order."""
+
 ACTIVATION_ROWS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
     *("silu", "mish", "softmax", "exp"),
@@ -99,8 +107,9 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
     for l, layer in enumerate(network.layers, 1):
         if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
             return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
-        if _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g) is None:
-            return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
+        for row in (layer.g, _bend(layer)):
+            if _numbered(ACTIVATIONS, ACTIVATION_ROWS, row) is None:
+                return f"activation {row.name!r} of layer {l} is a row of your own, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
         return f"cost {network.cost_row.name!r} is a row of your own, in Python"
     if _optimizer_number(plan) is None:
@@ -227,7 +236,7 @@ class NativeRunner:
         self._core.gradients(X, Y, weights, self.n_threads)
         return tuple(
             {name: self._array(_DERIVATIVE, l, name) for name in shapes}
-            for l, shapes in enumerate(self.plan.network.shapes)
+            for l, shapes in enumerate(self.plan.network.learned_shapes)
         )
 
     def stop(self) -> None:
@@ -245,7 +254,7 @@ class NativeRunner:
         """Put parameters (back)."""
         for l, layer in enumerate(parameters):
             for name, values in layer.items():
-                self._core.set(_PARAMETER, l, name == "b", self._own(values))
+                self._core.set(_PARAMETER, l, self._place(l, name), self._own(values))
 
     def state(self) -> RunnerState:
         """A copy of step and optimizer state."""
@@ -256,7 +265,7 @@ class NativeRunner:
                     name: tuple(self._array(slot, l, name) for slot in range(self._slots))
                     for name in shapes
                 }
-                for l, shapes in enumerate(self.plan.network.shapes)
+                for l, shapes in enumerate(self.plan.network.learned_shapes)
             ),
         )
 
@@ -265,13 +274,16 @@ class NativeRunner:
         for l, layer in enumerate(state.optimizer):
             for name, slots in layer.items():
                 for slot, values in enumerate(slots):
-                    self._core.set(slot, l, name == "b", self._own(values))
+                    self._core.set(slot, l, self._place(l, name), self._own(values))
         self._core.steps = state.step
 
     def _array(self, which: int, l: int, name: str) -> Array:
         out = np.empty(self.plan.network.shapes[l][name], self.plan.dtype)
-        self._core.get(which, l, name == "b", out)
+        self._core.get(which, l, self._place(l, name), out)
         return out
+
+    def _place(self, l: int, name: str) -> int:
+        return KIND_ROWS[self.plan.network.layers[l].kind].index(name)
 
     def _own(self, values: Array) -> Array:
         return np.asarray(values, dtype=self.plan.dtype)
@@ -328,6 +340,11 @@ def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int,
     return known.index(base), float(row.numbers[0]) if row.numbers else 0.0
 
 
+def _bend(layer: Layer) -> Activation:
+    """What a layer bends its input with; the identity, for a kind that does not."""
+    return ACTIVATIONS(getattr(layer, "bend", "identity"))
+
+
 def _optimizer_number(plan: Plan) -> int | None:
     """The optimizer's place in the core; None for a class that is not compiled in."""
     for place, name in enumerate(OPTIMIZER_ROWS):
@@ -349,14 +366,20 @@ def _spelt(plan: Plan) -> dict[str, Any]:
     layers = []
     for layer, units in zip(network.layers, network.sizes[1:], strict=True):
         activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
+        bend, bend_number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, _bend(layer))  # type: ignore[misc]
+        first, second = (KIND_ROWS[layer.kind] * 2)[:2]
         layers.append(
             {
                 "units": units,
                 "activation": activation,
                 "number": number,
                 "dropout": _dropout(layer.dropout),
-                "rate": float(layer.multiplier("W")),
-                "bias_rate": float(layer.multiplier("b")),
+                "rate": float(layer.multiplier(first)),
+                "bias_rate": float(layer.multiplier(second)),
+                "kind": list(KIND_ROWS).index(layer.kind),
+                "bend": bend,
+                "bend_number": bend_number,
+                **{name: float(getattr(layer, name, 0.0)) for name in ("epsilon", "momentum")},
             }
         )
     uniform = network.cost_row.uniform
