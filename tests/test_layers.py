@@ -212,7 +212,7 @@ def test_every_activation_bends_on_the_compiled_engine(activation):
     network = dr.Network(INPUTS, [*layers, dr.Dense(3)])
     X, Y, _ = data_of("dense")
     ours, theirs = (
-        dr.start(network, engine=e, dtype="float64", optimizer=dr.SGD(0.1), seed=1)
+        dr.start(network, engine=e, dtype="float64", optimizer=dr.SGD(1e-3), seed=1)
         for e in ("reference", "native")
     )
     for _ in range(2):
