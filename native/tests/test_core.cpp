@@ -226,6 +226,7 @@ int main() {
   try {
     test_math();
     test_rows();
+    test_layers();
     test_products<float>(), test_products<double>();
     test_gradient();
     test_compressed_rows<float, std::int32_t>(), test_compressed_rows<double, std::int32_t>();

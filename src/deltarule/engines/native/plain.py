@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from deltarule.activations import ACTIVATIONS
+from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS
 from deltarule.engines.plan import Plan
-from deltarule.layers import KINDS
+from deltarule.layers import KINDS, Layer
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.tables import Table
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
-KIND_ROWS = ("dense",)
+KIND_ROWS = {
+    "dense": ("W", "b"),
+    "layer_norm": ("gain", "shift"),
+    "batch_norm": ("gain", "shift", "mean", "variance"),
+    "scale": ("scale",),
+    "parametric": ("alpha",),
+}
+"""The kinds of layers that are compiled in, each with its parameters in the core's order."""
+
 ACTIVATION_ROWS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
     *("silu", "mish", "softmax", "exp"),
@@ -34,8 +42,9 @@ def uncovered(plan: Plan) -> str | None:
     for l, layer in enumerate(network.layers, 1):
         if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
             return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
-        if _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g) is None:
-            return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
+        for row in (layer.g, _bend(layer)):
+            if _numbered(ACTIVATIONS, ACTIVATION_ROWS, row) is None:
+                return f"activation {row.name!r} of layer {l} is a row of your own, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
         return f"cost {network.cost_row.name!r} is a row of your own, in Python"
     if _optimizer_number(plan) is None:
@@ -53,6 +62,11 @@ def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int,
     if made is not row:
         return None
     return known.index(base), float(row.numbers[0]) if row.numbers else 0.0
+
+
+def _bend(layer: Layer) -> Activation:
+    """What a layer bends its input with; the identity, for a kind that does not."""
+    return ACTIVATIONS(getattr(layer, "bend", "identity"))
 
 
 def _optimizer_number(plan: Plan) -> int | None:
@@ -77,14 +91,20 @@ def plain(plan: Plan) -> dict[str, Any]:
     layers = []
     for layer, units in zip(network.layers, network.sizes[1:], strict=True):
         activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
+        bend, bend_number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, _bend(layer))  # type: ignore[misc]
+        first, second = (KIND_ROWS[layer.kind] * 2)[:2]
         layers.append(
             {
                 "units": units,
                 "activation": activation,
                 "number": number,
                 "dropout": _dropout(layer.dropout),
-                "rate": float(layer.multiplier("W")),
-                "bias_rate": float(layer.multiplier("b")),
+                "rate": float(layer.multiplier(first)),
+                "bias_rate": float(layer.multiplier(second)),
+                "kind": list(KIND_ROWS).index(layer.kind),
+                "bend": bend,
+                "bend_number": bend_number,
+                **{name: float(getattr(layer, name, 0.0)) for name in ("epsilon", "momentum")},
             }
         )
     uniform = network.cost_row.uniform

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.native.core import chosen
-from deltarule.engines.native.plain import plain
+from deltarule.engines.native.plain import KIND_ROWS, plain
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
@@ -146,7 +146,7 @@ class NativeRunner:
         self._core.gradients(X, Y, weights, self.n_threads)
         return tuple(
             {name: self._array(_DERIVATIVE, l, name) for name in shapes}
-            for l, shapes in enumerate(self.plan.network.shapes)
+            for l, shapes in enumerate(self.plan.network.learned_shapes)
         )
 
     def stop(self) -> None:
@@ -164,7 +164,7 @@ class NativeRunner:
         """Put parameters (back)."""
         for l, layer in enumerate(parameters):
             for name, values in layer.items():
-                self._core.set(_PARAMETER, l, name == "b", self._own(values))
+                self._core.set(_PARAMETER, l, self._place(l, name), self._own(values))
 
     def state(self) -> RunnerState:
         """A copy of step and optimizer state."""
@@ -175,7 +175,7 @@ class NativeRunner:
                     name: tuple(self._array(slot, l, name) for slot in range(self._slots))
                     for name in shapes
                 }
-                for l, shapes in enumerate(self.plan.network.shapes)
+                for l, shapes in enumerate(self.plan.network.learned_shapes)
             ),
         )
 
@@ -184,13 +184,16 @@ class NativeRunner:
         for l, layer in enumerate(state.optimizer):
             for name, slots in layer.items():
                 for slot, values in enumerate(slots):
-                    self._core.set(slot, l, name == "b", self._own(values))
+                    self._core.set(slot, l, self._place(l, name), self._own(values))
         self._core.steps = state.step
 
     def _array(self, which: int, l: int, name: str) -> Array:
         out = np.empty(self.plan.network.shapes[l][name], self.plan.dtype)
-        self._core.get(which, l, name == "b", out)
+        self._core.get(which, l, self._place(l, name), out)
         return out
+
+    def _place(self, l: int, name: str) -> int:
+        return KIND_ROWS[self.plan.network.layers[l].kind].index(name)
 
     def _own(self, values: Array) -> Array:
         return np.asarray(values, dtype=self.plan.dtype)
