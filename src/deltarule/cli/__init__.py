@@ -1,6 +1,7 @@
 """The ``deltarule`` command: one file a command, and here what turns errors into exit codes.
 
-0 is success, 2 a mistake in the command or its input, 130 an interruption, 1 anything else.
+0 is success, 2 a mistake in the command or its input, 130 an interruption (143 by SIGTERM), 1
+anything else.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
 from deltarule.cli.worksheet import worksheet
-from deltarule.errors import DeltaruleError, DivergenceError, MissingExtraError
+from deltarule.errors import DeltaruleError, DivergenceError, InterruptionError, MissingExtraError
 
 app = typer.Typer(
     name="deltarule",
@@ -84,6 +85,9 @@ def main(arguments: Sequence[str]) -> int:
     except (DivergenceError, MissingExtraError) as error:
         terminal.fail(str(error))
         return 1
+    except InterruptionError as error:
+        terminal.fail(str(error))
+        return 128 + error.signal
     except DeltaruleError as error:
         terminal.fail(str(error))
         return 2

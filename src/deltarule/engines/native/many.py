@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.engines.native import NativeRunner, cores, threads_wanted
+from deltarule.engines.native.core import cores
+from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
 
