@@ -12,6 +12,7 @@
     ├── DeviceError             RuntimeError     a device that is not there
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
+    ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
     └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
 
 Each message says what was wrong, what was expected, what was got, and what to do.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 
 class DeltaruleError(Exception):
@@ -73,6 +75,25 @@ class MissingExtraError(DeltaruleError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
 
 
+class InterruptionError(DeltaruleError, RuntimeError):
+    """A run that a signal ended after a step; it goes on from its checkpoint.
+
+    Parameters
+    ----------
+    message : str
+        What happened and how to resume.
+    signal : int
+        Its number: 2 for Ctrl-C, 15 for SIGTERM.
+    checkpoint : str
+        The file that was written.
+    """
+
+    def __init__(self, message: str, *, signal: int, checkpoint: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.checkpoint = checkpoint
+
+
 class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
     """A training run whose numbers stopped being finite.
 
@@ -86,7 +107,14 @@ class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
         The first layer (1 to L) that holds a number that is not finite; None for the cost.
     quantity : str
         What was not finite there: ``"W"``, ``"b"``, ``"Z"``, ``"A"`` or ``"cost"``.
+
+    Attributes
+    ----------
+    parameters : Parameters or None
+        Those after the last good epoch.
     """
+
+    parameters: Any = None
 
     def __init__(self, message: str, *, step: int, layer: int | None, quantity: str) -> None:
         super().__init__(message)

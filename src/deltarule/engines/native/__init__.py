@@ -6,6 +6,8 @@ from deltarule.engines.native.core import (
     INSTRUCTION_SETS,
     Capabilities,
     capabilities,
+    cores,
+    fma_peak,
     missing,
 )
 from deltarule.engines.native.plain import (
@@ -28,6 +30,8 @@ __all__ = [
     "Capabilities",
     "NativeRunner",
     "capabilities",
+    "cores",
+    "fma_peak",
     "refusal",
     "start",
     "threads_wanted",
