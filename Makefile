@@ -8,7 +8,7 @@ export DELTARULE_WERROR := ON
 
 BENCHMARKS := speed calls growth memory
 
-.PHONY: help demo test test-browser bench parity check sanitize neon wheel pure docs constraints clean
+.PHONY: help demo test test-browser bench parity check sanitize baseline neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
+	@echo "make baseline the engine's Python tests without AVX2"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
 	@echo "make wheel   a wheel, and the suite against it outside this tree"
@@ -64,7 +65,11 @@ build/sanitize-%: FORCE
 	cmake --build $@ --parallel 2
 	ctest --test-dir $@ --output-on-failure
 
-# The same for NEON. Debian: apt-get install g++-aarch64-linux-gnu qemu-user
+# The compiled engine as a processor without AVX2 runs it.
+baseline: $(STAMPS)/test
+	DELTARULE_ISA=baseline $(BIN)/python -m pytest tests/test_native_engine.py tests/test_native_input.py tests/test_native_math.py
+
+# The core's own tests for NEON. Debian: apt-get install g++-aarch64-linux-gnu qemu-user
 neon: FORCE
 	cmake -S native/tests -B build/neon -DCMAKE_TOOLCHAIN_FILE=aarch64.cmake
 	cmake --build build/neon --parallel 2

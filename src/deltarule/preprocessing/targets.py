@@ -209,7 +209,7 @@ class Targets:
             n = len(state["names"]) if state["task"] == "regression" else 0
             classes = 0 if n else len(state["classes"])
             good = len(state["means"]) == len(state["stds"]) == n and (n > 0 or classes > 1)
-            good = good and all(np.isfinite(v) for v in (*state["means"], *state["stds"]))
+            good = good and all(abs(v) < float("inf") for v in (*state["means"], *state["stds"]))
             good = good and all(std > 0 for std in state["stds"]) and bool(state["names"])
             good = good and all(
                 len(set(state[key])) == len(state[key]) for key in ("names", "classes")
