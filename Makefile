@@ -6,13 +6,14 @@ SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html
 CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
 export DELTARULE_WERROR := ON
 
-.PHONY: help demo test test-browser parity check sanitize neon wheel pure docs constraints clean
+.PHONY: help demo test test-browser parity fuzz check sanitize neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make parity  every engine against the reference, the full product (hours)"
+	@echo "make fuzz    100,000 damaged files for the readers, then atheris"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
@@ -40,6 +41,11 @@ test-browser: $(STAMPS)/browser
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
+
+fuzz: $(STAMPS)/test
+	$(BIN)/python -m tests.fuzz 100000 0
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz.readers -runs=100000
 
 check: $(STAMPS)/check
 	$(BIN)/python docs/tables.py --check
