@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
-CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
+CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/*/*.hpp)
 export DELTARULE_WERROR := ON
 
 BENCHMARKS := speed calls growth memory
 
-.PHONY: help demo test test-browser bench parity check sanitize baseline neon wheel pure docs constraints clean
+.PHONY: help demo test test-browser bench parity fuzz check sanitize baseline neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product (hours)"
+	@echo "make fuzz    100,000 damaged files for the readers, then atheris"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make baseline the engine's Python tests without AVX2"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
@@ -47,6 +48,11 @@ bench: $(STAMPS)/bench
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
+
+fuzz: $(STAMPS)/test
+	$(BIN)/python -m tests.fuzz 100000 0
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz.readers -runs=100000
 
 check: $(STAMPS)/check
 	$(BIN)/python docs/tables.py --check

@@ -147,6 +147,63 @@ def test_the_last_and_the_best_are_kept(tmp_path):
     assert 2 <= len(list(tmp_path.glob("checkpoint-*"))) <= 3
 
 
+def test_another_instruction_set_is_told(tmp_path, monkeypatch):
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(5)])
+    monkeypatch.setattr("platform.machine", lambda: "abacus")
+    events = []
+    fit(tmp_path, [events.append], kept={"resume": True})
+    (note,) = next(event.notes for event in events if isinstance(event, dr.Resumed))
+    assert re.search(r"was written on \w+, and this is abacus: .* not bit for bit", note)
+
+
+def test_engine_options_belong_to_a_run(tmp_path):
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(5)], engine="jax")
+    high = dr.EngineOptions(precision="high")
+    with pytest.raises(dr.FileError, match=r"options\.precision"):
+        fit(tmp_path, kept={"resume": True}, options=high, engine="jax")
+
+
+def test_threads_may_change_within_a_run(tmp_path):
+    one, two = (dr.EngineOptions(n_threads=n) for n in (1, 2))
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(5)], options=one, engine="native")
+    resumed = fit(tmp_path, kept={"resume": True}, options=two, engine="native")
+    assert state_of(resumed) == state_of(fit(engine="native"))
+
+
+def test_a_given_start_and_order_belong_to_a_run(tmp_path):
+    begun = fit(epochs=2)
+    start = {"parameters": begun.parameters, "state": begun.runner.state()}
+    unbroken = fit(**start)
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(5)], **start)
+    with pytest.raises(dr.FileError, match=r"start\."):
+        fit(tmp_path, kept={"resume": True})
+    with pytest.raises(dr.FileError, match=r"shuffle|data\.order"):
+        fit(tmp_path, kept={"resume": True}, shuffle=lambda epoch: np.arange(38)[::-1], **start)
+    assert state_of(fit(tmp_path, kept={"resume": True}, **start)) == state_of(unbroken)
+
+
+def test_divergence_reduces_the_rate_of_a_given_start_too():
+    begun = fit(network=dr.Network(3, [dr.Dense(2)]), validation=None, optimizer="sgd", epochs=1)
+    result = wild("reduce", parameters=begun.parameters, state=begun.runner.state())
+    assert [event.epoch for event in result.history] == list(range(1, 13))
+
+
+def test_sparse_examples_have_an_identity(tmp_path):
+    from scipy.sparse import csr_array
+
+    X, Y = data()
+    settings = {"epochs": 2, "engine": "reference"}
+    dr.train(NETWORK, csr_array(X), Y, checkpoints=Checkpoints(tmp_path), **settings)
+    X[0, 0] += 1
+    kept = Checkpoints(tmp_path, resume=True)
+    with pytest.raises(dr.FileError, match=r"data\.X"):
+        dr.train(NETWORK, csr_array(X), Y, checkpoints=kept, **settings)
+
+
 def test_lbfgs_is_refused_clearly(tmp_path):
     network = dr.Network(3, [dr.Dense(2)])
     with pytest.raises(dr.SettingError, match="cannot be resumed"):
@@ -197,49 +254,88 @@ def test_mutated_checkpoints_are_refused_or_whole(tmp_path):
 
 # ------------------------------------------------------------------------- killed processes
 
-RUN = """
-import sys, pickle
+SERVER = """
+import os, sys
 from tests.test_checkpoints import fit, state_of
-folder = sys.argv[1] if len(sys.argv) > 1 else None
-print("begun", flush=True)
-result = fit(folder, kept={"resume": True, "every_steps": 2}, epochs=150, engine="native")
-with open(sys.argv[2] if len(sys.argv) > 2 else "/dev/null", "wb") as file:
-    file.write(repr(state_of(result)).encode())
+from deltarule import storage
+print("ready", flush=True)
+for line in sys.stdin:  # a fork each, so that a run costs no import
+    folder, out = line.rstrip("\\n").split("\\t")
+    child = os.fork()
+    if child:
+        print(child, flush=True)
+        sys.stdin.readline()  # until then the child's number is nobody else's
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    result = fit(folder, kept={"resume": True, "every_steps": 2}, epochs=150, engine="native")
+    storage.write_whole(out, repr(state_of(result)).encode())
+    os._exit(0)
 """
 
 
-def started(*arguments):
-    command = [sys.executable, "-c", RUN, *map(str, arguments)]
-    root = os.path.dirname(os.path.dirname(__file__))
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root
-    )
-    assert process.stdout.readline() == "begun\n"
-    return process
+class Runs:
+    """Runs in processes of their own, one after another."""
+
+    def __init__(self, folder, out):
+        root = os.path.dirname(os.path.dirname(__file__))
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.server = subprocess.Popen([sys.executable, "-c", SERVER], cwd=root, **pipes)
+        self.line = f"{folder}\t{out}\n"
+        assert self.server.stdout.readline() == "ready\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.communicate()
+
+    def killed(self, when):
+        """Start a run and kill it once `when` returns, if it has not ended by then."""
+        child = int(self._told(self.line))
+        when()
+        os.kill(child, signal.SIGKILL)
+        return int(self._told("go on\n")) == -signal.SIGKILL
+
+    def finished(self):
+        """A run to its end."""
+        self._told(self.line)
+        return int(self._told("go on\n"))
+
+    def _told(self, line):
+        self.server.stdin.write(line)
+        self.server.stdin.flush()
+        return self.server.stdout.readline()
 
 
 def test_killed_at_random_moments(tmp_path):
-    """SIGKILL, thirty times, writes of checkpoints included: each run goes on from one."""
+    """SIGKILL, thirty times, half of them while a checkpoint is written: each run goes on."""
     rng = random.Random(11)
     folder, out = tmp_path / "run", tmp_path / "out"
+    unbroken = repr(state_of(fit(epochs=150, engine="native")))
     killed = 0
-    while killed < 30:
-        process = started(folder, out)
-        time.sleep(rng.uniform(0.0, 0.06))
-        had = list(folder.glob("checkpoint-*"))
-        process.kill()
-        killed += process.wait() == -signal.SIGKILL
-        process.communicate()
-        if out.exists():  # it was done before: begin another
-            assert out.read_text() == repr(state_of(fit(epochs=150, engine="native")))
-            for path in [out, *folder.iterdir()]:
-                path.unlink()
-        else:
-            assert not had or list(folder.glob("checkpoint-*"))
-    process = started(folder, out)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    assert out.read_text() == repr(state_of(fit(epochs=150, engine="native")))
+
+    def soon():
+        time.sleep(rng.uniform(0.0, 0.1))
+
+    def in_a_write():
+        """When a file that is being written lies there; or after two seconds without one."""
+        for _ in range(20_000):
+            if out.exists() or next(folder.glob(".checkpoint-*"), None) is not None:
+                return
+            time.sleep(1e-4)
+
+    with Runs(folder, out) as runs:
+        while killed < 30:
+            had = list(folder.glob("checkpoint-*"))
+            killed += runs.killed(in_a_write if killed % 2 else soon)
+            if out.exists():  # it was done before: begin another
+                assert out.read_text() == unbroken
+                for path in [out, *folder.iterdir()]:
+                    path.unlink()
+            else:
+                assert not had or list(folder.glob("checkpoint-*"))
+        assert runs.finished() == 0
+    assert out.read_text() == unbroken
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -257,13 +353,77 @@ def test_a_signal_finishes_the_step_and_says_how_to_resume(tmp_path, number):
     assert state_of(fit(tmp_path, kept={"resume": True})) == state_of(fit())
 
 
+SLOW = """
+import sys, time
+from deltarule import cli, events
+from deltarule.cli import progress
+listen = progress.Watcher.listen
+def slowly(self, event):
+    print("heard", flush=True)
+    time.sleep(float(sys.argv[1]))
+    return listen(self, event)
+progress.Watcher.listen = slowly
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+def interrupted(folder, seconds, *numbers):
+    """The command, told by signals once it trains; each of its events takes so many seconds."""
+    options = ["train", "iris", "--no-baselines", "--json", "--checkpoint-dir", str(folder)]
+    command = [sys.executable, "-c", SLOW, str(seconds), *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == "heard\n"
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.3)
+        _, said = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_command_ends_with_the_status_of_its_signal(tmp_path, number, status):
+    returned, said = interrupted(tmp_path, 0.05, number)
+    assert returned == status
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert list(tmp_path.glob("checkpoint-*"))
+
+
+def test_a_second_signal_ends_the_process_at_once(tmp_path):
+    returned, said = interrupted(tmp_path, 60, signal.SIGINT, signal.SIGINT)
+    assert returned == -signal.SIGINT
+    assert not said
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such permission there")
+def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
+    """By the system; and for root, whom it refuses nothing, by the same answer."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if os.geteuid() == 0:
+        real = os.open
+
+        def refusing(path, *arguments, **more):
+            if str(path).startswith(str(locked)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, *arguments, **more)
+
+        monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(dr.FileError, match=r"permission denied. Name one that can be written"):
+        fit(locked)
+    assert not list(locked.iterdir())
+
+
 # ------------------------------------------------------------------------------- divergence
 
 
-def wild(on_divergence, rate=1e4, folder=None, callbacks=()):
+def wild(on_divergence, rate=1e4, folder=None, callbacks=(), **start):
     stopping = dr.Stopping(epochs=12, on_divergence=on_divergence)
     settings = {"epochs": None, "stopping": stopping, "optimizer": dr.SGD(rate, momentum=0.0)}
-    return fit(folder, callbacks, network=dr.Network(3, [dr.Dense(2)]), validation=None, **settings)
+    network = dr.Network(3, [dr.Dense(2)])
+    return fit(folder, callbacks, network=network, validation=None, **settings, **start)
 
 
 def test_divergence_leaves_the_last_good_parameters():

@@ -56,6 +56,8 @@ class Snapshot:
         How often the rate was halved since then.
     verdict : tuple of two str, or None
         Why a run that is over ended, where a callback or the driver ended it.
+    instruction_set : str
+        What computed it: on another the numbers agree to rounding only.
     """
 
     parameters: Parameters
@@ -71,6 +73,7 @@ class Snapshot:
     good: tuple[Parameters, RunnerState] | None = None
     reductions: int = 0
     verdict: tuple[str, str] | None = None
+    instruction_set: str = ""
 
     @property
     def best_epoch(self) -> int | None:
@@ -117,6 +120,7 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
         "good": None if snapshot.good is None else snapshot.good[1].step,
         "reductions": snapshot.reductions,
         "verdict": None if snapshot.verdict is None else list(snapshot.verdict),
+        "instruction_set": snapshot.instruction_set,
     }
     return tensor_bytes(KIND.key, tensors, metadata)
 
@@ -203,6 +207,7 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
         good,
         int(metadata["reductions"]),
         None if verdict is None else (str(verdict[0]), str(verdict[1])),
+        str(metadata["instruction_set"]),
     )
 
 

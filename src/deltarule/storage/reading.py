@@ -267,7 +267,7 @@ def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
     """A tensor's entry, well formed: no size is trusted that the file could not hold."""
     entry = stored if isinstance(stored, dict) else {}
     dtype, shape = entry.get("dtype"), entry.get("shape")
-    if dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         known = " or ".join(_DTYPES.values())
         raise kind.broken(name, f"tensor {tensor!r} should be of {known}, it is of {dtype}")
     sizes: list[Any] = shape if isinstance(shape, list) else [None]

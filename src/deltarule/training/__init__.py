@@ -3,8 +3,9 @@
 from deltarule.training.divergence import first_infinite
 from deltarule.training.entry import train
 from deltarule.training.examples import Examples, checked_examples
-from deltarule.training.loop import Metric, Training
+from deltarule.training.loop import Training
 from deltarule.training.result import Result
+from deltarule.training.resuming import Metric
 
 __all__ = [
     "Examples",

@@ -14,8 +14,9 @@ from deltarule.optimizers import Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.stopping import Stopping
 from deltarule.training.interruption import signals_heard
-from deltarule.training.loop import Metric, Order, Training
+from deltarule.training.loop import Training
 from deltarule.training.result import Result
+from deltarule.training.resuming import Metric, Order
 
 
 def train(

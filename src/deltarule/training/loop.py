@@ -8,26 +8,18 @@ yields typed events and holds no mathematics of the network.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, checked_number
-from deltarule.checkpoints import (
-    Checkpoints,
-    Folder,
-    Snapshot,
-    data_identity,
-    plan_identity,
-)
+from deltarule.checkpoints import Checkpoints, Folder
 from deltarule.engines import choose, start_plan
 from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
 from deltarule.errors import (
     DivergenceError,
-    InterruptionError,
     SettingError,
     TypeMismatchError,
 )
@@ -39,7 +31,6 @@ from deltarule.events import (
     Event,
     Progressed,
     RateReduced,
-    Resumed,
     ScaleRate,
     Started,
     StopTraining,
@@ -47,7 +38,7 @@ from deltarule.events import (
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
-from deltarule.rng import checked_seed, generator
+from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
 from deltarule.sparse import gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
@@ -55,12 +46,7 @@ from deltarule.training.divergence import first_infinite, ran_away
 from deltarule.training.examples import checked_examples, split_examples
 from deltarule.training.lbfgs import minimising
 from deltarule.training.result import Result
-
-Metric: TypeAlias = Callable[[Array, Array], float]
-"""Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
-
-Order: TypeAlias = Callable[[int], Array]
-"""Of an epoch, from 1, to the order of its rows: each row's number once."""
+from deltarule.training.resuming import Metric, Order, Resumable, joined
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
@@ -68,7 +54,7 @@ _MOST_REDUCTIONS = 20  # a millionth of the rate
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
 
-class Training:
+class Training(Resumable):
     """One run, to be iterated over: ``for event in Training(...)``; then :attr:`result`.
 
     The parameters are those of :func:`train`.
@@ -119,6 +105,7 @@ class Training:
         self.steps_per_epoch = -(-m // self.batch_size)
         begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
+        self.options = options or EngineOptions()
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
@@ -245,7 +232,7 @@ class Training:
         cost = self._epoch_cost(np.concatenate(self._costs), order)
         if self.stopping.on_divergence != "ignore":
             self._check_sound(epoch, last - 1, rows[-self.batch_size :], float(rates[-1]), cost)
-        statistics = _joined(self._found) if self.statistics else None
+        statistics = joined(self._found) if self.statistics else None
         step = (epoch - 1) * self.steps_per_epoch + last
         self._first, self._costs, self._found = 0, [], []
         yield self._ended(epoch, step, cost, float(rates[-1]), statistics)
@@ -258,7 +245,7 @@ class Training:
             more = self._run(rows[made * self.batch_size :], rates[made:])
             found = [done.statistics, more.statistics] if self.statistics else None
             costs = np.concatenate([done.costs, more.costs])
-            done = Trained(costs, _joined(found) if found else None)
+            done = Trained(costs, joined(found) if found else None)
         return done
 
     def _run(self, rows: Array, rates: Array) -> Trained:
@@ -272,12 +259,6 @@ class Training:
         first = self.history[0].cost if self.history else float(self._costs[0][0])
         if ran_away(cost, first, self.data.Y):
             self._raise_diverged(epoch, step, batch, rate, f"cost of {cost:.3g} has run away")
-
-    def _kept(self) -> tuple[Parameters, RunnerState]:
-        """What to go back to; the optimizer's state only where a run goes on from there."""
-        if self.stopping.on_divergence == "reduce":
-            return self.runner.parameters(), self.runner.state()
-        return self.runner.parameters(), RunnerState(0, ())
 
     def _reduced(self, epoch: int, error: DivergenceError) -> RateReduced:
         """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
@@ -300,14 +281,6 @@ class Training:
             f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
             f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
         )
-
-    def _order(self, epoch: int) -> np.ndarray:
-        m = len(self.data.X)
-        if not self.shuffle or self.batch_size == m:
-            return np.arange(m)
-        if callable(self.shuffle):
-            return np.asarray(self.shuffle(epoch))
-        return generator(self.seed, "order", epoch).permutation(m)
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
@@ -376,109 +349,11 @@ class Training:
         if self._wish is not None and self.history:
             self._verdict = self._verdict or Verdict("callback", self._wish)
 
-    # ------------------------------------------------------------------------ checkpoints
-
-    def _opened_folder(self, checkpoints: Checkpoints) -> Folder:
-        if self.plan.optimizer_row.full_batch:
-            raise SettingError(
-                f"checkpoints: {type(self.plan.optimizer).__name__} keeps its curvature inside "
-                "SciPy, so that a run cannot be resumed. Leave them out, or choose an optimizer "
-                "that steps, such as Adam."
-            )
-        data, judge = self.data, self.validation
-        held = (None, None, None) if judge is None else judge
-        identity = plan_identity(
-            self.plan,
-            batch_size=self.batch_size,
-            shuffle=self.shuffle,
-            order_seed=self.seed,
-            statistics=self.statistics,
-            metric=self.metric,
-            improvement=self.stopping.improvement,
-            on_divergence=self.stopping.on_divergence,
-            engine=self.engine.name,
-            start=self._start,
-        ) | data_identity(
-            **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
-            **{"data.order": self._order(1) if callable(self.shuffle) else None},
-            **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
-        )
-        return Folder(checkpoints, identity)
-
-    def _resumed(self, folder: Folder) -> Resumed | None:
-        found = folder.newest(self._snapshot())
-        if found is None:
-            return None
-        path, past = found
-        self.runner.set_parameters(past.parameters)
-        self.runner.set_state(past.state)
-        self.history = list(past.history)
-        self.rate_scale, self._best, self._reductions = past.rate_scale, past.best, past.reductions
-        self._first, self._costs = past.first, [past.costs] if past.first else []
-        self._found = [past.statistics] if past.first else []
-        self._good = past.good or self._kept()
-        self._worked = past.seconds
-        for listener, state in zip(self.listeners, past.listeners, strict=False):
-            if state is not None and hasattr(listener, "set_state"):
-                listener.set_state(state)
-        if past.verdict is not None:
-            self._verdict = Verdict(*past.verdict)
-        elif self.history and not self._first:
-            self._verdict = self.stopping.verdict(self.history)
-        step = len(self.history) * self.steps_per_epoch + self._first
-        return Resumed(str(path), len(self.history), step, tuple(folder.notes))
-
-    def _snapshot(self) -> Snapshot:
-        verdict = self._verdict
-        lasting = verdict is not None and verdict.reason == "callback"
-        return Snapshot(
-            self.runner.parameters(),
-            self.runner.state(),
-            tuple(self.history),
-            self._first,
-            np.concatenate(self._costs) if self._costs else np.zeros(0),
-            _joined(self._found) if self.statistics and self._found else None,
-            self.rate_scale,
-            self._seconds(),
-            self._best,
-            tuple(l.state() if hasattr(l, "state") else None for l in self.listeners),
-            self._good if self.stopping.on_divergence == "reduce" else None,
-            self._reductions,
-            (verdict.reason, verdict.text) if lasting and verdict is not None else None,
-        )
-
-    def _save(self, folder: Folder) -> Path:
-        return folder.save(len(self.history) * self.steps_per_epoch + self._first, self._snapshot())
-
-    def _save_if_due(self) -> None:
-        """After a step whose event has been heard: a checkpoint, and the end where one is asked."""
-        folder = self._folder
-        if folder is None:
-            return
-        if self._signal is not None:
-            path = self._save(folder)
-            folder.close()
-            raise InterruptionError(
-                f"interrupted; the run is kept in {path}. Resume it with resume=True (--resume) "
-                "and the same settings.",
-                signal=self._signal,
-                checkpoint=str(path),
-            )
-        if folder.due(len(self.history) * self.steps_per_epoch + self._first):
-            self._save(folder)
-
-    def interrupt(self, signal: int) -> None:
-        """End the run at the next chance, with a checkpoint; needs checkpoints."""
-        self._signal = signal
-
     def _keep_if_best(self, figure: float, epoch: int) -> bool:
         if self._best is not None and not figure > self._best[0] + self.stopping.improvement:
             return False
         self._best = (figure, epoch, self.runner.parameters())
         return True
-
-    def _seconds(self) -> float:
-        return self._worked + time.perf_counter() - self._begun
 
     def _out_of_time(self) -> bool:
         return self.stopping.seconds is not None and self._seconds() >= self.stopping.seconds
@@ -528,8 +403,3 @@ class Training:
         if not np.isfinite(cost):
             self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
         return self._ended(epoch, epoch, cost, 1.0, None)
-
-
-def _joined(found: list[Any]) -> Any:
-    """Statistics of several chunks as one."""
-    return type(found[0])(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))

@@ -1,0 +1,189 @@
+"""A run that can be put down and taken up: its state as a checkpoint, and back."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.checkpoints import Checkpoints, Folder, Snapshot, data_identity, plan_identity
+from deltarule.engines import Choice
+from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
+from deltarule.errors import InterruptionError, SettingError
+from deltarule.events import Callback, EpochEnded, Resumed
+from deltarule.network import Parameters
+from deltarule.rng import generator
+from deltarule.stopping import Stopping, Verdict
+from deltarule.training.examples import Examples
+
+Metric: TypeAlias = Callable[[Array, Array], float]
+"""Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
+
+Order: TypeAlias = Callable[[int], Array]
+"""Of an epoch, from 1, to the order of its rows: each row's number once."""
+
+
+class Resumable:
+    """What a run carries from step to step, and the two ways between it and a file."""
+
+    plan: Plan
+    engine: Choice
+    runner: Runner
+    options: EngineOptions
+    stopping: Stopping
+    data: Examples
+    validation: Examples | None
+    metric: Metric | None
+    shuffle: bool | Order
+    statistics: bool
+    seed: int
+    batch_size: int
+    steps_per_epoch: int
+    history: list[EpochEnded]
+    rate_scale: float
+    listeners: Sequence[Callback]
+    _start: tuple[Parameters | None, RunnerState | None]
+    _first: int
+    _costs: list[np.ndarray]
+    _found: list[Any]
+    _best: tuple[float, int, Parameters] | None
+    _good: tuple[Parameters, RunnerState]
+    _reductions: int
+    _verdict: Verdict | None
+    _folder: Folder | None
+    _signal: int | None
+    _worked: float
+    _begun: float
+
+    def _order(self, epoch: int) -> np.ndarray:
+        m = len(self.data.X)
+        if not self.shuffle or self.batch_size == m:
+            return np.arange(m)
+        if callable(self.shuffle):
+            return np.asarray(self.shuffle(epoch))
+        return generator(self.seed, "order", epoch).permutation(m)
+
+    def _kept(self) -> tuple[Parameters, RunnerState]:
+        """What to go back to; the optimizer's state only where a run goes on from there."""
+        if self.stopping.on_divergence == "reduce":
+            return self.runner.parameters(), self.runner.state()
+        return self.runner.parameters(), RunnerState(0, ())
+
+    def _opened_folder(self, checkpoints: Checkpoints) -> Folder:
+        if self.plan.optimizer_row.full_batch:
+            raise SettingError(
+                f"checkpoints: {type(self.plan.optimizer).__name__} keeps its curvature inside "
+                "SciPy, so that a run cannot be resumed. Leave them out, or choose an optimizer "
+                "that steps, such as Adam."
+            )
+        data, judge = self.data, self.validation
+        held = (None, None, None) if judge is None else judge
+        identity = plan_identity(
+            self.plan,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            order_seed=self.seed,
+            statistics=self.statistics,
+            metric=self.metric,
+            improvement=self.stopping.improvement,
+            on_divergence=self.stopping.on_divergence,
+            engine=self.engine.name,
+            options=replace(self.options, n_threads=None),  # any number gives the same bits
+            start=self._start,
+        ) | data_identity(
+            **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
+            **{"data.order": self._order(1) if callable(self.shuffle) else None},
+            **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
+        )
+        return Folder(checkpoints, identity)
+
+    def _resumed(self, folder: Folder) -> Resumed | None:
+        found = folder.newest(self._snapshot())
+        if found is None:
+            return None
+        path, past = found
+        if past.instruction_set != self._instruction_set():
+            folder.notes.append(
+                f"{path} was written on {past.instruction_set or 'another machine'}, and this is "
+                f"{self._instruction_set()}: the numbers agree with those of an unbroken run to "
+                "rounding, not bit for bit."
+            )
+        self.runner.set_parameters(past.parameters)
+        self.runner.set_state(past.state)
+        self.history = list(past.history)
+        self.rate_scale, self._best, self._reductions = past.rate_scale, past.best, past.reductions
+        self._first, self._costs = past.first, [past.costs] if past.first else []
+        self._found = [past.statistics] if past.first else []
+        self._good = past.good or self._kept()
+        self._worked = past.seconds
+        for listener, state in zip(self.listeners, past.listeners, strict=False):
+            if state is not None and hasattr(listener, "set_state"):
+                listener.set_state(state)
+        if past.verdict is not None:
+            self._verdict = Verdict(*past.verdict)
+        elif self.history and not self._first:
+            self._verdict = self.stopping.verdict(self.history)
+        step = len(self.history) * self.steps_per_epoch + self._first
+        return Resumed(str(path), len(self.history), step, tuple(folder.notes))
+
+    def _snapshot(self) -> Snapshot:
+        verdict = self._verdict
+        lasting = verdict is not None and verdict.reason == "callback"
+        return Snapshot(
+            self.runner.parameters(),
+            self.runner.state(),
+            tuple(self.history),
+            self._first,
+            np.concatenate(self._costs) if self._costs else np.zeros(0),
+            joined(self._found) if self.statistics and self._found else None,
+            self.rate_scale,
+            self._seconds(),
+            self._best,
+            tuple(l.state() if hasattr(l, "state") else None for l in self.listeners),
+            self._good if self.stopping.on_divergence == "reduce" else None,
+            self._reductions,
+            (verdict.reason, verdict.text) if lasting and verdict is not None else None,
+            self._instruction_set(),
+        )
+
+    def _instruction_set(self) -> str:
+        """Of the kernels in use; of the machine, where an engine has none of its own."""
+        return str(getattr(self.runner, "isa", platform.machine()))
+
+    def _save(self, folder: Folder) -> Path:
+        return folder.save(len(self.history) * self.steps_per_epoch + self._first, self._snapshot())
+
+    def _save_if_due(self) -> None:
+        """After a step whose event has been heard: a checkpoint, and the end where one is asked."""
+        folder = self._folder
+        if folder is None:
+            return
+        if self._signal is not None:
+            path = self._save(folder)
+            folder.close()
+            raise InterruptionError(
+                f"interrupted; the run is kept in {path}. Resume it with resume=True (--resume) "
+                "and the same settings.",
+                signal=self._signal,
+                checkpoint=str(path),
+            )
+        if folder.due(len(self.history) * self.steps_per_epoch + self._first):
+            self._save(folder)
+
+    def interrupt(self, signal: int) -> None:
+        """End the run at the next chance, with a checkpoint; needs checkpoints."""
+        self._signal = signal
+
+    def _seconds(self) -> float:
+        return self._worked + time.perf_counter() - self._begun
+
+
+def joined(found: list[Any]) -> Any:
+    """Statistics of several chunks as one."""
+    return type(found[0])(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))

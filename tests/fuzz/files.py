@@ -1,0 +1,203 @@
+"""Files that are damaged on purpose, and the readers that have to refuse them or read them."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+
+import deltarule as dr
+from deltarule.checkpoints import Snapshot, pack, unpack
+from deltarule.checkpoints.snapshot import opened
+from deltarule.modelfile import Model, load_model, save_model
+from deltarule.storage.reading import Tensor, signed
+
+MODELS = Path(__file__).parents[1] / "models"
+SECONDS = 1.0  # of the processor, for one file
+MEGABYTES = 200
+NASTY = (
+    *(None, True, False, 0, -1, 1, 3, 2**31, 2**63, 2**200, 1e308, 0.5, "", "relu", "../x", "\0"),
+    *("x" * 5000, [], {}, [[]], [1, 2, 3], [2**40, 2**40], {"kind": "dense"}, "F64", "\ud800"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A sound file and its reader.
+
+    Parameters
+    ----------
+    name : str
+    content : bytes
+    read : function of a path
+        Gives the arrays, in an order of its own.
+    sealed : bool
+        Whether a digest protects the contents.
+    """
+
+    name: str
+    content: bytes
+    read: Callable[[Path], list[Any]]
+    sealed: bool = True
+
+
+def subjects(folder: Path) -> list[Subject]:
+    """A model file of each format, and a checkpoint."""
+    models = [
+        Subject(f"model file {path.stem}", path.read_bytes(), _read_model, "1" not in path.stem)
+        for path in sorted(MODELS.glob("*.safetensors"))
+    ]
+    layers = [dr.Periodic(2), dr.Dense(3, "tanh"), dr.LayerNorm(), dr.Scale(), dr.Dense(2)]
+    network = dr.Network(4, layers)
+    own = folder / "own.safetensors"
+    save_model(own, Model(network, network.initial_parameters(1, "float32"), about={"n": 1}))
+    runner = dr.start(network, optimizer="adam", engine="reference")
+    event = dr.EpochEnded(1, 3, 0.5, 0.25, None, 1e-3, None, 0.1, True, None)
+    parameters = runner.parameters()
+    like = Snapshot(parameters, runner.state(), (event,), best=(0.5, 1, parameters))
+    checkpoint = pack(like, {"batch_size": 3})
+
+    def read(path: Path) -> list[Any]:
+        found = unpack(opened(path), like)
+        return [W for layer in found.parameters for W in layer.values()]
+
+    own_subject = Subject("model file of layer kinds", own.read_bytes(), _read_model)
+    return [*models, own_subject, Subject("checkpoint", checkpoint, read)]
+
+
+def damaged(subject: Subject, rng: random.Random) -> bytes:
+    """The file with something wrong: bytes, its length, its header, or its own JSON re-sealed."""
+    return rng.choice((_bytes_changed, _length_changed, _header_changed, _resealed))(
+        subject.content, rng
+    )
+
+
+@dataclass
+class Count:
+    """What became of the files."""
+
+    refused: int = 0
+    loaded: int = 0
+
+
+def attack(folder: Path, mutations: int, seed: int) -> Count:
+    """Damage and read so many files.
+
+    Raises
+    ------
+    AssertionError
+        Where a reader fails by another error than this package's, takes more than a second or
+        200 MB, or gives other numbers than those that were written; the file is left there.
+    """
+    rng, count = random.Random(seed), Count()
+    targets = subjects(folder)
+    sound = []
+    path = folder / "damaged.safetensors"
+    for subject in targets:
+        path.write_bytes(subject.content)
+        sound.append([W.tobytes() for W in subject.read(path)])
+    before = _megabytes()
+    for turn in range(mutations):
+        subject, arrays = targets[turn % len(targets)], sound[turn % len(targets)]
+        content = damaged(subject, rng)
+        path.write_bytes(content)
+        begun = time.process_time()
+        try:
+            found = subject.read(path)
+        except dr.DeltaruleError:
+            count.refused += 1
+        except Exception as error:
+            raise AssertionError(f"{subject.name}, file {turn} of seed {seed}: {path}") from error
+        else:
+            count.loaded += 1
+            if subject.sealed:
+                assert [W.tobytes() for W in found] == arrays, (subject.name, turn, path)
+        assert time.process_time() - begun < SECONDS, (subject.name, turn, path)
+    assert _megabytes() - before < MEGABYTES, "the readers took more memory than they may"
+    return count
+
+
+def _read_model(path: Path) -> list[Any]:
+    return [W for layer in load_model(path).parameters for W in layer.values()]
+
+
+def _bytes_changed(content: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(content)
+    header = 8 + struct.unpack("<Q", content[:8])[0]
+    end = rng.choice((8, header, len(content)))
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        changed[rng.randrange(end)] = rng.randrange(256)
+    return bytes(changed)
+
+
+def _length_changed(content: bytes, rng: random.Random) -> bytes:
+    place = rng.randrange(len(content) + 1)
+    return rng.choice(
+        (content[:place], content + rng.randbytes(9), content[place:], content[:place] * 2)
+    )
+
+
+def _header_changed(content: bytes, rng: random.Random) -> bytes:
+    header, numbers = _parts(content)
+    _spoil(header, rng)
+    return _joined(header, numbers)
+
+
+def _resealed(content: bytes, rng: random.Random) -> bytes:
+    """Another JSON of ours under a digest that fits: what only the checks behind it can refuse."""
+    header, numbers = _parts(content)
+    ((key, text),) = header["__metadata__"].items()
+    metadata = json.loads(text)
+    had = metadata.pop("digest", None) is not None
+    for _ in range(rng.choice((1, 1, 3))):
+        _spoil(metadata, rng)
+    text = json.dumps(metadata)
+    if had and text != "{}":
+        arrays = safetensors.numpy.load(content)
+        text = signed(text, {n: Tensor.of(a) for n, a in arrays.items()}, arrays)
+    header["__metadata__"] = {key: text}
+    return _joined(header, numbers)
+
+
+def _spoil(tree: Any, rng: random.Random) -> None:
+    """Change, remove or add one entry somewhere in a tree of JSON."""
+    node = tree
+    while True:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            break
+        key = rng.choice(keys)
+        if isinstance(node[key], (dict, list)) and node[key] and rng.random() < 0.85:
+            node = node[key]
+            continue
+        if rng.random() < 0.15:
+            del node[key]
+        else:
+            node[key] = rng.choice(NASTY)
+        break
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], bytes]:
+    start = 8 + struct.unpack("<Q", content[:8])[0]
+    return json.loads(content[8:start]), content[start:]
+
+
+def _joined(header: dict[str, Any], numbers: bytes) -> bytes:
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + numbers
+
+
+def _megabytes() -> float:
+    """The most memory this process ever had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

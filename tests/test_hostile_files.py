@@ -1,0 +1,49 @@
+"""Files from anyone: each format loads, and damaged ones are refused quickly or read as written."""
+
+import re
+
+import numpy as np
+import pytest
+
+from deltarule.modelfile import load_model
+
+from .fuzz.files import MODELS, attack
+
+VERSIONS = sorted(MODELS.glob("format-*.safetensors"))
+
+
+def test_there_is_a_file_of_each_format():
+    from deltarule.modelfile import FORMAT
+
+    assert [path.stem for path in VERSIONS] == [f"format-{n}" for n in range(1, FORMAT + 1)]
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_a_file_of_each_format_loads(path):
+    model = load_model(path)
+    assert [layer.units for layer in model.network.layers] == [4, 2]
+    assert model.network.layers[0].dropout == 0.25
+    assert model.network.cost_row.name == "categorical_cross_entropy"
+    assert model.about == {"note": "made by hand"}
+    first, second = model.parameters
+    np.testing.assert_array_equal(first["W"], (np.arange(12).reshape(4, 3) - 4) / 8)
+    np.testing.assert_array_equal(second["W"], (np.arange(8).reshape(2, 4) - 4) / 8)
+    np.testing.assert_array_equal(first["b"], np.arange(4)[:, None] / 4)
+    np.testing.assert_array_equal(second["b"], np.arange(2)[:, None] / 4)
+
+
+def test_damaged_files_are_refused_or_read_as_written(tmp_path):
+    """Two thousand: bytes, lengths, headers, and JSON under a digest that fits."""
+    count = attack(tmp_path, 2000, seed=7)
+    assert count.refused + count.loaded == 2000
+    assert count.refused > 1600
+    assert count.loaded > 20  # else the harness breaks files in ways that test nothing
+
+
+def test_the_page_on_reliability_names_tests_that_exist():
+    root = MODELS.parents[1]
+    page = (root / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/\w+\.py)::(\w+)`", page)
+    assert len(named) > 15
+    for file, test in named:
+        assert f"def {test}(" in (root / file).read_text(encoding="utf-8"), (file, test)
