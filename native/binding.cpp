@@ -14,6 +14,7 @@
 #include "arrays.hpp"
 #include "machine.hpp"
 #include "math_check.hpp"
+#include "peak.hpp"
 #include "runner.hpp"
 #include "step.hpp"
 
@@ -345,6 +346,14 @@ template <class T> void math(const std::string& name, nb::handle values, nb::han
     raise("UnknownNameError", "no function " + name + ".");
 }
 
+template <class T> double peak(std::size_t threads, double seconds) {
+  if (threads < 1 || threads > 1024 || !(seconds >= 0 && seconds <= 60))
+    raise("SettingError", "fma_peak: expected 1 to 1024 threads and 0 to 60 seconds, got " +
+                              std::to_string(threads) + " and " + std::to_string(seconds) + ".");
+  const nb::gil_scoped_release release;
+  return fma_peak<T>(threads, seconds);
+}
+
 }  // namespace deltarule
 
 NB_MODULE(DELTARULE_MODULE, m) {
@@ -356,4 +365,6 @@ NB_MODULE(DELTARULE_MODULE, m) {
   bind<double>(m, "Runner64");
   m.def("math32", &math<float>);
   m.def("math64", &math<double>);
+  m.def("fma_peak32", &peak<float>, "threads"_a, "seconds"_a);
+  m.def("fma_peak64", &peak<double>, "threads"_a, "seconds"_a);
 }
