@@ -90,7 +90,11 @@ template <class T> class HotLoop {
  private:
   static const Plan& checked(const Plan& plan) {
     bool holds = plan.inputs > 0 && !plan.layers.empty();
-    for (const LayerPlan& layer : plan.layers) holds = holds && layer.units > 0;
+    for (const LayerPlan& layer : plan.layers) {
+      holds = holds && layer.units > 0;
+      if (layer.kind != Kind::dense)
+        throw std::invalid_argument("plan: expected layers with weights and biases only");
+    }
     if (!holds)
       throw std::invalid_argument("plan: expected inputs and at least one layer, each of at least "
                                   "one unit");
