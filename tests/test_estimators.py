@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification, make_regression
@@ -226,6 +227,26 @@ def test_validation_data_of_ones_own():
         model.fit(X_iris, y_iris)
         assert model.best_validation_score_ == max(model.validation_scores_)
     model.set_params(stopping=None).partial_fit(X_iris, y_iris, X_val=new, y_val=labels)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparse_rows_are_never_made_dense_as_a_whole(dtype, monkeypatch):
+    """The fit, its validation and its predictions are the dense ones; only batches are dense."""
+    rng = np.random.default_rng(5)
+    X = scipy.sparse.random(61, 7, density=0.3, format="csr", dtype=dtype, rng=rng)
+    y = rng.integers(0, 3, 61)
+    settings = {"max_iter": 4, "batch_size": 13, "early_stopping": True, "random_state": 0}
+    for metric in (None, "neg_log_loss"):
+        model = MLPClassifier((5,), stopping=Stopping(metric=metric), **settings)
+        dense = clone(model).fit(X.toarray(), y)
+        with monkeypatch.context() as patched:
+            for kind in (scipy.sparse.csr_matrix, scipy.sparse.csc_array):
+                patched.setattr(kind, "toarray", None)
+                fitted = clone(model).fit(kind(X), y)
+                assert distance(parameters(fitted), parameters(dense)) < 1e-6
+                P = fitted.predict_proba(kind(X))
+                assert distance([P], [dense.predict_proba(X)]) < 1e-5
+        assert [A.shape for A in fitted.activations(X)] == [(61, 5), (61, 3)]
 
 
 @pytest.mark.parametrize("Kind", [MLPClassifier, MLPRegressor])

@@ -23,11 +23,12 @@ from deltarule.activations import ACTIVATIONS, Interval
 from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
-from deltarule.estimators.fitting import Data, Scale
+from deltarule.estimators.fitting import Scale
 from deltarule.estimators.networks import named
 from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
 from deltarule.estimators.watching import with_callbacks
+from deltarule.training.examples import Examples
 
 
 def _gives_probabilities(estimator: Any) -> bool:
@@ -279,7 +280,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """
         outputs = self._outputs(X)
         return self._label_binarizer.inverse_transform(
-            outputs.ravel() if self.n_outputs_ == 1 else outputs
+            outputs.ravel() if outputs.shape[1] == 1 else outputs
         )
 
     @available_if(_gives_probabilities)
@@ -295,7 +296,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         array, shape (m, n_classes)
         """
         outputs = self._outputs(X)
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:
@@ -323,7 +324,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         else:
             holder = self._holder()
             Z = holder.layers(self._rows(X, holder.plan.dtype))[-1][0]
-        return Z[:, 0] if self.n_outputs_ == 1 else np.ascontiguousarray(Z)
+        return Z[:, 0] if Z.shape[1] == 1 else np.ascontiguousarray(Z)
 
     # ---------------------------------------------------------------------- what a task says
 
@@ -367,7 +368,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return "softmax", "categorical_cross_entropy"
         return "sigmoid", "binary_cross_entropy"
 
-    def _scale(self, data: Data) -> Scale:
+    def _scale(self, data: Examples) -> Scale:
         return Scale()
 
     def _score_outputs(self, outputs: Array, y: Array, weights: Array | None) -> float:

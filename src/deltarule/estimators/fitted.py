@@ -14,6 +14,7 @@ from deltarule.engines import choose, start_plan
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import ShapeError
 from deltarule.network import Network, Parameters, feed_forward
+from deltarule.sparse import CompressedRows, dense
 
 
 class Fitted:
@@ -90,14 +91,14 @@ class Fitted:
                     self._runner.set_parameters(self.parameters)
         return self
 
-    def outputs(self, X: Array) -> Array:
+    def outputs(self, X: Array | CompressedRows) -> Array:
         """A[L] as rows."""
         with self._lock:
             return self.runner.predict(X)
 
-    def layers(self, X: Array) -> list[tuple[Array, Array]]:
+    def layers(self, X: Array | CompressedRows) -> list[tuple[Array, Array]]:
         """Z[l] and A[l] of every layer as rows."""
-        caches = feed_forward(self.plan.network, self.parameters, columns(X))
+        caches = feed_forward(self.plan.network, self.parameters, columns(dense(X)))
         return [(rows(cache.Z), rows(cache.A)) for cache in caches]
 
 

@@ -100,6 +100,7 @@ class Training:
         self.steps_per_epoch = -(-m // self.batch_size)
         begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
+        self._schedule: Schedule | Warmup = optimizer.schedule
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
@@ -220,13 +221,12 @@ class Training:
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
-        schedule: Schedule | Warmup = self.plan.optimizer_row.schedule
         offset = self._steps_before + len(self.history) * self.steps_per_epoch
         first = 0
         while first < self.steps_per_epoch:
             count = min(self._chunk, self.steps_per_epoch - first)
             begun = time.perf_counter()
-            rates = np.asarray(schedule(offset + np.arange(first, first + count)))
+            rates = np.asarray(self._schedule(offset + np.arange(first, first + count)))
             yield first, rates * self.rate_scale
             seconds = max(time.perf_counter() - begun, 1e-6)
             wanted = max(count * _CHUNK_SECONDS / seconds, 1.0)
@@ -235,11 +235,16 @@ class Training:
 
     def _epoch_cost(self, costs: np.ndarray, order: np.ndarray) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        weights = np.ones(len(order)) if self.data.weights is None else self.data.weights[order]
-        starts = np.arange(len(costs)) * self.batch_size
-        used = weights[: len(costs) * self.batch_size].astype(np.float64)
-        share = np.add.reduceat(used, starts)
-        return float(np.average(costs, weights=share)) if share.any() else 0.0
+        used, starts = (
+            order[: len(costs) * self.batch_size],
+            np.arange(len(costs)) * self.batch_size,
+        )
+        if self.data.weights is None:
+            share = np.diff(starts, append=len(used)).astype(np.float64)
+        else:
+            share = np.add.reduceat(self.data.weights[used].astype(np.float64), starts)
+        whole = share.sum()
+        return float((costs * share).sum() / whole) if whole else 0.0
 
     # --------------------------------------------------------------- the end of an epoch
 
