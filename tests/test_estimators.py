@@ -204,6 +204,34 @@ def test_layers_costs_and_starts_of_ones_own():
         MLPRegressor(activation=["relu", "tanh"]).fit(X_reg, Y_reg)
 
 
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalised_hidden_layers(kind):
+    """The network is the one written out; warm starts, pickles and changed coefs_ go with it."""
+    network = NetworkOptions(normalization=kind)
+    settings = {"batch_size": 16, "random_state": 0, "warm_start": True, "network": network}
+    model = MLPClassifier((6, 5), "tanh", max_iter=3, **settings)
+    model.fit(X_iris, y_iris)
+    layers = model._fitted.plan.network.layers
+    assert [layer.kind for layer in layers] == [*["dense", f"{kind}_norm"] * 2, "dense"]
+    assert [layer.g.name for layer in layers[:2]] == ["identity", "tanh"]
+    assert (model.n_layers_, len(model.coefs_), len(model.normalizations_)) == (4, 3, 2)
+    assert np.abs(model.normalizations_[0]["gain"] - 1).max() > 1e-4
+    assert [A.shape for A in model.activations(X_iris)] == [(150, 6), (150, 5), (150, 3)]
+    P = model.predict_proba(X_iris)
+    np.testing.assert_allclose(model.activations(X_iris)[-1], P, rtol=1e-6)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X_iris), P)
+
+    whole = clone(model).set_params(max_iter=6, tol=0).fit(X_iris, y_iris)
+    model.set_params(tol=0).fit(X_iris, y_iris)
+    np.testing.assert_array_equal(model.predict_proba(X_iris), whole.predict_proba(X_iris))
+    gain = model.normalizations_[0]["gain"]
+    model.coefs_[0][:] = 0.0
+    assert not np.allclose(model.predict_proba(X_iris), whole.predict_proba(X_iris))
+    np.testing.assert_array_equal(model._fitted.normalizations()[0]["gain"], gain)
+    with pytest.raises(ValueError, match="normalisation"):
+        model.set_params(network=None).fit(X_iris, y_iris)
+
+
 def test_decision_function_is_before_the_activation():
     for y in (y_iris, y_iris > 0):
         model = MLPClassifier(6, random_state=0, max_iter=20).fit(X_iris, y)

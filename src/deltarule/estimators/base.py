@@ -197,7 +197,9 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         """The parameters to begin from."""
         options = self.network or NetworkOptions()
         if goes_on:
-            start = parameters_of(self.coefs_, self.intercepts_, network, dtype)
+            held: Fitted | None = self.__dict__.get("_fitted")
+            others = None if held is None else held.parameters
+            start = parameters_of(self.coefs_, self.intercepts_, network, dtype, others)
             raw = None if course is None else course.raw
             if raw is not None and self._fitted.holds(self.coefs_, self.intercepts_):
                 return raw
@@ -281,7 +283,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         network, early = fitted.plan.network, bool(course.scores)
         g = network.layers[-1].g.name
         self.coefs_, self.intercepts_ = fitted.coefs(), fitted.intercepts()
-        self.n_layers_, self.n_outputs_ = len(network.sizes), network.outputs
+        self.n_layers_, self.n_outputs_ = len(self.coefs_) + 1, network.outputs
+        self.normalizations_ = fitted.normalizations() or None
         self.out_activation_ = _THEIR_NAMES.get(g, g)
         self.n_iter_, self.t_ = epochs, course.samples
         self.loss_ = course.losses[-1]

@@ -14,6 +14,7 @@ from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DivergenceError
 from deltarule.estimators.course import Course, Rules
+from deltarule.estimators.fitted import dense_of
 from deltarule.events import Callback, EpochEnded, StopTraining
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
@@ -263,7 +264,7 @@ class Fit:
 
 def _penalty(rule: Regularisation, parameters: Parameters) -> float:
     with np.errstate(over="ignore"):  # of a fit on its way to infinity
-        return sum(float(rule.penalty(layer["W"])) for layer in parameters)
+        return sum(float(rule.penalty(layer["W"])) for layer in dense_of(parameters))
 
 
 def half_deviance_constant(Y: Array, weights: Array | None) -> float:
