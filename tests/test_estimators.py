@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification, make_regression
@@ -230,6 +231,47 @@ def test_normalised_hidden_layers(kind):
     np.testing.assert_array_equal(model._fitted.normalizations()[0]["gain"], gain)
     with pytest.raises(ValueError, match="normalisation"):
         model.set_params(network=None).fit(X_iris, y_iris)
+
+
+def test_partial_fit_knows_the_labels_by_name():
+    model = MLPClassifier(5, random_state=0)
+    names = ["a", "b", "c", "d"]
+    for _ in range(2):
+        model.partial_fit(X_labels, Y_labels, classes=names)
+    assert list(model.classes_) == names
+    assert model.predict_proba(X_labels).shape == (60, 4)
+    for y, text in ((Y_labels[:, :3], "4 columns of labels"), (Y_labels[:, 0], "4 columns")):
+        with pytest.raises(ValueError, match=text):
+            model.partial_fit(X_labels, y)
+    with pytest.raises(ValueError, match="3 columns of labels"):
+        MLPClassifier(5).partial_fit(X_labels, Y_labels, classes=names[:3])
+    with pytest.raises(ValueError, match="a vector"):
+        MLPClassifier(5, max_iter=2).fit(X_iris, y_iris).partial_fit(X_iris, np.eye(3)[y_iris])
+
+
+def test_threads_are_the_engine_options():
+    one, two = (
+        MLPClassifier(5, max_iter=3, random_state=0, engine_options=dr.EngineOptions(n_threads=n))
+        for n in (1, 2)
+    )
+    found = (parameters(model.fit(X_iris, y_iris)) for model in (one, two))
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+    assert two._fitted.runner.n_threads == 2
+
+
+def test_metadata_is_routed():
+    """A search passes weights, and data to judge by, on to the fit that asked for them."""
+    weights = np.where(y_iris == 2, 0.0, 1.0)
+    with config_context(enable_metadata_routing=True):
+        model = MLPClassifier(5, max_iter=5, random_state=0)
+        model.set_fit_request(sample_weight=True, X_val=True, y_val=True)
+        model.set_score_request(sample_weight=False)
+        search = GridSearchCV(model, {"alpha": [1e-4]}, cv=2)
+        search.fit(X_iris, y_iris, sample_weight=weights, X_val=X_iris, y_val=y_iris)
+    own = clone(model).fit(X_iris, y_iris, weights, X_iris, y_iris)
+    best = search.best_estimator_
+    assert all(np.array_equal(a, b) for a, b in zip(parameters(best), parameters(own), strict=True))
+    assert best.validation_loss_curve_ == own.validation_loss_curve_
 
 
 def test_decision_function_is_before_the_activation():

@@ -110,6 +110,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     validation_loss_curve_ : list or None
         The cost of the validation data after each epoch, without penalties, where there is any.
     n_iter_, t_, n_layers_, n_outputs_ : int
+    normalizations_ : list of dict, or None
+        Gain, shift and running averages of each hidden layer, where it is normalised.
     out_activation_ : str
     learning_rate_ : float
         After the last epoch.
@@ -253,7 +255,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         X, y, sample_weight, X_val, y_val, sample_weight_val
             As of :meth:`fit`.
         classes : array_like, shape (n_classes,)
-            All there are: needed at the first call, for a batch may lack some.
+            All there are: needed at the first call, for a batch may lack some. With labels, the
+            name of each column of y.
 
         Returns
         -------
@@ -262,7 +265,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         draft = copy.copy(self)
         if _check_partial_fit_first_call(draft, classes):
             draft._label_binarizer = _binarizer_for(y, classes)
-            draft.classes_ = draft._label_binarizer.classes_
         draft._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         self.__dict__ = draft.__dict__
         return self
@@ -345,6 +347,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
+        labels = self._label_binarizer.y_type_.startswith("multilabel")
+        if labels != (y.ndim == 2) or (labels and y.shape[1] != len(self.classes_)):
+            raise DataError(
+                f"y: expected {f'{len(self.classes_)} columns of labels' if labels else 'a vector'}"
+                f", as at the first fit, got shape {y.shape}."
+            )
+        if labels:
+            return
         classes = unique_labels(y)
         if exactly and set(classes) != set(self.classes_):
             raise DataError(
@@ -357,8 +367,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"y: has {unknown[0]!r}, which is not among the classes {self.classes_}. Name all "
                 "classes at the first call of partial_fit, or fit anew."
             )
-        if y.ndim == 2 and y.shape[1] != len(self.classes_):
-            raise DataError(f"y: expected {len(self.classes_)} labels, got {y.shape[1]}.")
 
     def _encoded(self, y: Array, dtype: Any) -> Array:
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype)

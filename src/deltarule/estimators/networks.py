@@ -91,7 +91,7 @@ def initial_parameters(
     if options.weights is not None or options.biases is not None:
         seed = int(generator.randint(2**31 - 1))
         return network.initial_parameters(seed, dtype)
-    first = next(block for block in blocks(network))[-1]
+    first = blocks(network)[0][-1]
     parameters = []
     for layer, n_prev in zip(network.layers, network.sizes[:-1], strict=True):
         if isinstance(layer, Dense):
