@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification, make_regression
@@ -203,6 +205,75 @@ def test_layers_costs_and_starts_of_ones_own():
         MLPRegressor(activation=["relu", "tanh"]).fit(X_reg, Y_reg)
 
 
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalised_hidden_layers(kind):
+    """The network is the one written out; warm starts, pickles and changed coefs_ go with it."""
+    network = NetworkOptions(normalization=kind)
+    settings = {"batch_size": 16, "random_state": 0, "warm_start": True, "network": network}
+    model = MLPClassifier((6, 5), "tanh", max_iter=3, **settings)
+    model.fit(X_iris, y_iris)
+    layers = model._fitted.plan.network.layers
+    assert [layer.kind for layer in layers] == [*["dense", f"{kind}_norm"] * 2, "dense"]
+    assert [layer.g.name for layer in layers[:2]] == ["identity", "tanh"]
+    assert (model.n_layers_, len(model.coefs_), len(model.normalizations_)) == (4, 3, 2)
+    assert np.abs(model.normalizations_[0]["gain"] - 1).max() > 1e-4
+    assert [A.shape for A in model.activations(X_iris)] == [(150, 6), (150, 5), (150, 3)]
+    P = model.predict_proba(X_iris)
+    np.testing.assert_allclose(model.activations(X_iris)[-1], P, rtol=1e-6)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X_iris), P)
+
+    whole = clone(model).set_params(max_iter=6, tol=0).fit(X_iris, y_iris)
+    model.set_params(tol=0).fit(X_iris, y_iris)
+    np.testing.assert_array_equal(model.predict_proba(X_iris), whole.predict_proba(X_iris))
+    gain = model.normalizations_[0]["gain"]
+    model.coefs_[0][:] = 0.0
+    assert not np.allclose(model.predict_proba(X_iris), whole.predict_proba(X_iris))
+    np.testing.assert_array_equal(model._fitted.normalizations()[0]["gain"], gain)
+    with pytest.raises(ValueError, match="normalisation"):
+        model.set_params(network=None).fit(X_iris, y_iris)
+
+
+def test_partial_fit_knows_the_labels_by_name():
+    model = MLPClassifier(5, random_state=0)
+    names = ["a", "b", "c", "d"]
+    for _ in range(2):
+        model.partial_fit(X_labels, Y_labels, classes=names)
+    assert list(model.classes_) == names
+    assert model.predict_proba(X_labels).shape == (60, 4)
+    for y, text in ((Y_labels[:, :3], "4 columns of labels"), (Y_labels[:, 0], "4 columns")):
+        with pytest.raises(ValueError, match=text):
+            model.partial_fit(X_labels, y)
+    with pytest.raises(ValueError, match="3 columns of labels"):
+        MLPClassifier(5).partial_fit(X_labels, Y_labels, classes=names[:3])
+    with pytest.raises(ValueError, match="a vector"):
+        MLPClassifier(5, max_iter=2).fit(X_iris, y_iris).partial_fit(X_iris, np.eye(3)[y_iris])
+
+
+def test_threads_are_the_engine_options():
+    one, two = (
+        MLPClassifier(5, max_iter=3, random_state=0, engine_options=dr.EngineOptions(n_threads=n))
+        for n in (1, 2)
+    )
+    found = (parameters(model.fit(X_iris, y_iris)) for model in (one, two))
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+    assert two._fitted.runner.n_threads == 2
+
+
+def test_metadata_is_routed():
+    """A search passes weights, and data to judge by, on to the fit that asked for them."""
+    weights = np.where(y_iris == 2, 0.0, 1.0)
+    with config_context(enable_metadata_routing=True):
+        model = MLPClassifier(5, max_iter=5, random_state=0)
+        model.set_fit_request(sample_weight=True, X_val=True, y_val=True)
+        model.set_score_request(sample_weight=False)
+        search = GridSearchCV(model, {"alpha": [1e-4]}, cv=2)
+        search.fit(X_iris, y_iris, sample_weight=weights, X_val=X_iris, y_val=y_iris)
+    own = clone(model).fit(X_iris, y_iris, weights, X_iris, y_iris)
+    best = search.best_estimator_
+    assert all(np.array_equal(a, b) for a, b in zip(parameters(best), parameters(own), strict=True))
+    assert best.validation_loss_curve_ == own.validation_loss_curve_
+
+
 def test_decision_function_is_before_the_activation():
     for y in (y_iris, y_iris > 0):
         model = MLPClassifier(6, random_state=0, max_iter=20).fit(X_iris, y)
@@ -226,6 +297,26 @@ def test_validation_data_of_ones_own():
         model.fit(X_iris, y_iris)
         assert model.best_validation_score_ == max(model.validation_scores_)
     model.set_params(stopping=None).partial_fit(X_iris, y_iris, X_val=new, y_val=labels)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparse_rows_are_never_made_dense_as_a_whole(dtype, monkeypatch):
+    """The fit, its validation and its predictions are the dense ones; only batches are dense."""
+    rng = np.random.default_rng(5)
+    X = scipy.sparse.random(61, 7, density=0.3, format="csr", dtype=dtype, rng=rng)
+    y = rng.integers(0, 3, 61)
+    settings = {"max_iter": 4, "batch_size": 13, "early_stopping": True, "random_state": 0}
+    for metric in (None, "neg_log_loss"):
+        model = MLPClassifier((5,), stopping=Stopping(metric=metric), **settings)
+        dense = clone(model).fit(X.toarray(), y)
+        with monkeypatch.context() as patched:
+            for kind in (scipy.sparse.csr_matrix, scipy.sparse.csc_array):
+                patched.setattr(kind, "toarray", None)
+                fitted = clone(model).fit(kind(X), y)
+                assert distance(parameters(fitted), parameters(dense)) < 1e-6
+                P = fitted.predict_proba(kind(X))
+                assert distance([P], [dense.predict_proba(X)]) < 1e-5
+        assert [A.shape for A in fitted.activations(X)] == [(61, 5), (61, 3)]
 
 
 @pytest.mark.parametrize("Kind", [MLPClassifier, MLPRegressor])

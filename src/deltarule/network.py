@@ -124,14 +124,14 @@ class Network:
         """n[L]."""
         return self.sizes[-1]
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[dict[str, tuple[int, int]], ...]:
         """The shape of every parameter, layer by layer."""
         return tuple(
             layer.shapes(n_prev) for layer, n_prev in zip(self.layers, self.sizes[:-1], strict=True)
         )
 
-    @property
+    @cached_property
     def learned_shapes(self) -> tuple[dict[str, tuple[int, int]], ...]:
         """The same without running parameters, which have no derivative."""
         return tuple(

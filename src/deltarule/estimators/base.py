@@ -23,7 +23,7 @@ from deltarule.engines.plan import Plan, Runner
 from deltarule.errors import SettingError
 from deltarule.estimators.course import Course, Rules
 from deltarule.estimators.fitted import Fitted, Live, parameters_of
-from deltarule.estimators.fitting import Data, Fit, Outcome, Scale, Task
+from deltarule.estimators.fitting import Fit, Outcome, Scale, Task
 from deltarule.estimators.judging import named_metric
 from deltarule.estimators.nested import NestedParameters
 from deltarule.estimators.networks import (
@@ -36,10 +36,12 @@ from deltarule.estimators.networks import (
 from deltarule.estimators.options import NetworkOptions, RegularizationOptions, StoppingOptions
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
-from deltarule.estimators.rows import checked_validation, dense, held_out, weights_of
+from deltarule.estimators.rows import checked_validation, held_out, rows_of, weights_of
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
 from deltarule.network import Network, Parameters
 from deltarule.rates import RateSearch
+from deltarule.sparse import CompressedRows
+from deltarule.training.examples import Examples
 
 _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
 
@@ -72,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         """The output activation and the cost of the task at hand."""
 
     @abstractmethod
-    def _scale(self, data: Data) -> Scale:
+    def _scale(self, data: Examples) -> Scale:
         """From the cost to scikit-learn's loss."""
 
     @abstractmethod
@@ -166,13 +168,13 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
 
     def _training_data(
         self, X: Any, y: Any, sample_weight: Any, goes_on: bool, incremental: bool
-    ) -> tuple[Data, Array]:
+    ) -> tuple[Examples, Array]:
         X, y = self._checked(X, y, reset=not goes_on)
         keep = bool(self.warm_start) or incremental
         self._learn_targets(y, keep=keep, exactly=not incremental)
         Y = self._encoded(y, X.dtype)
         weights = weights_of(sample_weight, X)
-        return Data(dense(X), Y, self._weighted(y, weights, incremental)), y
+        return Examples(rows_of(X), Y, self._weighted(y, weights, incremental)), y
 
     def _standing(self, goes_on: bool) -> tuple[np.random.RandomState, Course | None]:
         """The generator to draw from, and where an earlier fit stands that this one continues."""
@@ -195,7 +197,9 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         """The parameters to begin from."""
         options = self.network or NetworkOptions()
         if goes_on:
-            start = parameters_of(self.coefs_, self.intercepts_, network, dtype)
+            held: Fitted | None = self.__dict__.get("_fitted")
+            others = None if held is None else held.parameters
+            start = parameters_of(self.coefs_, self.intercepts_, network, dtype, others)
             raw = None if course is None else course.raw
             if raw is not None and self._fitted.holds(self.coefs_, self.intercepts_):
                 return raw
@@ -216,7 +220,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         return min(int(self.batch_size), rows)
 
     def _validation_score(
-        self, rules: Rules, course: Course, held: Data | None, labels: Any
+        self, rules: Rules, course: Course, held: Examples | None, labels: Any
     ) -> Callable[[Runner], float] | None:
         """What judges an epoch, where validation data does."""
         if not rules.early:
@@ -279,7 +283,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         network, early = fitted.plan.network, bool(course.scores)
         g = network.layers[-1].g.name
         self.coefs_, self.intercepts_ = fitted.coefs(), fitted.intercepts()
-        self.n_layers_, self.n_outputs_ = len(network.sizes), network.outputs
+        self.n_layers_, self.n_outputs_ = len(self.coefs_) + 1, network.outputs
+        self.normalizations_ = fitted.normalizations() or None
         self.out_activation_ = _THEIR_NAMES.get(g, g)
         self.n_iter_, self.t_ = epochs, course.samples
         self.loss_ = course.losses[-1]
@@ -329,7 +334,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
             return Fitted(plan, self.engine, self.engine_options, parameters)
         return fitted.heed(self.coefs_, self.intercepts_)
 
-    def _rows(self, X: Any, dtype: np.dtype[Any]) -> Array:
+    def _rows(self, X: Any, dtype: np.dtype[Any]) -> Array | CompressedRows:
         """Checked rows to predict from, of the network's dtype."""
         if (
             type(X) is np.ndarray
@@ -344,7 +349,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         X = validate_data(
             self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
         )
-        return np.asarray(dense(X), dtype)
+        return rows_of(X, dtype)
 
     def _outputs(self, X: Any) -> Array:
         """A[L] as rows; of an ensemble, the mean of its members'."""

@@ -23,11 +23,12 @@ from deltarule.activations import ACTIVATIONS, Interval
 from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
-from deltarule.estimators.fitting import Data, Scale
+from deltarule.estimators.fitting import Scale
 from deltarule.estimators.networks import named
 from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
 from deltarule.estimators.watching import with_callbacks
+from deltarule.training.examples import Examples
 
 
 def _gives_probabilities(estimator: Any) -> bool:
@@ -109,6 +110,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     validation_loss_curve_ : list or None
         The cost of the validation data after each epoch, without penalties, where there is any.
     n_iter_, t_, n_layers_, n_outputs_ : int
+    normalizations_ : list of dict, or None
+        Gain, shift and running averages of each hidden layer, where it is normalised.
     out_activation_ : str
     learning_rate_ : float
         After the last epoch.
@@ -252,7 +255,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         X, y, sample_weight, X_val, y_val, sample_weight_val
             As of :meth:`fit`.
         classes : array_like, shape (n_classes,)
-            All there are: needed at the first call, for a batch may lack some.
+            All there are: needed at the first call, for a batch may lack some. With labels, the
+            name of each column of y.
 
         Returns
         -------
@@ -261,7 +265,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         draft = copy.copy(self)
         if _check_partial_fit_first_call(draft, classes):
             draft._label_binarizer = _binarizer_for(y, classes)
-            draft.classes_ = draft._label_binarizer.classes_
         draft._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         self.__dict__ = draft.__dict__
         return self
@@ -279,7 +282,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """
         outputs = self._outputs(X)
         return self._label_binarizer.inverse_transform(
-            outputs.ravel() if self.n_outputs_ == 1 else outputs
+            outputs.ravel() if outputs.shape[1] == 1 else outputs
         )
 
     @available_if(_gives_probabilities)
@@ -295,7 +298,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         array, shape (m, n_classes)
         """
         outputs = self._outputs(X)
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:
@@ -323,7 +326,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         else:
             holder = self._holder()
             Z = holder.layers(self._rows(X, holder.plan.dtype))[-1][0]
-        return Z[:, 0] if self.n_outputs_ == 1 else np.ascontiguousarray(Z)
+        return Z[:, 0] if Z.shape[1] == 1 else np.ascontiguousarray(Z)
 
     # ---------------------------------------------------------------------- what a task says
 
@@ -344,6 +347,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
+        labels = self._label_binarizer.y_type_.startswith("multilabel")
+        if labels != (y.ndim == 2) or (labels and y.shape[1] != len(self.classes_)):
+            raise DataError(
+                f"y: expected {f'{len(self.classes_)} columns of labels' if labels else 'a vector'}"
+                f", as at the first fit, got shape {y.shape}."
+            )
+        if labels:
+            return
         classes = unique_labels(y)
         if exactly and set(classes) != set(self.classes_):
             raise DataError(
@@ -356,8 +367,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"y: has {unknown[0]!r}, which is not among the classes {self.classes_}. Name all "
                 "classes at the first call of partial_fit, or fit anew."
             )
-        if y.ndim == 2 and y.shape[1] != len(self.classes_):
-            raise DataError(f"y: expected {len(self.classes_)} labels, got {y.shape[1]}.")
 
     def _encoded(self, y: Array, dtype: Any) -> Array:
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype)
@@ -367,7 +376,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return "softmax", "categorical_cross_entropy"
         return "sigmoid", "binary_cross_entropy"
 
-    def _scale(self, data: Data) -> Scale:
+    def _scale(self, data: Examples) -> Scale:
         return Scale()
 
     def _score_outputs(self, outputs: Array, y: Array, weights: Array | None) -> float:

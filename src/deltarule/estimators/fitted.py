@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,9 @@ from deltarule.arrays import Array, columns, rows
 from deltarule.engines import choose, start_plan
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import ShapeError
+from deltarule.layers import Dense, Layer
 from deltarule.network import Network, Parameters, feed_forward
+from deltarule.sparse import CompressedRows, dense
 
 
 class Fitted:
@@ -60,17 +61,26 @@ class Fitted:
 
     def coefs(self) -> list[Array]:
         """Each layer's ``W.T``, ``(n[l-1], n[l])``, for people to read and to change."""
-        return [layer["W"].copy().T for layer in self.parameters]
+        return [layer["W"].copy().T for layer in dense_of(self.parameters)]
 
     def intercepts(self) -> list[Array]:
         """Each layer's b as a vector ``(n[l],)``."""
-        return [layer["b"][:, 0].copy() for layer in self.parameters]
+        return [layer["b"][:, 0].copy() for layer in dense_of(self.parameters)]
+
+    def normalizations(self) -> list[dict[str, Array]]:
+        """Gain, shift and running averages of each normalisation, as vectors ``(n[l],)``."""
+        return [
+            {name: values[:, 0].copy() for name, values in layer.items()}
+            for layer in self.parameters
+            if "W" not in layer
+        ]
 
     def holds(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> bool:
         """Whether these are the parameters that it holds."""
-        return len(coefs) == len(intercepts) == len(self.parameters) and all(
+        own = dense_of(self.parameters)
+        return len(coefs) == len(intercepts) == len(own) and all(
             np.array_equal(layer["W"].T, c) and np.array_equal(layer["b"][:, 0], b)
-            for layer, c, b in zip(self.parameters, coefs, intercepts, strict=True)
+            for layer, c, b in zip(own, coefs, intercepts, strict=True)
         )
 
     def heed(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> Fitted:
@@ -84,21 +94,27 @@ class Fitted:
         if not self.holds(coefs, intercepts):
             with self._lock:
                 self.parameters = parameters_of(
-                    coefs, intercepts, self.plan.network, self.plan.dtype
+                    coefs, intercepts, self.plan.network, self.plan.dtype, self.parameters
                 )
                 if self._runner is not None:
                     self._runner.set_parameters(self.parameters)
         return self
 
-    def outputs(self, X: Array) -> Array:
+    def outputs(self, X: Array | CompressedRows) -> Array:
         """A[L] as rows."""
         with self._lock:
             return self.runner.predict(X)
 
-    def layers(self, X: Array) -> list[tuple[Array, Array]]:
-        """Z[l] and A[l] of every layer as rows."""
-        caches = feed_forward(self.plan.network, self.parameters, columns(X))
-        return [(rows(cache.Z), rows(cache.A)) for cache in caches]
+    def layers(self, X: Array | CompressedRows) -> list[tuple[Array, Array]]:
+        """Z and A of every layer as rows, a normalised one's after its normalisation."""
+        network = self.plan.network
+        caches = feed_forward(network, self.parameters, columns(dense(X)))
+        last = {id(block[-1]) for block in blocks(network)}
+        return [
+            (rows(cache.Z), rows(cache.A))
+            for layer, cache in zip(network.layers, caches, strict=True)
+            if id(layer) in last
+        ]
 
 
 class Live(Fitted):
@@ -109,28 +125,61 @@ class Live(Fitted):
         return self
 
 
+def blocks(network: Network) -> list[tuple[Layer, ...]]:
+    """The layers as people count them: each Dense with the normalisation that follows it."""
+    found: list[tuple[Layer, ...]] = []
+    for layer in network.layers:
+        if isinstance(layer, Dense):
+            found.append((layer,))
+        else:
+            found[-1] += (layer,)
+    return found
+
+
+def dense_of(parameters: Parameters) -> list[Mapping[str, Array]]:
+    """Those with weights and biases."""
+    return [layer for layer in parameters if "W" in layer]
+
+
+def untrained(layer: Layer, n_prev: int) -> dict[str, Array]:
+    """A normalisation's parameters before training, where nothing is random."""
+    return layer.initial(n_prev, np.random.default_rng(0))
+
+
 def parameters_of(
-    coefs: Sequence[Any], intercepts: Sequence[Any], network: Network, dtype: Any
+    coefs: Sequence[Any],
+    intercepts: Sequence[Any],
+    network: Network,
+    dtype: Any,
+    others: Parameters | None = None,
 ) -> Parameters:
     """Parameters of a network from arrays in the shapes of ``coefs_`` and ``intercepts_``.
+
+    Those of its normalisations are taken from `others`, the whole network's, else as they begin.
 
     Raises
     ------
     ShapeError
         Where they do not fit it.
     """
-    sizes = network.sizes
-    wanted = [((n_prev, n), (n,)) for n_prev, n in pairwise(sizes)]
+    pairs = list(zip(network.layers, network.sizes[:-1], strict=True))
+    shapes = [layer.shapes(n_prev) for layer, n_prev in pairs]
+    wanted = [(s["W"][::-1], (s["b"][0],)) for s in shapes if "W" in s]
     got = [(np.shape(c), np.shape(b)) for c, b in zip(coefs, intercepts, strict=False)]
-    if got != wanted or len(coefs) != len(intercepts):
+    kinds_fit = others is None or [set(layer) for layer in others] == [set(s) for s in shapes]
+    if got != wanted or len(coefs) != len(intercepts) or not kinds_fit:
         raise ShapeError(
-            f"coefs_ and intercepts_: a network of {'-'.join(map(str, sizes))} needs shapes "
-            f"{wanted}, got {got}. With other sizes, fit anew without warm_start."
+            f"coefs_ and intercepts_: a network of {'-'.join(map(str, network.sizes))} needs "
+            f"shapes {wanted} and the normalisation it was fitted with, got {got}. For another "
+            "network, fit anew without warm_start."
         )
-    return tuple(
-        {
-            "W": np.ascontiguousarray(np.asarray(c).T, dtype),
-            "b": np.array(b, dtype)[:, np.newaxis],
-        }
-        for c, b in zip(coefs, intercepts, strict=True)
-    )
+    given = zip(coefs, intercepts, strict=True)
+    parameters = []
+    for l, (layer, n_prev) in enumerate(pairs):
+        if "W" in shapes[l]:
+            c, b = next(given)
+            own = {"W": np.asarray(c).T, "b": np.array(b)[:, np.newaxis]}
+        else:
+            own = dict(others[l]) if others is not None else untrained(layer, n_prev)
+        parameters.append({k: np.array(v, dtype, order="C") for k, v in own.items()})
+    return tuple(parameters)

@@ -14,22 +14,16 @@ from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DivergenceError
 from deltarule.estimators.course import Course, Rules
+from deltarule.estimators.fitted import dense_of
 from deltarule.events import Callback, EpochEnded, StopTraining
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.stopping import Stopping
 from deltarule.training import Training
+from deltarule.training.examples import Examples
 
 _REDUCTIONS = 10  # how often a fit that diverges begins again from the last good epoch
-
-
-class Data(NamedTuple):
-    """Rows to learn from or to judge by: ``X`` ``(m, n[0])``, ``Y`` ``(m, n[L])``, ``weights``."""
-
-    X: Array
-    Y: Array
-    weights: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class Task:
     network : Network
     optimizer : Optimizer
     regularisation : Regularisation
-    data, validation : Data
+    data, validation : Examples
     score : function or None
         Of a runner to the validation score.
     batch_size : int
@@ -78,8 +72,8 @@ class Task:
     network: Network
     optimizer: Optimizer
     regularisation: Regularisation
-    data: Data
-    validation: Data | None
+    data: Examples
+    validation: Examples | None
     score: Callable[[Runner], float] | None
     batch_size: int
     shuffle: bool
@@ -213,8 +207,8 @@ class Fit:
         answers = [listen(self, runner) for listen in task.after_epoch]
         if any(answers):
             self._end = self._end or ("callback", "a callback asked for it")
-        least = min(course.losses) == loss
-        if rules.on_divergence == "reduce" and least and not self._stops:
+        reduces = rules.on_divergence == "reduce" and not self._stops
+        if reduces and min(course.losses) == loss:
             self.parameters, course.state = runner.parameters(), runner.state()
         if self._end is not None:
             training.act(StopTraining(self._end[1]))
@@ -270,7 +264,7 @@ class Fit:
 
 def _penalty(rule: Regularisation, parameters: Parameters) -> float:
     with np.errstate(over="ignore"):  # of a fit on its way to infinity
-        return sum(float(rule.penalty(layer["W"])) for layer in parameters)
+        return sum(float(rule.penalty(layer["W"])) for layer in dense_of(parameters))
 
 
 def half_deviance_constant(Y: Array, weights: Array | None) -> float:

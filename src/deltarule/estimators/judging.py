@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scipy.sparse import csr_matrix
 from sklearn.metrics import get_scorer
 
 from deltarule.engines.plan import Runner
 from deltarule.errors import SettingError
-from deltarule.estimators.fitting import Data
+from deltarule.sparse import CompressedRows
+from deltarule.training.examples import Examples
 
 
 def named_metric(
-    metric: str | Callable[..., float], estimator: Any, held: Data, labels: Any
+    metric: str | Callable[..., float], estimator: Any, held: Examples, labels: Any
 ) -> Callable[[Runner], float]:
     """A runner's score on validation data, by a scorer's name or by a function of one's own.
 
@@ -39,9 +41,13 @@ def named_metric(
                 f"{type(estimator).__name__} does not have here: its outputs are no probabilities."
             )
 
+    X: Any = held.X
+    if isinstance(X, CompressedRows):  # a scorer knows SciPy's own
+        X = csr_matrix((X.data, X.indices, X.indptr), X.shape)
+
     def score(runner: Runner) -> float:
         view = estimator._view(runner.plan, runner.parameters(), runner)
         weights = {} if held.weights is None else {"sample_weight": held.weights}
-        return float(scorer(view, held.X, labels, **weights))  # type: ignore[operator]
+        return float(scorer(view, X, labels, **weights))  # type: ignore[operator]
 
     return score

@@ -13,7 +13,13 @@ from deltarule.arrays import Array
 from deltarule.costs import Cost
 from deltarule.errors import SettingError
 from deltarule.estimators.course import Rules
-from deltarule.estimators.options import NetworkOptions, RegularizationOptions, StoppingOptions
+from deltarule.estimators.fitted import blocks, untrained
+from deltarule.estimators.options import (
+    NORMALIZATIONS,
+    NetworkOptions,
+    RegularizationOptions,
+    StoppingOptions,
+)
 from deltarule.estimators.parameters import SKLEARN_NAMES
 from deltarule.layers import Dense, Layer
 from deltarule.network import Network, Parameters
@@ -67,10 +73,13 @@ def build_network(
         )
     shares = regularization.shares(len(sizes))
     starts: dict[str, Any] = {"weights": options.weights, "biases": options.biases or "zeros"}
-    layers = [
-        Dense(n, named(g), dropout=share, **starts)
-        for n, g, share in zip(sizes, activations, shares, strict=True)
-    ]
+    layers: list[Layer] = []
+    for n, g, share in zip(sizes, activations, shares, strict=True):
+        if options.normalization is None:
+            layers.append(Dense(n, named(g), dropout=share, **starts))
+        else:
+            normalised = NORMALIZATIONS[options.normalization]
+            layers += [Dense(n, **starts), normalised(named(g), dropout=share)]
     layers.append(Dense(outputs, named(options.output_activation or output), **starts))
     return Network(inputs, layers, options.cost or cost, input_dropout=regularization.input_dropout)
 
@@ -82,12 +91,15 @@ def initial_parameters(
     if options.weights is not None or options.biases is not None:
         seed = int(generator.randint(2**31 - 1))
         return network.initial_parameters(seed, dtype)
+    first = blocks(network)[0][-1]
     parameters = []
-    for n_prev, n in zip(network.sizes[:-1], network.sizes[1:], strict=True):
-        W, b = _uniform(network.layers[0], n_prev, n, generator)
-        parameters.append(
-            {"W": np.ascontiguousarray(W.T, dtype), "b": b[:, np.newaxis].astype(dtype)}
-        )
+    for layer, n_prev in zip(network.layers, network.sizes[:-1], strict=True):
+        if isinstance(layer, Dense):
+            W, b = _uniform(first, n_prev, layer.units, generator)
+            start = {"W": W.T, "b": b[:, np.newaxis]}
+        else:
+            start = untrained(layer, n_prev)
+        parameters.append({k: np.ascontiguousarray(v, dtype) for k, v in start.items()})
     return tuple(parameters)
 
 

@@ -6,7 +6,7 @@ fields: ``set_params(regularization__dropout=0.2)``. They need nothing but this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,14 @@ from deltarule.arrays import checked_number
 from deltarule.costs import COSTS, Cost
 from deltarule.errors import SettingError
 from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.layers import BatchNorm, LayerNorm
 from deltarule.regularisation import Regularisation
 
 DIVERGENCE = ("ignore", "raise", "reduce")
 """What an estimator can do where its numbers stop being finite."""
+
+NORMALIZATIONS: Mapping[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
+"""What can stand between a hidden layer's weights and its activation."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,9 @@ class NetworkOptions:
         By default softmax, sigmoid, identity or exp, as the task needs.
     cost : str or Cost, optional
         Any: ``"huber"``, ``"quantile(0.9)"``, ``"focal"``, or a row of one's own.
+    normalization : str, optional
+        ``"batch"`` or ``"layer"``: each hidden layer's units are normalised before their
+        activation, :class:`~deltarule.layers.BatchNorm` or :class:`~deltarule.layers.LayerNorm`.
     weights, biases : str or Initialiser, optional
         How parameters start; by default as scikit-learn's do.
     coefs, intercepts : sequence of array_like, optional
@@ -223,6 +230,7 @@ class NetworkOptions:
 
     output_activation: str | Activation | None = None
     cost: str | Cost | None = None
+    normalization: str | None = None
     weights: str | Initialiser | None = None
     biases: str | Initialiser | None = None
     coefs: Sequence[Any] | None = None
@@ -238,6 +246,11 @@ class NetworkOptions:
         for row_of, name in tables:
             if name is not None:
                 row_of(name)  # refuses an unknown name now, not when it fits
+        if self.normalization is not None and self.normalization not in NORMALIZATIONS:
+            raise SettingError(
+                f"NetworkOptions(normalization={self.normalization!r}): expected one of "
+                f"{', '.join(NORMALIZATIONS)}, or None."
+            )
         if (self.coefs is None) != (self.intercepts is None):
             raise SettingError(
                 "NetworkOptions: coefs and intercepts go together; expected both or neither."

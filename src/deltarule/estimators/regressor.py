@@ -13,10 +13,11 @@ from sklearn.utils.validation import validate_data
 
 from deltarule.arrays import Array
 from deltarule.estimators.base import BaseMLP, steps_by_batches
-from deltarule.estimators.fitting import Data, Scale, half_deviance_constant
+from deltarule.estimators.fitting import Scale, half_deviance_constant
 from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import REGRESSOR
 from deltarule.estimators.watching import with_callbacks
+from deltarule.training.examples import Examples
 
 _TASKS = {
     "squared_error": ("identity", "half_squared_error"),
@@ -216,7 +217,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def _task(self) -> tuple[str, str]:
         return _TASKS[self.loss]
 
-    def _scale(self, data: Data) -> Scale:
+    def _scale(self, data: Examples) -> Scale:
         if (self.network or NetworkOptions()).cost is not None:
             return Scale()
         if self.loss == "poisson":

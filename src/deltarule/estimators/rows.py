@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError
 from deltarule.estimators.course import Course
-from deltarule.estimators.fitting import Data
 from deltarule.estimators.options import StoppingOptions
+from deltarule.sparse import CompressedRows, is_sparse
+from deltarule.training.examples import Examples
 
 
-def dense(X: Any) -> Array:
-    """A C-ordered array, also of a sparse matrix."""
-    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X)
+def rows_of(X: Any, dtype: Any = None) -> Array | CompressedRows:
+    """Checked rows as an engine reads them: a C-ordered array; compressed rows of a sparse X."""
+    if is_sparse(X):
+        X = CompressedRows.of(X if X.format == "csr" else X.tocsr())
+        return replace(X, data=np.asarray(X.data, dtype))
+    return np.ascontiguousarray(X, dtype)
 
 
 def weights_of(sample_weight: Any, X: Array) -> Array | None:
@@ -43,8 +48,8 @@ def weights_of(sample_weight: Any, X: Array) -> Array | None:
 
 
 def checked_validation(
-    estimator: Any, validation: tuple[Any, Any, Any], data: Data
-) -> tuple[Data | None, Any]:
+    estimator: Any, validation: tuple[Any, Any, Any], data: Examples
+) -> tuple[Examples | None, Any]:
     """Validation data of one's own, from ``fit`` or the stopping options, and its labels.
 
     Raises
@@ -63,14 +68,13 @@ def checked_validation(
     X, y = estimator._checked(X, y, reset=False)
     check_consistent_length(X, y)
     estimator._learn_targets(y, keep=True)
-    Y = estimator._encoded(y, data.X.dtype)
-    X = dense(X).astype(data.X.dtype, copy=False)
-    return Data(X, Y, weights_of(weights, X)), y
+    weights = weights_of(weights, X)
+    return Examples(rows_of(X, data.X.dtype), estimator._encoded(y, data.X.dtype), weights), y
 
 
 def held_out(
-    estimator: Any, data: Data, labels: Array, course: Course
-) -> tuple[Data, Array, Data, Array]:
+    estimator: Any, data: Examples, labels: Array, course: Course
+) -> tuple[Examples, Array, Examples, Array]:
     """Training data, its labels, and the part held out of it, drawn as scikit-learn draws it.
 
     A fit that continues another on as many rows holds out the same ones.
@@ -98,8 +102,4 @@ def held_out(
             f"The validation set is too small: {len(held)} of {rows} rows. Increase "
             "validation_fraction, pass X_val and y_val, or leave early stopping out."
         )
-    parts = [
-        Data(data.X[chosen], data.Y[chosen], None if data.weights is None else data.weights[chosen])
-        for chosen in (train, held)
-    ]
-    return parts[0], labels[train], parts[1], labels[held]
+    return data.take(train), labels[train], data.take(held), labels[held]

@@ -106,6 +106,7 @@ class Training(Resumable):
         begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self.options = options or EngineOptions()
+        self._schedule: Schedule | Warmup = optimizer.schedule
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
@@ -284,7 +285,6 @@ class Training(Resumable):
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
-        schedule: Schedule | Warmup = self.plan.optimizer_row.schedule
         epochs_before = len(self.history) * self.steps_per_epoch
         offset = self._steps_before + epochs_before
         first = self._first
@@ -294,7 +294,7 @@ class Training(Resumable):
                 until = self._folder.settings.steps_until(epochs_before + first)
                 count = count if until is None else min(count, until)
             begun = time.perf_counter()
-            rates = np.asarray(schedule(offset + np.arange(first, first + count)))
+            rates = np.asarray(self._schedule(offset + np.arange(first, first + count)))
             yield first, rates * self.rate_scale
             seconds = max(time.perf_counter() - begun, 1e-6)
             wanted = max(count * _CHUNK_SECONDS / seconds, 1.0)
@@ -303,13 +303,16 @@ class Training(Resumable):
 
     def _epoch_cost(self, costs: np.ndarray, order: np.ndarray) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        weights = np.ones(len(order)) if self.data.weights is None else self.data.weights[order]
+        used = order[: len(costs) * self.batch_size]
         starts = np.arange(len(costs)) * self.batch_size
-        used = weights[: len(costs) * self.batch_size].astype(np.float64)
-        share = np.add.reduceat(used, starts)
+        if self.data.weights is None:
+            share = np.diff(starts, append=len(used)).astype(np.float64)
+        else:
+            share = np.add.reduceat(self.data.weights[used].astype(np.float64), starts)
         if self.stopping.on_divergence == "ignore":
             share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
-        return float(np.average(costs, weights=share)) if share.any() else 0.0
+        whole = share.sum()
+        return float((costs * share).sum() / whole) if whole else 0.0
 
     # --------------------------------------------------------------- the end of an epoch
 
