@@ -6,15 +6,21 @@ SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html
 CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
 export DELTARULE_WERROR := ON
 
-.PHONY: help demo test parity check sanitize neon docs constraints clean
+BENCHMARKS := speed calls growth memory
+
+.PHONY: help demo test test-browser bench parity check sanitize neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
+	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
+	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
+	@echo "make wheel   a wheel, and the suite against it outside this tree"
+	@echo "make pure    the same without the compiled core"
 	@echo "make docs    the documentation, into docs/_build/html"
 
 $(STAMPS)/venv:
@@ -31,6 +37,12 @@ demo: $(STAMPS)/all
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-browser: $(STAMPS)/browser
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
+
+bench: $(STAMPS)/bench
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --docs || exit 1; done
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
@@ -59,6 +71,12 @@ neon: FORCE
 	ctest --test-dir build/neon --output-on-failure
 
 FORCE:
+
+wheel:
+	.ci/wheel
+
+pure:
+	DELTARULE_PURE=1 .ci/wheel
 
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py

@@ -5,13 +5,16 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "arrays.hpp"
 #include "machine.hpp"
 #include "math_check.hpp"
+#include "peak.hpp"
 #include "runner.hpp"
 #include "step.hpp"
 
@@ -19,6 +22,32 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace deltarule {
+
+// Whether a matrix of so many rows and lanes, padded to whole panels, can be counted in bytes.
+constexpr bool countable(std::size_t rows, std::size_t lanes) {
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max() / 64, padding = 64;
+  return rows < most && lanes < most && rows + padding <= most / (lanes + padding);
+}
+
+// A row of a table by its place, of those up to `last`.
+template <class Name> Name row_from(nb::handle place, const char* table, Name last) {
+  const int found = nb::cast<int>(place);
+  if (found < 0 || found > static_cast<int>(last))
+    raise("SettingError", std::string("plan: no ") + table + " " + std::to_string(found) + ".");
+  return static_cast<Name>(found);
+}
+
+void expect_sizes(const Plan& plan) {
+  if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
+  std::size_t inputs = plan.inputs;
+  for (const LayerPlan& layer : plan.layers) {
+    if (inputs == 0 || layer.units == 0 || !countable(layer.units, inputs))
+      raise("SettingError", "plan: expected layers of at least one unit that memory can hold, got " +
+                                std::to_string(layer.units) + " units on " +
+                                std::to_string(inputs) + " inputs.");
+    inputs = layer.units;
+  }
+}
 
 DropoutPlan dropout_from(nb::handle share_and_threshold) {
   const auto threshold = nb::cast<std::uint32_t>(share_and_threshold[0]);
@@ -35,17 +64,17 @@ Plan plan_from(const nb::dict& d) {
     const auto own = nb::cast<nb::dict>(item);
     LayerPlan layer;
     layer.units = nb::cast<std::size_t>(own["units"]);
-    layer.activation = static_cast<ActivationName>(nb::cast<int>(own["activation"]));
+    layer.activation = row_from(own["activation"], "activation", ActivationName::exp);
     layer.number = nb::cast<double>(own["number"]);
     if (!own["dropout"].is_none()) layer.dropout = dropout_from(own["dropout"]);
     layer.rate = nb::cast<double>(own["rate"]);
     layer.bias_rate = nb::cast<double>(own["bias_rate"]);
     plan.layers.push_back(layer);
   }
-  plan.cost = static_cast<CostName>(nb::cast<int>(d["cost"]));
+  plan.cost = row_from(d["cost"], "cost", CostName::binary_focal);
   plan.cost_number = number("cost_number");
   OptimizerSettings& o = plan.optimizer;
-  o.name = static_cast<OptimizerName>(nb::cast<int>(d["optimizer"]));
+  o.name = row_from(d["optimizer"], "optimizer", OptimizerName::lbfgs);
   o.momentum = number("momentum"), o.rho = number("rho");
   o.beta_1 = number("beta_1"), o.beta_2 = number("beta_2"), o.epsilon = number("epsilon");
   o.nesterov = nb::cast<bool>(d["nesterov"]);
@@ -56,7 +85,7 @@ Plan plan_from(const nb::dict& d) {
   plan.clip_norm = number("clip_norm"), plan.clip_value = number("clip_value");
   plan.smoothing = number("smoothing"), plan.uniform = number("uniform");
   plan.seed = nb::cast<std::uint64_t>(d["seed"]);
-  if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
+  expect_sizes(plan);
   return plan;
 }
 
@@ -66,6 +95,8 @@ template <class T> class Bound {
   explicit Bound(const nb::dict& plan) : runner_(plan_from(plan)) {
     inputs_ = runner_.plan().inputs;
     outputs_ = runner_.plan().layers.back().units;
+    widest_ = inputs_;
+    for (const LayerPlan& layer : runner_.plan().layers) widest_ = std::max(widest_, layer.units);
   }
 
   double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
@@ -112,7 +143,8 @@ template <class T> class Bound {
         raise("ShapeError", "order: expected row numbers 0 to " + std::to_string(x.length() - 1) +
                                 ", got " + std::to_string(rows.data()[i]) + ".");
     if (batch_size == 0) raise("SettingError", "batch_size: expected at least 1, got 0.");
-    job.order = rows.data(), job.entries = rows.length(), job.batch_size = batch_size;
+    job.order = rows.data(), job.entries = rows.length();
+    job.batch_size = std::min(batch_size, job.entries);
     View<double> rate(rates, "learning_rates"), found(costs, "costs", true);
     rate.expect({job.batches()}), found.expect({job.batches()});
     rate.expect_contiguous(), found.expect_contiguous();
@@ -180,6 +212,7 @@ template <class T> class Bound {
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
     run(runner_.work(job.entries, true), [&] { runner_.gradients(job, threads); });
+    differentiated_ = true;
   }
 
   void get(int which, std::size_t l, bool bias, nb::handle out) {
@@ -192,6 +225,7 @@ template <class T> class Bound {
 
   void set(int which, std::size_t l, bool bias, nb::handle values) {
     const Use use(*this);
+    if (which < -1) raise("SettingError", "derivatives are computed, not set.");
     View<T> from(values, bias ? "b" : "W");
     from.expect({units(which, l), bias ? 1 : inputs_of(l)});
     runner_.set(static_cast<Array>(which), l, bias, from.rows());
@@ -224,6 +258,9 @@ template <class T> class Bound {
   Job<T> job_of(Examples<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
     x.expect(inputs_);
     y.expect({x.length(), outputs_});
+    if (!countable(x.length(), widest_))  // a view with strides of 0 may claim any length
+      raise("ShapeError", "X: expected a batch that memory can hold, got " +
+                              std::to_string(x.length()) + " rows.");
     Job<T> job;
     if (!weights.is_none()) {
       s.emplace(weights, "weights");
@@ -252,6 +289,8 @@ template <class T> class Bound {
     const auto slots = static_cast<int>(runner_.plan().optimizer.slots());
     if (l >= runner_.plan().layers.size() || which < -2 || which >= slots)
       raise("SettingError", "no such array.");
+    if (which == static_cast<int>(Array::derivative) && !differentiated_)
+      raise("SettingError", "no derivatives yet: call gradients first.");
     return runner_.plan().layers[l].units;
   }
   std::size_t inputs_of(std::size_t l) const {
@@ -259,7 +298,8 @@ template <class T> class Bound {
   }
 
   Runner<T> runner_;
-  std::size_t inputs_ = 0, outputs_ = 0;
+  std::size_t inputs_ = 0, outputs_ = 0, widest_ = 0;
+  bool differentiated_ = false;
   std::atomic<bool> busy_{false}, stopping_{false};
 };
 
@@ -290,6 +330,14 @@ template <class T> void math(const std::string& name, nb::handle values, nb::han
     raise("UnknownNameError", "no function " + name + ".");
 }
 
+template <class T> double peak(std::size_t threads, double seconds) {
+  if (threads < 1 || threads > 1024 || !(seconds >= 0 && seconds <= 60))
+    raise("SettingError", "fma_peak: expected 1 to 1024 threads and 0 to 60 seconds, got " +
+                              std::to_string(threads) + " and " + std::to_string(seconds) + ".");
+  const nb::gil_scoped_release release;
+  return fma_peak<T>(threads, seconds);
+}
+
 }  // namespace deltarule
 
 NB_MODULE(DELTARULE_MODULE, m) {
@@ -301,4 +349,6 @@ NB_MODULE(DELTARULE_MODULE, m) {
   bind<double>(m, "Runner64");
   m.def("math32", &math<float>);
   m.def("math64", &math<double>);
+  m.def("fma_peak32", &peak<float>, "threads"_a, "seconds"_a);
+  m.def("fma_peak64", &peak<double>, "threads"_a, "seconds"_a);
 }

@@ -1,4 +1,4 @@
-// A plan with parameters: what a program in C++, or the Python binding, talks to.
+// A plan with parameters: what the Python binding talks to, and hot_loop.hpp for programs in C++.
 //
 //     deltarule::Plan plan;                      // 8-64-4, ReLU, squared error, Adam
 //     plan.inputs = 8;

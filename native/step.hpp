@@ -71,13 +71,13 @@ template <class T> class Stepper {
   void reserve(const Job<T>& job) {
     const std::size_t rows = std::min(job.batch_size, job.entries);
     if (batch_.capacity < rows) batch_ = Batch<T>(layers_, cost_.from_Z, rows, true);
-    if (two_passes(job) && gradients_.empty()) {
-      for (const Layer<T>& layer : layers_) gradients_.emplace_back(layer);
+    if (two_passes(job) && gradients_.empty()) {  // last: what memory cannot hold leaves it empty
       squares_ = Buffer<double>(strips_.rows);
+      gradients_ = std::vector<Gradient<T>>(layers_.begin(), layers_.end());
     }
     if (plan_.penalised() && penalties_.size() == 0) penalties_ = Buffer<double>(strips_.rows);
     if (job.statistics[0] != nullptr && before_.empty())
-      for (const Layer<T>& layer : layers_) before_.emplace_back(layer);
+      before_ = std::vector<Before<T>>(layers_.begin(), layers_.end());
   }
 
   // Arithmetic of one step on one thread: about how many fmas.

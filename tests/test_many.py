@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import deltarule as dr
 
@@ -11,6 +12,15 @@ from .tolerances import error
 M = 11
 NETWORK = network_of("tanh", "mse", "sigmoid", dropout=0.3)
 SETTINGS = {"epochs": 3, "batch_size": 4, "dtype": "float64"}
+
+
+@pytest.fixture(params=["native", "jax"])
+def engine(request):
+    return request.param
+
+
+def trained_many(engine, *arguments, **settings):
+    return dr.train_many(*arguments, engine=engine, **settings)
 
 
 def assert_member(many, k, single):
@@ -24,9 +34,9 @@ def single(X, Y, **settings):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_members_of_an_ensemble(weighted):
+def test_members_of_an_ensemble(engine, weighted):
     X, Y, weights = data_of(NETWORK, weighted)
-    many = dr.train_many(NETWORK, X, Y, seeds=[3, 2**40, 5], weights=weights, **SETTINGS)
+    many = trained_many(engine, NETWORK, X, Y, seeds=[3, 2**40, 5], weights=weights, **SETTINGS)
     assert len(many) == 3
     for k, seed in enumerate((3, 2**40, 5)):
         one = single(X, Y, seed=seed, weights=weights)
@@ -36,45 +46,45 @@ def test_members_of_an_ensemble(weighted):
     assert repr(many).startswith("Many(3 of 5-7-6-3, 3 epochs")
 
 
-def test_learning_rates_and_schedules():
+def test_learning_rates_and_schedules(engine):
     X, Y, _ = data_of(NETWORK)
     rates = [0.0, 1e-2, "cosine(0.1)"]
-    many = dr.train_many(NETWORK, X, Y, learning_rates=rates, optimizer="nadam", **SETTINGS)
+    many = trained_many(engine, NETWORK, X, Y, learning_rates=rates, optimizer="nadam", **SETTINGS)
     for k, rate in enumerate(rates):
         assert_member(many, k, single(X, Y, optimizer=dr.NAdam(rate)))
 
 
-def test_folds_of_different_lengths():
+def test_folds_of_different_lengths(engine):
     X, Y, _ = data_of(NETWORK)
     rows = [np.arange(M)[np.arange(M) % 3 != k] for k in range(3)] + [np.arange(3)]
-    many = dr.train_many(NETWORK, X, Y, rows=rows, seeds=1, **SETTINGS)
+    many = trained_many(engine, NETWORK, X, Y, rows=rows, seeds=1, **SETTINGS)
     for k, own in enumerate(rows):
         assert_member(many, k, single(X[own], Y[own], seed=1))
 
 
-def test_data_of_ones_own():
+def test_data_of_ones_own(engine):
     X, Y, weights = data_of(NETWORK, weighted=True)
     Xs, Ys, ws = np.stack([X, -X]), np.stack([Y, Y**2]), np.stack([weights, weights + 1])
-    many = dr.train_many(NETWORK, Xs, Ys, weights=ws, **SETTINGS)
+    many = trained_many(engine, NETWORK, Xs, Ys, weights=ws, **SETTINGS)
     for k in range(2):
         assert_member(many, k, single(Xs[k], Ys[k], weights=ws[k]))
 
 
-def test_all_at_once_and_parameters_given():
+def test_all_at_once_and_parameters_given(engine):
     X, Y, _ = data_of(NETWORK)
     starts = [NETWORK.initial_parameters(seed, "float64") for seed in (1, 2)]
     settings = {"batch_size": None, "optimizer": dr.SGD(0.1)}
-    many = dr.train_many(NETWORK, X, Y, parameters=starts, **(SETTINGS | settings))
+    many = trained_many(engine, NETWORK, X, Y, parameters=starts, **(SETTINGS | settings))
     for k, own in enumerate(starts):
         assert_member(many, k, single(X, Y, parameters=own, **settings))
 
 
-def test_one_member_that_diverges_leaves_the_others_alone():
+def test_one_member_that_diverges_leaves_the_others_alone(engine):
     X, Y, _ = data_of(NETWORK)
     network = dr.Network(5, [dr.Dense(4), dr.Dense(3)])
     rates = [1e-2, 1e200]
     settings = SETTINGS | {"optimizer": "gradient_descent"}
-    many = dr.train_many(network, X, Y, learning_rates=rates, **settings)
+    many = trained_many(engine, network, X, Y, learning_rates=rates, **settings)
     assert many.diverged.tolist() == [False, True]
     assert np.isfinite(many.costs[0]).all()
     assert np.isnan(many.costs[1, -1])
@@ -102,3 +112,28 @@ def test_bad_input(settings, message):
     X, Y, _ = data_of(NETWORK)
     with pytest.raises(dr.DeltaruleError, match=message):
         dr.train_many(NETWORK, X, Y, **settings)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_native_members_are_bit_for_bit_what_train_makes(threads, sparse):
+    X, Y, weights = data_of(NETWORK, weighted=True)
+    X = scipy.sparse.csr_array(X) if sparse else X
+    plan = SETTINGS | {"weights": weights, "engine": "native"}
+    options = dr.EngineOptions(n_threads=threads)
+    many = dr.train_many(NETWORK, X, Y, seeds=range(5), options=options, **plan)
+    for k in range(5):
+        one = dr.train(NETWORK, X, Y, seed=k, **plan)
+        for a, b in zip(arrays(many.member(k)), arrays(one.parameters), strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert many.costs[k].tolist() == [e.cost for e in one.history]
+        np.testing.assert_array_equal(many.predict(X)[k], one.predict(X))
+
+
+def test_auto_takes_jax_for_a_row_of_ones_own():
+    own = dr.Activation("cube", lambda Z: Z**3, lambda Z: 3 * Z**2)
+    network = dr.Network(5, [dr.Dense(3, own)])
+    X, Y, _ = data_of(NETWORK)
+    assert len(dr.train_many(network, X, Y, seeds=[1, 2], **SETTINGS)) == 2
+    with pytest.raises(dr.SettingError, match="'cube'"):
+        dr.train_many(network, X, Y, seeds=[1, 2], engine="native", **SETTINGS)

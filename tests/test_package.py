@@ -10,11 +10,12 @@ ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS CellEr
 Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError DeviceMemoryError
 DivergenceError
 ENGINES Embedding Ended EngineOptions EpochEnded Exponential FileError GradientDescent Grouped
-INITIALISERS Initialiser Interval InverseScaling KINDS LBFGS Layer LayerNorm Lion Many
-MissingExtraError NAdam Network OPTIMIZERS OneCycle Optimizer Pair Parallel Parametric Periodic
-PiecewiseLinear Plan Progressed RMSprop ReduceOnPlateau Regularisation Result Runner SCHEDULES SGD
-Scale ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping Training
-TypeMismatchError UnknownNameError Warmup __version__ start train train_many
+INITIALISERS Initialiser Interval InverseScaling KINDS LBFGS Layer LayerNorm Lion MLPClassifier
+MLPRegressor Many MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer Pair
+Parallel Parametric Periodic PiecewiseLinear Plan Progressed RMSprop RateSearch ReduceOnPlateau
+Regularisation RegularizationOptions Result Runner SCHEDULES SGD Scale ScaleRate Schedule
+SettingError ShapeError Started StepDecay StopTraining Stopping StoppingOptions Training
+TypeMismatchError UnknownNameError Warmup __version__ find_rate start train train_many
 """
 
 

@@ -41,7 +41,7 @@ struct Numbers {
 
 template <class T> Rows<T> rows_of(const std::vector<T>& values, std::size_t width) {
   return {reinterpret_cast<const char*>(values.data()),
-          static_cast<std::ptrdiff_t>(width * sizeof(T)), sizeof(T), values.size() / width, width};
+          static_cast<std::ptrdiff_t>(width * sizeof(T)), sizeof(T), values.size() / width, width, {}};
 }
 
 void test_math();  // test_math.cpp: vectors, exp, log, tanh, erf

@@ -1,5 +1,8 @@
 """deltarule: dense networks, trained by back propagation whose equations you can read."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from deltarule.activations import ACTIVATIONS, Activation, Interval
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
@@ -51,6 +54,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
+from deltarule.rates import RateSearch, find_rate
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import (
     SCHEDULES,
@@ -67,6 +71,15 @@ from deltarule.schedules import (
 )
 from deltarule.stopping import ReduceOnPlateau, Stopping
 from deltarule.training import Result, Training, train
+
+if TYPE_CHECKING:
+    from deltarule.estimators import (
+        MLPClassifier,
+        MLPRegressor,
+        NetworkOptions,
+        RegularizationOptions,
+        StoppingOptions,
+    )
 
 __version__ = "0.1.0"
 
@@ -113,10 +126,13 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Lion",
+    "MLPClassifier",
+    "MLPRegressor",
     "Many",
     "MissingExtraError",
     "NAdam",
     "Network",
+    "NetworkOptions",
     "OneCycle",
     "Optimizer",
     "Pair",
@@ -127,8 +143,10 @@ __all__ = [
     "Plan",
     "Progressed",
     "RMSprop",
+    "RateSearch",
     "ReduceOnPlateau",
     "Regularisation",
+    "RegularizationOptions",
     "Result",
     "Runner",
     "Scale",
@@ -140,12 +158,33 @@ __all__ = [
     "StepDecay",
     "StopTraining",
     "Stopping",
+    "StoppingOptions",
     "Training",
     "TypeMismatchError",
     "UnknownNameError",
     "Warmup",
     "__version__",
+    "find_rate",
     "start",
     "train",
     "train_many",
 ]
+
+_LAZY = dict.fromkeys(
+    (
+        "MLPClassifier",
+        "MLPRegressor",
+        "NetworkOptions",
+        "RegularizationOptions",
+        "StoppingOptions",
+    ),
+    "deltarule.estimators",
+)
+"""Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value

@@ -18,7 +18,7 @@ import numpy as np
 from deltarule import equations
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.tables import Table, numbered
+from deltarule.tables import Table, TableRow, numbered
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ REALS = Interval("(-inf, inf)")
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(TableRow):
     """One activation.
 
     Parameters

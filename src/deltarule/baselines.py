@@ -387,3 +387,14 @@ def shown(value: float) -> str:
     if size >= 10:
         return f"{value:.4g}"
     return f"{value:.3f}" if size >= 0.01 or size == 0 else f"{value:.2g}"
+
+
+def shown_seconds(seconds: float) -> str:
+    """A duration for people.
+
+    Examples
+    --------
+    >>> shown_seconds(0.0123), shown_seconds(4.56), shown_seconds(91.0)
+    ('12 ms', '4.6 s', '91.0 s')
+    """
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from deltarule.activations import ACTIVATIONS, REALS, Interval, log_sigmoid, log_softmax
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.tables import Table, numbered
+from deltarule.tables import Table, TableRow, numbered
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(TableRow):
     """One cost.
 
     Parameters

@@ -118,7 +118,7 @@ class MissingExtraError(DeltaruleError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
 
 
-class DivergenceError(DeltaruleError, ArithmeticError):
+class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
     """A training run whose numbers stopped being finite.
 
     Parameters

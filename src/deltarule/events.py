@@ -7,10 +7,11 @@ callable of one event; it may return an action.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from deltarule.engines.plan import Plan, Statistics
+from deltarule.arrays import Array
+from deltarule.engines.plan import Plan, Runner, Statistics
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Started:
     batch_size, steps_per_epoch : int
     epochs : int
         At most so many.
+    runner : Runner or None
+        What trains, to be looked at between epochs: its parameters, its state, its predictions.
+    X, Y : arrays or None, shapes (m, n[0]) and (m, n[L])
+        What it trains on, read-only.
+    weights : array or None, shape (m,)
     """
 
     plan: Plan
@@ -37,6 +43,10 @@ class Started:
     batch_size: int
     steps_per_epoch: int
     epochs: int
+    runner: Runner | None = field(default=None, repr=False, compare=False)
+    X: Array = field(default=None, repr=False, compare=False)
+    Y: Array = field(default=None, repr=False, compare=False)
+    weights: Array = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

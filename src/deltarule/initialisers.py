@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.arrays import Array, checked_matrix, checked_number
 from deltarule.errors import ShapeError
-from deltarule.tables import Table
+from deltarule.tables import Table, TableRow, numbered
 
 
 @dataclass(frozen=True)
-class Initialiser:
+class Initialiser(TableRow):
     """One rule.
 
     Parameters
@@ -27,6 +28,8 @@ class Initialiser:
         bias the shape is ``(n, 1)``.
     by_fan : bool
         Whether it goes by how many units a layer sees and has: a rule for weights, not biases.
+    numbers : tuple of float
+        The numbers in its name's brackets, exactly.
 
     Examples
     --------
@@ -38,8 +41,10 @@ class Initialiser:
     name: str
     draw: Callable[[np.random.Generator, tuple[int, int]], Array]
     by_fan: bool = False
+    numbers: tuple[float, ...] = ()
 
 
+@numbered
 def normal(std: float = 1.0) -> Initialiser:
     """N(0, std²), whatever the shape; Nielsen's "large weights" are ``normal(1)``.
 
@@ -50,9 +55,14 @@ def normal(std: float = 1.0) -> Initialiser:
     (2, 3)
     """
     checked_number("normal", "std", std, low=0)
-    return Initialiser(f"normal({std:g})", lambda rng, shape: std * rng.standard_normal(shape))
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+        return std * rng.standard_normal(shape)
+
+    return Initialiser(f"normal({std:g})", draw, numbers=(std,))
 
 
+@numbered
 def orthogonal(gain: float = 1.0) -> Initialiser:
     """`gain` times a random matrix with orthonormal rows or columns (Saxe and others 2014).
 
@@ -72,7 +82,7 @@ def orthogonal(gain: float = 1.0) -> Initialiser:
         Q = Q * np.sign(np.diag(R))  # without this Q is not uniform over rotations
         return gain * (Q if shape[0] >= shape[1] else Q.T)
 
-    return Initialiser(f"orthogonal({gain:g})", draw)
+    return Initialiser(f"orthogonal({gain:g})", draw, numbers=(gain,))
 
 
 def given(values: Any) -> Initialiser:
@@ -90,13 +100,13 @@ def given(values: Any) -> Initialiser:
     array([[1., 2.]])
     """
     array = checked_matrix("initial values", values, width=None, dtype=np.dtype("float64")).copy()
+    return Initialiser("given", partial(_given, array))
 
-    def draw(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-        if array.shape != shape:
-            raise ShapeError(f"initial values: expected shape {shape}, got {array.shape}.")
-        return array.copy()
 
-    return Initialiser("given", draw)
+def _given(array: Array, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    if array.shape != shape:
+        raise ShapeError(f"initial values: expected shape {shape}, got {array.shape}.")
+    return array.copy()
 
 
 def _scaled(name: str, variance: Callable[[int, int], float], uniform: bool) -> Initialiser:

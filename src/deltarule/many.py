@@ -1,4 +1,4 @@
-"""Many networks of one shape, trained at once by one compiled program (engine jax).
+"""Many networks of one shape, trained at once: a network a thread, or all in one program.
 
 Members of an ensemble, folds of a cross validation, learning rates to compare: each member is
 what :func:`~deltarule.training.train` makes of its seed, rate and rows, and costs far less.
@@ -6,24 +6,30 @@ what :func:`~deltarule.training.train` makes of its seed, rate and rows, and cos
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_dtype, checked_matrix, checked_number
-from deltarule.engines import choose
+from deltarule.arrays import Array, checked_dtype, checked_number
+from deltarule.engines import choose, native
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.errors import SettingError, ShapeError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
+from deltarule.sparse import checked_rows
+from deltarule.tables import Table
 from deltarule.training import Examples, checked_examples
 
-if TYPE_CHECKING:
-    from deltarule.engines.jax.many import ManyRunner
+_MANY: Table[str] = Table(
+    "engine for many networks",
+    str,
+    {"native": "deltarule.engines.native.many", "jax": "deltarule.engines.jax.many"},
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +52,7 @@ class Many:
     stacked: Parameters
     costs: np.ndarray
     diverged: np.ndarray
-    _runner: ManyRunner = field(compare=False)
+    _runner: Any = field(compare=False)
 
     def __len__(self) -> int:
         return len(self.costs)
@@ -58,7 +64,7 @@ class Many:
     def predict(self, X: Any) -> Array:
         """A[L] as rows of every member, ``(members, m, n[L])``, from rows ``(m, n[0])``."""
         width, dtype = self.network.inputs, self._runner.plan.dtype
-        return self._runner.predict(checked_matrix("X", X, width=width, dtype=dtype))
+        return self._runner.predict(checked_rows("X", X, width=width, dtype=dtype))
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.network.sizes))
@@ -84,6 +90,7 @@ def train_many(
     weights: Any = None,
     regularisation: Regularisation | None = None,
     shuffle: bool = True,
+    engine: str = "auto",
     options: EngineOptions | None = None,
     dtype: Any = "float32",
 ) -> Many:
@@ -113,6 +120,9 @@ def train_many(
         Of the examples, or ``(members, m)`` where data is stacked.
     regularisation : Regularisation, optional
     shuffle : bool
+    engine : str
+        ``"native"``: a network a thread, each bit for bit what ``train`` makes of it; ``"jax"``:
+        all in one program; ``"auto"``: native where it covers the plan, else jax.
     options : EngineOptions, optional
         The device, how precisely it multiplies, how many threads it uses.
     dtype : dtype
@@ -177,13 +187,9 @@ def train_many(
         for rate, count in zip(rates, steps, strict=True)
     ]
     plan = Plan(network, row, regularisation or Regularisation(), dtype)
-    choose(plan, "jax", options)
-    from deltarule.engines.jax.many import ManyRunner
-    from deltarule.engines.jax.programs import Data
-
     starts = parameters or [network.initial_parameters(seed, dtype) for seed in own_seeds]
-    runner = ManyRunner(plan, starts, own_seeds, options)
-    placed = runner.placed(Data(*data))
+    runner = _runner(engine, plan, starts, own_seeds, options)
+    placed = runner.placed(data)
     costs = np.empty((members, epochs))
     for epoch in range(epochs):
         orders = [
@@ -198,6 +204,17 @@ def train_many(
         for k, order in enumerate(orders):
             costs[k, epoch] = _epoch_cost(found[k, : steps[k]], order, data, k, batch)
     return Many(network, runner.parameters(), costs, runner.diverged, runner)
+
+
+def _runner(
+    engine: str, plan: Plan, starts: Sequence[Parameters], seeds: Sequence[int], options: Any
+) -> Any:
+    """The members on an engine that trains many."""
+    if engine == "auto":
+        engine = "native" if native.refusal(plan, options) is None else "jax"
+    module = str(_MANY.entry(engine))
+    choose(plan, engine, options)
+    return importlib.import_module(module).ManyRunner(plan, starts, seeds, options)
 
 
 def _members(given: dict[str, Any]) -> int:

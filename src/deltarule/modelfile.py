@@ -8,21 +8,13 @@ number in it is checked before it becomes a model.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
-import stat
-import struct
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import DTYPES, Array, checked_matrix, columns, rows
@@ -31,18 +23,42 @@ from deltarule.errors import DeltaruleError, FileError, TypeMismatchError
 from deltarule.initialisers import Initialiser
 from deltarule.layers import KINDS, Layer
 from deltarule.network import Network, Parameters, checked_parameters, feed_forward
+from deltarule.storage import (
+    FileKind,
+    Opened,
+    Tensor,
+    check_writable,
+    open_tensors,
+    tensor_bytes,
+    write_whole,
+)
 from deltarule.tables import Table
 
 if TYPE_CHECKING:
     from deltarule.preprocessing import Preprocessing, Targets
 
-FORMAT = 1
-"""The version of the metadata that this code writes, and the newest that it reads."""
+FORMAT = 2
+"""The version of the metadata that this code writes, and the newest that it reads.
 
-_KEY = "deltarule"
-_HEADER_LIMIT = 100_000_000  # bytes, safetensors' own
-_DTYPES = {"F32": "float32", "F64": "float64"}
+1 had no digest of its contents.
+"""
+
+KIND = FileKind(
+    "deltarule", "model file", FORMAT, 2, "restore it from a copy, or train it again with --out."
+)
 _ROWS_AT_ONCE = 8192
+
+__all__ = [
+    "FORMAT",
+    "KIND",
+    "Model",
+    "Row",
+    "check_writable",
+    "load_model",
+    "network_to_dict",
+    "save_model",
+    "write_whole",
+]
 
 Row = Activation | Cost | type[Layer]
 
@@ -148,6 +164,8 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> from deltarule import Dense
     >>> network = Network(2, [Dense(1)])
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +175,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     (2, 1)
     """
     tensors = {
-        f"{l}.{name}": np.ascontiguousarray(values)
+        f"{l}.{name}": values
         for l, layer in enumerate(model.parameters, 1)
         for name, values in layer.items()
     }
@@ -168,59 +186,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
         "targets": None if model.targets is None else model.targets.to_dict(),
         "about": dict(model.about),
     }
-    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
-    write_whole(path, safetensors.numpy.save(tensors, {_KEY: text}))
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that it is the old one or the new one at every moment, never half of it.
-
-    Raises
-    ------
-    FileError
-        Where it cannot be written.
-    """
-    check_writable(path)
-    target = Path(os.path.realpath(path))
-    try:
-        if target.exists() and not target.is_file():  # /dev/stdout, a pipe
-            target.write_bytes(content)
-            return
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, _mode_of(target))
-            os.replace(name, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        raise FileError(
-            f"{path}: cannot be written: {_reason(error)}. What was there before is as it was."
-        ) from error
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse a path that cannot become a file, before work is spent on what would go there.
-
-    Raises
-    ------
-    FileError
-        For a folder, or a folder that is missing or not writable.
-    """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise FileError(f"{path}: is a folder; expected the name of a file.")
-    if not target.parent.is_dir():
-        raise FileError(
-            f"{path}: cannot be written: there is no folder {str(target.parent)!r}. Make it first."
-        )
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise FileError(f"{path}: cannot be written: permission denied.")
+    write_whole(path, tensor_bytes(KIND.key, tensors, metadata))
 
 
 def network_to_dict(network: Network) -> dict[str, Any]:
@@ -279,19 +245,6 @@ def _is_own(row: Row) -> bool:
     return entry is None or (isinstance(entry, type(row)) and entry is not row)
 
 
-def _mode_of(target: Path) -> int:
-    """The permissions a file has or would get."""
-    if target.exists():
-        return stat.S_IMODE(target.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
 # ------------------------------------------------------------------------------- from a file
 
 
@@ -314,91 +267,28 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
         For a file that is missing, empty, truncated, foreign, too large, of a newer version, or
         whose contents do not fit each other.
     """
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            header, start = _header(name, file.read(8 + min(size, _HEADER_LIMIT)), size)
-    except OSError as error:
-        if isinstance(error, FileError):
-            raise
-        raise FileError(f"{name}: cannot be read: {_reason(error)}.") from error
-    metadata = _metadata(name, header)
-    network = _network(name, metadata, {_name(row): row for row in rows})
-    _check_tensors(name, header, network, size - start)
+    opened = open_tensors(path, KIND)
+    network = _network(opened, {_name(row): row for row in rows})
+    opened.expect(_expected(opened, network), "its network")
     return Model(
         network,
-        _parameters(path, name, network),
-        _part(name, metadata, "preprocessing", _preprocessing),
-        _part(name, metadata, "targets", _targets),
-        _part(name, metadata, "about", dict) or {},
+        _parameters(opened, network),
+        _part(opened, "preprocessing", _preprocessing),
+        _part(opened, "targets", _targets),
+        _part(opened, "about", dict) or {},
     )
 
 
-def _broken(name: str, what: str) -> FileError:
-    return FileError(
-        f"{name}: {what}. Expected a model file written by deltarule; restore it from a copy, or "
-        "train it again with --out."
-    )
-
-
-def _header(name: str, content: bytes, size: int) -> tuple[dict[str, Any], int]:
-    """The header of a safetensors file and where its numbers begin, from the file's first bytes."""
-    if size == 0:
-        raise _broken(name, "the file is empty")
-    if size < 8:
-        raise _broken(name, f"no model file: it has only {size} bytes")
-    (length,) = struct.unpack("<Q", content[:8])
-    start = 8 + length
-    if content[8:9] != b"{" or length > _HEADER_LIMIT:
-        raise _broken(name, "no model file: it does not begin like a safetensors file")
-    if start > size:
-        raise _broken(name, f"the file is truncated: its header needs {start} bytes, it has {size}")
-    try:
-        header = json.loads(content[8:start].decode("utf-8"))
-    except ValueError:
-        raise _broken(name, "no model file: its header is no JSON") from None
-    if not isinstance(header, dict):
-        raise _broken(name, "no model file: its header is no JSON object")
-    return header, start
-
-
-def _metadata(name: str, header: dict[str, Any]) -> dict[str, Any]:
-    """Our own entry of the header's metadata; removes the metadata from the header."""
-    entries = header.pop("__metadata__", None)
-    text = entries.get(_KEY) if isinstance(entries, dict) else None
-    if not isinstance(text, str):
-        raise _broken(name, "a safetensors file, but not one of deltarule's")
-    try:
-        metadata = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError:
-        raise _broken(name, "its metadata is no JSON") from None
-    version = metadata.get("format") if isinstance(metadata, dict) else None
-    if not isinstance(version, int):
-        raise _broken(name, "its metadata has no format version")
-    if version > FORMAT:
-        raise FileError(
-            f"{name}: written by a newer deltarule: its format is {version}, this version reads "
-            f"up to {FORMAT}. Upgrade with pip install --upgrade deltarule."
-        )
-    assert isinstance(metadata, dict)
-    return metadata
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(text)
-
-
-def _network(name: str, metadata: dict[str, Any], own: dict[str, Row]) -> Network:
+def _network(opened: Opened, own: dict[str, Row]) -> Network:
     """The network that the metadata describes."""
-    stored = metadata.get("network")
+    stored = opened.metadata.get("network")
     try:
         assert isinstance(stored, dict)
         missing = [row for row in stored.get("own_rows", []) if row not in own]
         if missing:
             raise FileError(
-                f"{name}: the network uses {missing[0]!r}, a row of its author's own, and a file "
-                "stores only its name. Load it in Python: load_model(path, rows=[the row])."
+                f"{opened.name}: the network uses {missing[0]!r}, a row of its author's own, and a "
+                "file stores only its name. Load it in Python: load_model(path, rows=[the row])."
             )
         cost = own.get(stored["cost"], stored["cost"])
         assert isinstance(cost, (str, Cost))
@@ -410,8 +300,8 @@ def _network(name: str, metadata: dict[str, Any], own: dict[str, Row]) -> Networ
         )
     except FileError:
         raise
-    except (DeltaruleError, AssertionError, KeyError, TypeError, AttributeError) as error:
-        raise _broken(name, f"its network cannot be built ({error})") from error
+    except Exception as error:  # whatever a foreign hand may have put there
+        raise opened.broken(f"its network cannot be built ({error})") from error
 
 
 def _layer(stored: dict[str, Any], own: dict[str, Row]) -> Layer:
@@ -438,47 +328,20 @@ def _value(stored: Any, own: dict[str, Row]) -> Any:
     return own.get(stored, stored) if isinstance(stored, str) else stored
 
 
-def _check_tensors(name: str, header: dict[str, Any], network: Network, available: int) -> None:
-    """Refuse tensors that are not exactly the network's, before any is allocated."""
-    expected = {
-        f"{l}.{part}": list(shape)
+def _expected(opened: Opened, network: Network) -> dict[str, Tensor]:
+    """The tensors that a network has, all of the first one's dtype."""
+    dtypes = (opened.tensors[name].dtype for name in sorted(opened.tensors))
+    dtype = next((name for name in dtypes if name in DTYPES), DTYPES[0])
+    return {
+        f"{l}.{part}": Tensor(dtype, tuple(shape))
         for l, shapes in enumerate(network.shapes, 1)
         for part, shape in shapes.items()
     }
-    if set(header) != set(expected):
-        wrong = sorted(set(header) ^ set(expected))[0]
-        state = "is missing" if wrong in expected else "is one too many"
-        raise _broken(name, f"its tensors do not fit its network: {wrong!r} {state}")
-    dtypes = set()
-    needed = 0
-    for tensor, shape in expected.items():
-        stored = header[tensor]
-        got = stored.get("shape") if isinstance(stored, dict) else None
-        if got != shape:
-            raise _broken(name, f"tensor {tensor!r} should have shape {shape}, it has {got}")
-        if stored.get("dtype") not in _DTYPES:
-            raise _broken(
-                name,
-                f"tensor {tensor!r} should be of {' or '.join(DTYPES)}, it is of "
-                f"{stored.get('dtype')}",
-            )
-        dtypes.add(stored["dtype"])
-        needed += shape[0] * shape[1] * np.dtype(_DTYPES[stored["dtype"]]).itemsize
-    if len(dtypes) > 1:
-        raise _broken(name, "its tensors are of different dtypes")
-    if needed != available:
-        state = "truncated" if needed > available else "too long"
-        raise _broken(
-            name, f"the file is {state}: its parameters need {needed} bytes, it has {available}"
-        )
 
 
-def _parameters(path: str | os.PathLike[str], name: str, network: Network) -> Parameters:
+def _parameters(opened: Opened, network: Network) -> Parameters:
     """The tensors, finite and of the network's shapes."""
-    try:
-        tensors = safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise _broken(name, f"its tensors cannot be read ({error})") from error
+    tensors = opened.load()
     parameters = tuple(
         {part: tensors[f"{l}.{part}"] for part in shapes}
         for l, shapes in enumerate(network.shapes, 1)
@@ -486,7 +349,7 @@ def _parameters(path: str | os.PathLike[str], name: str, network: Network) -> Pa
     try:
         return checked_parameters(network, parameters, _dtype_of(parameters))
     except DeltaruleError as error:
-        raise _broken(name, f"its parameters cannot be used ({error})") from error
+        raise opened.broken(f"its parameters cannot be used ({error})") from error
 
 
 def _dtype_of(parameters: Parameters) -> np.dtype[Any]:
@@ -507,12 +370,12 @@ def _targets(stored: dict[str, Any]) -> Targets:
     return Targets.from_dict(stored)
 
 
-def _part(name: str, metadata: dict[str, Any], part: str, build: Any) -> Any:
+def _part(opened: Opened, part: str, build: Any) -> Any:
     """A further part of the metadata, built; None where there is none."""
-    stored = metadata.get(part)
+    stored = opened.metadata.get(part)
     if stored is None:
         return None
     try:
         return build(stored)
     except Exception as error:  # whatever a foreign hand may have put there
-        raise _broken(name, f"its {part} cannot be read ({error})") from error
+        raise opened.broken(f"its {part} cannot be read ({error})") from error

@@ -23,6 +23,7 @@ from deltarule.arrays import (
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
 from deltarule.layers import KINDS, Batch, Cache, Dense, Layer, LayerParameters
+from deltarule.markup import table
 from deltarule.rng import checked_seed, generator
 
 __all__ = [
@@ -181,6 +182,19 @@ class Network:
             for l, (layer, n_prev) in enumerate(zip(self.layers, self.sizes[:-1], strict=True), 1)
         )
 
+    def _repr_html_(self) -> str:
+        rows = [
+            [l, layer.kind, layer.g.name, n, sum(rows * width for rows, width in shapes.values())]
+            for l, (layer, n, shapes) in enumerate(
+                zip(self.layers, self.sizes[1:], self.learned_shapes, strict=True), 1
+            )
+        ]
+        caption = (
+            f"{'-'.join(map(str, self.sizes))}, {self.parameter_count:,} parameters, "
+            f"cost {self.cost_row.name}"
+        )
+        return table(["layer", "kind", "activation", "units", "parameters"], rows, caption)
+
 
 def _check_output(last: Layer, outputs: int, cost: Cost) -> None:
     if last.dropout > 0:
@@ -287,6 +301,7 @@ def feed_forward(
     A0: Array,
     masks: Masks | None = None,
     batch: Batch | None = None,
+    observe: Observer | None = None,
 ) -> tuple[Cache, ...]:
     """Eq. 1 for every layer, from 1 to L.
 
@@ -300,6 +315,8 @@ def feed_forward(
         Dropout masks of shape ``(n[l], m)`` by layer.
     batch : Batch, optional
         In a step of training, the weights of its examples.
+    observe : callable, optional
+        Called with each ``("Z", l, Z[l])`` and ``("A", l, A[l])``, A before its mask.
 
     Returns
     -------
@@ -311,6 +328,9 @@ def feed_forward(
     for l, (layer, own) in enumerate(zip(network.layers, parameters, strict=True), 1):
         caches.append(layer.forward(own, _masked(A, masks, l - 1), batch))
         A = caches[-1].A
+        if observe is not None:
+            observe("Z", l, caches[-1].Z)
+            observe("A", l, A)
     return tuple(caches)
 
 

@@ -192,5 +192,5 @@ def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-PURPOSES = ("initial", "order", "split")
-"""What the host draws: initial parameters of a layer, the order of an epoch, held-out rows."""
+PURPOSES = ("initial", "order", "split", "explain")
+"""What the host draws: initial parameters, the order of an epoch, held-out rows, what is shown."""

@@ -53,6 +53,42 @@ def nearest(name: str, known: list[str]) -> str:
     return f" Did you mean {folded[match[0]]!r}?" if match else ""
 
 
+class TableRow:
+    """What a row of a table has in common: a copy is the row itself, also after pickling.
+
+    So an engine that knows rows by identity knows them again. A row of one's own is pickled as
+    any object: its functions by where they are defined.
+
+    Examples
+    --------
+    >>> import copy, pickle
+    >>> from deltarule.costs import COSTS
+    >>> cost = COSTS("quantile(0.9)")
+    >>> copy.deepcopy(cost) is cost, pickle.loads(pickle.dumps(cost)) is cost
+    (True, True)
+    """
+
+    name: str
+    numbers: tuple[float, ...] = ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        table = _TABLES.get(type(self))
+        base = self.name.partition("(")[0]
+        if table is not None and table.made(base, self.numbers) is self:
+            return _restored, (type(self), base, self.numbers)
+        return super().__reduce_ex__(protocol)
+
+
+_TABLES: dict[type, Table[Any]] = {}
+
+
+def _restored(row_type: type, base: str, numbers: tuple[float, ...]) -> Any:
+    return _TABLES[row_type].made(base, numbers)
+
+
 class Table(Generic[Row]):
     """Rows of one kind by name.
 
@@ -85,6 +121,7 @@ class Table(Generic[Row]):
         self.kind = kind
         self.row_type = row_type
         self.entries = dict(entries)
+        _TABLES[row_type] = self
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -120,6 +157,13 @@ class Table(Generic[Row]):
                 raise SettingError(f"{self.kind} {base!r} takes no numbers; got {name!r}.")
             return entry
         return self._made(name, cast(Callable[..., Row], entry), rest.removesuffix(")"))
+
+    def made(self, base: str, numbers: tuple[float, ...]) -> Row | None:
+        """The row of exactly that name with these numbers; None where no entry has the name."""
+        entry = self.entries.get(base)
+        if entry is None or isinstance(entry, self.row_type):
+            return entry
+        return cast(Callable[..., Row], entry)(*numbers)
 
     def entry(self, name: str) -> Row | Callable[..., Row]:
         """The entry of exactly that name: a row, or the function that makes one."""

@@ -12,13 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
+from deltarule.cli.bench import bench
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
+from deltarule.cli.explain import explain
 from deltarule.cli.inspection import inspect
 from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
+from deltarule.cli.worksheet import worksheet
 from deltarule.errors import DeltaruleError, DivergenceError, MissingExtraError
 
 app = typer.Typer(
@@ -30,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, inspect, equations):
+for command in (train, predict, evaluate, explain, worksheet, inspect, equations, bench):
     app.command()(command)
 
 
@@ -73,7 +76,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     terminal = Terminal()
     try:
-        status = app(list(arguments), prog_name="deltarule", standalone_mode=False)
+        given = list(arguments)
+        status = app(given, prog_name="deltarule", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except _CLICK_ERROR as error:
         return _wrong_usage(terminal, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from deltarule.cli.columns import condensed
 from deltarule.cli.progress import Watcher
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import rows_of
+from deltarule.events import Callback
 
 
 class Done(NamedTuple):
@@ -27,12 +29,18 @@ class Done(NamedTuple):
     judged_by : str
     verdict : str
         Empty where there are no baselines.
+    problem : Problem
+        What the model was trained on, and the rows it was judged by where there are any.
+    numbers : array or None
+        The places of those rows in the table, where they are of it.
     """
 
     fitted: tabular.Fitted
     judged: list[bl.Judged]
     judged_by: str
     verdict: str
+    problem: tabular.Problem
+    numbers: Array | None = None
 
 
 class Job:
@@ -45,6 +53,8 @@ class Job:
     settings : Settings
     compare : bool
         Whether to fit baselines.
+    callbacks : sequence of callables
+        Listeners of the training whose model is kept.
     """
 
     def __init__(
@@ -53,16 +63,18 @@ class Job:
         whole: tabular.Table,
         settings: tabular.Settings,
         compare: bool,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.terminal, self.whole = terminal, whole
         self.settings, self.compare = settings, compare
+        self.callbacks = callbacks
 
     def held_out(self) -> Done:
         """Judge by rows held out of the table."""
         parts = tabular.split(self.whole, self.settings)
         problem = self._problem(parts.kept, self.whole.frame[parts.held])
         self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
-        return self._done(problem, "held-out rows")
+        return self._done(problem, "held-out rows", parts.held)
 
     def judged_by_file(self, frame: Any, strict: bool) -> Done:
         """Judge by another file."""
@@ -90,7 +102,8 @@ class Job:
             self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
         judged = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
         fitted = self._fit(everything, "all rows ")
-        return Done(fitted, judged, "cross-validation", self._verdict(everything, judged))
+        verdict = self._verdict(everything, judged)
+        return Done(fitted, judged, "cross-validation", verdict, everything)
 
     # ----------------------------------------------------------------------------- the steps
 
@@ -120,14 +133,16 @@ class Job:
             ]
         )
 
-    def _done(self, problem: tabular.Problem, judged_by: str) -> Done:
+    def _done(self, problem: tabular.Problem, judged_by: str, numbers: Array | None = None) -> Done:
         fitted = self._fit(problem)
         judged = self._judged(fitted, problem)
-        return Done(fitted, judged, judged_by, self._verdict(problem, judged))
+        verdict = self._verdict(problem, judged)
+        return Done(fitted, judged, judged_by, verdict, problem, numbers)
 
     def _fit(self, problem: tabular.Problem, name: str = "") -> tabular.Fitted:
         with Watcher(self.terminal, name) as watcher:
-            fitted = tabular.fit(problem, self.settings, [watcher.listen])
+            listeners = [watcher.listen, *(() if name.startswith("fold") else self.callbacks)]
+            fitted = tabular.fit(problem, self.settings, listeners)
         result = fitted.result
         if not name:
             self.terminal.say()
@@ -161,7 +176,7 @@ def print_figures(terminal: Terminal, done: Done) -> None:
         [
             each.name,
             *(_with_spread(each, row.name) for row in used),
-            _duration(each.seconds),
+            bl.shown_seconds(each.seconds),
         ]
         for each in done.judged
     ]
@@ -174,10 +189,6 @@ def print_figures(terminal: Terminal, done: Done) -> None:
     )
     if done.verdict:
         terminal.say(done.verdict, style="bold")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"
 
 
 def _with_spread(judged: bl.Judged, name: str) -> str:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+
+import typer
 
 from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.job import Job, print_figures
+from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
+from deltarule.explain import Watch, check_drawable
 from deltarule.modelfile import check_writable, save_model
 
 
 def train(
+    context: typer.Context,
     data: opt.Data,
     target: opt.Target = None,
     out: opt.Out = None,
+    report: opt.Report = None,
     test: opt.Test = None,
     test_share: opt.TestShare = 0.2,
     cv: opt.Folds = None,
@@ -66,7 +73,7 @@ def train(
     \b
     Examples:
       deltarule train digits
-      deltarule train flats.csv --target rent --out flats.safetensors
+      deltarule train flats.csv --target rent --out flats.safetensors --report flats.html
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
     """  # noqa: D301 - typer keeps the lines after it
@@ -101,8 +108,10 @@ def train(
         raise SettingError("--cv and --test: the figures come from one of them; got both.")
     if cv is not None and cv < 2:
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
-    if out is not None:
-        check_writable(out)
+    for path in filter(None, (out, report)):
+        check_writable(path)
+    if report is not None:
+        check_drawable()
     terminal = Terminal(quiet=json)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
@@ -112,7 +121,8 @@ def train(
     whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
     _say_table(terminal, source, whole, warnings)
-    job = Job(terminal, whole, settings, compare)
+    watch = Watch()
+    job = Job(terminal, whole, settings, compare, () if report is None else (watch,))
     if cv is not None:
         done = job.cross_validated(cv)
     elif test:
@@ -133,6 +143,12 @@ def train(
     if out is not None:
         save_model(out, replace(done.fitted.model, about=about))
         terminal.say(f"Saved: {out}")
+    if report is not None:
+        with terminal.waiting("writing the report"):
+            command = context.obj or sys.argv[1:]
+            page = report_of(done, source.name, watch, command, warnings)
+            page.save(report)
+        terminal.say(f"Report: {report}")
     if json:
         seconds = {each.name: round(each.seconds, 3) for each in done.judged}
         print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})

@@ -14,6 +14,7 @@ from deltarule.engines.plan import OptimizerState, Plan, Statistics
 from deltarule.layers import Batch, Cache
 from deltarule.network import (
     Masks,
+    Observer,
     Parameters,
     back_propagate,
     feed_forward,
@@ -93,10 +94,11 @@ def gradients_of(
     delta: Array,
     m: Array,
     masks: Masks | None = None,
+    observe: Observer | None = None,
 ) -> tuple[Parameters, tuple[Array, ...]]:
     """Every derivative of the penalised cost, and every δ, from δ[L]."""
     network, rules = plan.network, plan.regularisation
-    gradients, deltas = back_propagate(network, parameters, caches, delta, m, masks)
+    gradients, deltas = back_propagate(network, parameters, caches, delta, m, masks, observe)
     if rules.penalised:
         share = 1.0 / m if rules.over_batch else 1.0
         gradients = tuple(
@@ -182,6 +184,7 @@ def training_step(
     alpha: Array,
     masks: Masks | None,
     statistics: bool = False,
+    observe: Observer | None = None,
 ) -> Stepped:
     """One step from a batch of examples in columns.
 
@@ -198,14 +201,17 @@ def training_step(
         From :func:`masks_of`.
     statistics : bool
         Whether to compute them.
+    observe : callable, optional
+        Whoever watches both passes; see :func:`~deltarule.network.feed_forward` and
+        :func:`~deltarule.network.back_propagate`.
     """
     network = plan.network
     Y = smoothed(plan, Y)
     m = weight_of(A0, s)
-    caches = feed_forward(network, parameters, A0, masks, Batch(s))
+    caches = feed_forward(network, parameters, A0, masks, Batch(s), observe)
     cost = cost_of(plan, parameters, caches[-1], Y, s, m)
     delta = output_delta(network, caches[-1], Y, s)
-    gradients, deltas = gradients_of(plan, parameters, caches, delta, m, masks)
+    gradients, deltas = gradients_of(plan, parameters, caches, delta, m, masks, observe)
     after, after_state = updated(
         plan, averaged(plan, parameters, caches), gradients, state, step, alpha
     )

@@ -4,7 +4,15 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
-from deltarule.tabular.fitting import Fitted, baselines, chosen, fit, judge, judged_network
+from deltarule.tabular.fitting import (
+    Fitted,
+    baselines,
+    chosen,
+    figure_targets,
+    fit,
+    judge,
+    judged_network,
+)
 from deltarule.tabular.problems import (
     Problem,
     Table,
@@ -15,6 +23,7 @@ from deltarule.tabular.problems import (
     split,
     table,
     test_rows,
+    weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
 from deltarule.tabular.report import about, fingerprint, held_out_again, is_training_table, roles_of
@@ -32,6 +41,7 @@ __all__ = [
     "check",
     "chosen",
     "cross_validation",
+    "figure_targets",
     "fingerprint",
     "fit",
     "held_out_again",
@@ -46,4 +56,5 @@ __all__ = [
     "split",
     "table",
     "test_rows",
+    "weights_of",
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deltarule.engines.plan import EngineOptions
+from deltarule.engines.plan import EngineOptions, RunnerState
 from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.stopping import Stopping
-from deltarule.training.loop import Metric, Training
+from deltarule.training.loop import Metric, Order, Training
 from deltarule.training.result import Result
 
 
@@ -28,12 +28,13 @@ def train(
     regularisation: Regularisation | None = None,
     stopping: Stopping | None = None,
     metric: Metric | None = None,
-    shuffle: bool = True,
+    shuffle: bool | Order = True,
     engine: str = "auto",
     options: EngineOptions | None = None,
     dtype: Any = "float32",
     seed: int = 0,
     parameters: Parameters | None = None,
+    state: RunnerState | None = None,
     statistics: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
@@ -63,8 +64,8 @@ def train(
     metric : callable, optional
         Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
         the validation data in place of the cost.
-    shuffle : bool
-        A new order every epoch.
+    shuffle : bool or function
+        A new order every epoch; or a function of the epoch, from 1, to the order of the rows.
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
@@ -75,6 +76,9 @@ def train(
         Of initial parameters, order, dropout and held-out rows.
     parameters : Parameters, optional
         To begin from.
+    state : RunnerState, optional
+        What the optimizer goes on from, beside `parameters`: ``runner.state()`` of an earlier
+        run. A schedule goes on too, but one whose horizon is a run begins anew.
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
     callbacks : sequence of callables
@@ -119,6 +123,7 @@ def train(
         dtype=dtype,
         seed=seed,
         parameters=parameters,
+        state=state,
         statistics=statistics,
     )
     for event in training:

@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import EngineOptions, Plan
+from deltarule.engines.plan import EngineOptions, Plan, RunnerState
 from deltarule.errors import DivergenceError, SettingError, TypeMismatchError
 from deltarule.events import (
     Action,
@@ -43,6 +43,9 @@ from deltarule.training.result import Result
 Metric: TypeAlias = Callable[[Array, Array], float]
 """Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
 
+Order: TypeAlias = Callable[[int], Array]
+"""Of an epoch, from 1, to the order of its rows: each row's number once."""
+
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
@@ -67,12 +70,13 @@ class Training:
         regularisation: Regularisation | None = None,
         stopping: Stopping | None = None,
         metric: Metric | None = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         engine: str = "auto",
         options: EngineOptions | None = None,
         dtype: Any = "float32",
         seed: int = 0,
         parameters: Parameters | None = None,
+        state: RunnerState | None = None,
         statistics: bool = False,
     ) -> None:
         if not isinstance(network, Network):
@@ -94,10 +98,14 @@ class Training:
         optimizer = OPTIMIZERS(optimizer)
         self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
         self.steps_per_epoch = -(-m // self.batch_size)
+        begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
+        self._steps_before = 0 if state is None or begins_anew else state.step
+        if state is not None:
+            self.runner.set_state(state)
 
         self.history: list[EpochEnded] = []
         self.rate_scale = 1.0
@@ -134,6 +142,10 @@ class Training:
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.stopping.epochs,
+            runner=self.runner,
+            X=self.data.X,
+            Y=self.data.Y,
+            weights=self.data.weights,
         )
         if isinstance(self.plan.optimizer_row, LBFGS):
             yield from self._drive(self.plan.optimizer_row)
@@ -202,12 +214,14 @@ class Training:
         m = len(self.data.X)
         if not self.shuffle or self.batch_size == m:
             return np.arange(m)
+        if callable(self.shuffle):
+            return np.asarray(self.shuffle(epoch))
         return generator(self.seed, "order", epoch).permutation(m)
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
         schedule: Schedule | Warmup = self.plan.optimizer_row.schedule
-        offset = len(self.history) * self.steps_per_epoch
+        offset = self._steps_before + len(self.history) * self.steps_per_epoch
         first = 0
         while first < self.steps_per_epoch:
             count = min(self._chunk, self.steps_per_epoch - first)

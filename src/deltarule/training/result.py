@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Runner
 from deltarule.events import EpochEnded
+from deltarule.markup import chart
 from deltarule.network import Network, Parameters
 from deltarule.sparse import checked_rows
 
@@ -70,3 +72,10 @@ class Result:
             best = self.history[self.best_epoch - 1].validation_cost
             figures += f", validation cost {best:.4g} of epoch {self.best_epoch}"
         return f"Result({sizes}, {last.epoch} epochs, {figures}; {self.stopped_text})"
+
+    def _repr_html_(self) -> str:
+        curves = {"training": [each.cost for each in self.history]}
+        held = [each.validation_cost for each in self.history]
+        if held[0] is not None:
+            curves["validation"] = [cost for cost in held if cost is not None]
+        return f"<p>{escape(repr(self))}</p>{chart(curves)}{self.network._repr_html_()}"

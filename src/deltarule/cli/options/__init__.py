@@ -33,6 +33,7 @@ from deltarule.cli.options.output import (
     Json,
     Out,
     Probabilities,
+    Report,
 )
 from deltarule.cli.options.reading import (
     Data,
@@ -100,6 +101,7 @@ __all__ = [
     "Precision",
     "Probabilities",
     "Quote",
+    "Report",
     "ScheduleName",
     "Seed",
     "Strict",

@@ -19,6 +19,16 @@ Out = Annotated[
         show_default=False,
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write a report of the training: one HTML page that needs nothing else.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", help="One JSON object for machines.", rich_help_panel=_PANEL),

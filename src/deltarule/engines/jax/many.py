@@ -18,6 +18,7 @@ from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.engines.step import initial_state
 from deltarule.network import Parameters
 from deltarule.rng import seed_words
+from deltarule.sparse import dense
 
 _ENTRIES = 2**22  # of the orders that go to the device at once, over all members
 
@@ -126,11 +127,12 @@ class ManyRunner:
     def placed(self, data: Data) -> Data:
         """Data moved to the device, to stay."""
         with self._computing(0):
-            moved: Data = jax.device_put(data, self._device)
+            moved: Data = jax.device_put(Data(dense(data.X), *data[1:]), self._device)
         return moved
 
     def predict(self, X: Array) -> Array:
         """A[L] as rows of every member, ``(members, m, n[L])``."""
+        X = dense(X)
         with self._computing(len(X) * self._members):
             return np.array(self._predict(X.shape, self._learned.parameters, X))
 

@@ -1,18 +1,15 @@
-"""The compiled engine: a plan on the core of ``native/``, an epoch or a single call at a time."""
+"""A plan on the compiled core: an epoch in one call, or a single step."""
 
 from __future__ import annotations
 
 import os
-from functools import cache, lru_cache
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array
-from deltarule.costs import COSTS
+from deltarule.engines.native.core import chosen
+from deltarule.engines.native.plain import plain
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
@@ -22,90 +19,12 @@ from deltarule.engines.plan import (
     check_rates,
     checked_threads,
 )
-from deltarule.errors import SettingError, TypeMismatchError
-from deltarule.layers import KINDS
+from deltarule.errors import TypeMismatchError
 from deltarule.network import Parameters
-from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import Constant
 from deltarule.sparse import readable
-from deltarule.tables import Table
-
-INSTRUCTION_SETS = ("avx2", "neon", "baseline")
-"""What kernels are compiled for, the fastest first: ``avx2`` and ``baseline`` on x86-64, ``neon``
-on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
-
-# The rows that are compiled in, in the order of the headers of the same names. A row that a table
-# has beside them runs on the other engines.
-KIND_ROWS = ("dense",)
-ACTIVATION_ROWS = (
-    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
-    *("silu", "mish", "softmax", "exp"),
-)
-COST_ROWS = (
-    *("mse", "mae", "binary_cross_entropy", "categorical_cross_entropy", "half_squared_error"),
-    *("huber", "quantile", "poisson", "focal", "binary_focal"),
-)
-OPTIMIZER_ROWS = (
-    *("gradient_descent", "sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax"),
-    *("nadam", "lion", "lbfgs"),
-)
 
 _PARAMETER, _DERIVATIVE = -1, -2  # which array of a layer; 0 and 1 are the optimizer's slots
-
-
-class Capabilities(NamedTuple):
-    """What the compiled core can do here.
-
-    Attributes
-    ----------
-    isa : str
-        The instruction set in use.
-    available : tuple of str
-        Those that this machine has, the fastest first.
-    vector_bytes : int
-        How wide its vectors are.
-    """
-
-    isa: str
-    available: tuple[str, ...]
-    vector_bytes: int
-
-
-def capabilities() -> Capabilities:
-    """The instruction set in use: the fastest this machine has, or what ``DELTARULE_ISA`` names.
-
-    Raises
-    ------
-    SettingError
-        Where the core is not installed, or ``DELTARULE_ISA`` names what this machine lacks.
-
-    Examples
-    --------
-    >>> capabilities().isa in INSTRUCTION_SETS
-    True
-    """
-    core = _core(os.environ.get("DELTARULE_ISA", ""))
-    return Capabilities(core.isa, _available(), core.vector_bytes)
-
-
-def refusal(plan: Plan, options: EngineOptions) -> str | None:
-    """Why this engine cannot run a plan: a missing core, or a row of one's own, by name."""
-    if options.beyond_cpu is not None:
-        return options.beyond_cpu
-    missing = _missing()
-    if missing is not None:
-        return missing
-    network = plan.network
-    for l, layer in enumerate(network.layers, 1):
-        if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
-            return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
-        if _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g) is None:
-            return f"activation {layer.g.name!r} of layer {l} is a row of your own, in Python"
-    if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
-        return f"cost {network.cost_row.name!r} is a row of your own, in Python"
-    if _optimizer_number(plan) is None:
-        return f"optimizer {type(plan.optimizer).__name__!r} is a class of your own, in Python"
-    return None
 
 
 class NativeRunner:
@@ -140,11 +59,11 @@ class NativeRunner:
     def __init__(
         self, plan: Plan, parameters: Parameters, options: EngineOptions | None = None
     ) -> None:
-        core = _core(os.environ.get("DELTARULE_ISA", ""))
+        core = chosen()
         self.plan = plan
         self.n_threads = threads_wanted(options or EngineOptions())
         self.isa: str = core.isa
-        self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(_spelt(plan))
+        self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(plain(plan))
         self._slots = len(plan.optimizer_row.slots)
         self._schedule = plan.optimizer_row.schedule
         steps = self._steps_by_batches = not plan.optimizer_row.full_batch
@@ -230,6 +149,10 @@ class NativeRunner:
             for l, shapes in enumerate(self.plan.network.shapes)
         )
 
+    def stop(self) -> None:
+        """End a `train` that runs in another thread, and any later one, after a whole step."""
+        self._core.stop()
+
     def parameters(self) -> Parameters:
         """A copy, as NumPy arrays."""
         return tuple(
@@ -281,11 +204,6 @@ class NativeRunner:
             self.plan.optimizer_row.update(None, None, (), None, None)
 
 
-def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> NativeRunner:
-    """A runner of this engine, on the CPU."""
-    return NativeRunner(plan, parameters, options)
-
-
 def threads_wanted(options: EngineOptions) -> int:
     """How many threads the options ask for, else ``DELTARULE_NUM_THREADS``; 0: by the work.
 
@@ -309,126 +227,9 @@ def threads_wanted(options: EngineOptions) -> int:
     return int(value)
 
 
-# ------------------------------------------------------------------- a plan in plain numbers
-
-
-def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int, float] | None:
-    """A row as its place in the core and its number; None for one that is not compiled in."""
-    base = row.name.partition("(")[0]
-    if base not in known:
-        return None
-    entry = table.entries[base]
-    made = entry if isinstance(entry, table.row_type) else entry(*row.numbers)
-    if made is not row:
-        return None
-    return known.index(base), float(row.numbers[0]) if row.numbers else 0.0
-
-
-def _optimizer_number(plan: Plan) -> int | None:
-    """The optimizer's place in the core; None for a class that is not compiled in."""
-    for place, name in enumerate(OPTIMIZER_ROWS):
-        entry: Any = OPTIMIZERS.entries[name]
-        if entry is type(plan.optimizer):
-            return place
-    return None
-
-
-def _dropout(share: float) -> tuple[int, float] | None:
-    """Threshold and scale, exactly as :func:`deltarule.rng.dropout_mask` has them."""
-    keep = 1.0 - share
-    return (int(keep * 2**32), 1.0 / keep) if share > 0 else None
-
-
-def _spelt(plan: Plan) -> dict[str, Any]:
-    network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
-    cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
-    layers = []
-    for layer, units in zip(network.layers, network.sizes[1:], strict=True):
-        activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
-        layers.append(
-            {
-                "units": units,
-                "activation": activation,
-                "number": number,
-                "dropout": _dropout(layer.dropout),
-                "rate": float(layer.multiplier("W")),
-                "bias_rate": float(layer.multiplier("b")),
-            }
-        )
-    uniform = network.cost_row.uniform
-    settings = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
-    return {
-        "inputs": network.inputs,
-        "input_dropout": _dropout(network.input_dropout),
-        "layers": layers,
-        "cost": cost,
-        "cost_number": cost_number,
-        "optimizer": _optimizer_number(plan),
-        **{name: float(getattr(optimizer, name, 0.0)) for name in settings},
-        "nesterov": bool(getattr(optimizer, "nesterov", False)),
-        "epsilon_inside": bool(getattr(optimizer, "epsilon_inside", False)),
-        "l1": float(rules.l1),
-        "l2": float(rules.l2),
-        "decay": float(rules.decay + optimizer.decay),
-        "over_batch": bool(rules.over_batch),
-        "max_norm": float(rules.max_norm or 0.0),
-        "clip_norm": float(rules.clip_norm or 0.0),
-        "clip_value": float(rules.clip_value or 0.0),
-        "smoothing": float(rules.label_smoothing),
-        "uniform": 0.0 if uniform is None else float(uniform(network.outputs)),
-        "seed": int(plan.seed),
-    }
-
-
 def _whole_numbers(order: Array) -> Array:
     if not isinstance(order, np.ndarray) or order.dtype.kind not in "iu" or order.ndim != 1:
         raise TypeMismatchError(
             f"order: expected a vector of whole numbers, got {getattr(order, 'dtype', order)!r}."
         )
     return np.ascontiguousarray(order, dtype=np.int64)
-
-
-# ------------------------------------------------------------------------------- the core
-
-
-def _missing() -> str | None:
-    if _built():
-        return None
-    return (
-        "the compiled core is not installed (DELTARULE_PURE leaves it out). Reinstall with a "
-        "C++17 compiler, or use engine='reference'"
-    )
-
-
-@lru_cache(maxsize=4)
-def _core(wanted: str) -> Any:
-    """The extension module of an instruction set; of the fastest, where none is named."""
-    missing = _missing()
-    if missing is not None:
-        raise SettingError(f"engine 'native': {missing}.")
-    available = _available()
-    if wanted and wanted not in available:
-        raise SettingError(
-            f"DELTARULE_ISA={wanted!r}: expected one of {', '.join(available)}, which this machine "
-            f"and build have; got {wanted!r}."
-        )
-    return _module(wanted or available[0])
-
-
-@cache
-def _built() -> tuple[str, ...]:
-    """The instruction sets this installation has modules for; any machine can run the last."""
-    return tuple(isa for isa in INSTRUCTION_SETS if find_spec(_module_name(isa)) is not None)
-
-
-def _available() -> tuple[str, ...]:
-    built = _built()
-    return tuple(isa for isa in built if _module(built[-1]).supports(isa))
-
-
-def _module(isa: str) -> Any:
-    return import_module(_module_name(isa))
-
-
-def _module_name(isa: str) -> str:
-    return f"deltarule.engines._core_{isa}"

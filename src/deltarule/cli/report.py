@@ -1,0 +1,118 @@
+"""``--report``: what a finished job and its table say, put together for the page."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule import explain, tabular
+from deltarule.arrays import Array
+from deltarule.cli.columns import condensed
+from deltarule.cli.job import Done
+from deltarule.explain.evidence import Column, Evidence, with_the_other_class
+from deltarule.explain.report import Report, compose
+from deltarule.explain.sections import Context
+from deltarule.preprocessing import Targets
+
+
+def report_of(
+    done: Done,
+    source: str,
+    watch: explain.Watch,
+    command: list[str],
+    warnings: list[str],
+) -> Report:
+    """The report of a job.
+
+    Parameters
+    ----------
+    done : Done
+    source : str
+        What the data are called.
+    watch : Watch
+        That listened to the training.
+    command : list of str
+        The command line, without the program's name.
+    warnings : list of str
+        Of columns that may give the target away.
+    """
+    problem = done.problem
+    frame, which, numbers = _rows(done)
+    targets = problem.targets
+    subject = " and ".join(targets.names)
+    kept, best = len(problem.train), len(problem.validation.held)
+    data = [
+        ("source", source),
+        ("task", f"{problem.task} of {subject}: {targets.reason}"),
+        ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch"),
+        ("judged by", f"{len(frame):,} rows: {which}"),
+    ]
+    if problem.task == "classification":
+        data.append(("classes", ", ".join(map(str, targets.classes))))
+    context = Context(
+        title=f"{subject} from {Path(source).name or source}",
+        verdict=done.verdict,
+        data=data,
+        settings=[("training", done.fitted.recipe.lines()[1])],
+        columns=condensed(problem.preprocessing.describe()),
+        judged=done.judged,
+        judged_by=which,
+        warnings=[f"{text[:1].upper()}{text[1:]}" for text in warnings],
+        command=shlex.join(["deltarule", *command]),
+        seconds=done.fitted.seconds,
+    )
+    evidence = _evidence(done, frame, numbers)
+    return compose(done.fitted.result, evidence, context, watch.diagnostics)
+
+
+def _rows(done: Done) -> tuple[Any, str, Array]:
+    """The rows to judge by, what they are, and what they are called."""
+    problem = done.problem
+    if len(problem.test):
+        numbers = np.arange(len(problem.test)) if done.numbers is None else done.numbers
+        return problem.test, f"{done.judged_by} that it has not seen", numbers + 1
+    held = problem.validation.held
+    which = "rows that found the best epoch; the figures are of the folds"
+    return problem.train[held], which, held + 1
+
+
+def _evidence(done: Done, frame: Any, numbers: Array) -> Evidence:
+    problem, model = done.problem, done.fitted.model
+    targets = problem.targets
+    inputs = tabular.inputs_of(frame, problem.roles)
+    return Evidence(
+        problem.task,
+        model.network,
+        model.parameters,
+        problem.preprocessing.transform(inputs).astype(model.dtype),
+        targets.encode(frame).astype(model.dtype),
+        tabular.figure_targets(targets, frame),
+        lambda A: _judged(targets, A),
+        tuple(map(str, targets.classes or targets.names)),
+        _columns(problem, inputs),
+        tabular.weights_of(frame, problem.roles),
+        numbers,
+    )
+
+
+def _judged(targets: Targets, A: Array) -> Array:
+    """Outputs as probabilities of every class, or in the target's own units."""
+    if targets.task == "regression":
+        values: Array = A.astype(np.float64) * targets.stds + targets.means
+        return values
+    return with_the_other_class(A) if A.shape[1] == 1 else A
+
+
+def _columns(problem: tabular.Problem, inputs: Any) -> tuple[Column, ...]:
+    """The columns that are used, the inputs that each became, and their cells as text."""
+    found, at = [], 0
+    for column in problem.preprocessing.columns:
+        width = len(column.outputs)
+        if width:
+            cells = ["" if cell is None else str(cell) for cell in inputs[column.name].to_list()]
+            found.append(Column(column.name, tuple(range(at, at + width)), cells))
+        at += width
+    return tuple(found)

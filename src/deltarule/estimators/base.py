@@ -1,0 +1,406 @@
+"""What both estimators share: from checked data to a fitted network, and what it predicts.
+
+Nothing here computes a derivative or walks over batches: that is :mod:`deltarule.training`'s and
+the engines'.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from deltarule.arrays import Array
+from deltarule.engines.plan import Plan, Runner
+from deltarule.errors import SettingError
+from deltarule.estimators.course import Course, Rules
+from deltarule.estimators.fitted import Fitted, Live, parameters_of
+from deltarule.estimators.fitting import Data, Fit, Outcome, Scale, Task
+from deltarule.estimators.judging import named_metric
+from deltarule.estimators.nested import NestedParameters
+from deltarule.estimators.networks import (
+    build_network,
+    initial_parameters,
+    judges,
+    optimizer_of,
+    rules_of,
+)
+from deltarule.estimators.options import NetworkOptions, RegularizationOptions, StoppingOptions
+from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
+from deltarule.estimators.rates import find_rate_for
+from deltarule.estimators.rows import checked_validation, dense, held_out, weights_of
+from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
+from deltarule.network import Network, Parameters
+from deltarule.rates import RateSearch
+
+_THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
+
+Validation = tuple[Any, Any, Any]
+"""X, y and example weights to judge by, as a caller passes them: each may be None."""
+
+
+class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc]
+    """The estimators' common part. Not for use by itself."""
+
+    _parameter_constraints: dict[str, Any] = CONSTRAINTS
+    _threads = 0  # of a member of an ensemble, whose fellows are trained beside it
+
+    # ------------------------------------------------------------- what a kind of task says
+
+    @abstractmethod
+    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
+        """Checked X and y; `reset` learns the names of the columns."""
+
+    @abstractmethod
+    def _learn_targets(self, y: Array, *, keep: bool, exactly: bool = False) -> None:
+        """Learn what y holds; to `keep` what was learned, check that y holds none but that."""
+
+    @abstractmethod
+    def _encoded(self, y: Array, dtype: Any) -> Array:
+        """Checked y as Y, ``(m, n[L])``."""
+
+    @abstractmethod
+    def _task(self) -> tuple[str, str]:
+        """The output activation and the cost of the task at hand."""
+
+    @abstractmethod
+    def _scale(self, data: Data) -> Scale:
+        """From the cost to scikit-learn's loss."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs: Array, y: Array, weights: Array | None) -> float:
+        """The default validation score, of A[L]."""
+
+    def _stratified(self, Y: Array) -> Array | None:
+        """What a validation split keeps the shares of."""
+        return None
+
+    def _weighted(self, y: Array, weights: Array | None, incremental: bool) -> Array | None:
+        """The example weights, times the classes' where there are any."""
+        return weights
+
+    # ------------------------------------------------------------------------------- fitting
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: Validation,
+        *,
+        incremental: bool = False,
+    ) -> Self:
+        """Fit a draft, and take over what it has become: a failure leaves all as it was."""
+        if incremental and judges(self):
+            raise SettingError(
+                "partial_fit does not support early_stopping=True. Pass X_val and y_val to watch "
+                "the validation loss, and stop calling it when you like."
+            )
+        draft = copy.copy(self)
+        if self.n_estimators > 1:
+            from deltarule.estimators.ensemble import fit_members
+
+            fit_members(draft, X, y, sample_weight, validation, incremental)
+        else:
+            draft._fit_draft(X, y, sample_weight, validation, incremental, self)
+        self.__dict__ = draft.__dict__
+        return self
+
+    def _fit_draft(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: Validation,
+        incremental: bool,
+        original: Self,
+    ) -> None:
+        self.__dict__.pop("estimators_", None)
+        goes_on = hasattr(self, "coefs_") and (bool(self.warm_start) or incremental)
+        data, labels = self._training_data(X, y, sample_weight, goes_on, incremental)
+        network = build_network(self, data.X.shape[1], data.Y.shape[1], *self._task())
+        optimizer = optimizer_of(self)
+        rules = rules_of(self, full_batch=optimizer.full_batch, incremental=incremental)
+        generator, course = self._standing(goes_on)
+        start = self._start(network, generator, course, data.X.dtype, goes_on)
+        course = (course or Course.begun(generator)).for_optimizer(type(optimizer))
+
+        held, held_labels = checked_validation(self, validation, data)
+        if rules.early and held is None:
+            data, labels, held, held_labels = held_out(self, data, labels, course)
+        batch_size = self._batch_size(len(data.X))
+        watchers = self._watchers(original, rules, X, y, sample_weight)
+        regularization = self.regularization or RegularizationOptions()
+        task = Task(
+            network,
+            optimizer,
+            regularization.rules(float(self.alpha)),
+            data,
+            held,
+            self._validation_score(rules, course, held, held_labels),
+            batch_size,
+            bool(self.shuffle),
+            self.engine,
+            self.engine_options,
+            data.X.dtype,
+            self._scale(data),
+            watchers,
+            self._listeners(),
+            self._threads,
+        )
+        try:
+            outcome = Fit(task, rules, course, start).run()
+        finally:
+            for watcher in watchers:
+                watcher.close()
+        self._keep(course, outcome, rules, incremental)
+        self._warn(outcome, rules, incremental)
+
+    def _training_data(
+        self, X: Any, y: Any, sample_weight: Any, goes_on: bool, incremental: bool
+    ) -> tuple[Data, Array]:
+        X, y = self._checked(X, y, reset=not goes_on)
+        keep = bool(self.warm_start) or incremental
+        self._learn_targets(y, keep=keep, exactly=not incremental)
+        Y = self._encoded(y, X.dtype)
+        weights = weights_of(sample_weight, X)
+        return Data(dense(X), Y, self._weighted(y, weights, incremental)), y
+
+    def _standing(self, goes_on: bool) -> tuple[np.random.RandomState, Course | None]:
+        """The generator to draw from, and where an earlier fit stands that this one continues."""
+        earlier: Course | None = getattr(self, "_course", None) if goes_on else None
+        if earlier is None:
+            return check_random_state(self.random_state), None
+        course = earlier.branched()
+        if not isinstance(self.random_state, Integral) or course.generator is None:
+            course.generator = check_random_state(self.random_state)
+        return course.generator, course
+
+    def _start(
+        self,
+        network: Network,
+        generator: np.random.RandomState,
+        course: Course | None,
+        dtype: Any,
+        goes_on: bool,
+    ) -> Parameters:
+        """The parameters to begin from."""
+        options = self.network or NetworkOptions()
+        if goes_on:
+            start = parameters_of(self.coefs_, self.intercepts_, network, dtype)
+            raw = None if course is None else course.raw
+            if raw is not None and self._fitted.holds(self.coefs_, self.intercepts_):
+                return raw
+            return start
+        if options.coefs is not None:
+            return parameters_of(options.coefs, options.intercepts or (), network, dtype)
+        return initial_parameters(network, options, generator, dtype)
+
+    def _batch_size(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, rows)
+        if self.batch_size > rows:
+            warnings.warn(
+                f"batch_size={self.batch_size} is larger than the {rows} rows to train on; each "
+                "batch has them all.",
+                stacklevel=4,
+            )
+        return min(int(self.batch_size), rows)
+
+    def _validation_score(
+        self, rules: Rules, course: Course, held: Data | None, labels: Any
+    ) -> Callable[[Runner], float] | None:
+        """What judges an epoch, where validation data does."""
+        if not rules.early:
+            return None
+        assert held is not None
+        metric = (self.stopping or StoppingOptions()).metric
+        if metric == "loss":
+            return lambda runner: -course.validation_losses[-1]
+        if metric is not None:
+            return named_metric(metric, self, held, labels)
+
+        def default(runner: Runner) -> float:
+            outputs = runner.predict(held.X)
+            if not np.isfinite(outputs).all():
+                return float("nan")
+            return self._score_outputs(outputs, labels, held.weights)
+
+        return default
+
+    def _watchers(
+        self, original: Self, rules: Rules, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, ...]:
+        watchers: list[Any] = [Lines()] if self.verbose else []
+        if getattr(self, "_skl_callbacks", None):
+            metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+            watchers.append(Tasks(original, rules.epochs, X, y, metadata, self._as_if_stopped))
+        return tuple(watchers)
+
+    def _listeners(self) -> tuple[Any, ...]:
+        callbacks = self.callbacks or ()
+        return (callbacks,) if callable(callbacks) else tuple(callbacks)
+
+    def _as_if_stopped(self, fit: Fit, runner: Runner) -> dict[str, Any]:
+        """The fitted attributes of an estimator whose fit had ended now."""
+        view = self._view(runner.plan, runner.parameters(), None)
+        view._set_attributes(fit.course, view._fitted, fit.epochs, "running")
+        return dict(vars(view))
+
+    def _view(self, plan: Plan, parameters: Parameters, runner: Runner | None) -> Self:
+        """A copy with a network still in training, for whoever scores it."""
+        view = copy.copy(self)
+        kind = Fitted if runner is None else Live
+        view._fitted = kind(plan, self.engine, self.engine_options, parameters, runner)
+        view.coefs_, view.intercepts_ = [], []
+        return view
+
+    def _keep(self, course: Course, outcome: Outcome, rules: Rules, incremental: bool) -> None:
+        """Take over what a fit has come to; what no later fit needs is not kept."""
+        self._fitted = Fitted(
+            outcome.plan, self.engine, self.engine_options, outcome.parameters, outcome.runner
+        )
+        self._set_attributes(course, self._fitted, outcome.epochs, outcome.reason)
+        if not (self.warm_start or incremental):
+            course.order = course.best = course.split = None
+        if not isinstance(self.random_state, Integral):
+            course.generator = None
+        self._course = course
+
+    def _set_attributes(self, course: Course, fitted: Fitted, epochs: int, reason: str) -> None:
+        network, early = fitted.plan.network, bool(course.scores)
+        g = network.layers[-1].g.name
+        self.coefs_, self.intercepts_ = fitted.coefs(), fitted.intercepts()
+        self.n_layers_, self.n_outputs_ = len(network.sizes), network.outputs
+        self.out_activation_ = _THEIR_NAMES.get(g, g)
+        self.n_iter_, self.t_ = epochs, course.samples
+        self.loss_ = course.losses[-1]
+        self.loss_curve_ = course.losses
+        self.best_loss_ = None if early else course.best_loss
+        self.validation_loss_curve_ = course.validation_losses or None
+        self.validation_scores_ = course.scores if early else None
+        self.best_validation_score_ = course.best_score if early else None
+        self.learning_rate_ = float(fitted.plan.optimizer_row.schedule.rate) * course.rate_scale
+        self.stopped_because_ = reason
+
+    def _warn(self, outcome: Outcome, rules: Rules, incremental: bool) -> None:
+        if incremental:
+            return
+        if outcome.reason == "epochs":
+            text = (
+                f"Maximum iterations ({rules.epochs}) reached and the optimization hasn't "
+                "converged yet. Raise max_iter, or scale the data."
+            )
+        elif outcome.reason == "diverged":
+            text = f"The fit ended early, with its best epoch's parameters: {outcome.text}"
+        elif outcome.reason == "driver" and "convergence" not in outcome.text.lower():
+            text = f"The optimization hasn't converged: {outcome.text}"
+        else:
+            return
+        warnings.warn(text, ConvergenceWarning, stacklevel=5)
+
+    # ---------------------------------------------------------------------------- predicting
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coefs_") or hasattr(self, "estimators_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _holder(self) -> Fitted:
+        """The network, with whatever ``coefs_`` and ``intercepts_`` hold now."""
+        fitted: Fitted | None = self.__dict__.get("_fitted")
+        if fitted is None:
+            inputs, outputs = np.shape(self.coefs_[0])[0], len(self.intercepts_[-1])
+            network = build_network(self, inputs, outputs, *self._task())
+            dtype = np.asarray(self.coefs_[0]).dtype
+            parameters = parameters_of(self.coefs_, self.intercepts_, network, dtype)
+            plan = Plan(network, dtype=dtype)
+            return Fitted(plan, self.engine, self.engine_options, parameters)
+        return fitted.heed(self.coefs_, self.intercepts_)
+
+    def _rows(self, X: Any, dtype: np.dtype[Any]) -> Array:
+        """Checked rows to predict from, of the network's dtype."""
+        if (
+            type(X) is np.ndarray
+            and X.dtype == dtype
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and len(X) > 0
+            and "feature_names_in_" not in self.__dict__
+            and np.isfinite(X).all()
+        ):
+            return X
+        X = validate_data(
+            self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
+        )
+        return np.asarray(dense(X), dtype)
+
+    def _outputs(self, X: Any) -> Array:
+        """A[L] as rows; of an ensemble, the mean of its members'."""
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)
+        members = self.__dict__.get("estimators_")
+        if members is not None:
+            X = self._rows(X, members[0].coefs_[0].dtype)
+            return np.mean([member._holder().outputs(X) for member in members], axis=0)
+        holder = self._holder()
+        return holder.outputs(self._rows(X, holder.plan.dtype))
+
+    def activations(self, X: Any) -> list[Array]:
+        """What every layer answers to X.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (m, n_features)
+
+        Returns
+        -------
+        list of array
+            A[l] as rows, ``(m, n[l])``, layer 1 to L; the last is the output. Of an ensemble, its
+            first member's; the others are in ``estimators_``.
+        """
+        check_is_fitted(self)
+        members = self.__dict__.get("estimators_")
+        holder = (members[0] if members else self)._holder()
+        return [A for _, A in holder.layers(self._rows(X, holder.plan.dtype))]
+
+    def find_learning_rate(self, X: Any, y: Any, sample_weight: Any = None) -> RateSearch:
+        """Which learning rate suits: see :func:`deltarule.find_rate`. The estimator stays as it is.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As of :meth:`fit`.
+
+        Returns
+        -------
+        RateSearch
+        """
+        return find_rate_for(self, X, y, sample_weight)
+
+
+def steps_by_batches(estimator: Any) -> bool:
+    """Whether an estimator's optimizer does, which ``partial_fit`` needs.
+
+    Raises
+    ------
+    AttributeError
+        Where it drives all the data at once.
+    """
+    if optimizer_of(estimator).full_batch:
+        raise AttributeError(
+            "partial_fit is only available for optimizers that step by batches; "
+            f"{estimator.optimizer or estimator.solver!r} drives all the data at once."
+        )
+    return True

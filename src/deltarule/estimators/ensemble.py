@@ -1,0 +1,67 @@
+"""Several networks as one estimator: seeded independently, trained side by side, averaged."""
+
+from __future__ import annotations
+
+import copy
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+
+def fit_members(
+    draft: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    validation: tuple[Any, Any, Any],
+    incremental: bool,
+) -> None:
+    """Fit an estimator's members, each on all the data, in threads; keep them in ``estimators_``.
+
+    Each is what a single estimator with its seed becomes, on one thread of the engine: the cores
+    are taken by its fellows.
+    """
+    earlier = getattr(draft, "estimators_", ())
+    keep = bool(draft.warm_start) or incremental
+    goes_on = keep and len(earlier) == draft.n_estimators
+    members = [copy.copy(member) for member in earlier] if goes_on else _new_members(draft)
+    _, labels = draft._checked(X, y, reset=not goes_on)
+    draft._learn_targets(labels, keep=keep, exactly=not incremental)
+    shared = {**draft.get_params(deep=False), **_learned(draft), "n_estimators": 1}
+    for member in members:
+        vars(member).update({**shared, "random_state": member.random_state, "_threads": 1})
+
+    def fit(member: Any) -> None:
+        member._fit_draft(X, y, sample_weight, validation, incremental, member)
+
+    with ThreadPoolExecutor(min(len(members), os.cpu_count() or 1)) as pool:
+        for done in [pool.submit(fit, member) for member in members]:
+            done.result()
+    draft.__dict__ = {
+        **{name: value for name, value in vars(draft).items() if name[-1] != "_"},
+        **_learned(draft),
+        "estimators_": members,
+        **{name: getattr(members[0], name) for name in _OF_ANY},
+        **{name: max(getattr(member, name) for member in members) for name in _OF_THE_LONGEST},
+        "loss_": float(np.mean([member.loss_ for member in members])),
+    }
+
+
+_OF_ANY = ("n_layers_", "n_outputs_", "out_activation_")
+_OF_THE_LONGEST = ("n_iter_", "t_")
+
+
+def _new_members(draft: Any) -> list[Any]:
+    generator = check_random_state(draft.random_state)
+    seeds = generator.randint(2**31 - 1, size=draft.n_estimators)
+    return [clone(draft).set_params(random_state=int(seed)) for seed in seeds]
+
+
+def _learned(draft: Any) -> dict[str, Any]:
+    """What the whole has learned of columns and targets, and its members share."""
+    names = ("n_features_in_", "feature_names_in_", "classes_", "_label_binarizer")
+    return {name: vars(draft)[name] for name in names if name in vars(draft)}

@@ -1,0 +1,93 @@
+"""Whoever watches a fit: lines for ``verbose``, and scikit-learn's own callbacks (from 1.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from deltarule.estimators.fitting import Fit
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9 has no callbacks
+    Method = TypeVar("Method", bound=Callable[..., Any])
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for what there is not."""
+
+    def with_callbacks(method: Method) -> Method:
+        """The method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Lines", "Tasks", "with_callbacks"]
+
+
+class Lines:
+    """``verbose``: a line an epoch, as scikit-learn prints it."""
+
+    def __call__(self, fit: Fit, runner: Any) -> None:
+        """Print an epoch's figures, and why a fit ends."""
+        course = fit.course
+        print(f"Iteration {fit.epochs}, loss = {course.losses[-1]:.8f}")
+        if fit.task.score is not None:
+            print(f"Validation score: {course.scores[-1]:f}")
+        if fit.ending is not None:
+            print(fit.ending)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Tasks:
+    """scikit-learn's callback protocol: the fit is a task, each epoch one within.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose fit it is, with its callbacks set.
+    epochs : int
+        At most so many.
+    X, y : array_like
+        The training data as they came.
+    metadata : dict
+        What came with them.
+    attributes : function
+        Of a fit and a runner to the fitted attributes of an estimator that had stopped there.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        epochs: int,
+        X: Any,
+        y: Any,
+        metadata: dict[str, Any],
+        attributes: Callable[[Fit, Any], dict[str, Any]],
+    ) -> None:
+        self._estimator, self._attributes, self._epochs = estimator, attributes, epochs
+        self._data = {"X": X, "y": y, "metadata": metadata}
+        self._whole = estimator._init_callback_context(max_subtasks=epochs)
+        self._whole.call_on_fit_task_begin(estimator=estimator, **self._data)
+        self._epoch = self._begun()
+
+    def __call__(self, fit: Fit, runner: Any) -> bool:
+        """End an epoch's task and begin the next; whether a callback wants the fit to stop."""
+        stop = self._epoch.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._attributes(fit, runner),
+            **self._data,
+        )
+        over = stop or fit.ending is not None or fit.epochs >= self._epochs
+        self._epoch = None if over else self._begun()
+        return bool(stop)
+
+    def close(self) -> None:
+        """End what is still open."""
+        for task in (self._epoch, self._whole):
+            if task is not None:
+                task.call_on_fit_task_end(estimator=self._estimator, **self._data)
+
+    def _begun(self) -> Any:
+        task = self._whole.subcontext(task_name="epoch")
+        return task.call_on_fit_task_begin(estimator=self._estimator, **self._data)

@@ -1,0 +1,36 @@
+"""The work, shown: a training step's every number, a run's report, plots, worksheets by hand."""
+
+from deltarule.explain.page import page, save_page
+from deltarule.explain.paths import optimizer_paths, plot_optimizer_paths
+from deltarule.explain.report import Report, check_drawable, report
+from deltarule.explain.spreadsheet import spreadsheet
+from deltarule.explain.tensorboard import TensorBoard
+from deltarule.explain.text import text
+from deltarule.explain.trace import GradientCheck, Trace, TracedStep, trace, worked_trace
+from deltarule.explain.watch import Diagnostics, Watch
+from deltarule.explain.worksheet import Worksheet, worksheet
+from deltarule.explain.worksheet_page import key_page, worksheet_page
+
+__all__ = [
+    "Diagnostics",
+    "GradientCheck",
+    "Report",
+    "TensorBoard",
+    "Trace",
+    "TracedStep",
+    "Watch",
+    "Worksheet",
+    "check_drawable",
+    "key_page",
+    "optimizer_paths",
+    "page",
+    "plot_optimizer_paths",
+    "report",
+    "save_page",
+    "spreadsheet",
+    "text",
+    "trace",
+    "worked_trace",
+    "worksheet",
+    "worksheet_page",
+]

@@ -1,0 +1,80 @@
+// Matrices on the page: tables of buttons, coloured around zero, large ones through a window.
+"use strict";
+const Matrices = (() => {
+  const { at } = Engine;
+  const MOST = 8;  // rows or columns that are shown at once
+  const origins = {};  // where the window into a large matrix stands, by its key
+
+  // Four digits; whole numbers as they are.
+  function shown(x) {
+    if (!Number.isFinite(x)) return Number.isNaN(x) ? "NaN" : x > 0 ? "∞" : "−∞";
+    if (x === 0) return "0";
+    const size = Math.abs(x);
+    const text = Number.isInteger(x) && size < 1e5 ? String(x)
+      : size >= 1e5 || size < 1e-4 ? x.toExponential(2) : String(Number(x.toPrecision(size < 1 ? 3 : 4)));
+    return text.replace(/-/g, "−");
+  }
+  // A colour around zero: blue below, orange above, as strong as the entry is large.
+  function tint(x, most) {
+    if (!Number.isFinite(x) || !most) return "";
+    const share = Math.round(62 * Math.min(1, Math.abs(x) / most) ** 0.7);
+    return `background:color-mix(in srgb, var(${x < 0 ? "--below" : "--above"}) ${share}%, transparent)`;
+  }
+  const largest = (M) => M.v.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+
+  // Which indices of a side are shown: all, or a window, with null where some are left out.
+  function indices(size, origin) {
+    if (size <= MOST) return Array.from({ length: size }, (_, k) => k);
+    const first = Math.max(0, Math.min(origin, size - MOST + 1));
+    const inside = Array.from({ length: MOST - 1 }, (_, k) => first + k);
+    return [...(first > 0 ? [null] : []), ...inside, ...(first + MOST - 1 < size ? [null] : [])];
+  }
+  const labels = (key, side) => {
+    const { name, l } = Formulas.split(key);
+    if (side === "n" && l === 0 && /^d?A/.test(name)) return Page.data.inputs;
+    if (side === "n" && (key === "Y" || (l === Page.plan.layers.length && /^(A|Z|delta|dA)$/.test(name)))) return Page.data.outputs;
+    return null;
+  };
+
+  // options: turned (the equation transposes it), mark ({i, j} chosen), operands ([[i, j]]),
+  // hidden (predict first), click, old (a matrix to compare with)
+  function draw(key, options = {}) {
+    const M = Page.now.V[key], flip = Boolean(options.turned) !== Page.rows;
+    const origin = origins[key] || [0, 0], most = largest(M);
+    const rows = indices(flip ? M.m : M.n, origin[flip ? 1 : 0]);
+    const columns = indices(flip ? M.n : M.m, origin[flip ? 0 : 1]);
+    const marked = new Set((options.operands || []).map(([i, j]) => `${i},${j}`));
+    const names = labels(key, flip ? "m" : "n");
+    const body = rows.map((r) => h("tr", {},
+      names && !flip ? h("th", { scope: "row", title: r === null ? "" : names[r] }, r === null ? "" : names[r]) : null,
+      columns.map((c) => {
+        if (r === null || c === null) return h("td", { class: "gap" }, r === null && c === null ? "⋱" : r === null ? "⋮" : "⋯");
+        const [i, j] = flip ? [c, r] : [r, c];
+        return h("td", {}, entry(key, M, i, j, most, marked, options));
+      })));
+    const size = `${flip ? M.m : M.n}×${flip ? M.n : M.m}`;
+    const caption = h("figcaption", {},
+      h("span", { class: "symbol" }, Formulas.math(Formulas.symbol(key, options.turned))),
+      h("span", { class: "shape" }, size));
+    return h("figure", { class: `matrix eq-${Formulas.equationOf(key)}`, "data-key": key },
+      h("div", { class: "brackets" }, h("table", { "aria-label": `${Formulas.text(key)}, ${size}` }, h("tbody", {}, body))),
+      caption);
+  }
+  function entry(key, M, i, j, most, marked, options) {
+    const x = at(M, i, j), chosen = options.mark && options.mark.i === i && options.mark.j === j;
+    const before = options.old ? at(options.old, i, j) : x;
+    const changed = before !== x && !(Number.isNaN(before) && Number.isNaN(x));
+    const classes = [chosen ? "chosen" : "", marked.has(`${i},${j}`) ? "operand" : "", changed ? "changed" : ""];
+    return h("button", {
+      type: "button", class: classes.filter(Boolean).join(" ") || null, style: options.hidden ? "" : tint(x, most),
+      "data-key": key, "data-i": i, "data-j": j,
+      title: changed ? `was ${shown(before)}` : null,
+      "aria-label": `${Formulas.text(key)} row ${i + 1} column ${j + 1}: ${options.hidden ? "hidden" : shown(x)}`,
+      onclick: () => options.click && options.click(key, i, j),
+    }, options.hidden ? "?" : shown(x));
+  }
+  const isLarge = (key) => Math.max(Page.now.V[key].n, Page.now.V[key].m) > MOST;
+  function goTo(key, i, j) { origins[key] = [Math.max(0, i - 3), Math.max(0, j - 3)]; }
+
+  return { draw, shown, tint, largest, isLarge, goTo, MOST };
+})();

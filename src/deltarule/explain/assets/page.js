@@ -1,0 +1,153 @@
+// The page itself: decode the trace, compute the step, wire the controls.
+"use strict";
+const Page = (() => {
+  const data = JSON.parse(document.getElementById("trace").textContent);
+  const page = { data, plan: null, now: null, start: null, before: null, rows: false, predict: false };
+
+  function unpack(packed) {
+    const bytes = Uint8Array.from(atob(packed.bytes), (c) => c.charCodeAt(0));
+    const values = packed.dtype === "float32" ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer);
+    const [n, m] = packed.shape;
+    return Engine.matrix(n, m, Float64Array.from(values));
+  }
+  page.plan = {
+    layers: data.layers, cost: data.cost, optimizer: data.optimizer, rules: data.rules, weighted: Boolean(data.weights),
+  };
+  const covered = data.uncovered.length === 0;
+
+  // Every matrix of a step by its name in the notation.
+  function collect(now) {
+    const { done } = now, V = {}, L = data.sizes.length - 1;
+    for (let l = 0; l <= L; l++) {
+      V[`A[${l}]`] = done.A[l];
+      if (now.masks[l]) { V[`D[${l}]`] = now.masks[l]; V[`Am[${l}]`] = Engine.masked(done.A[l], now.masks[l]); }
+      V[`dA[${l}]`] = done.dA[l];
+      if (!l) continue;
+      V[`Z[${l}]`] = done.Z[l];
+      if (done.gPrime[l]) V[`gPrime[${l}]`] = done.gPrime[l];
+      Object.assign(V, { [`delta[${l}]`]: done.delta[l], [`dW[${l}]`]: done.dW[l], [`db[${l}]`]: done.db[l] });
+      for (const name of ["W", "b"]) { V[`${name}[${l}]`] = done.before[l - 1][name]; V[`${name}_new[${l}]`] = done.after[l - 1][name]; }
+      for (const name of ["W", "b"]) data.optimizer.slots.forEach((slot, k) => { V[`${name}_${slot}[${l}]`] = done.stateAfter[l - 1][name][k]; });
+    }
+    V.loss = done.loss;
+    V.C = Engine.matrix(1, 1, Float64Array.of(done.cost));
+    V.Y = now.Y;
+    V.target = Engine.smoothed(page.plan, now.Y);
+    if (now.weights) V.s = now.weights;
+    return V;
+  }
+  // The same from the recorded numbers, where the script lacks a row.
+  function recorded(now, step) {
+    const V = { "A[0]": now.X, Y: now.Y, target: now.Y, C: Engine.matrix(1, 1, Float64Array.of(step.cost === null ? NaN : step.cost)) };
+    for (const [name, packed] of Object.entries(step.recorded)) V[name.replace(/^g'\(Z\[(\d+)\]\)$/, "gPrime[$1]")] = unpack(packed);
+    for (const [l, mask] of Object.entries(now.masks)) { V[`D[${l}]`] = mask; V[`Am[${l}]`] = Engine.masked(V[`A[${l}]`], mask); }
+    if (now.weights) V.s = now.weights;
+    return V;
+  }
+  function compute() {
+    const now = page.now;
+    if (covered) { now.done = Engine.step(page.plan, now); now.V = collect(now); }
+    else { now.done = { m: data.steps[now.recorded].m }; now.V = recorded(now, data.steps[now.recorded]); }
+    page.plan.weighted = Boolean(now.weights);
+  }
+  // The recorded step k: from the first one's parameters, step by step.
+  function load(k) {
+    const masksOf = (step) => Object.fromEntries(Object.entries(step.masks).map(([l, mask]) => [l, unpack(mask)]));
+    const parameters = data.parameters.map((own) => ({ W: unpack(own.W), b: unpack(own.b) }));
+    const begin = { X: unpack(data.X), Y: unpack(data.Y), weights: data.weights && unpack(data.weights), parameters };
+    let now = { ...begin, state: Engine.zeroState(page.plan, parameters) };
+    for (let at = 0; at <= k; at++) {
+      const step = data.steps[at];
+      now = { ...now, t: step.number, alpha: step.alpha, masks: masksOf(step), checks: step.checks, onKink: step.on_kink, recorded: at };
+      page.now = now;
+      compute();
+      if (at < k) now = covered ? Engine.next(now, now.done) : now;
+    }
+    page.before = null;
+    page.start = page.now;
+    heading();
+  }
+
+  // ------------------------------------------------------------------------------- changes
+  page.edit = (key, i, j, x) => {
+    const now = page.now;
+    page.before ??= now.V;
+    const next = { ...now, checks: null, onKink: [] }, { l, name } = Formulas.split(key === "α" ? "Y" : key);
+    const changed = (M) => { const C = Engine.copy(M); C.v[i * C.m + j] = x; return C; };
+    if (key === "α") next.alpha = x;
+    else if (key === "A[0]") next.X = changed(now.X);
+    else if (key === "Y") next.Y = changed(now.Y);
+    else next.parameters = now.parameters.map((own, k) => (k === l - 1 ? { ...own, [name]: changed(own[name]) } : own));
+    page.now = next;
+    redraw();
+  };
+  page.stepped = () => {
+    page.now = { ...page.now, checks: null, onKink: [] };
+    page.before = null;
+    redraw();
+  };
+  page.replaceData = (X, Y) => {
+    page.now = { ...page.start, X, Y, weights: null, checks: null, onKink: [] };
+    page.start = page.now;
+    page.before = null;
+    redraw();
+  };
+  page.reset = () => { load(Number(document.getElementById("step").value || 0)); redraw(); };
+
+  function redraw() {
+    compute();
+    Walk.rebuild();
+    Walk.show();
+    heading();
+  }
+
+  // ------------------------------------------------------------------------- the page's text
+  function heading() {
+    const { now } = page, sizes = data.sizes.join(" → ");
+    const by = `${page.plan.optimizer.name}, rate ${Matrices.shown(now.alpha)}`;
+    document.getElementById("facts").replaceChildren(
+      ...[["network", sizes], ["activations", data.layers.map((l) => l.activation.name).join(", ")], ["cost", data.cost.name.replaceAll("_", " ")],
+        ["examples", `m = ${now.X.m}`], ["update", by], ["cost now", Matrices.shown(now.V.C.v[0])]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    const select = document.getElementById("example"), chosen = Math.min(Walk.state.example, now.X.m - 1);
+    select.replaceChildren(...Array.from({ length: now.X.m }, (_, j) => h("option", { value: j }, `example ${j + 1}`)));
+    select.value = chosen;
+    Walk.state.example = chosen;
+  }
+  function download() {
+    const arrays = Object.fromEntries(Object.entries(page.now.V).filter(([key]) => key !== "target").map(([key, M]) =>
+      [key, Array.from({ length: M.n }, (_, i) => Array.from(M.v.subarray(i * M.m, (i + 1) * M.m), (x) => (Number.isFinite(x) ? x : null)))]));
+    const blob = new Blob([JSON.stringify({ title: data.title, learning_rate: page.now.alpha, t: page.now.t, arrays })], { type: "application/json" });
+    const link = h("a", { href: URL.createObjectURL(blob), download: "training-step.json" });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+  page.boot = () => {
+    const byId = (id) => document.getElementById(id);
+    byId("title").textContent = data.title;
+    byId("step").replaceChildren(...data.steps.map((step, k) => h("option", { value: k }, `step ${step.number}`)));
+    byId("step-choice").hidden = data.steps.length === 1;
+    load(0);
+    Walk.rebuild();
+    Walk.show();
+    byId("step").addEventListener("change", () => { page.reset(); if (covered) Lab.refresh(); });
+    byId("back").addEventListener("click", () => Walk.go(Walk.state.at - 1));
+    byId("next").addEventListener("click", () => Walk.go(Walk.state.at + 1));
+    byId("example").addEventListener("change", (event) => { Walk.state.example = Number(event.target.value); Walk.show(); });
+    byId("predict").addEventListener("change", (event) => { page.predict = event.target.checked; Walk.state.revealed = !page.predict; Walk.show(); });
+    byId("layout").addEventListener("change", (event) => { page.rows = event.target.checked; Walk.show(); });
+    byId("download").addEventListener("click", download);
+    document.addEventListener("keydown", Walk.keys);
+    addEventListener("beforeprint", () => byId("printed").replaceChildren(...Walk.printed()));
+    addEventListener("afterprint", () => byId("printed").replaceChildren());
+    if (covered) Lab.boot();
+    else {
+      const why = `Off for this plan: this page's script has no ${data.uncovered.join(", no ")}. The numbers above are as they were recorded.`;
+      for (const id of ["what-if", "train", "misprints"]) Lab.disable(byId(id), why);
+    }
+    if (covered && Object.keys(page.now.masks).length)
+      for (const id of ["train"]) Lab.disable(byId(id), "Off with dropout: every step draws a new mask, and this page has the recorded ones only.");
+    document.documentElement.dataset.ready = "true";
+  };
+  return page;
+})();
+Page.boot();

@@ -1,0 +1,136 @@
+// The story of a step: every sub-step in order, each with its equation, formula and sentence.
+"use strict";
+const Story = (() => {
+  const F = Formulas;
+  const PHASES = { forward: "Forward", cost: "Cost", backward: "Backward", update: "Update" };
+  const FIGURES = { forward: 1, cost: 2, backward: 3, update: 4 };
+  const sizeOf = (key) => {
+    const M = Page.now.V[key];
+    const [n, m] = Page.rows ? [M.m, M.n] : [M.n, M.m];
+    return `${n}×${m}`;
+  };
+  // What an equation multiplies stands the other way round where examples are rows.
+  const pair = (P, Q) => (Page.rows ? [Q, P] : [P, Q]);
+  const entering = (l) => (Page.now.V[`Am[${l}]`] ? `Am[${l}]` : `A[${l}]`);
+
+  function forward(l) {
+    const A = entering(l - 1), row = Page.plan.layers[l - 1].activation;
+    const steps = [{
+      phase: "forward", eq: "1a", layer: l, out: `Z[${l}]`, title: `Weighted input of layer ${l}`,
+      say: `Each unit of layer ${l} adds up what comes in, times its weights, plus its bias.`,
+      pieces: () => [...pair({ key: `W[${l}]` }, { key: A }), "+", { key: `b[${l}]` }],
+      feeds: [`A[${l}]`, `gPrime[${l}]`],
+    }, {
+      phase: "forward", eq: "1b", layer: l, out: `A[${l}]`, title: `Activation of layer ${l}: ${row.name}`,
+      say: row.base === "softmax"
+        ? "Softmax turns each example's numbers into shares that add up to 1: it mixes the units."
+        : "The activation is applied to each entry on its own.",
+      pieces: () => ["g", "(", { key: `Z[${l}]` }, ")"], note: () => F.g(row),
+      feeds: l < Page.plan.layers.length ? [`Z[${l + 1}]`, `dW[${l + 1}]`] : ["loss", `delta[${l}]`],
+    }];
+    if (Page.now.V[`D[${l}]`]) steps.push(dropout(l));
+    return steps;
+  }
+  function dropout(l) {
+    return {
+      phase: "forward", eq: "1b", layer: l, out: `Am[${l}]`, title: `Dropout after layer ${l}`,
+      say: "Some entries are dropped for this step, the others scaled up; the mask is used again on the way back.",
+      pieces: () => [{ key: `A[${l}]` }, "⊙", { key: `D[${l}]` }], feeds: [`Z[${l + 1}]`],
+    };
+  }
+  function cost(L) {
+    const fused = Page.plan.cost.fused, name = Page.plan.cost.name.replaceAll("_", " ");
+    const weights = Page.now.V.s ? ["·", { key: "s" }] : [];
+    return [{
+      phase: "cost", eq: "2", layer: L, out: "loss", title: `Loss of each example: ${name}`,
+      say: "How far each example's output is from its target: one number an example.",
+      pieces: () => ["ℓ", "(", { key: `A[${L}]` }, ",", { key: "Y" }, ")"],
+      note: () => F.loss(Page.plan.cost), feeds: ["C", `dA[${L}]`],
+    }, {
+      phase: "cost", eq: "2", layer: L, out: "C", title: "Cost: the average loss",
+      say: "One number for the whole batch. Everything that follows asks: how does it change with each weight?",
+      pieces: () => ["1/m", "Σ", { key: "loss" }, ...weights], feeds: [`dA[${L}]`],
+    }, {
+      phase: "backward", eq: "2", layer: L, out: `dA[${L}]`, title: "How the loss changes with the output",
+      say: fused
+        ? "Shown for the chain of thought. Activation and cost belong together here, so δ in the next sub-step comes out as A − Y, without ever dividing by A."
+        : "The derivative of the summed loss by each output. No 1/m here: it comes once, in dW and db.",
+      pieces: () => ["∂ℓ/∂A", "(", { key: `A[${L}]` }, ",", { key: "Y" }, ")", ...weights],
+      feeds: [`delta[${L}]`],
+    }];
+  }
+  function backward(l) {
+    const L = Page.plan.layers.length, number = l === L ? "10" : "11", A = entering(l - 1);
+    const fused = l === L && Page.plan.cost.fused;
+    const mixed = Page.plan.layers[l - 1].activation.base === "softmax";
+    const delta = `delta[${l}]`, rules = Page.plan.rules;
+    const weights = Page.now.V.s ? ["·", { key: "s" }] : [];
+    return [{
+      phase: "backward", eq: `${number}a`, layer: l, out: delta, title: `δ, the error of layer ${l}`,
+      say: fused
+        ? "The output pair makes it simple: δ is output minus target."
+        : mixed ? "Softmax mixes units, so each δ depends on all of its example's dA."
+          : "What arrives from above, let through as far as the activation's slope allows. Where the slope is 0, nothing passes.",
+      pieces: () => (fused ? ["(", { key: `A[${L}]` }, "−", { key: "Y" }, ")", ...weights]
+        : mixed ? [{ key: `A[${l}]` }, "⊙ (", { key: `dA[${l}]` }, "− Σ A ⊙ dA )"]
+          : [{ key: `dA[${l}]` }, "⊙", { key: `gPrime[${l}]` }]),
+      feeds: [`dW[${l}]`, `db[${l}]`, `dA[${l - 1}]`],
+    }, {
+      phase: "backward", eq: `${number}b`, layer: l, out: `dW[${l}]`, check: true, reuse: 0,
+      title: `How the cost changes with the weights of layer ${l}`,
+      say: "Each weight's share: the error it fed, times what came in through it, averaged over the examples.",
+      pieces: () => ["1/m", ...(Page.rows ? [{ key: A, turned: true }, { key: delta }] : [{ key: delta }, { key: A, turned: true }]),
+        ...(rules.l1 || rules.l2 ? ["+ penalty of", { key: `W[${l}]` }] : [])],
+      feeds: [`W_new[${l}]`],
+    }, {
+      phase: "backward", eq: `${number}c`, layer: l, out: `db[${l}]`, check: true, reuse: 1,
+      title: `How the cost changes with the biases of layer ${l}`,
+      say: "A bias is a weight whose input is always 1: the errors, averaged over the examples. The notes print axis=0 here; see the experiment below.",
+      pieces: () => ["1/m", Page.rows ? "Σ rows" : "Σ columns", { key: delta }], feeds: [`b_new[${l}]`],
+    }, {
+      phase: "backward", eq: `${number}d`, layer: l, out: `dA[${l - 1}]`, reuse: 2,
+      title: l > 1 ? `What layer ${l - 1} needs` : "How the loss changes with the input",
+      say: l > 1
+        ? "The same weights carry the error back that carried the signal forward. From here layer " + (l - 1) + " does just what this one did."
+        : "Nobody below needs it; it says which inputs matter, and costs nothing more.",
+      pieces: () => [...(Page.rows ? [{ key: delta }, { key: `W[${l}]`, turned: true }] : [{ key: `W[${l}]`, turned: true }, { key: delta }]),
+        ...(Page.now.V[`D[${l - 1}]`] ? ["⊙", { key: `D[${l - 1}]` }] : [])],
+      feeds: l > 1 ? [`delta[${l - 1}]`] : [],
+    }];
+  }
+  function update(l) {
+    const { optimizer, rules } = Page.plan, plain = optimizer.base === "gradient_descent" && !rules.decay;
+    const limits = [rules.clip_value || rules.clip_norm ? "clipped" : "", rules.max_norm ? "limited in norm" : ""].filter(Boolean);
+    return ["W", "b"].map((name) => ({
+      phase: "update", eq: name === "W" ? "3a" : "3b", layer: l, out: `${name}_new[${l}]`,
+      title: `New ${name === "W" ? "weights" : "biases"} of layer ${l}`,
+      say: (plain ? "A small step against the derivative: downhill." : `${optimizer.name} turns the derivative into a step, with what it remembers of earlier ones (${optimizer.slots.join(", ") || "nothing"}).`)
+        + (limits.length ? ` Gradients or weights are ${limits.join(" and ")} as the plan says.` : ""),
+      pieces: () => (plain
+        ? [{ key: `${name}[${l}]` }, "−", "α", "·", { key: `d${name}[${l}]` }]
+        : [{ key: `${name}[${l}]` }, ",", { key: `d${name}[${l}]` }, `by ${optimizer.name}`,
+          ...(optimizer.slots.length && Page.now.V[`${name}_${optimizer.slots[0]}[${l}]`]
+            ? ["with", ...optimizer.slots.map((slot) => ({ key: `${name}_${slot}[${l}]` }))] : [])]),
+      feeds: [],
+    }));
+  }
+
+  function steps() {
+    const L = Page.plan.layers.length, all = Array.from({ length: L }, (_, k) => k + 1);
+    const first = Page.now.V["D[0]"] ? [dropout(0)] : [];
+    const made = [...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
+    return made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
+  }
+  // The formula of a sub-step in MathML: the pieces as symbols.
+  function formula(step) {
+    const parts = step.pieces().map((piece) => {
+      if (typeof piece !== "string") return F.symbol(piece.key, piece.turned);
+      if (piece === "1/m") return F.oneOver();
+      if (/^\p{L}{2}/u.test(piece)) return F.words(piece);
+      return /^\p{L}/u.test(piece) ? F.mi(piece) : F.mo(piece);
+    });
+    const math = F.math(F.symbol(step.out), F.mo(step.phase === "update" ? "←" : "="), ...parts);
+    return step.note ? [math, F.math(step.note())] : [math];
+  }
+  return { PHASES, FIGURES, steps, formula, sizeOf };
+})();

@@ -1,0 +1,248 @@
+"""The explanation page: one HTML file, offline, a training step to walk through and to change.
+
+The file holds inputs, parameters and gradient checks; its script computes the rest by the same
+equations. Where it lacks a row (an activation of one's own, say), the recorded numbers go with
+the page, and what needs the script is switched off there, with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from deltarule.activations import ACTIVATIONS
+from deltarule.arrays import Array
+from deltarule.costs import COSTS
+from deltarule.errors import SettingError
+from deltarule.explain.trace import Trace, TracedStep
+from deltarule.modelfile import network_to_dict, write_whole
+from deltarule.optimizers import OPTIMIZERS, Optimizer
+
+COVERED: dict[str, frozenset[str]] = {
+    "activation": frozenset(ACTIVATIONS) - {"gelu"},
+    "cost": frozenset(COSTS) - {"focal", "binary_focal"},
+    "optimizer": frozenset(OPTIMIZERS) - {"lbfgs"},
+}
+"""The rows that the page's script computes itself; a test compares them with the script's."""
+
+_SCRIPTS = (
+    *("engine.js", "formulas.js", "arithmetic.js", "story.js", "matrices.js"),
+    *("drawing.js", "walk.js", "lab.js", "page.js"),
+)
+_FRAME_LIMIT = 1_000_000  # characters: a larger page is not put into a notebook
+
+
+def page(trace: Trace) -> str:
+    """The page of a trace.
+
+    Parameters
+    ----------
+    trace : Trace
+
+    Returns
+    -------
+    str
+        HTML that asks nothing of any network.
+
+    Raises
+    ------
+    SettingError
+        For a network with another kind of layer than dense: its story is not the page's.
+
+    Examples
+    --------
+    >>> from deltarule.explain import worked_trace
+    >>> "<title>The worked example" in page(worked_trace())
+    True
+    """
+    others = sorted({layer.kind for layer in trace.plan.network.layers} - {"dense"})
+    if others:
+        raise SettingError(
+            f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
+            "Use the trace itself: its arrays, save_json, save_npz, or explain.text."
+        )
+    assets = resources.files("deltarule.explain") / "assets"
+
+    def read(name: str) -> str:
+        return (assets / name).read_text(encoding="utf-8")
+
+    data = json.dumps(payload(trace), ensure_ascii=False, allow_nan=False)
+    parts = {
+        "title": html.escape(_title(trace)),
+        "style": read("page.css"),
+        "data": data.replace("<", "\\u003c"),  # no text from the data can end its element
+        "script": "\n".join(map(read, _SCRIPTS)),
+    }
+    text = read("page.html")
+    for name, part in parts.items():
+        head, _, tail = text.partition(f"<!--{name}-->")
+        text = head + part + tail
+    return text
+
+
+def save_page(trace: Trace, path: str | os.PathLike[str]) -> None:
+    """Write the page of a trace to a file, whole or not at all.
+
+    Raises
+    ------
+    FileError
+        Where it cannot be written.
+    """
+    write_whole(path, page(trace).encode())
+
+
+def notebook_html(trace: Trace) -> str:
+    """The page in a frame, or what the trace is about where there is none or a large one."""
+    dense = all(layer.kind == "dense" for layer in trace.plan.network.layers)
+    text = page(trace) if dense else ""
+    if dense and len(text) <= _FRAME_LIMIT:
+        return (
+            f'<iframe title="{html.escape(_title(trace))}" sandbox="allow-scripts '
+            'allow-downloads allow-modals" width="100%" height="760" style="border:0" '
+            f'srcdoc="{html.escape(text)}"></iframe>'
+        )
+    costs = " → ".join(f"{step.cost:.4g}" for step in trace.steps)
+    return (
+        f"<p><b>{html.escape(_title(trace))}</b>: {trace.X.shape[1]} examples, cost {costs}. "
+        + (
+            "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
+            if dense
+            else "Print it with <code>explain.text(trace)</code>.</p>"
+        )
+    )
+
+
+def _title(trace: Trace) -> str:
+    sizes = "–".join(map(str, trace.plan.network.sizes))
+    return f"{trace.title or 'One training step'}: {sizes}"
+
+
+# ---------------------------------------------------------------------------- what it holds
+
+
+def payload(trace: Trace) -> dict[str, Any]:
+    """What the page's script reads: JSON values, arrays as base64 of their bytes."""
+    plan, network, first = trace.plan, trace.plan.network, trace.steps[0]
+    optimizer, uncovered = plan.optimizer_row, uncovered_rows(trace)
+    cost = network.cost_row
+    return {
+        "title": trace.title or "One training step",
+        "dtype": plan.dtype.name,
+        "sizes": list(network.sizes),
+        "inputs": list(trace.inputs),
+        "outputs": list(trace.outputs),
+        "layers": [
+            {
+                "activation": _row(layer.g),
+                "rate": layer.rate,
+                "bias_rate": getattr(layer, "bias_rate", 1.0),
+            }
+            for layer in network.layers
+        ],
+        "cost": _row(cost)
+        | {
+            "fused": network.pair is not None,
+            "distribution": cost.distribution,
+            "targets": [_finite(end) for end in cost.targets.ends],
+            "uniform": cost.uniform(network.outputs) if cost.uniform else 0.0,
+        },
+        "optimizer": {
+            "base": _base_of(optimizer),
+            "name": type(optimizer).__name__,
+            "slots": list(optimizer.slots),
+            "decay": optimizer.decay,
+            "settings": {
+                entry.name: getattr(optimizer, entry.name)
+                for entry in fields(optimizer)
+                if entry.name != "learning_rate"
+            },
+        },
+        "rules": {
+            entry.name: getattr(plan.regularisation, entry.name) or 0
+            for entry in fields(plan.regularisation)
+        },
+        "X": _packed(trace.X),
+        "Y": _packed(trace.Y),
+        "weights": None if trace.weights is None else _packed(trace.weights[np.newaxis]),
+        "parameters": [
+            {name: _packed(values) for name, values in own.items()} for own in first.before
+        ],
+        "steps": [_step(step, bool(uncovered)) for step in trace.steps],
+        "uncovered": uncovered,
+    }
+
+
+def uncovered_rows(trace: Trace) -> list[str]:
+    """The rows that the page's script lacks, in words."""
+    network = trace.plan.network
+    own = set(network_to_dict(network)["own_rows"])
+    used = [("activation", layer.g.name) for layer in network.layers]
+    used += [("cost", network.cost_row.name)]
+    lacking = [
+        f"{kind} {name}"
+        for kind, name in dict.fromkeys(used)
+        if name in own or name.partition("(")[0] not in COVERED[kind]
+    ]
+    optimizer = trace.plan.optimizer_row
+    if _base_of(optimizer) not in COVERED["optimizer"]:
+        lacking.append(f"optimizer {type(optimizer).__name__}")
+    return lacking
+
+
+def _base_of(optimizer: Optimizer) -> str:
+    """The table's name of an optimizer; its class's name where it is one of one's own."""
+    rows: Mapping[str, Any] = OPTIMIZERS.entries
+    return next((n for n, row in rows.items() if row is type(optimizer)), type(optimizer).__name__)
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {"name": row.name, "base": row.name.partition("(")[0], "numbers": list(row.numbers)}
+
+
+def _step(step: TracedStep, recorded: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "number": step.number,
+        "alpha": step.learning_rate,
+        "cost": _finite(step.cost),
+        "m": step.m,
+        "masks": {str(l): _packed(mask) for l, mask in step.masks.items()},
+        "checks": {
+            name: {
+                "entries": check.entries.tolist(),
+                "numeric": [_finite(x) for x in check.numeric.tolist()],
+                "error": _finite(check.error),
+                "complete": check.complete,
+            }
+            for name, check in step.checks.items()
+        },
+        "on_kink": list(step.on_kink),
+    }
+    if recorded:
+        found["recorded"] = {
+            name: _packed(np.atleast_2d(array))
+            for name, array in step.arrays()
+            if not name.startswith(("mask", "A[0]"))
+        }
+    return found
+
+
+def _packed(array: Array) -> dict[str, Any]:
+    """A matrix as its shape, dtype and bytes; of zeros and whole numbers nothing is lost."""
+    content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return {
+        "shape": list(array.shape),
+        "dtype": array.dtype.name,
+        "bytes": base64.b64encode(content.tobytes()).decode(),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

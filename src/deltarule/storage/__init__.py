@@ -1,0 +1,26 @@
+"""Files that are whole or not there: written by rename, read with every size checked first.
+
+Model files and checkpoints are safetensors files of this package's; here is what they share.
+"""
+
+from deltarule.storage.reading import (
+    FileKind,
+    Opened,
+    Tensor,
+    open_tensors,
+)
+from deltarule.storage.writing import (
+    check_writable,
+    tensor_bytes,
+    write_whole,
+)
+
+__all__ = [
+    "FileKind",
+    "Opened",
+    "Tensor",
+    "check_writable",
+    "open_tensors",
+    "tensor_bytes",
+    "write_whole",
+]

@@ -1,0 +1,278 @@
+"""From a file: a safetensors file of this package's, every size and shape checked beforehand.
+
+Nothing in a file is executed, and nothing is allocated that is larger than the file itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from deltarule.arrays import Array
+from deltarule.errors import FileError
+
+_TAIL = ', "digest": "{}"}}'  # how a signed JSON text ends
+_TAIL_LENGTH = len(_TAIL.format("0" * 32))
+_HEADER_LIMIT = 32_000_000  # bytes
+_DTYPES = {"F32": "float32", "F64": "float64", "BOOL": "bool"}
+_CODES = {name: code for code, name in _DTYPES.items()}
+
+
+class Tensor(NamedTuple):
+    """What a header says of a tensor: its dtype by NumPy's name, and its shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: Array) -> Tensor:
+        """Of an array."""
+        return cls(array.dtype.name, tuple(array.shape))
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file, and what its errors say.
+
+    Parameters
+    ----------
+    key : str
+        The entry of the header's metadata that holds its JSON.
+    noun : str
+        As ``"model file"``.
+    newest : int
+        The newest version that this code reads.
+    digested_from : int
+        The first version whose files carry a digest.
+    advice : str
+        What to do about a file that is broken.
+    """
+
+    key: str
+    noun: str
+    newest: int
+    digested_from: int
+    advice: str
+
+    def broken(self, name: str, what: str) -> FileError:
+        """The error for a file that cannot be used."""
+        return FileError(
+            f"{name}: {what}. Expected a {self.noun} written by deltarule; {self.advice}"
+        )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose header is read and makes sense; its numbers are still on the disk.
+
+    Attributes
+    ----------
+    name : str
+        Of the file.
+    kind : FileKind
+    version : int
+    metadata : dict
+    tensors : mapping of str to Tensor
+    text, digest : str
+        The JSON as it was signed, and its signature.
+    available : int
+        How many bytes of numbers the file has.
+    """
+
+    name: str
+    kind: FileKind
+    version: int
+    metadata: dict[str, Any]
+    tensors: Mapping[str, Tensor]
+    text: str
+    digest: str
+    available: int
+
+    def broken(self, what: str) -> FileError:
+        """The error for this file."""
+        return self.kind.broken(self.name, what)
+
+    def expect(self, expected: Mapping[str, Tensor], whose: str) -> None:
+        """Refuse tensors other than these.
+
+        Parameters
+        ----------
+        expected : mapping of str to Tensor
+        whose : str
+            What they should fit, for the message: ``"its network"``.
+
+        Raises
+        ------
+        FileError
+            With the first that is missing, too many, or of another shape or dtype.
+        """
+        if set(self.tensors) != set(expected):
+            wrong = sorted(set(self.tensors) ^ set(expected))[0]
+            state = "is missing" if wrong in expected else "is one too many"
+            raise self.broken(f"its tensors do not fit {whose}: {wrong!r} {state}")
+        for name, tensor in expected.items():
+            got = self.tensors[name]
+            if got.shape != tensor.shape:
+                raise self.broken(
+                    f"tensor {name!r} should have shape {list(tensor.shape)}, "
+                    f"it has {list(got.shape)}"
+                )
+            if got.dtype != tensor.dtype:
+                raise self.broken(
+                    f"tensor {name!r} should be of {tensor.dtype}, it is of {got.dtype}"
+                )
+        needed = sum(tensor.nbytes for tensor in expected.values())
+        if needed != self.available:
+            state = "truncated" if needed > self.available else "too long"
+            raise self.broken(
+                f"the file is {state}: its numbers need {needed} bytes, it has {self.available}"
+            )
+
+    def load(self) -> dict[str, Array]:
+        """The numbers, as they were written.
+
+        Raises
+        ------
+        FileError
+            Where they cannot be read, or differ from what the digest says.
+        """
+        try:
+            arrays = safetensors.numpy.load_file(self.name)
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise self.broken(f"its tensors cannot be read ({error})") from error
+        if {name: Tensor.of(array) for name, array in arrays.items()} != self.tensors:
+            raise self.broken("its header contradicts itself")
+        sealed = self.version >= self.kind.digested_from
+        if sealed and self.digest != digest_of(self.text, self.tensors, arrays):
+            raise self.broken("its contents have changed since they were written")
+        return arrays
+
+
+def digest_of(text: str, tensors: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> str:
+    """BLAKE2b, 16 bytes, of the JSON text, and of name, dtype, shape and bytes of every tensor.
+
+    The tensors go in the order of their names; the parts of the head of each are separated by
+    spaces, the numbers of a shape by commas, and every head and the text end with a newline.
+    """
+    digest = hashlib.blake2b(f"{text}\n".encode("utf-8", "surrogatepass"), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        shape = ",".join(map(str, tensor.shape))
+        digest.update(f"{name} {_CODES[tensor.dtype]} {shape}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def signed(text: str, tensors: Mapping[str, Tensor], arrays: Mapping[str, Array]) -> str:
+    """A JSON object's text with the digest as its last entry."""
+    return text[:-1] + _TAIL.format(digest_of(text, tensors, arrays))
+
+
+def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
+    """Read the header of a file, and check it against the file's size.
+
+    Parameters
+    ----------
+    path : path
+    kind : FileKind
+        What the file should be.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, empty, truncated, foreign, too long, or of a newer version.
+    """
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            header, start = _header(kind, name, file.read(8 + min(size, _HEADER_LIMIT)), size)
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        said = (error.strerror or str(error)).lower()
+        raise FileError(f"{name}: cannot be read: {said}.") from error
+    except ValueError as error:  # a name with a null character
+        raise FileError(f"{name!r}: cannot be read: {error}.") from None
+    entries = header.pop("__metadata__", None)
+    text = entries.get(kind.key) if isinstance(entries, dict) else None
+    if not isinstance(text, str):
+        raise kind.broken(name, f"a safetensors file, but not one of deltarule's {kind.noun}s")
+    metadata, version = _metadata(kind, name, text)
+    tensors = {tensor: _tensor(kind, name, tensor, stored) for tensor, stored in header.items()}
+    digest = str(metadata.pop("digest", ""))
+    unsigned = text[:-_TAIL_LENGTH] + "}"
+    return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start)
+
+
+def _header(kind: FileKind, name: str, content: bytes, size: int) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file and where its numbers begin, from the file's first bytes."""
+    if size == 0:
+        raise kind.broken(name, "the file is empty")
+    if size < 8:
+        raise kind.broken(name, f"no {kind.noun}: it has only {size} bytes")
+    (length,) = struct.unpack("<Q", content[:8])
+    start = 8 + length
+    if content[8:9] != b"{" or length > _HEADER_LIMIT:
+        raise kind.broken(name, f"no {kind.noun}: it does not begin like a safetensors file")
+    if start > size:
+        raise kind.broken(
+            name, f"the file is truncated: its header needs {start} bytes, it has {size}"
+        )
+    try:
+        header = json.loads(content[8:start].decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise kind.broken(name, f"no {kind.noun}: its header is no JSON") from None
+    return header, start
+
+
+def _metadata(kind: FileKind, name: str, text: str) -> tuple[dict[str, Any], int]:
+    """The JSON object of ours, and its version."""
+    try:
+        metadata = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise kind.broken(name, "its metadata is no JSON") from None
+    version = metadata.get("format") if isinstance(metadata, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise kind.broken(name, "its metadata has no format version")
+    if version > kind.newest:
+        raise FileError(
+            f"{name}: written by a newer deltarule: its format is {version}, this version reads "
+            f"up to {kind.newest}. Upgrade with pip install --upgrade deltarule."
+        )
+    return metadata, version
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(text)
+
+
+def _is_size(n: Any) -> bool:
+    return type(n) is int and 0 <= n < 2**48
+
+
+def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
+    """A tensor's entry, well formed: no size is trusted that the file could not hold."""
+    entry = stored if isinstance(stored, dict) else {}
+    dtype, shape = entry.get("dtype"), entry.get("shape")
+    if dtype not in _DTYPES:
+        known = " or ".join(_DTYPES.values())
+        raise kind.broken(name, f"tensor {tensor!r} should be of {known}, it is of {dtype}")
+    if not isinstance(shape, list) or len(shape) > 3 or not all(map(_is_size, shape)):
+        raise kind.broken(name, f"tensor {tensor!r} has no usable shape: {shape!r:.80}")
+    return Tensor(_DTYPES[dtype], tuple(shape))

@@ -1,0 +1,546 @@
+"""The explanation page in a browser: it computes what the reference does, and can be walked."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule import explain
+from deltarule.checks import worked_example
+from deltarule.engines.plan import Plan
+from deltarule.explain.page import COVERED, payload
+
+from .test_explain import network, rows, start_of
+from .tolerances import error
+
+BROWSER = Path(os.environ.get("DELTARULE_CHROMIUM", "/usr/bin/chromium"))
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
+AGREES = 1e-12  # norm-wise, in double precision
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless browser; where it must be there (DELTARULE_BROWSER=required), no skip."""
+    required = os.environ.get("DELTARULE_BROWSER") == "required"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        if required:
+            raise
+        pytest.skip("Playwright is not installed: pip install 'deltarule[browser]'")
+    if not BROWSER.exists() and not required:
+        pytest.skip(f"no browser at {BROWSER}: apt install chromium, or set DELTARULE_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(BROWSER), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, tmp_path):
+    """A function that opens a trace's page; no console error, no request, at any moment."""
+    contexts, troubles, requests = [], [], []
+
+    def open_(trace, **settings):
+        path = tmp_path / f"{len(contexts)}.html"
+        explain.save_page(trace, path)
+        contexts.append(chromium.new_context(**settings))
+        page = contexts[-1].new_page()
+        page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)
+        page.on("pageerror", lambda e: troubles.append(str(e)))
+        page.on("request", lambda r: requests.append(r.url))
+        page.goto(path.as_uri())
+        page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not troubles
+    assert len(requests) == len(contexts), requests
+    assert all(url.startswith("file:") for url in requests)
+
+
+def numbers(page):
+    """Every matrix of the page's step, by its name."""
+    told = page.evaluate(
+        "Object.fromEntries(Object.entries(Page.now.V).map(([k, M]) => [k, [M.n, M.m, [...M.v]]]))"
+    )
+    return {key: np.array(v, dtype=float).reshape(n, m) for key, (n, m, v) in told.items()}
+
+
+def named(step):
+    """A recorded step's arrays by the page's names."""
+    found = {"C": np.array([[step.cost]])}
+    for name, array in step.arrays():
+        if not name.startswith(("state", "mask")):
+            key = f"gPrime[{name[5:-2]}]" if name.startswith("g'") else name
+            found[key] = np.atleast_2d(array)
+    return found
+
+
+def agree(page, step, within=AGREES):
+    mine, theirs = numbers(page), named(step)
+    assert set(theirs) <= set(mine)
+    wrong = {key: error(mine[key], value) for key, value in theirs.items()}
+    assert max(wrong.values()) < within, {k: e for k, e in wrong.items() if e >= within}
+
+
+# ---------------------------------------------------------------- the script and the reference
+
+HIDDEN = [g for g in sorted(COVERED["activation"]) if g != "softmax"]
+OUTPUTS = {
+    "mse": "tanh", "mae": "identity", "half_squared_error": "softplus", "huber": "identity",
+    "quantile": "elu", "poisson": "exp", "binary_cross_entropy": "sigmoid",
+    "categorical_cross_entropy": "softmax",
+}  # fmt: skip
+UNFUSED = {"mse": "softmax", "poisson": "softplus", "binary_cross_entropy": "softmax"}
+
+
+def cases():
+    """Every activation, cost and optimizer that the script covers, and each further setting."""
+    optimizers = sorted(COVERED["optimizer"])
+    pairs = [*OUTPUTS.items(), *UNFUSED.items()]
+    for k in range(max(len(HIDDEN), len(optimizers), len(pairs))):
+        cost, last = pairs[k % len(pairs)]
+        net = network(cost, HIDDEN[k % len(HIDDEN)], HIDDEN[(k + 3) % len(HIDDEN)], last)
+        yield net, dr.OPTIMIZERS.entry(optimizers[k % len(optimizers)])(0.01), {}
+    net = network("categorical_cross_entropy", "tanh", "relu", "softmax", dropout=0.3)
+    yield net, dr.Adam(0.05, epsilon_inside=True), {"weights": [1.0, 0, 2, 0.5, 1, 3]}
+    slow = dr.Network(5, [dr.Dense(4, "tanh", rate=0.5, bias_rate=2.0), dr.Dense(2)], "mse")
+    rules = dr.Regularisation(l1=0.02, l2=0.1, over_batch=True, decay=0.1, max_norm=1.5)
+    yield slow, dr.SGD(0.05, nesterov=True), {"regularisation": rules}
+    rules = dr.Regularisation(l2=0.1, clip_value=0.3, clip_norm=0.5, label_smoothing=0.2)
+    yield net, dr.AdamW("cosine(0.05)"), {"regularisation": rules}
+
+
+CASES = list(cases())
+
+
+def test_all_that_is_covered_is_tried(opened):
+    page = opened(explain.worked_trace())
+    for kind, table in (
+        ("activation", "ACTIVATIONS"),
+        ("cost", "COSTS"),
+        ("optimizer", "OPTIMIZERS"),
+    ):
+        assert set(page.evaluate(f"Object.keys(Engine.{table})")) == COVERED[kind]
+    used = {layer.g.name.partition("(")[0] for net, _, _ in CASES for layer in net.layers}
+    assert used == COVERED["activation"]
+    assert {net.cost_row.name.partition("(")[0] for net, _, _ in CASES} == COVERED["cost"]
+    kinds = {type(optimizer) for _, optimizer, _ in CASES}
+    assert kinds == {type(dr.OPTIMIZERS(name)) for name in COVERED["optimizer"]}
+
+
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_the_script_computes_what_the_reference_does(opened, case):
+    net, optimizer, settings = CASES[case]
+    trace = explain.trace(
+        net, start_of(net), *rows(net), optimizer=optimizer, steps=3, seed=3, **settings
+    )
+    page = opened(trace)
+    assert page.evaluate("Page.data.uncovered") == []
+    for k, step in enumerate(trace.steps):
+        page.select_option("#step", str(k))
+        agree(page, step)
+
+
+PYTHON = {name: getattr(math, name) for name in ("exp", "log", "tanh", "sqrt")} | {
+    "max": max, "min": min, "abs": abs, "sign": lambda x: float(np.sign(x)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [None, *range(len(CASES))])
+def test_a_clicked_entrys_arithmetic_evaluates_to_the_entry(opened, case):
+    if case is None:
+        trace = explain.worked_trace()
+    else:
+        net, optimizer, settings = CASES[case]
+        trace = explain.trace(
+            net, start_of(net), *rows(net), optimizer=optimizer, seed=3, **settings
+        )
+    page = opened(trace)
+    found = page.evaluate(
+        """() => Object.entries(Page.now.V).flatMap(([key, M]) => [...M.v].map((v, k) => {
+          const [i, j] = [Math.floor(k / M.m), k % M.m], a = Arithmetic.of(key, i, j);
+          return a && [key, a.exact, a.shown, a.value];
+        })).filter(Boolean)"""
+    )
+    keys = {key for key, *_ in found}
+    wanted = ("Z[1]", "A[1]", "gPrime[1]", "loss", "C", "delta[1]", "dW[1]", "db[1]", "dA[0]")
+    assert keys >= {*wanted, "W_new[1]", "b_new[1]"}
+    for key, exact, shown, value in found:
+        assert eval(exact, {}, PYTHON) == pytest.approx(value, rel=1e-9, abs=1e-12), (key, exact)
+        plain = shown.replace("·", "*").replace("−", "-").replace("^", "**")
+        scale = max(1.0, max(abs(float(x)) for x in numbers_in(plain)))
+        assert eval(plain, {}, PYTHON) == pytest.approx(value, rel=1e-3, abs=1e-4 * scale), (
+            key,
+            shown,
+        )
+
+
+def numbers_in(text):
+    import re
+
+    return re.findall(r"\d+\.?\d*(?:e-?\d+)?", text)
+
+
+# ------------------------------------------------------------------------ what a reader does
+
+
+def test_arrow_keys_walk_every_sub_step(opened):
+    page = opened(explain.worked_trace())
+    example = named(explain.worked_trace().steps[0])
+    count = page.evaluate("Walk.count()")
+    assert count == 3 * 2 + 2 + 1 + 3 * 4 + 3 * 2
+    titles, outs = [], []
+    for k in range(count):
+        assert page.inner_text("#counter") == f"{k + 1} of {count}"
+        titles.append(page.inner_text("#substep h3"))
+        assert page.locator("#substep math").count() >= 3
+        assert page.locator("#figure svg").count() == 1
+        first = page.locator("#substep .numbers .matrix").first
+        outs.append(first.get_attribute("data-key"))
+        shown = [t.replace("−", "-") for t in first.locator("td button").all_inner_texts()]
+        np.testing.assert_allclose(
+            np.array(shown, dtype=float), example[outs[-1]].ravel(), rtol=6e-3, atol=1e-12
+        )
+        page.keyboard.press("ArrowRight")
+    assert len(set(titles)) == len(set(outs)) == count
+    assert outs[:2] == ["Z[1]", "A[1]"]
+    assert outs[8:13] == ["dA[3]", "delta[3]", "dW[3]", "db[3]", "dA[2]"]
+    for _ in range(count):
+        page.keyboard.press("ArrowLeft")
+    assert page.inner_text("#counter") == f"1 of {count}"
+
+
+def test_a_click_spells_the_entry_out_and_marks_its_operands(opened):
+    page = opened(explain.worked_trace())
+    page.evaluate("Walk.go(10)")  # dW[3]
+    page.locator("#substep button[data-key='dW[3]'][data-j='1']").click()
+    assert page.inner_text("#substep .shown") == "= (0.880797 · 3 + (−0.731059) · 4) / 2"
+    assert page.locator("#substep button.operand").all_inner_texts() == [
+        "0.881",
+        "−0.731",
+        "3",
+        "4",
+    ]
+    assert float(page.get_attribute("#substep .arithmetic", "data-value")) == pytest.approx(
+        -0.14092154029318632, rel=1e-15
+    )
+    assert "relative error" in page.inner_text("#substep details.check")
+
+
+def test_predict_before_reveal(opened):
+    page = opened(explain.worked_trace())
+    page.check("#predict")
+    assert set(page.locator("#substep .matrix").first.locator("td button").all_inner_texts()) == {
+        "?"
+    }
+    for guess, verdict in (("x", "Type a number."), ("1", "Not yet."), ("-3", "Right.")):
+        page.fill("#substep .predict input", guess)
+        page.click("text=Check")
+        assert page.inner_text("#substep .verdict") == verdict
+    page.click("text=Reveal")
+    assert page.locator("#substep .matrix").first.locator("td button").first.inner_text() == "−3"
+
+
+def test_an_edited_weight_gives_the_references_numbers(opened):
+    example = worked_example()
+    page = opened(explain.worked_trace())
+    edits = {"W[1]": (2, 3, -0.75), "b[2]": (1, 0, 0.3), "A[0]": (0, 1, 2.5), "Y": (0, 0, 0.25)}
+    changed = [{name: W.copy() for name, W in own.items()} for own in example.parameters]
+    X, Y = example.X.copy(), example.Y.copy()
+    targets = {"W[1]": changed[0]["W"], "b[2]": changed[1]["b"], "A[0]": X.T, "Y": Y.T}
+    for key, (i, j, value) in edits.items():
+        page.select_option("#what", key)
+        field = page.locator(f"#editor [data-i='{i}'][data-j='{j}']")
+        field.fill(str(value))
+        field.press("Tab")
+        targets[key][i, j] = value
+    page.select_option("#what", "α")
+    page.fill("#editor input", "0.25")
+    page.press("#editor input", "Tab")
+    trace = explain.trace(example.network, tuple(changed), X, Y, optimizer=dr.GradientDescent(0.25))
+    agree(page, trace.steps[0])
+    assert "Changed:" in page.inner_text("#diff")
+    before, after = (
+        f"{step.cost:.4g}" for step in (explain.worked_trace().steps[0], trace.steps[0])
+    )
+    assert f"{before} → {after}" in page.inner_text("#diff")
+    page.click("#reset")
+    agree(page, explain.worked_trace().steps[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "message"),
+    [
+        ("W[1]", "abc", "is no number"),
+        ("Y", "7", "needs targets from 0 to 1"),
+        ("α", "-1", "at least 0"),
+    ],
+)
+def test_an_edit_that_cannot_be_changes_nothing(opened, key, typed, message):
+    page = opened(explain.worked_trace())
+    page.select_option("#what", key)
+    field = page.locator("#editor input").first
+    field.fill(typed)
+    field.press("Tab")
+    assert message in page.inner_text("#edit-message")
+    agree(page, explain.worked_trace().steps[0])
+
+
+@pytest.mark.parametrize("optimizer", ["gradient_descent", "adam"])
+def test_the_train_button_reaches_the_engines_cost(opened, optimizer):
+    example = worked_example()
+    row = dr.OPTIMIZERS(optimizer)
+    page = opened(explain.worked_trace(optimizer=row))
+    for _ in range(2):
+        page.click("[data-train='100']")
+        page.wait_for_selector("#curve[data-running='false']", state="attached")
+    assert page.get_attribute("#curve", "data-steps") == "200"
+    runner = dr.start(
+        example.network, optimizer=row, dtype="float64", parameters=example.parameters
+    )
+    for _ in range(200):
+        runner.step(example.X, example.Y)
+    cost = float(page.get_attribute("#curve", "data-cost"))
+    assert cost == pytest.approx(runner.cost(example.X, example.Y), rel=1e-8)
+    assert "round again" in page.inner_text("#verdict")
+
+
+def test_converged_ends_training(opened):
+    net = dr.Network(2, [dr.Dense(1)])
+    trace = explain.trace(
+        net,
+        start_of(net),
+        [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]],
+        [1.0, 0.0, 0.0, 0.0],
+        optimizer=dr.GradientDescent(0.3),
+    )
+    page = opened(trace)
+    page.click("[data-train='1000']")
+    page.wait_for_selector("text=Converged: over the last")
+    assert int(page.get_attribute("#curve", "data-steps")) < 1000
+
+
+def misprint(page, which, subject):
+    """The final costs of the experiment: training and unseen rows, as printed and right."""
+    page.check(f"[name='misprint'][value='{which}']")
+    page.check(f"[name='subject'][value='{subject}']")
+    page.evaluate("document.getElementById('misprint-result').dataset.done = ''")
+    page.click("#run-misprint")
+    page.wait_for_selector("#misprint-result[data-done='true']", state="attached")
+    found = page.evaluate("({...document.getElementById('misprint-result').dataset})")
+    return [float(found[k]) for k in ("training", "heldOut", "rightTraining", "rightHeldOut")]
+
+
+def test_the_misprint_looks_better_and_breaks(opened):
+    page = opened(explain.worked_trace())
+    training, unseen, right, right_unseen = misprint(page, "axis0", "linear")
+    assert training < 0.01 * right
+    assert unseen > 1.2 * right_unseen
+    assert "shape 1×20: a bias of its own for every example" in page.inner_text("#misprint-result")
+    training, _, right, _ = misprint(page, "axis0", "network")
+    assert training != right
+    assert "shape 4×16" in page.inner_text("#misprint-result")
+    training, _, right_again, _ = misprint(page, "twice", "network")
+    assert right_again == right
+    assert training > 1.5 * right
+    assert "16 times too short" in page.inner_text("#misprint-result")
+    assert page.locator("#turned li").all_inner_texts()[0] == (
+        "Layer 1: (2×5)·(4×2) cannot be multiplied: 5 is not 4."
+    )
+
+
+def test_pasted_rows_replace_the_data(opened):
+    example = worked_example()
+    page = opened(explain.worked_trace())
+    page.click("summary:has-text('Your own rows')")
+    own = [[1, 2, 3, 4, 5, 1], [0.5, 0, -1, 2, 1, 0], [0, 0, 1, 1, 2, 1]]
+    page.fill("#rows", "\n".join(", ".join(map(str, row)) for row in own))
+    page.click("#paste")
+    assert page.inner_text("#paste-message").startswith("3 rows taken.")
+    table = np.array(own, dtype=float)
+    trace = explain.trace(
+        example.network,
+        example.parameters,
+        table[:, :5],
+        table[:, 5],
+        optimizer=dr.GradientDescent(0.1),
+    )
+    agree(page, trace.steps[0])
+    for rubbish, message in (
+        ("", "there are no rows"),
+        ("1,2,3", "line 1 has 3 numbers; expected 6"),
+        ("1,2,3,4,5,0\na,b,c,d,e,f", "line 2: “a” is no number"),
+        ("1,2,3,4,5,9", "needs targets from 0 to 1"),
+        ("<img src=x onerror=alert(1)>", "is no number"),
+        ("1,2,3,4,5,0\n" * 501, "takes up to 500"),
+    ):
+        page.fill("#rows", rubbish)
+        page.click("#paste")
+        assert message in page.inner_text("#paste-message")
+    agree(page, trace.steps[0])
+
+
+def test_rows_layout_turns_every_matrix(opened):
+    page = opened(explain.worked_trace())
+    page.check("#layout")
+    shapes = page.locator("#substep .shape").all_inner_texts()
+    assert shapes == ["2×4", "2×5", "5×4", "1×4"]  # Z = A_prev W + b
+    page.evaluate("Walk.go(14)")
+    assert page.locator("#substep .matrix").first.get_attribute("data-key") == "dW[2]"
+    assert page.locator("#substep .shape").all_inner_texts() == ["4×3", "4×2", "2×3"]
+
+
+def test_what_the_script_lacks_is_shown_as_recorded_and_said(opened):
+    net = network("mse", "gelu", "identity")
+    trace = explain.trace(net, start_of(net), *rows(net), steps=2)
+    page = opened(trace)
+    agree(page, trace.steps[0], 1e-15)
+    for section in ("what-if", "train", "misprints"):
+        assert "has no activation gelu" in page.inner_text(f"#{section} .notice")
+        assert page.locator(f"#{section} :is(button, input, select, textarea):enabled").count() == 0
+    for _ in range(page.evaluate("Walk.count()")):
+        page.keyboard.press("ArrowRight")
+    page.locator("#substep td button").first.click()
+    assert "recorded" in page.inner_text("#substep .arithmetic")
+    page.select_option("#step", "1")
+    agree(page, trace.steps[1], 1e-15)
+
+
+def test_a_row_of_ones_own_by_a_tables_name_is_not_the_tables(opened):
+    cube = dr.Activation("relu", lambda Z: Z**3, lambda Z: 3 * Z**2)
+    net = dr.Network(5, [dr.Dense(4, cube), dr.Dense(2)])
+    trace = explain.trace(net, start_of(net), *rows(net))
+    page = opened(trace)
+    assert page.evaluate("Page.data.uncovered") == ["activation relu"]
+    agree(page, trace.steps[0], 1e-15)
+
+
+HOSTILE = [
+    "<img src=x onerror=document.body.dataset.hacked=1>",
+    "</script><script>document.body.dataset.hacked=1</script>",
+    "\"'><b>bold</b>",
+    "<!--title-->",
+    "{{7*7}}${7*7}",
+]
+
+
+def test_text_from_the_data_is_text(opened):
+    example = worked_example()
+    trace = explain.trace(
+        example.network,
+        example.parameters,
+        example.X,
+        example.Y,
+        inputs=HOSTILE,
+        outputs=HOSTILE[1:2],
+        title=HOSTILE[1],
+    )
+    page = opened(trace)
+    for _ in range(page.evaluate("Walk.count()")):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.body.dataset.hacked") is None
+    assert page.locator("img, b:text-is('bold')").count() == 0
+    assert page.inner_text("h1") == HOSTILE[1]
+    page.keyboard.press("Home")
+    page.evaluate("Walk.go(0)")
+    assert page.locator(".matrix[data-key='A[0]'] th").all_inner_texts() == HOSTILE
+
+
+# --------------------------------------------------------------------- sizes, media, notebook
+
+
+def large_trace(dtype):
+    net = dr.Network(
+        784, [dr.Dense(256, "relu"), dr.Dense(128, "relu"), dr.Dense(10, "softmax")],
+        "categorical_cross_entropy",
+    )  # fmt: skip
+    X = np.random.default_rng(0).uniform(size=(4, 784))
+    return explain.trace(net, net.initial_parameters(dtype=dtype), X, np.array([3, 1, 4, 1]))
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 2_000_000), ("float64", 4_000_000)])
+def test_a_large_networks_page_is_small(dtype, limit):
+    assert len(explain.page(large_trace(dtype)).encode()) < limit
+
+
+def test_a_large_network_is_shown_in_part_and_downloaded_whole(opened):
+    trace = large_trace("float32")
+    page = opened(trace)
+    cost = page.evaluate("Page.now.done.cost")
+    assert cost == pytest.approx(trace.steps[0].cost, rel=1e-5)
+    assert "⋮ 777 more" in page.inner_text("#network")
+    assert "drawn in part" in page.inner_text("#network")
+    page.fill("#substep .jump [aria-label='row']", "200")
+    page.click("#substep .jump button")
+    assert page.locator("#substep button.chosen").get_attribute("data-i") == "199"
+    assert "more]" in page.inner_text("#substep .arithmetic")
+    with page.expect_download() as download:
+        page.click("#download")
+    told = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert np.shape(told["arrays"]["W[1]"]) == (256, 784)
+
+
+@pytest.mark.parametrize("settings", [
+    {"viewport": {"width": 360, "height": 740}},
+    {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    {"viewport": {"width": 800, "height": 600}, "reduced_motion": "reduce"},
+])  # fmt: skip
+def test_nothing_is_wider_than_the_window(opened, settings):
+    page = opened(explain.worked_trace(), **settings)
+    for _ in range(page.evaluate("Walk.count()")):
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, page.inner_text("#counter")
+        page.keyboard.press("ArrowRight")
+
+
+def test_print_holds_every_sub_step(opened):
+    page = opened(explain.worked_trace())
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#printed .substep").count() == page.evaluate("Walk.count()")
+    assert not page.locator("#what-if").is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#printed .substep").count() == 0
+
+
+def test_everything_that_can_be_used_has_a_name(opened):
+    page = opened(explain.worked_trace())
+    page.evaluate("Walk.go(10)")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, svg[role=img]")]
+          .filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.length))
+          .map((e) => e.outerHTML.slice(0, 90))"""
+    )
+    assert nameless == []
+    assert page.get_attribute("#announce", "aria-live") == "polite"
+
+
+def test_a_notebook_shows_the_page_in_a_frame(opened, chromium, tmp_path):
+    trace = explain.worked_trace()
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><body>{trace._repr_html_()}", encoding="utf-8")
+    page = chromium.new_page()
+    page.goto(path.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("#next").click()
+    assert frame.locator("#counter").inner_text().startswith("2 of")
+    page.close()
+
+
+def test_without_a_browser_the_payload_is_plain():
+    trace = explain.worked_trace()
+    assert isinstance(trace.plan, Plan)
+    told = payload(trace)
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert "<!--" not in explain.page(trace).split("<body>")[0]
