@@ -62,7 +62,7 @@ class Preprocessing:
             For a column that cannot be used, with what to do.
         """
         frame = _framed(table)
-        if not frame.height:
+        if frame.width and not frame.height:
             raise DataError("the table has no rows to learn from; expected at least one.")
         asked = _kinds(kinds, frame)
 
