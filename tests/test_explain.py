@@ -12,6 +12,7 @@ from deltarule import explain
 from deltarule.checks import worked_example
 from deltarule.cli import main
 
+from .layer_cases import NETWORKS, data_of, network_of, parameters_of
 from .test_cli import fails, models  # noqa: F401 - a fixture
 from .tolerances import DIFFERENCES, STEP, error
 
@@ -327,3 +328,26 @@ def test_explain_refuses(models, capsys, monkeypatch, tmp_path, arguments, messa
 
 def test_explain_needs_a_table_with_a_model(models, capsys):  # noqa: F811
     assert "expected a table too" in fails(capsys, "explain", str(models / "rent.safetensors"))
+
+
+# ------------------------------------------------------------------------ other kinds of layer
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_kind_of_layer_is_traced(kind, tmp_path):
+    net = network_of(kind)
+    X, Y, weights = data_of(kind)
+    trace = explain.trace(net, parameters_of(net), X, Y, weights=weights, steps=2)
+    for check in trace.steps[1].checks.values():
+        nought = abs(check.numeric).max() < 1e-9  # a bias that a batch's mean takes away again
+        assert nought or check.error < 1e-6
+    trace.save_npz(tmp_path / "t.npz")
+    told = json.loads(trace.to_json())
+    assert set(told["steps"][0]["arrays"]) >= {"dA[0]", "Z[1]"}
+    assert explain.text(trace).count("relative error") == 2 * len(trace.steps[0].checks)
+    if all(layer.kind == "dense" for layer in net.layers):
+        assert "iframe" in trace._repr_html_()
+    else:
+        assert "explain.text" in trace._repr_html_()
+        with pytest.raises(dr.SettingError, match="the page tells the story of dense layers"):
+            explain.page(trace)

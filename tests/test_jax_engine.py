@@ -533,7 +533,7 @@ network = dr.Network(2, [dr.Dense(1)])
 for use in (
     lambda: dr.start(network, engine="jax"),
     lambda: dr.train(network, [[0, 1]], [1], engine="jax"),
-    lambda: dr.train_many(network, [[0, 1]], [1], seeds=[0, 1]),
+    lambda: dr.train_many(network, [[0, 1]], [1], seeds=[0, 1], engine="jax"),
 ):
     try:
         use()

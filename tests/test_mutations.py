@@ -56,8 +56,8 @@ def without_weights(network, output, Y, s):
     return original_delta(network, output, Y, None)
 
 
-def masks_forward_only(network, parameters, caches, delta, m, masks=None):
-    return original_back(network, parameters, caches, delta, m, None)
+def masks_forward_only(network, parameters, caches, delta, m, masks=None, observe=None):
+    return original_back(network, parameters, caches, delta, m, None, observe)
 
 
 def softmax_over_examples(dA, A):

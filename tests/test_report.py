@@ -564,8 +564,8 @@ def test_tensorboard_files_hold_every_epoch(tmp_path):
     steps = [epoch.step for epoch in result.history]
     costs = [np.float32(epoch.cost) for epoch in result.history]
     assert found["cost/training"] == list(zip(steps, costs, strict=True))
-    assert len(found["cost/validation"]) == len(found["learning rate"]) == 3
-    assert len(found["gradient norm/layer 2"]) == 3
+    assert len(found["cost/validation"]) == len(found["learning_rate"]) == 3
+    assert len(found["gradient_norm/layer_2"]) == 3
 
 
 def test_tensorboard_says_what_is_wrong(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import (
+    CellError,
     DataError,
     DeltaruleError,
     DeviceError,
@@ -110,6 +111,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "CellError",
     "Checkpoints",
     "Constant",
     "CosLog",

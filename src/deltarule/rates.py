@@ -32,7 +32,8 @@ class RateSearch:
     costs : array
         The batches' costs, smoothed.
     suggestion : float
-        The rate where the smoothed cost falls most steeply per factor of the rate.
+        A tenth of the rate where the smoothed cost is least: where it still falls, at some distance
+        from where it explodes. (The steepest fall itself is lost in the noise of batches.)
     """
 
     rates: np.ndarray
@@ -127,5 +128,4 @@ def _read(rates: np.ndarray, costs: np.ndarray) -> RateSearch:
             "find_rate: the cost explodes within ten steps of the lowest rate. Standardise the "
             "inputs and targets, or begin with a lower rate (low=)."
         )
-    slopes = np.gradient(smooth[:end], np.log(rates[:end]))
-    return RateSearch(rates[:end], smooth[:end], float(rates[int(slopes.argmin())]))
+    return RateSearch(rates[:end], smooth[:end], float(rates[smooth[:end].argmin()]) / 10)

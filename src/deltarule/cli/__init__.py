@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deltarule.cli.bench import bench
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
 from deltarule.cli.explain import explain
@@ -21,7 +22,7 @@ from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
-from deltarule.cli.worksheet import write_worksheets
+from deltarule.cli.worksheet import worksheet
 from deltarule.errors import DeltaruleError, DivergenceError, InterruptionError, MissingExtraError
 
 app = typer.Typer(
@@ -33,9 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, explain, inspect, equations):
+for command in (train, predict, evaluate, explain, worksheet, inspect, equations, bench):
     app.command()(command)
-app.command("worksheet")(write_worksheets)
 
 
 @app.callback()

@@ -104,7 +104,7 @@ def explain(
         missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
     )
     source = rd.source(data, reading)
-    frame, first = _chosen(loaded, source.frame, rows)
+    frame, shown = _chosen(loaded, source.frame, rows)
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
     labels = loaded.targets.classes if loaded.network.outputs > 1 else ()
@@ -117,7 +117,7 @@ def explain(
         steps=steps,
         inputs=loaded.preprocessing.names,
         outputs=[str(label) for label in labels] or loaded.targets.names,
-        title=f"{model.stem} on rows {first} to {first + len(frame) - 1} of {source.name}",
+        title=f"{model.stem} on {shown} of {Path(source.name).name}",
     )
     _show(trace, out, text, numbers)
 
@@ -130,8 +130,8 @@ def _optimizer(name: str, learning_rate: float | None) -> Any:
     return make(learning_rate)
 
 
-def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, int]:
-    """The rows that were asked for, and the first one's number."""
+def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, str]:
+    """The rows that were asked for, and which they are."""
     assert model.targets is not None
     first, colon, end = rows.partition(":")
     bounds = [part.strip() or default for part, default in ((first, "0"), (end, str(len(frame))))]
@@ -149,7 +149,7 @@ def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, int]:
         )
     taken = frame.slice(start, stop - start)
     with_targets(taken, model.targets.names, strict=True)
-    return taken, start
+    return taken, f"rows {start} to {stop - 1}"
 
 
 def _show(trace: ex.Trace, out: Path, text: bool, numbers: Path | None) -> None:

@@ -16,6 +16,7 @@ from deltarule.checkpoints import Checkpoints
 from deltarule.cli.columns import condensed
 from deltarule.cli.progress import Watcher
 from deltarule.cli.terminal import Terminal
+from deltarule.errors import rows_of
 from deltarule.events import Callback
 
 
@@ -83,10 +84,13 @@ class Job:
 
     def judged_by_file(self, frame: Any, strict: bool) -> Done:
         """Judge by another file."""
-        test, dropped = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
-        if dropped:
-            self.terminal.warn(f"{dropped:,} test rows without a target were dropped.")
+        test, rows = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
+        if len(test) < len(frame):
+            dropped = len(frame) - len(test)
+            self.terminal.warn(f"test rows without a target were dropped: {dropped:,}.")
         problem = self._problem(np.arange(len(self.whole.frame)), test)
+        with rows_of(rows):  # rather now than after the training
+            problem.preprocessing.transform(test)
         self._say_problem(problem, f"{len(test):,} in the test file")
         return self._done(problem, "a test file")
 

@@ -177,7 +177,7 @@ def _say_table(
     terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
     if whole.dropped:
         terminal.warn(
-            f"{whole.dropped:,} rows without a target were dropped (--strict refuses them)."
+            f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."
         )
     for warning in warnings:
         terminal.warn(warning)

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from deltarule import explain
 from deltarule.arrays import checked_number
 from deltarule.cli import options as opt
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import FileError, SettingError
-from deltarule.explain.spreadsheet import spreadsheet
-from deltarule.explain.worksheet import ACTIVATIONS, worksheet
-from deltarule.explain.worksheet_page import key_page, worksheet_page
+from deltarule.explain.worksheet import ACTIVATIONS
 from deltarule.modelfile import write_whole
 
 Sizes = Annotated[
@@ -47,7 +46,7 @@ Folder = Annotated[
 _MOST_SHEETS = 1000
 
 
-def write_worksheets(
+def worksheet(
     seed: opt.Seed = 0,
     network: Sizes = "2,2,1",
     activation: Hidden = "relu",
@@ -69,7 +68,7 @@ def write_worksheets(
     checked_number("worksheet", "count", count, low=1, high=_MOST_SHEETS, whole=True)
     sizes = _sizes(network)
     sheets = [
-        worksheet(seed + k, sizes, activation=activation, examples=examples, blank=blank)
+        explain.worksheet(seed + k, sizes, activation=activation, examples=examples, blank=blank)
         for k in range(count)
     ]
     try:
@@ -78,9 +77,9 @@ def write_worksheets(
         reason = (error.strerror or str(error)).lower()
         raise FileError(f"{out}: cannot be made: {reason}. Pass another --out.") from error
     for sheet in sheets:
-        write_whole(out / f"worksheet-{sheet.seed}.html", worksheet_page(sheet).encode())
-        write_whole(out / f"worksheet-{sheet.seed}.xlsx", spreadsheet(sheet))
-    write_whole(out / "answer-key.html", key_page(sheets).encode())
+        write_whole(out / f"worksheet-{sheet.seed}.html", explain.worksheet_page(sheet).encode())
+        write_whole(out / f"worksheet-{sheet.seed}.xlsx", explain.spreadsheet(sheet))
+    write_whole(out / "answer-key.html", explain.key_page(sheets).encode())
     seeds = f"{seed}" if count == 1 else f"{seed} to {seed + count - 1}"
     Terminal().say(
         f"{out}: worksheets {seeds} as .html and .xlsx, {sheets[0].asked} entries to find in the "

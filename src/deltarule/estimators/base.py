@@ -256,7 +256,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         return dict(vars(view))
 
     def _view(self, plan: Plan, parameters: Parameters, runner: Runner | None) -> Self:
-        """The estimator with a network still in training, for whoever scores it."""
+        """A copy with a network still in training, for whoever scores it."""
         view = copy.copy(self)
         kind = Fitted if runner is None else Live
         view._fitted = kind(plan, self.engine, self.engine_options, parameters, runner)

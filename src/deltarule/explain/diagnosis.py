@@ -104,7 +104,7 @@ def diagnose(run: Run) -> list[Finding]:
         few = f"{len(run.history)} epochs are too few to judge the training by its curves."
         return [Finding("note", "A short run", few, "Train for more epochs.")]
     found = [finding for rule in RULES if (finding := rule(run)) is not None]
-    if not any(finding.level == "problem" for finding in found):
+    if not found:
         found.append(_nothing(run))
     order = ("problem", "note", "good")
     return sorted(found, key=lambda finding: order.index(finding.level))

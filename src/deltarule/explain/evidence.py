@@ -17,7 +17,7 @@ from deltarule.baselines import figures
 from deltarule.errors import ShapeError
 from deltarule.network import Network, Parameters, feed_forward, input_gradient, output_delta
 from deltarule.rng import generator
-from deltarule.sparse import gathered
+from deltarule.sparse import dense, gathered
 from deltarule.training import Result, checked_examples
 
 _TINY = 1e-7
@@ -167,6 +167,7 @@ def evidence_of(
     network = result.network
     dtype = checked_dtype(result.runner.plan.dtype)
     data = checked_examples(network, X, Y, weights, dtype)
+    data = data._replace(X=dense(data.X))
     cost, n = network.cost_row, network.outputs
     probabilities = cost.targets.ends == (0.0, 1.0)
     task = "regression"

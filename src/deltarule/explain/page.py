@@ -21,6 +21,7 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
+from deltarule.errors import SettingError
 from deltarule.explain.trace import Trace, TracedStep
 from deltarule.modelfile import network_to_dict, write_whole
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -51,12 +52,23 @@ def page(trace: Trace) -> str:
     str
         HTML that asks nothing of any network.
 
+    Raises
+    ------
+    SettingError
+        For a network with another kind of layer than dense: its story is not the page's.
+
     Examples
     --------
     >>> from deltarule.explain import worked_trace
     >>> "<title>The worked example" in page(worked_trace())
     True
     """
+    others = sorted({layer.kind for layer in trace.plan.network.layers} - {"dense"})
+    if others:
+        raise SettingError(
+            f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
+            "Use the trace itself: its arrays, save_json, save_npz, or explain.text."
+        )
     assets = resources.files("deltarule.explain") / "assets"
 
     def read(name: str) -> str:
@@ -88,9 +100,10 @@ def save_page(trace: Trace, path: str | os.PathLike[str]) -> None:
 
 
 def notebook_html(trace: Trace) -> str:
-    """The page in a frame, or what the trace is about where the page is large."""
-    text = page(trace)
-    if len(text) <= _FRAME_LIMIT:
+    """The page in a frame, or what the trace is about where there is none or a large one."""
+    dense = all(layer.kind == "dense" for layer in trace.plan.network.layers)
+    text = page(trace) if dense else ""
+    if dense and len(text) <= _FRAME_LIMIT:
         return (
             f'<iframe title="{html.escape(_title(trace))}" sandbox="allow-scripts '
             'allow-downloads allow-modals" width="100%" height="760" style="border:0" '
@@ -99,7 +112,11 @@ def notebook_html(trace: Trace) -> str:
     costs = " → ".join(f"{step.cost:.4g}" for step in trace.steps)
     return (
         f"<p><b>{html.escape(_title(trace))}</b>: {trace.X.shape[1]} examples, cost {costs}. "
-        "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
+        + (
+            "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
+            if dense
+            else "Print it with <code>explain.text(trace)</code>.</p>"
+        )
     )
 
 
@@ -177,11 +194,6 @@ def uncovered_rows(trace: Trace) -> list[str]:
     optimizer = trace.plan.optimizer_row
     if _base_of(optimizer) not in COVERED["optimizer"]:
         lacking.append(f"optimizer {type(optimizer).__name__}")
-    lacking += [
-        f"layer kind {layer.kind}"
-        for layer in network.layers
-        if layer.kind != "dense" or set(layer.shapes(1)) != {"W", "b"}
-    ]
     return lacking
 
 

@@ -370,7 +370,7 @@ def _network_section(result: Result, context: Context) -> Section:
             layer.kind,
             f"{n:,}",
             layer.g.name,
-            f"{layer.dropout:g}",
+            f"{network.dropout.get(l, 0.0):g}",
             f"{sum(int(W.size) for W in own.values()):,}",
         ]
         for l, (layer, n, own) in enumerate(

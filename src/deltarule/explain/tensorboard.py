@@ -75,19 +75,18 @@ def scalars(event: EpochEnded) -> dict[str, float]:
     Examples
     --------
     >>> scalars(EpochEnded(1, 4, 0.5, validation_cost=0.7, learning_rate=0.1))
-    {'cost/training': 0.5, 'cost/validation': 0.7, 'learning rate': 0.1}
+    {'cost/training': 0.5, 'cost/validation': 0.7, 'learning_rate': 0.1}
     """
     known = {
         "cost/training": event.cost,
         "cost/validation": event.validation_cost,
         "metric/validation": event.figure,
-        "gradient norm": event.gradient_norm,
-        "learning rate": event.learning_rate,
+        "gradient_norm": event.gradient_norm,
+        "learning_rate": event.learning_rate,
     }
     found = {name: float(value) for name, value in known.items() if value is not None}
     if event.statistics is not None:
         for what, values in event.statistics._asdict().items():
             means = values.mean(axis=0)
-            title = what.replace("_", " ")
-            found |= {f"{title}/layer {l}": float(mean) for l, mean in enumerate(means, 1)}
+            found |= {f"{what}/layer_{l}": float(mean) for l, mean in enumerate(means, 1)}
     return found

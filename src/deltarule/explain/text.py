@@ -27,8 +27,7 @@ def text(trace: Trace) -> str:
     Examples
     --------
     >>> from deltarule.explain import worked_trace
-    >>> blocks = text(worked_trace()).split("\\n\\n")
-    >>> print(blocks[-1])
+    >>> print("".join(text(worked_trace()).splitlines(keepends=True)[-2:]))
     Eq. 3: new b[3]  1×1
       [[0.992513]]
     <BLANKLINE>
@@ -54,7 +53,8 @@ def _blocks(trace: Trace, step: TracedStep) -> Iterator[list[str]]:
     for l, layer in enumerate(network.layers, 1):
         own = step.before[l - 1]
         yield from (_block(f"{name}[{l}]", values) for name, values in own.items())
-        yield _block(f"Eq. 1a: Z[{l}] = W[{l}] A[{l - 1}] + b[{l}]", step.Z[l - 1])
+        form = f"Eq. 1a: Z[{l}] = W[{l}] A[{l - 1}] + b[{l}]"
+        yield _block(form if layer.kind == "dense" else f"Z[{l}], {layer.kind}", step.Z[l - 1])
         yield _block(f"Eq. 1b: A[{l}] = g(Z[{l}]), {layer.g.name}", step.A[l])
         if l in step.masks:
             yield _block(f"mask[{l}], of dropout", step.masks[l])
@@ -70,15 +70,17 @@ def _blocks(trace: Trace, step: TracedStep) -> Iterator[list[str]]:
             yield _block(f"Eq. {eq}a: δ[{l}], the output pair's", step.delta[l - 1])
         else:
             yield _block(f"Eq. {eq}a: δ[{l}] = dA[{l}] ⊙ g'(Z[{l}])", step.delta[l - 1])
-        for letter, name, form in (
-            ("b", "W", f"(1/m) δ[{l}] A[{l - 1}]ᵀ"),
-            ("c", "b", f"(1/m) Σ over columns of δ[{l}]"),
-        ):
-            block = _block(f"Eq. {eq}{letter}: d{name}[{l}] = {form}", step.gradients[l - 1][name])
+        forms = {"W": f"(1/m) δ[{l}] A[{l - 1}]ᵀ", "b": f"(1/m) Σ over columns of δ[{l}]"}
+        letters = {"W": f"Eq. {eq}b: ", "b": f"Eq. {eq}c: "}
+        dense = network.layers[l - 1].kind == "dense"
+        for name, gradient in step.gradients[l - 1].items():
+            title = f"{letters[name]}d{name}[{l}] = {forms[name]}" if dense else f"d{name}[{l}]"
             check = step.checks[f"d{name}[{l}]"]
             which = "all entries" if check.complete else f"{len(check.entries)} sampled entries"
-            yield [*block, f"  central differences, {which}: relative error {check.error:.1e}"]
-        yield _block(f"Eq. {eq}d: dA[{l - 1}] = W[{l}]ᵀ δ[{l}]", step.dA[l - 1])
+            found = f"  central differences, {which}: relative error {check.error:.1e}"
+            yield [*_block(title, gradient), found]
+        title = f"Eq. {eq}d: dA[{l - 1}] = W[{l}]ᵀ δ[{l}]" if dense else f"dA[{l - 1}]"
+        yield _block(title, step.dA[l - 1])
     for l in range(1, L + 1):
         yield from (
             _block(f"Eq. 3: new {name}[{l}]", values) for name, values in step.after[l - 1].items()

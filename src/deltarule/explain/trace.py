@@ -142,8 +142,10 @@ class TracedStep:
         for l in range(1, len(self.Z) + 1):
             for name in self.before[l - 1]:
                 yield f"{name}[{l}]", self.before[l - 1][name]
-                yield f"d{name}[{l}]", self.gradients[l - 1][name]
                 yield f"{name}_new[{l}]", self.after[l - 1][name]
+                if name not in self.gradients[l - 1]:  # a running average: no derivative
+                    continue
+                yield f"d{name}[{l}]", self.gradients[l - 1][name]
                 for when, state in (("before", self.state_before), ("after", self.state_after)):
                     for k, slot in enumerate(state[l - 1][name]):
                         yield f"state_{when}[{l}].{name}.{k}", slot
@@ -468,7 +470,8 @@ def _checked(
     rng = generator(plan.seed, "explain")
     found = {}
     for l, own in enumerate(wide, 1):
-        for name, W in own.items():
+        for name in gradients[l - 1]:
+            W = own[name]
             entries = np.arange(W.size)
             if not small and W.size > _SAMPLED:
                 entries = np.sort(rng.choice(W.size, _SAMPLED, replace=False))

@@ -17,8 +17,10 @@ from deltarule.baselines import few_threads
 from deltarule.engines.plan import Runner
 from deltarule.engines.step import gradients_of, smoothed, statistics_of, updated, weight_of
 from deltarule.events import EpochEnded, Event, Started
+from deltarule.layers import Batch
 from deltarule.network import Cache, Network, Parameters, feed_forward, output_delta
 from deltarule.rng import generator
+from deltarule.sparse import dense, gathered
 
 SATURATED = 0.05
 """A unit is saturated where it lies within this share of its range from an end."""
@@ -79,7 +81,7 @@ class Watch:
     ([1, 2, 3, 4], (4, 2))
     """
 
-    def __init__(self, share: float = 0.04, rows: int = 128) -> None:
+    def __init__(self, share: float = 0.03, rows: int = 128) -> None:
         checked_number("Watch", "share", share, low=0, high=1, open_low=True)
         checked_number("Watch", "rows", rows, low=1, whole=True)
         self.share, self.rows = share, rows
@@ -116,7 +118,7 @@ class Watch:
         m = len(event.X)
         some = np.sort(generator(event.plan.seed, "explain", 0).permutation(m)[: self.rows])
         self._runner = event.runner
-        self._A0, self._Y = columns(event.X[some]), columns(event.Y[some])
+        self._A0, self._Y = columns(dense(gathered(event.X, some))), columns(event.Y[some])
         self._s = None if event.weights is None else event.weights[some]
 
     def _may_look(self, event: EpochEnded) -> bool:
@@ -145,7 +147,7 @@ def look(runner: Runner, A0: Array, Y: Array, s: Array | None, rate: float) -> A
     """
     plan, parameters = runner.plan, runner.parameters()
     m = weight_of(A0, s)
-    caches = feed_forward(plan.network, parameters, A0)
+    caches = feed_forward(plan.network, parameters, A0, None, Batch(s))
     delta = output_delta(plan.network, caches[-1], smoothed(plan, Y), s)
     gradients, deltas = gradients_of(plan, parameters, caches, delta, m)
     after = _after(runner, parameters, gradients, rate)

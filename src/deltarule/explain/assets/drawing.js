@@ -24,7 +24,7 @@ const Drawing = (() => {
   function network(step, example) {
     const { V } = Page.now, sizes = Page.data.sizes, backward = step.phase === "backward";
     const gap = 150, high = 58, tall = Math.max(...sizes.map((n) => drawn(n).length)) * high;
-    const left = 96, width = left + gap * (sizes.length - 1) + 104, height = tall + 58;
+    const left = 122, width = left + gap * (sizes.length - 1) + 122, height = tall + 58;
     const place = sizes.map((n, l) => {
       const rows = drawn(n), top = 34 + (tall - rows.length * high) / 2;
       return rows.map((unit, k) => ({ unit, x: left + gap * l, y: top + high * (k + 0.5) }));
@@ -106,15 +106,15 @@ const Drawing = (() => {
 
   function figure1(step) {
     const layers = near(step), w = 132, gap = 34;
-    const parts = [label(36, 62, `A[${layers[0] - 1}]`, { class: "term eq-" + Formulas.equationOf(`A[${layers[0] - 1}]`) }),
-      label(36, 77, live(`A[${layers[0] - 1}]`), { class: "live" })];
+    const parts = [label(48, 62, `A[${layers[0] - 1}]`, { class: "term eq-" + Formulas.equationOf(`A[${layers[0] - 1}]`) }),
+      label(48, 77, live(`A[${layers[0] - 1}]`), { class: "live" })];
     layers.forEach((l, k) => {
-      const x = 86 + k * (w + gap);
+      const x = 122 + k * (w + gap);
       parts.push(arrow(`M${x - gap + 4} 58H${x - 4}`));
       parts.push(box(x, 16, w, [["z = W a + b", `Z[${l}]`], ["a = g(z)", `A[${l}]`]], active(step, `Z[${l}]`, `A[${l}]`, `Am[${l}]`)));
       parts.push(label(x + w / 2, 116, `layer ${l}`, { class: "quiet" }));
     });
-    return frame(96 + layers.length * (w + gap), 126, "Feed-forward flow, a box a layer", parts, "Figure 1. Feed forward: a box a layer.");
+    return frame(130 + layers.length * (w + gap), 126, "Feed-forward flow, a box a layer", parts, "Figure 1. Feed forward: a box a layer.");
   }
   function figure2(step) {
     const L = Page.plan.layers.length, keys = [`A[${L - 1}]`, `Z[${L}]`, `A[${L}]`, "loss", "C"];
@@ -161,8 +161,9 @@ const Drawing = (() => {
   const figure = (step) => [figure1, figure2, figure3, figure4][step.figure - 1](step);
 
   // ------------------------------------------------------------------------------- curves
-  // curves: [{name, colour, values}], over steps; a logarithmic axis where all are above zero.
-  function curves(list, caption) {
+  // list: [{name, colour, values, dash}], over so many steps; a logarithmic axis where all are
+  // above zero and far apart.
+  function curves(list, caption, steps) {
     const width = 620, height = 220, left = 62, bottom = 34, top = 12, right = 14;
     const every = list.flatMap((c) => c.values).filter(Number.isFinite);
     const log = every.length && Math.min(...every) > 0 && Math.max(...every) > 8 * Math.min(...every);
@@ -180,7 +181,7 @@ const Drawing = (() => {
       const d = curve.values.map((v, k) => (Number.isFinite(v) ? `${k ? "L" : "M"}${X(k).toFixed(1)} ${Y(v).toFixed(1)}` : "")).join("").replace(/^L/, "M");
       parts.push(svg("path", { d, fill: "none", stroke: curve.colour, "stroke-width": 2, "stroke-dasharray": curve.dash || null }));
     }
-    parts.push(label(left, height - 12, "0", { class: "axis" }), label(width - right, height - 12, `step ${count - 1}`, { class: "axis", "text-anchor": "end" }));
+    parts.push(label(left, height - 12, "0", { class: "axis" }), label(width - right, height - 12, `step ${steps}`, { class: "axis", "text-anchor": "end" }));
     return h("figure", { class: "drawing" },
       h("div", { class: "scroll" }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": caption }, parts)),
       h("figcaption", {}, list.map((c) => h("span", { class: "legend" }, svg("svg", { width: 26, height: 8, "aria-hidden": "true" }, svg("line", { x1: 0, x2: 26, y1: 4, y2: 4, stroke: c.colour, "stroke-width": 2.5, "stroke-dasharray": c.dash || null })), ` ${c.name} `)), caption));

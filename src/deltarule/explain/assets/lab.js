@@ -128,7 +128,7 @@ const Lab = (() => {
   }
   function drawCosts(text) {
     const costs = training.costs, held = thin(costs);
-    byId("curve").replaceChildren(costs.length > 1 ? Drawing.curves([{ name: "training cost", colour: "var(--eq-2)", values: held }], `Cost after ${costs.length - 1} steps: ${shown(costs.at(-1))}.`) : "");
+    byId("curve").replaceChildren(costs.length > 1 ? Drawing.curves([{ name: "training cost", colour: "var(--eq-2)", values: held }], `Cost after ${costs.length - 1} steps: ${shown(costs.at(-1))}.`, costs.length - 1) : "");
     byId("curve").dataset.cost = costs.length ? costs.at(-1) : "";
     byId("curve").dataset.steps = Math.max(0, costs.length - 1);
     byId("curve").dataset.running = training.running;
@@ -190,8 +190,28 @@ const Lab = (() => {
     };
     return { uniform, normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()) };
   }
-  // Rows drawn in the page: inputs as spread as the page's own, targets half this network's
-  // answer and half noise. Noise is what must not be learnt by heart.
+  // What is trained both ways: a plan, its parameters, and rows drawn here.
+  const row = (base) => ({ base, name: base, numbers: [] });
+  const NONE = { l1: 0, l2: 0, over_batch: false, decay: 0, max_norm: 0, clip_norm: 0, clip_value: 0, label_smoothing: 0 };
+  const SUBJECTS = {
+    // The smallest network that shows it: nothing in these targets can be learnt, only known by heart.
+    linear: () => ({
+      plan: {
+        layers: [{ activation: row("identity"), rate: 1, bias_rate: 1 }], cost: { ...row("half_squared_error"), fused: false },
+        optimizer: { base: "gradient_descent", settings: {}, slots: [], decay: 0 }, rules: NONE,
+      },
+      parameters: [{ W: Engine.matrix(1, 3), b: Engine.matrix(1, 1) }], alpha: 0.5, m: 20, steps: 1000, noise: "all of the target is noise",
+      rows: (random, m) => ({ X: Engine.map(random.normal, Engine.matrix(3, m)), Y: Engine.map(random.normal, Engine.matrix(1, m)) }),
+    }),
+    network: () => {
+      const { plan, start } = Page, m = 16, work = start.parameters.reduce((s, { W }) => s + W.v.length, 0) * m * 14;
+      return {
+        plan, parameters: start.parameters, alpha: start.alpha, m, noise: "half of the targets are noise",
+        steps: Math.max(20, Math.min(400, Math.floor(4e9 / work))), rows: drawnRows,
+      };
+    },
+  };
+  // Inputs as spread as the page's own, targets half this network's answer and half noise.
   function drawnRows(random, m) {
     const { plan, start } = Page, n = plan.layers.length, k = Page.data.sizes.at(-1), own = start.X.v;
     const mean = own.reduce((s, x) => s + x, 0) / own.length;
@@ -216,24 +236,20 @@ const Lab = (() => {
     axis0: { title: "Eq. 10c with axis=0", dash: "6 4" },
     twice: { title: "1/m twice", dash: "2 4" },
   };
-  const m = 16;
+  const checked = (name) => document.querySelector(`input[name=${name}]:checked`).value;
   function experiment() {
-    const which = document.querySelector("input[name=misprint]:checked").value;
-    const random = generator(7), data = drawnRows(random, m), held = drawnRows(random, m), { plan } = Page;
-    const work = Page.start.parameters.reduce((s, { W }) => s + W.v.length, 0) * m * 14;
-    const steps = Math.max(20, Math.min(400, Math.floor(4e9 / work)));
+    const which = checked("misprint"), subject = SUBJECTS[checked("subject")](), { plan, m, steps } = subject;
+    const random = generator(7), data = subject.rows(random, m), held = subject.rows(random, m);
     const run = (misprint) => {
-      let now = { ...Page.start, ...data, weights: null, masks: {}, state: Engine.zeroState(plan, Page.start.parameters), t: 1 };
-      const training_ = [], heldOut = [];
-      return {
-        training: training_, heldOut, now: () => now,
-        advance() {
-          const done = Engine.step(plan, now, misprint);
-          training_.push(done.cost);
-          heldOut.push(Engine.costOf(plan, now.parameters, held.X, held.Y));
-          now = Engine.next(now, done);
-        },
+      let now = { ...data, parameters: subject.parameters, alpha: subject.alpha, weights: null, masks: {}, state: Engine.zeroState(plan, subject.parameters), t: 1 };
+      const found = { training: [], heldOut: [], b: () => now.parameters[0].b };
+      found.advance = () => {
+        const done = Engine.step(plan, now, misprint);
+        found.training.push(done.cost);
+        found.heldOut.push(Engine.costOf(plan, now.parameters, held.X, held.Y));
+        now = Engine.next(now, done);
       };
+      return found;
     };
     const right = run(null), printed = run(which), place = byId("misprint-result");
     byId("run-misprint").disabled = true;
@@ -245,25 +261,28 @@ const Lab = (() => {
       if (k <= steps) { say("misprint-message", `${k} of ${steps} steps …`); setTimeout(chunk, 0); return; }
       say("misprint-message", "");
       byId("run-misprint").disabled = false;
-      place.replaceChildren(...outcome(which, right, printed, steps));
+      place.replaceChildren(...outcome(which, right, printed, subject));
       Object.assign(place.dataset, { training: printed.training.at(-1), heldOut: printed.heldOut.at(-1), rightTraining: right.training.at(-1), rightHeldOut: right.heldOut.at(-1), done: "true" });
     };
     chunk();
   }
-  function outcome(which, right, printed, steps) {
-    const row = MISPRINTS[which], b = printed.now().parameters[0].b, n = b.n;
-    const ends = (run) => [run.training.at(-1), run.heldOut.at(-1)];
-    const [t0, h0] = ends(right), [t1, h1] = ends(printed);
-    const say_ = which === "axis0"
-      ? `After ${steps} steps b[1] has shape ${n}×${b.m}: a bias of its own for every example. ` + (t1 < t0
-        ? `So the training cost looks better (${shown(t1)} against ${shown(t0)}), while on rows it has not seen it is ${h1 > h0 ? "worse" : "no better"} (${shown(h1)} against ${shown(h0)}). With a batch of another size the formula would not even run.`
-        : `Training cost ${shown(t1)} against ${shown(t0)}, held out ${shown(h1)} against ${shown(h0)}.`)
-      : `The direction is right and every step ${m} times too short: after ${steps} steps the training cost is ${shown(t1)} against ${shown(t0)}.`;
-    const curve = (name, colour, values, dash) => ({ name, colour, values, dash });
+  // What was found, in words: as it is, also where a network hides the mistake.
+  function verdictOf(which, [t0, h0], [t1, h1], b, { m, steps, plan }) {
+    const costs = `the training cost is ${shown(t1)} against ${shown(t0)}, on rows not seen ${shown(h1)} against ${shown(h0)}`;
+    if (which === "twice") return `The direction is right and every step ${m} times too short: after ${steps} steps ${costs}.`;
+    const shape = `After ${steps} steps b[1] has shape ${b.n}×${b.m}: a bias of its own for every example. `;
+    if (t1 < t0 && h1 > h0) return `${shape}The training cost looks better, ${shown(t1)} against ${shown(t0)}; on rows not seen it is worse, ${shown(h1)} against ${shown(h0)}. With a batch of another size the formula would not even run.`;
+    const mixed = Engine.activation(plan.layers.at(-1).activation).mixed ? " With softmax the δ of an example add up to 0, so its output biases do not even move." : "";
+    return `${shape}Here ${costs}: a network that can learn these rows by heart with its weights hides the mistake.${mixed} Try the linear layer.`;
+  }
+  function outcome(which, right, printed, subject) {
+    const { title, dash } = MISPRINTS[which], ends = (run) => [run.training.at(-1), run.heldOut.at(-1)];
+    const curve = (name, colour, values, own) => ({ name, colour: `var(--eq-${colour})`, values: thin(values), dash: own });
     return [Drawing.curves([
-      curve("training, right", "var(--eq-1a)", right.training), curve("held out, right", "var(--eq-11b)", right.heldOut),
-      curve(`training, ${row.title}`, "var(--eq-1a)", printed.training, row.dash), curve(`held out, ${row.title}`, "var(--eq-11b)", printed.heldOut, row.dash),
-    ], `Cost on ${m} training rows and ${m} others; half of the labels are noise.`), h("p", { class: "verdict" }, say_)];
+      curve("training, right", "1a", right.training), curve("not seen, right", "11d", right.heldOut),
+      curve(`training, ${title}`, "1a", printed.training, dash), curve(`not seen, ${title}`, "11d", printed.heldOut, dash),
+    ], `Cost on ${subject.m} training rows and ${subject.m} others; ${subject.noise}.`, subject.steps),
+    h("p", { class: "verdict" }, verdictOf(which, ends(right), ends(printed), printed.b(), subject))];
   }
   // Eq. 12's second line turns the product round: which shapes would that give here?
   function turned() {
