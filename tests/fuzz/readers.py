@@ -9,10 +9,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["deltarule"]):
-    import deltarule as dr
-    from deltarule.checkpoints.snapshot import opened
-    from deltarule.modelfile import load_model
+import deltarule as dr
+from deltarule.checkpoints.snapshot import opened
+from deltarule.modelfile import load_model
 
 _PATH = Path(tempfile.mkdtemp(prefix="deltarule-atheris-")) / "input"
 
@@ -31,5 +30,6 @@ if __name__ == "__main__":
     corpus = str(Path(__file__).parents[1] / "models")
     scratch = str(_PATH.parent / "corpus")
     Path(scratch).mkdir()
+    atheris.instrument_all()  # an editable install is imported past atheris's own hook
     atheris.Setup([*sys.argv, scratch, corpus], one_input)
     atheris.Fuzz()
