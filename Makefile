@@ -6,12 +6,15 @@ SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html
 CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/kernels/*.hpp)
 export DELTARULE_WERROR := ON
 
-.PHONY: help demo test test-browser parity check sanitize neon wheel pure docs constraints clean
+BENCHMARKS := speed calls growth memory
+
+.PHONY: help demo test test-browser bench parity check sanitize neon wheel pure docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
+	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product (hours)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
@@ -37,6 +40,9 @@ test: $(STAMPS)/test
 
 test-browser: $(STAMPS)/browser
 	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
+
+bench: $(STAMPS)/bench
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --docs || exit 1; done
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto

@@ -13,9 +13,9 @@ import time
 import numpy as np
 
 import deltarule as dr
+from deltarule.bench import CCE, WORKLOADS, Workload
 from peers import deltarule_on, jax_grad, pytorch
 from rounds import machine, markdown, measured, summary, written
-from workloads import CCE, WORKLOADS, Workload
 
 BASELINE = "deltarule jax"
 TIMED = {
@@ -97,13 +97,10 @@ def ceilings(place):
 
 def work(workload, itemsize):
     """Floating-point operations of a step, and the bytes it cannot but move."""
-    pairs = list(zip(workload.sizes[:-1], workload.sizes[1:], strict=True))
-    inner = sum(a * b for a, b in pairs[1:])
-    weights = sum(a * b for a, b in pairs)
-    flop = 2 * workload.batch * (2 * weights + inner)  # forward, dW; dA of all but the first
+    weights = workload.network.parameter_count
     slots = 3 if workload.optimizer == "adam" else 1
     activations = 6 * workload.batch * sum(workload.sizes) * itemsize
-    return flop, 2 * slots * 4 * weights + activations
+    return workload.flop, 2 * slots * 4 * weights + activations
 
 
 def many(device, steps):

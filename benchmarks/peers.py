@@ -5,20 +5,26 @@ that runs them and returns when they are done. It draws its own order inside: th
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import deltarule as dr
+from deltarule.bench import training_run
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One row: ``share`` of a workload's steps it runs a round; slow ones run fewer."""
+    """One row: ``share`` of a workload's steps it runs a round; slow ones run fewer.
+
+    Of peers of one ``family`` a table shows the fastest, workload by workload.
+    """
 
     name: str
     make: Any
     share: float = 1.0
+    family: str = ""
 
 
 def deltarule_on(engine, **options):
@@ -26,16 +32,7 @@ def deltarule_on(engine, **options):
 
     def make(workload, device, steps):
         settings = dr.EngineOptions(device=device, **options) if engine == "jax" else None
-        runner = dr.start(
-            workload.network, optimizer=workload.rule, engine=engine, options=settings
-        )
-        X, Y = workload.data()
-        rng, rates = np.random.default_rng(1), np.full(steps, workload.rate)
-
-        def run():
-            runner.train(X, Y, workload.order(rng, steps), workload.batch, rates)
-
-        return run
+        return training_run(workload, steps, engine, settings)
 
     return make
 
@@ -116,8 +113,8 @@ def scikit_learn(workload, device, steps):
     return run
 
 
-def pytorch(workload, device, steps, compiled=False, half=False):
-    """An eager loop with a fused optimizer; or its passes compiled, with CUDA graphs."""
+def pytorch(workload, device, steps, compiled=False, half=False, threads=None):
+    """An eager loop with a fused optimizer; or its passes compiled, on a GPU with CUDA graphs."""
     import torch
     from torch import nn
 
@@ -141,13 +138,16 @@ def pytorch(workload, device, steps, compiled=False, half=False):
             return nn.functional.cross_entropy(z, y)
         return ((z - y) ** 2).sum(1).mean()
 
-    if compiled:  # the forward and the backward pass, each as one CUDA graph
-        cost_of = torch.compile(cost_of, mode="reduce-overhead")
+    on_gpu = place == "cuda"
+    if compiled:  # the forward and the backward pass; on a GPU each as one CUDA graph
+        cost_of = torch.compile(cost_of, mode="reduce-overhead" if on_gpu else "default")
 
     def run():
+        if threads is not None:
+            torch.set_num_threads(threads)  # of the process: whoever runs next sets its own
         order = torch.from_numpy(workload.order(rng, steps)).to(place)
         for rows in order.split(workload.batch):
-            if compiled:
+            if compiled and on_gpu:
                 torch.compiler.cudagraph_mark_step_begin()
             cost = cost_of(X[rows], Y[rows])
             optimizer.zero_grad()
@@ -158,13 +158,23 @@ def pytorch(workload, device, steps, compiled=False, half=False):
     return run
 
 
+def torch_rows():
+    """Eager and compiled, on one thread and on two: what a user might try."""
+    for compiled in (False, True):
+        for threads in (1, 2):
+            name = f"PyTorch {'compiled' if compiled else 'eager'}, {threads} thread"
+            make = partial(pytorch, compiled=compiled, threads=threads)
+            yield Peer(name + "s" * (threads > 1), make, 0.125, "PyTorch")
+
+
 PEERS = {
     row.name: row
     for row in (
+        Peer("deltarule native", deltarule_on("native")),
         Peer("deltarule jax", deltarule_on("jax")),
         Peer("jax.grad + optax", jax_grad),
-        Peer("deltarule reference", deltarule_on("reference"), share=0.125),
-        Peer("PyTorch", pytorch, share=0.125),
+        *torch_rows(),
         Peer("scikit-learn", scikit_learn, share=0.125),
+        Peer("deltarule reference", deltarule_on("reference"), share=0.125),
     )
 }

@@ -1,7 +1,6 @@
 """Alternating rounds: whatever else a shared machine does, it does to all peers alike."""
 
 import json
-import os
 import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -9,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from deltarule.engines.native import cores
+
+_PACKAGES = ["deltarule", "jax", "jaxlib", "optax", "torch", "onnxruntime", "scikit-learn", "numpy"]
 _REST = 0.25  # seconds: threads that the last run left spinning go to sleep
 
 
 def measured(runs, rounds):
-    """Seconds of each round of each run, the runs taking turns; the first round warms up.
+    """Seconds of each round of each run, the runs taking turns, after two calls that warm it up.
 
     Parameters
     ----------
@@ -26,7 +28,7 @@ def measured(runs, rounds):
         Seconds a step, one a round.
     """
     for run, _ in runs.values():
-        run()
+        run(), run()  # JAX compiles anew for what its first call returned
     seconds = {name: [] for name in runs}
     rng = np.random.default_rng(0)
     for _ in range(rounds):
@@ -52,19 +54,40 @@ def summary(seconds, baseline):
     }
 
 
+def fastest(found, families, baseline):
+    """Of peers of one family, only that of the least median, under the family's name.
+
+    ``families`` has the family of each peer; ``variant`` says which peer it was.
+    """
+    kept = {}
+    for name, own in found.items():
+        family = families.get(name) or name
+        own = own | {"variant": name.removeprefix(family).strip()}
+        if family not in kept or own["median_us"] < kept[family]["median_us"]:
+            kept[family] = own
+    return {baseline: kept.pop(baseline), **kept}
+
+
 def machine():
     """What was measured on, and with which versions."""
     packages = {}
-    for name in ("deltarule", "jax", "jaxlib", "optax", "torch", "scikit-learn", "numpy"):
+    for name in (
+        "deltarule",
+        "jax",
+        "jaxlib",
+        "optax",
+        "torch",
+        "onnxruntime",
+        "scikit-learn",
+        "numpy",
+    ):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "packages": packages,
     }
@@ -85,9 +108,14 @@ def markdown(results, baseline):
                 cells.append("–")
                 continue
             low, high = own["quartiles_us"]
-            text = f"{_short(own['median_us'])} ({_short(low)}–{_short(high)})"
+            text = f"{short(own['median_us'])} ({short(low)}–{short(high)})"
             if peer != baseline:
                 text += f", ×{1 / own['baseline_over_it']:.2f}"
+            if own.get("variant"):
+                text += f" ({own['variant']})"
+            if peer == baseline and "share_of_peak" in own:
+                text += f", {own['share_of_peak']:.0%} of fmas, "
+                text += f"{own['share_of_product']:.0%} of the best product"
             cells.append(text)
         lines.append(f"| {name}: {result['workload']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -101,8 +129,16 @@ def written(out, found, table):
     out.with_suffix(".md").write_text(table)
 
 
-def _short(microseconds):
-    return f"{microseconds:.1f}" if microseconds < 100 else f"{microseconds:.0f}"
+def short(microseconds):
+    """A figure of three digits or so."""
+    digits = 0 if microseconds >= 100 else 1 if microseconds >= 10 else 2
+    return f"{microseconds:.{digits}f}"
+
+
+def told(about, command):
+    """A sentence that says how a table was made, and on what."""
+    versions = ", ".join(f"{name} {number}" for name, number in about["packages"].items())
+    return f"`{command}`: {about['cores']} cores, {about['processor']}; {versions}."
 
 
 def _processor():

@@ -2,19 +2,77 @@
 
 Every engine gathers a fresh permutation inside the timer; rounds alternate; figures are
 microseconds a step: the median over rounds, its quartiles, and the median over rounds of how
-many times the baseline's the peer's time is.
+many times the baseline's the peer's time is. Shares are of two ceilings measured between the
+rounds: fmas that touch no memory, and the best matrix product of any library here.
 """
 
 import argparse
+import time
 from pathlib import Path
 
-from peers import PEERS
-from rounds import machine, markdown, measured, summary, written
-from sections import command, write_section
-from workloads import WORKLOADS
+import numpy as np
 
-BASELINE = "deltarule jax"
+from deltarule.bench import WORKLOADS
+from deltarule.engines.native import cores, fma_peak
+from peers import PEERS
+from rounds import fastest, machine, markdown, measured, summary, told, written
+from sections import command, write_section
+
+BASELINE = "deltarule native"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+
+
+def products(n=2048):
+    """Products of large float32 matrices, by library, each on all cores: callables."""
+    A, B = np.random.default_rng(0).standard_normal((2, n, n)).astype(np.float32)
+    found = {"NumPy": lambda: A @ B}
+    try:
+        import torch
+    except ImportError:
+        pass
+    else:
+        At, Bt = torch.from_numpy(A), torch.from_numpy(B)
+
+        def with_torch():
+            torch.set_num_threads(cores())
+            return At @ Bt
+
+        found["PyTorch"] = with_torch
+    try:
+        import jax
+    except ImportError:
+        pass
+    else:
+        Aj, Bj = jax.device_put((A, B), jax.devices("cpu")[0])
+        found["JAX"] = lambda: (Aj @ Bj).block_until_ready()
+    return found, 2 * n**3
+
+
+class Ceilings:
+    """The most operations a second of fmas, and of a matrix product; the best of all times."""
+
+    def __init__(self):
+        self.runs, self.flop = products()
+        self.peak, self.product, self.library = 0.0, 0.0, ""
+
+    def measure(self):
+        """Once more."""
+        self.peak = max(self.peak, fma_peak(cores(), 0.2))
+        for library, run in self.runs.items():
+            run()
+            time.sleep(0.25)
+            begun = time.perf_counter()
+            run()
+            rate = self.flop / (time.perf_counter() - begun)
+            if rate > self.product:
+                self.product, self.library = rate, library
+
+    def told(self):
+        """One sentence."""
+        return (
+            f"Ceilings: {self.peak / 1e9:.0f} GFLOP/s in fmas on {cores()} cores, "
+            f"{self.product / 1e9:.0f} in a matrix product ({self.library})."
+        )
 
 
 def main(arguments=None):
@@ -23,34 +81,45 @@ def main(arguments=None):
     parser.add_argument("--workloads", default="".join(WORKLOADS), help="letters, such as XST")
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--share", type=float, default=1.0, help="of a round's steps: rehearsals")
     parser.add_argument("--out", default="benchmarks/results/speed", help="of .json and .md")
     parser.add_argument("--docs", action="store_true", help="the table into docs/performance.md")
     chosen = parser.parse_args(arguments)
 
-    results = {}
+    results, ceilings = {}, Ceilings()
+    families = {name: peer.family for name, peer in PEERS.items()}
     for letter in chosen.workloads:
         workload = WORKLOADS[letter]
         runs = {}
         for name in dict.fromkeys([BASELINE, *chosen.peers]):
-            steps = max(2, round(workload.steps * PEERS[name].share))
+            steps = max(2, round(workload.steps * PEERS[name].share * chosen.share))
             try:
                 runs[name] = (PEERS[name].make(workload, "cpu", steps), steps)
             except ImportError as error:
                 print(f"{name}: left out, {error}")
-        found = summary(measured(runs, chosen.rounds), BASELINE)
-        results[letter] = {"workload": str(workload), "peers": found}
-        told = ", ".join(
+        ceilings.measure()
+        every = summary(measured(runs, chosen.rounds), BASELINE)
+        ceilings.measure()
+        found = fastest(every, families, BASELINE)
+        results[letter] = {"workload": str(workload), "flop": workload.flop, "peers": found}
+        results[letter]["variants"] = every
+        line = ", ".join(
             f"{name} {own['median_us']:.1f} (×{1 / own['baseline_over_it']:.2f})"
             for name, own in found.items()
         )
-        print(f"{letter}: {told}", flush=True)
+        print(f"{letter}: {line}", flush=True)
+    for result in results.values():
+        for own in result["peers"].values():
+            rate = result["flop"] / own["median_us"] * 1e6
+            own["share_of_peak"] = rate / ceilings.peak
+            own["share_of_product"] = rate / ceilings.product
     about, table = machine(), markdown(results, BASELINE)
+    about["ceilings"] = {"fma_peak": ceilings.peak, "product": ceilings.product}
+    about["ceilings"]["product_by"] = ceilings.library
     written(chosen.out, {"machine": about, "results": results}, table)
-    print(f"written: {chosen.out}.json and .md")
+    print(f"{ceilings.told()}\nwritten: {chosen.out}.json and .md")
     if chosen.docs:
-        versions = ", ".join(f"{name} {number}" for name, number in about["packages"].items())
-        text = f"{table}\n`{command()}`: {about['cores']} cores, {about['processor']}; {versions}."
-        write_section(PAGE, "speed", text)
+        write_section(PAGE, "speed", f"{table}\n{ceilings.told()} {told(about, command())}")
         print(f"written: {PAGE}")
 
 

@@ -14,6 +14,7 @@
 #include "arrays.hpp"
 #include "machine.hpp"
 #include "math_check.hpp"
+#include "peak.hpp"
 #include "runner.hpp"
 #include "step.hpp"
 
@@ -44,6 +45,12 @@ void expect_sizes(const Plan& plan) {
       raise("SettingError", "plan: expected layers of at least one unit that memory can hold, got " +
                                 std::to_string(layer.units) + " units on " +
                                 std::to_string(inputs) + " inputs.");
+    if (layer.kind != Kind::dense && layer.units != inputs)
+      raise("SettingError", "plan: expected a layer that acts unit by unit to have its " +
+                                std::to_string(inputs) + " inputs' number of units, got " +
+                                std::to_string(layer.units) + ".");
+    if (layer.bend == ActivationName::softmax)
+      raise("SettingError", "plan: expected a bend of each unit by itself, got softmax.");
     inputs = layer.units;
   }
 }
@@ -68,6 +75,11 @@ Plan plan_from(const nb::dict& d) {
     if (!own["dropout"].is_none()) layer.dropout = dropout_from(own["dropout"]);
     layer.rate = nb::cast<double>(own["rate"]);
     layer.bias_rate = nb::cast<double>(own["bias_rate"]);
+    layer.kind = row_from(own["kind"], "kind", Kind::parametric);
+    layer.bend = row_from(own["bend"], "activation", ActivationName::exp);
+    layer.bend_number = nb::cast<double>(own["bend_number"]);
+    layer.epsilon = nb::cast<double>(own["epsilon"]);
+    layer.momentum = nb::cast<double>(own["momentum"]);
     plan.layers.push_back(layer);
   }
   plan.cost = row_from(d["cost"], "cost", CostName::binary_focal);
@@ -214,20 +226,20 @@ template <class T> class Bound {
     differentiated_ = true;
   }
 
-  void get(int which, std::size_t l, bool bias, nb::handle out) {
+  void get(int which, std::size_t l, std::size_t place, nb::handle out) {
     const Use use(*this);
     View<T> to(out, "out", true);
-    to.expect({units(which, l), bias ? 1 : inputs_of(l)});
+    to.expect({units(which, l, place), place > 0 ? 1 : inputs_of(l)});
     to.expect_contiguous();
-    runner_.get(static_cast<Array>(which), l, bias, to.data());
+    runner_.get(static_cast<Array>(which), l, place, to.data());
   }
 
-  void set(int which, std::size_t l, bool bias, nb::handle values) {
+  void set(int which, std::size_t l, std::size_t place, nb::handle values) {
     const Use use(*this);
     if (which < -1) raise("SettingError", "derivatives are computed, not set.");
-    View<T> from(values, bias ? "b" : "W");
-    from.expect({units(which, l), bias ? 1 : inputs_of(l)});
-    runner_.set(static_cast<Array>(which), l, bias, from.rows());
+    View<T> from(values, place > 0 ? "b" : "W");
+    from.expect({units(which, l, place), place > 0 ? 1 : inputs_of(l)});
+    runner_.set(static_cast<Array>(which), l, place, from.rows());
   }
 
   // From another Python thread: a `train` that runs, and any later one, ends after a whole step.
@@ -284,16 +296,21 @@ template <class T> class Bound {
     work();
   }
 
-  std::size_t units(int which, std::size_t l) const {
+  std::size_t units(int which, std::size_t l, std::size_t place) const {
     const auto slots = static_cast<int>(runner_.plan().optimizer.slots());
     if (l >= runner_.plan().layers.size() || which < -2 || which >= slots)
       raise("SettingError", "no such array.");
+    const LayerPlan& layer = runner_.plan().layers[l];
+    const bool parameter = which == static_cast<int>(Array::parameter);
+    if (place >= (parameter ? layer.arrays() : layer.learned()))
+      raise("SettingError", "no such array.");
     if (which == static_cast<int>(Array::derivative) && !differentiated_)
       raise("SettingError", "no derivatives yet: call gradients first.");
-    return runner_.plan().layers[l].units;
+    return layer.units;
   }
   std::size_t inputs_of(std::size_t l) const {
-    return l == 0 ? inputs_ : runner_.plan().layers[l - 1].units;
+    const std::vector<LayerPlan>& layers = runner_.plan().layers;
+    return layers[l].inputs_of_W(l == 0 ? inputs_ : layers[l - 1].units);
   }
 
   Runner<T> runner_;
@@ -329,6 +346,14 @@ template <class T> void math(const std::string& name, nb::handle values, nb::han
     raise("UnknownNameError", "no function " + name + ".");
 }
 
+template <class T> double peak(std::size_t threads, double seconds) {
+  if (threads < 1 || threads > 1024 || !(seconds >= 0 && seconds <= 60))
+    raise("SettingError", "fma_peak: expected 1 to 1024 threads and 0 to 60 seconds, got " +
+                              std::to_string(threads) + " and " + std::to_string(seconds) + ".");
+  const nb::gil_scoped_release release;
+  return fma_peak<T>(threads, seconds);
+}
+
 }  // namespace deltarule
 
 NB_MODULE(DELTARULE_MODULE, m) {
@@ -340,4 +365,6 @@ NB_MODULE(DELTARULE_MODULE, m) {
   bind<double>(m, "Runner64");
   m.def("math32", &math<float>);
   m.def("math64", &math<double>);
+  m.def("fma_peak32", &peak<float>, "threads"_a, "seconds"_a);
+  m.def("fma_peak64", &peak<double>, "threads"_a, "seconds"_a);
 }

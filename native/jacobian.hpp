@@ -26,9 +26,10 @@ template <class T> class Jacobian {
     for (std::size_t o = 0; o < outputs; ++o) last.at(o, o) = T(1);
     for (std::size_t l = L; l > 0; --l) {
       const Panels<T> delta = dA_[l].view();
-      apply_slope(layers[l - 1], cache_, l, delta, 0, outputs, false,
-                  [](std::size_t) { return std::size_t(0); });
-      dA_prev(layers[l - 1], delta, dA_[l - 1].view(), outputs, false);
+      const auto only = [](std::size_t) { return std::size_t(0); };
+      apply_slope(layers[l - 1], cache_, l, delta, 0, outputs, false, only);
+      dA_before(layers[l - 1], cache_.kept[l], delta, dA_[l - 1].view(), 0, outputs, false,
+                static_cast<const Whole<T>*>(nullptr), only);
     }
     const WritableRows<T> rows{reinterpret_cast<char*>(out),
                                static_cast<std::ptrdiff_t>(layers.front().n_prev * sizeof(T)),

@@ -1,54 +1,15 @@
 // The chain of layers and its two passes over a range of examples, forward above backward.
 #pragma once
 
-#include <array>
 #include <vector>
 
 #include "kernels/columns.hpp"
 #include "kernels/dots.hpp"
 #include "kernels/transposed.hpp"
-#include "plan.hpp"
+#include "layers/unitwise.hpp"
 #include "rng.hpp"
 
 namespace deltarule {
-
-template <class T> inline Panels<const T> readable(Panels<T> p) { return {p.data, p.stride}; }
-
-// A layer's parameters, the optimizer's slots of them, and how it is laid out.
-template <class T> struct Layer {
-  std::size_t n = 0, n_prev = 0;
-  bool by_units = true;  // whether lanes of W are units (rows: inputs), or the other way round
-  Activation<T> g{};
-  Slope slope = Slope::one;  // g's, or `stored` where dropout has to be multiplied in
-  T number = 0;
-  DropoutPlan dropout;
-  Matrix<T> W;
-  Buffer<T> b, zeros;  // padded to whole panels
-  std::array<Matrix<T>, 2> W_slots;
-  std::array<Buffer<T>, 2> b_slots;
-
-  std::size_t rows() const { return by_units ? n_prev : n; }
-  std::size_t lanes() const { return by_units ? n : n_prev; }
-  // W[unit][input], and the same place of a slot or a gradient
-  T& at(Matrix<T>& matrix, std::size_t unit, std::size_t input) const {
-    return by_units ? matrix.view().at(input, unit) : matrix.view().at(unit, input);
-  }
-
-  Layer(const LayerPlan& plan, std::size_t inputs, std::size_t slots)
-      : n(plan.units), n_prev(inputs), g(activation_row<T>(plan.activation)),
-        slope(g.slope), number(T(plan.number)), dropout(plan.dropout) {
-    // lanes are padded to whole panels: take the side that wastes less
-    by_units = panel_count<T>(n) * n_prev <= panel_count<T>(n_prev) * n;
-    if (dropout.on && (slope == Slope::one || slope == Slope::by_sign)) slope = Slope::stored;
-    W = Matrix<T>(rows(), lanes());
-    b = Buffer<T>(panel_count<T>(n) * P<T>);
-    zeros = Buffer<T>(panel_count<T>(std::max(n, n_prev)) * P<T>);
-    for (std::size_t slot = 0; slot < slots; ++slot) {
-      W_slots[slot] = Matrix<T>(rows(), lanes());
-      b_slots[slot] = Buffer<T>(b.size());
-    }
-  }
-};
 
 // What a batch leaves from its forward pass for its backward pass (the source's cache): examples
 // are rows, units lanes.
@@ -57,6 +18,7 @@ template <class T> struct Batch {
   std::vector<Matrix<T>> A;      // 0 to L; A[l] is masked by dropout
   std::vector<Matrix<T>> slope;  // 1 to L at index l; empty where none is stored
   std::vector<Matrix<T>> delta;
+  std::vector<Kept<T>> kept;     // 1 to L; of kinds that act unit by unit
   Matrix<T> Z, Y;                // of the output; Z where the cost reads it
   Buffer<T> weights;
   Buffer<double> losses;
@@ -64,13 +26,14 @@ template <class T> struct Batch {
   Batch() = default;
   Batch(const std::vector<Layer<T>>& layers, bool keeps_Z, std::size_t rows, bool training)
       : capacity(rows), A(layers.size() + 1), slope(layers.size() + 1), delta(layers.size() + 1),
-        weights(rows), losses(rows) {
+        kept(layers.size() + 1), weights(rows), losses(rows) {
     A[0] = Matrix<T>(rows, layers.front().n_prev);
     for (std::size_t l = 1; l <= layers.size(); ++l) {
       const Layer<T>& layer = layers[l - 1];
       A[l] = Matrix<T>(rows, layer.n);
       const bool stored = layer.slope == Slope::stored ||
                           (layer.slope == Slope::mixed && layer.dropout.on);
+      if (training) kept[l] = Kept<T>(layer, rows);
       if (training && stored) slope[l] = Matrix<T>(rows, layer.n);
       if (training || l == layers.size()) delta[l] = Matrix<T>(rows, layer.n);
     }
@@ -149,21 +112,26 @@ void activation(const Layer<T>& layer, Panels<T> A, Panels<T> slope, std::size_t
   if (!layer.g.zero_at_zero) clear_padding(A, layer.n, 0, rows);
 }
 
-// Rows [first, last) of a batch through all layers; A[0] is in place.
+// Rows [first, last) of a batch through all layers; A[0] is in place. In training every thread of
+// a team comes here with its rows of `whole`.
 template <class T>
 void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutPlan& input_dropout,
-                  const Dropping& dropping, std::size_t first, std::size_t last) {
+                  const Dropping& dropping, std::size_t first, std::size_t last,
+                  const Whole<T>& whole = {}) {
   drop(input_dropout, dropping, 0, batch.A[0].view(), {}, layers.front().n_prev, first, last);
   for (std::size_t l = 1; l <= layers.size(); ++l) {
     Layer<T>& layer = layers[l - 1];
     const bool keep_Z = l == layers.size() && batch.Z.rows() > 0;
     const Panels<T> A = batch.A[l].view(), slope = batch.slope[l].view();
+    if (dropping.on) take_statistics(layer, batch.kept[l], batch.A[l - 1].view(), whole);
     for (std::size_t row = first; row < last;) {
       // blocks of nearly equal height, so that none is left over
       const std::size_t blocks = (last - row + block_rows - 1) / block_rows;
       const std::size_t rows = (last - row) / blocks;
       const Panels<T> Z = (keep_Z ? batch.Z.view() : A).from_row(row), A_block = A.from_row(row);
-      weighted_input(layer, batch.A[l - 1].view().from_row(row), Z, rows);
+      const Panels<T> A_prev = batch.A[l - 1].view().from_row(row);
+      if (layer.kind == Kind::dense) weighted_input(layer, A_prev, Z, rows);
+      else unitwise_input(layer, batch.kept[l], A_prev, Z, row, rows, dropping.on);
       if (keep_Z) {
         for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
           std::memcpy(A_block.row(panel, 0), Z.row(panel, 0), rows * P<T> * sizeof(T));
@@ -230,19 +198,29 @@ void apply_slope(const Layer<T>& layer, Batch<T>& batch, std::size_t l, Panels<T
   }
 }
 
+// dA of layer l − 1 from δ of layer l, rows [first, last); as unitwise_dA_prev has them.
+template <class T, class ExampleOf>
+void dA_before(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T> out, std::size_t first,
+               std::size_t last, bool many, const Whole<T>* whole, ExampleOf example_of) {
+  if (layer.kind != Kind::dense)
+    unitwise_dA_prev(layer, kept, delta, out, first, last, whole, example_of);
+  else if (first < last)
+    dA_prev(layer, delta.from_row(first), out.from_row(first), last - first, many);
+}
+
 // Rows [first, last): from δ[L] to δ[1].
 template <class T>
 void back_propagate(std::vector<Layer<T>>& layers, Batch<T>& batch, const Dropping& dropping,
-                    std::size_t first, std::size_t last, bool many) {
+                    std::size_t first, std::size_t last, bool many, const Whole<T>& whole) {
+  const auto itself = [](std::size_t row) { return row; };
   for (std::size_t l = layers.size(); l > 1; --l) {
     const Panels<T> dA = batch.delta[l - 1].view();
     const Layer<T>& before = layers[l - 2];
-    dA_prev(layers[l - 1], batch.delta[l].view().from_row(first), dA.from_row(first), last - first,
-            many);
+    dA_before(layers[l - 1], batch.kept[l], batch.delta[l].view(), dA, first, last, many,
+              dropping.on ? &whole : nullptr, itself);
     if (before.slope == Slope::mixed)  // elsewhere the mask is part of the stored slope
       drop(before.dropout, dropping, l - 1, dA, Panels<T>{}, before.n, first, last);
-    apply_slope(before, batch, l - 1, dA, first, last, dropping.on,
-                [](std::size_t row) { return row; });
+    apply_slope(before, batch, l - 1, dA, first, last, dropping.on, itself);
   }
 }
 

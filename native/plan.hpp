@@ -18,12 +18,29 @@ struct DropoutPlan {
   double scale = 1;
 };
 
+// The kinds of layers that are compiled in, of layers/.
+enum class Kind : int { dense, layer_norm, batch_norm, scale, parametric };
+
 struct LayerPlan {
   std::size_t units = 1;
   ActivationName activation = ActivationName::identity;
   double number = 0;           // the activation's own, such as a slope
   DropoutPlan dropout;
   double rate = 1, bias_rate = 1;  // multipliers of the learning rate
+  Kind kind = Kind::dense;
+  ActivationName bend = ActivationName::identity;  // Parametric's h
+  double bend_number = 0;
+  double epsilon = 0, momentum = 0;  // of the normalisations
+
+  // How many arrays its parameters are: the first in W's place, the second in b's, then running ones.
+  std::size_t arrays() const {
+    constexpr std::size_t counts[] = {2, 2, 4, 1, 1};
+    return counts[static_cast<int>(kind)];
+  }
+  std::size_t learned() const { return arrays() > 2 ? 2 : arrays(); }
+  std::size_t inputs_of_W(std::size_t units_before) const {
+    return kind == Kind::dense ? units_before : 1;
+  }
 };
 
 struct Plan {
@@ -40,6 +57,12 @@ struct Plan {
   std::uint64_t seed = 0;
 
   bool penalised() const { return l1 > 0 || l2 > 0; }
+  // whether a step needs statistics of its whole batch before it can go on
+  bool looks_at_batch() const {
+    for (const LayerPlan& layer : layers)
+      if (layer.kind == Kind::batch_norm) return true;
+    return false;
+  }
 };
 
 }  // namespace deltarule

@@ -52,7 +52,7 @@ template <class T> Strips strips_of(const std::vector<Layer<T>>& layers) {
   };
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const Layer<T>& layer = layers[l];
-    for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
+    for (std::size_t panel = 0; panel < layer.b.size() / P<T>; ++panel)
       add({l, panel, 0, 1, true, 0});
     for (std::size_t first = 0; first < layer.rows(); first += strip_rows)
       for (std::size_t panel = 0; panel < panel_count<T>(layer.lanes()); ++panel)

@@ -1,4 +1,4 @@
-// A plan with parameters: what a program in C++, or the Python binding, talks to.
+// A plan with parameters: what the Python binding talks to, and hot_loop.hpp for programs in C++.
 //
 //     deltarule::Plan plan;                      // 8-64-4, ReLU, squared error, Adam
 //     plan.inputs = 8;
@@ -42,9 +42,10 @@ template <class T> class Runner {
   // out: one row an example, outputs × inputs numbers, contiguous.
   void jacobian(const Rows<T>& X, T* out);
 
-  // W (units × inputs) or b (units × 1) of layer l, from 0, as C-ordered numbers.
-  void get(Array which, std::size_t l, bool bias, T* out);
-  void set(Array which, std::size_t l, bool bias, const Rows<T>& values);
+  // Array number `place` of layer l, from 0, as C-ordered numbers: W (units × inputs) is 0, b
+  // (units × 1) is 1; other kinds' are units × 1, in the order of their `shapes` in layers/.
+  void get(Array which, std::size_t l, std::size_t place, T* out);
+  void set(Array which, std::size_t l, std::size_t place, const Rows<T>& values);
 
   const Plan& plan() const;
   std::uint64_t step() const;

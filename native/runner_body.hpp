@@ -145,12 +145,14 @@ template <class T> void Runner<T>::jacobian(const Rows<T>& X, T* out) {
 
 // Where an array stands in panels: call use(unit, input, number) for each of its numbers.
 template <class T, class Use>
-void each_number(Stepper<T>& stepper, Array which, std::size_t l, bool bias, Use use) {
+void each_number(Stepper<T>& stepper, Array which, std::size_t l, std::size_t place, Use use) {
   Layer<T>& layer = stepper.layers()[l];
   const bool derivative = which == Array::derivative;
   const auto slot = static_cast<std::size_t>(std::max(0, static_cast<int>(which)));
-  if (bias) {
-    Buffer<T>& b = derivative                  ? stepper.gradients()[l].b
+  if (place > 0) {
+    Buffer<T>& b = place == 2                  ? layer.mean
+                   : place == 3                ? layer.variance
+                   : derivative                ? stepper.gradients()[l].b
                    : which == Array::parameter ? layer.b
                                                : layer.b_slots[slot];
     for (std::size_t unit = 0; unit < layer.n; ++unit) use(unit, 0, b[unit]);
@@ -160,18 +162,18 @@ void each_number(Stepper<T>& stepper, Array which, std::size_t l, bool bias, Use
                  : which == Array::parameter ? layer.W
                                              : layer.W_slots[slot];
   for (std::size_t unit = 0; unit < layer.n; ++unit)
-    for (std::size_t input = 0; input < layer.n_prev; ++input)
+    for (std::size_t input = 0; input < layer.inputs; ++input)
       use(unit, input, layer.at(W, unit, input));
 }
 
-template <class T> void Runner<T>::get(Array which, std::size_t l, bool bias, T* out) {
-  each_number(inside_->stepper, which, l, bias,
+template <class T> void Runner<T>::get(Array which, std::size_t l, std::size_t place, T* out) {
+  each_number(inside_->stepper, which, l, place,
               [&](std::size_t, std::size_t, T& number) { *out++ = number; });
 }
 
 template <class T>
-void Runner<T>::set(Array which, std::size_t l, bool bias, const Rows<T>& values) {
-  each_number(inside_->stepper, which, l, bias,
+void Runner<T>::set(Array which, std::size_t l, std::size_t place, const Rows<T>& values) {
+  each_number(inside_->stepper, which, l, place,
               [&](std::size_t unit, std::size_t input, T& number) { number = values.at(unit, input); });
 }
 

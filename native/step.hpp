@@ -60,6 +60,7 @@ template <class T> class Stepper {
     cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation);
     update_ = optimizer_row<T>(plan_.optimizer);
     strips_ = strips_of(layers_);
+    looks_at_batch_ = plan_.looks_at_batch();
   }
 
   std::vector<Layer<T>>& layers() { return layers_; }
@@ -71,13 +72,13 @@ template <class T> class Stepper {
   void reserve(const Job<T>& job) {
     const std::size_t rows = std::min(job.batch_size, job.entries);
     if (batch_.capacity < rows) batch_ = Batch<T>(layers_, cost_.from_Z, rows, true);
-    if (two_passes(job) && gradients_.empty()) {
-      for (const Layer<T>& layer : layers_) gradients_.emplace_back(layer);
+    if (two_passes(job) && gradients_.empty()) {  // last: what memory cannot hold leaves it empty
       squares_ = Buffer<double>(strips_.rows);
+      gradients_ = std::vector<Gradient<T>>(layers_.begin(), layers_.end());
     }
     if (plan_.penalised() && penalties_.size() == 0) penalties_ = Buffer<double>(strips_.rows);
     if (job.statistics[0] != nullptr && before_.empty())
-      for (const Layer<T>& layer : layers_) before_.emplace_back(layer);
+      before_ = std::vector<Before<T>>(layers_.begin(), layers_.end());
   }
 
   // Arithmetic of one step on one thread: about how many fmas.
@@ -95,7 +96,7 @@ template <class T> class Stepper {
   double exchanged_in_step(std::size_t m) const {
     double parameters = 0, units = double(layers_.front().n_prev);
     for (const Layer<T>& layer : layers_) {
-      parameters += double(layer.n) * double(layer.n_prev + 1);
+      parameters += double(layer.n) * double(layer.inputs + 1);
       units += 2.0 * double(layer.n);
     }
     return parameters + double(m) * units;
@@ -110,7 +111,7 @@ template <class T> class Stepper {
       StepPlace at{batch, batch * job.batch_size, 0, step_at_start(batch), 0};
       at.m = std::min(job.batch_size, job.entries - at.first);
       at.weight = weight_of(job, at);
-      by_example(job, at, share_of(at.m, thread, threads));
+      by_example(job, at, thread, threads, barrier);
       if (plan_.penalised()) sum_penalties(share_of(strips_.cost, thread, threads));
       barrier.wait();
       const double cost = cost_of(job, at);
@@ -185,14 +186,18 @@ template <class T> class Stepper {
 
   // ---------------------------------------------------------------- phase 1: by example
 
-  void by_example(const Job<T>& job, const StepPlace& at, Share rows) {
-    if (rows.first == rows.last) return;
+  void by_example(const Job<T>& job, const StepPlace& at, std::size_t thread, std::size_t threads,
+                  Barrier& barrier) {
+    const Share rows = share_of(at.m, thread, threads);
+    if (rows.first == rows.last && !looks_at_batch_) return;
+    const Whole<T> whole{at.m, job.weights ? batch_.weights.data() : nullptr, T(1 / at.divisor()),
+                         thread, threads, &barrier};
     const Dropping dropping{job.update, plan_.seed, at.step};
     gather(job, at, rows);
-    feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last);
+    feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
     for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
     // a batch of that size pays for transposing weights; the choice may not depend on threads
-    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 192);
+    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 192, whole);
   }
 
   // The batch's rows into panels, while the next batch's are on their way from memory.
@@ -252,7 +257,7 @@ template <class T> class Stepper {
 
   void sum_penalties(Share share) {
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
-      if (strip.bias) return;
+      if (strip.bias || layers_[strip.layer].kind != Kind::dense) return;
       const Panels<T> W = layers_[strip.layer].W.view();
       for (std::size_t row = first; row < last; ++row)
         penalties_[strip.number + row - strip.first] =
@@ -267,6 +272,9 @@ template <class T> class Stepper {
     const FlushTiny flush;
     const Share share = share_of(strips_.cost, thread, threads);
     const bool weighs = at.weight > 0;
+    if (job.update && weighs)
+      for (std::size_t l = thread; l < layers_.size(); l += threads)
+        if (layers_[l].kind == Kind::batch_norm) keep_averages(layers_[l], batch_.kept[l + 1]);
     if (!two_passes(job)) {
       if (weighs) update_at_once(job, at, share);
       return;
@@ -283,7 +291,7 @@ template <class T> class Stepper {
       if (plan_.max_norm > 0) {
         barrier.wait();
         for (std::size_t l = thread; l < layers_.size(); l += threads)
-          limit_norms(layers_[l], T(plan_.max_norm));
+          if (layers_[l].kind == Kind::dense) limit_norms(layers_[l], T(plan_.max_norm));
       }
     }
     if (job.statistics[0] == nullptr) return;
@@ -301,13 +309,14 @@ template <class T> class Stepper {
   Coefficients<T> coefficients(const LayerPlan& own, bool bias, const StepPlace& at,
                                const StepFactors& factors, double rate) const {
     Coefficients<T> c{};
+    const bool free = bias || own.kind != Kind::dense;  // of penalties and decay
     const double share = plan_.over_batch ? 1.0 / at.divisor() : 1.0;
     c.scale = T(1.0 / at.divisor());
-    c.l1 = bias ? T(0) : T(plan_.l1 * share);
-    c.l2 = bias ? T(0) : T(plan_.l2 * share);
+    c.l1 = free ? T(0) : T(plan_.l1 * share);
+    c.l2 = free ? T(0) : T(plan_.l2 * share);
     c.clip = plan_.clip_value > 0 ? T(plan_.clip_value) : std::numeric_limits<T>::infinity();
-    c.keep = bias ? T(1) : T(1.0 - rate * plan_.decay);
-    c.plain = plan_.clip_value <= 0 && (bias || (!plan_.penalised() && plan_.decay <= 0));
+    c.keep = free ? T(1) : T(1.0 - rate * plan_.decay);
+    c.plain = plan_.clip_value <= 0 && (free || (!plan_.penalised() && plan_.decay <= 0));
     const double multiplier = bias ? own.bias_rate : own.rate;
     set_step(c, plan_.optimizer, factors, T(rate * multiplier));
     return c;
@@ -318,6 +327,9 @@ template <class T> class Stepper {
     const std::size_t l = strip.layer;
     const auto A_prev = readable(batch_.A[l].view()), delta = readable(batch_.delta[l + 1].view());
     if (strip.bias) column_sums(delta, m, strip.panel, out);
+    else if (layers_[l].kind == Kind::scale) column_dots(delta, A_prev, m, strip.panel, out);
+    else if (layers_[l].kind != Kind::dense)
+      column_dots(delta, readable(batch_.kept[l + 1].factor.view()), m, strip.panel, out);
     else if (layers_[l].by_units) outer_strip(A_prev, delta, m, first, last - first, strip.panel, out);
     else outer_strip(delta, A_prev, m, first, last - first, strip.panel, out);
   }
@@ -402,6 +414,7 @@ template <class T> class Stepper {
   Cost<T> cost_{};
   Update<T> update_ = nullptr;
   Strips strips_;
+  bool looks_at_batch_ = false;
   Batch<T> batch_;
   std::vector<Gradient<T>> gradients_;  // of the last two-pass step, or of a call for gradients
   std::vector<Before<T>> before_;       // parameters before the step, for statistics

@@ -400,6 +400,7 @@ BUILT_IN_KIN = {
     dr.ShapeError: ValueError,
     dr.TypeMismatchError: TypeError,
     dr.DataError: ValueError,
+    dr.CellError: ValueError,
     dr.FileError: OSError,
     dr.MissingExtraError: ImportError,
     dr.DivergenceError: ArithmeticError,

@@ -153,7 +153,7 @@ def test_rows_without_a_target_are_dropped_with_their_number(here, capsys):
     write_flats(here / "gaps.csv", rent=rent)
     arguments = ["train", "gaps.csv", "--target", "rent", *QUICK]
     assert main(arguments) == 0
-    assert "warning: 7 rows without a target were dropped (--strict" in capsys.readouterr().err
+    assert "warning: rows without a target were dropped: 7 (--strict" in capsys.readouterr().err
     assert fails(capsys, *arguments, "--strict").startswith(
         "error: the target is missing in 7 of 120 rows; expected it in each."
     )
@@ -300,6 +300,9 @@ TABLES = {
     "infinite.csv": b"a,b\n" + b"1,2.5\n2,3.5\n" * 20 + b"inf,4\n",
     "typo.csv": b"a,b\n" + b"".join(b"%d,%d.5\n" % (i * i, i) for i in range(40)) + b"oops,4\n",
     "nothing.csv": b"a,b\n" + b",2.5\n,3.5\n" * 20,
+    "gaps.csv": b"a,b\n7,\n" + b"".join(b"%d,%d.5\n" % (i * i, i) for i in range(40)) + b"oops,4\n",
+    "lacks.csv": b"b\n1.5\n2.5\n",
+    "plain.csv": b"a,b,when\n" + b"".join(b"%d,%d.5,week %d\n" % (i * i, i, i) for i in range(40)),
 }
 
 TRAIN = {
@@ -318,8 +321,13 @@ TRAIN = {
     ("nothing.csv",): "no column is left to learn from.",
     ("one.csv",): "target 'b': has one value, 5, in every row; expected at least two.",
     ("classes.csv",): "target 'b': has another class in each of its 12 rows",
-    ("infinite.csv",): "column 'a' holds inf in row",
-    ("typo.csv",): "column 'a' holds text in row",
+    ("infinite.csv",): "column 'a' holds inf in row 41;",
+    ("typo.csv",): "column 'a' holds text in row 41 ('oops')",
+    ("gaps.csv",): "column 'a' holds text in row 42 ('oops')",
+    ("few.csv", "--test", "typo.csv"): "the table has 3 rows with a target",
+    ("plain.csv", "--test", "gaps.csv"): "column 'a' holds text in row 42 ('oops')",
+    ("plain.csv", "--test", "lacks.csv"): "the table lacks the column: 'a'.",
+    ("plain.csv", "--time", "when"): "column 'when' (--time) holds 'week 0'; expected numbers, or",
     ("flats.csv", "--target", "rnt"): "no column 'rnt' (the target). Did you mean 'rent'?",
     (
         "flats.csv",
@@ -327,7 +335,7 @@ TRAIN = {
         "town",
         "--task",
         "regression",
-    ): "target 'town': holds 'south'; expected numbers",
+    ): "target 'town': holds 'south' in row 1; expected numbers",
     ("flats.csv", "--hidden", "12,x"): "--hidden: expected whole numbers with commas",
     ("flats.csv", "--hidden", "0"): "Dense(units=0): units must be a whole number, at least 1",
     ("flats.csv", "--activation", "rleu"): "unknown activation 'rleu'. Did you mean 'relu'?",
@@ -434,7 +442,7 @@ def test_what_evaluate_says_to_a_mistake(models, here, capsys):
     model = models / "sold.safetensors"
     assert "no column 'sold' (to judge by)" in fails(capsys, "evaluate", model, "lacks.csv")
     strange = fails(capsys, "evaluate", model, "strange.csv")
-    assert "target 'sold': holds 'maybe', a class that training did not have" in strange
+    assert "target 'sold': holds 'maybe' in row 1, a class that training did not have" in strange
 
 
 def test_divergence_is_no_mistake_of_the_command_line(here, capsys):

@@ -110,7 +110,7 @@ def test_missing_markers_of_ones_own(table):
     assert frame.rows() == [(None, "x"), (3, None)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
 def test_encodings(table, encoding):
     assert table("a,b\n1,café\n".encode(encoding)).rows() == [(1, "café")]
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.checks import TOLERANCE, central_difference, check_gradients, kinds
-from deltarule.engines.native import KIND_ROWS
+from deltarule.engines.native import ACTIVATION_ROWS, KIND_ROWS
 from deltarule.layers import KINDS, Batch
 from deltarule.modelfile import Model, load_model, network_to_dict, save_model
 from deltarule.network import feed_forward
@@ -19,6 +20,7 @@ from .layer_cases import CODED, INPUTS, NETWORKS, M, data_of, network_of, parame
 from .tolerances import DIFFERENCES, STEP, error
 
 KIND_NAMES = [kind for kind in NETWORKS if kind != "dense"]
+COMPILED = [kind for kind in KIND_NAMES if kind in KIND_ROWS]
 
 
 def runner_of(kind, engine, dtype="float64", dropout=False, **settings):
@@ -121,30 +123,103 @@ def test_a_corrupted_equation_is_noticed(monkeypatch, name, corrupted):
 # ---------------------------------------------------------------------------------- engines
 
 
-@pytest.mark.parametrize("kind", KIND_NAMES)
-def test_jax_gives_the_references_numbers(kind):
+ENGINE_KINDS = [("jax", kind) for kind in KIND_NAMES] + [("native", kind) for kind in COMPILED]
+
+# Adam divides a derivative by its own size, so that one which is a rounding of 0 (of the biases
+# before a batch normalisation) would decide the step. With that ε the step changes by at most 1e3
+# times what the derivative does.
+STEPPING = {"sgd": dr.SGD(0.1, momentum=0.9), "adam": dr.Adam(0.05, epsilon=1e-3)}
+
+
+@pytest.mark.parametrize(("engine", "kind"), ENGINE_KINDS)
+@pytest.mark.parametrize("optimizer", STEPPING)
+def test_every_engine_gives_the_references_numbers(engine, kind, optimizer):
     """Whole steps with weights, dropout, statistics, a short last batch; then the passes."""
     X, Y, weights = data_of(kind)
     rules = dr.Regularisation(l2=0.1, decay=0.1, clip_norm=0.5, max_norm=2.0)
-    settings = {"optimizer": dr.SGD(0.1, momentum=0.9), "regularisation": rules, "dropout": True}
-    ours, theirs = (runner_of(kind, engine, **settings) for engine in ("reference", "jax"))
+    settings = {"optimizer": STEPPING[optimizer], "regularisation": rules, "dropout": True}
+    ours, theirs = (runner_of(kind, name, **settings) for name in ("reference", engine))
     args = (X, Y, np.arange(2 * M) % M, 4, np.full(6, 0.1), weights, True)
     one, other = (runner.train(*args) for runner in (ours, theirs))
     np.testing.assert_allclose(other.costs, one.costs, rtol=1e-10)
     for a, b in zip(other.statistics, one.statistics, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
     for runner in (ours, theirs):
+        runner.step(X, Y, weights)
         runner.step_from(X, Y - 0.3)
     found = [arrays(runner.parameters()) for runner in (theirs, ours)]
     found += [arrays(runner.gradients(X, Y, weights)) for runner in (theirs, ours)]
     for a, b in (*zip(*found[:2], strict=True), *zip(*found[2:], strict=True)):
         assert np.linalg.norm(a - b) < 1e-9 * max(np.linalg.norm(b), 1e-3)
+    assert theirs.cost(X, Y, weights) == pytest.approx(ours.cost(X, Y, weights), rel=1e-10)
     assert error(theirs.predict(X), ours.predict(X)) < STEP["float64"]
     assert error(theirs.jacobian(X), ours.jacobian(X)) < STEP["float64"] or kind == "embedding"
-    assert list(theirs.state().optimizer[0]) == list(ours.state().optimizer[0])
+    for l, slots in enumerate(ours.state().optimizer):
+        assert list(theirs.state().optimizer[l]) == list(slots)
     assert [list(layer) for layer in theirs.parameters()] == [
         list(layer) for layer in ours.parameters()
     ]
+
+
+@pytest.mark.parametrize("kind", COMPILED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_compiled_kinds_give_the_same_bits_on_any_number_of_threads(kind, dtype):
+    """Batches of 7 leave one of 3 examples: fewer than threads."""
+    m = 38
+    X, Y, weights = (a.astype(dtype) for a in data_of(kind, m))
+    found = []
+    for threads in (1, 2, 4):
+        options = dr.EngineOptions(n_threads=threads)
+        runner = runner_of(kind, "native", dtype, dropout=True, optimizer="adam", options=options)
+        costs = runner.train(X, Y, np.arange(m), 7, np.full(6, 0.1), weights).costs
+        found.append([costs, runner.predict(X), *arrays(runner.parameters())])
+        found[-1] += arrays(runner.gradients(X, Y, weights))
+    for other in found[1:]:
+        for a, b in zip(other, found[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", COMPILED)
+@pytest.mark.parametrize("m", [11, 300])
+def test_the_compiled_kinds_in_float32_err_at_most_four_times_as_much_as_numpy(kind, m):
+    X, Y, weights = data_of(kind, m)
+    narrow = [a.astype("float32") for a in (X, Y, weights)]
+    exact, numpy, native = (
+        runner_of(kind, engine, dtype, optimizer=dr.SGD(0.1))
+        for engine, dtype in (
+            ("reference", "float64"),
+            ("reference", "float32"),
+            ("native", "float32"),
+        )
+    )
+    exact.set_parameters(
+        tuple({n: W.astype("float64") for n, W in p.items()} for p in numpy.parameters())
+    )
+    wide = [a.astype("float64") for a in narrow]
+    found = []
+    for runner, (x, y, s) in ((native, narrow), (numpy, narrow), (exact, wide)):
+        numbers = [runner.predict(x), *arrays(runner.gradients(x, y, s))]
+        runner.step(x, y, s)
+        found.append([*numbers, *arrays(runner.parameters())])
+    floor = 4 * np.finfo(np.float32).eps  # NumPy is exact at times, by luck
+    for a, b, truth in zip(*found, strict=True):
+        assert error(a, truth) <= 4 * max(error(b, truth), floor)
+
+
+@pytest.mark.parametrize("activation", [g for g in ACTIVATION_ROWS if g != "softmax"])
+def test_every_activation_bends_on_the_compiled_engine(activation):
+    layers = [dr.Parametric(activation, start=0.4), dr.Dense(19), dr.Parametric(activation)]
+    network = dr.Network(INPUTS, [*layers, dr.Dense(3)])
+    X, Y, _ = data_of("dense")
+    ours, theirs = (
+        dr.start(network, engine=e, dtype="float64", optimizer=dr.SGD(1e-3), seed=1)
+        for e in ("reference", "native")
+    )
+    for _ in range(2):
+        assert theirs.step(X, Y) == pytest.approx(ours.step(X, Y), rel=1e-10)
+    for a, b in zip(arrays(theirs.parameters()), arrays(ours.parameters()), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    assert error(theirs.jacobian(X), ours.jacobian(X)) < STEP["float64"]
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
@@ -172,24 +247,23 @@ def test_mixed_precision_leaves_what_cannot_bear_it_in_float32(kind):
         assert np.linalg.norm(a - b) < 0.02 * max(np.linalg.norm(b), 0.1)
 
 
-@pytest.mark.parametrize("kind", ["batch_norm", "parallel"])
-def test_members_trained_together_are_those_trained_alone(kind):
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("jax", "batch_norm"), ("jax", "parallel"), ("native", "batch_norm")]
+)
+def test_members_trained_together_are_those_trained_alone(engine, kind):
     X, Y, _ = data_of(kind)
     settings = {"epochs": 2, "batch_size": 4, "dtype": "float64", "optimizer": dr.SGD(0.1)}
     network = network_of(kind)
-    many = dr.train_many(network, X, Y, seeds=[4, 5], **settings)
+    many = dr.train_many(network, X, Y, seeds=[4, 5], engine=engine, **settings)
     alone = dr.train(network, X, Y, seed=5, engine="reference", **settings)
     for layer, own in zip(many.stacked, alone.parameters, strict=True):
         for name, W in own.items():
             np.testing.assert_allclose(layer[name][1], W, rtol=1e-8, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KIND_NAMES)
+@pytest.mark.parametrize("kind", [kind for kind in KIND_NAMES if kind not in KIND_ROWS])
 def test_native_refuses_by_name_what_is_not_compiled_in(kind):
     network = network_of(kind)
-    used = {layer.kind for layer in network.layers}
-    if used <= set(KIND_ROWS):
-        pytest.skip("compiled in")
     with pytest.raises(dr.SettingError, match="of a kind that is not compiled in"):
         dr.start(network, engine="native")
     plan = dr.Plan(network)
@@ -291,8 +365,10 @@ def test_batch_normalisation_trains_by_the_batch_and_predicts_by_running_average
     np.testing.assert_allclose(predicted, (A - mean) / np.sqrt(variance))
 
 
-@pytest.mark.parametrize("engine", ["reference", "jax"])
-@pytest.mark.parametrize("kind", ["batch_norm", "parallel"])
+@pytest.mark.parametrize(
+    ("engine", "kind"),
+    [*product(["reference", "jax"], ["batch_norm", "parallel"]), ("native", "batch_norm")],
+)
 def test_an_example_that_weighs_nothing_is_as_one_that_is_not_there(engine, kind):
     X, Y, _ = data_of(kind)
     there = np.arange(M) % 3 > 0
@@ -303,7 +379,7 @@ def test_an_example_that_weighs_nothing_is_as_one_that_is_not_there(engine, kind
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("engine", ["reference", "jax"])
+@pytest.mark.parametrize("engine", ["reference", "jax", "native"])
 def test_a_batch_without_weight_leaves_running_averages_alone(engine):
     X, Y, _ = data_of("batch_norm")
     runner = runner_of("batch_norm", engine)

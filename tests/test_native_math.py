@@ -1,14 +1,12 @@
 """The core's own exp, log, tanh and erf: error bounds in units of the last place."""
 
-import os
-
 import numpy as np
 import pytest
 from scipy import special
 
-from deltarule.engines import native
+from deltarule.engines.native.core import chosen
 
-CORE = native._core(os.environ.get("DELTARULE_ISA", ""))
+CORE = chosen()
 
 # name: exact function, intervals of arguments, bound in units of the last place of the result
 BOUNDS = {

@@ -15,6 +15,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines import choose, native
+from deltarule.engines.native import core
 from deltarule.engines.plan import Plan
 
 HEADERS = pathlib.Path(__file__).parent.parent / "native"
@@ -163,6 +164,51 @@ except KeyboardInterrupt:
         assert intact == "True"
 
 
+def test_stop_ends_an_epoch_after_a_whole_step():
+    X, Y = np.ones((32, 20), np.float32), np.ones((32, 1), np.float32)
+    runner, other = (dr.start(SMALL, engine="native") for _ in range(2))
+    order, rates = np.arange(32).repeat(500_000), np.full(500_000, 1e-6)
+    found = []
+    worker = threading.Thread(target=lambda: found.append(runner.train(X, Y, order, 32, rates)))
+    worker.start()
+    runner.stop()
+    worker.join()
+    done = len(found[0].costs)
+    assert 0 < done == runner.state().step < 500_000
+    other.train(X, Y, order[: 32 * done], 32, rates[:done])
+    assert_equal(arrays_of(runner.parameters()), arrays_of(other.parameters()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_control_c_ends_many_networks_within_a_second(threads):
+    """A second a thread of the process's own time: what else the machine does is not counted."""
+    program = (
+        PROGRAM
+        + f"""
+import time
+options = dr.EngineOptions(n_threads={threads})
+rows = [np.arange(64).repeat(100_000)] * 3
+print("ready", flush=True)
+begun = time.process_time()
+try:
+    dr.train_many(network, X, Y, rows=rows, epochs=1000, shuffle=False, engine="native",
+                  options=options)
+except KeyboardInterrupt:
+    print(time.process_time() - begun, flush=True)
+"""
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        begun = time.perf_counter()
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        before = time.perf_counter() - begun
+        used = process.stdout.readline()
+        assert float(used) < threads * (before + 1.0)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_training_goes_on_in_a_forked_child():
     program = (
@@ -199,18 +245,18 @@ print(native.capabilities().isa, runner.isa, close)
 
 
 def test_on_arm_neon_is_all_there_is_and_what_everybody_has(monkeypatch):
-    core = SimpleNamespace(isa="neon", vector_bytes=16, supports=lambda isa: isa == "neon")
-    monkeypatch.setattr(native, "_built", lambda: ("neon",))
-    monkeypatch.setattr(native, "_module", {"neon": core}.__getitem__)
+    neon = SimpleNamespace(isa="neon", vector_bytes=16, supports=lambda isa: isa == "neon")
+    monkeypatch.setattr(core, "_built", lambda: ("neon",))
+    monkeypatch.setattr(core, "_module", {"neon": neon}.__getitem__)
     monkeypatch.delenv("DELTARULE_ISA", raising=False)
-    native._core.cache_clear()
+    core._core.cache_clear()
     try:
         assert native.capabilities() == ("neon", ("neon",), 16)
         monkeypatch.setenv("DELTARULE_ISA", "avx2")
         with pytest.raises(dr.SettingError, match=r"expected one of neon, .*; got 'avx2'"):
             native.capabilities()
     finally:
-        native._core.cache_clear()
+        core._core.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["DELTARULE_ISA", "DELTARULE_NUM_THREADS"])

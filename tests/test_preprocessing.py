@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from deltarule.data import built_in, parallel
 from deltarule.errors import (
+    CellError,
     DataError,
     DeltaruleError,
     SettingError,
@@ -85,7 +86,21 @@ KINDS_TOLD = {
         "x",
         "date, elapsed time, season, weekday",
     ),
-    "dates as text": (["31.1.2020", "1.12.2020"] * 30, "x", "date, elapsed time, season, weekday"),
+    "dates as text": (
+        ["31.1.2020", "1.12.2020"] * 30,
+        "x",
+        "date, elapsed time, season, weekday (written %d.%m.%Y)",
+    ),
+    "dates with a word": (
+        ["Jan 5, 2020", "Dec 24, 2020"] * 30,
+        "x",
+        "date, elapsed time, season, weekday (written %B %d, %Y)",
+    ),
+    "dates and hours": (
+        ["1/5/2020 3:04 PM", "1/25/2020 3:04 AM"] * 30,
+        "x",
+        "date, elapsed time, season, weekday, hour (written %m/%d/%Y %I:%M %p)",
+    ),
     "moments": (
         [datetime(2020, 1, 1, 10), datetime(2021, 3, 1, 9)] * 30,
         "x",
@@ -130,7 +145,7 @@ KINDS_TOLD = {
     "one number": ([2.5] * M, "x", "dropped, constant: 2.5 in every row"),
     "no value": ([None] * M, "x", "dropped, empty: no value in any row"),
     "not a number": ([float("nan")] * M, "x", "dropped, empty: no value in any row"),
-    "one value or none": (["a", None] * 30, "x", "category, 1 levels, 30 missing as a level"),
+    "one value or none": (["a", None] * 30, "x", "category, 1 level, 30 missing as a level"),
 }
 
 
@@ -232,7 +247,7 @@ def test_a_hundred_thousand_levels():
     rare = [f"level {i}" for i in range(100_000)]
     frame = pl.DataFrame({"c": rare * 2 + ["often"] * 100_000, "x": RNG.normal(size=300_000)})
     fitted = Preprocessing.fit(frame)
-    assert fitted.describe()[0] == "c: category, 1 levels, 100000 rare ones as one"
+    assert fitted.describe()[0] == "c: category, 1 level, 100000 rare ones as one"
     assert fitted.transform(frame)[:, :2].sum(axis=0).tolist() == [100_000, 200_000]
     assert described(rare) == "dropped, identifier: 100000 different values in 100000 rows"
 
@@ -345,6 +360,11 @@ def test_no_rows():
     assert Preprocessing.fit(frame).transform(frame.head(0)).shape == (0, 12)
 
 
+def test_years_of_two_digits_are_of_our_time():
+    born = Preprocessing.fit({"on": ["5/31/24", "6/1/24"] * 10}).columns[0]
+    assert (born.format, born.mean) == ("%m/%d/%y", 19874.5)
+
+
 # ----------------------------------------------------------------------------- bad columns
 
 FRAME = people()
@@ -368,6 +388,12 @@ BAD = {
         DataError,
         "column 'age' holds text in row 17 ('n/a'); expected numbers. Pass --missing n/a to read "
         "it as missing.",
+    ),
+    "text among dates": (
+        lambda: Preprocessing.fit({"on": [f"{i}.6.2024" for i in range(1, 30)] + ["to do"]}),
+        CellError,
+        "column 'on' holds text in row 30 ('to do'); expected dates, as elsewhere (%d.%m.%Y). Pass "
+        "--missing 'to do' to read it as missing, or --kind on=category.",
     ),
     "infinity": (
         lambda: Preprocessing.fit({"x": [1.0, np.inf, 2.0]}),
@@ -639,9 +665,9 @@ def test_targets_come_back(name):
 
 def test_rows_without_a_target_are_dropped():
     frame = pl.DataFrame({"a": [1.0, None, 3.0, float("nan")], "b": ["x", "y", None, "z"]})
-    kept, dropped = with_targets(frame, ["a"])
-    assert (kept["b"].to_list(), dropped) == (["x", None], 2)
-    assert with_targets(frame, ["a", "b"])[1] == 3
+    kept, rows = with_targets(frame, ["a"])
+    assert (kept["b"].to_list(), rows.tolist()) == (["x", None], [0, 2])
+    assert with_targets(frame, ["a", "b"])[1].tolist() == [0]
 
 
 BAD_TARGETS = {
@@ -703,14 +729,20 @@ BAD_TARGETS = {
     "a regression of text": (
         lambda: targets(["a", "b", "a"], task="regression"),
         DataError,
-        "target 'y': holds 'a'; expected numbers for a regression. For classes name one target "
-        "column, without --task regression.",
+        "target 'y': holds 'a' in row 1; expected numbers for a regression. For classes name one "
+        "target column, without --task regression.",
+    ),
+    "text among the target's numbers": (
+        lambda: targets([f"{i / 4}" for i in range(30)] + ["n.a."]),
+        CellError,
+        "column 'y' holds text in row 31 ('n.a.'); expected numbers. Pass --missing n.a. to read "
+        "it as missing, or --task classification.",
     ),
     "two targets of text": (
         lambda: Targets.fit(FRAME, ["town", "row"]),
         DataError,
-        "target 'town': holds 'Oslo'; expected numbers for a regression. For classes name one "
-        "target column, without --task regression.",
+        "target 'town': holds 'Oslo' in row 1; expected numbers for a regression. For classes name "
+        "one target column, without --task regression.",
     ),
     "two targets to classify": (
         lambda: Targets.fit(FRAME, ["town", "row"], task="classification"),
@@ -725,7 +757,8 @@ BAD_TARGETS = {
     "an unseen class": (
         lambda: targets(["a", "b", "a"])[1].encode(pl.DataFrame({"y": ["a", "c"]})),
         DataError,
-        "target 'y': holds 'c', a class that training did not have. Expected one of 'a', 'b'.",
+        "target 'y': holds 'c' in row 2, a class that training did not have. Expected one of 'a', "
+        "'b'.",
     ),
     "outputs of another network": (
         lambda: targets(["a", "b", "a"])[1].decode(np.ones((3, 2))),
@@ -782,6 +815,16 @@ def test_copies_of_the_target_are_suspicious():
     assert [name for name, _ in suspicious(frame, "y")] == ["scaled"]
     words = pl.DataFrame({"y": [*"abc"] * 100, "copy": [*"xyz"] * 100, "half": [*"xyxyzz"] * 50})
     assert suspicious(words, "y") == [("copy", 1.0)]
+
+
+def test_leaks_of_the_task_that_is_asked_for():
+    y = np.repeat(np.arange(20), 100)
+    near = y + np.random.default_rng(2).normal(0, 0.02, len(y))
+    frame = pl.DataFrame({"y": y, "near": near})
+    assert suspicious(frame, "y") == []
+    for asked in (frame, frame.with_columns(pl.col("y").cast(pl.String))):
+        found = suspicious(asked, "y", task="regression")
+        assert [name for name, _ in found] == ["near"]
 
 
 def test_leaks_of_many_rows_and_odd_columns():

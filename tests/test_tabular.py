@@ -56,6 +56,31 @@ def test_what_is_held_out_is_later():
     assert time[parts.kept].max() < time[parts.held].min()
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda i: f"{i % 28 + 1}.{i // 28 % 12 + 1}.{2019 + i // 336}",  # not in order of text
+        lambda i: f"{i % 28 + 1} {['May', 'June', 'July'][i // 28 % 3]} {2019 + i // 84}",
+        lambda i: f"{2000 + i // 4}Q{i % 4 + 1}",
+        lambda i: 10 * i,
+    ],
+)
+def test_times_however_they_are_written(written):
+    frame = flats().with_columns(day=pl.Series([written(i) for i in range(300)]))
+    whole = tabular.table(frame, tabular.Roles(("rent",), time="day"))
+    assert (np.diff(whole.keys.time) > 0).all()
+
+
+def test_rows_are_those_of_the_table_as_it_came():
+    rent = flats()["rent"].set(flats()["block"] == 1, None)
+    frame = flats().with_columns(rent, area=flats()["area"].set(flats()["day"] == 250, np.inf))
+    with pytest.raises(dr.CellError, match="holds inf in row 251; expected finite") as caught:
+        tabular.table(frame, tabular.Roles(("rent",)))
+    assert caught.value.row == 250
+    fine = tabular.table(frame.head(250), tabular.Roles(("rent",)))
+    assert fine.rows.tolist() == [*range(10), *range(20, 250)]
+
+
 @pytest.mark.parametrize("keys", [{}, {"labels": 3}, {"groups": 20}])
 def test_folds_cover_every_row_once(keys):
     drawn = {name: rng().integers(0, n, 100) for name, n in keys.items()}

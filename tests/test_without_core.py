@@ -8,6 +8,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines import choose, native
+from deltarule.engines.native import core
 from deltarule.engines.plan import Plan
 
 SMALL = dr.Network(3, [dr.Dense(4, "tanh"), dr.Dense(1)])
@@ -15,10 +16,10 @@ SMALL = dr.Network(3, [dr.Dense(4, "tanh"), dr.Dense(1)])
 
 @pytest.fixture(autouse=True)
 def without_core(monkeypatch):
-    monkeypatch.setattr(native, "_built", tuple)
-    native._core.cache_clear()
+    monkeypatch.setattr(core, "_built", tuple)
+    core._core.cache_clear()
     yield
-    native._core.cache_clear()
+    core._core.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -70,20 +70,38 @@ inline void outer_strip(Panels<const T> rows, Panels<const T> lanes, std::size_t
   }
 }
 
-// out[lane] = Σ_ex lanes[ex][lane] of one panel: db, without the 1/m.
-template <class T>
-inline void column_sums(Panels<const T> lanes, std::size_t examples, std::size_t panel, T* out) {
+// out[lane] = Σ_ex term(ex, lane) for the P lanes of a panel; `term` gives a vector of lanes.
+template <class T, class Term>
+DELTARULE_INLINE void sum_examples(std::size_t examples, T* out, const Term& term) {
   using V = Vec<T>;
   constexpr std::size_t W = V::width;
   V sums[4][2];
   for (auto& sum : sums) sum[0] = sum[1] = V(T(0));
-  const T* at = lanes.row(panel, 0);
-  for (std::size_t ex = 0; ex < examples; ++ex, at += P<T>) {
-    sums[ex % 4][0] += V::load(at);
-    sums[ex % 4][1] += V::load(at + W);
+  for (std::size_t ex = 0; ex < examples; ++ex) {
+    sums[ex % 4][0] += term(ex, 0);
+    sums[ex % 4][1] += term(ex, W);
   }
   ((sums[0][0] + sums[1][0]) + (sums[2][0] + sums[3][0])).store(out);
   ((sums[0][1] + sums[1][1]) + (sums[2][1] + sums[3][1])).store(out + W);
+}
+
+// out[lane] = Σ_ex lanes[ex][lane] of one panel: db, without the 1/m.
+template <class T>
+inline void column_sums(Panels<const T> lanes, std::size_t examples, std::size_t panel, T* out) {
+  const T* at = lanes.row(panel, 0);
+  sum_examples<T>(examples, out, [&](std::size_t ex, std::size_t lane) {
+    return Vec<T>::load(at + ex * P<T> + lane);
+  });
+}
+
+// out[lane] = Σ_ex a[ex][lane] b[ex][lane] of one panel: the derivative by what multiplies a unit.
+template <class T>
+inline void column_dots(Panels<const T> a, Panels<const T> b, std::size_t examples,
+                        std::size_t panel, T* out) {
+  const T *left = a.row(panel, 0), *right = b.row(panel, 0);
+  sum_examples<T>(examples, out, [&](std::size_t ex, std::size_t lane) {
+    return Vec<T>::load(left + ex * P<T> + lane) * Vec<T>::load(right + ex * P<T> + lane);
+  });
 }
 
 }  // namespace deltarule

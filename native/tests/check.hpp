@@ -41,10 +41,11 @@ struct Numbers {
 
 template <class T> Rows<T> rows_of(const std::vector<T>& values, std::size_t width) {
   return {reinterpret_cast<const char*>(values.data()),
-          static_cast<std::ptrdiff_t>(width * sizeof(T)), sizeof(T), values.size() / width, width};
+          static_cast<std::ptrdiff_t>(width * sizeof(T)), sizeof(T), values.size() / width, width, {}};
 }
 
 void test_math();  // test_math.cpp: vectors, exp, log, tanh, erf
 void test_rows();  // test_rows.cpp: each row of each table against its scalar meaning
+void test_layers();  // test_layers.cpp: the kinds of layers that act unit by unit
 
 }  // namespace deltarule

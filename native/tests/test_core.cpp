@@ -154,6 +154,50 @@ template <class T> void same_for_any_threads(const Plan& plan, bool statistics =
     expect(trained<T>(plan, threads, statistics) == one, "the same bits on several threads");
 }
 
+// Compressed rows, with empty ones and entries that stand apart and twice, give the bits of the
+// same numbers in dense rows: trained on in any order, and predicted.
+template <class T, class Index> void test_compressed_rows() {
+  const std::size_t m = 21, width = 11, outputs = 3;
+  Numbers numbers;
+  std::vector<T> dense(m * width), data;
+  std::vector<Index> indices, indptr = {0};
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t step = 0; i % 5 != 4 && step < 7; ++step) {
+      const std::size_t column = (4 * (i + step)) % (width - i % 2);
+      const T value = std::ldexp(T(1 + step), -3);  // sums of these are exact in any order
+      data.push_back(value), indices.push_back(static_cast<Index>(column));
+      dense[i * width + column] += value;
+    }
+    indptr.push_back(static_cast<Index>(data.size()));
+  }
+  Rows<T> compressed;
+  compressed.count = m, compressed.width = width;
+  compressed.compressed = {data.data(), indices.data(), indptr.data(), sizeof(Index) == 8};
+
+  const auto Y = numbers.vector<T>(m * outputs);
+  std::vector<std::int64_t> order(m);
+  for (std::size_t i = 0; i < m; ++i) order[i] = static_cast<std::int64_t>((8 * i) % m);
+  const std::vector<double> rates(m, 1e-2);
+  const auto run = [&](const Rows<T>& X, std::size_t threads) {
+    Numbers own;
+    Runner<T> runner(plan_of(ActivationName::tanh, CostName::mse, ActivationName::identity));
+    randomise(runner, own);
+    std::vector<double> costs(m);
+    Job<T> job;
+    job.X = X, job.Y = rows_of(Y, outputs), job.order = order.data();
+    job.entries = m, job.batch_size = 5, job.rates = rates.data(), job.costs = costs.data();
+    runner.train(job, threads, [] { return false; });
+    std::vector<T> out(m * outputs);
+    runner.predict(X, {reinterpret_cast<char*>(out.data()), outputs * sizeof(T), sizeof(T), m,
+                       outputs}, threads);
+    for (const double cost : costs) out.push_back(static_cast<T>(cost));
+    return out;
+  };
+  const auto expected = run(rows_of(dense, width), 1);
+  for (const std::size_t threads : {1, 2})
+    expect(run(compressed, threads) == expected, "compressed rows give the bits of dense ones");
+}
+
 template <class T> void test_tables() {
   using A = ActivationName;
   for (int name = 0; name <= static_cast<int>(A::exp); ++name) {
@@ -182,8 +226,11 @@ int main() {
   try {
     test_math();
     test_rows();
+    test_layers();
     test_products<float>(), test_products<double>();
     test_gradient();
+    test_compressed_rows<float, std::int32_t>(), test_compressed_rows<double, std::int32_t>();
+    test_compressed_rows<float, std::int64_t>(), test_compressed_rows<double, std::int64_t>();
     test_tables<float>(), test_tables<double>();
   } catch (const std::exception& error) {
     std::printf("failed: %s\n", error.what());

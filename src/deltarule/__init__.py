@@ -4,23 +4,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from deltarule.activations import ACTIVATIONS, Activation, Interval
+from deltarule.checkpoints import Checkpoints
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import (
+    CellError,
     DataError,
     DeltaruleError,
     DeviceError,
     DeviceMemoryError,
     DivergenceError,
     FileError,
+    InterruptionError,
     MissingExtraError,
     SettingError,
     ShapeError,
     TypeMismatchError,
     UnknownNameError,
 )
-from deltarule.events import Ended, EpochEnded, Progressed, ScaleRate, Started, StopTraining
+from deltarule.events import (
+    Ended,
+    EpochEnded,
+    Progressed,
+    RateReduced,
+    Resumed,
+    ScaleRate,
+    Started,
+    StopTraining,
+)
 from deltarule.initialisers import INITIALISERS, Initialiser
 from deltarule.layers import (
     KINDS,
@@ -99,6 +111,8 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "CellError",
+    "Checkpoints",
     "Constant",
     "CosLog",
     "Cosine",
@@ -119,6 +133,7 @@ __all__ = [
     "GradientDescent",
     "Grouped",
     "Initialiser",
+    "InterruptionError",
     "Interval",
     "InverseScaling",
     "Layer",
@@ -141,11 +156,13 @@ __all__ = [
     "Plan",
     "Progressed",
     "RMSprop",
+    "RateReduced",
     "RateSearch",
     "ReduceOnPlateau",
     "Regularisation",
     "RegularizationOptions",
     "Result",
+    "Resumed",
     "Runner",
     "Scale",
     "ScaleRate",

@@ -8,10 +8,12 @@
     ├── ShapeError              ValueError       an array whose shape does not fit
     ├── TypeMismatchError       TypeError        an array or object of the wrong type
     ├── DataError               ValueError       unusable data: NaN, no rows, a missing column
+    │   └── CellError                            a cell of a table, by its row
     ├── FileError               OSError          a file missing, foreign, truncated, unwritable
     ├── DeviceError             RuntimeError     a device that is not there
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
+    ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
     └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
 
 Each message says what was wrong, what was expected, what was got, and what to do.
@@ -20,7 +22,10 @@ Each message says what was wrong, what was expected, what was got, and what to d
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 
 class DeltaruleError(Exception):
@@ -57,6 +62,48 @@ class DataError(DeltaruleError, ValueError):
     """Data that cannot be used: NaN, a column that is not there, no rows."""
 
 
+class CellError(DataError):
+    """A cell of a table that cannot be used; the message counts rows from 1, below the header.
+
+    Parameters
+    ----------
+    before, after : str
+        The message on both sides of the row.
+    row : int
+        The cell's row, counted from 0.
+    """
+
+    def __init__(self, before: str, row: int, after: str) -> None:
+        super().__init__(f"{before} in row {row + 1}{after}")
+        self.before = before
+        self.row = row
+        self.after = after
+
+
+@contextmanager
+def rows_of(table_rows: Sequence[int]) -> Iterator[None]:
+    """Within it, a :class:`CellError` about some rows of a table names the row of that table.
+
+    Parameters
+    ----------
+    table_rows : sequence of int
+        The number of each of those rows, counted from 0.
+
+    Examples
+    --------
+    >>> try:
+    ...     with rows_of([0, 1, 5]):
+    ...         raise CellError("column 'a' holds inf", 2, ".")
+    ... except CellError as error:
+    ...     print(error)
+    column 'a' holds inf in row 6.
+    """
+    try:
+        yield
+    except CellError as error:
+        raise CellError(error.before, int(table_rows[error.row]), error.after) from None
+
+
 class FileError(DeltaruleError, OSError):
     """A file that is missing, empty, foreign, truncated or cannot be written."""
 
@@ -73,6 +120,25 @@ class MissingExtraError(DeltaruleError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
 
 
+class InterruptionError(DeltaruleError, RuntimeError):
+    """A run that a signal ended after a step; it goes on from its checkpoint.
+
+    Parameters
+    ----------
+    message : str
+        What happened and how to resume.
+    signal : int
+        Its number: 2 for Ctrl-C, 15 for SIGTERM.
+    checkpoint : str
+        The file that was written.
+    """
+
+    def __init__(self, message: str, *, signal: int, checkpoint: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.checkpoint = checkpoint
+
+
 class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
     """A training run whose numbers stopped being finite.
 
@@ -86,7 +152,14 @@ class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
         The first layer (1 to L) that holds a number that is not finite; None for the cost.
     quantity : str
         What was not finite there: ``"W"``, ``"b"``, ``"Z"``, ``"A"`` or ``"cost"``.
+
+    Attributes
+    ----------
+    parameters : Parameters or None
+        Those after the last good epoch.
     """
+
+    parameters: Any = None
 
     def __init__(self, message: str, *, step: int, layer: int | None, quantity: str) -> None:
         super().__init__(message)

@@ -111,6 +111,46 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """The run goes on from a checkpoint.
+
+    Attributes
+    ----------
+    checkpoint : str
+        The file.
+    epoch, step : int
+        Epochs and steps that are done.
+    notes : tuple of str
+        What is worth knowing: newer files that could not be read, another instruction set.
+    """
+
+    checkpoint: str
+    epoch: int
+    step: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RateReduced:
+    """The run diverged, went back to the end of the last good epoch, and halves its rate.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Where it diverged.
+    factor : float
+        Of the schedule's rate, from now on.
+    text : str
+        What happened, as a sentence.
+    """
+
+    epoch: int
+    step: int
+    factor: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """The run is over.
 
@@ -135,7 +175,7 @@ class Ended:
     seconds: float
 
 
-Event: TypeAlias = Started | Progressed | EpochEnded | Ended
+Event: TypeAlias = Started | Resumed | Progressed | EpochEnded | RateReduced | Ended
 
 
 @dataclass(frozen=True)

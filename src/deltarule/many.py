@@ -28,7 +28,7 @@ from deltarule.training import Examples, checked_examples
 _MANY: Table[str] = Table(
     "engine for many networks",
     str,
-    {"native": "deltarule.engines.native_many", "jax": "deltarule.engines.jax.many"},
+    {"native": "deltarule.engines.native.many", "jax": "deltarule.engines.jax.many"},
 )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deltarule.arrays import checked_number
 from deltarule.errors import SettingError
 from deltarule.events import EpochEnded, Event, ScaleRate
+
+ON_DIVERGENCE = ("raise", "reduce", "ignore")
+"""What a run may do where its numbers stop being finite."""
 
 
 class Verdict(NamedTuple):
@@ -38,6 +41,11 @@ class Stopping:
         So many epochs in a row without a better validation figure. Needs validation data.
     improvement : float
         A validation figure is better where it beats the best by more than this.
+    on_divergence : str
+        Where the cost stops being finite, or runs away: ``"raise"`` ends the run with
+        :class:`~deltarule.DivergenceError`; ``"reduce"`` goes back to the end of the last good
+        epoch and on from there at half the rate, up to 20 times in a row; ``"ignore"`` leaves out
+        batches whose cost is not finite.
 
     Raises
     ------
@@ -59,8 +67,14 @@ class Stopping:
     tolerance_epochs: int = 10
     patience: int | None = None
     improvement: float = 0.0
+    on_divergence: str = "raise"
 
     def __post_init__(self) -> None:
+        if self.on_divergence not in ON_DIVERGENCE:
+            raise SettingError(
+                f"Stopping(on_divergence={self.on_divergence!r}): expected one of "
+                f"{', '.join(ON_DIVERGENCE)}."
+            )
         checked_number("Stopping", "epochs", self.epochs, low=1, whole=True)
         checked_number("Stopping", "tolerance_epochs", self.tolerance_epochs, low=1, whole=True)
         checked_number("Stopping", "improvement", self.improvement, low=0)
@@ -148,6 +162,16 @@ class ReduceOnPlateau:
         self.factor, self.patience = factor, patience
         self.improvement, self.floor = improvement, floor
         self.best, self.waited, self.scale = float("inf"), 0, 1.0
+
+    def state(self) -> dict[str, float | None]:
+        """What it remembers, for a checkpoint; JSON values."""
+        best = None if self.best == float("inf") else self.best
+        return {"best": best, "waited": self.waited, "scale": self.scale}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Put it back."""
+        self.best = float("inf") if state["best"] is None else float(state["best"])
+        self.waited, self.scale = int(state["waited"]), float(state["scale"])
 
     def __call__(self, event: Event) -> ScaleRate | None:
         """Listen to the end of an epoch; answer with a smaller rate where it is due."""

@@ -1,6 +1,7 @@
 """The ``deltarule`` command: one file a command, and here what turns errors into exit codes.
 
-0 is success, 2 a mistake in the command or its input, 130 an interruption, 1 anything else.
+0 is success, 2 a mistake in the command or its input, 130 an interruption (143 by SIGTERM), 1
+anything else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deltarule.cli.bench import bench
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
 from deltarule.cli.explain import explain
@@ -21,7 +23,7 @@ from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
 from deltarule.cli.worksheet import worksheet
-from deltarule.errors import DeltaruleError, DivergenceError, MissingExtraError
+from deltarule.errors import DeltaruleError, DivergenceError, InterruptionError, MissingExtraError
 
 app = typer.Typer(
     name="deltarule",
@@ -32,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, explain, worksheet, inspect, equations):
+for command in (train, predict, evaluate, explain, worksheet, inspect, equations, bench):
     app.command()(command)
 
 
@@ -83,6 +85,9 @@ def main(arguments: Sequence[str]) -> int:
     except (DivergenceError, MissingExtraError) as error:
         terminal.fail(str(error))
         return 1
+    except InterruptionError as error:
+        terminal.fail(str(error))
+        return 128 + error.signal
     except DeltaruleError as error:
         terminal.fail(str(error))
         return 2

@@ -55,7 +55,8 @@ def equations(check: Check = False, json: opt.Json = False) -> None:
         if equation.number in found:
             checked = found[equation.number]
             style = "green" if checked.passed else "bold red"
-            verdict = f"largest error {checked.error:.1e} over {checked.cases} cases"
+            cases = f"{checked.cases} case{'s' * (checked.cases != 1)}"
+            verdict = f"largest error {checked.error:.1e} over {cases}"
             worst = "" if checked.passed else f", worst: {checked.worst}"
             terminal.show(Padding(Text(verdict + worst, style=style), (0, 0, 0, 8)))
     failed = [checked.number for checked in found.values() if not checked.passed]

@@ -8,10 +8,12 @@ import typer
 
 from deltarule import baselines as bl
 from deltarule import tabular
+from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.errors import rows_of
 from deltarule.modelfile import Model, load_model
 
 AllRows = Annotated[
@@ -53,8 +55,9 @@ def evaluate(
     )
     source = rd.source(data, reading)
     terminal = Terminal(quiet=json)
-    frame, which = _rows(terminal, loaded, source.frame, all_rows, strict)
-    figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
+    frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+    with rows_of(rows):
+        figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     assert loaded.targets is not None
     task = str(loaded.targets.task)
     used = [row for row in bl.FIGURES[task] if row.name in figures]
@@ -70,15 +73,15 @@ def evaluate(
 
 def _rows(
     terminal: Terminal, model: Model, frame: Any, all_rows: bool, strict: bool
-) -> tuple[Any, str]:
-    """The rows to judge by, and which they are."""
+) -> tuple[Any, Array, str]:
+    """The rows to judge by, their numbers in the table, and which they are."""
     own = tabular.is_training_table(model, frame)
     if own and not all_rows and model.about["judged_by"] == "held-out rows":
-        return tabular.held_out_again(model, frame), "held out when it was trained"
+        return *tabular.held_out_again(model, frame), "held out when it was trained"
     assert model.targets is not None
-    test, dropped = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)
-    if dropped:
-        terminal.warn(f"{dropped:,} rows without a target were dropped.")
+    test, rows = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)
+    if len(test) < len(frame):
+        terminal.warn(f"rows without a target were dropped: {len(frame) - len(test):,}.")
     if own:
         terminal.warn("the model was trained on these rows: its figures flatter it.")
-    return test, "all of them"
+    return test, rows, "all of them"

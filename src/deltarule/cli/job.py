@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +12,11 @@ import numpy as np
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
+from deltarule.checkpoints import Checkpoints
 from deltarule.cli.columns import condensed
 from deltarule.cli.progress import Watcher
 from deltarule.cli.terminal import Terminal
+from deltarule.errors import rows_of
 from deltarule.events import Callback
 
 
@@ -52,6 +56,8 @@ class Job:
     settings : Settings
     compare : bool
         Whether to fit baselines.
+    kept : Checkpoints, optional
+        Where the training is kept; each of several in a folder of its own below it.
     callbacks : sequence of callables
         Listeners of the training whose model is kept.
     """
@@ -62,10 +68,11 @@ class Job:
         whole: tabular.Table,
         settings: tabular.Settings,
         compare: bool,
+        kept: Checkpoints | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.terminal, self.whole = terminal, whole
-        self.settings, self.compare = settings, compare
+        self.settings, self.compare, self.kept = settings, compare, kept
         self.callbacks = callbacks
 
     def held_out(self) -> Done:
@@ -77,10 +84,13 @@ class Job:
 
     def judged_by_file(self, frame: Any, strict: bool) -> Done:
         """Judge by another file."""
-        test, dropped = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
-        if dropped:
-            self.terminal.warn(f"{dropped:,} test rows without a target were dropped.")
+        test, rows = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
+        if len(test) < len(frame):
+            dropped = len(frame) - len(test)
+            self.terminal.warn(f"test rows without a target were dropped: {dropped:,}.")
         problem = self._problem(np.arange(len(self.whole.frame)), test)
+        with rows_of(rows):  # rather now than after the training
+            problem.preprocessing.transform(test)
         self._say_problem(problem, f"{len(test):,} in the test file")
         return self._done(problem, "a test file")
 
@@ -138,7 +148,7 @@ class Job:
     def _fit(self, problem: tabular.Problem, name: str = "") -> tabular.Fitted:
         with Watcher(self.terminal, name) as watcher:
             listeners = [watcher.listen, *(() if name.startswith("fold") else self.callbacks)]
-            fitted = tabular.fit(problem, self.settings, listeners)
+            fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name))
         result = fitted.result
         if not name:
             self.terminal.say()
@@ -148,6 +158,12 @@ class Job:
                 f"({fitted.seconds:.1f} s, engine {result.engine})."
             )
         return fitted
+
+    def _kept_in(self, name: str) -> Checkpoints | None:
+        if self.kept is None or not name:
+            return self.kept
+        own = name.strip().partition("/")[0].replace(" ", "-")  # fold-1, all-rows
+        return replace(self.kept, folder=Path(self.kept.folder) / own)
 
     def _judged(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
         network = tabular.judged_network(fitted, problem)

@@ -10,7 +10,7 @@ from rich.table import Column
 from rich.text import Text
 
 from deltarule.cli.terminal import Terminal
-from deltarule.events import Ended, EpochEnded, Event, Progressed, Started
+from deltarule.events import Ended, EpochEnded, Event, Progressed, RateReduced, Resumed, Started
 
 _LINES = 10  # about so many lines a run where there is no terminal
 _FIGURES_WIDTH = 33
@@ -62,6 +62,12 @@ class Watcher:
             self.epochs, self.steps = event.epochs, event.steps_per_epoch
             self.said = time.monotonic()
             self.bar.update(self.task, total=event.epochs * event.steps_per_epoch)
+        elif isinstance(event, Resumed):
+            self.terminal.say(f"Goes on from {event.checkpoint}, after epoch {event.epoch}.")
+            for note in event.notes:
+                self.terminal.warn(note)
+        elif isinstance(event, RateReduced):
+            self.terminal.warn(event.text)
         elif isinstance(event, Progressed):
             done = (event.epoch - 1) * self.steps + event.step
             self.bar.update(self.task, completed=done, cost=f"{event.cost:.4g}")

@@ -63,6 +63,9 @@ def train(
     encoding: opt.Encoding = None,
     decimal_comma: opt.DecimalComma = None,
     quote: opt.Quote = None,
+    checkpoint_dir: opt.CheckpointDir = None,
+    checkpoint_every: opt.CheckpointEvery = "60s",
+    resume: opt.Resume = False,
     json: opt.Json = False,
 ) -> None:
     """Train a network on a table and judge it on rows it has not seen.
@@ -76,6 +79,7 @@ def train(
       deltarule train flats.csv --target rent --out flats.safetensors --report flats.html
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
+      deltarule train big.csv --target y --checkpoint-dir run --resume
     """  # noqa: D301 - typer keeps the lines after it
     settings = tabular.Settings(
         hidden=opt.units(hidden),
@@ -112,6 +116,7 @@ def train(
         check_writable(path)
     if report is not None:
         check_drawable()
+    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume)
     terminal = Terminal(quiet=json)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
@@ -122,7 +127,7 @@ def train(
     warnings = tabular.leaks(whole)
     _say_table(terminal, source, whole, warnings)
     watch = Watch()
-    job = Job(terminal, whole, settings, compare, () if report is None else (watch,))
+    job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
     if cv is not None:
         done = job.cross_validated(cv)
     elif test:
@@ -172,7 +177,7 @@ def _say_table(
     terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
     if whole.dropped:
         terminal.warn(
-            f"{whole.dropped:,} rows without a target were dropped (--strict refuses them)."
+            f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."
         )
     for warning in warnings:
         terminal.warn(warning)

@@ -31,6 +31,12 @@ PIECE = 1 << 15
 DELIMITERS = ("\t", ";", "|", ",")
 """What separates cells, where several would do the first of them; else blanks may."""
 
+_MARKS = {  # that of UTF-16 begins the other
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _ROWS = 1000
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -208,9 +214,10 @@ def _check_character(name: str, value: str | None) -> None:
 
 
 def _encoding(path: Path, pieces: Sequence[bytes]) -> str:
-    """UTF-16 by its mark, UTF-8 where all of it is, else what Windows wrote in the West."""
-    if pieces[0].startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
+    """UTF-32 and UTF-16 by their mark, UTF-8 where all of it is, else what Windows wrote."""
+    for mark, encoding in _MARKS.items():
+        if pieces[0].startswith(mark):
+            return encoding
     sample = b"\n".join(pieces)
     controls = sum(sample.count(bytes([byte])) for byte in {*range(32)} - {9, 10, 11, 12, 13})
     if b"\x00" in sample or controls > len(sample) / 100:

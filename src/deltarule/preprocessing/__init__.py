@@ -8,10 +8,18 @@ from typing import Any
 
 from deltarule.preprocessing.columns import KINDS
 from deltarule.preprocessing.leaks import suspicious
-from deltarule.preprocessing.table import Preprocessing
+from deltarule.preprocessing.table import Preprocessing, check_table
 from deltarule.preprocessing.targets import TASKS, Targets, with_targets
 
-__all__ = ["KINDS", "TASKS", "Preprocessing", "Targets", "suspicious", "with_targets"]
+__all__ = [
+    "KINDS",
+    "TASKS",
+    "Preprocessing",
+    "Targets",
+    "check_table",
+    "suspicious",
+    "with_targets",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data.values import moments
-from deltarule.errors import DataError, require
+from deltarule.errors import CellError, DataError, require
 
 if TYPE_CHECKING:
     import polars as pl
 
-DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M",
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d"),
+    *("%d.%m.%y", "%d.%m.%Y"),  # a year of two digits first: %Y would read 24 as the year 24
+    *("%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y"),
+    *("%d-%m-%y", "%d-%m-%Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y"),
 )
+_HOURS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+DATE_FORMATS = tuple(date + hour for date in _DATES for hour in _HOURS)
 """How dates are written; where several fit a column, the first."""
 
 _DAY = 86_400_000.0  # milliseconds
+_FIRST = 50  # texts looked at before all are
 
 
 def check_type(column: pl.Series) -> None:
@@ -87,9 +88,11 @@ def numbers_of(column: pl.Series) -> pl.Series:
         numbers = numbers.fill_nan(None)
         if numbers.is_infinite().any():
             row = int(numbers.is_infinite().arg_max() or 0)
-            raise DataError(
-                f"column {column.name!r} holds {numbers[row]} in row {row + 1}; expected finite "
-                "numbers. Correct it, or leave it empty: missing values are filled."
+            raise CellError(
+                f"column {column.name!r} holds {numbers[row]}",
+                row,
+                "; expected finite numbers. Correct it, or leave it empty: missing values are "
+                "filled.",
             )
     return numbers
 
@@ -102,9 +105,11 @@ def _numbers_in_text(column: pl.Series) -> pl.Series:
     numbers = text.cast(polars.Float64, strict=False)
     if numbers.null_count() > text.null_count():
         row = int((numbers.is_null() & text.is_not_null()).arg_max() or 0)
-        raise DataError(
-            f"column {column.name!r} holds text in row {row + 1} ({text[row]!r}); expected "
-            f"numbers. Pass --missing {text[row]} to read it as missing."
+        raise CellError(
+            f"column {column.name!r} holds text",
+            row,
+            f" ({text[row]!r}); expected numbers. Pass --missing {shlex.quote(text[row])} to read "
+            "it as missing.",
         )
     return numbers
 
@@ -201,9 +206,26 @@ def format_of(levels: list[str]) -> str | None:
     polars = require("polars", "table", "preprocessing")
     texts = polars.Series(levels, dtype=polars.String)
     for form in DATE_FORMATS:
-        if all(_parsed(part, form).null_count() == 0 for part in (texts.head(50), texts)):
+        if all(_parsed(part, form).null_count() == 0 for part in (texts.head(_FIRST), texts)):
             return form
     return None
+
+
+def no_dates(levels: list[str]) -> tuple[str, list[int]]:
+    """Where most of some texts are dates, their format and the numbers of those that are none.
+
+    Examples
+    --------
+    >>> no_dates(["1.5.2024", "2.5.2024", "3.5.2024", "soon"])
+    ('%d.%m.%Y', [3])
+    """
+    polars = require("polars", "table", "preprocessing")
+    texts = polars.Series(levels, dtype=polars.String)
+    some = texts.gather_every(max(1, len(texts) // _FIRST))
+    for form in DATE_FORMATS:
+        if _parsed(some, form).null_count() < len(some) / 2:
+            return form, _parsed(texts, form).is_null().arg_true().to_list()
+    return "", []
 
 
 def days_of(column: pl.Series, form: str) -> Array:
@@ -232,9 +254,10 @@ def days_of(column: pl.Series, form: str) -> Array:
     days = _days(_parsed(polars.Series(levels, dtype=polars.String), form))
     if np.isnan(days).any():
         row = int(np.isin(codes, np.flatnonzero(np.isnan(days))).argmax())
-        raise DataError(
-            f"column {column.name!r} holds {column[row]!r} in row {row + 1}; expected a date "
-            f"({form or '%Y-%m-%d'})."
+        raise CellError(
+            f"column {column.name!r} holds {column[row]!r}",
+            row,
+            f"; expected a date ({form or '%Y-%m-%d'}).",
         )
     return np.append(days, np.nan)[codes]
 
@@ -244,7 +267,7 @@ def _parsed(text: pl.Series, form: str) -> pl.Series:
     if not form:
         dates = text.str.to_date("%Y-%m-%d", strict=False).cast(polars.Datetime("us"))
         return moments(text).fill_null(dates)
-    if "%H" in form:
+    if "%M" in form:
         return text.str.to_datetime(form, strict=False)
     return text.str.to_date(form, strict=False).cast(polars.Datetime)
 

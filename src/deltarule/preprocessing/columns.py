@@ -233,9 +233,9 @@ class Category:
         """What was done, in one clause."""
         if not self.levels:
             return f"{self.rare} different values, none frequent: only whether it is there"
-        parts = [f"{len(self.levels)} levels"]
+        parts = [f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"]
         if self.rare:
-            parts.append(f"{self.rare} rare ones as one")
+            parts.append(f"{self.rare} rare {'ones as one' if self.rare > 1 else 'one'}")
         if self.missing:
             parts.append(f"{self.missing} missing as a level")
         return ", ".join(parts)
@@ -307,7 +307,8 @@ class Date:
     def describe(self) -> str:
         """What was done, in one clause."""
         flagged = f", {self.missing} missing flagged" if self.missing else ""
-        return f"elapsed time, season, weekday{', hour' if self.hours else ''}{flagged}"
+        written = f" (written {self.format})" if self.format else ""
+        return f"elapsed time, season, weekday{', hour' if self.hours else ''}{written}{flagged}"
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import DataError, require
+from deltarule.errors import CellError, require
 from deltarule.preprocessing.cells import (
     Coded,
     check_type,
@@ -15,6 +16,8 @@ from deltarule.preprocessing.cells import (
     format_of,
     is_date,
     is_numeric,
+    no_dates,
+    numbers_of,
 )
 from deltarule.preprocessing.columns import (
     MOST_LEVELS,
@@ -37,6 +40,8 @@ _FEWEST = 20  # rows, to call a column an identifier
 _COVERED = 0.25  # of the rows by levels of their own, at least, or a column is no category;
 _COVERED_OFTEN = 0.1  # so many are enough where a level has on average
 _OFTEN = 20  # rows
+_STRAYS = 5  # different values at most,
+_STRAY = 0.05  # in at most this share of the rows, are no kind of their own
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
@@ -83,7 +88,7 @@ def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:
 
 
 def _fitted_text(column: pl.Series, found: Coded) -> Column:
-    refuse_text_among_numbers(column.name, found)
+    refuse_strays(column.name, found, _as_category(column.name))
     if Boolean.is_pair(found.levels):
         return Boolean.fit(column)
     if format_of(found.levels) is not None:
@@ -134,24 +139,61 @@ def _identifying_text(found: Coded) -> str:
     return f"identifier: {len(levels)} different values in {present} rows"
 
 
-def refuse_text_among_numbers(name: str, found: Coded) -> None:
-    """A few cells of text in a column of numbers are a mistake, or a marker to be named.
+def check_cells(column: pl.Series) -> None:
+    """Refuse a column of numbers or dates of which a few cells are something else.
+
+    They are a mistake, or a marker to be named. Where a table is to be split, this is asked of all
+    its rows: a mistake is one wherever it stands.
 
     Raises
     ------
+    CellError
+        With the first such cell and its row.
     DataError
+        For cells of a type that is not read.
+    """
+    if column.null_count() == len(column):
+        return
+    check_type(column)
+    if is_numeric(column):
+        numbers_of(column)
+    elif not is_date(column):
+        refuse_strays(column.name, coded(column), _as_category(column.name))
+
+
+def refuse_strays(name: str, found: Coded, otherwise: str) -> None:
+    """Refuse a few cells among numbers or dates that are something else.
+
+    Parameters
+    ----------
+    name : str
+    found : Coded
+    otherwise : str
+        The option that takes the column as it is.
+
+    Raises
+    ------
+    CellError
         With the first such cell and its row.
     """
     levels, codes, counts = found
-    if not any(_NUMBER.fullmatch(level) for level in levels[:1000]):
-        return
     odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
-    many = counts[odd].sum() > 0.05 * counts.sum()
-    if not odd or many or len(odd) > 5 or len(levels) - len(odd) < 5:
+    expected = "numbers"
+    if len(odd) > _STRAYS:
+        form, odd = no_dates(levels)
+        expected = f"dates, as elsewhere ({form})"
+    few = len(odd) <= _STRAYS and counts[odd].sum() <= _STRAY * counts.sum()
+    if not odd or not few or len(levels) - len(odd) < _STRAYS:
         return
     row = int(np.isin(codes, odd).argmax())
     marker = levels[codes[row]]
-    raise DataError(
-        f"column {name!r} holds text in row {row + 1} ({marker!r}); expected numbers. Pass "
-        f"--missing {marker} to read it as missing, or --kind {name}=category."
+    raise CellError(
+        f"column {name!r} holds text",
+        row,
+        f" ({marker!r}); expected {expected}. Pass --missing {shlex.quote(marker)} to read it as "
+        f"missing, or {otherwise}.",
     )
+
+
+def _as_category(name: str) -> str:
+    return f"--kind {shlex.quote(name)}=category"

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.errors import require
-from deltarule.preprocessing.cells import coded
+from deltarule.preprocessing.cells import coded, numbers_of
 from deltarule.preprocessing.targets import Targets
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ _ENOUGH = 50_000  # rows
 _PURE = 0.95  # of the rows where a mostly missing column has a value
 
 
-def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
+def suspicious(
+    frame: pl.DataFrame, target: str, *, task: str | None = None
+) -> list[tuple[str, float]]:
     """The columns that alone predict the target almost perfectly.
 
     Every column is cut into bins (levels, or quantiles of numbers, and a bin for missing values);
@@ -42,6 +44,8 @@ def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
     frame : polars.DataFrame
         The target and the columns to look at.
     target : str
+    task : str, optional
+        Overrules what the target looks like.
 
     Returns
     -------
@@ -61,10 +65,10 @@ def suspicious(frame: pl.DataFrame, target: str) -> list[tuple[str, float]]:
         return []
     if frame.height > _ENOUGH:
         frame = frame.sample(_ENOUGH, seed=0)
-    targets = Targets.fit(frame, [target])
+    targets = Targets.fit(frame, [target], task=task)
     Y = targets.encode(frame)
     if targets.task == "regression":  # in ranks, so that no tail outweighs the rest
-        Y = frame[target].rank().to_numpy()[:, None]
+        Y = numbers_of(frame[target]).rank().to_numpy()[:, None]
     elif Y.shape[1] == 1:
         Y = np.hstack([1 - Y, Y])
     shares = {name: _share(frame[name], Y, targets.task) for name in frame.columns}

@@ -12,7 +12,7 @@ from deltarule.data.parallel import at_once
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
 from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
-from deltarule.preprocessing.kinds import COUNTS, fitted
+from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Preprocessing:
         frame = _framed(table)
         if not frame.height:
             raise DataError("the table has no rows to learn from; expected at least one.")
-        asked = {name: _kind(name, kind, frame.columns) for name, kind in (kinds or {}).items()}
+        asked = _kinds(kinds, frame)
 
         def fit(column: pl.Series) -> Column:
             kind = asked.get(column.name)
@@ -155,6 +155,40 @@ class Preprocessing:
         return cls(tuple(restored(column) for column in state["columns"]))
 
 
+def check_table(table: Any, *, kinds: Mapping[str, str] | None = None) -> None:
+    """Refuse cells that no preprocessing could use, before a table is split and learnt from.
+
+    Parameters
+    ----------
+    table : data frame, array or mapping
+        All rows, without the target.
+    kinds : mapping of str to str, optional
+        As in :meth:`Preprocessing.fit`.
+
+    Raises
+    ------
+    CellError
+        For infinity, and for a few cells of text in a column of numbers or dates.
+    UnknownNameError, DataError
+        As :meth:`Preprocessing.fit`.
+
+    Examples
+    --------
+    >>> check_table({"area": [50.0, None, 70.0]})
+    """
+    frame = _framed(table)
+    asked = _kinds(kinds, frame)
+
+    def check(column: pl.Series) -> None:
+        kind = asked.get(column.name)
+        if kind is None:
+            check_cells(column)
+        else:
+            KINDS[kind].fit(column)
+
+    at_once(check, frame.get_columns(), cells=frame.height * frame.width)
+
+
 def _framed(table: Any) -> pl.DataFrame:
     """A table as a frame in which what is missing is null."""
     polars = require("polars", "table", "preprocessing")
@@ -162,6 +196,10 @@ def _framed(table: Any) -> pl.DataFrame:
     floats = polars.col([c.name for c in frame.iter_columns() if c.dtype.is_float()])
     holed = [c.name for c in frame.select(floats.is_nan().any()).iter_columns() if c[0]]
     return frame.with_columns(polars.col(holed).fill_nan(None)) if holed else frame
+
+
+def _kinds(kinds: Mapping[str, str] | None, frame: pl.DataFrame) -> dict[str, str]:
+    return {name: _kind(name, kind, frame.columns) for name, kind in (kinds or {}).items()}
 
 
 def _kind(name: str, kind: str, columns: list[str]) -> str:

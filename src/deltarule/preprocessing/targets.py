@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import DataError, SettingError, ShapeError, require
-from deltarule.preprocessing.cells import check_type, is_date, is_numeric, numbers_of, text_of
+from deltarule.errors import CellError, DataError, SettingError, ShapeError, require
+from deltarule.preprocessing.cells import (
+    check_type,
+    coded,
+    is_date,
+    is_numeric,
+    numbers_of,
+    text_of,
+)
 from deltarule.preprocessing.columns import Numeric
+from deltarule.preprocessing.kinds import refuse_strays
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -90,6 +98,8 @@ class Targets:
             raise SettingError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
         for name in names:
             _check_varies(frame[name])
+            if task is None and not is_numeric(frame[name]):
+                refuse_strays(name, coded(frame[name]), "--task classification")
         told, reason = _told(frame, names) if task is None else (task, "as asked for")
         if told == "classification":
             return cls(tuple(names), told, reason, classes=_classes(frame, names))
@@ -220,16 +230,19 @@ class Targets:
         _check_present(column)
         levels = [_label_text(label) for label in self.classes]
         text = text_of(column)
-        strange = text.filter(~text.is_in(levels))
-        if len(strange):  # "<=50K." for "<=50K": a full stop is no other class
+        strange = ~text.is_in(levels)
+        if strange.any():  # "<=50K." for "<=50K": a full stop is no other class
             text = text.str.strip_chars(" .")
             levels = [level.strip(" .") for level in levels]
-            strange = text.filter(~text.is_in(levels))
-        if len(strange):
+            strange = ~text.is_in(levels)
+        if strange.any():
             known = ", ".join(map(repr, levels[:10]))
-            raise DataError(
-                f"target {column.name!r}: holds {strange[0]!r}, a class that training did not "
-                f"have.{nearest(strange[0], levels)} Expected one of {known}."
+            row = int(strange.arg_max() or 0)
+            raise CellError(
+                f"target {column.name!r}: holds {text[row]!r}",
+                row,
+                f", a class that training did not have.{nearest(text[row], levels)} Expected one "
+                f"of {known}.",
             )
         codes = text.replace_strict(levels, list(range(len(levels))), return_dtype=polars.Int64)
         return codes.to_numpy()
@@ -237,8 +250,8 @@ class Targets:
 
 def with_targets(
     frame: pl.DataFrame, names: Sequence[str], strict: bool = False
-) -> tuple[pl.DataFrame, int]:
-    """The rows whose targets are there, and how many were dropped.
+) -> tuple[pl.DataFrame, Array]:
+    """The rows whose targets are there, and their numbers, counted from 0.
 
     Raises
     ------
@@ -249,7 +262,7 @@ def with_targets(
     --------
     >>> import polars as pl
     >>> with_targets(pl.DataFrame({"y": [1, None, 2]}), ["y"])[1]
-    1
+    array([0, 2])
     """
     polars = require("polars", "table", "reading tables")
     names = _names(names)
@@ -262,7 +275,8 @@ def with_targets(
             for n in names
         ]
     )
-    kept = frame.filter(present)
+    is_kept = frame.select(present).to_series()
+    kept = frame if is_kept.all() else frame.filter(is_kept)
     dropped = frame.height - kept.height
     if dropped and strict:
         raise DataError(
@@ -271,7 +285,7 @@ def with_targets(
         )
     if kept.height == 0:
         raise DataError(f"the target is missing in all {frame.height} rows.")
-    return kept, dropped
+    return kept, np.flatnonzero(is_kept.to_numpy())
 
 
 def _names(names: Sequence[str]) -> list[str]:
@@ -371,11 +385,17 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
 def _numbers(column: pl.Series) -> Array:
     """A target of a regression as float64, none missing."""
     _check_present(column)
-    if not (is_numeric(column) or column.dtype.base_type().__name__ == "Boolean"):
-        raise DataError(
-            f"target {column.name!r}: holds {str(column[0])!r}; expected numbers for a regression. "
-            "For classes name one target column, without --task regression."
-        )
+    if column.dtype.base_type().__name__ != "Boolean" and not is_numeric(column):
+        text = text_of(column)
+        odd = text.cast(float, strict=False).is_null()
+        if odd.any():
+            row = int(odd.arg_max() or 0)
+            raise CellError(
+                f"target {column.name!r}: holds {text[row]!r}",
+                row,
+                "; expected numbers for a regression. For classes name one target column, without "
+                "--task regression.",
+            )
     numbers = numbers_of(column)
     if numbers.null_count():
         raise DataError(f"target {column.name!r}: holds NaN; expected a number in each row.")

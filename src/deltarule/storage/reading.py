@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from deltarule.arrays import Array
 from deltarule.errors import FileError
@@ -151,6 +149,8 @@ class Opened:
         FileError
             Where they cannot be read, or differ from what the digest says.
         """
+        import safetensors.numpy  # only a file needs it
+
         try:
             arrays = safetensors.numpy.load_file(self.name)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
@@ -174,7 +174,8 @@ def digest_of(text: str, tensors: Mapping[str, Tensor], arrays: Mapping[str, Arr
         tensor = tensors[name]
         shape = ",".join(map(str, tensor.shape))
         digest.update(f"{name} {_CODES[tensor.dtype]} {shape}\n".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
+        values: Any = np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8)
+        digest.update(values)
     return digest.hexdigest()
 
 
@@ -262,10 +263,6 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(text)
 
 
-def _is_size(n: Any) -> bool:
-    return type(n) is int and 0 <= n < 2**48
-
-
 def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
     """A tensor's entry, well formed: no size is trusted that the file could not hold."""
     entry = stored if isinstance(stored, dict) else {}
@@ -273,6 +270,7 @@ def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
     if dtype not in _DTYPES:
         known = " or ".join(_DTYPES.values())
         raise kind.broken(name, f"tensor {tensor!r} should be of {known}, it is of {dtype}")
-    if not isinstance(shape, list) or len(shape) > 3 or not all(map(_is_size, shape)):
+    sizes: list[Any] = shape if isinstance(shape, list) else [None]
+    if len(sizes) > 3 or not all(type(n) is int and 0 <= n < 2**48 for n in sizes):
         raise kind.broken(name, f"tensor {tensor!r} has no usable shape: {shape!r:.80}")
-    return Tensor(_DTYPES[dtype], tuple(shape))
+    return Tensor(_DTYPES[dtype], tuple(sizes))

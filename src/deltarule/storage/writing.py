@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
 from deltarule.arrays import Array
 from deltarule.errors import FileError
@@ -40,6 +39,8 @@ def tensor_bytes(key: str, tensors: Mapping[str, Array], metadata: Mapping[str, 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
     stored = {name: Tensor.of(array) for name, array in arrays.items()}
+    import safetensors.numpy  # only a file needs it
+
     return safetensors.numpy.save(arrays, {key: signed(text, stored, arrays)})
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 import deltarule.baselines as bl
 from deltarule.arrays import Array
+from deltarule.checkpoints import Checkpoints
 from deltarule.events import Callback
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Targets
@@ -52,7 +53,12 @@ def chosen(problem: Problem, settings: Settings) -> Recipe:
     )
 
 
-def fit(problem: Problem, settings: Settings, callbacks: Sequence[Callback] = ()) -> Fitted:
+def fit(
+    problem: Problem,
+    settings: Settings,
+    callbacks: Sequence[Callback] = (),
+    checkpoints: Checkpoints | None = None,
+) -> Fitted:
     """Train the network of a problem and restore its best epoch.
 
     Parameters
@@ -61,6 +67,8 @@ def fit(problem: Problem, settings: Settings, callbacks: Sequence[Callback] = ()
     settings : Settings
     callbacks : sequence of callables
         Called with every event of the training.
+    checkpoints : Checkpoints, optional
+        Where the training is kept.
 
     Raises
     ------
@@ -90,6 +98,7 @@ def fit(problem: Problem, settings: Settings, callbacks: Sequence[Callback] = ()
             options=settings.options,
             dtype=settings.dtype,
             seed=settings.seed,
+            checkpoints=checkpoints,
             callbacks=callbacks,
         )
     seconds = time.perf_counter() - begun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,14 +13,23 @@ import numpy as np
 from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.errors import DataError
-from deltarule.preprocessing import Preprocessing, Targets, suspicious, with_targets
+from deltarule.errors import CellError, DataError, rows_of
+from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
+from deltarule.preprocessing.cells import (
+    coded,
+    date_format,
+    days_of,
+    is_date,
+    is_numeric,
+    text_of,
+)
 from deltarule.tables import nearest
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
 
 FEWEST_ROWS = 10
 _TEST, _VALIDATION = 1, 2  # purposes of splits
+_YEAR = re.compile(r"[12]\d{3}(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class Table:
     targets : Targets
         Fitted on all rows: it tells task and classes.
     keys : Keys
+    rows : int array, shape (m,)
+        The number of each row in the table as it came, counted from 0.
     dropped : int
         Rows left out because their target was missing.
     """
@@ -41,6 +53,7 @@ class Table:
     roles: Roles
     targets: Targets
     keys: Keys
+    rows: Array
     dropped: int
 
     def labels(self, frame: Any) -> Array:
@@ -93,24 +106,28 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
     _check_columns(frame, [*roles.named, *(("--kind", name) for name in roles.kinds)])
-    frame, dropped = with_targets(frame, roles.target, strict)
+    came = len(frame)
+    frame, rows = with_targets(frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
         raise DataError(
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
             "Add rows."
         )
-    targets = Targets.fit(frame, roles.target, task=task)
-    keys = Keys(
-        groups=None if roles.groups is None else _numbered(frame[roles.groups]),
-        time=None if roles.time is None else _times(frame, roles.time),
-    )
+    with rows_of(rows):
+        targets = Targets.fit(frame, roles.target, task=task)
+        keys = Keys(
+            groups=None if roles.groups is None else _numbered(frame[roles.groups]),
+            time=None if roles.time is None else _times(frame, roles.time),
+        )
+        weights_of(frame, roles)
+        check_table(inputs_of(frame, roles), kinds=roles.kinds)
     if roles.groups is None and roles.time is None and targets.task == "classification":
         keys = Keys(labels=labels_of(targets, frame))
-    return Table(frame, roles, targets, keys, dropped)
+    return Table(frame, roles, targets, keys, rows, came - len(frame))
 
 
-def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple[Any, int]:
-    """Another table's rows that have a target, and how many have none.
+def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple[Any, Array]:
+    """Another table's rows that have a target, and their numbers in it, counted from 0.
 
     Raises
     ------
@@ -119,11 +136,11 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
     """
     needed = [*roles.target, *filter(None, [roles.weights])]
     _check_columns(frame, [("to judge by", name) for name in needed])
-    frame, dropped = with_targets(frame, roles.target, strict)
-    if not len(frame):
-        raise DataError("no row has a target to judge by; expected at least one.")
-    targets.encode(frame)
-    return frame, dropped
+    frame, rows = with_targets(frame, roles.target, strict)
+    with rows_of(rows):
+        targets.encode(frame)
+        weights_of(frame, roles)
+    return frame, rows
 
 
 def split(whole: Table, settings: Settings) -> Parts:
@@ -196,7 +213,7 @@ def leaks(whole: Table) -> list[str]:
     """Warnings of columns that alone all but give the target away."""
     name = whole.roles.target[0]
     others = [other for role, other in whole.roles.named if other != name]
-    found = suspicious(whole.frame.drop(others), name)
+    found = suspicious(whole.frame.drop(others), name, task=whole.targets.task)
     together = shlex.quote(",".join(column for column, _ in found))
     return [
         f"column {column!r} alone explains {_explained(share)} of {name!r}: a leak, if it is not "
@@ -238,9 +255,11 @@ def weights_of(frame: Any, roles: Roles) -> Array | None:
         values = series.cast(float).to_numpy()
     wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(wrong):
-        raise DataError(
-            f"column {name!r} (--weights) holds {series[int(wrong[0])]!r} in row "
-            f"{int(wrong[0]) + 1}; expected numbers, none below zero or missing."
+        row = int(wrong[0])
+        raise CellError(
+            f"column {name!r} (--weights) holds {series[row]!r}",
+            row,
+            "; expected numbers, none below zero or missing.",
         )
     return values
 
@@ -265,11 +284,26 @@ def _numbered(series: Any) -> Array:
 
 
 def _times(frame: Any, name: str) -> Array:
-    """The rank of each row's time."""
+    """The rank of each row's time.
+
+    Text of one length that begins with the year, such as 2024-05 or 2024Q2, has the order of time.
+    """
     series = frame[name]
     if series.null_count():
         raise DataError(
             f"column {name!r} (--time) is missing in {series.null_count()} rows; expected a time "
             "in each. Drop those rows, or fill them."
         )
+    if not (is_date(series) or is_numeric(series)):
+        form = date_format(series)
+        texts = coded(series).levels
+        sortable = len({len(text) for text in texts}) == 1 and all(map(_YEAR.match, texts))
+        if form is None and not sortable:
+            raise DataError(
+                f"column {name!r} (--time) holds {series[0]!r}; expected numbers, or dates such as "
+                "2024-05-31, 31.05.2024 or 05/31/2024. Write them so, or as a number that grows."
+            )
+        if form is not None:
+            return np.unique(days_of(series, form), return_inverse=True)[1]
+        series = text_of(series)
     return np.asarray(series.rank("dense").to_numpy(), dtype=np.int64)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.arrays import Array
 from deltarule.baselines import Judged
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
@@ -116,8 +117,8 @@ def is_training_table(model: Model, frame: Any) -> bool:
     return stored is not None and stored == fingerprint(frame)
 
 
-def held_out_again(model: Model, frame: Any) -> Any:
-    """The rows of its own training table that a model has not seen.
+def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
+    """The rows of its own training table that a model has not seen, and their numbers in it.
 
     Parameters
     ----------
@@ -130,4 +131,5 @@ def held_out_again(model: Model, frame: Any) -> Any:
     settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
     assert model.targets is not None
     whole = table(frame, roles_of(model), task=str(model.targets.task))
-    return whole.frame[split(whole, settings).held]
+    held = split(whole, settings).held
+    return whole.frame[held], whole.rows[held]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from deltarule.checkpoints import Checkpoints
 from deltarule.engines.plan import EngineOptions, RunnerState
 from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.stopping import Stopping
+from deltarule.training.interruption import signals_heard
 from deltarule.training.loop import Metric, Order, Training
 from deltarule.training.result import Result
 
@@ -36,6 +39,7 @@ def train(
     parameters: Parameters | None = None,
     state: RunnerState | None = None,
     statistics: bool = False,
+    checkpoints: Checkpoints | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Train a network: the same seed gives the same numbers.
@@ -81,6 +85,10 @@ def train(
         run. A schedule goes on too, but one whose horizon is a run begins anew.
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
+    checkpoints : Checkpoints, optional
+        Where the run is kept, so that it goes on after a crash as if there had been none. With
+        it, Ctrl-C and SIGTERM finish the step, write a checkpoint and raise; a second one ends
+        the process at once.
     callbacks : sequence of callables
         Each is called with every event and may answer with an action.
 
@@ -94,6 +102,10 @@ def train(
         For data or settings that cannot be.
     DivergenceError
         Where the cost stops being finite: with step, layer and advice.
+    FileError
+        Where a checkpoint cannot be written or read, or is of another plan or other data.
+    InterruptionError
+        Where a signal ended a run with checkpoints.
 
     Examples
     --------
@@ -125,9 +137,12 @@ def train(
         parameters=parameters,
         state=state,
         statistics=statistics,
+        checkpoints=checkpoints,
     )
-    for event in training:
-        for callback in callbacks:
-            training.act(callback(event))
-        training.resolve_wish()
+    training.listeners = callbacks
+    with nullcontext() if checkpoints is None else signals_heard(training.interrupt):
+        for event in training:
+            for callback in callbacks:
+                training.act(callback(event))
+            training.resolve_wish()
     return training.result

@@ -8,22 +8,38 @@ yields typed events and holds no mathematics of the network.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, checked_number
+from deltarule.checkpoints import (
+    Checkpoints,
+    Folder,
+    Snapshot,
+    data_identity,
+    plan_identity,
+)
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import EngineOptions, Plan, RunnerState
-from deltarule.errors import DivergenceError, SettingError, TypeMismatchError
+from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
+from deltarule.errors import (
+    DivergenceError,
+    InterruptionError,
+    SettingError,
+    TypeMismatchError,
+)
 from deltarule.events import (
     Action,
+    Callback,
     Ended,
     EpochEnded,
     Event,
     Progressed,
+    RateReduced,
+    Resumed,
     ScaleRate,
     Started,
     StopTraining,
@@ -35,7 +51,7 @@ from deltarule.rng import checked_seed, generator
 from deltarule.schedules import Schedule, Warmup
 from deltarule.sparse import gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.divergence import first_infinite
+from deltarule.training.divergence import first_infinite, ran_away
 from deltarule.training.examples import checked_examples, split_examples
 from deltarule.training.lbfgs import minimising
 from deltarule.training.result import Result
@@ -47,6 +63,8 @@ Order: TypeAlias = Callable[[int], Array]
 """Of an epoch, from 1, to the order of its rows: each row's number once."""
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
+_GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
+_MOST_REDUCTIONS = 20  # a millionth of the rate
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
 
@@ -78,6 +96,7 @@ class Training:
         parameters: Parameters | None = None,
         state: RunnerState | None = None,
         statistics: bool = False,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeMismatchError(f"network: expected a Network, got {type(network).__name__}.")
@@ -107,6 +126,9 @@ class Training:
         self._steps_before = 0 if state is None or begins_anew else state.step
         if state is not None:
             self.runner.set_state(state)
+        self._begun_at = self.runner.state().step
+        given = None if parameters is None else self.runner.parameters()
+        self._start = given, None if state is None else self.runner.state()
 
         self.history: list[EpochEnded] = []
         self.rate_scale = 1.0
@@ -114,6 +136,15 @@ class Training:
         self._best: tuple[float, int, Parameters] | None = None
         self._verdict: Verdict | None = None
         self._chunk = _FIRST_CHUNK
+        self.listeners: Sequence[Callback] = ()
+        self._first, self._costs, self._found = 0, list[np.ndarray](), list[Any]()
+        self._worked = 0.0
+        self._reductions = 0
+        self._signal: int | None = None
+        self._good = self._kept()
+        self._folder: Folder | None = None
+        if checkpoints is not None:
+            self._folder = self._opened_folder(checkpoints)
 
     def act(self, action: Action | None) -> None:
         """Do what a callback answered.
@@ -135,6 +166,7 @@ class Training:
 
     def __iter__(self) -> Iterator[Event]:
         self._begun = time.perf_counter()
+        resumed = None if self._folder is None else self._resumed(self._folder)
         yield Started(
             self.plan,
             *self.engine,
@@ -148,10 +180,15 @@ class Training:
             Y=self.data.Y,
             weights=self.data.weights,
         )
+        if resumed is not None:
+            yield resumed
         if isinstance(self.plan.optimizer_row, LBFGS):
             yield from self._drive(self.plan.optimizer_row)
         else:
             yield from self._step_by_batches()
+        if self._folder is not None:
+            self._save(self._folder)
+            self._folder.close()
         if self._best is not None:
             self.runner.set_parameters(self._best[2])
         assert self._verdict is not None
@@ -179,37 +216,91 @@ class Training:
     def _step_by_batches(self) -> Iterator[Event]:
         while self._verdict is None:
             epoch = len(self.history) + 1
-            costs: list[np.ndarray] = []
-            found: list[Any] = []
-            order = self._order(epoch)
-            for first, rates in self._chunks():
-                last = first + len(rates)
-                rows = order[first * self.batch_size : last * self.batch_size]
-                done = self.runner.train(
-                    self.data.X,
-                    self.data.Y,
-                    rows,
-                    self.batch_size,
-                    rates,
-                    self.data.weights,
-                    self.statistics,
-                )
-                costs.append(done.costs)
-                found.append(done.statistics)
-                if not np.isfinite(done.costs[-1]):
-                    failed = first + len(done.costs) - 1
-                    batch = order[failed * self.batch_size : (failed + 1) * self.batch_size]
-                    self._raise_diverged(epoch, failed, batch, float(rates[len(done.costs) - 1]))
-                if self._out_of_time():
-                    break
-                if last < self.steps_per_epoch:
-                    yield Progressed(epoch, last, self.steps_per_epoch, float(done.costs.mean()))
-            if not all(np.isfinite(W).all() for p in self.runner.parameters() for W in p.values()):
-                self._raise_diverged(epoch, last - 1, rows[-self.batch_size :], float(rates[-1]))
-            statistics = _joined(found) if self.statistics else None
-            cost = self._epoch_cost(np.concatenate(costs), order)
-            step = (epoch - 1) * self.steps_per_epoch + last
-            yield self._ended(epoch, step, cost, float(rates[-1]), statistics)
+            try:
+                yield from self._epoch(epoch)
+            except DivergenceError as error:
+                yield self._reduced(epoch, error)
+                continue
+            if self.history[-1].cost <= _GOOD * min(event.cost for event in self.history):
+                self._good, self._reductions = self._kept(), 0
+            self._save_if_due()
+
+    def _epoch(self, epoch: int) -> Iterator[Event]:
+        order = self._order(epoch)
+        for first, rates in self._chunks():
+            last = first + len(rates)
+            rows = order[first * self.batch_size : last * self.batch_size]
+            done = self._stepped(rows, rates)
+            self._costs.append(done.costs)
+            self._found.append(done.statistics)
+            self._first = first + len(done.costs)
+            if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
+                batch = order[(self._first - 1) * self.batch_size : self._first * self.batch_size]
+                rate = float(rates[len(done.costs) - 1])
+                self._raise_diverged(epoch, self._first - 1, batch, rate)
+            if self._out_of_time():
+                break
+            if last < self.steps_per_epoch:
+                yield Progressed(epoch, last, self.steps_per_epoch, float(done.costs.mean()))
+                self._save_if_due()
+        cost = self._epoch_cost(np.concatenate(self._costs), order)
+        if self.stopping.on_divergence != "ignore":
+            self._check_sound(epoch, last - 1, rows[-self.batch_size :], float(rates[-1]), cost)
+        statistics = _joined(self._found) if self.statistics else None
+        step = (epoch - 1) * self.steps_per_epoch + last
+        self._first, self._costs, self._found = 0, [], []
+        yield self._ended(epoch, step, cost, float(rates[-1]), statistics)
+
+    def _stepped(self, rows: Array, rates: Array) -> Trained:
+        """The steps of a chunk; an engine ends at a cost that is not finite."""
+        done = self._run(rows, rates)
+        while self.stopping.on_divergence == "ignore" and len(done.costs) < len(rates):
+            made = len(done.costs)
+            more = self._run(rows[made * self.batch_size :], rates[made:])
+            found = [done.statistics, more.statistics] if self.statistics else None
+            costs = np.concatenate([done.costs, more.costs])
+            done = Trained(costs, _joined(found) if found else None)
+        return done
+
+    def _run(self, rows: Array, rates: Array) -> Trained:
+        X, Y, weights = self.data
+        return self.runner.train(X, Y, rows, self.batch_size, rates, weights, self.statistics)
+
+    def _check_sound(self, epoch: int, step: int, batch: Array, rate: float, cost: float) -> None:
+        """Refuse parameters that are not finite, and a cost that has run away."""
+        if not all(np.isfinite(W).all() for p in self.runner.parameters() for W in p.values()):
+            self._raise_diverged(epoch, step, batch, rate)
+        first = self.history[0].cost if self.history else float(self._costs[0][0])
+        if ran_away(cost, first, self.data.Y):
+            self._raise_diverged(epoch, step, batch, rate, f"cost of {cost:.3g} has run away")
+
+    def _kept(self) -> tuple[Parameters, RunnerState]:
+        """What to go back to; the optimizer's state only where a run goes on from there."""
+        if self.stopping.on_divergence == "reduce":
+            return self.runner.parameters(), self.runner.state()
+        return self.runner.parameters(), RunnerState(0, ())
+
+    def _reduced(self, epoch: int, error: DivergenceError) -> RateReduced:
+        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
+        parameters, state = self._good
+        self.runner.set_parameters(parameters)
+        error.parameters = parameters
+        if self.stopping.on_divergence != "reduce" or self._reductions == _MOST_REDUCTIONS:
+            raise error
+        self.runner.set_state(state)
+        del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
+        if self._best is not None and self._best[1] > len(self.history):
+            self._best = None
+        self._first, self._costs, self._found = 0, [], []
+        self._reductions += 1
+        self.rate_scale *= 0.5
+        return RateReduced(
+            epoch,
+            error.step,
+            self.rate_scale,
+            f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
+            f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
+        )
 
     def _order(self, epoch: int) -> np.ndarray:
         m = len(self.data.X)
@@ -221,10 +312,14 @@ class Training:
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
-        offset = self._steps_before + len(self.history) * self.steps_per_epoch
-        first = 0
+        epochs_before = len(self.history) * self.steps_per_epoch
+        offset = self._steps_before + epochs_before
+        first = self._first
         while first < self.steps_per_epoch:
             count = min(self._chunk, self.steps_per_epoch - first)
+            if self._folder is not None:
+                until = self._folder.settings.steps_until(epochs_before + first)
+                count = count if until is None else min(count, until)
             begun = time.perf_counter()
             rates = np.asarray(self._schedule(offset + np.arange(first, first + count)))
             yield first, rates * self.rate_scale
@@ -235,14 +330,14 @@ class Training:
 
     def _epoch_cost(self, costs: np.ndarray, order: np.ndarray) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        used, starts = (
-            order[: len(costs) * self.batch_size],
-            np.arange(len(costs)) * self.batch_size,
-        )
+        used = order[: len(costs) * self.batch_size]
+        starts = np.arange(len(costs)) * self.batch_size
         if self.data.weights is None:
             share = np.diff(starts, append=len(used)).astype(np.float64)
         else:
             share = np.add.reduceat(self.data.weights[used].astype(np.float64), starts)
+        if self.stopping.on_divergence == "ignore":
+            share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
         whole = share.sum()
         return float((costs * share).sum() / whole) if whole else 0.0
 
@@ -284,6 +379,101 @@ class Training:
         if self._wish is not None and self.history:
             self._verdict = self._verdict or Verdict("callback", self._wish)
 
+    # ------------------------------------------------------------------------ checkpoints
+
+    def _opened_folder(self, checkpoints: Checkpoints) -> Folder:
+        if self.plan.optimizer_row.full_batch:
+            raise SettingError(
+                f"checkpoints: {type(self.plan.optimizer).__name__} keeps its curvature inside "
+                "SciPy, so that a run cannot be resumed. Leave them out, or choose an optimizer "
+                "that steps, such as Adam."
+            )
+        data, judge = self.data, self.validation
+        held = (None, None, None) if judge is None else judge
+        identity = plan_identity(
+            self.plan,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            order_seed=self.seed,
+            statistics=self.statistics,
+            metric=self.metric,
+            improvement=self.stopping.improvement,
+            on_divergence=self.stopping.on_divergence,
+            engine=self.engine.name,
+            start=self._start,
+        ) | data_identity(
+            **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
+            **{"data.order": self._order(1) if callable(self.shuffle) else None},
+            **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
+        )
+        return Folder(checkpoints, identity)
+
+    def _resumed(self, folder: Folder) -> Resumed | None:
+        found = folder.newest(self._snapshot())
+        if found is None:
+            return None
+        path, past = found
+        self.runner.set_parameters(past.parameters)
+        self.runner.set_state(past.state)
+        self.history = list(past.history)
+        self.rate_scale, self._best, self._reductions = past.rate_scale, past.best, past.reductions
+        self._first, self._costs = past.first, [past.costs] if past.first else []
+        self._found = [past.statistics] if past.first else []
+        self._good = past.good or self._kept()
+        self._worked = past.seconds
+        for listener, state in zip(self.listeners, past.listeners, strict=False):
+            if state is not None and hasattr(listener, "set_state"):
+                listener.set_state(state)
+        if past.verdict is not None:
+            self._verdict = Verdict(*past.verdict)
+        elif self.history and not self._first:
+            self._verdict = self.stopping.verdict(self.history)
+        step = len(self.history) * self.steps_per_epoch + self._first
+        return Resumed(str(path), len(self.history), step, tuple(folder.notes))
+
+    def _snapshot(self) -> Snapshot:
+        verdict = self._verdict
+        lasting = verdict is not None and verdict.reason == "callback"
+        return Snapshot(
+            self.runner.parameters(),
+            self.runner.state(),
+            tuple(self.history),
+            self._first,
+            np.concatenate(self._costs) if self._costs else np.zeros(0),
+            _joined(self._found) if self.statistics and self._found else None,
+            self.rate_scale,
+            self._seconds(),
+            self._best,
+            tuple(l.state() if hasattr(l, "state") else None for l in self.listeners),
+            self._good if self.stopping.on_divergence == "reduce" else None,
+            self._reductions,
+            (verdict.reason, verdict.text) if lasting and verdict is not None else None,
+        )
+
+    def _save(self, folder: Folder) -> Path:
+        return folder.save(len(self.history) * self.steps_per_epoch + self._first, self._snapshot())
+
+    def _save_if_due(self) -> None:
+        """After a step whose event has been heard: a checkpoint, and the end where one is asked."""
+        folder = self._folder
+        if folder is None:
+            return
+        if self._signal is not None:
+            path = self._save(folder)
+            folder.close()
+            raise InterruptionError(
+                f"interrupted; the run is kept in {path}. Resume it with resume=True (--resume) "
+                "and the same settings.",
+                signal=self._signal,
+                checkpoint=str(path),
+            )
+        if folder.due(len(self.history) * self.steps_per_epoch + self._first):
+            self._save(folder)
+
+    def interrupt(self, signal: int) -> None:
+        """End the run at the next chance, with a checkpoint; needs checkpoints."""
+        self._signal = signal
+
     def _keep_if_best(self, figure: float, epoch: int) -> bool:
         if self._best is not None and not figure > self._best[0] + self.stopping.improvement:
             return False
@@ -291,19 +481,22 @@ class Training:
         return True
 
     def _seconds(self) -> float:
-        return time.perf_counter() - self._begun
+        return self._worked + time.perf_counter() - self._begun
 
     def _out_of_time(self) -> bool:
         return self.stopping.seconds is not None and self._seconds() >= self.stopping.seconds
 
-    def _raise_diverged(self, epoch: int, failed: int, batch: Array, rate: float) -> None:
+    def _raise_diverged(
+        self, epoch: int, failed: int, batch: Array, rate: float, what: str | None = None
+    ) -> None:
         step = (epoch - 1) * self.steps_per_epoch + failed + 1
         layer, quantity = first_infinite(
             self.network, self.runner.parameters(), gathered(self.data.X, batch)
         )
         where = "the cost" if layer is None else f"{quantity} of layer {layer}"
+        what = f"the {what}" if what and layer is None else f"{where} is not finite"
         raise DivergenceError(
-            f"training diverged at step {step} (epoch {epoch}): {where} is not finite. Lower the "
+            f"training diverged at step {step} (epoch {epoch}): {what}. Lower the "
             f"learning rate (it was {rate:g}), standardise the inputs, or clip the gradients "
             "(Regularisation(clip_norm=1)).",
             step=step,

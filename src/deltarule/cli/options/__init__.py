@@ -30,10 +30,13 @@ from deltarule.cli.options.network import (
     Hidden,
 )
 from deltarule.cli.options.output import (
+    CheckpointDir,
+    CheckpointEvery,
     Json,
     Out,
     Probabilities,
     Report,
+    Resume,
 )
 from deltarule.cli.options.reading import (
     Data,
@@ -46,6 +49,7 @@ from deltarule.cli.options.reading import (
     Quote,
 )
 from deltarule.cli.options.texts import (
+    checkpoints,
     kinds,
     listed,
     units,
@@ -72,6 +76,8 @@ __all__ = [
     "ActivationName",
     "Baselines",
     "BatchSize",
+    "CheckpointDir",
+    "CheckpointEvery",
     "ClassWeight",
     "ClipNorm",
     "CostName",
@@ -102,6 +108,7 @@ __all__ = [
     "Probabilities",
     "Quote",
     "Report",
+    "Resume",
     "ScheduleName",
     "Seed",
     "Strict",
@@ -113,6 +120,7 @@ __all__ = [
     "Time",
     "WeightDecay",
     "Weights",
+    "checkpoints",
     "kinds",
     "listed",
     "units",

@@ -29,6 +29,33 @@ Report = Annotated[
         show_default=False,
     ),
 ]
+CheckpointDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint-dir",
+        metavar="DIR",
+        help="Keep the run there, so that it can go on after a crash or Ctrl-C.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+CheckpointEvery = Annotated[
+    str,
+    typer.Option(
+        "--checkpoint-every",
+        metavar="N|Ns",
+        help="A checkpoint every N steps, or with an s every N seconds.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on from the newest checkpoint of --checkpoint-dir; without one, begin.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", help="One JSON object for machines.", rich_help_panel=_PANEL),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from deltarule.checkpoints import Checkpoints
 from deltarule.errors import SettingError
 
 
@@ -46,6 +48,34 @@ def units(text: str) -> tuple[int, ...]:
         raise SettingError(
             f"--hidden: expected whole numbers with commas, as 128,64, or none; got {text!r}."
         ) from None
+
+
+def checkpoints(folder: Path | None, every: str, resume: bool) -> Checkpoints | None:
+    """Where and how often the run is kept; None where it is not.
+
+    Raises
+    ------
+    SettingError
+        For text that is no number of steps or seconds, or a resumption from nowhere.
+
+    Examples
+    --------
+    >>> checkpoints(Path("run"), "500", False).every_steps
+    500
+    """
+    if folder is None:
+        if resume:
+            raise SettingError("--resume: expected --checkpoint-dir DIR beside it, got none.")
+        return None
+    number, seconds = (every[:-1], True) if every.endswith("s") else (every, False)
+    if not number.isdecimal() or int(number) == 0:
+        raise SettingError(
+            f"--checkpoint-every: expected a number of steps, as 500, or of seconds, as 60s; "
+            f"got {every!r}."
+        )
+    if seconds:
+        return Checkpoints(folder, resume, every_seconds=float(number))
+    return Checkpoints(folder, resume, every_steps=int(number), every_seconds=None)
 
 
 def kinds(values: Iterable[str] | None) -> dict[str, str]:

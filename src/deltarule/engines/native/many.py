@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.engines.native import NativeRunner, threads_wanted
+from deltarule.engines.native.core import cores
+from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
 
@@ -49,7 +49,7 @@ class ManyRunner:
             NativeRunner(replace(plan, seed=seed), own, one)
             for seed, own in zip(seeds, parameters, strict=True)
         ]
-        self._threads = min(threads_wanted(options) or _cores(), len(self._runners))
+        self._threads = min(threads_wanted(options) or cores(), len(self._runners))
         self.diverged = np.zeros(len(self._runners), bool)
 
     def train(
@@ -106,7 +106,3 @@ class ManyRunner:
                 for runner in self._runners:
                     runner.stop()
                 raise
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

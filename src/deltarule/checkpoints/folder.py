@@ -1,0 +1,217 @@
+"""The folder of a run's checkpoints: its lock, which files are kept, which is the newest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltarule.arrays import checked_number
+from deltarule.checkpoints.identity import differing
+from deltarule.checkpoints.snapshot import Snapshot, opened, pack, unpack
+from deltarule.errors import FileError, SettingError
+from deltarule.storage import write_whole
+
+_NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
+_UNFINISHED = re.compile(r"\.checkpoint-\d{10}\.safetensors\..+")
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a run's checkpoints go, and how often.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is not there. One run at a time.
+    resume : bool
+        Go on from the newest checkpoint; from the beginning where there is none yet.
+    every_steps : int, optional
+        One after so many steps of the run.
+    every_seconds : float, optional
+        One after so many seconds, at the next chance. Beside them, one at the end of the run and
+        one where it is interrupted.
+    keep : int
+        How many of the last to keep, beside the one with the best epoch.
+
+    Raises
+    ------
+    SettingError
+        For a number out of range.
+
+    Examples
+    --------
+    >>> Checkpoints("runs/one", every_steps=1000).keep
+    3
+    """
+
+    folder: str | os.PathLike[str]
+    resume: bool = False
+    every_steps: int | None = None
+    every_seconds: float | None = 60.0
+    keep: int = 3
+
+    def __post_init__(self) -> None:
+        checked_number("Checkpoints", "keep", self.keep, low=1, whole=True)
+        if self.every_steps is not None:
+            checked_number("Checkpoints", "every_steps", self.every_steps, low=1, whole=True)
+        if self.every_seconds is not None:
+            checked_number("Checkpoints", "every_seconds", self.every_seconds, low=0, open_low=True)
+
+    def steps_until(self, step: int) -> int | None:
+        """How many steps after `step` the next one is due, by number."""
+        return None if self.every_steps is None else self.every_steps - step % self.every_steps
+
+
+class Folder:
+    """A folder while a run has it: locked, so that no second run writes there.
+
+    Parameters
+    ----------
+    settings : Checkpoints
+    identity : mapping
+        Of the run: what a checkpoint must agree with.
+
+    Raises
+    ------
+    FileError
+        Where it cannot be made or written, or another run has it.
+    SettingError
+        Where it holds checkpoints and `settings` do not say to resume.
+    """
+
+    def __init__(self, settings: Checkpoints, identity: Mapping[str, Any]) -> None:
+        self.settings, self.identity = settings, identity
+        self.path = Path(settings.folder)
+        self.written = time.monotonic()
+        self.notes: list[str] = []
+        self._best: dict[int | None, Path] = {}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            said = (error.strerror or str(error)).lower()
+            raise FileError(
+                f"{self.path}: no folder for checkpoints: {said}. Name one that can be written."
+            ) from error
+        try:
+            self._take_lock()
+            if self.files() and not settings.resume:
+                raise SettingError(
+                    f"{self.path}: holds checkpoints of an earlier run. Pass resume=True "
+                    "(--resume) to go on with it, or name another folder."
+                )
+            for path in self.path.iterdir():
+                if _UNFINISHED.fullmatch(path.name):  # a write that was killed
+                    path.unlink(missing_ok=True)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the folder go."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def files(self) -> list[Path]:
+        """Its checkpoints, the oldest first; whatever else lies there is left alone."""
+        return sorted(path for path in self.path.iterdir() if _NAME.fullmatch(path.name))
+
+    def due(self, step: int) -> bool:
+        """Whether one is due after this step of the run."""
+        every, seconds = self.settings.every_steps, self.settings.every_seconds
+        by_number = every is not None and step % every == 0
+        return by_number or (seconds is not None and time.monotonic() - self.written >= seconds)
+
+    def save(self, step: int, snapshot: Snapshot) -> Path:
+        """Write one, whole or not at all, and remove what is no longer kept.
+
+        Raises
+        ------
+        FileError
+            Where it cannot be written; the earlier ones are as they were.
+        """
+        path = self.path / f"checkpoint-{step:010d}.safetensors"
+        write_whole(path, pack(snapshot, self.identity))
+        self.written = time.monotonic()
+        if snapshot.best_epoch not in self._best:
+            self._best = {snapshot.best_epoch: path}
+        kept = {*self.files()[-self.settings.keep :], *self._best.values(), path}
+        for old in self.files():
+            if old not in kept:
+                old.unlink(missing_ok=True)
+        return path
+
+    def newest(self, like: Snapshot) -> tuple[Path, Snapshot] | None:
+        """The newest that can be read, or None where there is none at all.
+
+        Parameters
+        ----------
+        like : Snapshot
+            Of the run: arrays of the right shapes.
+
+        Raises
+        ------
+        FileError
+            Where none can be read, or it is of another plan or other data: the field is named.
+        """
+        failed: FileError | None = None
+        for path in reversed(self.files()):
+            try:
+                found = opened(path)
+                self._check_identity(path, found.metadata.get("identity"))
+                snapshot = unpack(found, like)
+            except _ForeignError:
+                raise
+            except FileError as error:
+                failed = failed or error
+                self.notes.append(str(error))
+                continue
+            self._best = {snapshot.best_epoch: path}
+            return path, snapshot
+        if failed is not None:
+            raise failed
+        return None
+
+    def _check_identity(self, path: Path, stored: Any) -> None:
+        if not isinstance(stored, dict):
+            raise FileError(f"{path}: says nothing of the run it belongs to.")
+        name = differing(self.identity, stored)
+        if name is not None:
+            raise _ForeignError(
+                f"{path}: is of another run: {name} was {stored.get(name)!r} there and is "
+                f"{self.identity.get(name)!r} here. Resume with what it began with, or name "
+                "another folder."
+            )
+
+    def _take_lock(self) -> None:
+        """The system's own lock: it goes when the process does, however that ends."""
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                msvcrt.locking(self._lock, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            else:
+                import fcntl
+
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FileError(
+                f"{self.path}: another run writes its checkpoints there. Wait for it, or name "
+                "another folder."
+            ) from None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self.close()
+
+
+class _ForeignError(FileError):
+    """A sound checkpoint of something else."""

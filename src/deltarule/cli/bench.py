@@ -1,0 +1,113 @@
+"""``deltarule bench``: the speed of this machine, without peers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from deltarule.bench import WORKLOADS, CallTime, StepTime, call_times, step_time
+from deltarule.cli import options as opt
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.engines.plan import EngineOptions
+from deltarule.errors import SettingError
+
+ALL = "".join(WORKLOADS)
+
+Letters = Annotated[
+    str,
+    typer.Option(
+        "--workloads",
+        metavar="LETTERS",
+        help="; ".join(f"{name}: {row}" for name, row in WORKLOADS.items()) + ".",
+    ),
+]
+Rounds = Annotated[
+    int,
+    typer.Option("--rounds", metavar="N", min=1, help="Rounds of each workload.", show_default="5"),
+]
+Seconds = Annotated[
+    float,
+    typer.Option(
+        "--seconds",
+        metavar="S",
+        min=0.001,
+        max=60.0,
+        help="About how long a round takes.",
+        show_default="0.3",
+    ),
+]
+
+
+def bench(
+    workloads: Letters = ALL,
+    rounds: Rounds = 5,
+    seconds: Seconds = 0.3,
+    engine: opt.EngineName = "auto",
+    threads: opt.Threads = None,
+    json: opt.Json = False,
+) -> None:
+    """Time training steps and single calls on this machine.
+
+    Noise of the workloads' shapes, float32, a fresh permutation a round. Shares are of the most
+    that fmas alone reach on all cores, measured in between. Figures of a busy machine are not
+    worth keeping.
+
+    \b
+    Examples:
+      deltarule bench
+      deltarule bench --workloads XR --threads 1 --json
+    """  # noqa: D301 - typer keeps the lines after it
+    letters = list(dict.fromkeys(workloads.upper()))
+    unknown = [letter for letter in letters if letter not in WORKLOADS]
+    if unknown or not letters:
+        raise SettingError(f"--workloads: expected letters out of {ALL}, got {workloads!r}.")
+    terminal = Terminal(quiet=json)
+    options = EngineOptions(n_threads=threads)
+    steps = []
+    for letter in letters:
+        with terminal.waiting(f"timing {WORKLOADS[letter]}"):
+            steps.append(step_time(WORKLOADS[letter], engine, options, rounds, seconds))
+    with terminal.waiting("timing single calls"):
+        calls = list(call_times(engine, options, int(20_000 * min(1.0, seconds / 0.3))))
+    peak = max((found.peak for found in steps if found.peak is not None), default=None)
+    steps = [found._replace(peak=peak) for found in steps]  # the best of all times
+    if json:
+        print_json({"steps": list(map(_step, steps)), "calls": [call._asdict() for call in calls]})
+        return
+    limit = "" if peak is None else f", {peak / 1e9:.0f} GFLOP/s in fmas on all cores"
+    terminal.say(f"Engine {steps[0].engine}, float32{limit}.", style="bold")
+    terminal.table(
+        "",
+        ["training step", "µs", "quartiles", "GFLOP/s", "share"],
+        [_step_row(found) for found in steps],
+    )
+    terminal.table(
+        "",
+        ["call on 8-64-64-4", "rows", "µs (p50)", "p99.9"],
+        [_call_row(found) for found in calls],
+    )
+
+
+def _step(found: StepTime) -> dict[str, Any]:
+    workload = {"description": str(found.workload), **asdict(found.workload)}
+    return found._asdict() | {"workload": workload, "share": found.share}
+
+
+def _step_row(found: StepTime) -> list[str]:
+    return [
+        f"{found.workload.name}: {found.workload}",
+        _shown(found.median_us),
+        f"{_shown(found.low_us)} – {_shown(found.high_us)}",
+        f"{found.flop_per_second / 1e9:.1f}",
+        "–" if found.share is None else f"{found.share:.0%}",
+    ]
+
+
+def _call_row(found: CallTime) -> list[str]:
+    return [found.name, f"{found.rows:,}", _shown(found.p50_us), _shown(found.p999_us)]
+
+
+def _shown(microseconds: float) -> str:
+    return f"{microseconds:,.{0 if microseconds >= 100 else 1 if microseconds >= 10 else 2}f}"

@@ -1,0 +1,328 @@
+"""Checkpoints: a run that was killed goes on as if it had not been, bit for bit."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule.checkpoints import Checkpoints
+
+NETWORK = dr.Network(3, [dr.Dense(5, "relu", dropout=0.2), dr.Dense(2)], "mse")
+
+
+def data(m=47, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((m, 3))
+    return X, np.stack([X.sum(1), X[:, 0] * X[:, 1]], 1)
+
+
+def fit(folder=None, callbacks=(), network=NETWORK, m=47, **settings):
+    X, Y = data(m)
+    kept = settings.pop("kept", {})
+    checkpoints = None if folder is None else Checkpoints(folder, **{"every_steps": 3} | kept)
+    settings = {"optimizer": dr.Adam("cosine(0.01)"), "epochs": 6, "batch_size": 7} | settings
+    settings = {"validation": 0.2, "engine": "reference", "seed": 3} | settings
+    return dr.train(network, X, Y, checkpoints=checkpoints, callbacks=callbacks, **settings)
+
+
+def state_of(result):
+    arrays = [W for layer in result.parameters for W in layer.values()]
+    history = [replace(event, seconds=0.0, statistics=None) for event in result.history]
+    return [W.tobytes() for W in arrays], history, result.best_epoch
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(count):
+    seen = []
+
+    def listen(event):
+        seen.append(event)
+        if len(seen) > count:
+            raise Stop
+
+    return listen
+
+
+@pytest.mark.parametrize("engine", ["reference", "native", "jax"])
+@pytest.mark.parametrize("optimizer", [dr.Adam("cosine(0.01)"), dr.SGD(0.01, nesterov=True)])
+def test_resumed_anywhere_equals_unbroken(tmp_path, engine, optimizer):
+    """Mid-epoch too: the checkpoints are three steps apart, an epoch has six."""
+    unbroken = fit(engine=engine, optimizer=optimizer)
+    for count in (2, 5, 8, 11):
+        folder = tmp_path / str(count)
+        with pytest.raises(Stop):
+            fit(folder, [stop_after(count)], engine=engine, optimizer=optimizer)
+        resumed = fit(folder, kept={"resume": True}, engine=engine, optimizer=optimizer)
+        assert state_of(resumed) == state_of(unbroken)
+
+
+def test_callbacks_go_on_with_what_they_remember(tmp_path):
+    settings = {"optimizer": dr.SGD(0.05), "epochs": 12}
+    unbroken = fit(callbacks=[dr.ReduceOnPlateau(patience=1, improvement=1.0)], **settings)
+    plateau = dr.ReduceOnPlateau(patience=1, improvement=1.0)
+    with pytest.raises(Stop):
+        fit(tmp_path, [plateau, stop_after(9)], **settings)
+    plateau = dr.ReduceOnPlateau(patience=1, improvement=1.0)
+    resumed = fit(tmp_path, [plateau], kept={"resume": True}, **settings)
+    assert state_of(resumed) == state_of(unbroken)
+    assert resumed.history[-1].learning_rate < 0.05
+
+
+def test_a_finished_run_is_its_result_again(tmp_path):
+    done = fit(tmp_path)
+    events = []
+    again = fit(tmp_path, [events.append], kept={"resume": True})
+    assert state_of(done) == state_of(again)
+    assert [type(event).__name__ for event in events] == ["Started", "Resumed", "Ended"]
+
+
+def test_more_epochs_go_on_from_the_end(tmp_path):
+    settings = {"optimizer": dr.Adam(0.01)}
+    fit(tmp_path, epochs=4, **settings)
+    longer = fit(tmp_path, epochs=7, kept={"resume": True}, **settings)
+    assert state_of(longer) == state_of(fit(epochs=7, **settings))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"seed": 4}, "seed"),
+        ({"batch_size": 8}, "batch_size"),
+        ({"dtype": "float64"}, "dtype"),
+        ({"optimizer": dr.Adam(0.5)}, "optimizer.learning_rate"),
+        ({"network": dr.Network(3, [dr.Dense(4), dr.Dense(2)])}, "network.layers.1.units"),
+        ({"m": 46}, "data.X"),
+        ({"engine": "native"}, "engine"),
+        ({"regularisation": dr.Regularisation(l2=0.1)}, "regularisation.l2"),
+    ],
+)
+def test_another_run_is_refused_by_field(tmp_path, change, field):
+    fit(tmp_path)
+    with pytest.raises(dr.FileError, match=f"of another run: {field} was"):
+        fit(tmp_path, kept={"resume": True}, **change)
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    X, Y = data()
+    first = dr.Training(NETWORK, X, Y, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(dr.FileError, match="another run writes its checkpoints there"):
+        dr.Training(NETWORK, X, Y, checkpoints=Checkpoints(tmp_path, resume=True))
+    list(first)
+
+
+def test_an_earlier_run_is_not_overwritten(tmp_path):
+    fit(tmp_path)
+    with pytest.raises(dr.SettingError, match=r"holds checkpoints.*--resume"):
+        fit(tmp_path)
+
+
+def test_foreign_and_partial_files_are_passed_over(tmp_path):
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(8)])
+    newest = sorted(tmp_path.glob("checkpoint-*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-9])
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / ".checkpoint-0000000099.safetensors.abc").write_text("half")
+    events = []
+    resumed = fit(tmp_path, [events.append], kept={"resume": True})
+    assert state_of(resumed) == state_of(fit())
+    assert "truncated" in events[1].notes[0]
+    assert (tmp_path / "notes.txt").exists()
+    assert not list(tmp_path.glob(".checkpoint*"))
+
+
+def test_the_last_and_the_best_are_kept(tmp_path):
+    fit(tmp_path, kept={"keep": 2}, epochs=20, optimizer=dr.SGD(0.05))
+    assert 2 <= len(list(tmp_path.glob("checkpoint-*"))) <= 3
+
+
+def test_lbfgs_is_refused_clearly(tmp_path):
+    network = dr.Network(3, [dr.Dense(2)])
+    with pytest.raises(dr.SettingError, match="cannot be resumed"):
+        fit(tmp_path, network=network, optimizer="lbfgs")
+
+
+def test_a_full_disk_leaves_the_earlier_ones(tmp_path, monkeypatch):
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(5)])
+    before = {path: path.read_bytes() for path in tmp_path.glob("checkpoint-*")}
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(dr.FileError, match="no space left on device"):
+            fit(tmp_path, kept={"resume": True})
+    assert before == {path: path.read_bytes() for path in tmp_path.glob("checkpoint-*")}
+    assert state_of(fit(tmp_path, kept={"resume": True})) == state_of(fit())
+
+
+def test_mutated_checkpoints_are_refused_or_whole(tmp_path):
+    unbroken = state_of(fit(tmp_path))
+    (path,) = sorted(tmp_path.glob("checkpoint-*"))[-1:]
+    for other in tmp_path.glob("checkpoint-*"):
+        if other != path:
+            other.unlink()
+    content = path.read_bytes()
+    rng = random.Random(5)
+    refused = 0
+    for _ in range(300):
+        changed = bytearray(content)
+        for _ in range(rng.choice((1, 1, 4))):
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+        path.write_bytes(changed)
+        try:
+            again = fit(tmp_path, kept={"resume": True})
+        except dr.DeltaruleError:
+            refused += 1
+        else:
+            assert state_of(again) == unbroken
+        for other in tmp_path.glob("checkpoint-*"):
+            if other != path:
+                other.unlink()
+    assert refused > 250
+
+
+# ------------------------------------------------------------------------- killed processes
+
+RUN = """
+import sys, pickle
+from tests.test_checkpoints import fit, state_of
+folder = sys.argv[1] if len(sys.argv) > 1 else None
+print("begun", flush=True)
+result = fit(folder, kept={"resume": True, "every_steps": 2}, epochs=150, engine="native")
+with open(sys.argv[2] if len(sys.argv) > 2 else "/dev/null", "wb") as file:
+    file.write(repr(state_of(result)).encode())
+"""
+
+
+def started(*arguments):
+    command = [sys.executable, "-c", RUN, *map(str, arguments)]
+    root = os.path.dirname(os.path.dirname(__file__))
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root
+    )
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def test_killed_at_random_moments(tmp_path):
+    """SIGKILL, thirty times, writes of checkpoints included: each run goes on from one."""
+    rng = random.Random(11)
+    folder, out = tmp_path / "run", tmp_path / "out"
+    killed = 0
+    while killed < 30:
+        process = started(folder, out)
+        time.sleep(rng.uniform(0.0, 0.06))
+        had = list(folder.glob("checkpoint-*"))
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        process.communicate()
+        if out.exists():  # it was done before: begin another
+            assert out.read_text() == repr(state_of(fit(epochs=150, engine="native")))
+            for path in [out, *folder.iterdir()]:
+                path.unlink()
+        else:
+            assert not had or list(folder.glob("checkpoint-*"))
+    process = started(folder, out)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert out.read_text() == repr(state_of(fit(epochs=150, engine="native")))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_step_and_says_how_to_resume(tmp_path, number):
+    def send(event):
+        if isinstance(event, dr.EpochEnded) and event.epoch == 2:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(dr.InterruptionError, match=r"--resume") as caught:
+        fit(tmp_path, [send])
+    assert caught.value.signal == number
+    assert signal.getsignal(number) is before
+    assert os.path.exists(caught.value.checkpoint)
+    assert state_of(fit(tmp_path, kept={"resume": True})) == state_of(fit())
+
+
+# ------------------------------------------------------------------------------- divergence
+
+
+def wild(on_divergence, rate=1e4, folder=None, callbacks=()):
+    stopping = dr.Stopping(epochs=12, on_divergence=on_divergence)
+    settings = {"epochs": None, "stopping": stopping, "optimizer": dr.SGD(rate, momentum=0.0)}
+    return fit(folder, callbacks, network=dr.Network(3, [dr.Dense(2)]), validation=None, **settings)
+
+
+def test_divergence_leaves_the_last_good_parameters():
+    with pytest.raises(dr.DivergenceError) as caught:
+        wild("raise")
+    good = dr.Network(3, [dr.Dense(2)]).initial_parameters(3, "float32")
+    np.testing.assert_array_equal(caught.value.parameters[0]["W"], good[0]["W"])
+
+
+def test_divergence_reduces_the_rate_and_says_so():
+    events = []
+    result = wild("reduce", callbacks=[events.append])
+    said = [event for event in events if isinstance(event, dr.RateReduced)]
+    assert said
+    assert said[0].factor == 0.5
+    assert "goes on from the end of epoch" in said[0].text
+    assert len(result.history) == 12
+    assert result.history[-1].cost < result.history[0].cost
+
+
+def test_divergence_ignored_leaves_out_batches():
+    result = wild("ignore")
+    assert len(result.history) == 12
+    assert np.isfinite([event.cost for event in result.history]).all()
+
+
+def test_a_wrong_word_for_divergence():
+    with pytest.raises(dr.SettingError, match="expected one of raise, reduce, ignore"):
+        dr.Stopping(on_divergence="halve")
+
+
+# ----------------------------------------------------------------------------- command line
+
+
+def command(*arguments):
+    options = ["train", "iris", "--epochs", "4", "--no-baselines", "--json", "--seed", "5"]
+    return [sys.executable, "-m", "deltarule", *options, *map(str, arguments)]
+
+
+def test_the_command_goes_on_where_it_was(tmp_path):
+    plain = subprocess.run(command(), capture_output=True, text=True, check=True)
+    kept = ["--checkpoint-dir", tmp_path / "ein Lauf ü", "--checkpoint-every", "2"]
+    first = subprocess.run(command(*kept), capture_output=True, text=True, check=True)
+    again = subprocess.run(command(*kept), capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    resumed = subprocess.run(command(*kept, "--resume"), capture_output=True, text=True, check=True)
+
+    def figures(done):
+        return re.search(r'"figures": .*?"judged_rows"', done.stdout, re.DOTALL).group()
+
+    assert figures(plain) == figures(first) == figures(resumed)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--resume"], ["--checkpoint-dir", "d", "--checkpoint-every", "x"]]
+)
+def test_wrong_options_are_told(arguments, capsys):
+    from deltarule.cli import main
+
+    assert main(command(*arguments)[3:]) == 2
+    assert "expected" in capsys.readouterr().err
