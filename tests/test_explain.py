@@ -307,6 +307,20 @@ def test_explain_a_model(models, tmp_path, capsys, target):  # noqa: F811
     assert "Adam" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+def test_a_page_of_every_built_in_set(tmp_path, name):
+    model, out, numbers = (str(tmp_path / file) for file in ("m", "p.html", "n.json"))
+    assert main(["train", name, "--epochs", "2", "--no-baselines", "--out", model]) == 0
+    arguments = [model, name, "--rows", "0:4", "--out", out, "--numbers", numbers]
+    assert main(["explain", *arguments]) == 0
+    told = json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))
+    inputs = told["steps"][0]["arrays"]["A[0]"]
+    assert len(inputs) == len(told["inputs"])
+    page = (tmp_path / "p.html").read_bytes()
+    assert len(page) < 2e6
+    assert f"on rows 0 to 3 of {name}".encode() in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
