@@ -14,3 +14,5 @@ os.environ["DELTARULE_JAX_CACHE"] = ""
 # Hundreds of programs of a few steps each: most of the time XLA would be polishing them. Tests
 # that take the fixture `polished` have theirs compiled as users do.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+collect_ignore = ["fuzz/readers.py"]  # needs atheris, which `make fuzz` installs
