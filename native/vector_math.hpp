@@ -81,8 +81,8 @@ template <class T> DELTARULE_INLINE Vec<T> log(Vec<T> x) {
   const Vec<T> lift(T(std::int64_t(1) << (F::mantissa + 2)));
   const auto small = x < Vec<T>(tiny);  // denormal numbers are lifted into the normal range
   const Vec<T> lifted = select<T>(small, x * lift, x);
-  // m in [√½, √2) and e with x = m 2^e
-  const auto raw = bits(lifted);
+  // m in [√½, √2) and e with |x| = m 2^e
+  const auto raw = bits(abs(lifted));
   const auto root = bits(Vec<T>(T(0.70710678118654752)));
   const auto e = (raw - root) >> F::mantissa;
   const Vec<T> m = from_bits<T>(raw - (e << F::mantissa));
