@@ -170,7 +170,7 @@ def torch_rows():
 PEERS = {
     row.name: row
     for row in (
-        Peer("deltarule native", deltarule_on("native")),
+        Peer("deltarule native", deltarule_on("native"), share=4.0),
         Peer("deltarule jax", deltarule_on("jax")),
         Peer("jax.grad + optax", jax_grad),
         *torch_rows(),
