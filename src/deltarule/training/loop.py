@@ -201,6 +201,7 @@ class Training(Resumable):
     # -------------------------------------------------------------------- batches and steps
 
     def _step_by_batches(self) -> Iterator[Event]:
+        least = min((event.cost for event in self.history), default=np.inf)
         while self._verdict is None:
             epoch = len(self.history) + 1
             try:
@@ -208,7 +209,8 @@ class Training(Resumable):
             except DivergenceError as error:
                 yield self._reduced(epoch, error)
                 continue
-            if self.history[-1].cost <= _GOOD * min(event.cost for event in self.history):
+            least = min(least, self.history[-1].cost)
+            if self.history[-1].cost <= _GOOD * least:
                 self._good, self._reductions = self._kept(), 0
             self._save_if_due()
 
