@@ -61,9 +61,10 @@ template <class T> class Matrix {
 // The first `used` lanes of a vector: all ones; the others: zero.
 template <class T>
 DELTARULE_INLINE typename Vec<T>::Mask lanes_below(std::size_t used, std::size_t first) {
-  typename Vec<T>::Mask mask;
-  for (std::size_t i = 0; i < Vec<T>::width; ++i) mask[i] = first + i < used ? -1 : 0;
-  return mask;
+  typename Vec<T>::Mask lanes;
+  for (std::size_t i = 0; i < Vec<T>::width; ++i) lanes[i] = typename Lane<T>::Int(i);
+  const std::size_t left = used > first ? used - first : 0;
+  return lanes < typename Lane<T>::Int(left < Vec<T>::width ? left : Vec<T>::width);
 }
 
 // Call use(std::integral_constant<int, n>) for an n from 1 to Most: a kernel's height is part of it.

@@ -167,13 +167,48 @@ template <class T> DELTARULE_INLINE bool any(typename Vec<T>::Mask m) {
   return found != 0;
 }
 
-// The sum of all lanes, in a fixed order.
+#if defined(__SSE2__)
+// The sum of all lanes: lane i with lane i + half of them, until one is left.
+DELTARULE_INLINE float sum_lanes(__m128 a) {
+  const __m128 two = a + _mm_movehl_ps(a, a);
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+DELTARULE_INLINE double sum_lanes(__m128d a) {
+  return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
+}
+#endif
+#if defined(__AVX2__)
+DELTARULE_INLINE float sum_lanes(__m256 a) {
+  return sum_lanes(_mm256_castps256_ps128(a) + _mm256_extractf128_ps(a, 1));
+}
+DELTARULE_INLINE double sum_lanes(__m256d a) {
+  return sum_lanes(_mm256_castpd256_pd128(a) + _mm256_extractf128_pd(a, 1));
+}
+#endif
+#if defined(__AVX512F__)
+// The lower half plus the upper.
+DELTARULE_INLINE __m256 halves(__m512 a) {
+  return _mm512_castps512_ps256(a) +
+         _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+}
+DELTARULE_INLINE __m256d halves(__m512d a) {
+  return _mm512_castpd512_pd256(a) + _mm512_extractf64x4_pd(a, 1);
+}
+DELTARULE_INLINE float sum_lanes(__m512 a) { return sum_lanes(halves(a)); }
+DELTARULE_INLINE double sum_lanes(__m512d a) { return sum_lanes(halves(a)); }
+#endif
+
+// The sum of all lanes, in that order.
 template <class T> DELTARULE_INLINE T sum(Vec<T> a) {
+#if defined(__SSE2__)
+  return sum_lanes(a.v);
+#else
   T lanes[Vec<T>::width];
   a.store(lanes);
   for (std::size_t half = Vec<T>::width / 2; half > 0; half /= 2)
     for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   return lanes[0];
+#endif
 }
 
 // The largest lane.
@@ -198,16 +233,6 @@ DELTARULE_INLINE void sum_four(__m256d a, __m256d b, __m256d c, __m256d d, doubl
   const __m256d cd = _mm256_unpacklo_pd(c, d) + _mm256_unpackhi_pd(c, d);
   const __m256d crossed = _mm256_permute2f128_pd(ab, cd, 0x21);
   _mm256_storeu_pd(out, _mm256_blend_pd(ab, cd, 0xC) + crossed);
-}
-#endif
-#if defined(__AVX512F__)
-// The sums of a lane of the lower half and its place in the upper.
-DELTARULE_INLINE __m256 halves(__m512 a) {
-  return _mm512_castps512_ps256(a) +
-         _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
-}
-DELTARULE_INLINE __m256d halves(__m512d a) {
-  return _mm512_castpd512_pd256(a) + _mm512_extractf64x4_pd(a, 1);
 }
 #endif
 
