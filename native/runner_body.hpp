@@ -15,7 +15,7 @@ inline constexpr std::size_t chunk_rows = 96;
 // Fmas of a step that are worth a thread of their own: some four microseconds, several times a
 // barrier; and how many there must be for each number that threads exchange between their caches,
 // which takes as long as a dozen.
-inline constexpr double step_work_per_thread = 200e3, work_per_exchange = 40;
+inline constexpr double step_work_per_thread = 200e3, work_per_exchange = 32;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
 // How many between two looks at the clock: some tens of microseconds.

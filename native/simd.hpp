@@ -162,61 +162,51 @@ template <class T> DELTARULE_INLINE Vec<T> sign(Vec<T> a) {
 
 // Is any lane set?
 template <class T> DELTARULE_INLINE bool any(typename Vec<T>::Mask m) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask(__m512i(m), __m512i(m)) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_epi8(__m256i(m)) != 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_epi8(__m128i(m)) != 0;
+#else
   typename Lane<T>::Int found = 0;
   for (std::size_t i = 0; i < Vec<T>::width; ++i) found |= m[i];
   return found != 0;
+#endif
 }
 
-#if defined(__SSE2__)
-// The sum of all lanes: lane i with lane i + half of them, until one is left.
-DELTARULE_INLINE float sum_lanes(__m128 a) {
-  const __m128 two = a + _mm_movehl_ps(a, a);
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
-DELTARULE_INLINE double sum_lanes(__m128d a) {
-  return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
-}
+// A number of all lanes: lane i is joined with lane i + half of them, until one is left.
+#if defined(__AVX512F__)
+DELTARULE_INLINE __m256 lower(__m512 a) { return _mm512_castps512_ps256(a); }
+DELTARULE_INLINE __m256d lower(__m512d a) { return _mm512_castpd512_pd256(a); }
+DELTARULE_INLINE __m256d upper(__m512d a) { return _mm512_extractf64x4_pd(a, 1); }
+DELTARULE_INLINE __m256 upper(__m512 a) { return _mm256_castpd_ps(upper(_mm512_castps_pd(a))); }
 #endif
 #if defined(__AVX2__)
-DELTARULE_INLINE float sum_lanes(__m256 a) {
-  return sum_lanes(_mm256_castps256_ps128(a) + _mm256_extractf128_ps(a, 1));
-}
-DELTARULE_INLINE double sum_lanes(__m256d a) {
-  return sum_lanes(_mm256_castpd256_pd128(a) + _mm256_extractf128_pd(a, 1));
-}
+DELTARULE_INLINE __m128 lower(__m256 a) { return _mm256_castps256_ps128(a); }
+DELTARULE_INLINE __m128d lower(__m256d a) { return _mm256_castpd256_pd128(a); }
+DELTARULE_INLINE __m128 upper(__m256 a) { return _mm256_extractf128_ps(a, 1); }
+DELTARULE_INLINE __m128d upper(__m256d a) { return _mm256_extractf128_pd(a, 1); }
 #endif
-#if defined(__AVX512F__)
-// The lower half plus the upper.
-DELTARULE_INLINE __m256 halves(__m512 a) {
-  return _mm512_castps512_ps256(a) +
-         _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+template <class T, class V, class Join> DELTARULE_INLINE T joined(V v, const Join& join) {
+  if constexpr (sizeof(V) > 16) {
+    return joined<T>(join(lower(v), upper(v)), join);
+  } else {
+    T lanes[sizeof(V) / sizeof(T)];
+    std::memcpy(lanes, &v, sizeof v);
+    if constexpr (sizeof(T) == 8) return join(lanes[0], lanes[1]);
+    else return join(join(lanes[0], lanes[2]), join(lanes[1], lanes[3]));
+  }
 }
-DELTARULE_INLINE __m256d halves(__m512d a) {
-  return _mm512_castpd512_pd256(a) + _mm512_extractf64x4_pd(a, 1);
-}
-DELTARULE_INLINE float sum_lanes(__m512 a) { return sum_lanes(halves(a)); }
-DELTARULE_INLINE double sum_lanes(__m512d a) { return sum_lanes(halves(a)); }
-#endif
 
-// The sum of all lanes, in that order.
+// The sum of all lanes.
 template <class T> DELTARULE_INLINE T sum(Vec<T> a) {
-#if defined(__SSE2__)
-  return sum_lanes(a.v);
-#else
-  T lanes[Vec<T>::width];
-  a.store(lanes);
-  for (std::size_t half = Vec<T>::width / 2; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
-#endif
+  return joined<T>(a.v, [](auto low, auto high) { return low + high; });
 }
 
 // The largest lane.
 template <class T> DELTARULE_INLINE T largest(Vec<T> a) {
-  T lanes[Vec<T>::width];
-  a.store(lanes);
-  for (std::size_t i = 1; i < Vec<T>::width; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
-  return lanes[0];
+  return joined<T>(a.v, [](auto low, auto high) { return low > high ? low : high; });
 }
 
 #if defined(__AVX2__)
@@ -241,7 +231,8 @@ DELTARULE_INLINE void sum_four(__m256d a, __m256d b, __m256d c, __m256d d, doubl
 template <class T>
 DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
 #if defined(__AVX512F__)
-  sum_four(halves(a.v), halves(b.v), halves(c.v), halves(d.v), out);
+  sum_four(lower(a.v) + upper(a.v), lower(b.v) + upper(b.v), lower(c.v) + upper(c.v),
+           lower(d.v) + upper(d.v), out);
 #elif defined(__AVX2__)
   sum_four(a.v, b.v, c.v, d.v, out);
 #elif defined(__aarch64__)

@@ -46,7 +46,7 @@ template <class T> struct Layer {
         dropout(plan.dropout), bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
         epsilon(T(plan.epsilon)), momentum(T(plan.momentum)) {
     // lanes are padded to whole panels: take the side that wastes less
-    by_units = panel_count<T>(n) * inputs <= panel_count<T>(inputs) * n;
+    by_units = 2 * panel_count<T>(n) * inputs <= n * (2 * panel_count<T>(inputs) + 5);
     if (dropout.on && (slope == Slope::one || slope == Slope::by_sign)) slope = Slope::stored;
     const std::size_t padded = panel_count<T>(n) * P<T>, biases = plan.arrays() > 1 ? padded : 0;
     W = Matrix<T>(rows(), lanes());
