@@ -4,6 +4,8 @@
 #include "runner.hpp"
 #include "step.hpp"
 
+long allocations();  // allocations.cpp: how many there have been
+
 namespace deltarule {
 namespace {
 
@@ -325,7 +327,11 @@ template <class T> void test_threads_of(Kind kind, bool two_passes) {
     Job<T> job = data.job(7);
     runner.train(job, threads, never);
     expect(job.done == 4, "all batches done");
-    return taken(runner);
+    const Arrays<T> found = taken(runner);
+    const long before = allocations();
+    if (threads == 1) runner.train(job, 1, never);
+    expect(allocations() == before, "an epoch allocates nothing");
+    return found;
   };
   const Arrays<T> one = trained(1);
   for (const std::vector<T>& array : one)

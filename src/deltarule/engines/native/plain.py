@@ -96,9 +96,7 @@ class Piece(NamedTuple):
 def pieces(network: Network) -> list[Piece]:
     """The core's layers of a network, in the order of its forward pass."""
     found: list[Piece] = []
-    for owner, (layer, n_prev) in enumerate(
-        zip(network.layers, network.sizes[:-1], strict=True)
-    ):
+    for owner, (layer, n_prev) in enumerate(zip(network.layers, network.sizes[:-1], strict=True)):
         _add(found, layer, owner, "", len(found), n_prev)
     return found
 
