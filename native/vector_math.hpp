@@ -180,10 +180,11 @@ template <class T> struct SinCos {
 template <class T> DELTARULE_INLINE SinCos<T> sin_cos(Vec<T> x) {
   using Q = Quarter<T>;
   if (any<T>(abs(x) > Vec<T>(Q::farthest))) {
-    SinCos<T> found{x, x};
+    T angles[Vec<T>::width], sines[Vec<T>::width], cosines[Vec<T>::width];
+    x.store(angles);
     for (std::size_t i = 0; i < Vec<T>::width; ++i)
-      found.sin.v[i] = std::sin(x.v[i]), found.cos.v[i] = std::cos(x.v[i]);
-    return found;
+      sines[i] = std::sin(angles[i]), cosines[i] = std::cos(angles[i]);
+    return {Vec<T>::load(sines), Vec<T>::load(cosines)};
   }
   const Vec<T> magic(Format<T>::round_magic), one(T(1));
   const Vec<T> shifted = fma(x, Vec<T>(T(0.63661977236758134)), magic);
