@@ -295,7 +295,8 @@ def test_rows_of_ones_own_are_refused_by_name_even_under_a_tables_name():
 @pytest.mark.parametrize(
     ("header", "enumeration", "table"),
     [
-        ("activations.hpp", "ActivationName", native.ACTIVATION_ROWS),
+        ("activations.hpp", "ActivationName", (*native.ACTIVATION_ROWS, "cos")),
+        ("plan.hpp", "Kind", (*native.KIND_ROWS, "columns")),
         ("costs.hpp", "CostName", native.COST_ROWS),
         ("optimizers.hpp", "OptimizerName", native.OPTIMIZER_ROWS),
     ],
