@@ -1,9 +1,10 @@
 """Training speed on the CPU, beside peers: ``python benchmarks/speed.py``.
 
-Every engine gathers a fresh permutation inside the timer; rounds alternate; figures are
-microseconds a step: the median over rounds, its quartiles, and the median over rounds of how
-many times the baseline's the peer's time is. Shares are of two ceilings measured between the
-rounds: fmas that touch no memory, and the best matrix product of any library here.
+Every engine gathers a fresh permutation inside the timer; rounds alternate, each after an
+untimed one of the same peer; figures are microseconds a step: the median over rounds, its
+quartiles, and the median over rounds of how many times the baseline's the peer's time is. Shares
+are of two ceilings measured between the rounds: fmas that touch no memory, and the best matrix
+product of any library here.
 """
 
 import argparse

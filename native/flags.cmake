@@ -24,7 +24,7 @@ endif()
 check_cxx_symbol_exists(__x86_64__ cstddef DELTARULE_X86_64)
 check_cxx_symbol_exists(__aarch64__ cstddef DELTARULE_AARCH64)
 if(DELTARULE_X86_64)
-  set(DELTARULE_ISAS baseline avx2)
+  set(DELTARULE_ISAS baseline avx2 avx512)
 elseif(DELTARULE_AARCH64)
   set(DELTARULE_ISAS neon)
 else()
@@ -34,6 +34,8 @@ endif()
 # Contraction: a·b + c is one fma where the set has it. No errno and no traps: nobody reads them.
 set(DELTARULE_FLAGS -ffp-contract=fast -fno-math-errno -fno-trapping-math)
 set(DELTARULE_FLAGS_avx2 -mavx2 -mfma)
+set(DELTARULE_FLAGS_avx512 -mavx2 -mfma -mavx512f -mavx512dq -mavx512bw -mavx512vl
+    -mprefer-vector-width=512)
 if(CMAKE_CXX_COMPILER_FRONTEND_VARIANT STREQUAL "MSVC")  # clang-cl
   list(TRANSFORM DELTARULE_FLAGS PREPEND /clang:)
   list(APPEND DELTARULE_FLAGS /W4)

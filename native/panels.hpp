@@ -1,7 +1,7 @@
 // Panels: the one layout of activations, deltas and weights.
 //
-// A matrix of `rows` × `lanes` is cut into panels of P = 2 vectors of lanes; each panel holds its
-// rows one after another:
+// A matrix of `rows` × `lanes` is cut into panels of P lanes, one vector of AVX-512 or two of any
+// other set; each panel holds its rows one after another:
 //
 //     element (row, lane)  at  (lane / P · stride + row) · P + lane % P,   stride ≥ rows
 //
@@ -20,7 +20,9 @@
 
 namespace deltarule {
 
-template <class T> inline constexpr std::size_t P = 2 * Vec<std::remove_const_t<T>>::width;
+inline constexpr int panel_vectors = vector_bytes == 64 ? 1 : 2;
+template <class T>
+inline constexpr std::size_t P = panel_vectors * Vec<std::remove_const_t<T>>::width;
 
 template <class T> constexpr std::size_t panel_count(std::size_t lanes) {
   return (lanes + P<T> - 1) / P<T>;
@@ -60,9 +62,30 @@ template <class T> class Matrix {
 // The first `used` lanes of a vector: all ones; the others: zero.
 template <class T>
 DELTARULE_INLINE typename Vec<T>::Mask lanes_below(std::size_t used, std::size_t first) {
-  typename Vec<T>::Mask mask;
-  for (std::size_t i = 0; i < Vec<T>::width; ++i) mask[i] = first + i < used ? -1 : 0;
-  return mask;
+  typename Vec<T>::Mask lanes;
+  for (std::size_t i = 0; i < Vec<T>::width; ++i) lanes[i] = typename Lane<T>::Int(i);
+  const std::size_t left = used > first ? used - first : 0;
+  return lanes < typename Lane<T>::Int(left < Vec<T>::width ? left : Vec<T>::width);
+}
+
+// Call use(std::integral_constant<int, n>) for an n from 1 to Most: a kernel's height is part of it.
+template <int Most, class Use> DELTARULE_INLINE void with_height(std::size_t n, const Use& use) {
+  if constexpr (Most > 1) {
+    if (n < Most) return with_height<Most - 1>(n, use);
+  }
+  use(std::integral_constant<int, Most>{});
+}
+
+// Call use(first, height) for `rows` rows in as few pieces of at most `most` as there can be, of
+// nearly equal height.
+template <class Use>
+DELTARULE_INLINE void in_tiles(std::size_t rows, std::size_t most, const Use& use) {
+  const std::size_t tiles = (rows + most - 1) / most;
+  for (std::size_t tile = 0, row = 0; tile < tiles; ++tile) {
+    const std::size_t height = (rows - row) / (tiles - tile);
+    use(row, height);
+    row += height;
+  }
 }
 
 }  // namespace deltarule

@@ -63,6 +63,8 @@ template <class T> struct Rows {
         std::memcpy(out.row(column / P<T>, to), from, P<T> * sizeof(T));
       if (column == width) return;
       T* last = out.row(column / P<T>, to);  // few numbers: a call of memcpy would cost more
+      for (; column + 4 <= width; column += 4, last += 4, from += 4 * sizeof(T))
+        std::memcpy(last, from, 4 * sizeof(T));
       for (; column < width; ++column, from += sizeof(T)) std::memcpy(last++, from, sizeof(T));
       return;
     }

@@ -18,6 +18,8 @@ inline constexpr std::size_t chunk_rows = 96;
 inline constexpr double step_work_per_thread = 200e3, work_per_exchange = 40;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
+// How many between two looks at the clock: some tens of microseconds.
+inline constexpr double work_per_look = 1e6;
 
 template <class T> struct Runner<T>::Inside {
   using Clock = std::chrono::steady_clock;
@@ -48,8 +50,10 @@ template <class T> struct Runner<T>::Inside {
                                   step_work * double(batches) / call_work_per_thread});
     const std::size_t count = threads(wanted, paid, rows);
     Clock::time_point asked = Clock::now();
+    double since = 0;  // work since the clock was read: to a tiny step even that is something
     const auto poll = [&] {
-      if (batches == 1) return false;
+      if (batches == 1 || (since += step_work) < work_per_look) return false;
+      since = 0;
       const auto now = Clock::now();
       if (now - asked < std::chrono::milliseconds(50)) return false;
       asked = now;

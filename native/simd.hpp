@@ -1,8 +1,8 @@
 // Vectors of one instruction set: the only file that knows one.
 //
 // A Vec<T> holds `width` numbers of type T. Each extension module is compiled for exactly one
-// instruction set, so the width is a constant of the build: 32 bytes for AVX2, 16 for NEON and the
-// baseline (SSE2 on x86-64; elsewhere whatever the compiler makes of 16 bytes). Arithmetic is the
+// instruction set, so the width is a constant of the build: 64 bytes for AVX-512, 32 for AVX2, 16 for NEON and
+// the baseline (SSE2 on x86-64; elsewhere whatever the compiler makes of 16 bytes). Arithmetic is the
 // vector extension that GCC and Clang share (clang-cl on Windows); intrinsics stand only where it
 // has no word for an operation.
 #pragma once
@@ -13,17 +13,15 @@
 #include <cstring>
 #include <limits>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
+#include "intrinsics.hpp"
 
 #define DELTARULE_INLINE inline __attribute__((always_inline))
 
 namespace deltarule {
 
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+inline constexpr std::size_t vector_bytes = 64;
+#elif defined(__AVX2__)
 inline constexpr std::size_t vector_bytes = 32;
 #else
 inline constexpr std::size_t vector_bytes = 16;
@@ -89,7 +87,10 @@ DELTARULE_INLINE Vec<T> select(typename Vec<T>::Mask m, Vec<T> yes, Vec<T> no) {
 
 // Larger and smaller; a NaN in `b` stays, so that clamping never hides one.
 template <class T> DELTARULE_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm512_max_ps(a.v, b.v));
+  else return typename Vec<T>::Raw(_mm512_max_pd(a.v, b.v));
+#elif defined(__AVX2__)
   if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm256_max_ps(a.v, b.v));
   else return typename Vec<T>::Raw(_mm256_max_pd(a.v, b.v));
 #elif defined(__SSE2__)
@@ -103,7 +104,10 @@ template <class T> DELTARULE_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
 #endif
 }
 template <class T> DELTARULE_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm512_min_ps(a.v, b.v));
+  else return typename Vec<T>::Raw(_mm512_min_pd(a.v, b.v));
+#elif defined(__AVX2__)
   if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm256_min_ps(a.v, b.v));
   else return typename Vec<T>::Raw(_mm256_min_pd(a.v, b.v));
 #elif defined(__SSE2__)
@@ -118,7 +122,10 @@ template <class T> DELTARULE_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
 }
 
 template <class T> DELTARULE_INLINE Vec<T> sqrt(Vec<T> a) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm512_sqrt_ps(a.v));
+  else return typename Vec<T>::Raw(_mm512_sqrt_pd(a.v));
+#elif defined(__AVX2__)
   if constexpr (sizeof(T) == 4) return typename Vec<T>::Raw(_mm256_sqrt_ps(a.v));
   else return typename Vec<T>::Raw(_mm256_sqrt_pd(a.v));
 #elif defined(__SSE2__)
@@ -160,13 +167,48 @@ template <class T> DELTARULE_INLINE bool any(typename Vec<T>::Mask m) {
   return found != 0;
 }
 
-// The sum of all lanes, in a fixed order.
+#if defined(__SSE2__)
+// The sum of all lanes: lane i with lane i + half of them, until one is left.
+DELTARULE_INLINE float sum_lanes(__m128 a) {
+  const __m128 two = a + _mm_movehl_ps(a, a);
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+DELTARULE_INLINE double sum_lanes(__m128d a) {
+  return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
+}
+#endif
+#if defined(__AVX2__)
+DELTARULE_INLINE float sum_lanes(__m256 a) {
+  return sum_lanes(_mm256_castps256_ps128(a) + _mm256_extractf128_ps(a, 1));
+}
+DELTARULE_INLINE double sum_lanes(__m256d a) {
+  return sum_lanes(_mm256_castpd256_pd128(a) + _mm256_extractf128_pd(a, 1));
+}
+#endif
+#if defined(__AVX512F__)
+// The lower half plus the upper.
+DELTARULE_INLINE __m256 halves(__m512 a) {
+  return _mm512_castps512_ps256(a) +
+         _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+}
+DELTARULE_INLINE __m256d halves(__m512d a) {
+  return _mm512_castpd512_pd256(a) + _mm512_extractf64x4_pd(a, 1);
+}
+DELTARULE_INLINE float sum_lanes(__m512 a) { return sum_lanes(halves(a)); }
+DELTARULE_INLINE double sum_lanes(__m512d a) { return sum_lanes(halves(a)); }
+#endif
+
+// The sum of all lanes, in that order.
 template <class T> DELTARULE_INLINE T sum(Vec<T> a) {
+#if defined(__SSE2__)
+  return sum_lanes(a.v);
+#else
   T lanes[Vec<T>::width];
   a.store(lanes);
   for (std::size_t half = Vec<T>::width / 2; half > 0; half /= 2)
     for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   return lanes[0];
+#endif
 }
 
 // The largest lane.
@@ -177,23 +219,31 @@ template <class T> DELTARULE_INLINE T largest(Vec<T> a) {
   return lanes[0];
 }
 
+#if defined(__AVX2__)
+// out[i] = the sum of the lanes of the i-th of four vectors of 32 bytes.
+DELTARULE_INLINE void sum_four(__m256 a, __m256 b, __m256 c, __m256 d, float* out) {
+  const __m256 ab = _mm256_unpacklo_ps(a, b) + _mm256_unpackhi_ps(a, b);
+  const __m256 cd = _mm256_unpacklo_ps(c, d) + _mm256_unpackhi_ps(c, d);
+  const __m256 low = _mm256_shuffle_ps(ab, cd, 0x44), high = _mm256_shuffle_ps(ab, cd, 0xEE);
+  const __m256 both = low + high;
+  _mm_storeu_ps(out, _mm256_castps256_ps128(both) + _mm256_extractf128_ps(both, 1));
+}
+DELTARULE_INLINE void sum_four(__m256d a, __m256d b, __m256d c, __m256d d, double* out) {
+  const __m256d ab = _mm256_unpacklo_pd(a, b) + _mm256_unpackhi_pd(a, b);
+  const __m256d cd = _mm256_unpacklo_pd(c, d) + _mm256_unpackhi_pd(c, d);
+  const __m256d crossed = _mm256_permute2f128_pd(ab, cd, 0x21);
+  _mm256_storeu_pd(out, _mm256_blend_pd(ab, cd, 0xC) + crossed);
+}
+#endif
+
 // out[i] = the sum of the lanes of the i-th of four vectors. Each sum is formed in the same order
 // whatever the other three hold, so a result does not depend on how products are tiled.
 template <class T>
 DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
-#if defined(__AVX2__)
-  if constexpr (sizeof(T) == 4) {
-    const __m256 ab = _mm256_unpacklo_ps(a.v, b.v) + _mm256_unpackhi_ps(a.v, b.v);
-    const __m256 cd = _mm256_unpacklo_ps(c.v, d.v) + _mm256_unpackhi_ps(c.v, d.v);
-    const __m256 low = _mm256_shuffle_ps(ab, cd, 0x44), high = _mm256_shuffle_ps(ab, cd, 0xEE);
-    const __m256 both = low + high;
-    _mm_storeu_ps(out, _mm256_castps256_ps128(both) + _mm256_extractf128_ps(both, 1));
-  } else {
-    const __m256d ab = _mm256_unpacklo_pd(a.v, b.v) + _mm256_unpackhi_pd(a.v, b.v);
-    const __m256d cd = _mm256_unpacklo_pd(c.v, d.v) + _mm256_unpackhi_pd(c.v, d.v);
-    const __m256d crossed = _mm256_permute2f128_pd(ab, cd, 0x21);
-    _mm256_storeu_pd(out, _mm256_blend_pd(ab, cd, 0xC) + crossed);
-  }
+#if defined(__AVX512F__)
+  sum_four(halves(a.v), halves(b.v), halves(c.v), halves(d.v), out);
+#elif defined(__AVX2__)
+  sum_four(a.v, b.v, c.v, d.v, out);
 #elif defined(__aarch64__)
   if constexpr (sizeof(T) == 4) {
     vst1q_f32(out, vpaddq_f32(vpaddq_f32(a.v, b.v), vpaddq_f32(c.v, d.v)));

@@ -167,8 +167,8 @@ template <class T> class Stepper {
     gather(job, at, rows);
     feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
     for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
-    // a batch of that size pays for transposing weights; the choice may not depend on threads
-    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 192,
+    // so many rows pay for transposing weights; the choice may not depend on threads
+    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 8,
                    job.statistics[0] != nullptr, whole);
   }
 

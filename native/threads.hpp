@@ -11,9 +11,12 @@
 #include <thread>
 #include <vector>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
 #endif
+
+#include "intrinsics.hpp"
 
 namespace deltarule {
 
@@ -65,12 +68,54 @@ class Barrier {
   std::condition_variable wake_;
 };
 
+// Where a team's threads begin: each on a core of its own, counted from its caller's among those
+// the process may use. A new thread often begins on its maker's core, where it waits for the
+// system's next tick, some milliseconds; and a team that spins at barriers leaves the system little
+// reason to part its threads. Only the beginning is set: a thread may move thereafter, so teams
+// that run side by side do not hold on to the same cores.
+class Placement {
+ public:
+#if defined(__linux__)
+  Placement() : callers_(sched_getcpu()) {
+    known_ = callers_ >= 0 && sched_getaffinity(0, sizeof allowed_, &allowed_) == 0;
+  }
+
+  // Called by the team's maker: the core `place` places after its own.
+  void put(std::thread& thread, std::size_t place) const {
+    if (!known_) return;
+    int core = callers_;
+    for (std::size_t left = place % std::size_t(CPU_COUNT(&allowed_)); left > 0;) {
+      core = (core + 1) % CPU_SETSIZE;
+      if (CPU_ISSET(core, &allowed_)) --left;
+    }
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);  // refused: as it was
+  }
+
+  // Called by the thread itself, once it runs where it was put.
+  void release() const {
+    if (known_) sched_setaffinity(0, sizeof allowed_, &allowed_);
+  }
+
+ private:
+  cpu_set_t allowed_;
+  const int callers_;
+  bool known_;
+#else
+  void put(std::thread&, std::size_t) const {}
+  void release() const {}
+#endif
+};
+
 // Run work(thread) on `count` threads, the caller's own being 0. `work` must not throw: an
 // exception in one thread would leave the others at a barrier. Where the system refuses a thread,
 // those that exist leave before they begin, and the error is the caller's.
 template <class Work> void run_team(std::size_t count, const Work& work) {
   enum Gate { closed, open, called_off };
   std::atomic<int> gate{closed};
+  const Placement placement;
   std::vector<std::thread> others;
   const auto close = [&](Gate how) {
     gate.store(how, std::memory_order_release);
@@ -80,10 +125,12 @@ template <class Work> void run_team(std::size_t count, const Work& work) {
   try {
     others.reserve(count - 1);
     for (std::size_t thread = 1; thread < count; ++thread) {
-      others.emplace_back([&work, &gate, thread]() noexcept {
+      others.emplace_back([&work, &gate, &placement, thread]() noexcept {
         while (gate.load(std::memory_order_acquire) == closed) std::this_thread::yield();
+        placement.release();
         if (gate.load(std::memory_order_acquire) == open) work(thread);
       });
+      placement.put(others.back(), thread);
     }
   } catch (...) {
     close(called_off);

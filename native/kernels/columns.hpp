@@ -3,8 +3,8 @@
 // Forward pass of a layer whose weights have units as lanes (start: the bias), and the backward
 // pass of one whose weights have inputs as lanes (start: 0).
 //
-// A tile of R rows × N panels stays in registers: 6 × 1 panel fills the sixteen of AVX2 with
-// twelve sums, two weights and one broadcast. Few rows take several panels instead, so that there
+// A tile of R rows × N panels stays in registers: twelve sums, in AVX2 those of 6 rows × 1 panel
+// beside two weights and one broadcast. Few rows take several panels instead, so that there
 // are still enough independent sums to hide the latency of an fma. An element is the same chain
 // of fmas in any tile, so results do not depend on tiling, blocking or threads.
 #pragma once
@@ -17,7 +17,8 @@ namespace deltarule {
 
 // Blocks: a panel of weights of `block_k` inputs (16 KiB) stays in the first-level cache while
 // all rows of a block pass by; the rows' activations stay in the second-level cache.
-inline constexpr std::size_t block_k = 256, block_rows = 96, tile_rows = 6;
+inline constexpr std::size_t block_k = 256, block_rows = 96;
+inline constexpr int tile_rows = 12 / panel_vectors;
 
 template <class T> struct ColumnsTask {
   Panels<const T> a;  // rows of the tile begin at 0
@@ -30,24 +31,27 @@ template <class T> struct ColumnsTask {
 template <int R, int N, class T> void columns_tile(const ColumnsTask<T>& task) {
   using V = Vec<T>;
   constexpr std::size_t W = V::width;
-  V sums[R][2 * N];
+  constexpr int D = panel_vectors, vectors = D * N;
+  V sums[R][vectors];
+#pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < 2 * N; ++v) {
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
       const T* from = task.start != nullptr ? task.start + v * W
-                                            : task.out.row(v / 2, r) + (v % 2) * W;
+                                            : task.out.row(v / D, r) + (v % D) * W;
       sums[r][v] = V::load(from);
     }
   }
   const auto add = [&](const T* a, const T* w) __attribute__((always_inline)) {
-    V weights[2 * N];
+    V weights[vectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < 2 * N; ++v)
-      weights[v] = V::load(w + (v / 2) * task.w_stride * P<T> + (v % 2) * W);
-#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v)
+      weights[v] = V::load(w + (v / D) * task.w_stride * P<T> + (v % D) * W);
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const V input(a[r * P<T>]);
 #pragma GCC unroll 8
-      for (int v = 0; v < 2 * N; ++v) sums[r][v] = fma(input, weights[v], sums[r][v]);
+      for (int v = 0; v < vectors; ++v) sums[r][v] = fma(input, weights[v], sums[r][v]);
     }
   };
   const T* a = task.a.data;
@@ -58,14 +62,15 @@ template <int R, int N, class T> void columns_tile(const ColumnsTask<T>& task) {
     for (std::size_t k = 0; k < P<T>; ++k, w += P<T>) add(a + k, w);
   }
   for (std::size_t k = 0; k < left; ++k, w += P<T>) add(a + k, w);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < 2 * N; ++v) sums[r][v].store(task.out.row(v / 2, r) + (v % 2) * W);
+    for (int v = 0; v < vectors; ++v) sums[r][v].store(task.out.row(v / D, r) + (v % D) * W);
 }
 
 // One row takes up to four panels, two or three rows two: R and the panels they take together.
-template <class T> inline void columns_tiles(ColumnsTask<T> task, int rows, std::size_t panels) {
+template <class T>
+inline void columns_tiles(ColumnsTask<T> task, std::size_t rows, std::size_t panels) {
   const auto next = [&](std::size_t done) {
     task.w += done * task.w_stride * P<T>;
     if (task.start != nullptr) task.start += done * P<T>;
@@ -81,16 +86,8 @@ template <class T> inline void columns_tiles(ColumnsTask<T> task, int rows, std:
       else columns_tile<3, 2>(task);
     }
   }
-  for (; panels > 0; next(1)) {
-    switch (rows) {
-      case 1: columns_tile<1, 1>(task); break;
-      case 2: columns_tile<2, 1>(task); break;
-      case 3: columns_tile<3, 1>(task); break;
-      case 4: columns_tile<4, 1>(task); break;
-      case 5: columns_tile<5, 1>(task); break;
-      default: columns_tile<6, 1>(task);
-    }
-  }
+  for (; panels > 0; next(1))
+    with_height<tile_rows>(rows, [&](auto R) { columns_tile<R.value, 1>(task); });
 }
 
 // Rows [0, rows) of the views; `start` has a number a lane, or is null for 0.
@@ -107,18 +104,13 @@ inline void columns_product(Panels<const T> a, std::size_t k, const T* w, std::s
                             {out.row(panel, row), out.stride}};
     };
     if (rows <= 3) {
-      columns_tiles(task_at(0, 0), static_cast<int>(rows), panels);
+      columns_tiles(task_at(0, 0), rows, panels);
       continue;
     }
-    for (std::size_t panel = 0; panel < panels; ++panel) {
-      // rows in as many tiles as need be, of nearly equal height
-      const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
-      for (std::size_t tile = 0, row = 0; tile < tiles; ++tile) {
-        const std::size_t height = (rows - row) / (tiles - tile);
-        columns_tiles(task_at(panel, row), static_cast<int>(height), 1);
-        row += height;
-      }
-    }
+    for (std::size_t panel = 0; panel < panels; ++panel)
+      in_tiles(rows, tile_rows, [&](std::size_t row, std::size_t height) {
+        columns_tiles(task_at(panel, row), height, 1);
+      });
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // dW of a layer, without the 1/m: a strip of up to `strip_rows` rows × one panel of lanes. Its
 // weights and the optimizer's slots are contiguous in memory, so the update follows at once, while
-// the strip is still in the first-level cache. A tile of 6 rows × 1 panel stays in registers.
+// the strip is still in the first-level cache. A tile of some rows of one panel × 1 panel stays in
+// registers.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 namespace deltarule {
 
 inline constexpr std::size_t strip_rows = 96, block_examples = 256;
+inline constexpr int outer_rows = panel_vectors == 1 ? 16 : 6;
 
 template <class T> struct OuterTask {
   Panels<const T> rows, lanes;  // both by example
@@ -19,34 +21,35 @@ template <class T> struct OuterTask {
   bool begin;  // start at 0, else go on from what `out` holds
 };
 
+// R rows of one panel, the first at `row`.
 template <int R, class T>
 void outer_tile(const OuterTask<T>& task, std::size_t row, std::size_t panel, T* out) {
   using V = Vec<T>;
   constexpr std::size_t W = V::width;
-  V sums[R][2];
-  const T* inputs[R];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    inputs[r] = &task.rows.at(0, row + r);
-    sums[r][0] = task.begin ? V(T(0)) : V::load(out + r * P<T>);
-    sums[r][1] = task.begin ? V(T(0)) : V::load(out + r * P<T> + W);
-  }
-  const T* lanes = task.lanes.row(panel, 0);
+  constexpr int D = panel_vectors;
+  V sums[R][D];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < D; ++v)
+      sums[r][v] = task.begin ? V(T(0)) : V::load(out + r * P<T> + v * W);
+  const T *inputs = &task.rows.at(0, row), *lanes = task.lanes.row(panel, 0);
 #pragma GCC unroll 2
   for (std::size_t i = 0; i < task.examples * P<T>; i += P<T>) {
-    const V low = V::load(lanes + i), high = V::load(lanes + i + W);
-#pragma GCC unroll 8
+    V deltas[D];
+#pragma GCC unroll 2
+    for (int v = 0; v < D; ++v) deltas[v] = V::load(lanes + i + v * W);
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const V input(inputs[r][i]);
-      sums[r][0] = fma(input, low, sums[r][0]);
-      sums[r][1] = fma(input, high, sums[r][1]);
+      const V input(inputs[i + r]);
+#pragma GCC unroll 2
+      for (int v = 0; v < D; ++v) sums[r][v] = fma(input, deltas[v], sums[r][v]);
     }
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    sums[r][0].store(out + r * P<T>);
-    sums[r][1].store(out + r * P<T> + W);
-  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < D; ++v) sums[r][v].store(out + r * P<T> + v * W);
 }
 
 // Rows [first, first + count) × panel, count ≤ strip_rows, into `out`, count × P numbers.
@@ -56,16 +59,13 @@ inline void outer_strip(Panels<const T> rows, Panels<const T> lanes, std::size_t
   for (std::size_t from = 0; from < examples; from += block_examples) {
     const OuterTask<T> task{rows.from_row(from), lanes.from_row(from),
                             std::min(block_examples, examples - from), from == 0};
-    for (std::size_t row = 0; row < count; row += 6) {
-      T* at = out + row * P<T>;
-      switch (std::min<std::size_t>(6, count - row)) {
-        case 1: outer_tile<1>(task, first + row, panel, at); break;
-        case 2: outer_tile<2>(task, first + row, panel, at); break;
-        case 3: outer_tile<3>(task, first + row, panel, at); break;
-        case 4: outer_tile<4>(task, first + row, panel, at); break;
-        case 5: outer_tile<5>(task, first + row, panel, at); break;
-        default: outer_tile<6>(task, first + row, panel, at);
-      }
+    for (std::size_t here, row = 0; row < count; row += here) {
+      here = std::min(P<T> - (first + row) % P<T>, count - row);  // those of one panel
+      in_tiles(here, outer_rows, [&](std::size_t at, std::size_t height) {
+        with_height<outer_rows>(height, [&](auto R) {
+          outer_tile<R.value>(task, first + row + at, panel, out + (row + at) * P<T>);
+        });
+      });
     }
   }
 }
@@ -74,15 +74,11 @@ inline void outer_strip(Panels<const T> rows, Panels<const T> lanes, std::size_t
 template <class T, class Term>
 DELTARULE_INLINE void sum_examples(std::size_t examples, T* out, const Term& term) {
   using V = Vec<T>;
-  constexpr std::size_t W = V::width;
-  V sums[4][2];
-  for (auto& sum : sums) sum[0] = sum[1] = V(T(0));
-  for (std::size_t ex = 0; ex < examples; ++ex) {
-    sums[ex % 4][0] += term(ex, 0);
-    sums[ex % 4][1] += term(ex, W);
+  for (std::size_t lane = 0; lane < P<T>; lane += V::width) {
+    V sums[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+    for (std::size_t ex = 0; ex < examples; ++ex) sums[ex % 4] += term(ex, lane);
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])).store(out + lane);
   }
-  ((sums[0][0] + sums[1][0]) + (sums[2][0] + sums[3][0])).store(out);
-  ((sums[0][1] + sums[1][1]) + (sums[2][1] + sums[3][1])).store(out + W);
 }
 
 // out[lane] = Σ_ex lanes[ex][lane] of one panel: db, without the 1/m.

@@ -10,7 +10,7 @@ namespace deltarule {
 template <class T> inline void transpose_block(const T* in, T* out) {
 #if defined(__AVX2__)
   if constexpr (sizeof(T) == 4) {
-    constexpr std::size_t W = Vec<T>::width;
+    constexpr std::size_t W = 8;
     for (std::size_t row = 0; row < P<T>; row += W) {
       for (std::size_t lane = 0; lane < P<T>; lane += W) {
         __m256 r[8], s[8];
@@ -60,14 +60,11 @@ inline void transposed_product(Panels<const T> d, std::size_t lanes, Panels<cons
               to[i * P<T> + row] = row < height ? from[row * P<T> + i] : T(0);
         }
       }
-      const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
-      for (std::size_t tile = 0, row = 0; tile < tiles; ++tile) {
-        const std::size_t here = (rows - row) / (tiles - tile);
+      in_tiles(rows, tile_rows, [&](std::size_t row, std::size_t here) {
         const ColumnsTask<T> task{{d.row(first / P<T>, row), d.stride}, block, k, k,
                                   first > 0 ? nullptr : zeros, {out.row(panel, row), out.stride}};
-        columns_tiles(task, static_cast<int>(here), 1);
-        row += here;
-      }
+        columns_tiles(task, here, 1);
+      });
     }
   }
 }

@@ -13,9 +13,9 @@ import numpy as np
 from deltarule.engines.plan import checked_threads
 from deltarule.errors import SettingError
 
-INSTRUCTION_SETS = ("avx2", "neon", "baseline")
-"""What kernels are compiled for, the fastest first: ``avx2`` and ``baseline`` on x86-64, ``neon``
-on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
+INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
+"""What kernels are compiled for, the fastest first: ``avx512``, ``avx2`` and ``baseline`` on
+x86-64, ``neon`` on 64-bit ARM, which always has it, ``baseline`` elsewhere."""
 
 
 class Capabilities(NamedTuple):
