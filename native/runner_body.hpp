@@ -11,7 +11,7 @@
 namespace deltarule {
 
 // Rows that a prediction takes through all layers at once.
-inline constexpr std::size_t chunk_rows = 96;
+inline constexpr std::size_t chunk_rows = 48;
 // Fmas of a step that are worth a thread of their own: some four microseconds, several times a
 // barrier; and how many there must be for each number that threads exchange between their caches,
 // which takes as long as a dozen.
@@ -88,7 +88,10 @@ template <class T> struct Runner<T>::Inside {
   }
 
   void forward(Batch<T>& batch, const Rows<T>& X, std::size_t first, std::size_t rows) {
-    for (std::size_t i = 0; i < rows; ++i) X.copy(first + i, batch.A[0].view(), i);
+    for (std::size_t i = 0; i < rows; ++i) {
+      X.copy(first + i, batch.A[0].view(), i);
+      if (first + rows + i < X.count) X.fetch(first + rows + i);  // the next chunk's
+    }
     feed_forward(stepper.layers(), batch, stepper.plan().input_dropout, Dropping{}, 0, rows);
   }
 };
