@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import resource
@@ -182,7 +183,7 @@ def _spoil(tree: Any, rng: random.Random) -> None:
         if rng.random() < 0.15:
             del node[key]
         else:
-            node[key] = rng.choice(NASTY)
+            node[key] = copy.deepcopy(rng.choice(NASTY))  # a list of its own: it may be spoilt too
         break
 
 
