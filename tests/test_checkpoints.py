@@ -451,7 +451,7 @@ def test_divergence_ignored_leaves_out_batches():
 
 
 def test_a_wrong_word_for_divergence():
-    with pytest.raises(dr.SettingError, match="expected one of raise, reduce, ignore"):
+    with pytest.raises(dr.SettingError, match="expected one of raise, stop, reduce, ignore"):
         dr.Stopping(on_divergence="halve")
 
 

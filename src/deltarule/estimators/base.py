@@ -28,6 +28,7 @@ from deltarule.estimators.judging import named_metric
 from deltarule.estimators.nested import NestedParameters
 from deltarule.estimators.networks import (
     build_network,
+    checkpoints_of,
     initial_parameters,
     judges,
     optimizer_of,
@@ -38,6 +39,7 @@ from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
 from deltarule.estimators.rows import checked_validation, held_out, rows_of, weights_of
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
+from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.rates import RateSearch
 from deltarule.sparse import CompressedRows
@@ -54,6 +56,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
     _threads = 0  # of a member of an ensemble, whose fellows are trained beside it
+    _watchdog: Callback | None = None  # ends a member where a fellow has failed
 
     # ------------------------------------------------------------- what a kind of task says
 
@@ -126,6 +129,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         original: Self,
     ) -> None:
         self.__dict__.pop("estimators_", None)
+        checkpoints = checkpoints_of(self, incremental=incremental)
         goes_on = hasattr(self, "coefs_") and (bool(self.warm_start) or incremental)
         data, labels = self._training_data(X, y, sample_weight, goes_on, incremental)
         network = build_network(self, data.X.shape[1], data.Y.shape[1], *self._task())
@@ -157,6 +161,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
             watchers,
             self._listeners(),
             self._threads,
+            checkpoints,
         )
         try:
             outcome = Fit(task, rules, course, start).run()
@@ -251,7 +256,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
 
     def _listeners(self) -> tuple[Any, ...]:
         callbacks = self.callbacks or ()
-        return (callbacks,) if callable(callbacks) else tuple(callbacks)
+        own = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        return own if self._watchdog is None else (*own, self._watchdog)
 
     def _as_if_stopped(self, fit: Fit, runner: Runner) -> dict[str, Any]:
         """The fitted attributes of an estimator whose fit had ended now."""
@@ -293,7 +299,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         self.validation_loss_curve_ = course.validation_losses or None
         self.validation_scores_ = course.scores if early else None
         self.best_validation_score_ = course.best_score if early else None
-        self.learning_rate_ = float(fitted.plan.optimizer_row.schedule.rate) * course.rate_scale
+        scale = course.rate_scale * course.asked_scale
+        self.learning_rate_ = float(fitted.plan.optimizer_row.schedule.rate) * scale
         self.stopped_because_ = reason
 
     def _warn(self, outcome: Outcome, rules: Rules, incremental: bool) -> None:

@@ -82,6 +82,7 @@ class Recoverable(Resumable):
         if self.stopping.on_divergence != "reduce" or self._reductions == _MOST_REDUCTIONS:
             raise error
         self.runner.set_state(state)
+        had = len(self.history)
         del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
         if self._best is not None and self._best[1] > len(self.history):
             self._best = None
@@ -92,6 +93,7 @@ class Recoverable(Resumable):
             epoch,
             error.step,
             self.rate_scale,
+            had - len(self.history),
             f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
             f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
         )

@@ -101,6 +101,8 @@ def train(
     ------
     ShapeError, TypeMismatchError, DataError, SettingError
         For data or settings that cannot be.
+    OutOfMemoryError
+        Where this process has too little memory for it: with what takes how much.
     DivergenceError
         Where the cost stops being finite: with step, layer and advice.
     FileError

@@ -22,7 +22,6 @@ from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
 from deltarule.errors import DivergenceError, SettingError, TypeMismatchError
 from deltarule.events import (
     Action,
-    Callback,
     Ended,
     EpochEnded,
     Event,
@@ -119,7 +118,7 @@ class Training(Recoverable):
         self._best: tuple[float, int, Parameters] | None = None
         self._verdict: Verdict | None = None
         self._chunk = _FIRST_CHUNK
-        self.listeners: Sequence[Callback] = ()
+        self.listeners: Sequence[object] = ()  # whoever may remember something
         self._first, self._costs, self._found = 0, list[np.ndarray](), list[Any]()
         self._worked = 0.0
         self._reductions = 0

@@ -23,7 +23,7 @@ from deltarule.checkpoints import (
 from deltarule.engines import Choice
 from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
 from deltarule.errors import FileError, InterruptionError, SettingError
-from deltarule.events import Callback, EpochEnded, Resumed
+from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
 from deltarule.rng import generator
 from deltarule.stopping import Stopping, Verdict
@@ -54,7 +54,7 @@ class Resumable:
     steps_per_epoch: int
     history: list[EpochEnded]
     rate_scale: float
-    listeners: Sequence[Callback]
+    listeners: Sequence[object]
     _start: tuple[Parameters | None, RunnerState | None]
     _after: Parameters
     _orders: list[str]
