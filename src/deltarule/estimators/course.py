@@ -21,10 +21,8 @@ from deltarule.network import Parameters
 
 _SMALLEST_RATE = 1e-6  # below it, an adaptive rate is not divided again
 _DIVISOR = 5.0
-_NUMBERS = (
-    *("rate_scale", "asked_scale", "best_loss", "best_score"),
-    *("losses", "validation_losses", "scores"),
-)
+_NUMBERS = ("rate_scale", "asked_scale", "best_loss", "best_score")
+_CURVES = ("losses", "validation_losses", "scores")
 
 
 @dataclass(frozen=True)
@@ -145,8 +143,9 @@ class Course:
         undone = self.scores[len(self.scores) - epochs :]
         if undone and max(undone) == self.best_score:
             self.best, self.best_score = None, -math.inf
-        for figures in (self.losses, self.validation_losses, self.scores):
-            del figures[max(len(figures) - epochs, 0) :]
+        for name in _CURVES:
+            curve = getattr(self, name)
+            del curve[max(len(curve) - epochs, 0) :]
         if self.best_loss < math.inf:
             self.best_loss = min(self.losses, default=math.inf)
         self.samples -= epochs * rows
@@ -157,19 +156,22 @@ class Course:
 
         Not the generator: a fit that begins with the same one draws the same orders again.
         """
-        numbers = {name: np.array(getattr(self, name), np.float64) for name in _NUMBERS}
+        curves = {name: np.array(getattr(self, name), np.float64) for name in _CURVES}
+        curves["numbers"] = np.array([getattr(self, name) for name in _NUMBERS])
         kept = {name: getattr(self, name) for name in ("best", "mean")}
         known = {n: named_arrays(n, p) for n, p in kept.items() if p is not None}
         return (
             {"samples": self.samples, "waited": self.waited},
-            {**numbers, **{name: W for own in known.values() for name, W in own.items()}},
+            {**curves, **{name: W for own in known.values() for name, W in own.items()}},
         )
 
     def set_figures(self, state: Mapping[str, Any], like: Parameters) -> None:
         """Put them back; `like` has the network's shapes."""
         self.samples, self.waited = state["samples"], state["waited"]
-        for name in _NUMBERS:
+        for name in _CURVES:
             setattr(self, name, state[name].tolist())
+        for name, value in zip(_NUMBERS, state["numbers"].tolist(), strict=True):
+            setattr(self, name, value)
         for name in ("best", "mean"):
             there = any(key.startswith(f"{name}.") for key in state)
             setattr(self, name, parameters_in(state, name, like) if there else None)

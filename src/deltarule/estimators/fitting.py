@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -148,8 +148,9 @@ class Fit:
         """
         training = self._training()
         kept = self.task.checkpoints is not None
+        heard = signals_heard(training.interrupt) if kept else nullcontext()
         try:
-            with signals_heard(training.interrupt) if kept else nullcontext():
+            with closing(training), heard:
                 for event in training:
                     for callback in self.task.callbacks:
                         training.act(callback(event))

@@ -70,8 +70,9 @@ def data_memory(
     total = 0
     for array, width in ((X, network.inputs), (Y, network.outputs)):
         own = array.data if is_sparse(array) else array
-        stays = isinstance(own, np.ndarray) and own.dtype == dtype and own.flags.c_contiguous
-        entries = np.size(own) if is_sparse(array) else rows * width
+        known = isinstance(own, np.ndarray)
+        stays = known and own.dtype == dtype and own.flags.c_contiguous
+        entries = max(own.size if known else 0, 0 if is_sparse(array) else rows * width)
         total += (splits + (not stays)) * entries * dtype.itemsize
     return rows, total
 

@@ -50,7 +50,8 @@ _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler
 class Training(Recoverable):
     """One run, to be iterated over: ``for event in Training(...)``; then :attr:`result`.
 
-    The parameters are those of :func:`train`.
+    The parameters are those of :func:`train`. Whoever leaves the iteration before its end calls
+    :meth:`close`, so that another run may use the folder of its checkpoints.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class Training(Recoverable):
             self._stopped(error)
         if self._folder is not None:
             self._save(self._folder)
-            self._folder.close()
+            self.close()
         if self._best is not None:
             self.runner.set_parameters(self._best[2])
         assert self._verdict is not None

@@ -190,7 +190,6 @@ class Resumable:
             return
         if self._signal is not None:
             path = self._save(folder)
-            folder.close()
             raise InterruptionError(
                 f"interrupted; the run is kept in {path}. Resume it with resume=True (--resume) "
                 "and the same settings.",
@@ -203,6 +202,11 @@ class Resumable:
     def interrupt(self, signal: int) -> None:
         """End the run at the next chance, with a checkpoint; needs checkpoints."""
         self._signal = signal
+
+    def close(self) -> None:
+        """Let the folder of the checkpoints go, also where whoever listened has left early."""
+        if self._folder is not None:
+            self._folder.close()
 
     def _seconds(self) -> float:
         return self._worked + time.perf_counter() - self._begun
