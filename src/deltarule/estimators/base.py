@@ -19,7 +19,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.arrays import Array
-from deltarule.engines.plan import Plan, Runner
+from deltarule.engines.memory import check_memory
+from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import SettingError
 from deltarule.estimators.course import Course, Rules
 from deltarule.estimators.fitted import Fitted, Live, parameters_of
@@ -41,11 +42,14 @@ from deltarule.estimators.rows import checked_validation, held_out, rows_of, wei
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
 from deltarule.events import Callback
 from deltarule.network import Network, Parameters
+from deltarule.optimizers import Optimizer
 from deltarule.rates import RateSearch
 from deltarule.sparse import CompressedRows
 from deltarule.training.examples import Examples
 
 _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
+
+_BATCH_SIZE = 200  # "auto"
 
 Validation = tuple[Any, Any, Any]
 """X, y and example weights to judge by, as a caller passes them: each may be None."""
@@ -135,6 +139,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         network = build_network(self, data.X.shape[1], data.Y.shape[1], *self._task())
         optimizer = optimizer_of(self)
         rules = rules_of(self, full_batch=optimizer.full_batch, incremental=incremental)
+        self._check_memory(network, optimizer, data)
         generator, course = self._standing(goes_on)
         start = self._start(network, generator, course, data.X.dtype, goes_on)
         course = (course or Course.begun(generator)).for_optimizer(type(optimizer))
@@ -215,7 +220,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
-            return min(200, rows)
+            return min(_BATCH_SIZE, rows)
         if self.batch_size > rows:
             warnings.warn(
                 f"batch_size={self.batch_size} is larger than the {rows} rows to train on; each "
@@ -223,6 +228,17 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
                 stacklevel=4,
             )
         return min(int(self.batch_size), rows)
+
+    def _check_memory(self, network: Network, optimizer: Optimizer, data: Examples) -> None:
+        """Refuse what memory will not hold, before the parameters are drawn."""
+        options = self.engine_options or EngineOptions()
+        check_memory(
+            *(network, optimizer, data.X.dtype, self.engine, options),
+            batch_size=min(
+                _BATCH_SIZE if self.batch_size == "auto" else self.batch_size, len(data.X)
+            ),
+            copies=2,  # the first ones, the last good ones
+        )
 
     def _validation_score(
         self, rules: Rules, course: Course, held: Examples | None, labels: Any

@@ -75,10 +75,9 @@ class RegularizationOptions:
         for name, value in (
             *(("dropout", share) for share in _sequence(self.dropout)),
             ("input_dropout", self.input_dropout),
-            ("average", self.average),
+            *(("average", share) for share in (self.average,) if share is not None),
         ):
-            if value is not None:
-                checked_number(owner, name, value, low=0, high=1, open_high=True)
+            checked_number(owner, name, value, low=0, high=1, open_high=True)
         self.rules(0.0)  # refuses what the rules refuse
 
     def shares(self, hidden: int) -> tuple[float, ...]:
