@@ -39,6 +39,7 @@ from deltarule.estimators.options import NetworkOptions, RegularizationOptions, 
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
 from deltarule.estimators.rows import checked_validation, held_out, rows_of, weights_of
+from deltarule.estimators.saving import SavingMixin
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
 from deltarule.events import Callback
 from deltarule.network import Network, Parameters
@@ -55,7 +56,7 @@ Validation = tuple[Any, Any, Any]
 """X, y and example weights to judge by, as a caller passes them: each may be None."""
 
 
-class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc]
+class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type: ignore[misc]
     """The estimators' common part. Not for use by itself."""
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
