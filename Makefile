@@ -16,7 +16,7 @@ help:
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product (hours)"
-	@echo "make fuzz    100,000 damaged files for the readers, then atheris"
+	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make baseline the engine's Python tests on lesser instruction sets"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
@@ -51,6 +51,7 @@ parity: $(STAMPS)/test
 
 fuzz: $(STAMPS)/test
 	$(BIN)/python -m tests.fuzz 100000 0
+	DELTARULE_FUZZ=50 $(BIN)/python -m pytest tests -m fuzz --timeout=0
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python -m tests.fuzz.readers -runs=100000
 

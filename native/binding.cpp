@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <optional>
+#include <string>
+#include <system_error>
 
 #include "arrays.hpp"
 #include "machine.hpp"
@@ -399,6 +402,18 @@ template <class T> double peak(std::size_t threads, double seconds) {
 
 NB_MODULE(DELTARULE_MODULE, m) {
   using namespace deltarule;
+  nb::register_exception_translator(
+      [](const std::exception_ptr& thrown, void*) {
+        try {
+          std::rethrow_exception(thrown);
+        } catch (const std::system_error& error) {  // std::thread's, where there can be no more
+          const std::string text = std::string("the system refuses a thread: ") + error.what() +
+                                   ". Ask for fewer (n_threads, DELTARULE_NUM_THREADS), or allow "
+                                   "this process more.";
+          PyErr_SetString(nb::module_::import_("deltarule.errors").attr("ResourceError").ptr(),
+                          text.c_str());
+        }
+      });
   m.attr("isa") = DELTARULE_ISA;
   m.attr("vector_bytes") = vector_bytes;
   m.def("supports", &supports);

@@ -1,5 +1,6 @@
 """Checkpoints: a run that was killed goes on as if it had not been, bit for bit."""
 
+import copy
 import os
 import random
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -186,6 +188,54 @@ def test_a_given_start_and_order_belong_to_a_run(tmp_path):
     assert state_of(fit(tmp_path, kept={"resume": True}, **start)) == state_of(unbroken)
 
 
+def test_every_epochs_own_order_belongs_to_a_run(tmp_path):
+    def order(epoch):
+        return np.random.default_rng(epoch).permutation(38)
+
+    def other(epoch):
+        return order(epoch if epoch < 3 else epoch + 1)
+
+    other.__qualname__ = order.__qualname__
+    unbroken = fit(shuffle=order)
+    with pytest.raises(Stop):
+        fit(tmp_path, [stop_after(11)], shuffle=order)
+    with pytest.raises(dr.FileError, match=r"data\.order, what shuffle gives for epoch 3"):
+        fit(tmp_path, kept={"resume": True}, shuffle=other)
+    assert state_of(fit(tmp_path, kept={"resume": True}, shuffle=order)) == state_of(unbroken)
+
+
+def test_a_listeners_arrays_are_kept(tmp_path):
+    class Counting:
+        def __init__(self):
+            self.seen = np.zeros(0)
+
+        def __call__(self, event):
+            if isinstance(event, dr.EpochEnded):
+                self.seen = np.append(self.seen, event.cost)
+
+        def state(self):
+            return {"seen": self.seen, "name": "costs"}
+
+        def set_state(self, state):
+            self.seen, self.name = state["seen"], state["name"]
+
+    whole, first, second = Counting(), Counting(), Counting()
+    fit(callbacks=[whole])
+    with pytest.raises(Stop):
+        fit(tmp_path, [first, stop_after(8)])
+    fit(tmp_path, [second], kept={"resume": True})
+    np.testing.assert_array_equal(second.seen, whole.seen)
+    assert second.name == "costs"
+
+
+def test_a_run_that_is_left_lets_the_folder_go(tmp_path):
+    """Though somebody holds on to the error, as a notebook does."""
+    with pytest.raises(Stop) as held:
+        fit(tmp_path, [stop_after(5)])
+    assert state_of(fit(tmp_path, kept={"resume": True})) == state_of(fit())
+    assert held.value.__traceback__ is not None
+
+
 def test_divergence_reduces_the_rate_of_a_given_start_too():
     begun = fit(network=dr.Network(3, [dr.Dense(2)]), validation=None, optimizer="sgd", epochs=1)
     result = wild("reduce", parameters=begun.parameters, state=begun.runner.state())
@@ -224,6 +274,50 @@ def test_a_full_disk_leaves_the_earlier_ones(tmp_path, monkeypatch):
             fit(tmp_path, kept={"resume": True})
     assert before == {path: path.read_bytes() for path in tmp_path.glob("checkpoint-*")}
     assert state_of(fit(tmp_path, kept={"resume": True})) == state_of(fit())
+
+
+FULL = """
+import glob, resource, sys
+from tests.test_checkpoints import fit
+import deltarule as dr
+from deltarule.modelfile import Model, save_model
+
+folder, saved = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as a disk that is full after a kilobyte
+for write in (
+    lambda: fit(folder, kept={"resume": True}),
+    lambda: save_model(saved, Model(network, network.initial_parameters())),
+):
+    network = dr.Network(30, [dr.Dense(40), dr.Dense(1)])
+    try:
+        write()
+    except dr.FileError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of the size of files")
+def test_a_disk_that_takes_no_more_is_a_clear_error(tmp_path):
+    """The system's own refusal, in a folder whose name has spaces and letters of any kind."""
+    folder, saved = tmp_path / "läuft 漢字 run", tmp_path / "ein Modell.safetensors"
+    with pytest.raises(Stop):
+        fit(folder, [stop_after(5)])
+    saved.write_bytes(b"what was there")
+    before = {path: path.read_bytes() for path in folder.glob("checkpoint-*")}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(folder), str(saved)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=os.path.dirname(os.path.dirname(__file__)),
+    )
+    first, second = done.stdout.splitlines()
+    assert "cannot be written: file too large. What was there before is as it was." in first
+    assert "ein Modell.safetensors: cannot be written" in second
+    assert saved.read_bytes() == b"what was there"
+    assert before == {path: path.read_bytes() for path in folder.glob("checkpoint-*")}
+    assert sorted(os.listdir(tmp_path)) == sorted([folder.name, saved.name])
+    assert state_of(fit(folder, kept={"resume": True})) == state_of(fit())
 
 
 def test_mutated_checkpoints_are_refused_or_whole(tmp_path):
@@ -444,6 +538,32 @@ def test_divergence_reduces_the_rate_and_says_so():
     assert result.history[-1].cost < result.history[0].cost
 
 
+def late(on_divergence, folder=None, resume=False, validation=0.2):
+    """Two good epochs, then a rate that nothing survives."""
+
+    def explode(event):
+        late = isinstance(event, dr.EpochEnded) and event.epoch == 2
+        return dr.ScaleRate(1e9) if late else None
+
+    stopping = dr.Stopping(epochs=9, on_divergence=on_divergence)
+    settings = {"epochs": None, "stopping": stopping, "validation": validation}
+    settings |= {"optimizer": dr.SGD(0.01, momentum=0.0), "network": dr.Network(3, [dr.Dense(2)])}
+    return fit(folder, [explode], kept={"resume": resume, "every_steps": 6}, **settings)
+
+
+def test_divergence_stops_with_the_best_epoch(tmp_path):
+    result = late("stop", tmp_path)
+    assert result.stopped_because == "diverged"
+    assert "training diverged at step" in result.stopped_text
+    assert result.best_epoch in (1, 2, 3)
+    assert np.isfinite(result.parameters[0]["W"]).all()
+    assert state_of(late("stop", tmp_path, resume=True)) == state_of(result)
+    with pytest.raises(dr.DivergenceError):
+        late("stop", validation=None)
+    with pytest.raises(dr.DivergenceError):
+        late("raise")
+
+
 def test_divergence_ignored_leaves_out_batches():
     result = wild("ignore")
     assert len(result.history) == 12
@@ -451,8 +571,118 @@ def test_divergence_ignored_leaves_out_batches():
 
 
 def test_a_wrong_word_for_divergence():
-    with pytest.raises(dr.SettingError, match="expected one of raise, reduce, ignore"):
+    with pytest.raises(dr.SettingError, match="expected one of raise, stop, reduce, ignore"):
         dr.Stopping(on_divergence="halve")
+
+
+# ------------------------------------------------------------------------------- estimators
+
+
+def classifier(folder=None, resume=False, callbacks=None, **settings):
+    X, Y = data(150)
+    kept = None if folder is None else Checkpoints(folder, resume=resume, every_steps=4)
+    settings = {"max_iter": 9, "batch_size": 32, "tol": 0.0, "random_state": 3} | settings
+    model = dr.MLPClassifier((8,), checkpoints=kept, callbacks=callbacks, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nine epochs are few
+        return model.fit(X, (Y[:, 1] > 0).astype(int))
+
+
+def figures_of(model):
+    members = getattr(model, "estimators_", [model])
+    return [
+        (
+            [W.tobytes() for W in (*member.coefs_, *member.intercepts_)],
+            (member.loss_curve_, member.validation_scores_, member.validation_loss_curve_),
+            (member.n_iter_, member.t_, member.learning_rate_, member.stopped_because_),
+        )
+        for member in members
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"early_stopping": True},
+        {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 1.0},
+        {"regularization": dr.RegularizationOptions(average=0.9, dropout=0.1)},
+        {"n_estimators": 2},
+        {"callbacks": dr.ReduceOnPlateau(patience=1, improvement=1.0)},
+    ],
+    ids=["adam", "early stopping", "adaptive", "average and dropout", "ensemble", "callback"],
+)
+def test_a_resumed_fit_of_an_estimator_equals_the_unbroken_one(tmp_path, settings):
+    own = settings.pop("callbacks", None)
+
+    def listeners():
+        return [] if own is None else [copy.deepcopy(own)]
+
+    unbroken = classifier(callbacks=listeners(), **settings)
+    for count in (4, 11):
+        folder = tmp_path / str(count)
+        with pytest.raises(Stop):
+            classifier(folder, callbacks=[*listeners(), stop_after(count)], **settings)
+        for _ in range(2):  # what is over is its result again
+            resumed = classifier(folder, resume=True, callbacks=listeners(), **settings)
+            assert figures_of(resumed) == figures_of(unbroken)
+
+
+def test_a_plateau_lowers_the_rate_of_an_estimator():
+    plateau = dr.ReduceOnPlateau(factor=0.5, patience=1, improvement=1e9)
+    assert classifier(callbacks=plateau).learning_rate_ < 1e-3 / 2
+
+
+def test_an_estimator_goes_back_and_on_at_a_lower_rate():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((64, 3))
+    stopping = dr.StoppingOptions(on_divergence="reduce")
+    settings = {"solver": "sgd", "learning_rate_init": 1e4, "max_iter": 12, "batch_size": 16}
+    events = []
+    model = dr.MLPRegressor(
+        hidden_layer_sizes=(), stopping=stopping, tol=0.0, random_state=0, alpha=0.0,
+        callbacks=events.append, n_iter_no_change=99, momentum=0.0, **settings
+    )  # fmt: skip
+    with pytest.warns(match="Maximum iterations"):
+        model.fit(X, X @ [1.0, 2.0, 3.0])
+    reduced = [event for event in events if isinstance(event, dr.RateReduced)]
+    assert reduced
+    assert model.learning_rate_ == 1e4 * reduced[-1].factor
+    assert (len(model.loss_curve_), model.n_iter_, model.t_) == (12, 12, 12 * 64)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"random_state": None}, r"random_state=None\. Pass a whole number"),
+        ({"random_state": 4}, "of another run: seed was"),
+        ({"alpha": 0.5}, r"of another run: regularisation\.l2 was"),
+        ({"solver": "lbfgs"}, "cannot be resumed"),
+    ],
+)
+def test_a_fit_that_cannot_be_resumed_says_so(tmp_path, settings, message):
+    classifier(tmp_path, max_iter=2)
+    with pytest.raises(dr.DeltaruleError, match=message):
+        classifier(tmp_path, resume=True, **{"max_iter": 2} | settings)
+
+
+def test_partial_fit_keeps_no_checkpoints(tmp_path):
+    X, Y = data()
+    model = dr.MLPRegressor(random_state=0, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(dr.SettingError, match="partial_fit does not go with checkpoints"):
+        model.partial_fit(X, Y)
+
+
+def test_a_signal_keeps_a_fit_of_an_estimator(tmp_path):
+    def send(event):
+        if isinstance(event, dr.EpochEnded) and event.epoch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(dr.InterruptionError, match="resume=True"):
+        classifier(tmp_path, callbacks=send)
+    resumed = classifier(tmp_path, resume=True)
+    assert figures_of(resumed) == figures_of(classifier())
 
 
 # ----------------------------------------------------------------------------- command line
@@ -476,6 +706,18 @@ def test_the_command_goes_on_where_it_was(tmp_path):
         return re.search(r'"figures": .*?"judged_rows"', done.stdout, re.DOTALL).group()
 
     assert figures(plain) == figures(first) == figures(resumed)
+
+
+def test_the_command_says_what_divergence_does(capsys):
+    from deltarule.cli import main
+
+    wild = [*command()[3:], "--optimizer", "gradient_descent", "--learning-rate", "1e9"]
+    assert main(wild) == 1
+    assert "training diverged at step" in capsys.readouterr().err
+    assert main([*wild, "--on-divergence", "reduce"]) in (0, 1)  # as far as 20 halvings reach
+    assert "of the schedule's rate" in capsys.readouterr().err
+    assert main([*wild, "--on-divergence", "halve"]) == 2
+    assert "expected one of raise, stop, reduce, ignore" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

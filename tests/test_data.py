@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 import polars.testing as polars_testing
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from deltarule.data import BUILT_IN, Reading, built_in, frame_of, parallel, pieces, read, tidied
 from deltarule.errors import DataError, FileError, MissingExtraError, SettingError
+
+from .fuzz.examples import examples
 
 LATE = 60_000
 """Rows enough that detection does not see the one in the middle."""
@@ -195,9 +197,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60)
 @given(rows=st.lists(st.tuples(CELLS, CELLS, st.integers(-9, 9)), min_size=2, max_size=6))
 def test_any_text_comes_back(tmp_path, rows):
     columns = [*zip(*rows, strict=True)]
@@ -209,9 +209,7 @@ def test_any_text_comes_back(tmp_path, rows):
         assert back[name].to_list() == expected[name].to_list()
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_a_table_or_an_error_of_this_package(tmp_path, content):
     path = tmp_path / "table.csv"
@@ -220,9 +218,7 @@ def test_any_bytes_are_a_table_or_an_error_of_this_package(tmp_path, content):
         assert isinstance(read(path), pl.DataFrame)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60)
 @given(content=st.text(st.sampled_from("a1,;\t\"' \n.?"), max_size=40))
 def test_any_text_is_a_table_or_an_error_of_this_package(tmp_path, content):
     test_any_bytes_are_a_table_or_an_error_of_this_package.hypothesis.inner_test(

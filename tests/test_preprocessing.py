@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from deltarule.data import built_in, parallel
 from deltarule.errors import (
@@ -27,6 +27,8 @@ from deltarule.preprocessing import (
     suspicious,
     with_targets,
 )
+
+from .fuzz.examples import examples
 
 M = 60
 RNG = np.random.default_rng(0)
@@ -286,7 +288,7 @@ def tables(draw):
     return pl.DataFrame(columns)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(tables(), tables())
 def test_any_table_is_numbers_or_an_error_of_this_package(frame, other):
     try:
@@ -527,7 +529,7 @@ def changed(record, path, value):
     return copy
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data(), which=st.integers(0, 2), value=JSON | st.just(...))
 def test_damaged_records_are_refused_or_whole(data, which, value):
     path = data.draw(st.sampled_from([*places(RECORDS[which])][0 if value is not ... else 1 :]))

@@ -12,6 +12,8 @@
     ├── FileError               OSError          a file missing, foreign, truncated, unwritable
     ├── DeviceError             RuntimeError     a device that is not there
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
+    ├── ResourceError           RuntimeError     threads that the system refuses
+    │   └── OutOfMemoryError    MemoryError      a training that needs more memory than there is
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
     ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
     └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
@@ -114,6 +116,14 @@ class DeviceError(DeltaruleError, RuntimeError):
 
 class DeviceMemoryError(DeviceError, MemoryError):
     """A device whose memory is too small for what was asked; the message says what to change."""
+
+
+class ResourceError(DeltaruleError, RuntimeError):
+    """Something of the machine's that the system refuses, such as a thread."""
+
+
+class OutOfMemoryError(ResourceError, MemoryError):
+    """A training that needs more memory than there is: told before it begins."""
 
 
 class MissingExtraError(DeltaruleError, ImportError):

@@ -140,6 +140,8 @@ class RateReduced:
         Where it diverged.
     factor : float
         Of the schedule's rate, from now on.
+    undone : int
+        How many whole epochs, of which events have told, are done again.
     text : str
         What happened, as a sentence.
     """
@@ -147,6 +149,7 @@ class RateReduced:
     epoch: int
     step: int
     factor: float
+    undone: int
     text: str
 
 
@@ -158,7 +161,8 @@ class Ended:
     ----------
     reason : str
         Which rule said *converged*: ``"gradient_norm"``, ``"tolerance"``, ``"patience"``,
-        ``"epochs"``, ``"seconds"``, ``"callback"``, or ``"driver"`` (L-BFGS's own).
+        ``"epochs"``, ``"seconds"``, ``"callback"``, ``"diverged"``, or ``"driver"`` (L-BFGS's
+        own).
     text : str
         The same as a sentence.
     epochs : int

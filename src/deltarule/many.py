@@ -15,6 +15,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.engines import choose, native
+from deltarule.engines.memory import check_memory
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.errors import SettingError, ShapeError
 from deltarule.network import Network, Parameters
@@ -23,7 +24,7 @@ from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.sparse import checked_rows
 from deltarule.tables import Table
-from deltarule.training import Examples, checked_examples
+from deltarule.training import Examples, checked_examples, data_memory
 
 _MANY: Table[str] = Table(
     "engine for many networks",
@@ -136,7 +137,7 @@ def train_many(
     ------
     SettingError
         Where numbers of members disagree, or the optimizer does not step.
-    ShapeError, TypeMismatchError, DataError
+    ShapeError, TypeMismatchError, DataError, OutOfMemoryError
         As :func:`~deltarule.training.train`.
 
     Examples
@@ -172,6 +173,18 @@ def train_many(
     own_seeds = list(seeds) if isinstance(seeds, Sequence) else [seeds] * members
     for seed in own_seeds:
         checked_seed("train_many", seed)
+    height, copies = data_memory(network, X, Y, dtype, splits=stacked)
+    check_memory(
+        network,
+        row,
+        dtype,
+        engine,
+        options,
+        batch_size=min(batch_size or height, height),
+        data=copies,
+        copies=1,
+        networks=members,
+    )
     data = _checked(network, X, Y, weights, dtype, members if stacked else None)
     m = data.X.shape[-2]
     own_rows = [_checked_rows(own, m) for own in rows] if rows else [np.arange(m)] * members

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import checked_dtype, checked_number
-from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import EngineOptions, Plan
+from deltarule.engines import start
+from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -98,8 +98,16 @@ def find_rate(
     if optimizer.full_batch:
         raise SettingError(f"find_rate: {type(optimizer).__name__} has no learning rate to find.")
     data = checked_examples(network, X, Y, weights, checked_dtype(dtype))
-    plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
-    runner = start_plan(plan, choose(plan, engine, options).name, parameters, options)
+    runner = start(
+        network,
+        optimizer=optimizer,
+        regularisation=regularisation,
+        engine=engine,
+        options=options,
+        dtype=dtype,
+        seed=seed,
+        parameters=parameters,
+    )
     m = len(data.X)
     batch_size = min(batch_size, m)
     epochs = -(-steps * batch_size // m)

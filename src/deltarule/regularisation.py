@@ -88,8 +88,8 @@ class Regularisation:
                 {name: namespace(d).clip(d, -limit, limit) for name, d in layer.items()}
                 for layer in gradients
             )
-        if self.clip_norm is not None:
-            arrays = [d for layer in gradients for d in layer.values()]
+        arrays = [d for layer in gradients for d in layer.values()]
+        if self.clip_norm is not None and arrays:  # a network may have nothing to learn
             norm = namespace(arrays[0]).sqrt(sum((d * d).sum() for d in arrays))
             scale = self.clip_norm / namespace(norm).maximum(norm, self.clip_norm)
             gradients = tuple({name: d * scale for name, d in layer.items()} for layer in gradients)

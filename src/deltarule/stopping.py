@@ -10,7 +10,7 @@ from deltarule.arrays import checked_number
 from deltarule.errors import SettingError
 from deltarule.events import EpochEnded, Event, ScaleRate
 
-ON_DIVERGENCE = ("raise", "reduce", "ignore")
+ON_DIVERGENCE = ("raise", "stop", "reduce", "ignore")
 """What a run may do where its numbers stop being finite."""
 
 
@@ -43,9 +43,10 @@ class Stopping:
         A validation figure is better where it beats the best by more than this.
     on_divergence : str
         Where the cost stops being finite, or runs away: ``"raise"`` ends the run with
-        :class:`~deltarule.DivergenceError`; ``"reduce"`` goes back to the end of the last good
-        epoch and on from there at half the rate, up to 20 times in a row; ``"ignore"`` leaves out
-        batches whose cost is not finite.
+        :class:`~deltarule.DivergenceError`; ``"stop"`` ends it with the best epoch's parameters
+        where validation data chose one, and raises otherwise; ``"reduce"`` goes back to the end
+        of the last good epoch and on from there at half the rate, up to 20 times in a row;
+        ``"ignore"`` leaves out batches whose cost is not finite.
 
     Raises
     ------
@@ -70,11 +71,7 @@ class Stopping:
     on_divergence: str = "raise"
 
     def __post_init__(self) -> None:
-        if self.on_divergence not in ON_DIVERGENCE:
-            raise SettingError(
-                f"Stopping(on_divergence={self.on_divergence!r}): expected one of "
-                f"{', '.join(ON_DIVERGENCE)}."
-            )
+        checked_divergence("Stopping", self.on_divergence)
         checked_number("Stopping", "epochs", self.epochs, low=1, whole=True)
         checked_number("Stopping", "tolerance_epochs", self.tolerance_epochs, low=1, whole=True)
         checked_number("Stopping", "improvement", self.improvement, low=0)
@@ -186,6 +183,20 @@ class ReduceOnPlateau:
             return None
         self.waited, self.scale = 0, self.scale * self.factor
         return ScaleRate(self.factor)
+
+
+def checked_divergence(owner: str, word: Any) -> None:
+    """Refuse what is none of :data:`ON_DIVERGENCE`.
+
+    Raises
+    ------
+    SettingError
+        With those there are.
+    """
+    if not isinstance(word, str) or word not in ON_DIVERGENCE:
+        raise SettingError(
+            f"{owner}(on_divergence={word!r}): expected one of {', '.join(ON_DIVERGENCE)}."
+        )
 
 
 def needs_validation(stopping: Stopping, given: bool) -> None:

@@ -166,7 +166,17 @@ class Table(Generic[Row]):
         return cast(Callable[..., Row], entry)(*numbers)
 
     def entry(self, name: str) -> Row | Callable[..., Row]:
-        """The entry of exactly that name: a row, or the function that makes one."""
+        """The entry of exactly that name: a row, or the function that makes one.
+
+        Raises
+        ------
+        UnknownNameError, TypeMismatchError
+            For a name that no entry has; for what is no name.
+        """
+        if not isinstance(name, str):
+            raise TypeMismatchError(
+                f"{self.kind}: expected a name, got {name!r} of type {type(name).__name__}."
+            )
         if name not in self.entries:
             known = list(self.entries)
             raise UnknownNameError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import resource
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.numpy
 
 import deltarule as dr
@@ -51,7 +53,7 @@ class Subject:
 
 
 def subjects(folder: Path) -> list[Subject]:
-    """A model file of each format, and a checkpoint."""
+    """A model file of each format and of an estimator, and a checkpoint."""
     models = [
         Subject(f"model file {path.stem}", path.read_bytes(), _read_model, "1" not in path.stem)
         for path in sorted(MODELS.glob("*.safetensors"))
@@ -63,15 +65,26 @@ def subjects(folder: Path) -> list[Subject]:
     runner = dr.start(network, optimizer="adam", engine="reference")
     event = dr.EpochEnded(1, 3, 0.5, 0.25, None, 1e-3, None, 0.1, True, None)
     parameters = runner.parameters()
-    like = Snapshot(parameters, runner.state(), (event,), best=(0.5, 1, parameters))
+    heard = ({"seen": np.ones(3), "name": "costs"}, None)
+    like = Snapshot(
+        *(parameters, runner.state(), (event,)), best=(0.5, 1, parameters), listeners=heard
+    )
     checkpoint = pack(like, {"batch_size": 3})
 
     def read(path: Path) -> list[Any]:
         found = unpack(opened(path), like)
         return [W for layer in found.parameters for W in layer.values()]
 
-    own_subject = Subject("model file of layer kinds", own.read_bytes(), _read_model)
-    return [*models, own_subject, Subject("checkpoint", checkpoint, read)]
+    fitted = folder / "fitted.safetensors"
+    examples = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
+    model = dr.MLPClassifier((3,), max_iter=500, tol=1.0, random_state=0)
+    model.fit(examples, ["a", "b", "a", "b"]).save(fitted)
+    return [
+        *models,
+        Subject("model file of layer kinds", own.read_bytes(), _read_model),
+        Subject("estimator", fitted.read_bytes(), _read_estimator),
+        Subject("checkpoint", checkpoint, read),
+    ]
 
 
 def damaged(subject: Subject, rng: random.Random) -> bytes:
@@ -130,6 +143,11 @@ def _read_model(path: Path) -> list[Any]:
     return [W for layer in load_model(path).parameters for W in layer.values()]
 
 
+def _read_estimator(path: Path) -> list[Any]:
+    found = dr.MLPClassifier.load(path)
+    return [np.ascontiguousarray(W) for W in (*found.coefs_, *found.intercepts_)]
+
+
 def _bytes_changed(content: bytes, rng: random.Random) -> bytes:
     changed = bytearray(content)
     header = 8 + struct.unpack("<Q", content[:8])[0]
@@ -182,7 +200,7 @@ def _spoil(tree: Any, rng: random.Random) -> None:
         if rng.random() < 0.15:
             del node[key]
         else:
-            node[key] = rng.choice(NASTY)
+            node[key] = copy.deepcopy(rng.choice(NASTY))  # a list of its own: it may be spoilt too
         break
 
 

@@ -1,8 +1,13 @@
 """Checkpoints: a run's whole state in a file, from which it goes on as if never interrupted."""
 
 from deltarule.checkpoints.folder import Checkpoints, Folder
-from deltarule.checkpoints.identity import data_identity, differing, plan_identity
-from deltarule.checkpoints.snapshot import Snapshot, pack, unpack
+from deltarule.checkpoints.identity import (
+    data_identity,
+    differing,
+    digest_of_array,
+    plan_identity,
+)
+from deltarule.checkpoints.snapshot import Snapshot, named_arrays, pack, parameters_in, unpack
 
 __all__ = [
     "Checkpoints",
@@ -10,7 +15,10 @@ __all__ = [
     "Snapshot",
     "data_identity",
     "differing",
+    "digest_of_array",
+    "named_arrays",
     "pack",
+    "parameters_in",
     "plan_identity",
     "unpack",
 ]

@@ -48,7 +48,9 @@ def data_identity(**arrays: Array | CompressedRows | None) -> Identity:
     >>> differing(one, other)
     'X'
     """
-    return {name: None if array is None else _digest(array) for name, array in arrays.items()}
+    return {
+        name: None if array is None else digest_of_array(array) for name, array in arrays.items()
+    }
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
@@ -65,7 +67,7 @@ def _flatten(name: str, value: Any, flat: Identity) -> None:
     if isinstance(value, (Activation, Cost, Initialiser)):
         flat[name] = value.name
     elif isinstance(value, np.ndarray):
-        flat[name] = _digest(value)
+        flat[name] = digest_of_array(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         flat[name] = type(value).__name__
         for entry in dataclasses.fields(value):
@@ -82,9 +84,10 @@ def _flatten(name: str, value: Any, flat: Identity) -> None:
         flat[name] = getattr(value, "__qualname__", None) or str(value)
 
 
-def _digest(array: Array | CompressedRows) -> str:
+def digest_of_array(array: Array | CompressedRows) -> str:
+    """A digest of an array's numbers, shape and dtype."""
     if isinstance(array, CompressedRows):
-        parts = [_digest(part) for part in (array.data, array.indices, array.indptr)]
+        parts = [digest_of_array(part) for part in (array.data, array.indices, array.indptr)]
         return f"csr {array.shape} {' '.join(parts)}"
     whole = np.ascontiguousarray(array)
     digest = hashlib.blake2b(f"{whole.dtype} {whole.shape}".encode(), digest_size=16)

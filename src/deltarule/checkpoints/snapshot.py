@@ -24,6 +24,7 @@ KIND = FileKind(
 
 _COLUMNS = tuple(entry.name for entry in fields(EpochEnded) if entry.name != "statistics")
 _WHOLE = ("epoch", "step")
+_FREE = ("history", "history_known", "costs", "statistics", "listeners")  # of any shape
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Snapshot:
     best : tuple or None
         Figure, epoch and parameters of the best epoch.
     listeners : tuple of dict or None
-        What each callback remembers, where it has a ``state()``.
+        What each callback remembers, where it has a ``state()``: JSON values, and arrays of
+        float32, float64 or bool.
     good : tuple or None
         Parameters and state at the end of the last good epoch, where divergence goes back there.
     reductions : int
@@ -58,6 +60,8 @@ class Snapshot:
         Why a run that is over ended, where a callback or the driver ended it.
     instruction_set : str
         What computed it: on another the numbers agree to rounding only.
+    orders : tuple of str
+        A digest of each epoch's order so far, where that is the caller's own.
     """
 
     parameters: Parameters
@@ -74,6 +78,7 @@ class Snapshot:
     reductions: int = 0
     verdict: tuple[str, str] | None = None
     instruction_set: str = ""
+    orders: tuple[str, ...] = ()
 
     @property
     def best_epoch(self) -> int | None:
@@ -91,13 +96,13 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
         What it belongs to, JSON values.
     """
     tensors: dict[str, Array] = {}
-    tensors |= _named("parameters", snapshot.parameters)
+    tensors |= named_arrays("parameters", snapshot.parameters)
     tensors |= _named_state("state", snapshot.state.optimizer)
     if snapshot.good is not None:
-        tensors |= _named("good", snapshot.good[0])
+        tensors |= named_arrays("good", snapshot.good[0])
         tensors |= _named_state("good_state", snapshot.good[1].optimizer)
     if snapshot.best is not None:
-        tensors |= _named("best", snapshot.best[2])
+        tensors |= named_arrays("best", snapshot.best[2])
     rows = [[getattr(event, name) for name in _COLUMNS] for event in snapshot.history]
     known = np.array([[value is not None for value in row] for row in rows], dtype=bool)
     filled = [[0.0 if value is None else float(value) for value in row] for row in rows]
@@ -107,6 +112,12 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
     for place, own in enumerate([*(e.statistics for e in snapshot.history), snapshot.statistics]):
         if own is not None:
             tensors |= {f"statistics.{place}.{name}": a for name, a in own._asdict().items()}
+    remembered: list[dict[str, Any] | None] = []
+    for place, memory in enumerate(snapshot.listeners):
+        of_arrays = {n: v for n, v in (memory or {}).items() if isinstance(v, np.ndarray)}
+        tensors |= {f"listeners.{place}.{name}": values for name, values in of_arrays.items()}
+        rest = {n: v for n, v in (memory or {}).items() if n not in of_arrays}
+        remembered.append(None if memory is None else rest)
     best = snapshot.best
     metadata = {
         "format": KIND.newest,
@@ -116,7 +127,8 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
         "rate_scale": snapshot.rate_scale.hex(),
         "seconds": snapshot.seconds,
         "best": None if best is None else [float(best[0]).hex(), best[1]],
-        "listeners": list(snapshot.listeners),
+        "listeners": remembered,
+        "orders": list(snapshot.orders),
         "good": None if snapshot.good is None else snapshot.good[1].step,
         "reductions": snapshot.reductions,
         "verdict": None if snapshot.verdict is None else list(snapshot.verdict),
@@ -154,17 +166,19 @@ def unpack(found: Opened, like: Snapshot) -> Snapshot:
     expected = {
         name: Tensor.of(array)
         for name, array in (
-            _named("parameters", like.parameters) | _named_state("state", like.state.optimizer)
+            named_arrays("parameters", like.parameters)
+            | _named_state("state", like.state.optimizer)
         ).items()
     }
     if metadata.get("best") is not None:
-        expected |= {n: Tensor.of(a) for n, a in _named("best", like.parameters).items()}
+        expected |= {n: Tensor.of(a) for n, a in named_arrays("best", like.parameters).items()}
     if metadata.get("good") is not None:
-        good = _named("good", like.parameters) | _named_state("good_state", like.state.optimizer)
+        good = named_arrays("good", like.parameters) | _named_state(
+            "good_state", like.state.optimizer
+        )
         expected |= {name: Tensor.of(array) for name, array in good.items()}
-    free = ("history", "history_known", "costs")
     for name, tensor in found.tensors.items():
-        if name in free or name.startswith("statistics."):
+        if name.partition(".")[0] in _FREE:
             expected[name] = tensor
     found.expect(expected, "its plan")
     arrays = found.load()
@@ -178,20 +192,21 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
     history, known = arrays["history"], arrays["history_known"]
     if history.shape != known.shape or history.shape[1:] != (len(_COLUMNS),):
         raise ValueError("its history has no usable shape")
-    if not all(np.isfinite(W).all() for W in _read("parameters", like.parameters, arrays)[1]):
+    parameters = parameters_in(arrays, "parameters", like.parameters)
+    if not all(np.isfinite(W).all() for layer in parameters for W in layer.values()):
         raise ValueError("its parameters are not finite")
     found = [_statistics(place, arrays) for place in range(len(history) + 1)]
     best = None
     if metadata["best"] is not None:
         figure, epoch = metadata["best"]
-        best = (float.fromhex(figure), int(epoch), _read("best", like.parameters, arrays)[0])
+        best = (float.fromhex(figure), int(epoch), parameters_in(arrays, "best", like.parameters))
     good = None
     if metadata["good"] is not None:
         state = _read_state("good_state", int(metadata["good"]), like, arrays)
-        good = (_read("good", like.parameters, arrays)[0], state)
+        good = (parameters_in(arrays, "good", like.parameters), state)
     verdict = metadata["verdict"]
     return Snapshot(
-        _read("parameters", like.parameters, arrays)[0],
+        parameters,
         _read_state("state", int(metadata["step"]), like, arrays),
         tuple(
             _event(row, mask, own)
@@ -203,11 +218,12 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
         float.fromhex(metadata["rate_scale"]),
         float(metadata["seconds"]),
         best,
-        tuple(metadata["listeners"]),
+        _listeners(metadata["listeners"], arrays),
         good,
         int(metadata["reductions"]),
         None if verdict is None else (str(verdict[0]), str(verdict[1])),
         str(metadata["instruction_set"]),
+        tuple(str(digest) for digest in metadata["orders"]),
     )
 
 
@@ -219,12 +235,29 @@ def _event(row: Array, known: Array, statistics: Statistics | None) -> EpochEnde
     return EpochEnded(**values, statistics=statistics)
 
 
+def _listeners(
+    stored: list[dict[str, Any] | None], arrays: dict[str, Array]
+) -> tuple[dict[str, Any] | None, ...]:
+    """What each callback remembers, its arrays beside the rest."""
+    found: list[dict[str, Any] | None] = [None if m is None else dict(m) for m in stored]
+    for name, values in arrays.items():
+        kind, _, rest = name.partition(".")
+        if kind == "listeners":
+            place, _, own = rest.partition(".")
+            memory = found[int(place)]
+            if memory is None:
+                raise ValueError(f"{name} belongs to no callback")
+            memory[own] = values
+    return tuple(found)
+
+
 def _statistics(place: int, arrays: dict[str, Array]) -> Statistics | None:
     names = [f"statistics.{place}.{name}" for name in Statistics._fields]
     return Statistics(*(arrays[name] for name in names)) if names[0] in arrays else None
 
 
-def _named(prefix: str, parameters: Parameters) -> dict[str, Array]:
+def named_arrays(prefix: str, parameters: Parameters) -> dict[str, Array]:
+    """Parameters as arrays by name, ``prefix.1.W``."""
     return {
         f"{prefix}.{l}.{name}": values
         for l, layer in enumerate(parameters, 1)
@@ -241,13 +274,19 @@ def _named_state(prefix: str, state: OptimizerState) -> dict[str, Array]:
     }
 
 
-def _read(
-    prefix: str, like: Parameters, arrays: dict[str, Array]
-) -> tuple[Parameters, list[Array]]:
-    parameters = tuple(
+def parameters_in(arrays: Mapping[str, Array], prefix: str, like: Parameters) -> Parameters:
+    """Parameters from arrays by name, as :func:`named_arrays` names them.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+    prefix : str
+    like : Parameters
+        Of the same network.
+    """
+    return tuple(
         {name: arrays[f"{prefix}.{l}.{name}"] for name in layer} for l, layer in enumerate(like, 1)
     )
-    return parameters, [W for layer in parameters for W in layer.values()]
 
 
 def _read_state(prefix: str, step: int, like: Snapshot, arrays: dict[str, Array]) -> RunnerState:

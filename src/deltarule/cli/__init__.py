@@ -23,7 +23,13 @@ from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.version import print_version
 from deltarule.cli.worksheet import worksheet
-from deltarule.errors import DeltaruleError, DivergenceError, InterruptionError, MissingExtraError
+from deltarule.errors import (
+    DeltaruleError,
+    DivergenceError,
+    InterruptionError,
+    MissingExtraError,
+    ResourceError,
+)
 
 app = typer.Typer(
     name="deltarule",
@@ -82,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except _CLICK_ERROR as error:
         return _wrong_usage(terminal, error)
-    except (DivergenceError, MissingExtraError) as error:
+    except (DivergenceError, MissingExtraError, ResourceError) as error:
         terminal.fail(str(error))
         return 1
     except InterruptionError as error:

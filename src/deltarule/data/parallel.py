@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from deltarule.errors import require
+from deltarule.threads import each_in_threads
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
@@ -37,7 +37,4 @@ def at_once(
     """
     polars = require("polars", "table", "reading tables")
     threads = min(polars.thread_pool_size(), _MOST_THREADS)
-    if cells < _WORTH_THREADS or threads == 1:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))
+    return each_in_threads(function, items, 1 if cells < _WORTH_THREADS else threads)

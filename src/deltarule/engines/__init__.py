@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, NamedTuple
 
+from deltarule.engines.memory import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import SettingError
 from deltarule.network import Network, Parameters, checked_parameters
@@ -108,6 +109,11 @@ def start(
     Runner
         See :class:`deltarule.engines.plan.Runner`.
 
+    Raises
+    ------
+    OutOfMemoryError
+        Where this process has too little memory for the parameters and the optimizer's state.
+
     Examples
     --------
     >>> import numpy as np
@@ -120,7 +126,10 @@ def start(
     (1, 2, 3)
     """
     plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
-    return start_plan(plan, choose(plan, engine, options).name, parameters, options)
+    name = choose(plan, engine, options).name
+    own = options or EngineOptions()
+    check_memory(network, plan.optimizer_row, plan.dtype, name, own, batch_size=1)
+    return start_plan(plan, name, parameters, options)
 
 
 def start_plan(

@@ -19,7 +19,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.arrays import Array
-from deltarule.engines.plan import Plan, Runner
+from deltarule.engines.memory import check_memory
+from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import SettingError
 from deltarule.estimators.course import Course, Rules
 from deltarule.estimators.fitted import Fitted, Live, parameters_of
@@ -28,6 +29,7 @@ from deltarule.estimators.judging import named_metric
 from deltarule.estimators.nested import NestedParameters
 from deltarule.estimators.networks import (
     build_network,
+    checkpoints_of,
     initial_parameters,
     judges,
     optimizer_of,
@@ -37,23 +39,29 @@ from deltarule.estimators.options import NetworkOptions, RegularizationOptions, 
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
 from deltarule.estimators.rows import checked_validation, held_out, rows_of, weights_of
+from deltarule.estimators.saving import SavingMixin
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
+from deltarule.events import Callback
 from deltarule.network import Network, Parameters
+from deltarule.optimizers import Optimizer
 from deltarule.rates import RateSearch
 from deltarule.sparse import CompressedRows
 from deltarule.training.examples import Examples
 
 _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
 
+_BATCH_SIZE = 200  # "auto"
+
 Validation = tuple[Any, Any, Any]
 """X, y and example weights to judge by, as a caller passes them: each may be None."""
 
 
-class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc]
+class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type: ignore[misc]
     """The estimators' common part. Not for use by itself."""
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
     _threads = 0  # of a member of an ensemble, whose fellows are trained beside it
+    _watchdog: Callback | None = None  # ends a member where a fellow has failed
 
     # ------------------------------------------------------------- what a kind of task says
 
@@ -126,11 +134,13 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         original: Self,
     ) -> None:
         self.__dict__.pop("estimators_", None)
+        checkpoints = checkpoints_of(self, incremental=incremental)
         goes_on = hasattr(self, "coefs_") and (bool(self.warm_start) or incremental)
         data, labels = self._training_data(X, y, sample_weight, goes_on, incremental)
         network = build_network(self, data.X.shape[1], data.Y.shape[1], *self._task())
         optimizer = optimizer_of(self)
         rules = rules_of(self, full_batch=optimizer.full_batch, incremental=incremental)
+        self._check_memory(network, optimizer, data)
         generator, course = self._standing(goes_on)
         start = self._start(network, generator, course, data.X.dtype, goes_on)
         course = (course or Course.begun(generator)).for_optimizer(type(optimizer))
@@ -157,6 +167,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
             watchers,
             self._listeners(),
             self._threads,
+            checkpoints,
         )
         try:
             outcome = Fit(task, rules, course, start).run()
@@ -210,7 +221,7 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
-            return min(200, rows)
+            return min(_BATCH_SIZE, rows)
         if self.batch_size > rows:
             warnings.warn(
                 f"batch_size={self.batch_size} is larger than the {rows} rows to train on; each "
@@ -218,6 +229,17 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
                 stacklevel=4,
             )
         return min(int(self.batch_size), rows)
+
+    def _check_memory(self, network: Network, optimizer: Optimizer, data: Examples) -> None:
+        """Refuse what memory will not hold, before the parameters are drawn."""
+        options = self.engine_options or EngineOptions()
+        check_memory(
+            *(network, optimizer, data.X.dtype, self.engine, options),
+            batch_size=min(
+                _BATCH_SIZE if self.batch_size == "auto" else self.batch_size, len(data.X)
+            ),
+            copies=2,  # the first ones, the last good ones
+        )
 
     def _validation_score(
         self, rules: Rules, course: Course, held: Examples | None, labels: Any
@@ -251,7 +273,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
 
     def _listeners(self) -> tuple[Any, ...]:
         callbacks = self.callbacks or ()
-        return (callbacks,) if callable(callbacks) else tuple(callbacks)
+        own = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        return own if self._watchdog is None else (*own, self._watchdog)
 
     def _as_if_stopped(self, fit: Fit, runner: Runner) -> dict[str, Any]:
         """The fitted attributes of an estimator whose fit had ended now."""
@@ -293,7 +316,8 @@ class BaseMLP(CallbackSupportMixin, NestedParameters, ABC):  # type: ignore[misc
         self.validation_loss_curve_ = course.validation_losses or None
         self.validation_scores_ = course.scores if early else None
         self.best_validation_score_ = course.best_score if early else None
-        self.learning_rate_ = float(fitted.plan.optimizer_row.schedule.rate) * course.rate_scale
+        scale = course.rate_scale * course.asked_scale
+        self.learning_rate_ = float(fitted.plan.optimizer_row.schedule.rate) * scale
         self.stopped_because_ = reason
 
     def _warn(self, outcome: Outcome, rules: Rules, incremental: bool) -> None:

@@ -93,6 +93,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Multiplies `sample_weight`, class by class.
     callbacks : callable or sequence of callables, optional
         Each is called with every event of the training and may answer with an action.
+    checkpoints : Checkpoints, optional
+        Where a fit is kept, so that it goes on after a crash, bit for bit; of several networks
+        each in a folder of its own below. Needs a whole number as `random_state`.
     n_estimators : int
         Above 1, so many networks of seeds of their own, their probabilities averaged.
     engine : str
@@ -164,6 +167,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         network: Any = None,
         class_weight: Any = None,
         callbacks: Any = None,
+        checkpoints: Any = None,
         n_estimators: int = 1,
         engine: str = "auto",
         engine_options: Any = None,
@@ -197,6 +201,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self.network = network
         self.class_weight = class_weight
         self.callbacks = callbacks
+        self.checkpoints = checkpoints
         self.n_estimators = n_estimators
         self.engine = engine
         self.engine_options = engine_options

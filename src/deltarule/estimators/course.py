@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.checkpoints import named_arrays, parameters_in
 from deltarule.engines.plan import RunnerState
 from deltarule.network import Parameters
 
 _SMALLEST_RATE = 1e-6  # below it, an adaptive rate is not divided again
 _DIVISOR = 5.0
+_NUMBERS = ("rate_scale", "asked_scale", "best_loss", "best_score")
+_CURVES = ("losses", "validation_losses", "scores")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Rules:
     average : float or None
         Share of the old mean in each epoch's running mean of the parameters.
     on_divergence : str
-        ``"ignore"``, ``"raise"`` or ``"reduce"``.
+        As of :class:`~deltarule.Stopping`.
     seconds : float or None
         Limit of time.
     """
@@ -57,7 +61,7 @@ class Rules:
     power: float = 0.5
     restore_best: bool = True
     average: float | None = None
-    on_divergence: str = "ignore"
+    on_divergence: str = "stop"
     seconds: float | None = None
 
     @property
@@ -80,6 +84,13 @@ class Course:
         Of initial parameters, split and order, drawn from as scikit-learn does.
     seed : int
         Of the dropout masks.
+
+    Attributes
+    ----------
+    rate_scale : float
+        What the rules have made of the learning rate.
+    asked_scale : float
+        What callbacks and divergence have, beside that.
     """
 
     generator: np.random.RandomState | Any
@@ -92,6 +103,7 @@ class Course:
     order: Array | None = None
     split: tuple[int, np.random.RandomState] | None = None
     rate_scale: float = 1.0
+    asked_scale: float = 1.0
     waited: int = 0
     best_loss: float = math.inf
     best_score: float = -math.inf
@@ -125,6 +137,44 @@ class Course:
         before = self.order
         self.order = chosen if before is None or len(before) != rows else before[chosen]
         return self.order
+
+    def go_back(self, epochs: int, rows: int) -> None:
+        """Forget the newest epochs, which are done again at a lower rate."""
+        undone = self.scores[len(self.scores) - epochs :]
+        if undone and max(undone) == self.best_score:
+            self.best, self.best_score = None, -math.inf
+        for name in _CURVES:
+            curve = getattr(self, name)
+            del curve[max(len(curve) - epochs, 0) :]
+        if self.best_loss < math.inf:
+            self.best_loss = min(self.losses, default=math.inf)
+        self.samples -= epochs * rows
+        self.waited, self.mean = 0, None
+
+    def figures(self) -> tuple[dict[str, int], dict[str, Array]]:
+        """What it knows, for a checkpoint: JSON values, and arrays.
+
+        Not the generator: a fit that begins with the same one draws the same orders again.
+        """
+        curves = {name: np.array(getattr(self, name), np.float64) for name in _CURVES}
+        curves["numbers"] = np.array([getattr(self, name) for name in _NUMBERS])
+        kept = {name: getattr(self, name) for name in ("best", "mean")}
+        known = {n: named_arrays(n, p) for n, p in kept.items() if p is not None}
+        return (
+            {"samples": self.samples, "waited": self.waited},
+            {**curves, **{name: W for own in known.values() for name, W in own.items()}},
+        )
+
+    def set_figures(self, state: Mapping[str, Any], like: Parameters) -> None:
+        """Put them back; `like` has the network's shapes."""
+        self.samples, self.waited = state["samples"], state["waited"]
+        for name in _CURVES:
+            setattr(self, name, state[name].tolist())
+        for name, value in zip(_NUMBERS, state["numbers"].tolist(), strict=True):
+            setattr(self, name, value)
+        for name in ("best", "mean"):
+            there = any(key.startswith(f"{name}.") for key in state)
+            setattr(self, name, parameters_in(state, name, like) if there else None)
 
     def judge(self, rules: Rules, loss: float, score: float | None, parameters: Any) -> bool:
         """Take an epoch in; whether it is the best so far by validation score.
@@ -175,3 +225,30 @@ class Course:
             {name: keep * old[name] + (1 - keep) * new[name] for name in old}
             for old, new in zip(self.mean, parameters, strict=True)
         )
+
+
+class Orders:
+    """The order of each epoch of a fit: the last one's, shuffled again.
+
+    Parameters
+    ----------
+    course : Course
+        Whose generator shuffles.
+    rows : int
+    """
+
+    def __init__(self, course: Course, rows: int) -> None:
+        self._course, self._rows = course, rows
+        self._begun = copy.deepcopy(course.generator.get_state()), course.order
+        self._epoch = 0
+
+    def of_epoch(self, epoch: int) -> Array:
+        """The order of an epoch, from 1: the same whenever it is asked for."""
+        if epoch < self._epoch:  # where a run goes back
+            state, self._course.order = self._begun
+            self._course.generator.set_state(state)
+            self._epoch = 0
+        while self._epoch < epoch:
+            self._course.reordered(self._rows)
+            self._epoch += 1
+        return self._course.order

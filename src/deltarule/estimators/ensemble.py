@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import copy
-import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import CancelledError
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+
+from deltarule.checkpoints import Checkpoints
+from deltarule.engines.native import cores
+from deltarule.errors import DeltaruleError
+from deltarule.events import Event
+from deltarule.threads import each_in_threads
 
 
 def fit_members(
@@ -32,15 +40,25 @@ def fit_members(
     _, labels = draft._checked(X, y, reset=not goes_on)
     draft._learn_targets(labels, keep=keep, exactly=not incremental)
     shared = {**draft.get_params(deep=False), **_learned(draft), "n_estimators": 1}
-    for member in members:
+    halt = threading.Event()
+
+    def watch(event: Event) -> None:
+        if halt.is_set():
+            raise CancelledError
+
+    for k, member in enumerate(members, 1):
         vars(member).update({**shared, "random_state": member.random_state, "_threads": 1})
+        vars(member).update(_watchdog=watch, checkpoints=_own_folder(draft.checkpoints, k))
 
     def fit(member: Any) -> None:
-        member._fit_draft(X, y, sample_weight, validation, incremental, member)
+        try:
+            member._fit_draft(X, y, sample_weight, validation, incremental, member)
+        except DeltaruleError as error:
+            error.add_note(f"in member {members.index(member) + 1} of {len(members)}")
+            raise
+        del member._watchdog
 
-    with ThreadPoolExecutor(min(len(members), os.cpu_count() or 1)) as pool:
-        for done in [pool.submit(fit, member) for member in members]:
-            done.result()
+    each_in_threads(fit, members, cores(), stop=halt.set)
     draft.__dict__ = {
         **{name: value for name, value in vars(draft).items() if name[-1] != "_"},
         **_learned(draft),
@@ -53,6 +71,13 @@ def fit_members(
 
 _OF_ANY = ("n_layers_", "n_outputs_", "out_activation_")
 _OF_THE_LONGEST = ("n_iter_", "t_")
+
+
+def _own_folder(checkpoints: Checkpoints | None, k: int) -> Checkpoints | None:
+    """Where a member is kept: below the folder of all."""
+    if checkpoints is None:
+        return None
+    return replace(checkpoints, folder=Path(checkpoints.folder) / f"member-{k}")
 
 
 def _new_members(draft: Any) -> list[Any]:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.checkpoints import Checkpoints, named_arrays, parameters_in
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DivergenceError
-from deltarule.estimators.course import Course, Rules
+from deltarule.estimators.course import Course, Orders, Rules
 from deltarule.estimators.fitted import dense_of
-from deltarule.events import Callback, EpochEnded, StopTraining
+from deltarule.events import Callback, EpochEnded, RateReduced, StopTraining
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.stopping import Stopping
 from deltarule.training import Training
 from deltarule.training.examples import Examples
-
-_REDUCTIONS = 10  # how often a fit that diverges begins again from the last good epoch
+from deltarule.training.interruption import signals_heard
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Task:
     callbacks : sequence of Callback
     threads : int
         Of this fit alone; 0 leaves it to the engine.
+    checkpoints : Checkpoints or None
+        Where the fit is kept.
     """
 
     network: Network
@@ -84,6 +87,7 @@ class Task:
     after_epoch: Sequence[Callable[[Fit, Runner], Any]] = ()
     callbacks: Sequence[Callback] = ()
     threads: int = 0
+    checkpoints: Checkpoints | None = None
 
 
 class Outcome(NamedTuple):
@@ -139,29 +143,47 @@ class Fit:
         ------
         DivergenceError
             Where numbers stop being finite and the rules do not say otherwise.
+        InterruptionError
+            Where a signal ended a fit with checkpoints.
         """
-        for reductions in range(_REDUCTIONS + 1):
-            training = self._training()
-            try:
+        training = self._training()
+        kept = self.task.checkpoints is not None
+        heard = signals_heard(training.interrupt) if kept else nullcontext()
+        try:
+            with closing(training), heard:
                 for event in training:
                     for callback in self.task.callbacks:
                         training.act(callback(event))
                     if isinstance(event, EpochEnded):
                         self._epoch(training, event)
+                    elif isinstance(event, RateReduced):
+                        self.course.go_back(event.undone, len(self.task.data.X))
+                        self.epochs -= event.undone
                     training.resolve_wish()
-                return self._outcome(training)
-            except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=2)
-                self._end = "interrupted", "interrupted by the user"
-                return self._outcome(training)
-            except DivergenceError as error:
-                if self.rules.on_divergence != "reduce" or reductions == _REDUCTIONS:
-                    return self._diverged(training, error)
-                self.course.reduce_rate()
-        raise AssertionError
+            return self._outcome(training)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+            self._end = "interrupted", "interrupted by the user"
+            return self._outcome(training)
+        except DivergenceError as error:
+            return self._diverged(training, error)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it, beside the training."""
+        values, arrays = self.course.figures()
+        own = named_arrays("weights", self._weights)
+        return {"epochs": self.epochs, "end": self._end, **values, **arrays, **own}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Put it back."""
+        self.epochs = state["epochs"]
+        self._end = None if state["end"] is None else tuple(state["end"])
+        self.course.set_figures(state, self.parameters)
+        self._weights = parameters_in(state, "weights", self.parameters)
 
     def _training(self) -> Training:
-        task, course = self.task, self.course
+        task, course, rules = self.task, self.course, self.rules
+        own = rules.on_divergence == "stop"  # the best epoch is known here, not there
         training = Training(
             task.network,
             task.data.X,
@@ -170,16 +192,22 @@ class Fit:
             optimizer=task.optimizer,
             batch_size=task.batch_size,
             regularisation=task.regularisation,
-            stopping=Stopping(epochs=self.rules.epochs - self.epochs, seconds=self.rules.seconds),
-            shuffle=(lambda epoch: course.reordered(len(task.data.X))) if task.shuffle else False,
+            stopping=Stopping(
+                epochs=rules.epochs,
+                seconds=rules.seconds,
+                on_divergence="raise" if own else rules.on_divergence,
+            ),
+            shuffle=Orders(course, len(task.data.X)).of_epoch if task.shuffle else False,
             engine=task.engine,
             options=task.options,
             dtype=task.dtype,
             seed=course.seed,
             parameters=self.parameters,
             state=course.state,
+            checkpoints=task.checkpoints,
         )
-        training.rate_scale = course.rate_scale
+        training.listeners = (self, *task.callbacks)
+        training.rate_scale = course.rate_scale * course.asked_scale
         if task.threads and hasattr(training.runner, "n_threads"):
             training.runner.n_threads = task.threads
         return training
@@ -200,16 +228,14 @@ class Fit:
         if rules.average is not None:
             course.take_in(rules, runner.parameters())
         if not self._stops:
+            course.asked_scale = training.rate_scale / course.rate_scale
             why = course.advance(rules, len(task.data.X), event.learning_rate)
-            training.rate_scale = course.rate_scale
+            training.rate_scale = course.rate_scale * course.asked_scale
             if why is not None:
                 self._end = "patience", why
         answers = [listen(self, runner) for listen in task.after_epoch]
         if any(answers):
             self._end = self._end or ("callback", "a callback asked for it")
-        reduces = rules.on_divergence == "reduce" and not self._stops
-        if reduces and min(course.losses) == loss:
-            self.parameters, course.state = runner.parameters(), runner.state()
         if self._end is not None:
             training.act(StopTraining(self._end[1]))
 
@@ -245,14 +271,16 @@ class Fit:
 
     def _diverged(self, training: Training, error: DivergenceError) -> Outcome:
         course = self.course
-        if self.rules.on_divergence != "ignore" or course.best is None:
-            raise DivergenceError(
+        if self.rules.on_divergence != "stop" or course.best is None:
+            told = DivergenceError(
                 f"Solver produced non-finite parameter weights. The input data may contain large "
                 f"values and need to be preprocessed. In detail: {error}",
                 step=error.step,
                 layer=error.layer,
                 quantity=error.quantity,
-            ) from None
+            )
+            told.parameters = error.parameters
+            raise told from None
         self.epochs += 1
         course.losses.append(math.nan)
         course.scores.append(math.nan)

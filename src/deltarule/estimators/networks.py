@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from deltarule.activations import Activation
 from deltarule.arrays import Array
+from deltarule.checkpoints import Checkpoints
 from deltarule.costs import Cost
 from deltarule.errors import SettingError
 from deltarule.estimators.course import Rules
@@ -152,6 +154,30 @@ def rules_of(estimator: Any, *, full_batch: bool, incremental: bool) -> Rules:
         on_divergence=stopping.on_divergence,
         seconds=stopping.seconds,
     )
+
+
+def checkpoints_of(estimator: Any, *, incremental: bool) -> Checkpoints | None:
+    """Where a fit is kept.
+
+    Raises
+    ------
+    SettingError
+        Where a fit could not be taken up again.
+    """
+    kept: Checkpoints | None = estimator.checkpoints
+    if kept is None:
+        return None
+    if incremental:
+        raise SettingError(
+            "partial_fit does not go with checkpoints: each call is a fit of its own. Leave "
+            "checkpoints=None, and save the estimator between calls."
+        )
+    if not isinstance(estimator.random_state, Integral):
+        raise SettingError(
+            f"checkpoints: a fit can be resumed only where it begins with the same numbers again; "
+            f"got random_state={estimator.random_state!r}. Pass a whole number."
+        )
+    return kept
 
 
 def judges(estimator: Any) -> bool:

@@ -17,9 +17,7 @@ from deltarule.errors import SettingError
 from deltarule.initialisers import INITIALISERS, Initialiser
 from deltarule.layers import BatchNorm, LayerNorm
 from deltarule.regularisation import Regularisation
-
-DIVERGENCE = ("ignore", "raise", "reduce")
-"""What an estimator can do where its numbers stop being finite."""
+from deltarule.stopping import checked_divergence
 
 NORMALIZATIONS: Mapping[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
 """What can stand between a hidden layer's weights and its activation."""
@@ -77,10 +75,9 @@ class RegularizationOptions:
         for name, value in (
             *(("dropout", share) for share in _sequence(self.dropout)),
             ("input_dropout", self.input_dropout),
-            ("average", self.average),
+            *(("average", share) for share in (self.average,) if share is not None),
         ):
-            if value is not None:
-                checked_number(owner, name, value, low=0, high=1, open_high=True)
+            checked_number(owner, name, value, low=0, high=1, open_high=True)
         self.rules(0.0)  # refuses what the rules refuse
 
     def shares(self, hidden: int) -> tuple[float, ...]:
@@ -137,10 +134,8 @@ class StoppingOptions:
     seconds : float, optional
         Limit of time.
     on_divergence : str
-        Where numbers stop being finite: ``"ignore"`` keeps the best epoch where validation data
-        chose one, with a warning, and raises otherwise; ``"raise"`` always raises; ``"reduce"``
-        goes back to the epoch of the least loss and divides the learning rate by 5, at most ten
-        times.
+        As of :class:`~deltarule.Stopping`: ``"stop"`` keeps the best epoch where validation data
+        chose one, with a warning, and raises otherwise; ``"raise"``, ``"reduce"``, ``"ignore"``.
 
     Raises
     ------
@@ -159,7 +154,7 @@ class StoppingOptions:
     validation: Any = None
     restore_best: bool = True
     seconds: float | None = None
-    on_divergence: str = "ignore"
+    on_divergence: str = "stop"
 
     def __post_init__(self) -> None:
         owner = "StoppingOptions"
@@ -187,11 +182,7 @@ class StoppingOptions:
                 open_low=True,
                 open_high=True,
             )
-        if self.on_divergence not in DIVERGENCE:
-            raise SettingError(
-                f"{owner}(on_divergence={self.on_divergence!r}): expected one of "
-                f"{', '.join(DIVERGENCE)}."
-            )
+        checked_divergence(owner, self.on_divergence)
 
     @property
     def early(self) -> bool:

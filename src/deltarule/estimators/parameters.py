@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.activations import ACTIVATIONS, Activation
+from deltarule.checkpoints import Checkpoints
 from deltarule.engines import ENGINES
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
@@ -83,6 +84,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "stopping": [StoppingOptions, None],
     "network": [NetworkOptions, None],
     "callbacks": [callable, list, tuple, None],
+    "checkpoints": [Checkpoints, None],
     "n_estimators": [Interval(Integral, 1, None, closed="left")],
     "engine": [StrOptions({"auto", *ENGINES})],
     "engine_options": [EngineOptions, None],

@@ -82,6 +82,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         stopping: Any = None,
         network: Any = None,
         callbacks: Any = None,
+        checkpoints: Any = None,
         n_estimators: int = 1,
         engine: str = "auto",
         engine_options: Any = None,
@@ -115,6 +116,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         self.stopping = stopping
         self.network = network
         self.callbacks = callbacks
+        self.checkpoints = checkpoints
         self.n_estimators = n_estimators
         self.engine = engine
         self.engine_options = engine_options

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 import deltarule.baselines as bl
-from deltarule.arrays import Array
+from deltarule.arrays import Array, checked_dtype
 from deltarule.checkpoints import Checkpoints
+from deltarule.engines.memory import check_memory
 from deltarule.events import Callback
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Targets
@@ -74,10 +75,13 @@ def fit(
     ------
     SettingError
         For settings that do not go together.
+    OutOfMemoryError
+        Where memory will not hold the numbers, the parameters or a batch.
     DivergenceError
         Where the cost stops being finite.
     """
     plan = chosen(problem, settings)
+    _check_memory(problem, settings, plan)
     X = problem.preprocessing.transform(inputs_of(problem.train, problem.roles))
     Y = problem.targets.encode(problem.train)
     s = training_weights(problem, settings)
@@ -104,6 +108,22 @@ def fit(
     seconds = time.perf_counter() - begun
     model = Model(result.network, result.parameters, problem.preprocessing, problem.targets)
     return Fitted(model, plan, result, seconds)
+
+
+def _check_memory(problem: Problem, settings: Settings, plan: Recipe) -> None:
+    """Refuse what memory will not hold, before the columns become numbers."""
+    dtype = checked_dtype(settings.dtype)
+    numbers = len(problem.train) * (plan.network.inputs + plan.network.outputs)
+    check_memory(
+        plan.network,
+        plan.optimizer,
+        dtype,
+        settings.engine,
+        settings.options,
+        batch_size=plan.batch_size,
+        data=2 * 4 * numbers,  # float32, whole and once more in two parts
+        copies=2,
+    )
 
 
 def training_weights(problem: Problem, settings: Settings) -> Array | None:

@@ -97,7 +97,7 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
         network,
         optimizer,
         _regularisation(settings, cost, case, optimizer, rows),
-        Stopping(epochs=epochs, patience=settings.patience),
+        Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         min(batch_size, rows),
     )
 

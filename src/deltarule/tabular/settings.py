@@ -87,6 +87,8 @@ class Settings:
     cost, optimizer, schedule : str, optional
     learning_rate : float, optional
     batch_size, epochs, patience : int, optional
+    on_divergence : str
+        As of :class:`~deltarule.Stopping`.
     dropout : float
         Share of each hidden layer's outputs.
     l1, l2, weight_decay : float
@@ -126,6 +128,7 @@ class Settings:
     batch_size: int | None = None
     epochs: int | None = None
     patience: int | None = None
+    on_divergence: str = "raise"
     dropout: float = 0.0
     l1: float = 0.0
     l2: float = 0.0

@@ -2,7 +2,7 @@
 
 from deltarule.training.divergence import first_infinite
 from deltarule.training.entry import train
-from deltarule.training.examples import Examples, checked_examples
+from deltarule.training.examples import Examples, checked_examples, data_memory
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
 from deltarule.training.resuming import Metric
@@ -13,6 +13,7 @@ __all__ = [
     "Result",
     "Training",
     "checked_examples",
+    "data_memory",
     "first_infinite",
     "train",
 ]

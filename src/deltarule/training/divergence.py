@@ -1,12 +1,19 @@
-"""Numbers that stopped being finite: the first place that holds one, and the error."""
+"""Numbers that stop being finite: the first place that holds one, the error, the way back."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from deltarule.arrays import Array, columns
+from deltarule.errors import DivergenceError
+from deltarule.events import RateReduced
 from deltarule.layers import Batch
 from deltarule.network import Network, Parameters, feed_forward
+from deltarule.sparse import gathered
+from deltarule.stopping import Verdict
+from deltarule.training.resuming import Resumable
+
+_MOST_REDUCTIONS = 20  # a millionth of the rate
 
 
 def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[int | None, str]:
@@ -36,3 +43,70 @@ def ran_away(cost: float, first: float, Y: Array) -> bool:
     """
     scale = float(np.square(Y, dtype=np.float64).mean())
     return bool(cost > 1e6 * first and cost > 1e3 * max(scale, 1e-30))
+
+
+class Recoverable(Resumable):
+    """A run that sees where its numbers stop being finite, and knows where to go back to."""
+
+    def _check_sound(self, epoch: int, step: int, batch: Array, rate: float, cost: float) -> None:
+        """Refuse parameters that are not finite, and a cost that has run away."""
+        if not all(np.isfinite(W).all() for layer in self._after for W in layer.values()):
+            self._raise_diverged(epoch, step, batch, rate)
+        first = self.history[0].cost if self.history else float(self._costs[0][0])
+        if ran_away(cost, first, self.data.Y):
+            self._raise_diverged(epoch, step, batch, rate, f"cost of {cost:.3g} has run away")
+
+    def _raise_diverged(
+        self, epoch: int, failed: int, batch: Array, rate: float, what: str | None = None
+    ) -> None:
+        step = (epoch - 1) * self.steps_per_epoch + failed + 1
+        layer, quantity = first_infinite(
+            self.plan.network, self.runner.parameters(), gathered(self.data.X, batch)
+        )
+        where = "the cost" if layer is None else f"{quantity} of layer {layer}"
+        what = f"the {what}" if what and layer is None else f"{where} is not finite"
+        raise DivergenceError(
+            f"training diverged at step {step} (epoch {epoch}): {what}. Lower the "
+            f"learning rate (it was {rate:g}), standardise the inputs, or clip the gradients "
+            "(Regularisation(clip_norm=1)).",
+            step=step,
+            layer=layer,
+            quantity=quantity,
+        )
+
+    def _reduced(self, epoch: int, error: DivergenceError) -> RateReduced:
+        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
+        parameters, state = self._good
+        self.runner.set_parameters(parameters)
+        error.parameters = parameters
+        if self.stopping.on_divergence != "reduce" or self._reductions == _MOST_REDUCTIONS:
+            raise error
+        self.runner.set_state(state)
+        had = len(self.history)
+        del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
+        if self._best is not None and self._best[1] > len(self.history):
+            self._best = None
+        self._first, self._costs, self._found = 0, [], []
+        self._reductions += 1
+        self.rate_scale *= 0.5
+        return RateReduced(
+            epoch,
+            error.step,
+            self.rate_scale,
+            had - len(self.history),
+            f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
+            f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
+        )
+
+    def _stopped(self, error: DivergenceError) -> None:
+        """End the run with the best epoch's parameters, where that is asked for and there is one.
+
+        Raises
+        ------
+        DivergenceError
+            Otherwise.
+        """
+        if self.stopping.on_divergence != "stop" or self._best is None:
+            raise error
+        self._first, self._costs, self._found = 0, [], []
+        self._verdict = Verdict("diverged", str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import Any
 
 from deltarule.checkpoints import Checkpoints
@@ -101,6 +101,8 @@ def train(
     ------
     ShapeError, TypeMismatchError, DataError, SettingError
         For data or settings that cannot be.
+    OutOfMemoryError
+        Where this process has too little memory for it: with what takes how much.
     DivergenceError
         Where the cost stops being finite: with step, layer and advice.
     FileError
@@ -141,7 +143,8 @@ def train(
         checkpoints=checkpoints,
     )
     training.listeners = callbacks
-    with nullcontext() if checkpoints is None else signals_heard(training.interrupt):
+    heard = nullcontext() if checkpoints is None else signals_heard(training.interrupt)
+    with closing(training), heard:
         for event in training:
             for callback in callbacks:
                 training.act(callback(event))

@@ -10,7 +10,7 @@ from deltarule.arrays import Array, checked_number, checked_weights
 from deltarule.errors import SettingError, ShapeError
 from deltarule.network import Network, checked_targets
 from deltarule.rng import generator
-from deltarule.sparse import CompressedRows, checked_rows
+from deltarule.sparse import CompressedRows, checked_rows, is_sparse
 
 
 class Examples(NamedTuple):
@@ -49,6 +49,32 @@ def checked_examples(
     if len(X) != len(Y):
         raise ShapeError(f"X has {len(X)} rows and Y {len(Y)}; expected as many.")
     return Examples(X, Y, checked_weights(weights, len(X), dtype)).frozen()
+
+
+def data_memory(
+    network: Network, X: Any, Y: Any, dtype: np.dtype[Any], *, splits: bool
+) -> tuple[int, int]:
+    """How many rows a caller's data has, and how many bytes of copies a run makes of it.
+
+    Parameters
+    ----------
+    network : Network
+    X, Y : array_like or sparse matrix
+        Not checked yet: of what is no table there are no rows.
+    dtype : dtype
+    splits : bool
+        Whether a share of the rows is held out, which copies both parts.
+    """
+    shape = X.shape if hasattr(X, "shape") else (len(X),) if hasattr(X, "__len__") else ()
+    rows = int(shape[0]) if shape else 0
+    total = 0
+    for array, width in ((X, network.inputs), (Y, network.outputs)):
+        own = array.data if is_sparse(array) else array
+        known = isinstance(own, np.ndarray)
+        stays = known and own.dtype == dtype and own.flags.c_contiguous
+        entries = max(own.size if known else 0, 0 if is_sparse(array) else rows * width)
+        total += (splits + (not stays)) * entries * dtype.itemsize
+    return rows, total
 
 
 def split_examples(

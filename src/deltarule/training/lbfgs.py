@@ -36,6 +36,8 @@ def minimising(
     import queue  # with threads, a share of the package's import time; only this needs them
     from concurrent.futures import ThreadPoolExecutor
 
+    from deltarule.threads import submitted
+
     template = runner.parameters()
     iterates: queue.Queue[np.ndarray | None] = queue.Queue()
     go_on: queue.Queue[bool] = queue.Queue()
@@ -50,8 +52,11 @@ def minimising(
             raise StopIteration
 
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(
-            optimizer.minimise, cost_and_gradient, _flattened(template), iterations, after_each
+        work = submitted(
+            pool,
+            lambda: optimizer.minimise(
+                cost_and_gradient, _flattened(template), iterations, after_each
+            ),
         )
         work.add_done_callback(lambda _: iterates.put(None))
         try:

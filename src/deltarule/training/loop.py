@@ -17,20 +17,15 @@ import numpy as np
 from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.checkpoints import Checkpoints, Folder
 from deltarule.engines import choose, start_plan
+from deltarule.engines.memory import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
-from deltarule.errors import (
-    DivergenceError,
-    SettingError,
-    TypeMismatchError,
-)
+from deltarule.errors import DivergenceError, SettingError, TypeMismatchError
 from deltarule.events import (
     Action,
-    Callback,
     Ended,
     EpochEnded,
     Event,
     Progressed,
-    RateReduced,
     ScaleRate,
     Started,
     StopTraining,
@@ -40,24 +35,23 @@ from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
-from deltarule.sparse import gathered
 from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.divergence import first_infinite, ran_away
-from deltarule.training.examples import checked_examples, split_examples
+from deltarule.training.divergence import Recoverable
+from deltarule.training.examples import checked_examples, data_memory, split_examples
 from deltarule.training.lbfgs import minimising
 from deltarule.training.result import Result
-from deltarule.training.resuming import Metric, Order, Resumable, joined
+from deltarule.training.resuming import Metric, Order, joined
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
-_MOST_REDUCTIONS = 20  # a millionth of the rate
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
 
-class Training(Resumable):
+class Training(Recoverable):
     """One run, to be iterated over: ``for event in Training(...)``; then :attr:`result`.
 
-    The parameters are those of :func:`train`.
+    The parameters are those of :func:`train`. Whoever leaves the iteration before its end calls
+    :meth:`close`, so that another run may use the folder of its checkpoints.
     """
 
     def __init__(
@@ -96,16 +90,17 @@ class Training(Resumable):
         needs_validation(self.stopping, validation is not None)
         self.network, self.metric, self.statistics = network, metric, statistics
         self.seed, self.shuffle = seed, shuffle
+        self.options = options or EngineOptions()
+        optimizer = OPTIMIZERS(optimizer)
+        self._check_memory(optimizer, engine, X, Y, batch_size, validation, dtype)
         data = checked_examples(network, X, Y, weights, dtype)
         self.data, self.validation = split_examples(network, data, validation, seed, dtype)
 
         m = len(self.data.X)
-        optimizer = OPTIMIZERS(optimizer)
         self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
         self.steps_per_epoch = -(-m // self.batch_size)
         begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
-        self.options = options or EngineOptions()
         self._schedule: Schedule | Warmup = optimizer.schedule
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
         self.engine = choose(self.plan, engine, options)
@@ -114,7 +109,8 @@ class Training(Resumable):
         if state is not None:
             self.runner.set_state(state)
         self._begun_at = self.runner.state().step
-        given = None if parameters is None else self.runner.parameters()
+        self._after = self.runner.parameters()  # at the end of the newest epoch
+        given = None if parameters is None else self._after
         self._start = given, None if state is None else self.runner.state()
 
         self.history: list[EpochEnded] = []
@@ -123,15 +119,40 @@ class Training(Resumable):
         self._best: tuple[float, int, Parameters] | None = None
         self._verdict: Verdict | None = None
         self._chunk = _FIRST_CHUNK
-        self.listeners: Sequence[Callback] = ()
+        self.listeners: Sequence[object] = ()  # whoever may remember something
         self._first, self._costs, self._found = 0, list[np.ndarray](), list[Any]()
         self._worked = 0.0
         self._reductions = 0
         self._signal: int | None = None
         self._good = self._kept()
+        self._orders: list[str] = []
         self._folder: Folder | None = None
         if checkpoints is not None:
             self._folder = self._opened_folder(checkpoints)
+
+    def _check_memory(
+        self,
+        optimizer: Optimizer,
+        engine: str,
+        X: Any,
+        Y: Any,
+        batch_size: int | None,
+        validation: Any,
+        dtype: np.dtype[Any],
+    ) -> None:
+        splits = validation is not None and not isinstance(validation, (tuple, list))
+        rows, copies = data_memory(self.network, X, Y, dtype, splits=splits)
+        whole = batch_size is None or optimizer.full_batch
+        check_memory(
+            self.network,
+            optimizer,
+            dtype,
+            engine,
+            self.options,
+            batch_size=rows if whole else min(batch_size or rows, rows),
+            data=copies,
+            copies=1 + (validation is not None),  # the last good ones, the best
+        )
 
     def act(self, action: Action | None) -> None:
         """Do what a callback answered.
@@ -169,13 +190,17 @@ class Training(Resumable):
         )
         if resumed is not None:
             yield resumed
-        if isinstance(self.plan.optimizer_row, LBFGS):
-            yield from self._drive(self.plan.optimizer_row)
-        else:
-            yield from self._step_by_batches()
+        optimizer = self.plan.optimizer_row
+        try:
+            if isinstance(optimizer, LBFGS):
+                yield from self._drive(optimizer)
+            else:
+                yield from self._step_by_batches()
+        except DivergenceError as error:
+            self._stopped(error)
         if self._folder is not None:
             self._save(self._folder)
-            self._folder.close()
+            self.close()
         if self._best is not None:
             self.runner.set_parameters(self._best[2])
         assert self._verdict is not None
@@ -233,6 +258,7 @@ class Training(Resumable):
                 yield Progressed(epoch, last, self.steps_per_epoch, float(done.costs.mean()))
                 self._save_if_due()
         cost = self._epoch_cost(np.concatenate(self._costs), order)
+        self._after = self.runner.parameters()
         if self.stopping.on_divergence != "ignore":
             self._check_sound(epoch, last - 1, rows[-self.batch_size :], float(rates[-1]), cost)
         statistics = joined(self._found) if self.statistics else None
@@ -254,36 +280,6 @@ class Training(Resumable):
     def _run(self, rows: Array, rates: Array) -> Trained:
         X, Y, weights = self.data
         return self.runner.train(X, Y, rows, self.batch_size, rates, weights, self.statistics)
-
-    def _check_sound(self, epoch: int, step: int, batch: Array, rate: float, cost: float) -> None:
-        """Refuse parameters that are not finite, and a cost that has run away."""
-        if not all(np.isfinite(W).all() for p in self.runner.parameters() for W in p.values()):
-            self._raise_diverged(epoch, step, batch, rate)
-        first = self.history[0].cost if self.history else float(self._costs[0][0])
-        if ran_away(cost, first, self.data.Y):
-            self._raise_diverged(epoch, step, batch, rate, f"cost of {cost:.3g} has run away")
-
-    def _reduced(self, epoch: int, error: DivergenceError) -> RateReduced:
-        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
-        parameters, state = self._good
-        self.runner.set_parameters(parameters)
-        error.parameters = parameters
-        if self.stopping.on_divergence != "reduce" or self._reductions == _MOST_REDUCTIONS:
-            raise error
-        self.runner.set_state(state)
-        del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
-        if self._best is not None and self._best[1] > len(self.history):
-            self._best = None
-        self._first, self._costs, self._found = 0, [], []
-        self._reductions += 1
-        self.rate_scale *= 0.5
-        return RateReduced(
-            epoch,
-            error.step,
-            self.rate_scale,
-            f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
-            f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
-        )
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The epoch's steps in runs of about half a second: first step, learning rates."""
@@ -357,29 +353,11 @@ class Training(Resumable):
     def _keep_if_best(self, figure: float, epoch: int) -> bool:
         if self._best is not None and not figure > self._best[0] + self.stopping.improvement:
             return False
-        self._best = (figure, epoch, self.runner.parameters())
+        self._best = (figure, epoch, self._after)
         return True
 
     def _out_of_time(self) -> bool:
         return self.stopping.seconds is not None and self._seconds() >= self.stopping.seconds
-
-    def _raise_diverged(
-        self, epoch: int, failed: int, batch: Array, rate: float, what: str | None = None
-    ) -> None:
-        step = (epoch - 1) * self.steps_per_epoch + failed + 1
-        layer, quantity = first_infinite(
-            self.network, self.runner.parameters(), gathered(self.data.X, batch)
-        )
-        where = "the cost" if layer is None else f"{quantity} of layer {layer}"
-        what = f"the {what}" if what and layer is None else f"{where} is not finite"
-        raise DivergenceError(
-            f"training diverged at step {step} (epoch {epoch}): {what}. Lower the "
-            f"learning rate (it was {rate:g}), standardise the inputs, or clip the gradients "
-            "(Regularisation(clip_norm=1)).",
-            step=step,
-            layer=layer,
-            quantity=quantity,
-        )
 
     # ------------------------------------------------------------------------ all the data
 
@@ -403,6 +381,7 @@ class Training(Resumable):
     def _iterated(self, parameters: Parameters) -> EpochEnded:
         """The event of one iteration over all the data."""
         self.runner.set_parameters(parameters)
+        self._after = self.runner.parameters()
         epoch = len(self.history) + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):

@@ -12,11 +12,18 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.checkpoints import Checkpoints, Folder, Snapshot, data_identity, plan_identity
+from deltarule.checkpoints import (
+    Checkpoints,
+    Folder,
+    Snapshot,
+    data_identity,
+    digest_of_array,
+    plan_identity,
+)
 from deltarule.engines import Choice
 from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
-from deltarule.errors import InterruptionError, SettingError
-from deltarule.events import Callback, EpochEnded, Resumed
+from deltarule.errors import FileError, InterruptionError, SettingError
+from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
 from deltarule.rng import generator
 from deltarule.stopping import Stopping, Verdict
@@ -47,8 +54,10 @@ class Resumable:
     steps_per_epoch: int
     history: list[EpochEnded]
     rate_scale: float
-    listeners: Sequence[Callback]
+    listeners: Sequence[object]
     _start: tuple[Parameters | None, RunnerState | None]
+    _after: Parameters
+    _orders: list[str]
     _first: int
     _costs: list[np.ndarray]
     _found: list[Any]
@@ -58,6 +67,7 @@ class Resumable:
     _verdict: Verdict | None
     _folder: Folder | None
     _signal: int | None
+    _begun_at: int
     _worked: float
     _begun: float
 
@@ -66,14 +76,16 @@ class Resumable:
         if not self.shuffle or self.batch_size == m:
             return np.arange(m)
         if callable(self.shuffle):
-            return np.asarray(self.shuffle(epoch))
+            order = np.asarray(self.shuffle(epoch))
+            if self._folder is not None:
+                self._orders[epoch - 1 :] = [digest_of_array(order)]
+            return order
         return generator(self.seed, "order", epoch).permutation(m)
 
     def _kept(self) -> tuple[Parameters, RunnerState]:
         """What to go back to; the optimizer's state only where a run goes on from there."""
-        if self.stopping.on_divergence == "reduce":
-            return self.runner.parameters(), self.runner.state()
-        return self.runner.parameters(), RunnerState(0, ())
+        goes_on = self.stopping.on_divergence == "reduce"
+        return self._after, self.runner.state() if goes_on else RunnerState(0, ())
 
     def _opened_folder(self, checkpoints: Checkpoints) -> Folder:
         if self.plan.optimizer_row.full_batch:
@@ -98,7 +110,6 @@ class Resumable:
             start=self._start,
         ) | data_identity(
             **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
-            **{"data.order": self._order(1) if callable(self.shuffle) else None},
             **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
         )
         return Folder(checkpoints, identity)
@@ -108,12 +119,14 @@ class Resumable:
         if found is None:
             return None
         path, past = found
+        self._check_orders(path, past.orders)
         if past.instruction_set != self._instruction_set():
             folder.notes.append(
                 f"{path} was written on {past.instruction_set or 'another machine'}, and this is "
                 f"{self._instruction_set()}: the numbers agree with those of an unbroken run to "
                 "rounding, not bit for bit."
             )
+        self._after = past.parameters
         self.runner.set_parameters(past.parameters)
         self.runner.set_state(past.state)
         self.history = list(past.history)
@@ -132,9 +145,19 @@ class Resumable:
         step = len(self.history) * self.steps_per_epoch + self._first
         return Resumed(str(path), len(self.history), step, tuple(folder.notes))
 
+    def _check_orders(self, path: Path, known: Sequence[str]) -> None:
+        """Refuse an order of the caller's own that is another now, in any epoch of the past."""
+        for epoch, digest in enumerate(known, 1):
+            self._order(epoch)
+            if self._orders[epoch - 1] != digest:
+                raise FileError(
+                    f"{path}: is of another run: data.order, what shuffle gives for epoch {epoch}, "
+                    "was another there. Resume with what it began with, or name another folder."
+                )
+
     def _snapshot(self) -> Snapshot:
         verdict = self._verdict
-        lasting = verdict is not None and verdict.reason == "callback"
+        lasting = verdict is not None and verdict.reason in ("callback", "diverged")
         return Snapshot(
             self.runner.parameters(),
             self.runner.state(),
@@ -150,6 +173,7 @@ class Resumable:
             self._reductions,
             (verdict.reason, verdict.text) if lasting and verdict is not None else None,
             self._instruction_set(),
+            tuple(self._orders),
         )
 
     def _instruction_set(self) -> str:
@@ -166,7 +190,6 @@ class Resumable:
             return
         if self._signal is not None:
             path = self._save(folder)
-            folder.close()
             raise InterruptionError(
                 f"interrupted; the run is kept in {path}. Resume it with resume=True (--resume) "
                 "and the same settings.",
@@ -179,6 +202,11 @@ class Resumable:
     def interrupt(self, signal: int) -> None:
         """End the run at the next chance, with a checkpoint; needs checkpoints."""
         self._signal = signal
+
+    def close(self) -> None:
+        """Let the folder of the checkpoints go, also where whoever listened has left early."""
+        if self._folder is not None:
+            self._folder.close()
 
     def _seconds(self) -> float:
         return self._worked + time.perf_counter() - self._begun

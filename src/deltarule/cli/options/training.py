@@ -9,6 +9,7 @@ import typer
 from deltarule.cli.options.texts import names
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import SCHEDULES
+from deltarule.stopping import ON_DIVERGENCE
 
 _PANEL = "Training"
 
@@ -72,6 +73,17 @@ Patience = Annotated[
         help="Stop after so many epochs without a better validation cost.",
         rich_help_panel=_PANEL,
         show_default=False,
+    ),
+]
+OnDivergence = Annotated[
+    str,
+    typer.Option(
+        "--on-divergence",
+        metavar="WHAT",
+        help="Where numbers stop being finite: raise an error, stop with the best epoch, reduce "
+        "the rate and go on from the last good epoch, or ignore such batches.",
+        autocompletion=names(ON_DIVERGENCE),
+        rich_help_panel=_PANEL,
     ),
 ]
 L1 = Annotated[

@@ -17,6 +17,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.errors import DeviceError, DeviceMemoryError
+from deltarule.memory import available_memory
 
 CACHE_VARIABLE = "DELTARULE_JAX_CACHE"
 """The environment variable that names the folder of compiled programs; empty for none."""
@@ -94,10 +95,8 @@ def room(device: Any) -> int:
     if statistics and "bytes_limit" in statistics:
         free = int(statistics["bytes_limit"]) - int(statistics.get("bytes_in_use", 0))
     else:  # the host's own memory
-        try:
-            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (AttributeError, ValueError, OSError):  # not on this system
-            free = 2**32
+        found = available_memory()
+        free = 2**32 if found is None else found
     return free // 2
 
 

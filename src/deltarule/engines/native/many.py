@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from deltarule.engines.native.core import cores
 from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
+from deltarule.threads import each_in_threads
 
 
 class ManyRunner:
@@ -92,17 +92,9 @@ class ManyRunner:
         )
 
     def _each(self, use: Callable[[int], None]) -> None:
-        """Call `use` for every member; an interruption ends those that run after a whole step."""
-        members = range(len(self._runners))
-        if self._threads == 1:
-            for k in members:
-                use(k)
-            return
-        with ThreadPoolExecutor(self._threads) as pool:
-            try:
-                for _ in pool.map(use, members):
-                    pass
-            except BaseException:
-                for runner in self._runners:
-                    runner.stop()
-                raise
+        """Call `use` for every member; a failure ends those that run after a whole step."""
+        each_in_threads(use, range(len(self._runners)), self._threads, self._stop)
+
+    def _stop(self) -> None:
+        for runner in self._runners:
+            runner.stop()

@@ -1,0 +1,97 @@
+"""Work shared between threads of Python: what fails in one is told, and leaves nothing hanging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from functools import partial
+from typing import TypeVar
+
+from deltarule.errors import ResourceError
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+
+
+def each_in_threads(
+    function: Callable[[_Item], _Made],
+    items: Iterable[_Item],
+    threads: int,
+    stop: Callable[[], None] | None = None,
+) -> list[_Made]:
+    """What a function makes of each of some items, in their order.
+
+    Where it fails for one, no further items are begun, those under way are waited for, and the
+    error of the first that failed, in the items' order, is raised as it is. The same where the
+    caller is interrupted.
+
+    Parameters
+    ----------
+    function : callable
+        Called from several threads.
+    items : iterable
+    threads : int
+        How many at most; with 1, the caller's own.
+    stop : callable, optional
+        Called where something fails, to end what is under way: the function may return early, or
+        raise ``CancelledError``.
+
+    Raises
+    ------
+    ResourceError
+        Where the system refuses a thread.
+
+    Examples
+    --------
+    >>> each_in_threads(abs, [-1, 2, -3], threads=2)
+    [1, 2, 3]
+    """
+    items = list(items)
+    threads = min(threads, len(items))
+    if threads <= 1:
+        return [function(item) for item in items]
+    begun: list[Future[_Made]] = []
+
+    def call_off() -> None:
+        for each in begun:
+            each.cancel()
+        if stop is not None:
+            stop()
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            begun.extend(submitted(pool, partial(function, item)) for item in items)
+            done, _ = wait(begun, return_when=FIRST_EXCEPTION)
+        except BaseException:
+            call_off()
+            raise
+        if any(each.exception() is not None for each in done):
+            call_off()
+    for each in begun:
+        error = None if each.cancelled() else each.exception()
+        if error is not None and not isinstance(error, CancelledError):
+            raise error
+    return [each.result() for each in begun]
+
+
+def submitted(pool: ThreadPoolExecutor, work: Callable[[], _Made]) -> Future[_Made]:
+    """Work that a pool will do.
+
+    Raises
+    ------
+    ResourceError
+        Where the system refuses the pool a thread.
+    """
+    try:
+        return pool.submit(work)
+    except RuntimeError as error:  # "can't start new thread"
+        raise ResourceError(
+            f"the system refuses a thread: {error}. Ask for fewer (n_threads, "
+            "DELTARULE_NUM_THREADS, POLARS_MAX_THREADS), or allow this process more."
+        ) from error
