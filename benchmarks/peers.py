@@ -140,6 +140,7 @@ def pytorch(workload, device, steps, compiled=False, half=False, threads=None):
 
     on_gpu = place == "cuda"
     if compiled:  # the forward and the backward pass; on a GPU each as one CUDA graph
+        torch.compiler.reset()  # it counts compilations over all networks, and then gives up
         cost_of = torch.compile(cost_of, mode="reduce-overhead" if on_gpu else "default")
 
     def run():

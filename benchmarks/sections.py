@@ -11,10 +11,12 @@ import numpy as np
 
 import deltarule
 
+ROOT = Path(__file__).resolve().parent.parent
 
 def command() -> str:
     """The command that is running, as one types it in the repository's root."""
-    return shlex.join(["python", Path(sys.argv[0]).as_posix(), *sys.argv[1:]])
+    script = Path(sys.argv[0]).resolve().relative_to(ROOT)
+    return shlex.join(["python", script.as_posix(), *sys.argv[1:]])
 
 
 def environment() -> str:

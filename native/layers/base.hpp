@@ -88,7 +88,7 @@ template <class T> struct Layer {
     // what the three products cost: lanes are padded to whole panels, and where they are inputs, a
     // number of the forward pass is a sum across them
     by_units = kind == Kind::embedding ||
-               2 * panel_count<T>(units) * inputs <= units * (2 * panel_count<T>(inputs) + 5);
+               2 * panel_count<T>(units) * inputs <= units * (2 * panel_count<T>(inputs) + 8);
     if (dropout.on && (slope == Slope::one || slope == Slope::by_sign)) slope = Slope::stored;
     const std::size_t padded = groups * panel_count<T>(units) * P<T>;
     const std::size_t biases = plan.arrays() > 1 ? padded : 0;
