@@ -9,7 +9,7 @@ PUBLIC = """
 ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS CellError Checkpoints
 Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError
 DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded Exponential
-FileError GradientDescent Grouped INITIALISERS Initialiser InterruptionError Interval InverseScaling
+ExportError FileError GradientDescent Grouped INITIALISERS Initialiser InterruptionError Interval InverseScaling
 KINDS LBFGS Layer LayerNorm Lion MLPClassifier MLPRegressor Many MissingExtraError NAdam Network
 NetworkOptions OPTIMIZERS OneCycle Optimizer Pair Parallel Parametric Periodic PiecewiseLinear Plan
 Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularisation RegularizationOptions

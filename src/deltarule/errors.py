@@ -13,6 +13,7 @@
     ├── DeviceError             RuntimeError     a device that is not there
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
+    ├── ExportError             RuntimeError     an exported model that predicts something else
     ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
     └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
 
@@ -118,6 +119,10 @@ class DeviceMemoryError(DeviceError, MemoryError):
 
 class MissingExtraError(DeltaruleError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
+
+
+class ExportError(DeltaruleError, RuntimeError):
+    """An exported model that does not predict what the model does; nothing was written."""
 
 
 class InterruptionError(DeltaruleError, RuntimeError):
