@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import ExportError, require
+from deltarule.errors import DataError, ExportError, require
 from deltarule.export.onnx_table import feeds
 from deltarule.modelfile import Model
 from deltarule.preprocessing.columns import Boolean, Category, Column, Date, Dropped
@@ -53,24 +53,35 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
     ------
     ExportError
         Where they lie further apart than 1e-5, and four times the model's own rounding.
+    DataError
+        Where the model's predictions overflow on every row.
     MissingExtraError
         Where ONNX Runtime is not installed.
     """
     table = made_up_rows(model) if rows is None else rows
     expected = model.outputs(table)
+    usable = np.isfinite(expected).all(axis=1)
+    if not usable.any():
+        raise DataError(
+            f"export: the model's own predictions overflow on all {len(expected)} rows; expected "
+            "some that are finite, to compare. Pass rows of your own, with --check."
+        )
+    wide = tuple({name: W.astype(np.float64) for name, W in own.items()} for own in model.parameters)
+    exact = replace(model, parameters=wide).outputs(table)
     found = _found(content, model, table)
-    scale = 1.0 if model.targets is not None else float(abs(expected).max()) or 1.0
-    deviation = float(abs(found - expected).max()) / scale
-    parameters = tuple({n: W.astype(np.float64) for n, W in own.items()} for own in model.parameters)
-    exact = replace(model, parameters=parameters).outputs(table)
-    limit = max(CLOSE, _SLACK * float(abs(expected - exact).max()) / scale)
+    scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
+
+    def apart(A: Array, B: Array) -> float:
+        return float(abs(A[usable] - B[usable]).max()) / scale
+
+    deviation, limit = apart(found, expected), max(CLOSE, _SLACK * apart(expected, exact))
     if not deviation <= limit:
         raise ExportError(
             f"export: ONNX Runtime's predictions lie up to {deviation:.2g} from the model's, as a "
             f"share of the target's spread; expected at most {limit:.1g}. Nothing was written. "
             "This is a fault of the export: report it with the model."
         )
-    return Checked(len(expected), rows is None, deviation)
+    return Checked(int(usable.sum()), rows is None, deviation)
 
 
 def _found(content: bytes, model: Model, table: Any) -> Array:
