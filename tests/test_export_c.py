@@ -1,4 +1,4 @@
-"""Export to C: compiled without a warning, it predicts what the model does and steps as a runner."""
+"""Export to C: compiled without a warning, it predicts as the model does and steps as a runner."""
 
 import ctypes
 import itertools
@@ -8,6 +8,8 @@ import subprocess
 import numpy as np
 import polars as pl
 import pytest
+from tests import layer_cases as cases
+from tests.test_export_onnx import NUMBERED, a_model, table_model
 
 import deltarule as dr
 from deltarule.activations import ACTIVATIONS
@@ -16,8 +18,6 @@ from deltarule.export import c_file, save_c
 from deltarule.export.c_text import comment, prefix
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing, Targets
-from tests import layer_cases as cases
-from tests.test_export_onnx import NUMBERED, a_model, table_model
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O0"]

@@ -77,7 +77,20 @@ def test_c_with_the_models_own_optimizer(here, capsys):
 
 
 def test_c_says_its_sizes_and_its_test(here, capsys):
-    assert main(["export", "flats.safetensors", "--out", "m.c", "--with-training", "--optimizer", "adam"]) == 0
+    assert (
+        main(
+            [
+                "export",
+                "flats.safetensors",
+                "--out",
+                "m.c",
+                "--with-training",
+                "--optimizer",
+                "adam",
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     for part in ("bytes of constants", "bytes of static variables", "Adam", "-DDELTARULE_TEST"):
         assert part in said

@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import polars as pl
 import pytest
+from tests import layer_cases as cases
 
 import deltarule as dr
 from deltarule.activations import ACTIVATIONS
@@ -15,7 +16,6 @@ from deltarule.costs import COSTS
 from deltarule.export import Checked, checked, feeds, made_up_rows, onnx_bytes, save_onnx
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing, Targets
-from tests import layer_cases as cases
 
 OUTPUTS = [
     (cost, g)
@@ -94,7 +94,9 @@ def a_table(m=240, seed=0):
     towns = ["Ålesund", "Bø", "a b", "C", "rare 1", "rare 2"]
     return pl.DataFrame(
         {
-            "area (m²)": [None if i % 7 == 0 else 1e9 + 30 * v for i, v in enumerate(rng.random(m))],
+            "area (m²)": [
+                None if i % 7 == 0 else 1e9 + 30 * v for i, v in enumerate(rng.random(m))
+            ],
             "count": rng.integers(0, 50, m),
             "town": [None if i % 11 == 0 else towns[i % 4 if i > 1 else 4 + i] for i in range(m)],
             "type": ["xyz"[i % 3] for i in range(m)],
@@ -191,9 +193,7 @@ def test_a_column_may_be_called_as_an_output_or_a_node():
     frame = a_table().rename({"type": "probabilities", "count": "Gemm", "zip": "constant"})
     targets = Targets.fit(pl.DataFrame({"y": TARGETS["two"]}), ["y"])
     preprocessing = Preprocessing.fit(frame)
-    network = dr.Network(
-        preprocessing.width, [dr.Dense(1, "sigmoid")], "binary_cross_entropy"
-    )
+    network = dr.Network(preprocessing.width, [dr.Dense(1, "sigmoid")], "binary_cross_entropy")
     model = Model(network, network.initial_parameters(), preprocessing, targets)
     content = onnx_bytes(model)
     assert checked(content, model, frame).deviation < 1e-5

@@ -19,9 +19,7 @@ _SUFFIXES = (".onnx", ".c")
 
 ExportOut = Annotated[
     Path,
-    typer.Option(
-        "--out", "-o", metavar="FILE", help="model.onnx or model.c.", show_default=False
-    ),
+    typer.Option("--out", "-o", metavar="FILE", help="model.onnx or model.c.", show_default=False),
 ]
 Check = Annotated[
     list[str] | None,

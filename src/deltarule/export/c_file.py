@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array, checked_matrix
-from deltarule.engines import start
 from deltarule.engines.plan import Plan
+from deltarule.export.c_check import rate_of, written_test
 from deltarule.export.c_network import Passes
 from deltarule.export.c_step import (
     arrays_defined,
@@ -25,11 +25,11 @@ from deltarule.export.c_text import array, comment, kernels, number, prefix
 from deltarule.export.check import made_up_rows
 from deltarule.modelfile import Model
 from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.preprocessing.columns import Date, Numeric
 from deltarule.regularisation import Regularisation
 from deltarule.storage import check_writable, write_whole
 
 _TEST_ROWS = 8
-_TEST_STEPS = 3
 _INT = 4  # bytes
 
 
@@ -108,7 +108,7 @@ def c_file(
         *_definitions(passes, model, plan),
         *kernels(code),
         code,
-        _test(model, plan, name, X),
+        written_test(model, plan, name, X),
     ]
     return CFile("\n\n".join(parts) + "\n", *_sizes(passes, model, plan))
 
@@ -202,7 +202,7 @@ def _beginning(model: Model, plan: Plan | None, name: str) -> str:
     ]
     if plan is not None:
         sizes["PARAMETERS"] = network.parameter_count
-        rate = number(_rate(plan), model.dtype)
+        rate = number(rate_of(plan), model.dtype)
         lines.append(f"#define {name.upper()}_RATE {rate} /* the optimizer's learning rate */")
     named = ", ".join(f"{name.upper()}_{what} = {count}" for what, count in sizes.items())
     lines += [f"enum {{ {named} }};", "", f"void {name}_predict(const real *x, real *y);"]
@@ -210,11 +210,6 @@ def _beginning(model: Model, plan: Plan | None, name: str) -> str:
         lines.append(f"real {name}_step(const real *X, const real *Y, int m, real rate);")
         lines.append(f"real *{name}_parameters(void);")
     return "\n".join(lines)
-
-
-def _rate(plan: Plan) -> float:
-    """The learning rate of the first step; a schedule's peak."""
-    return float(plan.optimizer_row.schedule.rate)
 
 
 def _definitions(passes: Passes, model: Model, plan: Plan | None) -> Iterator[str]:
@@ -256,12 +251,11 @@ def _sizes(passes: Passes, model: Model, plan: Plan | None) -> tuple[int, int]:
 
 
 def _about(model: Model, plan: Plan | None, name: str, passes: Passes) -> str:
-    from deltarule import __version__
-
     network, sizes = model.network, "-".join(map(str, model.network.sizes))
     flash, ram = _sizes(passes, model, plan)
     lines = [
-        f"A network {sizes}, cost {network.cost_row.name}, written by deltarule {__version__}.",
+        f"A network {sizes}, cost {network.cost_row.name}.",
+        f"Written by deltarule {version('deltarule')}.",
         f"Numbers: {flash} bytes of flash, {ram} of RAM; code and stack come on top.",
         f"Test: cc -std=c99 -DDELTARULE_TEST {name}.c -lm && ./a.out",
         "",
@@ -301,109 +295,10 @@ def _scales(model: Model) -> Iterator[str]:
     for column, line in zip(
         model.preprocessing.columns, model.preprocessing.describe(), strict=True
     ):
-        if column.outputs:
-            std = getattr(column, "std", None)
-            scale = "" if std is None else f": (value - {column.mean!r}) / {std!r}"
-            yield f"{line}{scale}"
-
-
-# ------------------------------------------------------------------------------------- its test
-
-_TEST = """\
-#ifdef DELTARULE_TEST
-{vectors}
-
-/* How far predictions lie from the expected ones, as a share of their norm */
-static double apart(const real *expected)
-{{
-    double difference = 0, norm = 0;
-    for (int e = 0; e < {rows}; e++) {{
-        real y[{outputs}];
-        {name}_predict(test_X + e * {inputs}, y);
-        for (int i = 0; i < {outputs}; i++) {{
-            double a = (double)expected[e * {outputs} + i], b = (double)y[i];
-            difference += (a - b) * (a - b);
-            norm += a * a;
-        }}
-    }}
-    return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
-}}
-
-int main(void)
-{{
-    double far = apart(test_A);
-    int good = far <= 1e-6;
-    printf("{rows} predictions: relative error %.1e\\n", far);
-{steps}    printf(good ? "passed\\n" : "FAILED\\n");
-    return !good;
-}}
-#endif"""
-
-_TEST_OF_STEPS = """\
-    for (int t = 0; t < {steps}; t++) {{
-        double cost = (double){name}_step(test_X, test_Y, {rows}, {upper}_RATE);
-        far = fabs(cost - (double)test_costs[t]);
-        good = good && far <= {tolerance} * (1 + fabs((double)test_costs[t]));
-        printf("step %d: cost %.9g, off by %.1e\\n", t + 1, cost, far);
-    }}
-    far = apart(test_after);
-    good = good && far <= {tolerance};
-    printf("predictions after {steps} steps: relative error %.1e\\n", far);
-"""
-
-_TOLERANCE = {"float32": "1e-4", "float64": "1e-9"}
-"""Of the test's steps: rounding grows from step to step."""
-
-
-def _test(model: Model, plan: Plan | None, name: str, X: Array) -> str:
-    """A main that compares with what the model says in float64."""
-    parameters = tuple({n: W.astype(np.float64) for n, W in own.items()} for own in model.parameters)
-    exact = Model(model.network, parameters)
-    A = exact.outputs(X)
-    vectors = {"test_X": X, "test_A": A}
-    steps = ""
-    if plan is not None:
-        Y = _made_up_targets(model, A).astype(model.dtype)
-        vectors |= {"test_Y": Y, **_stepped(exact, plan, X.astype(np.float64), Y.astype(np.float64))}
-        steps = _TEST_OF_STEPS.format(
-            name=name,
-            upper=name.upper(),
-            rows=len(X),
-            steps=_TEST_STEPS,
-            tolerance=_TOLERANCE[model.dtype.name],
-        )
-    return _TEST.format(
-        name=name,
-        rows=len(X),
-        inputs=model.network.inputs,
-        outputs=model.network.outputs,
-        steps=steps,
-        vectors="\n".join(
-            array("static const real", label, values, model.dtype)
-            for label, values in vectors.items()
-        ),
-    )
-
-
-def _stepped(exact: Model, plan: Plan, X: Array, Y: Array) -> dict[str, Array]:
-    """The costs of some steps, and the predictions after them, by the reference."""
-    runner = start(
-        exact.network,
-        optimizer=replace(plan.optimizer_row, learning_rate=_rate(plan)),
-        regularisation=plan.regularisation,
-        engine="reference",
-        dtype="float64",
-        parameters=exact.parameters,
-    )
-    costs = np.array([runner.step(X, Y) for _ in range(_TEST_STEPS)])
-    return {"test_costs": costs, "test_after": runner.predict(X)}
-
-
-def _made_up_targets(model: Model, A: Array) -> Array:
-    """Some way from each row's outputs to the next row's: always what the cost allows."""
-    way = np.linspace(0.2, 0.9, len(A))[:, np.newaxis]  # equal ones would leave the mean where it is
-    Y = A + way * (np.roll(A, 1, axis=0) - A)
-    return Y / Y.sum(axis=1, keepdims=True) if model.network.cost_row.distribution else Y
+        if isinstance(column, Numeric | Date):
+            yield f"{line}: (value - {column.mean!r}) / {column.std!r}"
+        elif column.outputs:
+            yield line
 
 
 def _prepared(model: Model, rows: Any) -> Array:

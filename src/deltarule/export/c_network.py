@@ -179,7 +179,7 @@ class Passes:
         return number(value, self.dtype)
 
     def unit(self, g: Activation, z: str, prime: bool = False) -> str:
-        """g or g' of one unit."""
+        """G or g' of one unit."""
         own = {"scale": self.number(SELU_SCALE), "alpha": self.number(SELU_ALPHA)}
         text = activation_writer(ACTIVATIONS, g)[prime]
         return text.format(*map(self.number, g.numbers), z=z, **own)

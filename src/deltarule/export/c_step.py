@@ -205,8 +205,9 @@ def _momentum(c: Passes, optimizer: SGD, count: int) -> tuple[list[str], list[st
 def _adam(c: Passes, optimizer: Adam, count: int) -> tuple[list[str], list[str]]:
     M, V, epsilon = c.buffer("M", count), c.buffer("V", count), c.number(optimizer.epsilon)
     one, two = optimizer.beta_1, optimizer.beta_2
-    inside = f"* correct_V / (FN(sqrt)({V}[i]) + {epsilon})"
-    outside = f"/ (FN(sqrt)({V}[i]) / correct_V + {epsilon})"
+    step = f"* correct_V / (FN(sqrt)({V}[i]) + {epsilon})"
+    if not optimizer.epsilon_inside:
+        step = f"/ (FN(sqrt)({V}[i]) / correct_V + {epsilon})"
     return (
         [
             f"{c.buffer('steps', 1)}[0] += 1;",
@@ -216,7 +217,7 @@ def _adam(c: Passes, optimizer: Adam, count: int) -> tuple[list[str], list[str]]
         [
             f"{M}[i] = {c.number(one)} * {M}[i] + {c.number(1.0 - one)} * D[i];",
             f"{V}[i] = {c.number(two)} * {V}[i] + {c.number(1.0 - two)} * D[i] * D[i];",
-            f"P[i] -= alpha * (M[i] / correct_M {inside if optimizer.epsilon_inside else outside});",
+            f"P[i] -= alpha * ({M}[i] / correct_M {step});",
         ],
     )
 

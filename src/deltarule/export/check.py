@@ -66,13 +66,15 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
             f"export: the model's own predictions overflow on all {len(expected)} rows; expected "
             "some that are finite, to compare. Pass rows of your own, with --check."
         )
-    wide = tuple({name: W.astype(np.float64) for name, W in own.items()} for own in model.parameters)
+    wide = tuple(
+        {name: W.astype(np.float64) for name, W in own.items()} for own in model.parameters
+    )
     exact = replace(model, parameters=wide).outputs(table)
     found = _found(content, model, table)
     scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
 
-    def apart(A: Array, B: Array) -> float:
-        return float(abs(A[usable] - B[usable]).max()) / scale
+    def apart(A: Array, A_other: Array) -> float:
+        return float(abs(A - A_other)[usable].max()) / scale
 
     deviation, limit = apart(found, expected), max(CLOSE, _SLACK * apart(expected, exact))
     if not deviation <= limit:

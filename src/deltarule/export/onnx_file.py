@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,6 @@ def onnx_bytes(model: Model) -> bytes:
     >>> b"Tanh" in content
     True
     """
-    from deltarule import __version__
-
     preprocessing, targets, network = model.preprocessing, model.targets, model.network
     names = ["X"] if preprocessing is None else [c.name for c in preprocessing.columns]
     g = Graph(model.dtype, names)
@@ -58,7 +57,7 @@ def onnx_bytes(model: Model) -> bytes:
     else:
         target_nodes(g, targets, A)
     sizes = "-".join(map(str, network.sizes))
-    return g.encoded(f"A network {sizes}, cost {network.cost_row.name}.", __version__)
+    return g.encoded(f"A network {sizes}, cost {network.cost_row.name}.", version("deltarule"))
 
 
 def save_onnx(path: str | os.PathLike[str], model: Model, rows: Any = None) -> Checked:

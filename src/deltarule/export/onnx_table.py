@@ -60,9 +60,7 @@ def _inputs(g: Graph, columns: Sequence[Any], dtype: Any) -> list[str]:
     for column in columns:
         if not column.name:
             raise SettingError("export: a column has no name; expected one for each. Name it.")
-    return [
-        g.input(column.name, dtype, ["rows"], _about(column)) for column in columns
-    ]
+    return [g.input(column.name, dtype, ["rows"], _about(column)) for column in columns]
 
 
 def _about(column: Any) -> str:
