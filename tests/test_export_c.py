@@ -2,8 +2,10 @@
 
 import ctypes
 import itertools
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -298,6 +300,22 @@ def test_columns_with_hostile_names_compile(tmp_path):
     network = dr.Network(preprocessing.width, [dr.Dense(1, "sigmoid")], "binary_cross_entropy")
     model = Model(network, network.initial_parameters(), preprocessing, targets)
     assert ran(compiled(tmp_path, c_file(model), "-DDELTARULE_TEST"))[0] == 0
+
+
+@needs_compiler
+def test_the_documentations_program_learns(tmp_path):
+    page = Path(__file__).parents[1] / "docs" / "export.md"
+    (program,) = re.findall(r"```c\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    layers = [dr.Dense(16, "tanh"), dr.Dense(3, "softmax")]
+    network = dr.Network(4, layers, "categorical_cross_entropy")
+    model = Model(network, network.initial_parameters())
+    save_c(tmp_path / "model.c", model, optimizer=dr.SGD(0.01))
+    (tmp_path / "main.c").write_text(program)
+    command = [COMPILER, *STRICT, "main.c", "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    status, said = ran(tmp_path / "main")
+    assert status == 0
+    assert float(said.split()[0]) > 0.9  # the class it was shown
 
 
 # ------------------------------------------------------------------------------------ refusals

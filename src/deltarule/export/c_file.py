@@ -139,7 +139,7 @@ def save_c(path: str | os.PathLike[str], model: Model, **settings: Any) -> CFile
     >>> model = Model(network, network.initial_parameters())
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_c(folder + "/tiny.c", model, optimizer="sgd").ram
-    40
+    44
     """
     check_writable(path)
     made = c_file(model, **{"name": Path(path).stem, **settings})
