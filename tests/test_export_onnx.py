@@ -244,6 +244,23 @@ def test_a_column_without_a_name_is_refused():
         onnx_bytes(Model(network, network.initial_parameters(), preprocessing))
 
 
+def test_parameters_beyond_the_formats_size_are_refused(monkeypatch):
+    monkeypatch.setattr("deltarule.export.onnx_file._LARGEST", 100)
+    with pytest.raises(dr.SettingError, match="the parameters take 116 bytes, and an ONNX file"):
+        onnx_bytes(a_model([dr.Dense(4), dr.Dense(1)]))
+
+
+def test_a_boolean_is_told_in_any_case():
+    frame = pl.DataFrame({"a": ["ja", "Straße"] * 9, "b": ["ss", "ß"] * 9})
+    preprocessing = Preprocessing.fit(frame, kinds={"a": "boolean", "b": "boolean"})
+    network = dr.Network(2, [dr.Scale()])
+    model = Model(network, network.initial_parameters(), preprocessing)
+    rows = pl.DataFrame({"a": ["JA", "jA", "STRASSE", "straße"], "b": ["SS", "ß", "ss", "sS"]})
+    session = onnxruntime.InferenceSession(onnx_bytes(model))
+    (X,) = session.run(None, feeds(preprocessing, rows))
+    np.testing.assert_array_equal(X, preprocessing.transform(rows))
+
+
 def test_a_graph_that_predicts_something_else_is_not_kept(tmp_path, monkeypatch):
     model = a_model([dr.Dense(4, "tanh"), dr.Dense(1)])
     path = tmp_path / "m.onnx"

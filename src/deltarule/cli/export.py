@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,9 +130,8 @@ def _step(model: Model, name: str | None, rate: float | None, wanted: bool) -> O
         return None
     trained: dict[str, Any] = model.about.get("settings", {})
     rate = trained.get("learning_rate") if rate is None and name is None else rate
-    make: Any = OPTIMIZERS.entry(name or trained.get("optimizer") or "adam")
-    made: Optimizer = make() if rate is None else make(rate)
-    return made
+    own = OPTIMIZERS(name or trained.get("optimizer") or "adam")
+    return own if rate is None else replace(own, learning_rate=rate)
 
 
 def _to_onnx(out: Path, model: Model, rows: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.engines import start
 from deltarule.engines.plan import Plan
+from deltarule.errors import DataError
 from deltarule.export.c_text import array
 from deltarule.modelfile import Model
 
@@ -67,6 +68,13 @@ def written_test(model: Model, plan: Plan | None, name: str, X: Array) -> str:
     )
     exact = Model(model.network, parameters)
     A = exact.outputs(X)
+    usable = (abs(A) <= np.finfo(model.dtype).max).all(axis=1)
+    if not usable.any():
+        raise DataError(
+            f"export: the model's own predictions overflow on all {len(A)} rows of the file's "
+            "test; expected some that are finite. Pass rows of your own, with --check."
+        )
+    X, A = X[usable], A[usable]
     vectors = {"test_X": X, "test_A": A}
     steps = ""
     if plan is not None:

@@ -82,6 +82,8 @@ def c_file(
     SettingError
         For whatever C does not have, by its name: an activation, a cost or a kind of layer of
         one's own; for training another optimizer, dropout, or batch normalisation.
+    DataError
+        Where the model's predictions overflow on all rows of the test.
 
     Examples
     --------

@@ -23,7 +23,7 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
     >>> number(0.1, np.dtype("float32")), number(1, np.dtype("float64"))
     ('0.1f', '1.0')
     """
-    if not np.isfinite(value):
+    if not np.isfinite(value):  # the end of a bin
         return "INFINITY" if value > 0 else "-INFINITY"
     return str(dtype.type(value)) + ("f" if dtype == np.float32 else "")
 

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import SettingError
 from deltarule.export.check import Checked, checked
 from deltarule.export.graph import Graph
 from deltarule.export.onnx_network import network_nodes
 from deltarule.export.onnx_table import table_nodes, target_nodes
 from deltarule.modelfile import Model
 from deltarule.storage import check_writable, write_whole
+
+_LARGEST = 2**31 - 2**24
+"""Bytes of parameters: a file of this format has fewer than 2³¹."""
 
 
 def onnx_bytes(model: Model) -> bytes:
@@ -43,6 +47,12 @@ def onnx_bytes(model: Model) -> bytes:
     >>> b"Tanh" in content
     True
     """
+    size = sum(W.nbytes for own in model.parameters for W in own.values())
+    if size > _LARGEST:
+        raise SettingError(
+            f"export: the parameters take {size:,} bytes, and an ONNX file holds at most "
+            f"{_LARGEST:,}. Export to C, or train a smaller network."
+        )
     preprocessing, targets, network = model.preprocessing, model.targets, model.network
     names = ["X"] if preprocessing is None else [c.name for c in preprocessing.columns]
     g = Graph(model.dtype, names)

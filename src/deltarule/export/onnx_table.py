@@ -129,6 +129,7 @@ def _spelled(column: Boolean) -> dict[str, int]:
         _ascii_lower(written): i
         for i, level in enumerate(column.levels)
         for written in (level, level.upper(), level.lower())
+        if written.lower() == level.lower()
     }
 
 
