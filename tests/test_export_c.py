@@ -364,6 +364,11 @@ def test_rows_of_ones_own_are_refused_by_name():
         c_file(model, optimizer="sgd")
 
 
+def test_rules_of_a_step_need_one():
+    with pytest.raises(dr.SettingError, match="expected an optimizer beside it, got none"):
+        c_file(a_model(DENSE), regularisation=dr.Regularisation(l2=0.1))
+
+
 def test_a_failed_export_leaves_what_was_there(tmp_path):
     path = tmp_path / "m.c"
     path.write_text("old")

@@ -27,7 +27,7 @@ Check = Annotated[
     typer.Option(
         "--check",
         metavar="FILE",
-        help="Rows to compare predictions on; made up from the preprocessing unless given. "
+        help="Rows to compare predictions on; of C, those of its test. Made up unless given. "
         "Repeat for more.",
         show_default=False,
     ),

@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_matrix
 from deltarule.engines.plan import Plan
+from deltarule.errors import SettingError
 from deltarule.export.c_check import rate_of, written_test
 from deltarule.export.c_network import Passes
 from deltarule.export.c_step import (
@@ -96,6 +97,11 @@ def c_file(
     name, dtype = prefix(name), model.dtype
     passes = Passes(dtype, training=optimizer is not None)
     X = _prepared(model, rows)[:_TEST_ROWS]
+    if optimizer is None and regularisation is not None:
+        raise SettingError(
+            "export: regularisation is of a training step; expected an optimizer beside it, got "
+            "none. Name one, or leave it out."
+        )
     if optimizer is None:
         plan, functions = None, [_predict(passes, model, name)]
     else:
@@ -235,7 +241,8 @@ def _definitions(passes: Passes, model: Model, plan: Plan | None) -> Iterator[st
     for name, constant in passes.constants.items():
         kind = "int" if constant.dtype.kind == "i" else "real"
         yield array(f"static const {kind}", name, constant, model.dtype)
-    yield "\n".join(f"static real {name}[{n}];" for name, n in passes.buffers.items())
+    if passes.buffers:
+        yield "\n".join(f"static real {name}[{n}];" for name, n in passes.buffers.items())
 
 
 def _sizes(passes: Passes, model: Model, plan: Plan | None) -> tuple[int, int]:

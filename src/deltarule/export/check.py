@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.arrays import Array
+from deltarule.arrays import Array, checked_matrix
 from deltarule.errors import DataError, ExportError, require
 from deltarule.export.onnx_table import feeds
 from deltarule.modelfile import Model
@@ -74,7 +74,7 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
     scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
 
     def apart(A: Array, A_other: Array) -> float:
-        return float(abs(A - A_other)[usable].max()) / scale
+        return float(abs(A[usable] - A_other[usable]).max()) / scale
 
     deviation, limit = apart(found, expected), max(CLOSE, _SLACK * apart(expected, exact))
     if not deviation <= limit:
@@ -90,7 +90,8 @@ def _found(content: bytes, model: Model, table: Any) -> Array:
     """A[L] as the graph's outputs tell it, float64; its labels must be those of its numbers."""
     session = _session(content)
     if model.preprocessing is None:
-        given = {"X": np.ascontiguousarray(table, dtype=model.dtype)}
+        width = model.network.inputs
+        given = {"X": checked_matrix("rows", table, width=width, dtype=model.dtype)}
     else:
         given = feeds(model.preprocessing, table)
     outputs = session.run(None, given)
