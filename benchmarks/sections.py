@@ -13,6 +13,7 @@ import deltarule
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
 def command() -> str:
     """The command that is running, as one types it in the repository's root."""
     script = Path(sys.argv[0]).resolve().relative_to(ROOT)

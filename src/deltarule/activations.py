@@ -323,8 +323,8 @@ def elu(alpha: float = 1.0) -> Activation:
     )
 
 
-_SELU_SCALE = 1.0507009873554805  # Klambauer and others 2017, eq. 14
-_SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805  # Klambauer and others 2017, eq. 14
+SELU_ALPHA = 1.6732632423543772
 
 _UNIT, _POSITIVE = Interval("(0, 1)"), Interval("(0, inf)")
 
@@ -350,7 +350,7 @@ ACTIVATIONS: Table[Activation] = Table(
         "elu": elu,
         "selu": Activation(
             "selu",
-            *_scaled_elu(_SELU_SCALE, _SELU_ALPHA),
+            *_scaled_elu(SELU_SCALE, SELU_ALPHA),
             Interval("(-1.7581, inf)"),
             kinks=(0.0,),
             initialiser="lecun_normal",

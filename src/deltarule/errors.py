@@ -15,6 +15,7 @@
     ├── ResourceError           RuntimeError     threads that the system refuses
     │   └── OutOfMemoryError    MemoryError      a training that needs more memory than there is
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
+    ├── ExportError             RuntimeError     an exported model that predicts something else
     ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
     └── DivergenceError         ArithmeticError  training whose numbers stopped being finite
 
@@ -128,6 +129,10 @@ class OutOfMemoryError(ResourceError, MemoryError):
 
 class MissingExtraError(DeltaruleError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
+
+
+class ExportError(DeltaruleError, RuntimeError):
+    """An exported model that does not predict what the model does; nothing was written."""
 
 
 class InterruptionError(DeltaruleError, RuntimeError):

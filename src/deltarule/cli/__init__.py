@@ -17,6 +17,7 @@ from deltarule.cli.bench import bench
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
 from deltarule.cli.explain import explain
+from deltarule.cli.export import export
 from deltarule.cli.inspection import inspect
 from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
@@ -40,7 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, explain, worksheet, inspect, equations, bench):
+for command in (
+    *(train, predict, evaluate, explain, worksheet, inspect, export),
+    *(equations, bench),
+):
     app.command()(command)
 
 

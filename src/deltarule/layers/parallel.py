@@ -163,7 +163,7 @@ class Parallel(Layer):
         for k, part in enumerate(self.parts, 1):
             A, caches = A_prev[part.first : part.last], []
             for d, layer in enumerate(part.layers, 1):
-                caches.append(layer.forward(_own(parameters, k, d), A, batch))
+                caches.append(layer.forward(own_parameters(parameters, k, d), A, batch))
                 A = caches[-1].A
             ends.append(A)
             kept.append(tuple(caches))
@@ -177,7 +177,7 @@ class Parallel(Layer):
         for k, (deltas, _) in enumerate(self._back(parameters, delta, cache), 1):
             for d, (layer, own) in enumerate(zip(self.parts[k - 1].layers, deltas, strict=True), 1):
                 gradients = layer.gradients(
-                    _own(parameters, k, d), own, cache.kept[k - 1][d - 1], m
+                    own_parameters(parameters, k, d), own, cache.kept[k - 1][d - 1], m
                 )
                 found.update({f"{k}.{d}.{name}": dW for name, dW in gradients.items()})
         return found
@@ -196,7 +196,7 @@ class Parallel(Layer):
             for k, part in enumerate(self.parts, 1)
             for d, layer in enumerate(part.layers, 1)
             for name, values in layer.averaged(
-                _own(parameters, k, d), cache.kept[k - 1][d - 1]
+                own_parameters(parameters, k, d), cache.kept[k - 1][d - 1]
             ).items()
         }
 
@@ -217,7 +217,7 @@ class Parallel(Layer):
             for d in range(len(part.layers), 0, -1):
                 layer, own = part.layers[d - 1], cache.kept[k - 1][d - 1]
                 deltas.append(layer.delta(dA, own))
-                dA = layer.dA_prev(_own(parameters, k, d), deltas[-1], own)
+                dA = layer.dA_prev(own_parameters(parameters, k, d), deltas[-1], own)
             yield deltas[::-1], dA
             at += n
 
@@ -253,6 +253,7 @@ def _sizes(part: Part) -> list[int]:
     return sizes
 
 
-def _own(parameters: LayerParameters, part: int, depth: int) -> LayerParameters:
+def own_parameters(parameters: LayerParameters, part: int, depth: int) -> LayerParameters:
+    """Those of one layer of a part, both counted from 1, by their names within it."""
     prefix = f"{part}.{depth}."
     return {n.removeprefix(prefix): W for n, W in parameters.items() if n.startswith(prefix)}

@@ -216,18 +216,18 @@ class Category:
             names.append(f"{self.name} is missing")
         return names
 
-    def transform(self, column: pl.Series) -> Made:
-        """Which of the outputs is 1 in each row."""
+    @property
+    def codes(self) -> tuple[int, int]:
+        """Which output is 1 for a missing value, and for one that is no level; or none is."""
         n = len(self.levels)
         pooled = bool(self.rare and self.levels)
         nowhere = len(self.outputs)
-        codes = codes_of(
-            column,
-            self.levels,
-            other=n if pooled else nowhere,
-            absent=n + pooled if self.missing else nowhere,
-        )
-        return Made(codes=codes)
+        return n + pooled if self.missing else nowhere, n if pooled else nowhere
+
+    def transform(self, column: pl.Series) -> Made:
+        """Which of the outputs is 1 in each row."""
+        absent, other = self.codes
+        return Made(codes=codes_of(column, self.levels, other=other, absent=absent))
 
     def describe(self) -> str:
         """What was done, in one clause."""

@@ -1,0 +1,171 @@
+"""``deltarule export``: a model for another runtime, as ONNX or as C."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deltarule import export as ex
+from deltarule.cli import options as opt
+from deltarule.cli import reading as rd
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.errors import SettingError
+from deltarule.modelfile import Model, check_writable, load_model
+from deltarule.optimizers import OPTIMIZERS, Optimizer
+
+_SUFFIXES = (".onnx", ".c")
+
+ExportOut = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="FILE", help="model.onnx or model.c.", show_default=False),
+]
+Check = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--check",
+        metavar="FILE",
+        help="Rows to compare predictions on; of C, those of its test. Made up unless given. "
+        "Repeat for more.",
+        show_default=False,
+    ),
+]
+WithTraining = Annotated[
+    bool, typer.Option("--with-training", help="C: also a training step on static buffers.")
+]
+StepOptimizer = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizer",
+        metavar="NAME",
+        help="Of that step: gradient_descent, sgd, adam or adamw; the model's own unless given.",
+        show_default=False,
+    ),
+]
+StepRate = Annotated[
+    float | None,
+    typer.Option(
+        "--learning-rate",
+        metavar="RATE",
+        help="The rate that its test takes; each call of the step says its own.",
+        show_default="the optimizer's",
+    ),
+]
+
+
+def export(
+    model: opt.ModelPath,
+    out: ExportOut,
+    check: Check = None,
+    with_training: WithTraining = False,
+    optimizer: StepOptimizer = None,
+    learning_rate: StepRate = None,
+    missing: opt.Missing = None,
+    delimiter: opt.Delimiter = None,
+    header: opt.Header = None,
+    encoding: opt.Encoding = None,
+    decimal_comma: opt.DecimalComma = None,
+    quote: opt.Quote = None,
+    json: opt.Json = False,
+) -> None:
+    """Write a model for another runtime: an ONNX graph, or one C99 file.
+
+    The graph takes the table's columns as they are and gives labels and probabilities; before it
+    is kept, ONNX Runtime must predict what the model does. The C file takes prepared inputs,
+    allocates nothing, and holds a test of itself.
+
+    \b
+    Examples:
+      deltarule export flats.safetensors --out flats.onnx --check flats.csv
+      deltarule export flats.safetensors --out flats.c --with-training --optimizer sgd
+    """  # noqa: D301 - typer keeps the lines after it
+    if out.suffix.lower() not in _SUFFIXES:
+        raise SettingError(
+            f"--out {out}: expected a name that ends in {' or '.join(_SUFFIXES)}; got "
+            f"{out.suffix or 'none'!r}."
+        )
+    is_c = out.suffix.lower() == ".c"
+    _check_options(is_c, with_training, optimizer, learning_rate)
+    check_writable(out)
+    loaded = load_model(model)
+    rows = None
+    if check:
+        reading = rd.reading_of(
+            missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+        )
+        rows = rd.source(check, reading).frame
+        rows = rows if loaded.preprocessing is not None else rows.to_numpy()
+    found = (
+        _to_c(out, loaded, rows, _step(loaded, optimizer, learning_rate, with_training))
+        if is_c
+        else _to_onnx(out, loaded, rows)
+    )
+    if json:
+        print_json({"file": str(out), **found})
+        return
+    terminal = Terminal()
+    terminal.pairs([(name, str(value)) for name, value in _said(found)])
+    terminal.say(f"Saved: {out}")
+
+
+def _check_options(
+    is_c: bool, with_training: bool, optimizer: str | None, learning_rate: float | None
+) -> None:
+    if with_training and not is_c:
+        raise SettingError(
+            "--with-training: expected --out with a name that ends in .c; an ONNX graph predicts "
+            "only. Leave it out."
+        )
+    if not with_training and (optimizer is not None or learning_rate is not None):
+        raise SettingError(
+            "--optimizer and --learning-rate: expected --with-training beside them, got none."
+        )
+
+
+def _step(model: Model, name: str | None, rate: float | None, wanted: bool) -> Optimizer | None:
+    """The optimizer of the step: the one asked for, else the one the model was trained with."""
+    if not wanted:
+        return None
+    trained: dict[str, Any] = model.about.get("settings", {})
+    rate = trained.get("learning_rate") if rate is None and name is None else rate
+    own = OPTIMIZERS(name or trained.get("optimizer") or "adam")
+    return own if rate is None else replace(own, learning_rate=rate)
+
+
+def _to_onnx(out: Path, model: Model, rows: Any) -> dict[str, Any]:
+    found = ex.save_onnx(out, model, rows)
+    return {
+        "rows": found.rows,
+        "made_up": found.made_up,
+        "deviation": found.deviation,
+        "bytes": out.stat().st_size,
+    }
+
+
+def _to_c(out: Path, model: Model, rows: Any, optimizer: Optimizer | None) -> dict[str, Any]:
+    made = ex.save_c(out, model, rows=rows, optimizer=optimizer)
+    step = {} if optimizer is None else {"optimizer": type(optimizer).__name__}
+    return {"flash": made.flash, "ram": made.ram, **step}
+
+
+def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was found, for people."""
+    if "flash" in found:
+        lines = [
+            ("flash", f"{found['flash']:,} bytes of constants, besides code"),
+            ("RAM", f"{found['ram']:,} bytes of static variables, besides stack"),
+        ]
+        if "optimizer" in found:
+            lines.append(("step", found["optimizer"]))
+        return [*lines, ("test", "compile with -std=c99 -DDELTARULE_TEST … -lm, and run")]
+    rows = "made-up rows" if found["made_up"] else "rows of the file"
+    return [
+        (
+            "checked",
+            f"ONNX Runtime on {found['rows']:,} {rows}: predictions at most "
+            f"{found['deviation']:.1e} of the target's spread apart",
+        ),
+        ("size", f"{found['bytes']:,} bytes"),
+    ]

@@ -1,0 +1,21 @@
+"""Models for other runtimes: an ONNX graph with its preprocessing, or one C99 file.
+
+Whatever cannot be expressed there is refused by its name, before anything is written.
+"""
+
+from deltarule.export.c_file import CFile, c_file, save_c
+from deltarule.export.check import Checked, checked, made_up_rows
+from deltarule.export.onnx_file import onnx_bytes, save_onnx
+from deltarule.export.onnx_table import feeds
+
+__all__ = [
+    "CFile",
+    "Checked",
+    "c_file",
+    "checked",
+    "feeds",
+    "made_up_rows",
+    "onnx_bytes",
+    "save_c",
+    "save_onnx",
+]

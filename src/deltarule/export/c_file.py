@@ -1,0 +1,317 @@
+"""A model as one C99 file: no allocation, nothing but the mathematical library, its own test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.arrays import Array, checked_matrix
+from deltarule.engines.plan import Plan
+from deltarule.errors import SettingError
+from deltarule.export.c_check import rate_of, written_test
+from deltarule.export.c_network import Passes
+from deltarule.export.c_step import (
+    arrays_defined,
+    arrays_of,
+    check_trainable,
+    loss_and_delta,
+    step_function,
+)
+from deltarule.export.c_text import array, comment, kernels, number, prefix
+from deltarule.export.check import made_up_rows
+from deltarule.modelfile import Model
+from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.preprocessing.columns import Date, Numeric
+from deltarule.regularisation import Regularisation
+from deltarule.storage import check_writable, write_whole
+
+_TEST_ROWS = 8
+_INT = 4  # bytes
+
+
+class CFile(NamedTuple):
+    """A model as C.
+
+    Attributes
+    ----------
+    text : str
+        The file.
+    flash, ram : int
+        Bytes of its constants and starting values, and of its static variables; code and stack
+        come on top.
+    """
+
+    text: str
+    flash: int
+    ram: int
+
+
+def c_file(
+    model: Model,
+    *,
+    name: str = "model",
+    optimizer: Optimizer | str | None = None,
+    regularisation: Regularisation | None = None,
+    rows: Any = None,
+) -> CFile:
+    """A model as C99: the forward pass over prepared inputs, and on request a training step.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+        What the functions' names begin with: ``model_predict``, ``model_step``.
+    optimizer : str or Optimizer, optional
+        With one, a step of training: GradientDescent, SGD, Adam or AdamW. Each call of the step
+        says its rate.
+    regularisation : Regularisation, optional
+        Of the step.
+    rows : data frame or array, optional
+        Of the test within the file, as the model reads them; made up unless given.
+
+    Returns
+    -------
+    CFile
+
+    Raises
+    ------
+    SettingError
+        For whatever C does not have, by its name: an activation, a cost or a kind of layer of
+        one's own; for training another optimizer, dropout, or batch normalisation.
+    DataError
+        Where the model's predictions overflow on all rows of the test.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(2, [dr.Dense(3, "tanh"), dr.Dense(1)])
+    >>> found = c_file(Model(network, network.initial_parameters()))
+    >>> found.flash, found.ram
+    (52, 12)
+    """
+    name, dtype = prefix(name), model.dtype
+    passes = Passes(dtype, training=optimizer is not None)
+    X = _prepared(model, rows)[:_TEST_ROWS]
+    if optimizer is None and regularisation is not None:
+        raise SettingError(
+            "export: regularisation is of a training step; expected an optimizer beside it, got "
+            "none. Name one, or leave it out."
+        )
+    if optimizer is None:
+        plan, functions = None, [_predict(passes, model, name)]
+    else:
+        rules = regularisation or Regularisation()
+        plan = Plan(model.network, OPTIMIZERS(optimizer), rules, dtype)
+        check_trainable(plan)
+        functions = _trained(passes, plan, name)
+    code = "\n\n".join(functions)
+    parts = [
+        _about(model, plan, name, passes),
+        _beginning(model, plan, name),
+        *_definitions(passes, model, plan),
+        *kernels(code),
+        code,
+        written_test(model, plan, name, X),
+    ]
+    return CFile("\n\n".join(parts) + "\n", *_sizes(passes, model, plan))
+
+
+def save_c(path: str | os.PathLike[str], model: Model, **settings: Any) -> CFile:
+    """Write a model as one C file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Its stem is what the functions' names begin with.
+    model : Model
+    **settings
+        As :func:`c_file` takes them.
+
+    Raises
+    ------
+    SettingError
+        As :func:`c_file`.
+    FileError
+        Where the file cannot be written; what was there before is as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import deltarule as dr
+    >>> network = dr.Network(2, [dr.Dense(1)])
+    >>> model = Model(network, network.initial_parameters())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_c(folder + "/tiny.c", model, optimizer="sgd").ram
+    44
+    """
+    check_writable(path)
+    made = c_file(model, **{"name": Path(path).stem, **settings})
+    write_whole(path, made.text.encode())
+    return made
+
+
+# ------------------------------------------------------------------------------ the functions
+
+
+def _predict(passes: Passes, model: Model, name: str) -> str:
+    spots = passes.chain(model.network.layers, model.network.inputs, "x", "y")
+    return _function(f"void {name}_predict(const real *x, real *y)", passes.forward(spots))
+
+
+def _trained(passes: Passes, plan: Plan, name: str) -> list[str]:
+    network = plan.network
+    spots, n = passes.chain(network.layers, network.inputs, "x"), network.outputs
+    last, d = spots[-1], passes.buffer("d_out", network.outputs)
+    forward = passes.forward(spots)
+    loss = loss_and_delta(passes, plan, last, d)
+    back = passes.back(spots, d, "0", fused=network.pair is not None)
+    copied = f"for (int i = 0; i < {n}; i++) y[i] = {last.a}[i];"
+    step = step_function(passes, plan, name)
+    return [
+        _function("static void forward(const real *x)", forward),
+        _function(
+            "static sum back(const real *x, const real *y)",
+            ["sum cost = 0;", "(void)x;", *loss, *back, "return cost;"],
+        ),
+        _function(f"void {name}_predict(const real *x, real *y)", ["forward(x);", copied]),
+        step,
+        _function(f"real *{name}_parameters(void)", ["return P;"]),
+    ]
+
+
+def _function(head: str, lines: list[str]) -> str:
+    return "\n".join([head, "{", *(f"    {line}" for line in lines), "}"])
+
+
+# ------------------------------------------------------------------------------- what is around
+
+
+def _beginning(model: Model, plan: Plan | None, name: str) -> str:
+    network, is_float = model.network, model.dtype == np.float32
+    sizes = {"INPUTS": network.inputs, "OUTPUTS": network.outputs}
+    lines = [
+        "#include <math.h>",
+        "#ifdef DELTARULE_TEST",
+        "#include <stdio.h>",
+        "#endif",
+        "",
+        "#ifndef DELTARULE_SUM",
+        "#define DELTARULE_SUM double /* of long sums; float is faster where double is emulated */",
+        "#endif",
+        f"#define FN(name) {'name##f' if is_float else 'name'}",
+        f"typedef {'float' if is_float else 'double'} real;",
+        "typedef DELTARULE_SUM sum;",
+        "",
+    ]
+    if plan is not None:
+        sizes["PARAMETERS"] = network.parameter_count
+        rate = number(rate_of(plan), model.dtype)
+        lines.append(f"#define {name.upper()}_RATE {rate} /* the optimizer's learning rate */")
+    named = ", ".join(f"{name.upper()}_{what} = {count}" for what, count in sizes.items())
+    lines += [f"enum {{ {named} }};", "", f"void {name}_predict(const real *x, real *y);"]
+    if plan is not None:
+        lines.append(f"real {name}_step(const real *X, const real *Y, int m, real rate);")
+        lines.append(f"real *{name}_parameters(void);")
+    return "\n".join(lines)
+
+
+def _definitions(passes: Passes, model: Model, plan: Plan | None) -> Iterator[str]:
+    """Parameters with their places, their derivatives, constants, buffers."""
+    places, values, at = [], [], 0
+    shapes = model.network.shapes
+    for l, (own, order) in enumerate(zip(model.parameters, shapes, strict=True), 1):
+        for path, (height, width) in order.items():
+            *parts, short = path.split(".")
+            name = "_".join([short, str(l), *parts])
+            places.append(f"    {name} = {at}, /* {height} x {width} */")
+            values.append(np.ravel(own[path]))
+            at += height * width
+    if places:
+        yield "\n".join(["enum { /* where each array of parameters begins */", *places, "};"])
+        kind = "static const real" if plan is None else "static real"
+        yield array(kind, "P", np.concatenate(values), model.dtype)
+    if plan is not None:
+        yield f"static real D[{at}];"
+        yield arrays_defined(passes, plan)
+    for name, constant in passes.constants.items():
+        kind = "int" if constant.dtype.kind == "i" else "real"
+        yield array(f"static const {kind}", name, constant, model.dtype)
+    if passes.buffers:
+        yield "\n".join(f"static real {name}[{n}];" for name, n in passes.buffers.items())
+
+
+def _sizes(passes: Passes, model: Model, plan: Plan | None) -> tuple[int, int]:
+    """Bytes of flash and of RAM."""
+    real = model.dtype.itemsize
+    count = sum(W.size for own in model.parameters for W in own.values())
+    flash = real * count + sum(
+        a.size * (_INT if a.dtype.kind == "i" else real) for a in passes.constants.values()
+    )
+    ram = real * sum(passes.buffers.values())
+    if plan is not None:
+        flash += len(arrays_of(plan)) * (3 * _INT + real)
+        ram += 2 * real * count  # P and D
+    return flash, ram
+
+
+def _about(model: Model, plan: Plan | None, name: str, passes: Passes) -> str:
+    network, sizes = model.network, "-".join(map(str, model.network.sizes))
+    flash, ram = _sizes(passes, model, plan)
+    lines = [
+        f"A network {sizes}, cost {network.cost_row.name}.",
+        f"Written by deltarule {version('deltarule')}.",
+        f"Numbers: {flash} bytes of flash, {ram} of RAM; code and stack come on top.",
+        f"Test: cc -std=c99 -DDELTARULE_TEST {name}.c -lm && ./a.out",
+        "",
+        f"{name}_predict reads {network.inputs} prepared inputs and writes {network.outputs}.",
+    ]
+    if plan is not None:
+        lines += [
+            f"{name}_step makes one step of {type(plan.optimizer_row).__name__} from m examples,",
+            "one after another, and returns their cost before it.",
+        ]
+    lines += _columns(model)
+    return comment(lines)
+
+
+def _columns(model: Model) -> Iterator[str]:
+    """What the inputs and outputs are, of a model of a table."""
+    if model.preprocessing is not None:
+        yield from ("", "Inputs:")
+        yield from (f"  {i}  {name}" for i, name in enumerate(model.preprocessing.names))
+        yield from ("", "made of the columns so:")
+        yield from (f"  {line}" for line in _scales(model))
+    targets = model.targets
+    if targets is not None:
+        yield from ("", "Outputs:")
+        if targets.task == "regression":
+            scales = zip(targets.names, targets.means, targets.stds, strict=True)
+            for i, (name, mean, std) in enumerate(scales):
+                yield f"  {i}  {name} = {mean!r} + {std!r} * y[{i}]"
+        elif targets.outputs == 1:
+            yield f"  0  the probability of {targets.classes[1]}, else {targets.classes[0]}"
+        else:
+            yield from (f"  {i}  the probability of {c}" for i, c in enumerate(targets.classes))
+
+
+def _scales(model: Model) -> Iterator[str]:
+    assert model.preprocessing is not None
+    for column, line in zip(
+        model.preprocessing.columns, model.preprocessing.describe(), strict=True
+    ):
+        if isinstance(column, Numeric | Date):
+            yield f"{line}: (value - {column.mean!r}) / {column.std!r}"
+        elif column.outputs:
+            yield line
+
+
+def _prepared(model: Model, rows: Any) -> Array:
+    """The inputs of the network for some rows, ``(m, n[0])``."""
+    table = made_up_rows(model) if rows is None else rows
+    X = table if model.preprocessing is None else model.preprocessing.transform(table)
+    return checked_matrix("rows", X, width=model.network.inputs, dtype=model.dtype)

@@ -1,0 +1,452 @@
+/* What an exported C file is made of: it takes the functions that it calls, in this order.
+
+   `real` is float or double, FN(exp) the mathematical function of that type, `sum` the type of long
+   sums. One example at a time: x is A_prev, z is Z, d is the derivative by A, and then delta.
+   Derivatives by parameters are added to what is there; dx is written, where it is not null. */
+
+static real sigmoid(real z)
+{
+    real e = FN(exp)(-FN(fabs)(z));
+    return (z >= 0 ? 1 : e) / (1 + e);
+}
+
+static real sigmoid_prime(real z)
+{
+    real e = FN(exp)(-FN(fabs)(z));
+    return e / ((1 + e) * (1 + e));
+}
+
+static real tanh_prime(real z)
+{
+    return 4 * sigmoid_prime(2 * z);
+}
+
+static real relu(real z)
+{
+    return z > 0 ? z : 0;
+}
+
+static real relu_prime(real z)
+{
+    return z > 0 ? 1 : 0;
+}
+
+static real leaky_relu(real z, real slope)
+{
+    return z > 0 ? z : slope * z;
+}
+
+static real leaky_relu_prime(real z, real slope)
+{
+    return z > 0 ? 1 : z < 0 ? slope : 0;
+}
+
+static real scaled_elu(real z, real scale, real alpha)
+{
+    return scale * (z > 0 ? z : alpha * FN(expm1)(z));
+}
+
+static real scaled_elu_prime(real z, real scale, real alpha)
+{
+    return scale * (z > 0 ? 1 : alpha * FN(exp)(z));
+}
+
+static real normal_cdf(real z)
+{
+    return (real)0.5 * (1 + FN(erf)(z * (real)0.70710678118654752440));
+}
+
+static real gelu(real z)
+{
+    return z * normal_cdf(z);
+}
+
+static real gelu_prime(real z)
+{
+    return normal_cdf(z) + z * FN(exp)((real)-0.5 * z * z) * (real)0.39894228040143267794;
+}
+
+static real softplus(real z)
+{
+    return (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FN(fabs)(z)));
+}
+
+static real silu(real z)
+{
+    return z * sigmoid(z);
+}
+
+static real silu_prime(real z)
+{
+    return sigmoid(z) + z * sigmoid_prime(z);
+}
+
+static real mish(real z)
+{
+    return z * FN(tanh)(softplus(z));
+}
+
+static real mish_prime(real z)
+{
+    real s = softplus(z);
+    return FN(tanh)(s) + z * tanh_prime(s) * sigmoid(z);
+}
+
+static real log_sigmoid(real z)
+{
+    return -softplus(-z);
+}
+
+/* log of the sum of e^z, without overflow */
+static real log_sum_exp(const real *z, int n)
+{
+    real most = z[0];
+    sum total = 0;
+    for (int i = 1; i < n; i++)
+        most = z[i] > most ? z[i] : most;
+    for (int i = 0; i < n; i++)
+        total += FN(exp)(z[i] - most);
+    return most + FN(log)((real)total);
+}
+
+static void softmax(const real *z, real *a, int n)
+{
+    real most = z[0];
+    sum total = 0;
+    for (int i = 1; i < n; i++)
+        most = z[i] > most ? z[i] : most;
+    for (int i = 0; i < n; i++)
+        total += a[i] = FN(exp)(z[i] - most);
+    for (int i = 0; i < n; i++)
+        a[i] = (real)(a[i] / total);
+}
+
+static void softmax_delta(const real *a, real *d, int n)
+{
+    sum total = 0;
+    for (int i = 0; i < n; i++)
+        total += (sum)a[i] * (sum)d[i];
+    for (int i = 0; i < n; i++)
+        d[i] = (real)(a[i] * (d[i] - total));
+}
+
+/* Eq. 1a */
+static void dense(const real *W, const real *b, const real *x, real *z, int n, int n_prev)
+{
+    for (int i = 0; i < n; i++, W += n_prev) {
+        sum s = b[i];
+        for (int j = 0; j < n_prev; j++)
+            s += (sum)W[j] * (sum)x[j];
+        z[i] = (real)s;
+    }
+}
+
+/* Eq. 11b to 11d */
+static void dense_back(const real *W, const real *x, const real *d, real *dW, real *db, real *dx,
+                       int n, int n_prev)
+{
+    for (int j = 0; dx && j < n_prev; j++) {
+        sum s = 0;
+        for (int i = 0; i < n; i++)
+            s += (sum)W[i * n_prev + j] * (sum)d[i];
+        dx[j] = (real)s;
+    }
+    for (int i = 0; i < n; i++, dW += n_prev) {
+        db[i] += d[i];
+        for (int j = 0; j < n_prev; j++)
+            dW[j] += d[i] * x[j];
+    }
+}
+
+/* The mean of an example's units, and 1 over their standard deviation */
+static real moments(const real *x, int n, real epsilon, real *scale)
+{
+    sum mean = 0, variance = 0;
+    for (int i = 0; i < n; i++)
+        mean += x[i];
+    mean /= n;
+    for (int i = 0; i < n; i++)
+        variance += (x[i] - mean) * (x[i] - mean);
+    *scale = 1 / FN(sqrt)((real)(variance / n) + epsilon);
+    return (real)mean;
+}
+
+/* Eq. N1, N2 */
+static void layer_norm(const real *gain, const real *shift, const real *x, real *z, int n,
+                       real epsilon)
+{
+    real scale, mean = moments(x, n, epsilon, &scale);
+    for (int i = 0; i < n; i++)
+        z[i] = gain[i] * ((x[i] - mean) * scale) + shift[i];
+}
+
+/* Eq. N3, N4 */
+static void layer_norm_back(const real *gain, const real *x, const real *d, real *dgain,
+                            real *dshift, real *dx, int n, real epsilon)
+{
+    real scale, mean = moments(x, n, epsilon, &scale);
+    sum total = 0, along = 0;
+    for (int i = 0; i < n; i++) {
+        real x_hat = (x[i] - mean) * scale;
+        dgain[i] += d[i] * x_hat;
+        dshift[i] += d[i];
+        total += gain[i] * d[i];
+        along += gain[i] * d[i] * x_hat;
+    }
+    for (int i = 0; dx && i < n; i++) {
+        real x_hat = (x[i] - mean) * scale;
+        dx[i] = (gain[i] * d[i] - (real)(total / n) - x_hat * (real)(along / n)) * scale;
+    }
+}
+
+/* Eq. B1, B2 with the running averages */
+static void batch_norm(const real *gain, const real *shift, const real *mean,
+                       const real *variance, const real *x, real *z, int n, real epsilon)
+{
+    for (int i = 0; i < n; i++)
+        z[i] = gain[i] * ((x[i] - mean[i]) / FN(sqrt)(variance[i] + epsilon)) + shift[i];
+}
+
+/* Eq. S1 */
+static void scaled(const real *scale, const real *x, real *z, int n)
+{
+    for (int i = 0; i < n; i++)
+        z[i] = scale[i] * x[i];
+}
+
+/* Eq. S2, S3 */
+static void scaled_back(const real *scale, const real *x, const real *d, real *dscale, real *dx,
+                        int n)
+{
+    for (int i = 0; i < n; i++)
+        dscale[i] += d[i] * x[i];
+    for (int i = 0; dx && i < n; i++)
+        dx[i] = scale[i] * d[i];
+}
+
+/* Eq. P1 */
+static void angle(const real *frequency, const real *phase, const real *x, real *z, int n,
+                  int each)
+{
+    for (int i = 0; i < n; i++)
+        z[i] = (real)6.28318530717958647693 * frequency[i] * x[i / each] + phase[i];
+}
+
+/* Eq. P2, P3 */
+static void angle_back(const real *frequency, const real *x, const real *d, real *dfrequency,
+                       real *dphase, real *dx, int n, int each)
+{
+    for (int i = 0; i < n; i++) {
+        dfrequency[i] += (real)6.28318530717958647693 * d[i] * x[i / each];
+        dphase[i] += d[i];
+    }
+    for (int j = 0; dx && j < n / each; j++) {
+        sum s = 0;
+        for (int i = j * each; i < (j + 1) * each; i++)
+            s += (sum)frequency[i] * (sum)d[i];
+        dx[j] = (real)6.28318530717958647693 * (real)s;
+    }
+}
+
+/* Eq. Q1 */
+static void filled(const int *column, const real *start, const real *width, const real *low,
+                   const real *high, const real *x, real *z, int n)
+{
+    for (int i = 0; i < n; i++) {
+        real share = (x[column[i]] - start[i]) / width[i];
+        z[i] = share < low[i] ? low[i] : share > high[i] ? high[i] : share;
+    }
+}
+
+/* Eq. Q2 */
+static void filled_back(const int *column, const real *start, const real *width, const real *low,
+                        const real *high, const real *x, const real *d, real *dx, int n,
+                        int n_prev)
+{
+    for (int j = 0; dx && j < n_prev; j++)
+        dx[j] = 0;
+    for (int i = 0; dx && i < n; i++) {
+        real share = (x[column[i]] - start[i]) / width[i];
+        if (share >= low[i] && share < high[i])
+            dx[column[i]] += d[i] / width[i];
+    }
+}
+
+/* A whole number from 0 to below the levels; whatever is none of these is 0 */
+static int level(real x, int levels)
+{
+    return x >= 0 && x < (real)levels && FN(floor)(x) == x ? (int)x : 0;
+}
+
+/* Eq. E1 */
+static void looked_up(const real *E, const int *levels, const real *x, real *z, int columns,
+                      int width, int total)
+{
+    for (int c = 0, first = 0; c < columns; first += levels[c++])
+        for (int w = 0; w < width; w++)
+            *z++ = E[w * total + first + level(x[c], levels[c])];
+}
+
+/* Eq. E2; a code is no quantity, and dx is 0 */
+static void looked_up_back(const int *levels, const real *x, const real *d, real *dE, real *dx,
+                           int columns, int width, int total)
+{
+    for (int c = 0, first = 0; c < columns; first += levels[c++])
+        for (int w = 0; w < width; w++)
+            dE[w * total + first + level(x[c], levels[c])] += *d++;
+    for (int c = 0; dx && c < columns; c++)
+        dx[c] = 0;
+}
+
+static real squared_error(real a, real y)
+{
+    return (y - a) * (y - a);
+}
+
+static real sign(real v)
+{
+    return v > 0 ? 1 : v < 0 ? -1 : 0;
+}
+
+/* y log a, where 0 log 0 = 0 */
+static real weighted_log(real y, real a)
+{
+    return y == 0 ? 0 : y * FN(log)(a);
+}
+
+/* y / a, where 0 / 0 = 0 */
+static real ratio(real y, real a)
+{
+    return y == 0 ? 0 : y / a;
+}
+
+static real binary_cross_entropy(real a, real y)
+{
+    return -(weighted_log(y, a) + weighted_log(1 - y, 1 - a));
+}
+
+static real binary_cross_entropy_dA(real a, real y)
+{
+    return ratio(1 - y, 1 - a) - ratio(y, a);
+}
+
+static real huber(real a, real y, real delta)
+{
+    real size = FN(fabs)(y - a), near = size < delta ? size : delta;
+    return near * (size - (real)0.5 * near);
+}
+
+static real huber_dA(real a, real y, real delta)
+{
+    real e = a - y;
+    return e > delta ? delta : e < -delta ? -delta : e;
+}
+
+static real quantile(real a, real y, real tau)
+{
+    return y > a ? tau * (y - a) : (tau - 1) * (y - a);
+}
+
+static real quantile_dA(real a, real y, real tau)
+{
+    return a > y ? 1 - tau : a < y ? -tau : 0;
+}
+
+/* b^gamma, where 0^0 = 1 */
+static real power(real b, real gamma)
+{
+    return gamma == 0 ? 1 : FN(pow)(b, gamma);
+}
+
+static real focal(real a, real y, real gamma)
+{
+    return -power(1 - a, gamma) * weighted_log(y, a);
+}
+
+static real focal_dA(real a, real y, real gamma)
+{
+    real easy = gamma == 0 ? 0 : gamma * power(1 - a, gamma - 1) * weighted_log(y, a);
+    return easy - power(1 - a, gamma) * ratio(y, a);
+}
+
+static real binary_focal(real a, real y, real gamma)
+{
+    return focal(a, y, gamma) + focal(1 - a, 1 - y, gamma);
+}
+
+static real binary_focal_dA(real a, real y, real gamma)
+{
+    return focal_dA(a, y, gamma) - focal_dA(1 - a, 1 - y, gamma);
+}
+
+/* The fused pairs: the loss of an example from Z, and delta in place of Eq. 10a */
+static sum sigmoid_pair(const real *z, const real *a, const real *y, real *d, int n)
+{
+    sum loss = 0;
+    for (int i = 0; i < n; i++) {
+        loss -= y[i] * log_sigmoid(z[i]) + (1 - y[i]) * log_sigmoid(-z[i]);
+        d[i] = a[i] - y[i];
+    }
+    return loss;
+}
+
+static sum softmax_pair(const real *z, const real *a, const real *y, real *d, int n)
+{
+    real log_total = log_sum_exp(z, n);
+    sum loss = 0;
+    for (int i = 0; i < n; i++) {
+        loss -= y[i] * (z[i] - log_total);
+        d[i] = a[i] - y[i];
+    }
+    return loss;
+}
+
+static sum exp_pair(const real *z, const real *a, const real *y, real *d, int n)
+{
+    sum loss = 0;
+    for (int i = 0; i < n; i++) {
+        loss += a[i] - y[i] * z[i];
+        d[i] = a[i] - y[i];
+    }
+    return loss;
+}
+
+static sum focal_pair(const real *z, const real *a, const real *y, real *d, int n, real gamma)
+{
+    real log_total = log_sum_exp(z, n);
+    sum loss = 0, total = 0;
+    for (int i = 0; i < n; i++) {
+        real log_a = z[i] - log_total, hard = power(1 - a[i], gamma);
+        real easy = gamma == 0 ? 0 : gamma * a[i] * power(1 - a[i], gamma - 1) * log_a;
+        loss -= y[i] * power(1 - FN(exp)(log_a), gamma) * log_a;
+        total += d[i] = y[i] * (easy - hard);
+    }
+    for (int i = 0; i < n; i++)
+        d[i] -= a[i] * (real)total;
+    return loss;
+}
+
+static sum binary_focal_pair(const real *z, const real *a, const real *y, real *d, int n,
+                             real gamma)
+{
+    sum loss = 0;
+    for (int i = 0; i < n; i++) {
+        real not_a = sigmoid(-z[i]), hit = y[i] * power(not_a, gamma);
+        real miss = (1 - y[i]) * power(sigmoid(z[i]), gamma);
+        loss -= hit * log_sigmoid(z[i]) + miss * log_sigmoid(-z[i]);
+        d[i] = hit * (gamma * a[i] * log_sigmoid(z[i]) - not_a)
+             + miss * (a[i] - gamma * not_a * log_sigmoid(-z[i]));
+    }
+    return loss;
+}
+
+/* Scaled back to a norm of at most so much */
+static void shorten(real *v, int n, real most)
+{
+    sum squares = 0;
+    for (int i = 0; i < n; i++)
+        squares += (sum)v[i] * (sum)v[i];
+    real norm = FN(sqrt)((real)squares);
+    for (int i = 0; norm > most && i < n; i++)
+        v[i] *= most / norm;
+}

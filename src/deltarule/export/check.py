@@ -1,0 +1,188 @@
+"""Whether an exported model predicts as the model does: ONNX Runtime on real or made-up rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.arrays import Array, checked_matrix
+from deltarule.errors import DataError, ExportError, require
+from deltarule.export.onnx_table import feeds
+from deltarule.modelfile import Model
+from deltarule.preprocessing.columns import Boolean, Category, Column, Date, Dropped
+
+CLOSE = 1e-5
+"""How far predictions may lie apart, as a share of the target's spread."""
+
+_SLACK = 4.0  # times the model's own rounding, where that alone is coarser
+_ROWS = 64
+
+
+class Checked(NamedTuple):
+    """What a comparison found.
+
+    Attributes
+    ----------
+    rows : int
+    made_up : bool
+        Whether the rows were.
+    deviation : float
+        The largest difference of two predictions: of probabilities; of values as a share of the
+        target's spread; of bare outputs as a share of the largest.
+    """
+
+    rows: int
+    made_up: bool
+    deviation: float
+
+
+def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
+    """Compare what ONNX Runtime makes of rows with what the model makes of them.
+
+    Parameters
+    ----------
+    content : bytes
+        An ONNX file.
+    model : Model
+    rows : data frame or array, optional
+        Made up by :func:`made_up_rows` unless given.
+
+    Raises
+    ------
+    ExportError
+        Where they lie further apart than 1e-5, and four times the model's own rounding.
+    DataError
+        Where the model's predictions overflow on every row.
+    MissingExtraError
+        Where ONNX Runtime is not installed.
+    """
+    table = made_up_rows(model) if rows is None else rows
+    expected = model.outputs(table)
+    usable = np.isfinite(expected).all(axis=1)
+    if not usable.any():
+        raise DataError(
+            f"export: the model's own predictions overflow on all {len(expected)} rows; expected "
+            "some that are finite, to compare. Pass rows of your own, with --check."
+        )
+    wide = tuple(
+        {name: W.astype(np.float64) for name, W in own.items()} for own in model.parameters
+    )
+    exact = replace(model, parameters=wide).outputs(table)
+    found = _found(content, model, table)
+    scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
+
+    def apart(A: Array, A_other: Array) -> float:
+        return float(abs(A[usable] - A_other[usable]).max()) / scale
+
+    deviation, limit = apart(found, expected), max(CLOSE, _SLACK * apart(expected, exact))
+    if not deviation <= limit:
+        raise ExportError(
+            f"export: ONNX Runtime's predictions lie up to {deviation:.2g} from the model's, as a "
+            f"share of the target's spread; expected at most {limit:.1g}. Nothing was written. "
+            "This is a fault of the export: report it with the model."
+        )
+    return Checked(int(usable.sum()), rows is None, deviation)
+
+
+def _found(content: bytes, model: Model, table: Any) -> Array:
+    """A[L] as the graph's outputs tell it, float64; its labels must be those of its numbers."""
+    session = _session(content)
+    if model.preprocessing is None:
+        width = model.network.inputs
+        given = {"X": checked_matrix("rows", table, width=width, dtype=model.dtype)}
+    else:
+        given = feeds(model.preprocessing, table)
+    outputs = session.run(None, given)
+    targets = model.targets
+    if targets is None:
+        return outputs[0]
+    if targets.task == "regression":
+        return (np.column_stack(outputs) - targets.means) / np.array(targets.stds)
+    label, P = outputs
+    A = P[:, 1:] if targets.outputs == 1 else P
+    if targets.decode(A)[targets.names[0]].to_list() != label.tolist():
+        raise ExportError(
+            "export: ONNX Runtime's labels are not those of its probabilities. Nothing was "
+            "written. This is a fault of the export: report it with the model."
+        )
+    return A
+
+
+def _session(content: bytes) -> Any:
+    runtime = require("onnxruntime", "onnx", "checking an ONNX file")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+# ------------------------------------------------------------------------------ made-up rows
+
+
+def made_up_rows(model: Model, count: int = _ROWS, seed: int = 0) -> Any:
+    """Rows as a model's training might have had them, and what it did not have.
+
+    Numbers and dates about their mean; every level, in turn with one that training never saw;
+    missing values. Arrays: standard normal, every other row whole numbers.
+
+    Parameters
+    ----------
+    model : Model
+    count : int
+        How many.
+    seed : int
+
+    Returns
+    -------
+    polars.DataFrame, or array of shape (count, n[0])
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(2, [dr.Dense(1)])
+    >>> made_up_rows(Model(network, network.initial_parameters()), 3).shape
+    (3, 2)
+    """
+    rng = np.random.default_rng(seed)
+    if model.preprocessing is None:
+        X = rng.standard_normal((count, model.network.inputs))
+        X[1::2] = rng.integers(0, 10, X[1::2].shape)
+        return X.astype(model.dtype)
+    polars = require("polars", "table", "made-up rows")
+    return polars.DataFrame(
+        [
+            polars.Series(column.name, _cells(column, count, rng), dtype=_type(column, polars))
+            for column in model.preprocessing.columns
+            if not isinstance(column, Dropped)
+        ]
+    )
+
+
+def _cells(column: Column, count: int, rng: np.random.Generator) -> list[Any]:
+    """The cells of a column, about every sixth missing."""
+    if isinstance(column, (Boolean, Category)):
+        levels: list[Any] = [*column.levels, _unseen(column.levels), None]
+        return [levels[i] for i in rng.permutation(np.arange(count) % len(levels))]
+    assert not isinstance(column, Dropped)
+    values = rng.normal(column.mean, column.std, count)
+    if isinstance(column, Date):
+        values = (values if column.hours else np.floor(values)) * 86_400_000.0
+        values = values.astype(np.int64)
+    missing = rng.random(count) < 1 / 6
+    return [None if absent else v for v, absent in zip(values.tolist(), missing, strict=True)]
+
+
+def _type(column: Column, polars: Any) -> Any:
+    if isinstance(column, Date):
+        return polars.Datetime("ms")
+    return polars.String if isinstance(column, (Boolean, Category)) else polars.Float64
+
+
+def _unseen(levels: tuple[str, ...]) -> str:
+    """A text that is no level."""
+    text = "unseen"
+    while text in levels:
+        text += "!"
+    return text

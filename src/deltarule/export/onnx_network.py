@@ -1,0 +1,184 @@
+"""A network as nodes of an ONNX graph: what each kind of layer and each activation is made of.
+
+Examples are rows here, as runtimes have them: a layer's value is ``(m, n)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.activations import SELU_ALPHA, SELU_SCALE, Activation
+from deltarule.export.graph import Graph
+from deltarule.export.rows import activation_writer, layer_writer
+from deltarule.layers import Layer, LayerParameters
+from deltarule.layers.parallel import own_parameters
+from deltarule.network import Network, Parameters
+
+# ------------------------------------------------------------------------------ activations
+
+
+def _scaled_elu(g: Graph, Z: str, scale: float, alpha: float) -> str:
+    zero, one = g.constant(0.0), g.constant(1.0)
+    below = g.node("Sub", g.node("Exp", g.node("Min", Z, zero)), one)
+    below = g.node("Mul", below, g.constant(scale * alpha))
+    above = g.node("Mul", Z, g.constant(scale))
+    return g.node("Where", g.node("Greater", Z, zero), above, below)
+
+
+def _leaky_relu(g: Graph, Z: str, slope: float) -> str:
+    below = g.node("Mul", Z, g.constant(slope))
+    return g.node("Where", g.node("Greater", Z, g.constant(0.0)), Z, below)
+
+
+def _gelu(g: Graph, Z: str) -> str:
+    scaled = g.node("Mul", Z, g.constant(math.sqrt(0.5)))
+    erf = g.cast(g.node("Erf", g.cast(scaled, np.float32)), g.dtype)  # runtimes have no other
+    above = g.node("Add", erf, g.constant(1.0))
+    return g.node("Mul", g.node("Mul", Z, g.constant(0.5)), above)
+
+
+def _softplus(g: Graph, Z: str) -> str:
+    tail = g.node("Exp", g.node("Neg", g.node("Abs", Z)))
+    tail = g.node("Log", g.node("Add", tail, g.constant(1.0)))
+    return g.node("Add", g.node("Relu", Z), tail)
+
+
+ACTIVATIONS: dict[str, Callable[..., str]] = {
+    "identity": lambda g, Z: Z,
+    "sigmoid": lambda g, Z: g.node("Sigmoid", Z),
+    "tanh": lambda g, Z: g.node("Tanh", Z),
+    "relu": lambda g, Z: g.node("Relu", Z),
+    "leaky_relu": _leaky_relu,
+    "elu": lambda g, Z, alpha: _scaled_elu(g, Z, 1.0, alpha),
+    "selu": lambda g, Z: _scaled_elu(g, Z, SELU_SCALE, SELU_ALPHA),
+    "gelu": _gelu,
+    "softplus": _softplus,
+    "silu": lambda g, Z: g.node("Mul", Z, g.node("Sigmoid", Z)),
+    "mish": lambda g, Z: g.node("Mul", Z, g.node("Tanh", _softplus(g, Z))),
+    "softmax": lambda g, Z: g.node("Softmax", Z, axis=1),
+    "exp": lambda g, Z: g.node("Exp", Z),
+    "cos": lambda g, Z: g.node("Cos", Z),
+}
+"""By name, what makes A of Z and the row's numbers."""
+
+
+def _activated(g: Graph, activation: Activation, Z: str) -> str:
+    return activation_writer(ACTIVATIONS, activation)(g, Z, *activation.numbers)
+
+
+# ----------------------------------------------------------------------------------- layers
+
+
+def _dense(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    return g.node("Gemm", X, g.constant(own["W"]), g.constant(own["b"][:, 0]), transB=1)
+
+
+def _gained(g: Graph, own: LayerParameters, X_hat: str) -> str:
+    gained = g.node("Mul", X_hat, g.constant(own["gain"][:, 0]))
+    return g.node("Add", gained, g.constant(own["shift"][:, 0]))
+
+
+def _layer_norm(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    axis = g.constant([1], np.int64)
+    centred = g.node("Sub", X, g.node("ReduceMean", X, axis))
+    variance = g.node("ReduceMean", g.node("Mul", centred, centred), axis)
+    root = g.node("Sqrt", g.node("Add", variance, g.constant(layer.epsilon)))
+    return _gained(g, own, g.node("Div", centred, root))
+
+
+def _batch_norm(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    scale = 1.0 / np.sqrt(own["variance"][:, 0] + layer.epsilon)
+    centred = g.node("Sub", X, g.constant(own["mean"][:, 0]))
+    return _gained(g, own, g.node("Mul", centred, g.constant(scale)))
+
+
+def _scale(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    return g.node("Mul", X, g.constant(own["scale"][:, 0]))
+
+
+def _parametric(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    bend = g.node("Sub", _activated(g, layer.h, X), X)
+    return g.node("Add", X, g.node("Mul", bend, g.constant(own["alpha"][:, 0])))
+
+
+def _periodic(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    X = g.taken(X, np.repeat(np.arange(n), layer.frequencies))
+    turned = g.node("Mul", X, g.constant((2.0 * math.pi) * own["frequency"][:, 0]))
+    return g.node("Add", turned, g.constant(own["phase"][:, 0]))
+
+
+def _piecewise_linear(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    bins = layer.bins(g.dtype)
+    start, width, low, high = (
+        g.constant(a[:, 0]) for a in (bins.start, bins.width, bins.low, bins.high)
+    )
+    share = g.node("Div", g.node("Sub", g.taken(X, bins.column), start), width)
+    return g.node("Min", g.node("Max", share, low), high)
+
+
+def _embedding(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    zero, limits = g.constant(0.0), g.constant(layer.levels)
+    known = g.node("And", g.node("GreaterOrEqual", X, zero), g.node("Less", X, limits))
+    known = g.node("And", known, g.node("Equal", X, g.node("Floor", X)))
+    codes = g.cast(g.node("Where", known, X, zero), np.int64)
+    first = g.constant(np.cumsum([0, *layer.levels[:-1]]), np.int64)
+    found = g.node("Gather", g.constant(own["E"].T), g.node("Add", codes, first), axis=0)
+    return g.node("Reshape", found, g.constant([-1, n * layer.width], np.int64))
+
+
+def _grouped(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    groups = n // layer.size
+    W = own["W"].reshape(groups, layer.units, layer.size).transpose(0, 2, 1)
+    X = g.node("Reshape", X, g.constant([-1, groups, layer.size], np.int64))
+    Z = g.node("MatMul", g.node("Transpose", X, perm=[1, 0, 2]), g.constant(W))
+    Z = g.node("Transpose", Z, perm=[1, 0, 2])
+    Z = g.node("Reshape", Z, g.constant([-1, groups * layer.units], np.int64))
+    return g.node("Add", Z, g.constant(own["b"][:, 0]))
+
+
+def _parallel(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    ends = []
+    for k, part in enumerate(layer.parts, 1):
+        A, width = g.taken(X, np.arange(part.first, part.last)), part.last - part.first
+        for d, inner in enumerate(part.layers, 1):
+            A = _layer(g, inner, own_parameters(own, k, d), A, width)
+            width = inner.units_after(width)
+        ends.append(A)
+    return g.node("Concat", *ends, axis=1)
+
+
+LAYERS: dict[str, Callable[[Graph, Any, LayerParameters, str, int], str]] = {
+    "dense": _dense,
+    "layer_norm": _layer_norm,
+    "batch_norm": _batch_norm,
+    "scale": _scale,
+    "parametric": _parametric,
+    "periodic": _periodic,
+    "piecewise_linear": _piecewise_linear,
+    "embedding": _embedding,
+    "grouped": _grouped,
+    "parallel": _parallel,
+}
+"""By kind, what makes Z of the layer, its parameters, A_prev and how wide that is."""
+
+
+def _layer(g: Graph, layer: Layer, own: LayerParameters, A_prev: str, n: int) -> str:
+    return _activated(g, layer.g, layer_writer(LAYERS, layer)(g, layer, own, A_prev, n))
+
+
+def network_nodes(g: Graph, network: Network, parameters: Parameters, X: str) -> str:
+    """A[L] ``(m, n[L])`` of the prepared inputs ``(m, n[0])``, of the graph's dtype.
+
+    Raises
+    ------
+    SettingError
+        For an activation or a kind of layer that is the user's own, by its name.
+    """
+    A = X
+    for layer, own, n in zip(network.layers, parameters, network.sizes[:-1], strict=True):
+        A = _layer(g, layer, own, A, n)
+    return A

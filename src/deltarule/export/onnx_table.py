@@ -1,0 +1,258 @@
+"""Preprocessing and targets as nodes of an ONNX graph: one input a column, under its name.
+
+Numbers come in as float64, NaN where missing; text as text, empty where missing; dates as days
+since 1970. Columns of one kind are worked on together, so a wide table needs few nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.data import frame_of
+from deltarule.errors import SettingError
+from deltarule.export.graph import Graph
+from deltarule.preprocessing import Preprocessing, Targets
+from deltarule.preprocessing.assembly import FARTHEST
+from deltarule.preprocessing.cells import days_of, numbers_of, text_of
+from deltarule.preprocessing.columns import Boolean, Category, Date, Numeric
+
+Place = tuple[str, int]
+"""A column and which of its outputs."""
+
+Block = tuple[str, list[Place]]
+"""A value of the graph, ``(m, k)`` of float32, and what its k columns are."""
+
+ABOUT = {
+    "numeric": "a number, NaN where missing",
+    "boolean": "text ({levels}, upper or lower case), empty where missing",
+    "category": "text, as training read it (1 for 1.0), empty where missing",
+    "date": "days since 1970-01-01 with their fraction (UTC), NaN where missing",
+}
+"""By kind, what a column's input is."""
+
+
+def table_nodes(g: Graph, preprocessing: Preprocessing) -> str:
+    """The prepared inputs of the network, float32 ``(m, n[0])``, from one input a column.
+
+    Raises
+    ------
+    SettingError
+        For a column whose name or levels no graph can hold, by its name.
+    """
+    used = [column for column in preprocessing.columns if column.outputs]
+    blocks: list[Block] = []
+    for kinds, write in _WRITERS:
+        columns = [column for column in used if isinstance(column, kinds)]
+        if columns:
+            blocks += write(g, columns)
+    made = [place for _, places in blocks for place in places]
+    where = {place: i for i, place in enumerate(made)}
+    order = [where[c.name, i] for c in used for i in range(len(c.outputs))]
+    joined = g.node("Concat", *(value for value, _ in blocks), axis=1)
+    return g.taken(joined, order)
+
+
+def _inputs(g: Graph, columns: Sequence[Any], dtype: Any) -> list[str]:
+    for column in columns:
+        if not column.name:
+            raise SettingError("export: a column has no name; expected one for each. Name it.")
+    return [g.input(column.name, dtype, ["rows"], _about(column)) for column in columns]
+
+
+def _about(column: Any) -> str:
+    levels = " or ".join(getattr(column, "levels", ())) if column.kind == "boolean" else ""
+    return ABOUT[column.kind].format(levels=levels)
+
+
+def _side_by_side(g: Graph, values: Sequence[str]) -> str:
+    """Vectors ``(m,)`` as ``(m, k)``."""
+    axis = g.constant([1], np.int64)
+    return g.node("Concat", *(g.node("Unsqueeze", value, axis) for value in values), axis=1)
+
+
+# ---------------------------------------------------------------------------------- columns
+
+
+def _numbers(g: Graph, columns: Sequence[Numeric]) -> list[Block]:
+    """Filled, standardised, moved within reach; and flags."""
+    X = _side_by_side(g, _inputs(g, columns, np.float64))
+    fill, mean, std = (
+        g.constant([getattr(column, name) for column in columns], np.float64)
+        for name in ("fill", "mean", "std")
+    )
+    missing = g.node("IsNaN", X)
+    scaled = g.node("Div", g.node("Sub", g.node("Where", missing, fill, X), mean), std)
+    near = g.node("Max", scaled, g.constant(-FARTHEST, np.float64))
+    near = g.node("Min", near, g.constant(FARTHEST, np.float64))
+    blocks = [(g.cast(near, np.float32), [(column.name, 0) for column in columns])]
+    flagged = [i for i, column in enumerate(columns) if column.flagged]
+    if flagged:
+        flags = g.taken(g.cast(missing, np.float32), flagged)
+        blocks.append((flags, [(columns[i].name, 1) for i in flagged]))
+    return blocks
+
+
+def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
+    """Each text as the number of its level, then 1 in the column of that number."""
+    codes: list[str] = []
+    values: list[tuple[str, Place]] = []
+    ones: list[tuple[int, int, Place]] = []  # column, code, output
+    for k, (column, text) in enumerate(zip(columns, _inputs(g, columns, object), strict=True)):
+        if isinstance(column, Boolean):
+            text = g.node("StringNormalizer", text, case_change_action="LOWER", locale="C")
+            codes.append(_encoded(g, column, text, _spelled(column), absent=2, other=3))
+            value = g.constant([0.0, 1.0, column.fill, column.fill], np.float32)
+            values.append((g.node("Gather", value, codes[-1]), (column.name, 0)))
+            ones += [(k, 2, (column.name, 1))] if column.missing else []
+        else:
+            known = {level: i for i, level in enumerate(column.levels)}
+            absent, other = column.codes
+            codes.append(_encoded(g, column, text, known, absent=absent, other=other))
+            ones += [(k, i, (column.name, i)) for i in range(len(column.outputs))]
+    blocks = []
+    if values:
+        blocks.append((_side_by_side(g, [v for v, _ in values]), [place for _, place in values]))
+    if ones:
+        whose = g.taken(_side_by_side(g, codes), [k for k, _, _ in ones])
+        hit = g.node("Equal", whose, g.constant([code for _, code, _ in ones], np.int64))
+        blocks.append((g.cast(hit, np.float32), [place for *_, place in ones]))
+    return blocks
+
+
+def _spelled(column: Boolean) -> dict[str, int]:
+    """The two values in lower case; of letters beyond ASCII, which runtimes leave, in either."""
+    return {
+        _ascii_lower(written): i
+        for i, level in enumerate(column.levels)
+        for written in (level, level.upper(), level.lower())
+        if written.lower() == level.lower()
+    }
+
+
+def _ascii_lower(text: str) -> str:
+    return "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def _encoded(
+    g: Graph, column: Boolean | Category, text: str, known: dict[str, int], absent: int, other: int
+) -> str:
+    if "" in known:
+        raise SettingError(
+            f"export: column {column.name!r} has the empty text as a level, which in a graph is a "
+            "missing value. Train with empty cells as missing ones."
+        )
+    return g.node(
+        "LabelEncoder",
+        text,
+        keys_strings=[*known, ""],
+        values_int64s=[*known.values(), absent],
+        default_int64=other,
+    )
+
+
+def _dates(g: Graph, columns: Sequence[Date]) -> list[Block]:
+    """Time elapsed and points of circles, 0 where missing; and flags."""
+    axis = g.constant([1], np.int64)
+    blocks = []
+    for column, vector in zip(columns, _inputs(g, columns, np.float64), strict=True):
+        days = g.node("Unsqueeze", vector, axis)
+
+        def number(value: float) -> str:
+            return g.constant(value, np.float64)
+
+        day = g.node("Floor", g.node("Add", days, number(3.0)))
+        turns = [g.node("Div", days, number(365.2425)), g.node("Div", day, number(7.0))]
+        turns += [days] if column.hours else []
+        parts = [g.node("Div", g.node("Sub", days, number(column.mean)), number(column.std))]
+        for turn in turns:
+            angle = g.node("Mul", turn, number(2.0 * np.pi))
+            parts += [g.node("Sin", angle), g.node("Cos", angle)]
+        joined, missing = g.node("Concat", *parts, axis=1), g.node("IsNaN", days)
+        filled = g.cast(g.node("Where", missing, number(0.0), joined), np.float32)
+        blocks.append((filled, [(column.name, i) for i in range(len(parts))]))
+        if column.missing:
+            blocks.append((g.cast(missing, np.float32), [(column.name, len(parts))]))
+    return blocks
+
+
+_WRITERS: tuple[tuple[Any, Callable[[Graph, Any], list[Block]]], ...] = (
+    (Numeric, _numbers),
+    ((Boolean, Category), _levels),
+    (Date, _dates),
+)
+
+
+# ---------------------------------------------------------------------------------- targets
+
+
+def target_nodes(g: Graph, targets: Targets, A: str) -> None:
+    """Outputs of the graph: labels and probabilities, or values in the targets' units."""
+    if targets.task == "regression":
+        values = g.node("Mul", g.cast(A, np.float64), g.constant(targets.stds, np.float64))
+        values = g.node("Add", values, g.constant(targets.means, np.float64))
+        for i, name in enumerate(targets.names):
+            g.output(
+                g.node("Gather", values, g.constant(i, np.int64), axis=1),
+                f"predicted_{name}",
+                np.float64,
+                ["rows"],
+                f"{name}, in its own units",
+            )
+        return
+    if targets.outputs == 1:
+        P = g.node("Concat", g.node("Sub", g.constant(1.0), A), A, axis=1)
+        codes = g.cast(g.node("GreaterOrEqual", A, g.constant(0.5)), np.int64)
+        codes = g.node("Squeeze", codes, g.constant([1], np.int64))
+    else:
+        P, codes = A, g.node("ArgMax", A, axis=1, keepdims=0)
+    is_text = isinstance(targets.classes[0], str)
+    labels = np.array(targets.classes, dtype=object if is_text else None)
+    label = g.node("Gather", g.constant(labels, labels.dtype), codes, axis=0)
+    name = targets.names[0]
+    g.output(label, f"predicted_{name}", labels.dtype, ["rows"], f"{name}")
+    classes = ", ".join(map(str, targets.classes))
+    shape = ["rows", len(targets.classes)]
+    g.output(P, "probabilities", g.dtype, shape, f"of the classes, in order: {classes}")
+
+
+# ------------------------------------------------------------------------------- a table's rows
+
+
+def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
+    """A table's columns as the inputs of the graph.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Of the model.
+    table : data frame, array or mapping
+        With the training's columns.
+
+    Returns
+    -------
+    dict of str to array, shape (m,)
+        float64, or text as objects.
+
+    Examples
+    --------
+    >>> table = {"area": [50.0, None, 70.0], "town": ["A", None, "B"]}
+    >>> feeds(Preprocessing.fit(table), table)
+    {'area': array([50., nan, 70.]), 'town': array(['A', '', 'B'], dtype=object)}
+    """
+    frame = frame_of(table)
+    found: dict[str, Array] = {}
+    for column in preprocessing.columns:
+        if not column.outputs:
+            continue
+        cells = frame[column.name]
+        if isinstance(column, Numeric):
+            found[column.name] = numbers_of(cells).to_numpy()
+        elif isinstance(column, Date):
+            found[column.name] = days_of(cells, column.format)
+        else:
+            found[column.name] = np.array(text_of(cells).fill_null("").to_list(), dtype=object)
+    return found
