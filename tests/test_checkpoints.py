@@ -471,7 +471,7 @@ def interrupted(folder, seconds, *numbers):
         for number in numbers:
             process.send_signal(number)
             time.sleep(0.3)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=280)
     return process.returncode, said
 
 

@@ -124,7 +124,7 @@ except dr.OutOfMemoryError as error:
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux's own accounts")
 def test_the_limit_of_the_process_is_heeded():
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True, timeout=100
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True, timeout=280
     )
     assert "4.8 GB for 400,020,000 parameters" in done.stdout
 

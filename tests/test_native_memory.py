@@ -50,7 +50,7 @@ def test_training_keeps_parameters_state_and_a_batch_and_does_not_copy_the_data(
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=280,
         env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(MIB)},  # what is freed goes back at once
     )
     peak, parameters = map(int, found.stdout.split())

@@ -37,7 +37,7 @@ def python(program, **environment):
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
-        timeout=100,
+        timeout=280,
         check=False,
     )
 

@@ -66,7 +66,7 @@ def test_a_thousand_fits_and_predictions_take_no_more_memory():
         capture_output=True,
         text=True,
         check=True,
-        timeout=110,
+        timeout=280,
         env={**os.environ, "DELTARULE_NUM_THREADS": "1"},
     )
     sizes = json.loads(done.stdout)
