@@ -35,10 +35,12 @@ def train(
     groups: opt.Groups = None,
     time: opt.Time = None,
     strict: opt.Strict = False,
-    hidden: opt.Hidden = "128,64",
-    activation: opt.ActivationName = "relu",
+    hidden: opt.Hidden = None,
+    activation: opt.ActivationName = None,
+    bins: opt.Bins = None,
+    ensemble: opt.Ensemble = 1,
     cost: opt.CostName = None,
-    dropout: opt.Dropout = 0.0,
+    dropout: opt.Dropout = None,
     optimizer: opt.OptimizerName = None,
     learning_rate: opt.LearningRate = None,
     schedule: opt.ScheduleName = None,
@@ -82,8 +84,10 @@ def train(
       deltarule train big.csv --target y --checkpoint-dir run --resume
     """  # noqa: D301 - typer keeps the lines after it
     settings = tabular.Settings(
-        hidden=opt.units(hidden),
+        hidden=None if hidden is None else opt.units(hidden),
         activation=activation,
+        bins=bins,
+        n_ensemble=ensemble,
         cost=cost,
         optimizer=optimizer,
         learning_rate=learning_rate,

@@ -9,25 +9,32 @@ from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.layers import Dense
+from deltarule.layers import Dense, PiecewiseLinear
 from deltarule.network import Network
-from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import SCHEDULES, Schedule
 from deltarule.stopping import Stopping
+from deltarule.tabular.bins import Edges
 from deltarule.tabular.settings import Settings
 
-_BATCH_SIZES = ((4_000, 32), (12_000, 64), (50_000, 128))  # up to so many rows; then the largest
+BINS = 48
+"""Of a column of numbers, at most."""
+
+_BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
-_STEPS = 8_000  # about what the default run may take
-_EPOCHS = (20, 200)
+_STEPS = 4_000  # about what the default run may take
+_EPOCHS = (16, 128)
+_HIDDEN = (128, 128, 128)
 _RATE = 2e-3  # peak, for the default optimizer
-_SMOOTHING = 0.02
-_DECAY = 1.0  # strong: times the rate, 0.2 % a step at the peak
-_DECAY_ROWS = 2_000  # of a regression; with more, numbers without noise need their weights
+_DROPOUT = 0.15
+_SMOOTHING = 0.0
+_BETA_2 = 0.95
+_DECAY = 0.2  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
+_ACTIVATIONS = {"regression": "mish", "two classes": "selu", "classes": "selu"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,14 @@ class Recipe:
         ]
 
 
-def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) -> Recipe:
+def recipe(
+    settings: Settings,
+    task: str,
+    inputs: int,
+    outputs: int,
+    rows: int,
+    edges: Edges | None = None,
+) -> Recipe:
     """The network for so many columns and rows, and its training.
 
     Parameters
@@ -73,6 +87,8 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
         n[0] and n[L].
     rows : int
         To train on.
+    edges : sequence of sequences of float, optional
+        Where the columns are cut, by :func:`~deltarule.tabular.bins.edges`.
 
     Raises
     ------
@@ -83,23 +99,32 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
     --------
     >>> chosen = recipe(Settings(hidden=(32,)), "classification", 4, 3, 150)
     >>> print(chosen.lines()[0])
-    4-32-3 (relu, softmax), 259 parameters, categorical_cross_entropy
+    4-32-3 (selu, softmax), 259 parameters, categorical_cross_entropy
     """
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
-    hidden = [Dense(n, settings.activation, dropout=settings.dropout) for n in settings.hidden]
-    network = Network(inputs, [*hidden, Dense(outputs, _output(cost, case))], cost)
+    optimizer = _optimizer(settings)
+    embedding = [] if edges is None else [PiecewiseLinear(edges)]
+    hidden = _hidden(settings, case, optimizer)
+    network = Network(inputs, [*embedding, *hidden, Dense(outputs, _output(cost, case))], cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
     epochs = _epochs(rows, batch_size) if settings.epochs is None else settings.epochs
-    optimizer = _optimizer(settings)
     return Recipe(
         network,
         optimizer,
-        _regularisation(settings, cost, case, optimizer, rows),
+        _regularisation(settings, cost, case, optimizer),
         Stopping(epochs=epochs, patience=settings.patience),
         min(batch_size, rows),
     )
+
+
+def _hidden(settings: Settings, case: str, optimizer: Optimizer) -> list[Dense]:
+    units = _HIDDEN if settings.hidden is None else settings.hidden
+    dropout = settings.dropout
+    if dropout is None:
+        dropout = 0.0 if optimizer.full_batch else _DROPOUT
+    return [Dense(n, settings.activation or _ACTIVATIONS[case], dropout=dropout) for n in units]
 
 
 def _output(cost: Cost, case: str) -> str:
@@ -121,12 +146,10 @@ def _epochs(rows: int, batch_size: int) -> int:
 
 def _optimizer(settings: Settings) -> Optimizer:
     """The optimizer with its rate and schedule; without a word, Adam on a cosine."""
-    own = OPTIMIZERS(settings.optimizer or "adam")
+    own = OPTIMIZERS(settings.optimizer) if settings.optimizer else Adam(_RATE, beta_2=_BETA_2)
     if own.full_batch:
         return own
-    rate = settings.learning_rate
-    if rate is None:
-        rate = own.schedule.rate if settings.optimizer else _RATE
+    rate = own.schedule.rate if settings.learning_rate is None else settings.learning_rate
     return replace(own, learning_rate=_schedule(settings, rate))
 
 
@@ -140,14 +163,13 @@ def _schedule(settings: Settings, rate: float) -> Schedule:
 
 
 def _regularisation(
-    settings: Settings, cost: Cost, case: str, optimizer: Optimizer, rows: int
+    settings: Settings, cost: Cost, case: str, optimizer: Optimizer
 ) -> Regularisation:
     smoothing, decay = settings.label_smoothing, settings.weight_decay
     if smoothing is None:
-        smoothing = _SMOOTHING if case == "classes" and cost.uniform is not None else 0.0
+        smoothing = _SMOOTHING if case != "regression" and cost.uniform is not None else 0.0
     if decay is None:
-        share = min(1.0, _DECAY_ROWS / rows) if case == "regression" else 1.0
-        decay = 0.0 if optimizer.full_batch or settings.optimizer else _DECAY * share
+        decay = 0.0 if settings.optimizer else _DECAY
     return Regularisation(
         l1=settings.l1,
         l2=settings.l2,

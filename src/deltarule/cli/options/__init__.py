@@ -25,8 +25,10 @@ from deltarule.cli.options.judging import (
 )
 from deltarule.cli.options.network import (
     ActivationName,
+    Bins,
     CostName,
     Dropout,
+    Ensemble,
     Hidden,
 )
 from deltarule.cli.options.output import (
@@ -76,6 +78,7 @@ __all__ = [
     "ActivationName",
     "Baselines",
     "BatchSize",
+    "Bins",
     "CheckpointDir",
     "CheckpointEvery",
     "ClassWeight",
@@ -90,6 +93,7 @@ __all__ = [
     "Dtype",
     "Encoding",
     "EngineName",
+    "Ensemble",
     "Epochs",
     "Folds",
     "Groups",

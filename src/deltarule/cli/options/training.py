@@ -59,7 +59,7 @@ Epochs = Annotated[
     typer.Option(
         "--epochs",
         metavar="N",
-        help="At most so many passes over the rows; 20 to 100 unless given.",
+        help="At most so many passes over the rows; 16 to 256 unless given.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
