@@ -11,7 +11,7 @@ from deltarule import tabular
 from deltarule.data import built_in
 from deltarule.tabular.splits import Keys, folds, held_out
 
-QUICK = {"hidden": (16,), "epochs": 15, "learning_rate": 0.01}
+QUICK = {"hidden": (16,), "epochs": 15, "learning_rate": 0.05}
 
 
 def rng(seed=0):

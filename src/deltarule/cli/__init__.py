@@ -21,6 +21,7 @@ from deltarule.cli.inspection import inspect
 from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
+from deltarule.cli.tune import tune
 from deltarule.cli.version import print_version
 from deltarule.cli.worksheet import worksheet
 from deltarule.errors import DeltaruleError, DivergenceError, InterruptionError, MissingExtraError
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, predict, evaluate, explain, worksheet, inspect, equations, bench):
+for command in (train, tune, predict, evaluate, explain, worksheet, inspect, equations, bench):
     app.command()(command)
 
 

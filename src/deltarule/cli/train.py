@@ -125,11 +125,11 @@ def train(
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
     roles = tabular.Roles(
-        _targets(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
+        targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
     whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
-    _say_table(terminal, source, whole, warnings)
+    say_table(terminal, source, whole, warnings)
     watch = Watch()
     job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
     if cv is not None:
@@ -163,7 +163,14 @@ def train(
         print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})
 
 
-def _targets(target: str | None, source: rd.Source) -> tuple[str, ...]:
+def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
+    """The target columns: as asked for, else what a built-in set is about.
+
+    Raises
+    ------
+    SettingError
+        Where none is named.
+    """
     if target is not None:
         return (target,) if target in source.frame.columns else opt.listed([target])
     if source.target is None:
@@ -174,9 +181,10 @@ def _targets(target: str | None, source: rd.Source) -> tuple[str, ...]:
     return (source.target,)
 
 
-def _say_table(
+def say_table(
     terminal: Terminal, source: rd.Source, whole: tabular.Table, warnings: list[str]
 ) -> None:
+    """What was read, and what to be warned of."""
     rows, width = source.frame.shape
     terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
     if whole.dropped:

@@ -16,6 +16,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
+from deltarule.modelfile import Model
 
 _TEMPERATURES = (0.1, 10.0)
 _STEPS = 60  # of the golden section: far below what float64 tells apart
@@ -88,6 +89,23 @@ class Calibration:
         places = (ranks - 1.0) / (self.rows - 1)
         low, high = np.stack([np.quantile(own, places) for own in self.residuals], axis=1)
         return low, high
+
+
+def calibration_of(model: Model) -> Calibration:
+    """What held-out rows have taught about a model, as its file keeps it.
+
+    Raises
+    ------
+    SettingError
+        For a model that was trained without.
+    """
+    stored = model.about.get("calibration")
+    if stored is None:
+        raise SettingError(
+            "intervals: this model was trained without held-out rows to measure them by. Train it "
+            "again with deltarule train."
+        )
+    return Calibration.from_dict(stored)
 
 
 def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:

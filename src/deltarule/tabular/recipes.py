@@ -9,7 +9,7 @@ from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.layers import Dense, PiecewiseLinear
+from deltarule.layers import Dense, Layer, PiecewiseLinear, Scale
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularisation import Regularisation
@@ -23,14 +23,16 @@ BINS = 48
 
 _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
-_STEPS = 4_000  # about what the default run may take
-_EPOCHS = (16, 128)
+_STEPS = 5_000  # about what the default run may take
+_EPOCHS = (16, 256)
 _HIDDEN = (128, 128, 128)
-_RATE = 2e-3  # peak, for the default optimizer
+_RATE = 0.02  # peak, of a weight that one input has
+_SCALE_RATE = 6.0  # times that, of the inputs' scales
+_BIAS_RATE = 0.1
+_BETA_2 = 0.95
 _DROPOUT = 0.15
 _SMOOTHING = 0.0
-_BETA_2 = 0.95
-_DECAY = 0.2  # times the rate
+_DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
@@ -104,9 +106,11 @@ def recipe(
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
     optimizer = _optimizer(settings)
-    embedding = [] if edges is None else [PiecewiseLinear(edges)]
-    hidden = _hidden(settings, case, optimizer)
-    network = Network(inputs, [*embedding, *hidden, Dense(outputs, _output(cost, case))], cost)
+    layers = [
+        *([] if edges is None else [PiecewiseLinear(edges)]),
+        *_learned(settings, case, cost, outputs, optimizer, _width(inputs, edges)),
+    ]
+    network = Network(inputs, layers, cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
     epochs = _epochs(rows, batch_size) if settings.epochs is None else settings.epochs
@@ -119,12 +123,42 @@ def recipe(
     )
 
 
-def _hidden(settings: Settings, case: str, optimizer: Optimizer) -> list[Dense]:
+def _learned(
+    settings: Settings, case: str, cost: Cost, outputs: int, optimizer: Optimizer, width: int
+) -> list[Layer]:
+    """The layers that learn, after `width` units.
+
+    With the recipe's own optimizer they are RealMLP's: factors of the inputs, weights N(0, 1/n)
+    whose rate falls with √n as if they were N(0, 1) over √n, and a last layer that begins at 0.
+    """
     units = _HIDDEN if settings.hidden is None else settings.hidden
+    activation = settings.activation or _ACTIVATIONS[case]
     dropout = settings.dropout
     if dropout is None:
         dropout = 0.0 if optimizer.full_batch else _DROPOUT
-    return [Dense(n, settings.activation or _ACTIVATIONS[case], dropout=dropout) for n in units]
+    if settings.optimizer is not None:
+        hidden = [Dense(n, activation, dropout=dropout) for n in units]
+        return [*hidden, Dense(outputs, _output(cost, case))]
+    layers: list[Layer] = [Scale(rate=_SCALE_RATE)]
+    for n in units:
+        layers.append(
+            Dense(
+                n,
+                activation,
+                dropout,
+                "lecun_normal",
+                "normal",
+                width**-0.5,
+                _BIAS_RATE * width**0.5,
+            )
+        )
+        width = n
+    rates = {"rate": width**-0.5, "bias_rate": _BIAS_RATE * width**0.5}
+    return [*layers, Dense(outputs, _output(cost, case), weights="zeros", **rates)]
+
+
+def _width(inputs: int, edges: Edges | None) -> int:
+    return inputs if edges is None else sum(len(column) - 1 for column in edges)
 
 
 def _output(cost: Cost, case: str) -> str:

@@ -34,6 +34,7 @@ from deltarule.cli.options.network import (
 from deltarule.cli.options.output import (
     CheckpointDir,
     CheckpointEvery,
+    Intervals,
     Json,
     Out,
     Probabilities,
@@ -99,6 +100,7 @@ __all__ = [
     "Groups",
     "Header",
     "Hidden",
+    "Intervals",
     "Json",
     "Kind",
     "LabelSmoothing",
