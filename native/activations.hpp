@@ -1,4 +1,5 @@
-// Activations: the rows of activations.py in its order, each g with its g'.
+// Activations: the rows of activations.py in its order, each g with its g'; then the cosine of
+// layers/numeric.py.
 //
 // A row turns a vector of Z into A and g'(Z) at once, for they share their exponential; the
 // backward pass then multiplies by what the forward pass stored. Softmax mixes the units of an
@@ -14,6 +15,7 @@ namespace deltarule {
 
 enum class ActivationName : int {
   identity, sigmoid, tanh, relu, leaky_relu, elu, selu, gelu, softplus, silu, mish, softmax, exp,
+  cos,
 };
 
 // What the backward pass multiplies dA by.
@@ -122,6 +124,14 @@ template <class T> struct Exp {
   }
 };
 
+// cos z
+template <class T> struct Cos {
+  static DELTARULE_INLINE Activated<T> of(Vec<T> z, T) {
+    const auto [sine, cosine] = sin_cos(z);
+    return {cosine, -sine};
+  }
+};
+
 }  // namespace rows
 
 // Z becomes A in place, `count` numbers, a multiple of P; g'(Z) goes to `slope` unless that is null.
@@ -156,9 +166,10 @@ template <class T> inline Activation<T> activation_row(ActivationName name) {
     case ActivationName::silu: return {activate<Silu<T>, T>, Slope::stored, true};
     case ActivationName::mish: return {activate<Mish<T>, T>, Slope::stored, true};
     case ActivationName::softmax: return {nullptr, Slope::mixed, false};
-    case ActivationName::exp: break;
+    case ActivationName::exp: return {activate<Exp<T>, T>, Slope::stored, false};
+    case ActivationName::cos: break;
   }
-  return {activate<Exp<T>, T>, Slope::stored, false};
+  return {activate<Cos<T>, T>, Slope::stored, false};
 }
 
 // ------------------------------------------------------------------------------- softmax

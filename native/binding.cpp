@@ -4,6 +4,7 @@
 // is released where a call takes longer than releasing it.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <atomic>
@@ -37,21 +38,54 @@ template <class Name> Name row_from(nb::handle place, const char* table, Name la
   return static_cast<Name>(found);
 }
 
+// Whether a layer's own numbers go with its units and with those that come in.
+bool fits(const Plan& plan, std::size_t l) {
+  const LayerPlan& layer = plan.layers[l];
+  const std::size_t inputs = plan.units_before(l), most = std::numeric_limits<std::int32_t>::max();
+  std::size_t total = 0, least = most;
+  for (const std::size_t count : layer.counts) {
+    if (count > most - total) return false;
+    total += count, least = std::min(least, count);
+  }
+  const bool counted = layer.counts.size() == inputs && least > 0;
+  if (layer.kind != Kind::parallel && layer.sources.size() > 1) return false;
+  switch (layer.kind) {
+    case Kind::dense: return true;
+    case Kind::periodic: return counted && total == layer.units;
+    case Kind::piecewise_linear:
+      return counted && total == layer.units && layer.starts.size() == total &&
+             layer.widths.size() == total;
+    case Kind::embedding: return counted && layer.units % inputs == 0 && countable(total, layer.units);
+    case Kind::grouped:
+      return layer.size > 0 && inputs % layer.size == 0 && layer.units % (inputs / layer.size) == 0;
+    case Kind::columns: return layer.first < inputs && layer.units <= inputs - layer.first;
+    case Kind::parallel:
+      for (const std::size_t source : layer.sources) total += plan.layers[source - 1].units;
+      return total == layer.units && !layer.sources.empty();
+    default: return layer.units == inputs;
+  }
+}
+
 void expect_sizes(const Plan& plan) {
   if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
-  std::size_t inputs = plan.inputs;
-  for (const LayerPlan& layer : plan.layers) {
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    const LayerPlan& layer = plan.layers[l];
+    for (const std::size_t source : layer.sources)
+      if (source > l || (source == 0 && layer.kind == Kind::parallel))
+        raise("SettingError", "plan: expected layers to read those before them.");
+    if (plan.owner(l) < (l == 0 ? 0 : plan.owner(l - 1)) || plan.owner(l) > l)
+      raise("SettingError", "plan: expected the network's layers in order.");
+    const std::size_t inputs = plan.units_before(l);
     if (inputs == 0 || layer.units == 0 || !countable(layer.units, inputs))
       raise("SettingError", "plan: expected layers of at least one unit that memory can hold, got " +
                                 std::to_string(layer.units) + " units on " +
                                 std::to_string(inputs) + " inputs.");
-    if (layer.kind != Kind::dense && layer.units != inputs)
-      raise("SettingError", "plan: expected a layer that acts unit by unit to have its " +
-                                std::to_string(inputs) + " inputs' number of units, got " +
-                                std::to_string(layer.units) + ".");
+    if (!fits(plan, l))
+      raise("SettingError", "plan: layer " + std::to_string(l) + " of " +
+                                std::to_string(layer.units) + " units cannot follow " +
+                                std::to_string(inputs) + " inputs.");
     if (layer.bend == ActivationName::softmax)
       raise("SettingError", "plan: expected a bend of each unit by itself, got softmax.");
-    inputs = layer.units;
   }
 }
 
@@ -70,16 +104,23 @@ Plan plan_from(const nb::dict& d) {
     const auto own = nb::cast<nb::dict>(item);
     LayerPlan layer;
     layer.units = nb::cast<std::size_t>(own["units"]);
-    layer.activation = row_from(own["activation"], "activation", ActivationName::exp);
+    layer.activation = row_from(own["activation"], "activation", ActivationName::cos);
     layer.number = nb::cast<double>(own["number"]);
     if (!own["dropout"].is_none()) layer.dropout = dropout_from(own["dropout"]);
     layer.rate = nb::cast<double>(own["rate"]);
     layer.bias_rate = nb::cast<double>(own["bias_rate"]);
-    layer.kind = row_from(own["kind"], "kind", Kind::parametric);
+    layer.kind = row_from(own["kind"], "kind", Kind::columns);
     layer.bend = row_from(own["bend"], "activation", ActivationName::exp);
     layer.bend_number = nb::cast<double>(own["bend_number"]);
     layer.epsilon = nb::cast<double>(own["epsilon"]);
     layer.momentum = nb::cast<double>(own["momentum"]);
+    layer.size = nb::cast<std::size_t>(own["size"]);
+    layer.counts = nb::cast<std::vector<std::size_t>>(own["counts"]);
+    layer.starts = nb::cast<std::vector<double>>(own["starts"]);
+    layer.widths = nb::cast<std::vector<double>>(own["widths"]);
+    layer.sources = nb::cast<std::vector<std::size_t>>(own["sources"]);
+    layer.first = nb::cast<std::size_t>(own["first"]);
+    layer.owner = nb::cast<std::size_t>(own["owner"]);
     plan.layers.push_back(layer);
   }
   plan.cost = row_from(d["cost"], "cost", CostName::binary_focal);
@@ -107,7 +148,8 @@ template <class T> class Bound {
     inputs_ = runner_.plan().inputs;
     outputs_ = runner_.plan().layers.back().units;
     widest_ = inputs_;
-    for (const LayerPlan& layer : runner_.plan().layers) widest_ = std::max(widest_, layer.units);
+    for (const LayerPlan& layer : runner_.plan().layers)  // a group may stand on panels of its own
+      widest_ = std::max(widest_, layer.kind == Kind::grouped ? 64 * layer.units : layer.units);
   }
 
   double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
@@ -162,7 +204,7 @@ template <class T> class Bound {
     job.rates = rate.data(), job.costs = found.data();
     std::optional<View<double>> figures;
     if (!statistics.is_none()) {
-      const std::size_t layers = runner_.plan().layers.size(), size = job.batches() * layers;
+      const std::size_t layers = runner_.plan().owners(), size = job.batches() * layers;
       figures.emplace(statistics, "statistics", true);
       figures->expect({3, job.batches(), layers});
       figures->expect_contiguous();
@@ -229,7 +271,7 @@ template <class T> class Bound {
   void get(int which, std::size_t l, std::size_t place, nb::handle out) {
     const Use use(*this);
     View<T> to(out, "out", true);
-    to.expect({units(which, l, place), place > 0 ? 1 : inputs_of(l)});
+    to.expect({units(which, l, place), place > 0 ? 1 : columns_of(l)});
     to.expect_contiguous();
     runner_.get(static_cast<Array>(which), l, place, to.data());
   }
@@ -238,7 +280,7 @@ template <class T> class Bound {
     const Use use(*this);
     if (which < -1) raise("SettingError", "derivatives are computed, not set.");
     View<T> from(values, place > 0 ? "b" : "W");
-    from.expect({units(which, l, place), place > 0 ? 1 : inputs_of(l)});
+    from.expect({units(which, l, place), place > 0 ? 1 : columns_of(l)});
     runner_.set(static_cast<Array>(which), l, place, from.rows());
   }
 
@@ -306,11 +348,10 @@ template <class T> class Bound {
       raise("SettingError", "no such array.");
     if (which == static_cast<int>(Array::derivative) && !differentiated_)
       raise("SettingError", "no derivatives yet: call gradients first.");
-    return layer.units;
+    return layer.rows_of_W(runner_.plan().units_before(l));
   }
-  std::size_t inputs_of(std::size_t l) const {
-    const std::vector<LayerPlan>& layers = runner_.plan().layers;
-    return layers[l].inputs_of_W(l == 0 ? inputs_ : layers[l - 1].units);
+  std::size_t columns_of(std::size_t l) const {
+    return runner_.plan().layers[l].columns_of_W(runner_.plan().units_before(l));
   }
 
   Runner<T> runner_;

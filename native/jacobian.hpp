@@ -10,7 +10,7 @@ template <class T> class Jacobian {
  public:
   Jacobian() = default;
   explicit Jacobian(const std::vector<Layer<T>>& layers)
-      : cache_(layers, false, 1, true), dA_(layers.size() + 1) {
+      : cache_(layers, false, layers.back().n, true), dA_(layers.size() + 1) {
     for (std::size_t l = 0; l <= layers.size(); ++l)
       dA_[l] = Matrix<T>(layers.back().n, l == 0 ? layers.front().n_prev : layers[l - 1].n);
   }
@@ -25,11 +25,10 @@ template <class T> class Jacobian {
     std::fill(dA_[L].buffer().begin(), dA_[L].buffer().end(), T(0));
     for (std::size_t o = 0; o < outputs; ++o) last.at(o, o) = T(1);
     for (std::size_t l = L; l > 0; --l) {
-      const Panels<T> delta = dA_[l].view();
       const auto only = [](std::size_t) { return std::size_t(0); };
-      apply_slope(layers[l - 1], cache_, l, delta, 0, outputs, false, only);
-      dA_before(layers[l - 1], cache_.kept[l], delta, dA_[l - 1].view(), 0, outputs, false,
-                static_cast<const Whole<T>*>(nullptr), only);
+      apply_slope(layers[l - 1], cache_, l, dA_[l].view(), 0, outputs, false, only);
+      send_back(layers, cache_, dA_, l, 0, outputs, false, static_cast<const Whole<T>*>(nullptr),
+                only);
     }
     const WritableRows<T> rows{reinterpret_cast<char*>(out),
                                static_cast<std::ptrdiff_t>(layers.front().n_prev * sizeof(T)),
@@ -38,7 +37,7 @@ template <class T> class Jacobian {
   }
 
  private:
-  Batch<T> cache_;
+  Batch<T> cache_;  // of one example, and room for as many δ as there are outputs
   std::vector<Matrix<T>> dA_;
 };
 

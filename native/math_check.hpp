@@ -29,6 +29,8 @@ bool apply_math(const std::string& name, const T* values, T* out, std::size_t co
   if (name == "tanh") return each([](V x) { return tanh(x); });
   if (name == "sigmoid") return each([](V x) { return sigmoid(x); });
   if (name == "erf") return each([](V x) { return erf(x); });
+  if (name == "sin") return each([](V x) { return sin(x); });
+  if (name == "cos") return each([](V x) { return cos(x); });
   return false;
 }
 

@@ -1,12 +1,10 @@
 // The chain of layers and its two passes over a range of examples, forward above backward.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
-#include "kernels/columns.hpp"
-#include "kernels/dots.hpp"
-#include "kernels/transposed.hpp"
-#include "layers/unitwise.hpp"
+#include "layers/kinds.hpp"
 #include "rng.hpp"
 
 namespace deltarule {
@@ -18,7 +16,7 @@ template <class T> struct Batch {
   std::vector<Matrix<T>> A;      // 0 to L; A[l] is masked by dropout
   std::vector<Matrix<T>> slope;  // 1 to L at index l; empty where none is stored
   std::vector<Matrix<T>> delta;
-  std::vector<Kept<T>> kept;     // 1 to L; of kinds that act unit by unit
+  std::vector<Kept<T>> kept;     // 1 to L
   Matrix<T> Z, Y;                // of the output; Z where the cost reads it
   Buffer<T> weights;
   Buffer<double> losses;
@@ -33,7 +31,7 @@ template <class T> struct Batch {
       A[l] = Matrix<T>(rows, layer.n);
       const bool stored = layer.slope == Slope::stored ||
                           (layer.slope == Slope::mixed && layer.dropout.on);
-      if (training) kept[l] = Kept<T>(layer, rows);
+      kept[l] = Kept<T>(layer, rows, training);
       if (training && stored) slope[l] = Matrix<T>(rows, layer.n);
       if (training || l == layers.size()) delta[l] = Matrix<T>(rows, layer.n);
     }
@@ -75,28 +73,6 @@ template <class T> void clear_padding(Panels<T> A, std::size_t n, std::size_t fi
 
 // ------------------------------------------------------------------------------- forward
 
-// Eq. 1a: Z = W A_prev + b.
-template <class T>
-void weighted_input(Layer<T>& layer, Panels<T> A_prev, Panels<T> Z, std::size_t rows) {
-  const std::size_t panels = panel_count<T>(layer.n);
-  if (layer.by_units) {
-    columns_product(readable(A_prev), layer.n_prev, layer.W.view().data, layer.W.view().stride,
-                    panels, layer.b.data(), Z, rows);
-    return;
-  }
-  dots_product(readable(A_prev), readable(layer.W.view()), panel_count<T>(layer.n_prev), Z, rows,
-               layer.n);
-  for (std::size_t panel = 0; panel < panels; ++panel) {
-    for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
-      const Vec<T> b = Vec<T>::load(layer.b.data() + panel * P<T> + lane);
-      for (std::size_t row = 0; row < rows; ++row) {
-        T* z = Z.row(panel, row) + lane;
-        (Vec<T>::load(z) + b).store(z);
-      }
-    }
-  }
-}
-
 // Eq. 1b: A = g(Z) in place, and g'(Z) where it is stored (`slope` has no memory for a prediction).
 template <class T>
 void activation(const Layer<T>& layer, Panels<T> A, Panels<T> slope, std::size_t rows) {
@@ -112,6 +88,25 @@ void activation(const Layer<T>& layer, Panels<T> A, Panels<T> slope, std::size_t
   if (!layer.g.zero_at_zero) clear_padding(A, layer.n, 0, rows);
 }
 
+// A_prev, or Z, of `rows` examples from `first` on: of a Parallel the units it takes apart or sets
+// side by side, C1; of any other kind its own equation.
+template <class T>
+void input_of(std::vector<Layer<T>>& layers, Batch<T>& batch, std::size_t l, Panels<T> Z,
+              std::size_t first, std::size_t rows, bool training) {
+  Layer<T>& layer = layers[l - 1];
+  const Panels<T> A_prev = batch.A[layer.sources[0]].view().from_row(first);
+  if (layer.kind == Kind::columns)
+    return copy_lanes(readable(A_prev), layer.first, Z, 0, layer.n, rows);
+  if (layer.kind != Kind::parallel)
+    return layer_input(layer, batch.kept[l], A_prev, Z, first, rows, training);
+  std::size_t at = 0;
+  for (const std::size_t source : layer.sources) {
+    const std::size_t n = layers[source - 1].n;
+    copy_lanes(readable(batch.A[source].view().from_row(first)), 0, Z, at, n, rows);
+    at += n;
+  }
+}
+
 // Rows [first, last) of a batch through all layers; A[0] is in place. In training every thread of
 // a team comes here with its rows of `whole`.
 template <class T>
@@ -123,15 +118,14 @@ void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutP
     Layer<T>& layer = layers[l - 1];
     const bool keep_Z = l == layers.size() && batch.Z.rows() > 0;
     const Panels<T> A = batch.A[l].view(), slope = batch.slope[l].view();
-    if (dropping.on) take_statistics(layer, batch.kept[l], batch.A[l - 1].view(), whole);
+    if (dropping.on)
+      take_statistics(layer, batch.kept[l], batch.A[layer.sources[0]].view(), whole);
     for (std::size_t row = first; row < last;) {
       // blocks of nearly equal height, so that none is left over
       const std::size_t blocks = (last - row + block_rows - 1) / block_rows;
       const std::size_t rows = (last - row) / blocks;
       const Panels<T> Z = (keep_Z ? batch.Z.view() : A).from_row(row), A_block = A.from_row(row);
-      const Panels<T> A_prev = batch.A[l - 1].view().from_row(row);
-      if (layer.kind == Kind::dense) weighted_input(layer, A_prev, Z, rows);
-      else unitwise_input(layer, batch.kept[l], A_prev, Z, row, rows, dropping.on);
+      input_of(layers, batch, l, Z, row, rows, dropping.on);
       if (keep_Z) {
         for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
           std::memcpy(A_block.row(panel, 0), Z.row(panel, 0), rows * P<T> * sizeof(T));
@@ -145,29 +139,14 @@ void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutP
       for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
         std::memcpy(slope.row(panel, first), A.row(panel, first),
                     (last - first) * P<T> * sizeof(T));
-      drop(layer.dropout, dropping, l, A, Panels<T>{}, layer.n, first, last);
+      drop(layer.dropout, dropping, layer.mask, A, Panels<T>{}, layer.n, first, last);
     } else {
-      drop(layer.dropout, dropping, l, A, slope, layer.n, first, last);
+      drop(layer.dropout, dropping, layer.mask, A, slope, layer.n, first, last);
     }
   }
 }
 
 // ------------------------------------------------------------------------------ backward
-
-// Eq. 11d: dA_prev = Wᵀ δ. `many`: the batch is large enough to pay for transposing W once.
-template <class T>
-void dA_prev(Layer<T>& layer, Panels<T> delta, Panels<T> out, std::size_t rows, bool many) {
-  if (!layer.by_units) {
-    columns_product(readable(delta), layer.n, layer.W.view().data, layer.W.view().stride,
-                    panel_count<T>(layer.n_prev), layer.zeros.data(), out, rows);
-  } else if (many) {
-    transposed_product(readable(delta), layer.n, readable(layer.W.view()), layer.n_prev,
-                       layer.zeros.data(), out, rows);
-  } else {
-    dots_product(readable(delta), readable(layer.W.view()), panel_count<T>(layer.n), out, rows,
-                 layer.n_prev);
-  }
-}
 
 // Eq. 11a: δ = dA ⊙ g'(Z), or softmax's, in place over rows [first, last) of layer l. Row r takes
 // the slope of example `example_of(r)`, which is r itself but for a Jacobian.
@@ -198,29 +177,63 @@ void apply_slope(const Layer<T>& layer, Batch<T>& batch, std::size_t l, Panels<T
   }
 }
 
-// dA of layer l − 1 from δ of layer l, rows [first, last); as unitwise_dA_prev has them.
+// From δ[l] of rows [first, last) to dA of the layers it reads; `dA[k]` is of layer k. The last
+// reader of a layer is the first to come here: it begins at 0.
 template <class T, class ExampleOf>
-void dA_before(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T> out, std::size_t first,
-               std::size_t last, bool many, const Whole<T>* whole, ExampleOf example_of) {
-  if (layer.kind != Kind::dense)
-    unitwise_dA_prev(layer, kept, delta, out, first, last, whole, example_of);
-  else if (first < last)
-    dA_prev(layer, delta.from_row(first), out.from_row(first), last - first, many);
+void send_back(std::vector<Layer<T>>& layers, Batch<T>& batch, std::vector<Matrix<T>>& dA,
+               std::size_t l, std::size_t first, std::size_t last, bool many, const Whole<T>* whole,
+               const ExampleOf& example_of) {
+  Layer<T>& layer = layers[l - 1];
+  const Panels<T> delta = dA[l].view();
+  if (layer.kind == Kind::parallel) {
+    std::size_t at = 0;
+    for (const std::size_t source : layer.sources) {
+      const std::size_t n = layers[source - 1].n;
+      if (first < last)
+        copy_lanes(readable(delta.from_row(first)), at, dA[source].view().from_row(first), 0, n,
+                   last - first);
+      at += n;
+    }
+    return;
+  }
+  const std::size_t source = layer.sources[0];
+  const Panels<T> out = dA[source].view();
+  if (layer.kind == Kind::columns) {
+    if (layer.last_reader) clear_rows(out, layer.n_prev, first, last);
+    if (first < last)
+      add_lanes(readable(delta.from_row(first)), 0, out.from_row(first), layer.first, layer.n,
+                last - first);
+    return;
+  }
+  layer_dA_prev(layer, batch.kept[l], batch.A[source].view(),
+                delta_by_panels(layer, batch.kept[l], delta, first, last), out, first, last, many,
+                whole, example_of);
 }
 
-// Rows [first, last): from δ[L] to δ[1].
+// Rows [first, last): from δ[L] to δ of every layer that learns or leads to one that does; of all,
+// where `every` says so.
 template <class T>
 void back_propagate(std::vector<Layer<T>>& layers, Batch<T>& batch, const Dropping& dropping,
-                    std::size_t first, std::size_t last, bool many, const Whole<T>& whole) {
+                    std::size_t first, std::size_t last, bool many, bool every,
+                    const Whole<T>& whole) {
   const auto itself = [](std::size_t row) { return row; };
-  for (std::size_t l = layers.size(); l > 1; --l) {
-    const Panels<T> dA = batch.delta[l - 1].view();
-    const Layer<T>& before = layers[l - 2];
-    dA_before(layers[l - 1], batch.kept[l], batch.delta[l].view(), dA, first, last, many,
-              dropping.on ? &whole : nullptr, itself);
-    if (before.slope == Slope::mixed)  // elsewhere the mask is part of the stored slope
-      drop(before.dropout, dropping, l - 1, dA, Panels<T>{}, before.n, first, last);
-    apply_slope(before, batch, l - 1, dA, first, last, dropping.on, itself);
+  for (std::size_t l = layers.size(); l > 0; --l) {
+    const Layer<T>& layer = layers[l - 1];
+    const Panels<T> dA = batch.delta[l].view();
+    if (l < layers.size()) {
+      if (!layer.learns && !every) continue;
+      if (layer.slope == Slope::mixed)  // elsewhere the mask is part of the stored slope
+        drop(layer.dropout, dropping, layer.mask, dA, Panels<T>{}, layer.n, first, last);
+      apply_slope(layer, batch, l, dA, first, last, dropping.on, itself);
+    }
+    const bool goes_on = std::any_of(
+        layer.sources.begin(), layer.sources.end(),
+        [&](std::size_t source) { return source > 0 && (layers[source - 1].learns || every); });
+    if (goes_on)
+      send_back(layers, batch, batch.delta, l, first, last, many, dropping.on ? &whole : nullptr,
+                itself);
+    else
+      delta_by_panels(layers[l - 1], batch.kept[l], dA, first, last);
   }
 }
 

@@ -36,6 +36,7 @@ template <class T> struct Panels {
     return data[(lane / P<T> * stride + row) * P<T> + lane % P<T>];
   }
   Panels from_row(std::size_t row) const { return {data + row * P<T>, stride}; }
+  Panels from_panel(std::size_t panel) const { return {row(panel, 0), stride}; }
 };
 
 // A matrix in panels that owns its memory.

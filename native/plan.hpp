@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include "activations.hpp"
@@ -18,8 +20,12 @@ struct DropoutPlan {
   double scale = 1;
 };
 
-// The kinds of layers that are compiled in, of layers/.
-enum class Kind : int { dense, layer_norm, batch_norm, scale, parametric };
+// The kinds of layers that are compiled in, of layers/. A Parallel is several of these layers: of
+// each part its `columns`, then the part's own; `parallel` sets the ends of the parts side by side.
+enum class Kind : int {
+  dense, layer_norm, batch_norm, scale, parametric, periodic, piecewise_linear, embedding, grouped,
+  parallel, columns,
+};
 
 struct LayerPlan {
   std::size_t units = 1;
@@ -31,15 +37,35 @@ struct LayerPlan {
   ActivationName bend = ActivationName::identity;  // Parametric's h
   double bend_number = 0;
   double epsilon = 0, momentum = 0;  // of the normalisations
+  std::size_t size = 0;              // of Grouped: how many units before make a group
+  // of each column before: its units (Periodic, PiecewiseLinear), or its levels (Embedding)
+  std::vector<std::size_t> counts;
+  std::vector<double> starts, widths;  // of PiecewiseLinear's bins, one a unit
+  std::vector<std::size_t> sources;    // the layers it reads, 0 being the input; none: the one before
+  std::size_t first = 0;               // of `columns`: the first unit it takes
+  std::optional<std::size_t> owner;    // the network's layer that it is, or is part of, from 0
 
   // How many arrays its parameters are: the first in W's place, the second in b's, then running ones.
   std::size_t arrays() const {
-    constexpr std::size_t counts[] = {2, 2, 4, 1, 1};
+    constexpr std::size_t counts[] = {2, 2, 4, 1, 1, 2, 0, 1, 2, 0, 0};
     return counts[static_cast<int>(kind)];
   }
   std::size_t learned() const { return arrays() > 2 ? 2 : arrays(); }
-  std::size_t inputs_of_W(std::size_t units_before) const {
-    return kind == Kind::dense ? units_before : 1;
+  // Whether W is what penalties, decay and max-norm apply to.
+  bool penalised() const {
+    return kind == Kind::dense || kind == Kind::grouped || kind == Kind::embedding;
+  }
+  // W as Python has it, rows × columns; after a layer of so many units.
+  std::size_t rows_of_W(std::size_t units_before) const {
+    return kind == Kind::embedding ? units / units_before : units;
+  }
+  std::size_t columns_of_W(std::size_t units_before) const {
+    switch (kind) {
+      case Kind::dense: return units_before;
+      case Kind::grouped: return size;
+      case Kind::embedding: return std::accumulate(counts.begin(), counts.end(), std::size_t(0));
+      default: return arrays() > 0 ? 1 : 0;
+    }
   }
 };
 
@@ -56,6 +82,14 @@ struct Plan {
   double smoothing = 0, uniform = 0;
   std::uint64_t seed = 0;
 
+  // Units that come into layer l, from 0.
+  std::size_t units_before(std::size_t l) const {
+    const std::size_t source = layers[l].sources.empty() ? l : layers[l].sources[0];
+    return source == 0 ? inputs : layers[source - 1].units;
+  }
+  // The network's layer that layer l is, or is part of; how many the network has.
+  std::size_t owner(std::size_t l) const { return layers[l].owner.value_or(l); }
+  std::size_t owners() const { return owner(layers.size() - 1) + 1; }
   bool penalised() const { return l1 > 0 || l2 > 0; }
   // whether a step needs statistics of its whole batch before it can go on
   bool looks_at_batch() const {

@@ -54,9 +54,13 @@ template <class T> Strips strips_of(const std::vector<Layer<T>>& layers) {
     const Layer<T>& layer = layers[l];
     for (std::size_t panel = 0; panel < layer.b.size() / P<T>; ++panel)
       add({l, panel, 0, 1, true, 0});
-    for (std::size_t first = 0; first < layer.rows(); first += strip_rows)
+    const std::size_t height = layer.rows_of_group();
+    for (std::size_t first = 0; first < layer.rows();) {
+      const std::size_t count = std::min(strip_rows, height - first % height);  // of one group
       for (std::size_t panel = 0; panel < panel_count<T>(layer.lanes()); ++panel)
-        add({l, panel, first, std::min(strip_rows, layer.rows() - first), false, 0});
+        add({l, panel, first, count, false, 0});
+      first += count;
+    }
   }
   strips.cost = strips.rows;
   return strips;
@@ -116,44 +120,51 @@ template <class T> inline void scale_row(Panels<T> d, std::size_t row, std::size
 
 // Scale each unit's incoming weights back to at most that norm.
 template <class T> void limit_norms(Layer<T>& layer, T limit) {
-  for (std::size_t unit = 0; unit < layer.n; ++unit) {
+  for (std::size_t unit = 0; unit < layer.outputs; ++unit) {
     double square = 0;
-    for (std::size_t i = 0; i < layer.n_prev; ++i) {
+    for (std::size_t i = 0; i < layer.inputs; ++i) {
       const double w = double(layer.at(layer.W, unit, i));
       square += w * w;
     }
     const double norm = std::sqrt(square);
     if (norm <= double(limit)) continue;
     const T factor = T(double(limit) / norm);
-    for (std::size_t i = 0; i < layer.n_prev; ++i) layer.at(layer.W, unit, i) *= factor;
+    for (std::size_t i = 0; i < layer.inputs; ++i) layer.at(layer.W, unit, i) *= factor;
   }
 }
 
-// What plan.py's Statistics holds of one layer and step.
-struct LayerStatistics {
-  double gradient_norm, update_ratio, dead;
-};
-template <class T>
-LayerStatistics statistics_of(Layer<T>& layer, Before<T>& before, Gradient<T>& gradient,
-                              Panels<T> delta, std::size_t m) {
-  double d_square = 0, change = 0, size = 0;
-  const auto add = [&](Buffer<T>& d, Buffer<T>& old, Buffer<T>& now) {
+// What plan.py's Statistics holds of one of the network's layers and step, added up over the core's
+// layers that it is.
+template <class T> struct LayerStatistics {
+  double d_square = 0, change = 0, size = 0, dead = 0;
+
+  double gradient_norm() const { return std::sqrt(d_square); }
+  double update_ratio(bool learns) const { return learns ? std::sqrt(change) / std::sqrt(size) : 0; }
+
+  void add(Layer<T>& layer, Before<T>& before, Gradient<T>& gradient) {
+    add(gradient.W.buffer(), before.W.buffer(), layer.W.buffer());
+    add(gradient.b, before.b, layer.b);
+  }
+  // The share of units that none of m examples sends any δ.
+  void count_dead(Panels<T> delta, std::size_t n, std::size_t m) {
+    std::size_t count = 0;
+    for (std::size_t unit = 0; unit < n; ++unit) {
+      bool lives = false;
+      for (std::size_t row = 0; row < m && !lives; ++row) lives = !(delta.at(row, unit) == T(0));
+      count += lives ? 0 : 1;
+    }
+    dead = double(count) / double(n);
+  }
+
+ private:
+  void add(Buffer<T>& d, Buffer<T>& old, Buffer<T>& now) {
     for (std::size_t i = 0; i < d.size(); ++i) {
       const double difference = double(now[i]) - double(old[i]);
       d_square += double(d[i]) * double(d[i]);
       change += difference * difference;
       size += double(old[i]) * double(old[i]);
     }
-  };
-  add(gradient.W.buffer(), before.W.buffer(), layer.W.buffer());
-  add(gradient.b, before.b, layer.b);
-  std::size_t dead = 0;
-  for (std::size_t unit = 0; unit < layer.n; ++unit) {
-    bool lives = false;
-    for (std::size_t row = 0; row < m && !lives; ++row) lives = !(delta.at(row, unit) == T(0));
-    dead += lives ? 0 : 1;
   }
-  return {std::sqrt(d_square), std::sqrt(change) / std::sqrt(size), double(dead) / double(layer.n)};
-}
+};
 
 }  // namespace deltarule

@@ -15,48 +15,18 @@
 #include <memory>
 #include <vector>
 
+#include "job.hpp"
 #include "kernels/outer.hpp"
 #include "network.hpp"
 #include "regularisation.hpp"
-#include "rows.hpp"
 #include "threads.hpp"
 
 namespace deltarule {
 
-// What a call trains on: every `batch_size` entries of `order` are a batch; no order: as they come.
-template <class T> struct Job {
-  Rows<T> X, Y, dA;  // Y, or dA of the caller's own
-  Rows<T> weights;   // one column, or none
-  const std::int64_t* order = nullptr;
-  std::size_t entries = 0, batch_size = 1;
-  const double* rates = nullptr;  // one a batch
-  double* costs = nullptr;        // likewise
-  double* statistics[3] = {};     // gradient norm, update ratio, dead units: (batches, L), or null
-  bool update = true;             // false: leave dW and db in memory, without dropout
-  std::size_t done = 0;           // batches whose cost is known
-
-  std::size_t batches() const { return (entries + batch_size - 1) / batch_size; }
-  std::size_t row(std::size_t entry) const {
-    return order != nullptr ? static_cast<std::size_t>(order[entry]) : entry;
-  }
-};
-
-// Where a step stands in its job.
-struct StepPlace {
-  std::size_t batch, first, m;  // its entries are [first, first + m)
-  std::uint64_t step;           // counted from 0 over the runner's life
-  double weight;                // Σ of the examples' weights, or m
-  double divisor() const { return weight > 0 ? weight : weight + 1; }
-};
-
 template <class T> class Stepper {
  public:
   explicit Stepper(Plan plan) : plan_(std::move(plan)) {
-    std::size_t inputs = plan_.inputs;
-    for (const LayerPlan& layer : plan_.layers) {
-      layers_.emplace_back(layer, inputs, plan_.optimizer.slots());
-      inputs = layer.units;
-    }
+    layers_ = layers_of<T>(plan_);
     cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation);
     update_ = optimizer_row<T>(plan_.optimizer);
     strips_ = strips_of(layers_);
@@ -86,7 +56,8 @@ template <class T> class Stepper {
     double products = 0, parameters = 0;
     for (const Layer<T>& layer : layers_) {
       const double size = double(layer.rows()) * double(panel_count<T>(layer.lanes()) * P<T>);
-      products += 3 * size;
+      const bool product = layer.kind == Kind::dense || layer.kind == Kind::grouped;
+      products += product ? 3 * size : 3 * double(layer.n);
       parameters += size;
     }
     return products * double(m) + 16 * parameters + 60 * double(m);
@@ -96,7 +67,7 @@ template <class T> class Stepper {
   double exchanged_in_step(std::size_t m) const {
     double parameters = 0, units = double(layers_.front().n_prev);
     for (const Layer<T>& layer : layers_) {
-      parameters += double(layer.n) * double(layer.inputs + 1);
+      parameters += double(layer.outputs) * double(layer.inputs + 1);
       units += 2.0 * double(layer.n);
     }
     return parameters + double(m) * units;
@@ -197,7 +168,8 @@ template <class T> class Stepper {
     feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
     for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
     // a batch of that size pays for transposing weights; the choice may not depend on threads
-    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 192, whole);
+    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 192,
+                   job.statistics[0] != nullptr, whole);
   }
 
   // The batch's rows into panels, while the next batch's are on their way from memory.
@@ -257,7 +229,7 @@ template <class T> class Stepper {
 
   void sum_penalties(Share share) {
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
-      if (strip.bias || layers_[strip.layer].kind != Kind::dense) return;
+      if (strip.bias || !plan_.layers[strip.layer].penalised()) return;
       const Panels<T> W = layers_[strip.layer].W.view();
       for (std::size_t row = first; row < last; ++row)
         penalties_[strip.number + row - strip.first] =
@@ -291,25 +263,35 @@ template <class T> class Stepper {
       if (plan_.max_norm > 0) {
         barrier.wait();
         for (std::size_t l = thread; l < layers_.size(); l += threads)
-          if (layers_[l].kind == Kind::dense) limit_norms(layers_[l], T(plan_.max_norm));
+          if (plan_.layers[l].penalised()) limit_norms(layers_[l], T(plan_.max_norm));
       }
     }
     if (job.statistics[0] == nullptr) return;
     barrier.wait();
-    for (std::size_t l = thread; l < layers_.size(); l += threads) {
-      const LayerStatistics found = statistics_of(layers_[l], before_[l], gradients_[l],
-                                                  batch_.delta[l + 1].view(), at.m);
-      const std::size_t place = at.batch * layers_.size() + l;
-      job.statistics[0][place] = found.gradient_norm;
-      job.statistics[1][place] = found.update_ratio;
-      job.statistics[2][place] = found.dead;
+    const std::size_t owners = plan_.owners();
+    for (std::size_t owner = thread; owner < owners; owner += threads)
+      put_statistics(job, at, owner, at.batch * owners + owner);
+  }
+
+  // What the step did to one of the network's layers, whose last one here has its outputs.
+  void put_statistics(Job<T>& job, const StepPlace& at, std::size_t owner, std::size_t place) {
+    LayerStatistics<T> found;
+    bool learns = false;
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      if (plan_.owner(l) != owner) continue;
+      found.add(layers_[l], before_[l], gradients_[l]);
+      found.count_dead(batch_.delta[l + 1].view(), layers_[l].n, at.m);
+      learns = learns || plan_.layers[l].learned() > 0;
     }
+    job.statistics[0][place] = found.gradient_norm();
+    job.statistics[1][place] = found.update_ratio(learns);
+    job.statistics[2][place] = found.dead;
   }
 
   Coefficients<T> coefficients(const LayerPlan& own, bool bias, const StepPlace& at,
                                const StepFactors& factors, double rate) const {
     Coefficients<T> c{};
-    const bool free = bias || own.kind != Kind::dense;  // of penalties and decay
+    const bool free = bias || !own.penalised();  // of penalties and decay
     const double share = plan_.over_batch ? 1.0 / at.divisor() : 1.0;
     c.scale = T(1.0 / at.divisor());
     c.l1 = free ? T(0) : T(plan_.l1 * share);
@@ -324,14 +306,12 @@ template <class T> class Stepper {
 
   // dW (or db) of a strip's rows [first, last), summed over the batch.
   void sum_strip(const Strip& strip, std::size_t first, std::size_t last, std::size_t m, T* out) {
-    const std::size_t l = strip.layer;
-    const auto A_prev = readable(batch_.A[l].view()), delta = readable(batch_.delta[l + 1].view());
-    if (strip.bias) column_sums(delta, m, strip.panel, out);
-    else if (layers_[l].kind == Kind::scale) column_dots(delta, A_prev, m, strip.panel, out);
-    else if (layers_[l].kind != Kind::dense)
-      column_dots(delta, readable(batch_.kept[l + 1].factor.view()), m, strip.panel, out);
-    else if (layers_[l].by_units) outer_strip(A_prev, delta, m, first, last - first, strip.panel, out);
-    else outer_strip(delta, A_prev, m, first, last - first, strip.panel, out);
+    Layer<T>& layer = layers_[strip.layer];
+    Kept<T>& kept = batch_.kept[strip.layer + 1];
+    const auto delta = readable(batch_.delta[strip.layer + 1].view());
+    if (strip.bias) return d_biases(kept, delta, m, strip.panel, out);
+    d_parameters(layer, kept, delta, readable(batch_.A[layer.sources[0]].view()), m, first, last,
+                 strip.panel, out);
   }
 
   // Call use(strip, first, last, coefficients) for all strips of a share.

@@ -1,7 +1,8 @@
-// exp, expm1, log, log1p, tanh and erf of vectors, the core's own: the same bits on every machine
+// exp, expm1, log, log1p, tanh, erf, sin and cos of vectors, the core's own: the same bits on every machine
 // of an instruction set, and no call per number. tests/test_native_math.py states their bounds.
 #pragma once
 
+#include <cmath>
 #include <utility>
 
 #include "simd.hpp"
@@ -159,5 +160,59 @@ template <class T> DELTARULE_INLINE Vec<T> erf(Vec<T> x) {
   const Vec<T> settled = select<T>(size > Vec<T>(T(10)), copysign(one, x), far);
   return select<T>(size < one, near, settled);
 }
+
+// ½π in three parts, of which the first two times a whole number below 2^13 (2^29 in double) are
+// exact; so far x = n ½π + r is as precise as r.
+template <class T> struct Quarter;
+template <> struct Quarter<float> {
+  static constexpr float high = 1.5703125f, middle = 4.837512969970703125e-4f,
+                         low = 7.54978995489188216e-8f, farthest = 12000.0f;
+};
+template <> struct Quarter<double> {
+  static constexpr double high = 1.57079625129699707031, middle = 7.54978941586159635336e-8,
+                          low = 5.39030285815811905290e-15, farthest = 8e8;
+};
+
+// sin x and cos x. Beyond `farthest` the standard library's, number by number.
+template <class T> struct SinCos {
+  Vec<T> sin, cos;
+};
+template <class T> DELTARULE_INLINE SinCos<T> sin_cos(Vec<T> x) {
+  using Q = Quarter<T>;
+  if (any<T>(abs(x) > Vec<T>(Q::farthest))) {
+    SinCos<T> found{x, x};
+    for (std::size_t i = 0; i < Vec<T>::width; ++i)
+      found.sin.v[i] = std::sin(x.v[i]), found.cos.v[i] = std::cos(x.v[i]);
+    return found;
+  }
+  const Vec<T> magic(Format<T>::round_magic), one(T(1));
+  const Vec<T> shifted = fma(x, Vec<T>(T(0.63661977236758134)), magic);
+  const Vec<T> n = shifted - magic;
+  const auto quadrant = bits(shifted) - bits(magic);
+  Vec<T> r = fma(n, Vec<T>(-Q::high), x);
+  r = fma(n, Vec<T>(-Q::middle), r);
+  r = fma(n, Vec<T>(-Q::low), r);
+  const Vec<T> s = r * r;
+  Vec<T> odd, even;  // (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴
+  if constexpr (sizeof(T) == 4) {
+    odd = polynomial<T>(s, {-1. / 6, 1. / 120, -1. / 5040, 1. / 362880});
+    even = polynomial<T>(s, {1. / 24, -1. / 720, 1. / 40320, -1. / 3628800});
+  } else {
+    odd = polynomial<T>(s, {-1. / 6, 1. / 120, -1. / 5040, 1. / 362880, -1. / 39916800,
+                            1. / 6227020800, -1. / 1307674368000, 1. / 355687428096000});
+    even = polynomial<T>(s, {1. / 24, -1. / 720, 1. / 40320, -1. / 3628800, 1. / 479001600,
+                             -1. / 87178291200, 1. / 20922789888000, -1. / 6402373705728000});
+  }
+  const Vec<T> sine = fma(r * s, odd, r);
+  const Vec<T> cosine = fma(s * s, even, fma(Vec<T>(T(-0.5)), s, one));
+  const auto swapped = -(quadrant & 1);  // all ones in odd quadrants
+  const auto sign_of = [](auto turned) {
+    return (turned & 2) << (8 * sizeof(T) - 2);  // the sign's bit where bit 1 is set
+  };
+  return {from_bits<T>(bits(select<T>(swapped, cosine, sine)) ^ sign_of(quadrant)),
+          from_bits<T>(bits(select<T>(swapped, sine, cosine)) ^ sign_of(quadrant + 1))};
+}
+template <class T> DELTARULE_INLINE Vec<T> sin(Vec<T> x) { return sin_cos(x).sin; }
+template <class T> DELTARULE_INLINE Vec<T> cos(Vec<T> x) { return sin_cos(x).cos; }
 
 }  // namespace deltarule

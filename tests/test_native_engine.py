@@ -201,6 +201,19 @@ def test_masks_are_the_references_bit_for_bit():
     np.testing.assert_array_equal(*changed)
 
 
+@pytest.mark.parametrize("share", [1e-18, 1e-9])
+def test_masks_of_the_smallest_shares_are_the_references(share):
+    """2³² words times what is kept is 2³² where the share is below rounding: no 32-bit number."""
+    network = dr.Network(5, [dr.Dense(4, "tanh", dropout=share), dr.Dense(2)], input_dropout=share)
+    X, Y = np.ones((3, 5)), np.ones((3, 2))
+    native, reference = (
+        dr.start(network, engine=engine, dtype="float64", seed=3)
+        for engine in ("native", "reference")
+    )
+    assert native.step(X, Y) == pytest.approx(reference.step(X, Y), rel=1e-12)
+    assert native.cost(X, Y) == pytest.approx(reference.cost(X, Y), rel=1e-12)
+
+
 def test_a_batch_without_weight_costs_nothing_and_changes_nothing():
     network = dr.Network(3, [dr.Dense(4, "tanh"), dr.Dense(2)])
     runner = dr.start(network, optimizer="adam", engine="native", dtype="float64")

@@ -181,6 +181,16 @@ def layer(**changes):
     return [first | changes, second]
 
 
+def others():
+    """A layer of each of the kinds whose own numbers say what they read and where."""
+    parts = dr.Parallel([(0, 2, [dr.Periodic(2)]), (1, 4, [])])
+    kinds = [
+        *(dr.Embedding([3, 2, 5], width=2), dr.Grouped(2, size=3), dr.Dense(3)),
+        *(dr.PiecewiseLinear([[0, 1], [0, 1, 2], [0, 1]]), parts, dr.Dense(2)),
+    ]
+    return plain(Plan(dr.Network(3, kinds)))["layers"]
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -192,7 +202,7 @@ def layer(**changes):
         ({"layers": layer(units=2**61)}, SettingError),
         ({"inputs": 2**32, "layers": layer(units=2**32)}, SettingError),
         ({"inputs": 2**24, "layers": layer(units=2**25)}, MemoryError),
-        ({"layers": layer(activation=len(native.ACTIVATION_ROWS))}, SettingError),
+        ({"layers": layer(activation=len(native.ACTIVATION_ROWS) + 1)}, SettingError),
         ({"layers": layer(activation=-1)}, SettingError),
         ({"cost": len(native.COST_ROWS)}, SettingError),
         ({"optimizer": len(native.OPTIMIZER_ROWS)}, SettingError),
@@ -202,6 +212,44 @@ def layer(**changes):
 def test_plans_that_no_kernel_could_run_are_refused(changes, error):
     with pytest.raises(error):
         core_runner(**changes)
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (0, {"counts": [3, 2]}),
+        (0, {"counts": [3, 2, 0]}),
+        (0, {"counts": [3, 2, 2**63]}),
+        (0, {"counts": [2**40, 2**40, 2**40]}),
+        (0, {"units": 5}),
+        (0, {"sources": [1]}),
+        (0, {"sources": [2**63]}),
+        (0, {"sources": [0, 0]}),
+        (0, {"owner": 1}),
+        (1, {"size": 0}),
+        (1, {"size": 4}),
+        (1, {"units": 5}),
+        (3, {"counts": [1, 2, 2]}),
+        (3, {"starts": [0.0] * 3}),
+        (3, {"widths": []}),
+        (3, {"owner": 1}),
+        (4, {"first": 3}),
+        (4, {"first": 2**64 - 1}),
+        (4, {"units": 5}),
+        (5, {"counts": [2]}),
+        (7, {"sources": []}),
+        (7, {"sources": [6]}),
+        (7, {"sources": [0, 7]}),
+        (7, {"sources": [8, 7]}),
+    ],
+    ids=str,
+)
+def test_layers_that_would_read_elsewhere_are_refused(number, changes):
+    layers = others()
+    core_runner(layers=layers)
+    layers[number] = layers[number] | changes
+    with pytest.raises(SettingError, match="plan: "):
+        core_runner(layers=layers)
 
 
 def test_only_arrays_that_exist_are_read_and_set():
@@ -250,27 +298,16 @@ def test_what_is_filled_in_is_checked_too():
         chosen().math32("exp", X[0], read_only(X[0]))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_cost_that_is_not_finite_ends_the_epoch_before_its_step(runner, value):
-    X, Y = data_of()
-    other = dr.start(runner.plan.network, engine="native")
-    Y[5, 1] = value
-    costs = runner.train(X, Y, np.arange(9), 2, np.full(5, 1e-2)).costs
-    assert len(costs) == 3
-    assert np.isfinite(costs[:2]).all()
-    assert not np.isfinite(costs[2])
-    other.train(X, Y, np.arange(4), 2, np.full(2, 1e-2))
-    for ours, before in zip(runner.parameters(), other.parameters(), strict=True):
-        np.testing.assert_array_equal(ours["W"], before["W"])
-
-
-@pytest.mark.parametrize("where", ["X", "Y", "weights"])
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("X", np.nan), ("Y", np.nan), ("Y", np.inf), ("weights", np.nan)],
+)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "softplus"])
-def test_a_nan_ends_the_epoch_at_its_step_and_leaves_what_was_learned(activation, where):
+def test_what_is_not_finite_ends_the_epoch_before_its_step(activation, where, value):
     network = dr.Network(3, [dr.Dense(5, activation), dr.Dense(4, activation), dr.Dense(2)])
-    given = dict(zip("XY", data_of(12), strict=True), weights=np.ones(12, np.float32))
-    clean = {name: array.copy() for name, array in given.items()}
-    given[where][7] = np.nan
+    clean = dict(zip("XY", data_of(12), strict=True), weights=np.ones(12, np.float32))
+    given = {name: array.copy() for name, array in clean.items()}
+    given[where][7] = value
     runner, same = (dr.start(network, optimizer="adam", engine="native") for _ in range(2))
     found = runner.train(given["X"], given["Y"], np.arange(12), 3, np.ones(4), given["weights"])
     same.train(clean["X"], clean["Y"], np.arange(6), 3, np.ones(2), clean["weights"])

@@ -1,4 +1,4 @@
-"""The core's own exp, log, tanh and erf: error bounds in units of the last place."""
+"""The core's own exp, log, tanh, erf, sin and cos: error bounds in units of the last place."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,8 @@ BOUNDS = {
     "tanh": (np.tanh, [(-12, 12), (-1e-3, 1e-3)], 4),
     "sigmoid": (special.expit, [(-80, 80), (-1, 1)], 4),
     "erf": (special.erf, [(-6, 6), (-1e-3, 1e-3)], 4),
+    "sin": (np.sin, [(-1e-3, 1e-3), (-0.8, 0.8)], 2),
+    "cos": (np.cos, [(-1e-3, 1e-3), (-0.8, 0.8)], 2),
 }
 
 
@@ -54,6 +56,19 @@ def test_special_values(name, dtype):
     with np.errstate(all="ignore"):
         expected = BOUNDS[name][0](x)
     np.testing.assert_allclose(apply(name, x), expected, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize(("dtype", "farthest"), [("float32", 12e3), ("float64", 8e8)])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_far_angles_err_by_the_last_place_of_1(name, dtype, farthest):
+    """On every scale, beyond where the core reduces angles itself too, and at multiples of π/2."""
+    rng = np.random.default_rng(1)
+    for size in (1.0, 30.0, 1e3, farthest, 50 * farthest):
+        x = rng.uniform(-size, size, 20_000)
+        x[:100] = np.arange(100) * np.pi / 2
+        x = x.astype(dtype)
+        true = BOUNDS[name][0](x.astype(np.float64))
+        assert abs(apply(name, x) - true).max() <= 1.5 * np.finfo(dtype).eps
 
 
 def test_denormal_numbers_have_a_logarithm():

@@ -13,6 +13,18 @@ import deltarule as dr
 from deltarule.sparse import CompressedRows
 
 NETWORK = dr.Network(23, [dr.Dense(19, "tanh", 0.2), dr.Dense(3)])
+EMBEDDED = dr.Network(
+    23,
+    [
+        dr.Parallel(
+            [
+                (0, 20, [dr.Periodic(4), dr.Grouped(3, size=4, activation="relu")]),
+                (19, 23, [dr.Embedding([3, 2, 4, 2], width=5)]),
+            ]
+        ),
+        dr.Dense(3),
+    ],
+)
 M = 41
 
 
@@ -44,12 +56,13 @@ def every_method(runner, X, Y):
     return [*found, *arrays_of(runner.parameters())]
 
 
+@pytest.mark.parametrize("network", [NETWORK, EMBEDDED], ids=["dense", "embedded"])
 @pytest.mark.parametrize("indices", ["int32", "int64"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_native_gives_the_bits_of_dense_examples(dtype, indices):
+def test_native_gives_the_bits_of_dense_examples(dtype, indices, network):
     X, Y = data_of(dtype, indices)
     plan = {"optimizer": "adam", "dtype": dtype, "engine": "native"}
-    runners = [dr.start(NETWORK, **plan) for _ in range(3)]
+    runners = [dr.start(network, **plan) for _ in range(3)]
     expected = every_method(runners[0], X.toarray(), Y)
     assert_equal(every_method(runners[1], X, Y), expected)
     assert_equal(every_method(runners[2], CompressedRows.of(X), Y), expected)

@@ -1,11 +1,14 @@
 // A layer in memory, and what its forward pass keeps for its backward pass.
 //
-// Dense has weights, units × inputs. The other kinds act unit by unit, on as many units as come in:
-// their parameters stand in W's place as one row of lanes, and in b's.
+// Dense and Grouped have weights, of each group units × inputs; Dense is one group. Embedding has a
+// row of numbers a level. The other kinds have at most one number or two a unit: these stand in W's
+// place as one row of lanes, and in b's.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <vector>
 
 #include "../panels.hpp"
 #include "../plan.hpp"
@@ -14,11 +17,38 @@ namespace deltarule {
 
 template <class T> inline Panels<const T> readable(Panels<T> p) { return {p.data, p.stride}; }
 
+// PiecewiseLinear's bins, one a unit, padded to whole panels by bins that are always empty.
+template <class T> struct Bins {
+  Buffer<T> start, width, low, high;
+
+  Bins() = default;
+  explicit Bins(const LayerPlan& plan) {
+    const std::size_t padded = panel_count<T>(plan.units) * P<T>;
+    for (Buffer<T>* one : {&start, &width, &low, &high}) *one = Buffer<T>(padded);
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    std::size_t unit = 0;
+    for (const std::size_t count : plan.counts) {
+      for (std::size_t bin = 0; bin < count; ++bin, ++unit) {
+        start[unit] = T(plan.starts[unit]), width[unit] = T(plan.widths[unit]);
+        low[unit] = bin == 0 ? -infinity : T(0);
+        high[unit] = bin + 1 == count ? infinity : T(1);
+      }
+    }
+    for (; unit < padded; ++unit) width[unit] = T(1);
+  }
+};
+
 // A layer's parameters, the optimizer's slots of them, and how it is laid out.
 template <class T> struct Layer {
   Kind kind = Kind::dense;
   std::size_t n = 0, n_prev = 0;
-  std::size_t inputs = 0;  // of W: n_prev, or 1 where a kind acts unit by unit
+  std::size_t outputs = 0, inputs = 0;  // rows and columns of W, as Python has it
+  std::size_t groups = 1, units = 0;    // units of a group: rows of its block of W
+  std::vector<std::size_t> sources;     // the layers it reads, 0 being the input
+  std::size_t first = 0;                // of `columns`: the first unit it takes
+  bool last_reader = false;             // of `columns`: whether no later layer reads its source
+  std::size_t mask = 0;                 // the number that its dropout counts by
+  bool learns = false;   // whether δ is needed to learn, here or in a layer that leads here
   bool by_units = true;  // whether lanes of W are units (rows: inputs), or the other way round
   Activation<T> g{};
   Slope slope = Slope::one;  // g's, or `stored` where dropout has to be multiplied in
@@ -26,51 +56,115 @@ template <class T> struct Layer {
   DropoutPlan dropout;
   Activation<T> bend{};  // of Parametric
   T bend_number = 0, epsilon = 0, momentum = 0;
-  Matrix<T> W;         // or gain, scale, alpha
-  Buffer<T> b, zeros;  // padded to whole panels; b may be shift, or have no numbers
+  Buffer<std::size_t> column;  // of each unit of a numeric embedding, padding included
+  std::vector<std::size_t> levels;  // of each column of an Embedding
+  Bins<T> bins;
+  Matrix<T> W;         // or gain, scale, alpha, frequency, E
+  Buffer<T> b, zeros;  // by group, padded to whole panels; b may be shift, phase, or empty
   Buffer<T> mean, variance;  // running averages of BatchNorm
   std::array<Matrix<T>, 2> W_slots;
   std::array<Buffer<T>, 2> b_slots;
 
-  std::size_t rows() const { return by_units ? inputs : n; }
-  std::size_t lanes() const { return by_units ? n : inputs; }
+  std::size_t rows_of_group() const { return by_units ? inputs : units; }
+  std::size_t rows() const { return groups * rows_of_group(); }
+  std::size_t lanes() const { return by_units ? units : inputs; }
   // W[unit][input], and the same place of a slot or a gradient
   T& at(Matrix<T>& matrix, std::size_t unit, std::size_t input) const {
-    return by_units ? matrix.view().at(input, unit) : matrix.view().at(unit, input);
+    return by_units ? matrix.view().at(unit / units * inputs + input, unit % units)
+                    : matrix.view().at(unit, input);
+  }
+  T& at(Buffer<T>& b_like, std::size_t unit) const {
+    return b_like[unit / units * panel_count<T>(units) * P<T> + unit % units];
   }
   const T* by_unit() { return W.view().data; }  // of the kinds with one number a unit
 
   Layer(const LayerPlan& plan, std::size_t units_before, std::size_t slots)
-      : kind(plan.kind), n(plan.units), n_prev(units_before), inputs(plan.inputs_of_W(n_prev)),
-        g(activation_row<T>(plan.activation)), slope(g.slope), number(T(plan.number)),
-        dropout(plan.dropout), bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
+      : kind(plan.kind), n(plan.units), n_prev(units_before), outputs(plan.rows_of_W(n_prev)),
+        inputs(plan.columns_of_W(n_prev)), groups(kind == Kind::grouped ? n_prev / inputs : 1),
+        units(outputs / groups), first(plan.first), g(activation_row<T>(plan.activation)),
+        slope(g.slope), number(T(plan.number)), dropout(plan.dropout),
+        bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
         epsilon(T(plan.epsilon)), momentum(T(plan.momentum)) {
     // lanes are padded to whole panels: take the side that wastes less
-    by_units = panel_count<T>(n) * inputs <= panel_count<T>(inputs) * n;
+    by_units = kind == Kind::embedding ||
+               panel_count<T>(units) * inputs <= panel_count<T>(inputs) * units;
     if (dropout.on && (slope == Slope::one || slope == Slope::by_sign)) slope = Slope::stored;
-    const std::size_t padded = panel_count<T>(n) * P<T>, biases = plan.arrays() > 1 ? padded : 0;
+    const std::size_t padded = groups * panel_count<T>(units) * P<T>;
+    const std::size_t biases = plan.arrays() > 1 ? padded : 0;
     W = Matrix<T>(rows(), lanes());
     b = Buffer<T>(biases);
     zeros = Buffer<T>(panel_count<T>(std::max(n, n_prev)) * P<T>);
     if (kind == Kind::batch_norm) mean = Buffer<T>(padded), variance = Buffer<T>(padded);
+    if (kind == Kind::embedding) levels = plan.counts;
+    if (kind == Kind::piecewise_linear) bins = Bins<T>(plan);
+    if (kind == Kind::periodic || kind == Kind::piecewise_linear) number_columns(plan.counts);
     for (std::size_t slot = 0; slot < slots; ++slot) {
       W_slots[slot] = Matrix<T>(rows(), lanes());
       b_slots[slot] = Buffer<T>(biases);
     }
   }
+
+ private:
+  void number_columns(const std::vector<std::size_t>& counts) {
+    column = Buffer<std::size_t>(panel_count<T>(n) * P<T>);
+    std::size_t unit = 0;
+    for (std::size_t k = 0; k < counts.size(); ++k)
+      for (std::size_t i = 0; i < counts[k]; ++i) column[unit++] = k;
+    for (; unit < column.size(); ++unit) column[unit] = n_prev - 1;
+  }
 };
 
-// What a kind that acts unit by unit keeps of a batch beside A; nothing for a prediction.
+// The layers of a plan: what each reads, and whether the layers that lead to it learn.
+template <class T> std::vector<Layer<T>> layers_of(const Plan& plan) {
+  std::vector<Layer<T>> layers;
+  std::vector<std::size_t> last_reader(plan.layers.size() + 1);
+  for (std::size_t l = 1; l <= plan.layers.size(); ++l) {
+    const LayerPlan& own = plan.layers[l - 1];
+    layers.emplace_back(own, plan.units_before(l - 1), plan.optimizer.slots());
+    Layer<T>& layer = layers.back();
+    layer.sources = own.sources.empty() ? std::vector<std::size_t>{l - 1} : own.sources;
+    layer.mask = plan.owner(l - 1) + 1;
+    layer.learns = own.learned() > 0;
+    for (const std::size_t source : layer.sources) {
+      layer.learns = layer.learns || (source > 0 && layers[source - 1].learns);
+      last_reader[source] = l;
+    }
+  }
+  for (const std::size_t reader : last_reader)
+    if (reader > 0) layers[reader - 1].last_reader = true;
+  return layers;
+}
+
+// What a kind keeps of a batch beside A. Of a prediction only what its forward pass works in.
 template <class T> struct Kept {
   Matrix<T> factor;   // X̂ or h(A_prev) − A_prev: what δ is multiplied by in the derivative
   Matrix<T> slope;    // h'(A_prev) of Parametric
   Buffer<T> scale;    // 1/√(variance + ε) of each example, of LayerNorm
   Buffer<T> mean, variance;  // of the batch, a unit
   Buffer<T> total, along;    // Σ δ and Σ δ ⊙ X̂ over the batch, a unit
+  // of Grouped, where a group's units are no whole panels: A_prev, Z and then δ, and dA_prev, with
+  // each group on panels of its own
+  Matrix<T> A_prev, delta, dA_prev;
+  Buffer<std::size_t> level;  // of Embedding: which row of E, by example and column
 
   Kept() = default;
-  Kept(const Layer<T>& layer, std::size_t rows) {
-    if (layer.kind == Kind::dense || layer.kind == Kind::scale) return;
+  Kept(const Layer<T>& layer, std::size_t rows, bool training) {
+    const auto by_panels = [&](std::size_t size) {
+      const bool whole = layer.groups == 1 || size % P<T> == 0;
+      return whole ? Matrix<T>() : Matrix<T>(rows, layer.groups * panel_count<T>(size) * P<T>);
+    };
+    switch (layer.kind) {
+      case Kind::grouped:
+        A_prev = by_panels(layer.inputs), delta = by_panels(layer.units);
+        if (training) dA_prev = by_panels(layer.inputs);
+        return;
+      case Kind::embedding: level = Buffer<std::size_t>(rows * layer.n_prev); return;
+      case Kind::layer_norm:
+      case Kind::batch_norm:
+      case Kind::parametric: break;
+      default: return;
+    }
+    if (!training) return;
     factor = Matrix<T>(rows, layer.n);
     if (layer.kind == Kind::parametric) slope = Matrix<T>(rows, layer.n);
     if (layer.kind == Kind::layer_norm) scale = Buffer<T>(rows);

@@ -1,8 +1,10 @@
-// The kinds of layers that act unit by unit: one step of training against differences of its cost,
+// The kinds of layers beyond Dense: one step of training against differences of its cost,
 // predictions against their scalar meaning, and the same bits on any number of threads.
 #include "check.hpp"
 #include "runner.hpp"
 #include "step.hpp"
+
+long allocations();  // allocations.cpp: how many there have been
 
 namespace deltarule {
 namespace {
@@ -17,22 +19,86 @@ LayerPlan layer_of(Kind kind, std::size_t n, ActivationName activation) {
   return layer;
 }
 
+LayerPlan numeric(Kind kind, std::vector<std::size_t> counts) {
+  LayerPlan layer = layer_of(kind, 0, ActivationName::identity);
+  if (kind == Kind::periodic) layer.activation = ActivationName::cos;
+  for (const std::size_t count : counts) {
+    for (std::size_t bin = 0; bin < count; ++bin)
+      layer.starts.push_back(0.1 * double(bin) - 0.2), layer.widths.push_back(0.1);
+  }
+  layer.units = layer.starts.size(), layer.counts = std::move(counts);
+  return layer;
+}
+
+LayerPlan embedding(std::vector<std::size_t> levels, std::size_t width) {
+  LayerPlan layer = layer_of(Kind::embedding, levels.size() * width, ActivationName::identity);
+  layer.counts = std::move(levels);
+  return layer;
+}
+
+LayerPlan grouped(std::size_t groups, std::size_t size, std::size_t of_each) {
+  LayerPlan layer = layer_of(Kind::grouped, groups * of_each, ActivationName::tanh);
+  layer.size = size;
+  return layer;
+}
+
+LayerPlan reading(LayerPlan layer, std::vector<std::size_t> sources, std::size_t owner) {
+  layer.sources = std::move(sources), layer.owner = owner;
+  return layer;
+}
+
+LayerPlan columns(std::size_t first, std::size_t last, std::size_t source, std::size_t owner) {
+  LayerPlan layer = layer_of(Kind::columns, last - first, ActivationName::identity);
+  layer.first = first;
+  return reading(layer, {source}, owner);
+}
+
+// Networks of the other kinds on the input and within, where they have to send back; groups of
+// whole panels and of others, W by its units and by its inputs.
+std::vector<LayerPlan> chain_of(Kind kind) {
+  using A = ActivationName;
+  const auto dense = [](std::size_t n) { return layer_of(Kind::dense, n, A::tanh); };
+  switch (kind) {
+    case Kind::periodic:
+    case Kind::piecewise_linear:
+      return {numeric(kind, {3, 3, 3, 3, 3}), dense(4), numeric(kind, {17, 17, 17, 17})};
+    case Kind::embedding:
+      return {embedding({3, 4, 2, 6, 120}, 18), dense(4), embedding({2, 2, 3, 2}, 2)};
+    case Kind::grouped:
+      return {numeric(Kind::periodic, {16, 16, 16, 16, 16}), grouped(5, 16, 3), grouped(3, 5, 21),
+              grouped(7, 9, 16), grouped(7, 16, 16)};
+    default: break;
+  }
+  return {columns(0, 5, 0, 0), reading(numeric(Kind::periodic, {4, 4, 4, 4, 4}), {1}, 0),
+          reading(grouped(5, 4, 3), {2}, 0), columns(1, 3, 0, 0),
+          reading(layer_of(Kind::parallel, 17, A::identity), {3, 4}, 0),
+          reading(dense(7), {5}, 1),
+          columns(0, 5, 6, 2), reading(dense(18), {7}, 2),
+          reading(layer_of(Kind::batch_norm, 18, A::sigmoid), {8}, 2), columns(2, 7, 6, 2),
+          reading(layer_of(Kind::parallel, 23, A::identity), {9, 10}, 2)};
+}
+
 // A layer of that kind on the input, and one on hidden units.
 Plan plan_of(Kind kind) {
   using A = ActivationName;
   Plan plan;
   plan.inputs = inputs;
+  plan.cost = CostName::half_squared_error;
+  if (kind > Kind::parametric) {
+    plan.layers = chain_of(kind);
+    plan.layers.push_back(layer_of(Kind::dense, outputs, A::identity));
+    if (kind == Kind::parallel) plan.layers.back().owner = 3;
+    return plan;
+  }
   plan.layers = {layer_of(kind, inputs, A::identity), layer_of(Kind::dense, units, A::identity),
                  layer_of(kind, units, A::sigmoid), layer_of(Kind::dense, outputs, A::identity)};
-  plan.cost = CostName::half_squared_error;
   return plan;
 }
 
 template <class T> using Arrays = std::vector<std::vector<T>>;
 
 std::size_t width_of(const Plan& plan, std::size_t l, std::size_t place) {
-  const std::size_t before = l == 0 ? plan.inputs : plan.layers[l - 1].units;
-  return place > 0 ? 1 : plan.layers[l].inputs_of_W(before);
+  return place > 0 ? 1 : plan.layers[l].columns_of_W(plan.units_before(l));
 }
 
 // Call use(layer, place, number of the array) for every parameter.
@@ -46,7 +112,8 @@ template <class T> Arrays<T> drawn(const Plan& plan) {
   Numbers numbers;
   Arrays<T> all;
   each_array(plan, [&](std::size_t l, std::size_t place, std::size_t) {
-    all.push_back(numbers.vector<T>(plan.layers[l].units * width_of(plan, l, place)));
+    const std::size_t height = plan.layers[l].rows_of_W(plan.units_before(l));
+    all.push_back(numbers.vector<T>(height * width_of(plan, l, place)));
     if (place == 3)
       for (T& variance : all.back()) variance = T(1) + variance;
   });
@@ -76,6 +143,10 @@ template <class T> struct Data {
     for (T& weight : s) weight += T(1);
     s[4] = 0;
   }
+  // As codes of categories, some of them beyond their levels, or no codes.
+  void encode() {
+    for (std::size_t i = 0; i < X.size(); ++i) X[i] = T((i * 7) % 9) - T(i % 11 == 0 ? 1.5 : 0);
+  }
   Job<T> job(std::size_t batch_size) {
     Job<T> job;
     job.X = rows_of(X, inputs), job.Y = rows_of(Y, outputs), job.weights = rows_of(s, 1);
@@ -91,6 +162,7 @@ const auto never = [] { return false; };
 void test_step_of(Kind kind) {
   Runner<double> runner(plan_of(kind));
   Data<double> data;
+  if (kind == Kind::embedding) data.encode();
   const Arrays<double> before = drawn<double>(runner.plan());
   const auto cost_of = [&](const Arrays<double>& parameters) {
     put(runner, parameters);
@@ -133,10 +205,80 @@ std::vector<double> scalar(Kind kind, const Arrays<double>& own, const double* x
         break;
       case Kind::scale: Z[i] = first * x[i]; break;
       case Kind::parametric: Z[i] = x[i] + first * (std::log1p(std::exp(x[i])) - x[i]); break;
-      case Kind::dense: break;
+      default: break;
     }
   }
   return Z;
+}
+
+// Of the other kinds that are one layer on the input: Z of unit u by the textbook.
+double scalar_unit(const LayerPlan& layer, const Arrays<double>& own, const double* x,
+                   std::size_t u) {
+  std::size_t column = 0, before = 0, levels = 0;
+  const auto width = [&](std::size_t k) {
+    return layer.kind == Kind::embedding ? layer.units / layer.counts.size() : layer.counts[k];
+  };
+  if (layer.kind == Kind::grouped) {
+    const std::size_t of_each = layer.units / (inputs / layer.size);
+    double z = own[1][u];
+    for (std::size_t i = 0; i < layer.size; ++i)
+      z += own[0][u * layer.size + i] * x[u / of_each * layer.size + i];
+    return std::tanh(z);
+  }
+  for (; before + width(column) <= u; ++column)
+    before += width(column), levels += layer.counts[column];
+  switch (layer.kind) {
+    case Kind::periodic:
+      return std::cos(2 * 3.14159265358979323846 * own[0][u] * x[column] + own[1][u]);
+    case Kind::piecewise_linear: {
+      double share = (x[column] - layer.starts[u]) / layer.widths[u];
+      if (u > before) share = std::max(share, 0.0);
+      if (u + 1 < before + layer.counts[column]) share = std::min(share, 1.0);
+      return share;
+    }
+    default: {
+      const double code = x[column];
+      const bool known = code >= 0 && code < double(layer.counts[column]) && std::floor(code) == code;
+      std::size_t total = 0;
+      for (const std::size_t count : layer.counts) total += count;
+      return own[0][(u - before) * total + levels + (known ? std::size_t(code) : 0)];
+    }
+  }
+}
+
+template <class T> void test_units_of(const LayerPlan& layer) {
+  const double tolerance = sizeof(T) == 4 ? 1e-5 : 1e-12;
+  Plan plan = plan_of(layer.kind);
+  plan.layers = {layer};
+  Runner<T> runner(plan);
+  put(runner, drawn<T>(plan));
+  Arrays<double> wide;
+  for (const std::vector<T>& array : taken(runner)) wide.emplace_back(array.begin(), array.end());
+  Data<T> data;
+  if (layer.kind == Kind::embedding) data.encode();
+  const std::size_t n = layer.units;
+  std::vector<T> out(m * n), jacobian(m * n * inputs);
+  const Rows<T> X = rows_of(data.X, inputs);
+  const auto stride = static_cast<std::ptrdiff_t>(n * sizeof(T));
+  runner.predict(X, {reinterpret_cast<char*>(out.data()), stride, sizeof(T), m, n}, 2);
+  runner.jacobian(X, jacobian.data());
+  const std::vector<double> x(data.X.begin(), data.X.end());
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t u = 0; u < n; ++u) {
+      const std::string what = "unit " + std::to_string(u);
+      expect_close(double(out[i * n + u]), scalar_unit(layer, wide, &x[i * inputs], u), tolerance,
+                   what);
+      for (std::size_t j = 0; j < inputs; ++j) {
+        std::vector<double> up(&x[i * inputs], &x[i * inputs] + inputs), down = up;
+        up[j] += 1e-6, down[j] -= 1e-6;
+        const double above = scalar_unit(layer, wide, up.data(), u);
+        const double below = scalar_unit(layer, wide, down.data(), u);
+        const double slope = layer.kind == Kind::embedding ? 0 : (above - below) / 2e-6;
+        expect_close(double(jacobian[(i * n + u) * inputs + j]), slope, 100 * tolerance + 1e-6,
+                     what + ", Jacobian");
+      }
+    }
+  }
 }
 
 template <class T> void test_prediction_of(Kind kind) {
@@ -172,18 +314,24 @@ template <class T> void test_prediction_of(Kind kind) {
 template <class T> void test_threads_of(Kind kind, bool two_passes) {
   Plan plan = plan_of(kind);
   plan.optimizer = {OptimizerName::adam, 0, 0, 0.9, 0.99, 1e-8, false, false};
-  plan.layers[2].dropout = {true, 1u << 31, 2.0};
-  plan.layers[0].dropout = plan.layers[2].dropout;
+  const auto owned = [&](std::size_t l) { return plan.owner(l) != plan.owner(l + 1); };
+  for (std::size_t l = 0; l + 1 < plan.layers.size(); ++l)  // masks are of the network's layers
+    if (owned(l)) plan.layers[l].dropout = {true, 3u << 30, 4. / 3};
   plan.l2 = plan.decay = 1e-2;
   if (two_passes) plan.clip_norm = plan.max_norm = 0.5;
   const auto trained = [&](std::size_t threads) {
     Runner<T> runner(plan);
     put(runner, drawn<T>(plan));
     Data<T> data;
+    if (kind == Kind::embedding) data.encode();
     Job<T> job = data.job(7);
     runner.train(job, threads, never);
     expect(job.done == 4, "all batches done");
-    return taken(runner);
+    const Arrays<T> found = taken(runner);
+    const long before = allocations();
+    if (threads == 1) runner.train(job, 1, never);
+    expect(allocations() == before, "an epoch allocates nothing");
+    return found;
   };
   const Arrays<T> one = trained(1);
   for (const std::vector<T>& array : one)
@@ -200,6 +348,17 @@ void test_layers() {
     for (const bool two_passes : {false, true})
       test_threads_of<float>(kind, two_passes), test_threads_of<double>(kind, two_passes);
   }
+  for (const Kind kind : {Kind::periodic, Kind::piecewise_linear, Kind::embedding, Kind::grouped,
+                          Kind::parallel}) {
+    test_step_of(kind);
+    for (const bool two_passes : {false, true})
+      test_threads_of<float>(kind, two_passes), test_threads_of<double>(kind, two_passes);
+  }
+  for (const LayerPlan& layer :
+       {numeric(Kind::periodic, {3, 3, 3, 3, 3}), numeric(Kind::periodic, {16, 16, 16, 16, 16}),
+        numeric(Kind::piecewise_linear, {1, 4, 2, 17, 1}), embedding({3, 4, 2, 6, 12}, 3),
+        embedding({3, 4, 2, 6, 120}, 18), grouped(5, 1, 16), grouped(1, 5, 3), grouped(5, 1, 3)})
+    test_units_of<float>(layer), test_units_of<double>(layer);
 }
 
 }  // namespace deltarule

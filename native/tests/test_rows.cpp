@@ -54,12 +54,13 @@ const std::vector<ScalarActivation>& scalar_activations() {
          return t + z * (1 - t * t) * logistic(z);
        }},
       {A::exp, 0, [](double z) { return std::exp(z); }, [](double z) { return std::exp(z); }},
+      {A::cos, 0, [](double z) { return std::cos(z); }, [](double z) { return -std::sin(z); }},
   };
   return rows;
 }
 
 template <class T> void test_activations() {
-  expect(scalar_activations().size() == static_cast<std::size_t>(ActivationName::exp),
+  expect(scalar_activations().size() == static_cast<std::size_t>(ActivationName::cos),
          "every activation but softmax, which mixes units, has its scalar meaning here");
   std::vector<T> z;
   for (int i = -640; i <= 640; ++i) z.push_back(T(i / 32.0));

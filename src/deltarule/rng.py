@@ -147,9 +147,7 @@ def dropout_mask(
     xp, seed, step, layer, units, positions
         As in :func:`random_words`.
     rate : float
-        Share of the units to drop, from 0 to below 1. The threshold is the integer
-        ``floor((1 - rate) · 2³²)``, at most ``2³² − 1``, so that every engine draws the line at
-        the same place.
+        Share of the units to drop, from 0 to below 1; :func:`dropout_threshold` draws the line.
     dtype : dtype
         The mask's dtype.
 
@@ -164,10 +162,22 @@ def dropout_mask(
     >>> sorted(set(mask.ravel().tolist())), bool(abs(mask.mean() - 1) < 0.02)
     ([0.0, 2.0], True)
     """
-    keep = 1.0 - rate
-    threshold = xp.uint32(min(int(keep * 2**32), 2**32 - 1))
+    threshold = xp.uint32(dropout_threshold(rate))
     kept = random_words(xp, seed, step, layer, units, positions) < threshold
-    return kept.astype(dtype) * xp.asarray(1.0 / keep, dtype=dtype)
+    return kept.astype(dtype) * xp.asarray(1.0 / (1.0 - rate), dtype=dtype)
+
+
+def dropout_threshold(rate: float) -> int:
+    """Units stay whose random word is below ``floor((1 - rate) · 2³²)``, at most ``2³² − 1``.
+
+    An integer, so that every engine draws the line at the same place.
+
+    Examples
+    --------
+    >>> dropout_threshold(0.5) == 2**31, dropout_threshold(1e-17) == 2**32 - 1
+    (True, True)
+    """
+    return min(int((1.0 - rate) * 2**32), 2**32 - 1)
 
 
 def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:

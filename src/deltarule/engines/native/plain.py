@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS
 from deltarule.engines.plan import Plan
-from deltarule.layers import KINDS, Layer
+from deltarule.layers import KINDS, Layer, Scale
+from deltarule.layers.numeric import COSINE
+from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS
+from deltarule.rng import dropout_threshold
 from deltarule.tables import Table
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
-KIND_ROWS = {
+KIND_ROWS: dict[str, tuple[str, ...]] = {
     "dense": ("W", "b"),
     "layer_norm": ("gain", "shift"),
     "batch_norm": ("gain", "shift", "mean", "variance"),
     "scale": ("scale",),
     "parametric": ("alpha",),
+    "periodic": ("frequency", "phase"),
+    "piecewise_linear": (),
+    "embedding": ("E",),
+    "grouped": ("W", "b"),
+    "parallel": (),
 }
-"""The kinds of layers that are compiled in, each with its parameters in the core's order."""
+"""The kinds of layers that are compiled in, each with its parameters in the core's order. What a
+``parallel`` learns is its layers', which the core has one by one."""
 
 ACTIVATION_ROWS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus"),
@@ -39,17 +50,79 @@ OPTIMIZER_ROWS = (
 def uncovered(plan: Plan) -> str | None:
     """What of a plan is not compiled in, by name: a row of one's own; None where all is."""
     network = plan.network
-    for l, layer in enumerate(network.layers, 1):
+    for piece in pieces(network):
+        l, layer = piece.owner + 1, piece.layer
+        if layer is None:
+            continue
         if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
             return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
         for row in (layer.g, _bend(layer)):
-            if _numbered(ACTIVATIONS, ACTIVATION_ROWS, row) is None:
+            if _activation(row) is None:
                 return f"activation {row.name!r} of layer {l} is a row of your own, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
         return f"cost {network.cost_row.name!r} is a row of your own, in Python"
     if _optimizer_number(plan) is None:
         return f"optimizer {type(plan.optimizer).__name__!r} is a class of your own, in Python"
     return None
+
+
+class Piece(NamedTuple):
+    """A layer as the core has it: one of the network's, or of a part of a ``parallel``.
+
+    Attributes
+    ----------
+    layer : Layer or None
+        None for the columns that a part takes: these are a layer of the core's own.
+    owner : int
+        The network's layer that it is, or is part of, from 0.
+    prefix : str
+        What its parameters' names begin with in the owner's.
+    sources : tuple of int
+        The numbers of the pieces that it reads, from 1; 0 is the input.
+    n_prev, units : int
+    first : int
+        Of columns, the first.
+    """
+
+    layer: Layer | None
+    owner: int
+    prefix: str
+    sources: tuple[int, ...]
+    n_prev: int
+    units: int
+    first: int = 0
+
+
+def pieces(network: Network) -> list[Piece]:
+    """The core's layers of a network, in the order of its forward pass."""
+    found: list[Piece] = []
+    for owner, (layer, n_prev) in enumerate(zip(network.layers, network.sizes[:-1], strict=True)):
+        _add(found, layer, owner, "", len(found), n_prev)
+    return found
+
+
+def _add(
+    found: list[Piece], layer: Layer, owner: int, prefix: str, source: int, n_prev: int
+) -> None:
+    """Append a layer's pieces, of which the last has its outputs."""
+    sources: list[int] = []
+    for k, part in enumerate(getattr(layer, "parts", ()) if layer.kind == "parallel" else (), 1):
+        n = part.last - part.first
+        found.append(Piece(None, owner, "", (source,), n_prev, n, part.first))
+        for d, inner in enumerate(part.layers, 1):
+            _add(found, inner, owner, f"{prefix}{k}.{d}.", len(found), found[-1].units)
+        sources.append(len(found))
+    units = layer.units_after(n_prev)
+    found.append(Piece(layer, owner, prefix, tuple(sources) or (source,), n_prev, units))
+
+
+def places(network: Network) -> list[dict[str, tuple[int, int]]]:
+    """Of each layer, where the core has a parameter: its own layer's number and array's, from 0."""
+    found: list[dict[str, tuple[int, int]]] = [{} for _ in network.layers]
+    for number, piece in enumerate(pieces(network)):
+        for place, name in enumerate(KIND_ROWS[piece.layer.kind] if piece.layer else ()):
+            found[piece.owner][piece.prefix + name] = number, place
+    return found
 
 
 def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int, float] | None:
@@ -78,41 +151,68 @@ def _optimizer_number(plan: Plan) -> int | None:
     return None
 
 
+def _activation(row: Activation) -> tuple[int, float] | None:
+    """As :func:`_numbered`; the cosine of ``periodic`` stands behind the table."""
+    if row is COSINE:
+        return len(ACTIVATION_ROWS), 0.0
+    return _numbered(ACTIVATIONS, ACTIVATION_ROWS, row)
+
+
 def _dropout(share: float) -> tuple[int, float] | None:
     """Threshold and scale, exactly as :func:`deltarule.rng.dropout_mask` has them."""
-    keep = 1.0 - share
-    return (int(keep * 2**32), 1.0 / keep) if share > 0 else None
+    return (dropout_threshold(share), 1.0 / (1.0 - share)) if share > 0 else None
+
+
+def _columns(layer: Layer, n_prev: int) -> dict[str, list[Any]]:
+    """Of an embedding, what it makes of each column; empty for the other kinds."""
+    found: dict[str, list[Any]] = {"counts": [], "starts": [], "widths": []}
+    own: Any = layer
+    if layer.kind == "periodic":
+        found["counts"] = [own.frequencies] * n_prev
+    elif layer.kind == "embedding":
+        found["counts"] = list(own.levels)
+    elif layer.kind == "piecewise_linear":
+        bins = own.bins(np.float64)
+        found["counts"] = np.bincount(bins.column).tolist()
+        found["starts"], found["widths"] = bins.start.ravel().tolist(), bins.width.ravel().tolist()
+    return found
+
+
+def _plain_piece(piece: Piece) -> dict[str, Any]:
+    """A layer of the core's in plain numbers."""
+    layer = piece.layer or Scale()  # columns have no settings: those of a layer without any
+    names = KIND_ROWS[layer.kind]
+    activation, number = _activation(layer.g)  # type: ignore[misc]
+    bend, bend_number = _activation(_bend(layer))  # type: ignore[misc]
+    return {
+        "units": piece.units,
+        "activation": activation,
+        "number": number,
+        "dropout": _dropout(layer.dropout),
+        "rate": float(layer.multiplier(names[0])) if names else 1.0,
+        "bias_rate": float(layer.multiplier(names[1])) if len(names) > 1 else 1.0,
+        "kind": list(KIND_ROWS).index(layer.kind) if piece.layer else len(KIND_ROWS),
+        "bend": bend,
+        "bend_number": bend_number,
+        **{name: float(getattr(layer, name, 0.0)) for name in ("epsilon", "momentum")},
+        "size": int(getattr(layer, "size", 0)),
+        **_columns(layer, piece.n_prev),
+        "sources": list(piece.sources),
+        "first": piece.first,
+        "owner": piece.owner,
+    }
 
 
 def plain(plan: Plan) -> dict[str, Any]:
     """What the core makes a runner from: a plan that :func:`uncovered` says nothing against."""
     network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
     cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
-    layers = []
-    for layer, units in zip(network.layers, network.sizes[1:], strict=True):
-        activation, number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, layer.g)  # type: ignore[misc]
-        bend, bend_number = _numbered(ACTIVATIONS, ACTIVATION_ROWS, _bend(layer))  # type: ignore[misc]
-        first, second = (KIND_ROWS[layer.kind] * 2)[:2]
-        layers.append(
-            {
-                "units": units,
-                "activation": activation,
-                "number": number,
-                "dropout": _dropout(layer.dropout),
-                "rate": float(layer.multiplier(first)),
-                "bias_rate": float(layer.multiplier(second)),
-                "kind": list(KIND_ROWS).index(layer.kind),
-                "bend": bend,
-                "bend_number": bend_number,
-                **{name: float(getattr(layer, name, 0.0)) for name in ("epsilon", "momentum")},
-            }
-        )
     uniform = network.cost_row.uniform
     settings = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
     return {
         "inputs": network.inputs,
         "input_dropout": _dropout(network.input_dropout),
-        "layers": layers,
+        "layers": [_plain_piece(piece) for piece in pieces(network)],
         "cost": cost,
         "cost_number": cost_number,
         "optimizer": _optimizer_number(plan),

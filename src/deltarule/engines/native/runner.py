@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.native.core import chosen
-from deltarule.engines.native.plain import KIND_ROWS, plain
+from deltarule.engines.native.plain import places, plain
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
@@ -64,6 +64,7 @@ class NativeRunner:
         self.n_threads = threads_wanted(options or EngineOptions())
         self.isa: str = core.isa
         self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(plain(plan))
+        self._places = places(plan.network)
         self._slots = len(plan.optimizer_row.slots)
         self._schedule = plan.optimizer_row.schedule
         steps = self._steps_by_batches = not plan.optimizer_row.full_batch
@@ -164,7 +165,7 @@ class NativeRunner:
         """Put parameters (back)."""
         for l, layer in enumerate(parameters):
             for name, values in layer.items():
-                self._core.set(_PARAMETER, l, self._place(l, name), self._own(values))
+                self._core.set(_PARAMETER, *self._places[l][name], self._own(values))
 
     def state(self) -> RunnerState:
         """A copy of step and optimizer state."""
@@ -184,16 +185,13 @@ class NativeRunner:
         for l, layer in enumerate(state.optimizer):
             for name, slots in layer.items():
                 for slot, values in enumerate(slots):
-                    self._core.set(slot, l, self._place(l, name), self._own(values))
+                    self._core.set(slot, *self._places[l][name], self._own(values))
         self._core.steps = state.step
 
     def _array(self, which: int, l: int, name: str) -> Array:
         out = np.empty(self.plan.network.shapes[l][name], self.plan.dtype)
-        self._core.get(which, l, self._place(l, name), out)
+        self._core.get(which, *self._places[l][name], out)
         return out
-
-    def _place(self, l: int, name: str) -> int:
-        return KIND_ROWS[self.plan.network.layers[l].kind].index(name)
 
     def _own(self, values: Array) -> Array:
         return np.asarray(values, dtype=self.plan.dtype)

@@ -1,10 +1,13 @@
-// The kinds that act unit by unit, as the two passes over a batch know them.
+// The kinds of layers as the two passes over a batch know them.
 #pragma once
 
 #include "../threads.hpp"
 #include "base.hpp"
+#include "categories.hpp"
 #include "normalisation.hpp"
+#include "numeric.hpp"
 #include "scaling.hpp"
+#include "weights.hpp"
 
 namespace deltarule {
 
@@ -42,9 +45,10 @@ void take_statistics(const Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, con
 }
 
 // Z of `rows` examples, the first of which is example `first` of the batch. A_prev and Z begin
-// there; `training`: with the batch's statistics.
+// there; `training`: with the batch's statistics. What a Parallel takes apart and sets side by side
+// has no equation of its own: network.hpp moves it.
 template <class T>
-void unitwise_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> Z,
+void layer_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> Z,
                     std::size_t first, std::size_t rows, bool training) {
   const auto from_first = [&](Matrix<T>& matrix) {
     const Panels<T> all = matrix.view();
@@ -68,7 +72,16 @@ void unitwise_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> 
     case Kind::scale: return scaled(own, A, layer.n, 0, rows, Z);
     case Kind::parametric:
       return bent(layer.bend, layer.bend_number, own, A, layer.n, rows, factor, slope, Z);
-    case Kind::dense: return;
+    case Kind::periodic: return angle(layer, A, rows, Z);
+    case Kind::piecewise_linear: return filled(layer, A, rows, Z);
+    case Kind::embedding:
+      for (std::size_t row = 0; row < rows; ++row)
+        looked_up(layer, A, row, &kept.level[(first + row) * layer.n_prev], Z);
+      return;
+    case Kind::dense:
+    case Kind::grouped: return weighted_input(layer, kept, A_prev, Z, first, rows);
+    case Kind::columns:
+    case Kind::parallel: return;
   }
 }
 
@@ -85,10 +98,11 @@ template <class T> void keep_averages(Layer<T>& layer, const Kept<T>& kept) {
 
 // dA_prev of rows [first, last). Row r belongs to example `example_of(r)`, r itself but for a
 // Jacobian. `whole`: the batch whose statistics the forward pass took; null after a prediction.
+// δ of weights is as delta_by_panels has it.
 template <class T, class ExampleOf>
-void unitwise_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T> out,
-                      std::size_t first, std::size_t last, const Whole<T>* whole,
-                      const ExampleOf& example_of) {
+void layer_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> delta, Panels<T> out,
+                   std::size_t first, std::size_t last, bool many, const Whole<T>* whole,
+                   const ExampleOf& example_of) {
   const Panels<const T> d = readable(delta), factor = readable(kept.factor.view());
   const T* own = layer.by_unit();
   switch (layer.kind) {
@@ -113,8 +127,43 @@ void unitwise_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T>
     case Kind::parametric:
       return bent_dA_prev(own, d, readable(kept.slope.view()), layer.n, first, last, example_of,
                           out);
-    case Kind::dense: return;
+    case Kind::periodic: return angle_dA_prev(layer, d, first, last, out);
+    case Kind::piecewise_linear:
+      return filled_dA_prev(layer, d, readable(A_prev), first, last, example_of, out);
+    case Kind::embedding: return clear_rows(out, layer.n_prev, first, last);  // no quantities
+    case Kind::dense:
+    case Kind::grouped: return weighted_dA_prev(layer, kept, delta, out, first, last, many);
+    case Kind::columns:
+    case Kind::parallel: return;
   }
+}
+
+// The derivative by W of rows [first, last) of a panel, summed over m examples, without the 1/m.
+template <class T>
+void d_parameters(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<const T> A_prev,
+                  std::size_t m, std::size_t first, std::size_t last, std::size_t panel, T* out) {
+  switch (layer.kind) {
+    case Kind::dense:
+    case Kind::grouped:
+      return dW_strip(layer, kept, delta, A_prev, m, first, last, panel, out);
+    case Kind::embedding:
+      return d_embedding(layer, delta, kept.level.data(), m, first, last, panel, out);
+    case Kind::periodic: return d_frequency(layer, delta, A_prev, m, panel, out);
+    case Kind::scale: return column_dots(delta, A_prev, m, panel, out);
+    case Kind::layer_norm:
+    case Kind::batch_norm:
+    case Kind::parametric:
+      return column_dots(delta, readable(kept.factor.view()), m, panel, out);
+    case Kind::piecewise_linear:
+    case Kind::columns:
+    case Kind::parallel: return;
+  }
+}
+
+// The derivative by b of a panel, likewise.
+template <class T>
+void d_biases(Kept<T>& kept, Panels<const T> delta, std::size_t m, std::size_t panel, T* out) {
+  column_sums(kept.delta.rows() > 0 ? readable(kept.delta.view()) : delta, m, panel, out);
 }
 
 }  // namespace deltarule
