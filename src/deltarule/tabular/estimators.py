@@ -148,7 +148,8 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         ----------
         X : data frame, array or sparse matrix, shape (m, columns)
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, ``(m, n_classes)``, in the order of ``classes_``.

@@ -24,13 +24,14 @@ from deltarule.preprocessing import Targets
 from deltarule.rng import generator
 from deltarule.tabular.bins import edges
 from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
-from deltarule.tabular.ensembles import behind, combined
+from deltarule.tabular.ensembles import combined
 from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
 from deltarule.tabular.recipes import BINS, Recipe, recipe
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Parts
 from deltarule.training import Examples, Result, train
 
+_ROWS_AT_ONCE = 8192
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
 
 
@@ -106,16 +107,8 @@ def fit(
     X = problem.preprocessing.transform(_inputs(problem))
     Y = problem.targets.encode(problem.train)
     plan = _recipe(problem, settings, X)
-    learned, X = behind(plan.network, X.astype(settings.dtype, copy=False))
     examples = Examples(X, Y, training_weights(problem, settings))
-    results = _trained(
-        replace(plan, network=learned),
-        problem.validations,
-        examples,
-        settings,
-        callbacks,
-        checkpoints,
-    )
+    results = _trained(plan, problem.validations, examples, settings, callbacks, checkpoints)
     calibration = _calibration(problem, results, examples)
     network, parameters = combined(
         plan.network, [result.parameters for result in results], calibration.temperature
@@ -181,11 +174,12 @@ def member_seed(seed: int, k: int) -> int:
 
 def _calibration(problem: Problem, results: Sequence[Result], examples: Examples) -> Calibration:
     """What each network's own validation rows say."""
-    network, X = results[0].network, np.asarray(examples.X)
-    parts = []
+    network, X, parts = results[0].network, np.asarray(examples.X), []
     for result, (_, held) in zip(results, problem.validations, strict=True):
-        output = feed_forward(network, result.parameters, columns(X[held]))[-1]
-        parts.append((output.Z.T, output.A.T, held))
+        for first in range(0, len(held), _ROWS_AT_ONCE):
+            some = held[first : first + _ROWS_AT_ONCE]
+            output = feed_forward(network, result.parameters, columns(X[some]))[-1]
+            parts.append((output.Z.T, output.A.T, some))
     Z, A, held = (np.concatenate(column) for column in zip(*parts, strict=True))
     Y, s = examples.Y[held], None if examples.weights is None else examples.weights[held]
     if problem.task == "regression":
