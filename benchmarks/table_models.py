@@ -11,16 +11,19 @@ import importlib
 import pickle
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.modelfile import save_model
+from deltarule.tabular import recipes
+from deltarule.tabular.splits import Keys
 
 
 class Fit(NamedTuple):
@@ -44,16 +47,18 @@ class Model:
     ours: bool = False
 
 
-def settings_of(seed: int, networks: int = 1) -> tabular.Settings:
+def settings_of(seed: int) -> tabular.Settings:
     """Those of ``deltarule train --seed``."""
-    return tabular.Settings(seed=seed, n_ensemble=networks)
+    return tabular.Settings(seed=seed)
 
 
-def deltarule(networks: int) -> Model:
-    """The recipe, as a single network or several averaged."""
+def deltarule(name: str, constants: Mapping[str, float] | None = None, **changes: Any) -> Model:
+    """The recipe, with other settings or constants where an ablation asks for them."""
 
     def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
-        fitted = tabular.fit(problem, replace(settings, n_ensemble=networks))
+        own = replace(settings, **changes)
+        with patch.multiple(recipes, **(constants or {})):
+            fitted = tabular.fit(replace(problem, validations=_validations(problem, own)), own)
 
         def measured() -> Fit:
             model = fitted.model
@@ -68,7 +73,17 @@ def deltarule(networks: int) -> Model:
 
         return measured
 
-    return Model("deltarule" if networks == 1 else f"deltarule, {networks} averaged", fit, True)
+    return Model(name, fit, True)
+
+
+def _validations(problem: tabular.Problem, settings: tabular.Settings) -> tuple[Any, ...]:
+    """Of each network its own validation rows, as ``deltarule train --ensemble`` draws them."""
+    if settings.n_ensemble == 1:
+        return problem.validations
+    labels = None
+    if problem.task == "classification":
+        labels = tabular.figure_targets(problem.targets, problem.train)
+    return tabular.validations(Keys(labels=labels), len(problem.train), settings)
 
 
 def _further(problem: tabular.Problem, fitted: tabular.Fitted, P: np.ndarray) -> dict[str, float]:
@@ -190,8 +205,8 @@ def _xgboost(task: str, seed: int) -> Any:
 
 
 MODELS = {
-    "network": deltarule(1),
-    "ensemble": deltarule(5),
+    "network": deltarule("deltarule"),
+    "ensemble": deltarule("deltarule, 5 averaged", n_ensemble=5),
     "linear": peer("logistic or ridge regression", _linear),
     "mlp": peer("scikit-learn's MLP", _mlp),
     "hgb": peer("HistGradientBoosting", _boosting),
@@ -200,3 +215,14 @@ MODELS = {
     "td-s": realmlp("TD_S"),
     "td": realmlp("TD"),
 }
+
+VARIANTS = {
+    "no-bins": deltarule("numbers not cut into bins", bins=0),
+    "no-scale": deltarule("no learned scales", {"_SCALE_RATE": 0.0}),
+    "adam": deltarule("bins, but plain dense layers and Adam", optimizer="adam"),
+    "no-dropout": deltarule("no dropout", dropout=0.0),
+    "no-decay": deltarule("no weight decay", weight_decay=0.0),
+    "relu": deltarule("ReLU", activation="relu"),
+    "wide": deltarule("twice as wide", hidden=(256, 256, 256)),
+}
+"""The recipe with one ingredient taken out or changed."""

@@ -4,7 +4,8 @@
         [--docs]
 
 fits what RESULTS, a folder, does not hold yet: one file a data set, model and seed, so that it may
-be ended and begun again. ``--docs`` writes the tables of all it holds into ``docs/results.md``.
+be ended and begun again. ``--docs`` writes what it holds into ``docs/results.md``, and what the
+recipe's ingredients are worth into ``docs/tables.md``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ import numpy as np
 from deltarule import baselines as bl
 from deltarule import tabular
 from sections import command, environment, write_section
-from table_models import MODELS, settings_of
+from table_models import MODELS, VARIANTS, settings_of
 from table_sets import MOST_SPLITS, SETS, TableSet
 
-PAGE = Path(__file__).parent.parent / "docs" / "results.md"
+DOCS = Path(__file__).parent.parent / "docs"
+_ALL = MODELS | VARIANTS
 _SEEDS = {True: 5, False: 3}  # of ours, and of peers
+_ABLATION_SEEDS = 3
+_ABLATION_SETS = ("churn", "california", "concrete", "titanic")
 _ROWS = 200  # single rows that are predicted for the latency
 
 
@@ -32,9 +36,9 @@ def measured(row: TableSet, model: str, seed: int) -> dict[str, Any]:
     """One fit, judged on the test rows."""
     settings = settings_of(seed)
     problem = row.split(settings)
-    begun = time.perf_counter()
-    measure = MODELS[model].fit(problem, settings)
-    seconds = time.perf_counter() - begun
+    begun, begun_cpu = time.perf_counter(), time.process_time()
+    measure = _ALL[model].fit(problem, settings)
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - begun_cpu
     fit = measure()
     truth = tabular.figure_targets(problem.targets, problem.test)
     figures = bl.figures(problem.task, truth, fit.predictions)
@@ -44,6 +48,7 @@ def measured(row: TableSet, model: str, seed: int) -> dict[str, Any]:
     return {
         "figures": figures | fit.further,
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "one_row_us": 1e6 * _one_row(fit.predict_one),
         "bytes": fit.size,
         "test_rows": len(problem.test),
@@ -63,6 +68,8 @@ def _one_row(predict: Any) -> float:
 
 def seeds_of(row: TableSet, model: str) -> range:
     """The seeds of a model; where splits are published, all of them."""
+    if model in VARIANTS:
+        return range(_ABLATION_SEEDS)
     return range(MOST_SPLITS if row.splits else _SEEDS[MODELS[model].ours])
 
 
@@ -104,8 +111,8 @@ def page(folder: Path) -> str:
         "",
         "Means over seeds ± standard error, on test rows that no model has seen: the published "
         "test file or splits where there are some, else a split a seed, the same for all. A fit "
-        "is one on two cores, preprocessing included; a single row is predicted from the table as "
-        "it came by deltarule, from preprocessed numbers by the others. "
+        "is told in CPU seconds, of all cores together; a single row is predicted from the table "
+        "as it came by deltarule, from preprocessed numbers by the others. "
         f"{environment()}. Made by `{command()}`.",
     ]
     for name, row in SETS.items():
@@ -126,7 +133,7 @@ def _table(folder: Path, name: str, row: TableSet) -> list[str]:
             continue
         cells = [_spread([r["figures"].get(c.name) for r in found]) for c in columns]
         cells += [_spread([r["figures"].get(key) for r in found]) for key in further]
-        cells.append(f"{np.mean([r['seconds'] for r in found]):.1f}")
+        cells.append(f"{np.mean([r['cpu_seconds'] for r in found]):.1f}")
         cells.append(f"{np.median([r['one_row_us'] for r in found]):.0f}")
         cells.append(f"{np.mean([r['bytes'] for r in found]) / 1024:.0f}")
         cells.append(str(len(found)))
@@ -134,9 +141,37 @@ def _table(folder: Path, name: str, row: TableSet) -> list[str]:
     if not any(results(folder, name, model) for model in MODELS):
         return []
     heads = ["", *(c.label for c in columns), *further.values()]
-    heads += ["fit, s", "one row, µs", "size, KiB", "seeds"]
+    heads += ["fit, CPU s", "one row, µs", "size, KiB", "seeds"]
     rule = "|".join("---" for _ in heads)
     return [f"| {' | '.join(heads)} |", f"|{rule}|", *lines, *_aims(folder, name, row)]
+
+
+def ablation(folder: Path) -> str:
+    """The section of ``docs/tables.md``: what each ingredient of the recipe is worth."""
+    lines = [
+        "| | " + " | ".join(f"{n}, {_first(SETS[n]).label}" for n in _ABLATION_SETS) + " |",
+        "|---|" + "---|" * len(_ABLATION_SETS),
+    ]
+    for model in ("network", *VARIANTS):
+        name = "the recipe" if model == "network" else _ALL[model].name
+        cells = []
+        for each in _ABLATION_SETS:
+            found = results(folder, each, model)[:_ABLATION_SEEDS]
+            values = [r["figures"][_first(SETS[each]).name] for r in found]
+            cells.append(_spread(values) if values else "not yet measured")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(
+        [
+            f"Means over seeds 0 to {_ABLATION_SEEDS - 1} ± standard error, the same splits for "
+            f"all. {environment()}. Made by `{command()}`.",
+            "",
+            *lines,
+        ]
+    )
+
+
+def _first(row: TableSet) -> bl.Figure:
+    return bl.FIGURES[row.task][0]
 
 
 _FURTHER = {
@@ -150,7 +185,7 @@ _FURTHER = {
 
 def _aims(folder: Path, name: str, row: TableSet) -> list[str]:
     """What was aimed at, and whether it is reached."""
-    first = bl.FIGURES[row.task][0]
+    first = _first(row)
     said = []
     for model, aim in zip(("network", "ensemble"), row.aims, strict=True):
         found = results(folder, name, model)
@@ -177,12 +212,13 @@ def main() -> None:
     )
     parser.add_argument("results", type=Path, help="a folder for what is measured")
     parser.add_argument("--sets", default=",".join(SETS), help="of " + ",".join(SETS))
-    parser.add_argument("--models", default=",".join(MODELS), help="of " + ",".join(MODELS))
+    parser.add_argument("--models", default=",".join(MODELS), help="of " + ",".join(_ALL))
     parser.add_argument("--docs", action="store_true", help="write docs/results.md")
     options = parser.parse_args()
     run(options.results, options.sets.split(","), options.models.split(","))
     if options.docs:
-        write_section(PAGE, "tables", page(options.results))
+        write_section(DOCS / "results.md", "tables", page(options.results))
+        write_section(DOCS / "tables.md", "ablation", ablation(options.results))
 
 
 if __name__ == "__main__":

@@ -149,8 +149,9 @@ def test_few_values_are_all_edges():
     [
         (np.tile([[0.0], [1.0]], (50, 1)), 48),  # zeros and ones
         (np.random.default_rng(0).normal(size=(100, 1)), 1),
-        (np.random.default_rng(0).normal(size=(15, 1)), 48),  # too few rows
-        (np.random.default_rng(0).normal(size=(40, 600)), 48),  # too many columns
+        (np.random.default_rng(0).normal(size=(1000, 1)), 48),  # none recurs, and rows are few
+        (np.tile(np.arange(4.0), 3)[:, None], 48),  # too few rows
+        (np.random.default_rng(0).integers(0, 19, (900, 61)), 48),  # too many columns
         (np.ones((100, 1)), 48),
     ],
 )
@@ -160,7 +161,8 @@ def test_columns_that_are_not_cut(X, most):
 
 def test_bins_grow_with_rows_and_shrink_with_columns():
     rng = np.random.default_rng(0)
-    width = [
-        len(edges(rng.normal(size=shape), 48)[0]) - 1 for shape in ((1000, 2), (80, 2), (1000, 100))
-    ]
-    assert width == [48, 10, 10]
+    grid = (rng.integers(0, 60, shape) for shape in ((4000, 2), (150, 2), (4000, 40)))
+    assert [len(edges(X / 60, 48)[0]) - 1 for X in grid] == [48, 11, 12]
+    smooth = rng.normal(size=(5120, 1))
+    assert len(edges(smooth, 48)[0]) - 1 == 10
+    assert edges(np.hstack([smooth, rng.integers(0, 9, smooth.shape)])[:1000], 48)[0] == (0.0, 1.0)

@@ -78,7 +78,7 @@ def test_train_says_what_it_does(here, capsys):
     assert re.search(r"task +regression of 'rent': the target has numbers with fractions", said)
     assert re.search(r"area +numeric, standardised", said)
     assert re.search(r"town +category, 3 levels", said)
-    assert re.search(r"rows +96 to train on, 14 of them to find the best epoch; 24 held out", said)
+    assert re.search(r"rows +96 to train on, 19 of them to find the best epoch; 24 held out", said)
     assert re.search(r"epoch +20/20 +cost \S+ +validation", said)
     assert re.search(r"network +\S+ +\S+ +\S+ +\S+ m?s", said)
     for baseline in ("mean", "ridge regression", "HistGradientBoosting"):
@@ -246,7 +246,7 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
     said = capsys.readouterr().out
     assert re.search(r"task +classification of 'sold'", said)
     assert re.search(r"classes +no, yes", said)
-    assert re.search(r"1 +dense +relu +16 +\d+", said)
+    assert re.search(r"1 +scale +identity +\d+ +\d+\n +2 +dense +selu +16 +\d+", said)
     assert re.search(r"town +category, 3 levels", said)
     assert "At training, on 24 rows (held-out rows)" in said
 
@@ -254,7 +254,8 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
 def test_inspect_prints_json(models, capsys):
     assert main(["inspect", str(models / "rent.safetensors"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["network"]["layers"][0]["activation"] == "relu"
+    kinds = [layer["kind"] for layer in told["network"]["layers"]]
+    assert kinds == ["scale", "dense", "dense"]
     assert told["about"]["figures"]["network"]["r2"] < 1
 
 

@@ -14,8 +14,8 @@ KINDS LBFGS Layer LayerNorm Lion MLPClassifier MLPRegressor Many MissingExtraErr
 NetworkOptions OPTIMIZERS OneCycle Optimizer Pair Parallel Parametric Periodic PiecewiseLinear Plan
 Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularisation RegularizationOptions
 Result Resumed Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError Started
-StepDecay StopTraining Stopping StoppingOptions Training TypeMismatchError UnknownNameError Warmup
-__version__ find_rate start train train_many
+StepDecay StopTraining Stopping StoppingOptions TabularClassifier TabularRegressor Training
+TypeMismatchError UnknownNameError Warmup __version__ find_rate start train train_many
 """
 
 

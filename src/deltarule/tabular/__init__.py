@@ -25,6 +25,7 @@ from deltarule.tabular.problems import (
     split,
     table,
     test_rows,
+    validations,
     weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
@@ -61,5 +62,6 @@ __all__ = [
     "split",
     "table",
     "test_rows",
+    "validations",
     "weights_of",
 ]

@@ -196,12 +196,28 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
         targets,
         train,
         test,
-        _validations(whole.keys.take(kept), len(kept), settings),
+        validations(whole.keys.take(kept), len(kept), settings),
     )
 
 
-def _validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
-    """Each network's own validation rows; of several networks, folds, which are used in turn."""
+def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
+    """Each network's own validation rows; of several networks, folds, which are used in turn.
+
+    Parameters
+    ----------
+    keys : Keys
+        Of the training rows.
+    m : int
+        How many they are.
+    settings : Settings
+
+    Raises
+    ------
+    SettingError
+        For more networks than rows.
+    DataError
+        Where the rows cannot be split.
+    """
     count = settings.n_ensemble
     if count > m:
         raise SettingError(

@@ -23,14 +23,14 @@ BINS = 48
 
 _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
-_STEPS = 5_000  # about what the default run may take
-_EPOCHS = (16, 256)
+_STEPS = {"regression": 5_000, "classification": 1_500}  # about what a run may take,
+_EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
 _HIDDEN = (128, 128, 128)
 _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
 _BIAS_RATE = 0.1
 _BETA_2 = 0.95
-_DROPOUT = 0.15
+_DROPOUT = 0.2
 _SMOOTHING = 0.0
 _DECAY = 0.1  # times the rate
 
@@ -101,7 +101,7 @@ def recipe(
     --------
     >>> chosen = recipe(Settings(hidden=(32,)), "classification", 4, 3, 150)
     >>> print(chosen.lines()[0])
-    4-32-3 (selu, softmax), 259 parameters, categorical_cross_entropy
+    4-4-32-3 (identity, selu, softmax), 263 parameters, categorical_cross_entropy
     """
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
@@ -113,7 +113,7 @@ def recipe(
     network = Network(inputs, layers, cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
-    epochs = _epochs(rows, batch_size) if settings.epochs is None else settings.epochs
+    epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
     return Recipe(
         network,
         optimizer,
@@ -136,7 +136,7 @@ def _learned(
     dropout = settings.dropout
     if dropout is None:
         dropout = 0.0 if optimizer.full_batch else _DROPOUT
-    if settings.optimizer is not None:
+    if settings.optimizer is not None or not units:
         hidden = [Dense(n, activation, dropout=dropout) for n in units]
         return [*hidden, Dense(outputs, _output(cost, case))]
     layers: list[Layer] = [Scale(rate=_SCALE_RATE)]
@@ -173,9 +173,9 @@ def _batch_size(rows: int) -> int:
     return next((size for limit, size in _BATCH_SIZES if rows <= limit), _LARGEST_BATCH)
 
 
-def _epochs(rows: int, batch_size: int) -> int:
-    low, high = _EPOCHS
-    return min(max(_STEPS * batch_size // max(rows, 1), low), high)
+def _epochs(task: str, rows: int, batch_size: int) -> int:
+    low, high = _EPOCHS[task]
+    return min(max(_STEPS[task] * batch_size // max(rows, 1), low), high)
 
 
 def _optimizer(settings: Settings) -> Optimizer:
