@@ -31,7 +31,6 @@ _SCALE_RATE = 6.0  # times that, of the inputs' scales
 _BIAS_RATE = 0.1
 _BETA_2 = 0.95
 _DROPOUT = 0.2
-_SMOOTHING = 0.0
 _DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
@@ -117,7 +116,7 @@ def recipe(
     return Recipe(
         network,
         optimizer,
-        _regularisation(settings, cost, case, optimizer),
+        _regularisation(settings),
         Stopping(epochs=epochs, patience=settings.patience),
         min(batch_size, rows),
     )
@@ -141,20 +140,14 @@ def _learned(
         return [*hidden, Dense(outputs, _output(cost, case))]
     layers: list[Layer] = [Scale(rate=_SCALE_RATE)]
     for n in units:
-        layers.append(
-            Dense(
-                n,
-                activation,
-                dropout,
-                "lecun_normal",
-                "normal",
-                width**-0.5,
-                _BIAS_RATE * width**0.5,
-            )
-        )
+        layers.append(Dense(n, activation, dropout, "lecun_normal", "normal", **_rates(width)))
         width = n
-    rates = {"rate": width**-0.5, "bias_rate": _BIAS_RATE * width**0.5}
-    return [*layers, Dense(outputs, _output(cost, case), weights="zeros", **rates)]
+    return [*layers, Dense(outputs, _output(cost, case), weights="zeros", **_rates(width))]
+
+
+def _rates(width: int) -> dict[str, float]:
+    """The rates of a layer after `width` units: of its weights, and on top of that its biases."""
+    return {"rate": width**-0.5, "bias_rate": _BIAS_RATE * width**0.5}
 
 
 def _width(inputs: int, edges: Edges | None) -> int:
@@ -196,12 +189,8 @@ def _schedule(settings: Settings, rate: float) -> Schedule:
     return replace(found, rate=rate)
 
 
-def _regularisation(
-    settings: Settings, cost: Cost, case: str, optimizer: Optimizer
-) -> Regularisation:
-    smoothing, decay = settings.label_smoothing, settings.weight_decay
-    if smoothing is None:
-        smoothing = _SMOOTHING if case != "regression" and cost.uniform is not None else 0.0
+def _regularisation(settings: Settings) -> Regularisation:
+    decay = settings.weight_decay
     if decay is None:
         decay = 0.0 if settings.optimizer else _DECAY
     return Regularisation(
@@ -209,7 +198,7 @@ def _regularisation(
         l2=settings.l2,
         decay=decay,
         clip_norm=settings.clip_norm,
-        label_smoothing=smoothing,
+        label_smoothing=settings.label_smoothing or 0.0,
     )
 
 

@@ -97,7 +97,7 @@ LabelSmoothing = Annotated[
     typer.Option(
         "--label-smoothing",
         metavar="SHARE",
-        help="Share of each target spread over all classes; chosen unless given.",
+        help="Share of each target spread over all classes; none unless given.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
