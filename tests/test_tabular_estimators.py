@@ -83,6 +83,7 @@ def test_arrays_and_sparse_matrices():
         dr.TabularRegressor(**QUICK).fit(kind(X), y) for kind in (np.array, sparse.csr_array)
     )
     np.testing.assert_array_equal(dense.predict(X), few.predict(sparse.csr_array(X)))
+    np.testing.assert_array_equal(dense.predict(X), dense.predict(X.tolist()))
     assert dense.score(X, y) > 0.9
 
 
@@ -192,8 +193,9 @@ def test_pickles_and_clones(classifier):
     X, _ = flats()
     again = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
-    with pytest.raises(NotFittedError):
-        clone(classifier).predict(X)
+    for unfitted in (clone(classifier), dr.TabularRegressor()):
+        with pytest.raises(NotFittedError):
+            unfitted.predict(X)
 
 
 def test_searches_and_pipelines_of_scikit_learn():

@@ -55,7 +55,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
     def _framed(self, X: Any) -> Any:
         """A table to predict; of a data frame the columns may stand in any order."""
         check_is_fitted(self)
-        frame = frame_of(X)
+        frame = _table(X)
         if frame.width != self.n_features_in_ and not hasattr(X, "columns"):
             raise ShapeError(
                 f"X has {frame.width} features, but {type(self).__name__} is expecting "
@@ -118,7 +118,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
 
 def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]:
     """One frame of inputs, targets and what else there is a value of for each row."""
-    frame = frame_of(X)
+    frame = _table(X)
     targets = _columns_of(y)
     taken, placed = set(frame.columns), {}
     for role, values in [*targets.items(), *further.items()]:
@@ -137,6 +137,12 @@ def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]
     )
 
 
+def _table(X: Any) -> Any:
+    """Whatever scikit-learn takes, as a frame: lists of rows too."""
+    known = isinstance(X, Mapping) or any(hasattr(X, name) for name in ("columns", "toarray"))
+    return frame_of(X if known else np.asarray(X))
+
+
 def _placed(roles: Roles) -> list[str]:
     return [name for _, name in roles.named]
 
@@ -148,8 +154,8 @@ def _columns_of(y: Any) -> dict[str, Any]:
     if hasattr(y, "columns"):
         frame = frame_of(y)
         return {str(name): frame[name] for name in frame.columns}
-    if np.ndim(y) == 2:
-        values = np.asarray(y)
+    values = np.asarray(y)
+    if values.ndim == 2:
         if values.shape[1] == 1:
             return {"target": values[:, 0]}
         return {f"target_{i}": column for i, column in enumerate(values.T, 1)}
@@ -158,7 +164,8 @@ def _columns_of(y: Any) -> dict[str, Any]:
 
 def _column(role: str, values: Any, m: int) -> Any:
     """One value for each row, as a column."""
-    column = frame_of({role: values if hasattr(values, "dtype") else list(values)})[role]
+    values = values if hasattr(values, "dtype") else list(np.asarray(values))
+    column = frame_of({role: values})[role]
     if len(column) != m:
         raise DataError(
             f"{role}: expected a value for each of the {m} rows of X, got {len(column)}."

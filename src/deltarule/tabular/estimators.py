@@ -262,7 +262,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         groups, time : array_like, shape (m,), optional
             What the validation rows go by: whole groups, or the latest.
         """
-        self._one_target = np.ndim(y) < 2
+        self._one_target = np.asarray(y).ndim < 2
         return self._fit(X, y, sample_weight, groups, time)
 
     def predict(self, X: Any) -> Array:
@@ -272,7 +272,8 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         ----------
         X : data frame, array or sparse matrix, shape (m, columns)
         """
-        found = self.model_.predict(self._framed(X)).to_numpy()
+        frame = self._framed(X)
+        found = self.model_.predict(frame).to_numpy()
         return found[:, 0] if self._is_vector else found
 
     def predict_interval(self, X: Any, share: float = 0.9) -> Array:
