@@ -57,7 +57,7 @@ def deltarule(name: str, constants: Mapping[str, float] | None = None, **changes
 
     def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
         own = replace(settings, **changes)
-        with patch.multiple(recipes, **(constants or {})):
+        with patch.dict(vars(recipes), constants or {}):
             fitted = tabular.fit(replace(problem, validations=_validations(problem, own)), own)
 
         def measured() -> Fit:
