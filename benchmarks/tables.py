@@ -1,11 +1,11 @@
 """Networks on published tables, beside linear models, boosting and other networks.
 
     DELTARULE_DATA=… python benchmarks/tables.py RESULTS [--sets adult,churn] [--models network,hgb]
-        [--docs]
+    python benchmarks/tables.py RESULTS --docs
 
 fits what RESULTS, a folder, does not hold yet: one file a data set, model and seed, so that it may
-be ended and begun again. ``--docs`` writes what it holds into ``docs/results.md``, and what the
-recipe's ingredients are worth into ``docs/tables.md``.
+be ended and begun again. ``--docs`` fits nothing: it writes what RESULTS holds into
+``docs/results.md``, and what the recipe's ingredients are worth into ``docs/tables.md``.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def page(folder: Path) -> str:
         "test file or splits where there are some, else a split a seed, the same for all. A fit "
         "is told in CPU seconds, of all cores together; a single row is predicted from the table "
         "as it came by deltarule, from preprocessed numbers by the others. "
-        f"{environment()}. Made by `{command()}`.",
+        f"{environment()}. Made by `{command()}`, after the same without `--docs`.",
     ]
     for name, row in SETS.items():
         lines = _table(folder, name, row)
@@ -163,7 +163,7 @@ def ablation(folder: Path) -> str:
     return "\n".join(
         [
             f"Means over seeds 0 to {_ABLATION_SEEDS - 1} ± standard error, the same splits for "
-            f"all. {environment()}. Made by `{command()}`.",
+            f"all. {environment()}. Made by `{command()}`, after the same without `--docs`.",
             "",
             *lines,
         ]
@@ -206,19 +206,22 @@ def _spread(values: list[float | None]) -> str:
 
 
 def main() -> None:
-    """Fit what is asked for, then write the page."""
+    """Fit what is asked for, or write the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("results", type=Path, help="a folder for what is measured")
     parser.add_argument("--sets", default=",".join(SETS), help="of " + ",".join(SETS))
     parser.add_argument("--models", default=",".join(MODELS), help="of " + ",".join(_ALL))
-    parser.add_argument("--docs", action="store_true", help="write docs/results.md")
+    parser.add_argument(
+        "--docs", action="store_true", help="write the tables of all that is measured"
+    )
     options = parser.parse_args()
-    run(options.results, options.sets.split(","), options.models.split(","))
     if options.docs:
         write_section(DOCS / "results.md", "tables", page(options.results))
         write_section(DOCS / "tables.md", "ablation", ablation(options.results))
+    else:
+        run(options.results, options.sets.split(","), options.models.split(","))
 
 
 if __name__ == "__main__":
