@@ -47,12 +47,13 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A regression and a classification, trained once."""
+    """A regression and a classification, of dense layers alone, trained once."""
     folder = tmp_path_factory.mktemp("models")
     flats = str(write_flats(folder / "flats.csv"))
     for target, other in (("rent", "sold"), ("sold", "rent")):
         out = str(folder / f"{target}.safetensors")
         arguments = ["train", flats, "--target", target, "--drop", other, "--out", out]
+        arguments += ["--bins", "0", "--optimizer", "adam", "--learning-rate", "0.002"]
         assert main([*arguments, "--epochs", "30", "--hidden", "16", "--no-baselines"]) == 0
     return folder
 
@@ -78,7 +79,7 @@ def test_train_says_what_it_does(here, capsys):
     assert re.search(r"task +regression of 'rent': the target has numbers with fractions", said)
     assert re.search(r"area +numeric, standardised", said)
     assert re.search(r"town +category, 3 levels", said)
-    assert re.search(r"rows +96 to train on, 14 of them to find the best epoch; 24 held out", said)
+    assert re.search(r"rows +96 to train on, 19 of them to find the best epoch; 24 held out", said)
     assert re.search(r"epoch +20/20 +cost \S+ +validation", said)
     assert re.search(r"network +\S+ +\S+ +\S+ +\S+ m?s", said)
     for baseline in ("mean", "ridge regression", "HistGradientBoosting"):
@@ -246,7 +247,7 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
     said = capsys.readouterr().out
     assert re.search(r"task +classification of 'sold'", said)
     assert re.search(r"classes +no, yes", said)
-    assert re.search(r"1 +dense +relu +16 +\d+", said)
+    assert re.search(r"1 +dense +selu +16 +\d+", said)
     assert re.search(r"town +category, 3 levels", said)
     assert "At training, on 24 rows (held-out rows)" in said
 
@@ -254,7 +255,7 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
 def test_inspect_prints_json(models, capsys):
     assert main(["inspect", str(models / "rent.safetensors"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["network"]["layers"][0]["activation"] == "relu"
+    assert told["network"]["layers"][0]["activation"] == "mish"
     assert told["about"]["figures"]["network"]["r2"] < 1
 
 

@@ -310,7 +310,8 @@ def test_explain_a_model(models, tmp_path, capsys, target):  # noqa: F811
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
 def test_a_page_of_every_built_in_set(tmp_path, name):
     model, out, numbers = (str(tmp_path / file) for file in ("m", "p.html", "n.json"))
-    assert main(["train", name, "--epochs", "2", "--no-baselines", "--out", model]) == 0
+    dense = ["--bins", "0", "--optimizer", "adam"]
+    assert main(["train", name, *dense, "--epochs", "2", "--no-baselines", "--out", model]) == 0
     arguments = [model, name, "--rows", "0:4", "--out", out, "--numbers", numbers]
     assert main(["explain", *arguments]) == 0
     told = json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))

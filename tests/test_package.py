@@ -15,7 +15,8 @@ NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer OutOfMemoryError Pair
 Parametric Periodic PiecewiseLinear Plan Progressed RMSprop RateReduced RateSearch ReduceOnPlateau
 Regularisation RegularizationOptions ResourceError Result Resumed Runner SCHEDULES SGD Scale
 ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping StoppingOptions
-Training TypeMismatchError UnknownNameError Warmup __version__ find_rate start train train_many
+TabularClassifier TabularRegressor Training TypeMismatchError UnknownNameError Warmup __version__
+find_rate start train train_many
 """
 
 

@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         RegularizationOptions,
         StoppingOptions,
     )
+    from deltarule.tabular.estimators import TabularClassifier, TabularRegressor
 
 __version__ = "0.1.0"
 
@@ -180,6 +181,8 @@ __all__ = [
     "StopTraining",
     "Stopping",
     "StoppingOptions",
+    "TabularClassifier",
+    "TabularRegressor",
     "Training",
     "TypeMismatchError",
     "UnknownNameError",
@@ -200,7 +203,7 @@ _LAZY = dict.fromkeys(
         "StoppingOptions",
     ),
     "deltarule.estimators",
-)
+) | dict.fromkeys(("TabularClassifier", "TabularRegressor"), "deltarule.tabular.estimators")
 """Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
 
 

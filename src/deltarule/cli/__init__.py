@@ -22,6 +22,7 @@ from deltarule.cli.inspection import inspect
 from deltarule.cli.predict import predict
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
+from deltarule.cli.tune import tune
 from deltarule.cli.version import print_version
 from deltarule.cli.worksheet import worksheet
 from deltarule.errors import (
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for command in (
-    *(train, predict, evaluate, explain, worksheet, inspect, export),
+    *(train, tune, predict, evaluate, explain, worksheet, inspect, export),
     *(equations, bench),
 ):
     app.command()(command)

@@ -149,12 +149,13 @@ class Job:
         with Watcher(self.terminal, name) as watcher:
             listeners = [watcher.listen, *(() if name.startswith("fold") else self.callbacks)]
             fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name))
-        result = fitted.result
+        result, count = fitted.result, len(fitted.results)
         if not name:
+            first = "" if count == 1 else f" (the first of {count} networks)"
             self.terminal.say()
             self.terminal.say(
                 f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; epoch "
-                f"{result.best_epoch} of {len(result.history)} was best and is restored "
+                f"{result.best_epoch} of {len(result.history)} was best and is restored{first} "
                 f"({fitted.seconds:.1f} s, engine {result.engine})."
             )
         return fitted

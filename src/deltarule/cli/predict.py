@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from deltarule import tabular
+from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.terminal import Terminal, print_json
@@ -19,6 +21,7 @@ def predict(
     data: opt.Data,
     out: opt.Out = None,
     probabilities: opt.Probabilities = False,
+    intervals: opt.Intervals = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -36,18 +39,20 @@ def predict(
     Examples:
       deltarule predict flats.safetensors new.csv --out rents.csv
       deltarule predict digits.safetensors digits --probabilities | head
+      deltarule predict flats.safetensors new.csv --intervals 0.9
     """  # noqa: D301 - typer keeps the lines after it
     if out is not None:
         check_writable(out)
     loaded = load_model(model)
     check_tabular(loaded, model)
     _check_task(loaded, probabilities)
+    offsets = None if intervals is None else tabular.calibration_of(loaded).interval(intervals)
     reading = rd.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
     )
     source = rd.source(data, reading)
     _note_filled(loaded, source.frame)
-    predicted = predictions(loaded, source.frame, probabilities)
+    predicted = predictions(loaded, source.frame, probabilities, offsets)
     if json:
         print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
     if out is not None:
@@ -65,7 +70,9 @@ def _note_filled(model: Model, frame: Any) -> None:
         Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
 
 
-def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
+def predictions(
+    model: Model, frame: Any, probabilities: bool, offsets: tuple[Array, Array] | None = None
+) -> Any:
     """A frame of one row a row of the table, columns named after the target and its classes.
 
     Parameters
@@ -73,6 +80,8 @@ def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
     model : Model
     frame : polars.DataFrame
     probabilities : bool
+    offsets : pair of arrays, shape (targets,), optional
+        What is added to each target's prediction for the ends of its interval.
     """
     import polars as pl
 
@@ -83,6 +92,10 @@ def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
         P = model.probabilities(frame)
         for k, label in enumerate(model.targets.classes):
             columns[f"probability_{label}"] = P[:, k]
+    if offsets is not None:
+        for k, name in enumerate(model.targets.names):
+            for end, added in zip(("low", "high"), offsets, strict=True):
+                columns[f"{end}_{name}"] = found[name] + added[k]
     return pl.DataFrame(columns)
 
 

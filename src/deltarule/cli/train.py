@@ -35,10 +35,12 @@ def train(
     groups: opt.Groups = None,
     time: opt.Time = None,
     strict: opt.Strict = False,
-    hidden: opt.Hidden = "128,64",
-    activation: opt.ActivationName = "relu",
+    hidden: opt.Hidden = None,
+    activation: opt.ActivationName = None,
+    bins: opt.Bins = None,
+    ensemble: opt.Ensemble = 1,
     cost: opt.CostName = None,
-    dropout: opt.Dropout = 0.0,
+    dropout: opt.Dropout = None,
     optimizer: opt.OptimizerName = None,
     learning_rate: opt.LearningRate = None,
     schedule: opt.ScheduleName = None,
@@ -83,8 +85,10 @@ def train(
       deltarule train big.csv --target y --checkpoint-dir run --resume
     """  # noqa: D301 - typer keeps the lines after it
     settings = tabular.Settings(
-        hidden=opt.units(hidden),
+        hidden=None if hidden is None else opt.units(hidden),
         activation=activation,
+        bins=bins,
+        n_ensemble=ensemble,
         cost=cost,
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -123,11 +127,11 @@ def train(
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
     roles = tabular.Roles(
-        _targets(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
+        targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
     whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
-    _say_table(terminal, source, whole, warnings)
+    say_table(terminal, source, whole, warnings)
     watch = Watch()
     job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
     if cv is not None:
@@ -161,7 +165,14 @@ def train(
         print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})
 
 
-def _targets(target: str | None, source: rd.Source) -> tuple[str, ...]:
+def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
+    """The target columns: as asked for, else what a built-in set is about.
+
+    Raises
+    ------
+    SettingError
+        Where none is named.
+    """
     if target is not None:
         return (target,) if target in source.frame.columns else opt.listed([target])
     if source.target is None:
@@ -172,9 +183,10 @@ def _targets(target: str | None, source: rd.Source) -> tuple[str, ...]:
     return (source.target,)
 
 
-def _say_table(
+def say_table(
     terminal: Terminal, source: rd.Source, whole: tabular.Table, warnings: list[str]
 ) -> None:
+    """What was read, and what to be warned of."""
     rows, width = source.frame.shape
     terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
     if whole.dropped:

@@ -67,7 +67,8 @@ def page(trace: Trace) -> str:
     if others:
         raise SettingError(
             f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
-            "Use the trace itself: its arrays, save_json, save_npz, or explain.text."
+            "Use the trace itself (its arrays, save_json, save_npz, explain.text), or train dense "
+            "layers alone: deltarule train --bins 0 --optimizer adam."
         )
     assets = resources.files("deltarule.explain") / "assets"
 

@@ -4,6 +4,7 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
+from deltarule.tabular.calibration import Calibration, calibration_of
 from deltarule.tabular.fitting import (
     Fitted,
     baselines,
@@ -12,6 +13,7 @@ from deltarule.tabular.fitting import (
     fit,
     judge,
     judged_network,
+    predictions,
 )
 from deltarule.tabular.problems import (
     Problem,
@@ -23,6 +25,7 @@ from deltarule.tabular.problems import (
     split,
     table,
     test_rows,
+    validations,
     weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
@@ -30,6 +33,7 @@ from deltarule.tabular.report import about, fingerprint, held_out_again, is_trai
 from deltarule.tabular.settings import Roles, Settings
 
 __all__ = [
+    "Calibration",
     "Fitted",
     "Problem",
     "Recipe",
@@ -38,6 +42,7 @@ __all__ = [
     "Table",
     "about",
     "baselines",
+    "calibration_of",
     "check",
     "chosen",
     "cross_validation",
@@ -50,11 +55,13 @@ __all__ = [
     "judge",
     "judged_network",
     "leaks",
+    "predictions",
     "problem",
     "recipe",
     "roles_of",
     "split",
     "table",
     "test_rows",
+    "validations",
     "weights_of",
 ]

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import deltarule.baselines as bl
-from deltarule.arrays import Array, checked_dtype
+from deltarule.arrays import Array, checked_dtype, columns
 from deltarule.checkpoints import Checkpoints
+from deltarule.engines import choose
 from deltarule.engines.memory import check_memory
+from deltarule.engines.native import cores
+from deltarule.engines.plan import Plan
 from deltarule.events import Callback
 from deltarule.modelfile import Model
+from deltarule.network import feed_forward
 from deltarule.preprocessing import Targets
+from deltarule.rng import generator
+from deltarule.tabular.bins import edges
+from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
+from deltarule.tabular.ensembles import combined
 from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
-from deltarule.tabular.recipes import Recipe, recipe
+from deltarule.tabular.recipes import BINS, Recipe, recipe
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.training import Result, train
+from deltarule.tabular.splits import Parts
+from deltarule.training import Examples, Result, train
 
+_ROWS_AT_ONCE = 8192
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
 
 
@@ -31,27 +43,41 @@ class Fitted:
     Attributes
     ----------
     model : Model
+        Of several networks their average, as one.
     recipe : Recipe
-    result : Result
+    results : tuple of Result
+        Of each network.
+    calibration : Calibration
     seconds : float
         What the training took.
     """
 
     model: Model
     recipe: Recipe
-    result: Result
+    results: tuple[Result, ...]
+    calibration: Calibration
     seconds: float
+
+    @property
+    def result(self) -> Result:
+        """That of the first network."""
+        return self.results[0]
 
 
 def chosen(problem: Problem, settings: Settings) -> Recipe:
     """The recipe for a problem."""
-    return recipe(
-        settings,
-        problem.task,
-        problem.preprocessing.width,
-        problem.targets.outputs,
-        len(problem.validation.kept),
-    )
+    return _recipe(problem, settings, problem.preprocessing.transform(_inputs(problem)))
+
+
+def _recipe(problem: Problem, settings: Settings, X: Array) -> Recipe:
+    X = X[problem.validation.kept]
+    linear = settings.hidden is not None and not settings.hidden
+    found = None if linear else edges(X, BINS if settings.bins is None else settings.bins)
+    return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, len(X), found)
+
+
+def _inputs(problem: Problem) -> Any:
+    return inputs_of(problem.train, problem.roles)
 
 
 def fit(
@@ -60,16 +86,16 @@ def fit(
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
 ) -> Fitted:
-    """Train the network of a problem and restore its best epoch.
+    """Train the networks of a problem, restore their best epochs, calibrate what they predict.
 
     Parameters
     ----------
     problem : Problem
     settings : Settings
     callbacks : sequence of callables
-        Called with every event of the training.
+        Called with every event of the first network's training.
     checkpoints : Checkpoints, optional
-        Where the training is kept.
+        Where the training is kept; of several networks each in a folder of its own.
 
     Raises
     ------
@@ -80,38 +106,94 @@ def fit(
     DivergenceError
         Where the cost stops being finite.
     """
-    plan = chosen(problem, settings)
-    _check_memory(problem, settings, plan)
-    X = problem.preprocessing.transform(inputs_of(problem.train, problem.roles))
-    Y = problem.targets.encode(problem.train)
-    s = training_weights(problem, settings)
-    kept, held = problem.validation
     begun = time.perf_counter()
-    with bl.few_threads(plan.batch_size * plan.network.parameter_count < _WORTH_THREADS):
-        result = train(
+    X = problem.preprocessing.transform(_inputs(problem))
+    Y = problem.targets.encode(problem.train)
+    plan = _recipe(problem, settings, X)
+    _check_memory(problem, settings, plan)
+    examples = Examples(X, Y, training_weights(problem, settings))
+    results = _trained(plan, problem.validations, examples, settings, callbacks, checkpoints)
+    calibration = _calibration(problem, results, examples)
+    network, parameters = combined(
+        plan.network, [result.parameters for result in results], calibration.temperature
+    )
+    model = Model(network, parameters, problem.preprocessing, problem.targets)
+    return Fitted(model, plan, results, calibration, time.perf_counter() - begun)
+
+
+def _trained(
+    plan: Recipe,
+    validations: Sequence[Parts],
+    examples: Examples,
+    settings: Settings,
+    callbacks: Sequence[Callback],
+    checkpoints: Checkpoints | None,
+) -> tuple[Result, ...]:
+    """Every network of the ensemble, side by side: a network a thread."""
+    alone, options = len(validations) == 1, settings.options
+    if not alone and _runs_natively(plan, settings):
+        options = replace(options, n_threads=1)  # the cores are taken by the network's fellows
+
+    def member(k: int) -> Result:
+        kept, held = (examples.take(rows) for rows in validations[k])
+        return train(
             plan.network,
-            X[kept],
-            Y[kept],
+            kept.X,
+            kept.Y,
             optimizer=plan.optimizer,
             batch_size=plan.batch_size,
-            validation=(X[held], Y[held], None if s is None else s[held]),
-            weights=None if s is None else s[kept],
+            validation=held,
+            weights=kept.weights,
             regularisation=plan.regularisation,
             stopping=plan.stopping,
             engine=settings.engine,
-            options=settings.options,
+            options=options,
             dtype=settings.dtype,
-            seed=settings.seed,
-            checkpoints=checkpoints,
-            callbacks=callbacks,
+            seed=settings.seed if k == 0 else member_seed(settings.seed, k),
+            checkpoints=checkpoints if alone or checkpoints is None else _kept_in(checkpoints, k),
+            callbacks=callbacks if k == 0 else (),
         )
-    seconds = time.perf_counter() - begun
-    model = Model(result.network, result.parameters, problem.preprocessing, problem.targets)
-    return Fitted(model, plan, result, seconds)
+
+    small = plan.batch_size * plan.network.parameter_count < _WORTH_THREADS
+    with bl.few_threads(small or not alone):
+        if alone:
+            return (member(0),)
+        with ThreadPoolExecutor(min(len(validations), settings.n_threads or cores())) as pool:
+            return tuple(pool.map(member, range(len(validations))))
+
+
+def _runs_natively(plan: Recipe, settings: Settings) -> bool:
+    steps = Plan(plan.network, plan.optimizer, plan.regularisation, settings.dtype, settings.seed)
+    return choose(steps, settings.engine, settings.options).name == "native"
+
+
+def _kept_in(checkpoints: Checkpoints, k: int) -> Checkpoints:
+    return replace(checkpoints, folder=Path(checkpoints.folder) / f"network-{k + 1}")
+
+
+def member_seed(seed: int, k: int) -> int:
+    """The seed of a further network: as far from the seeds people choose as from its fellows'."""
+    return int(generator(seed, "member", k).integers(2**62))
+
+
+def _calibration(problem: Problem, results: Sequence[Result], examples: Examples) -> Calibration:
+    """What each network's own validation rows say."""
+    network, X, parts = results[0].network, np.asarray(examples.X), []
+    for result, (_, held) in zip(results, problem.validations, strict=True):
+        for first in range(0, len(held), _ROWS_AT_ONCE):
+            some = held[first : first + _ROWS_AT_ONCE]
+            output = feed_forward(network, result.parameters, columns(X[some]))[-1]
+            parts.append((output.Z.T, output.A.T, some))
+    Z, A, held = (np.concatenate(column) for column in zip(*parts, strict=True))
+    Y, s = examples.Y[held], None if examples.weights is None else examples.weights[held]
+    if problem.task == "regression":
+        unit = np.array(problem.targets.stds)
+        return Calibration(len(held), residuals=kept_residuals((Y - A.astype(np.float64)) * unit))
+    return Calibration(len(held), temperature(Z, Y, s))
 
 
 def _check_memory(problem: Problem, settings: Settings, plan: Recipe) -> None:
-    """Refuse what memory will not hold, before the columns become numbers."""
+    """Refuse what memory will not hold, before any training."""
     dtype = checked_dtype(settings.dtype)
     numbers = len(problem.train) * (plan.network.inputs + plan.network.outputs)
     check_memory(
@@ -121,7 +203,7 @@ def _check_memory(problem: Problem, settings: Settings, plan: Recipe) -> None:
         settings.engine,
         settings.options,
         batch_size=plan.batch_size,
-        data=2 * 4 * numbers,  # float32, whole and once more in two parts
+        data=4 * numbers,  # float32, once more in two parts
         copies=2,
     )
 

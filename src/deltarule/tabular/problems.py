@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.errors import CellError, DataError, rows_of
+from deltarule.errors import CellError, DataError, SettingError, rows_of
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
 from deltarule.preprocessing.cells import (
     coded,
@@ -71,8 +71,8 @@ class Problem:
     preprocessing : Preprocessing
     targets : Targets
     train, test : polars.DataFrame
-    validation : Parts
-        Rows of `train` to learn from, and to find the best epoch by.
+    validations : tuple of Parts
+        Of each network to train: rows of `train` to learn from, and to find the best epoch by.
     """
 
     roles: Roles
@@ -80,7 +80,12 @@ class Problem:
     targets: Targets
     train: Any
     test: Any
-    validation: Parts
+    validations: tuple[Parts, ...]
+
+    @property
+    def validation(self) -> Parts:
+        """Those of the first network."""
+        return self.validations[0]
 
     @property
     def task(self) -> str:
@@ -191,14 +196,42 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
         targets,
         train,
         test,
-        held_out(
-            len(kept),
-            settings.validation_share,
-            whole.keys.take(kept),
-            settings.seed,
-            _VALIDATION,
-        ),
+        validations(whole.keys.take(kept), len(kept), settings),
     )
+
+
+def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
+    """Each network's own validation rows; of several networks, folds, which are used in turn.
+
+    Parameters
+    ----------
+    keys : Keys
+        Of the training rows.
+    m : int
+        How many they are.
+    settings : Settings
+
+    Raises
+    ------
+    SettingError
+        For more networks than rows.
+    DataError
+        Where the rows cannot be split.
+    """
+    count = settings.n_ensemble
+    if count > m:
+        raise SettingError(
+            f"n_ensemble={count}: more networks than there are rows to train on, {m}. Lower it, or "
+            "pass more rows."
+        )
+    share, seed = settings.validation_share, settings.seed
+    if count == 1 or keys.time is not None:  # of time only the latest rows are like those to come
+        return (held_out(m, share, keys, seed, _VALIDATION),) * count
+    wanted = max(2, round(1.0 / share))
+    if keys.groups is not None:
+        wanted = max(2, min(wanted, len(np.unique(keys.groups))))
+    parts = list(folds(m, min(wanted, m), keys, seed))
+    return tuple(parts[k % len(parts)] for k in range(count))
 
 
 def _scaled(targets: Targets, settings: Settings) -> Targets:

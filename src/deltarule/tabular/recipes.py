@@ -9,25 +9,33 @@ from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.layers import Dense
+from deltarule.layers import Dense, Layer, PiecewiseLinear, Scale
 from deltarule.network import Network
-from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import SCHEDULES, Schedule
 from deltarule.stopping import Stopping
+from deltarule.tabular.bins import Edges
 from deltarule.tabular.settings import Settings
 
-_BATCH_SIZES = ((4_000, 32), (12_000, 64), (50_000, 128))  # up to so many rows; then the largest
+BINS = 48
+"""Of a column of numbers, at most."""
+
+_BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
-_STEPS = 8_000  # about what the default run may take
-_EPOCHS = (20, 200)
-_RATE = 2e-3  # peak, for the default optimizer
-_SMOOTHING = 0.02
-_DECAY = 1.0  # strong: times the rate, 0.2 % a step at the peak
-_DECAY_ROWS = 2_000  # of a regression; with more, numbers without noise need their weights
+_STEPS = {"regression": 5_000, "classification": 1_500}  # about what a run may take,
+_EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
+_HIDDEN = (128, 128, 128)
+_RATE = 0.02  # peak, of a weight that one input has
+_SCALE_RATE = 6.0  # times that, of the inputs' scales
+_BIAS_RATE = 0.1
+_BETA_2 = 0.95
+_DROPOUT = 0.2
+_DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
+_ACTIVATIONS = {"regression": "mish", "two classes": "selu", "classes": "selu"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,14 @@ class Recipe:
         ]
 
 
-def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) -> Recipe:
+def recipe(
+    settings: Settings,
+    task: str,
+    inputs: int,
+    outputs: int,
+    rows: int,
+    edges: Edges | None = None,
+) -> Recipe:
     """The network for so many columns and rows, and its training.
 
     Parameters
@@ -73,6 +88,8 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
         n[0] and n[L].
     rows : int
         To train on.
+    edges : sequence of sequences of float, optional
+        Where the columns are cut, by :func:`~deltarule.tabular.bins.edges`.
 
     Raises
     ------
@@ -83,23 +100,58 @@ def recipe(settings: Settings, task: str, inputs: int, outputs: int, rows: int) 
     --------
     >>> chosen = recipe(Settings(hidden=(32,)), "classification", 4, 3, 150)
     >>> print(chosen.lines()[0])
-    4-32-3 (relu, softmax), 259 parameters, categorical_cross_entropy
+    4-4-32-3 (identity, selu, softmax), 263 parameters, categorical_cross_entropy
     """
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
-    hidden = [Dense(n, settings.activation, dropout=settings.dropout) for n in settings.hidden]
-    network = Network(inputs, [*hidden, Dense(outputs, _output(cost, case))], cost)
+    optimizer = _optimizer(settings)
+    layers = [
+        *([] if edges is None else [PiecewiseLinear(edges)]),
+        *_learned(settings, case, cost, outputs, optimizer, _width(inputs, edges)),
+    ]
+    network = Network(inputs, layers, cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
-    epochs = _epochs(rows, batch_size) if settings.epochs is None else settings.epochs
-    optimizer = _optimizer(settings)
+    epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
     return Recipe(
         network,
         optimizer,
-        _regularisation(settings, cost, case, optimizer, rows),
+        _regularisation(settings),
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         min(batch_size, rows),
     )
+
+
+def _learned(
+    settings: Settings, case: str, cost: Cost, outputs: int, optimizer: Optimizer, width: int
+) -> list[Layer]:
+    """The layers that learn, after `width` units.
+
+    With the recipe's own optimizer they are RealMLP's: factors of the inputs, weights N(0, 1/n)
+    whose rate falls with √n as if they were N(0, 1) over √n, and a last layer that begins at 0.
+    """
+    units = _HIDDEN if settings.hidden is None else settings.hidden
+    activation = settings.activation or _ACTIVATIONS[case]
+    dropout = settings.dropout
+    if dropout is None:
+        dropout = 0.0 if optimizer.full_batch else _DROPOUT
+    if settings.optimizer is not None or not units:
+        hidden = [Dense(n, activation, dropout=dropout) for n in units]
+        return [*hidden, Dense(outputs, _output(cost, case))]
+    layers: list[Layer] = [Scale(rate=_SCALE_RATE)]
+    for n in units:
+        layers.append(Dense(n, activation, dropout, "lecun_normal", "normal", **_rates(width)))
+        width = n
+    return [*layers, Dense(outputs, _output(cost, case), weights="zeros", **_rates(width))]
+
+
+def _rates(width: int) -> dict[str, float]:
+    """The rates of a layer after `width` units: of its weights, and on top of that its biases."""
+    return {"rate": width**-0.5, "bias_rate": _BIAS_RATE * width**0.5}
+
+
+def _width(inputs: int, edges: Edges | None) -> int:
+    return inputs if edges is None else sum(len(column) - 1 for column in edges)
 
 
 def _output(cost: Cost, case: str) -> str:
@@ -114,19 +166,17 @@ def _batch_size(rows: int) -> int:
     return next((size for limit, size in _BATCH_SIZES if rows <= limit), _LARGEST_BATCH)
 
 
-def _epochs(rows: int, batch_size: int) -> int:
-    low, high = _EPOCHS
-    return min(max(_STEPS * batch_size // max(rows, 1), low), high)
+def _epochs(task: str, rows: int, batch_size: int) -> int:
+    low, high = _EPOCHS[task]
+    return min(max(_STEPS[task] * batch_size // max(rows, 1), low), high)
 
 
 def _optimizer(settings: Settings) -> Optimizer:
     """The optimizer with its rate and schedule; without a word, Adam on a cosine."""
-    own = OPTIMIZERS(settings.optimizer or "adam")
+    own = OPTIMIZERS(settings.optimizer) if settings.optimizer else Adam(_RATE, beta_2=_BETA_2)
     if own.full_batch:
         return own
-    rate = settings.learning_rate
-    if rate is None:
-        rate = own.schedule.rate if settings.optimizer else _RATE
+    rate = own.schedule.rate if settings.learning_rate is None else settings.learning_rate
     return replace(own, learning_rate=_schedule(settings, rate))
 
 
@@ -139,21 +189,16 @@ def _schedule(settings: Settings, rate: float) -> Schedule:
     return replace(found, rate=rate)
 
 
-def _regularisation(
-    settings: Settings, cost: Cost, case: str, optimizer: Optimizer, rows: int
-) -> Regularisation:
-    smoothing, decay = settings.label_smoothing, settings.weight_decay
-    if smoothing is None:
-        smoothing = _SMOOTHING if case == "classes" and cost.uniform is not None else 0.0
+def _regularisation(settings: Settings) -> Regularisation:
+    decay = settings.weight_decay
     if decay is None:
-        share = min(1.0, _DECAY_ROWS / rows) if case == "regression" else 1.0
-        decay = 0.0 if optimizer.full_batch or settings.optimizer else _DECAY * share
+        decay = 0.0 if settings.optimizer else _DECAY
     return Regularisation(
         l1=settings.l1,
         l2=settings.l2,
         decay=decay,
         clip_norm=settings.clip_norm,
-        label_smoothing=smoothing,
+        label_smoothing=settings.label_smoothing or 0.0,
     )
 
 

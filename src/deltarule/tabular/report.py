@@ -58,6 +58,7 @@ def about(
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
         "stopped_because": result.stopped_because,
+        "calibration": fitted.calibration.to_dict(),
         "judged_by": judged_by,
         "figures": {each.name: each.figures for each in judged},
         "judged_rows": len(judged[0].errors) if judged else 0,

@@ -1,6 +1,6 @@
 """What a caller may choose: the columns' roles, the split, the network and its training.
 
-None means: chosen by the recipe, from the task and the number of rows.
+None means: chosen by the recipe, from the task and the size of the table.
 """
 
 from __future__ import annotations
@@ -80,16 +80,20 @@ class Settings:
 
     Parameters
     ----------
-    hidden : tuple of int
+    hidden : tuple of int, optional
         Units of the hidden layers; empty for a linear model.
-    activation : str
+    activation : str, optional
         Of the hidden layers.
+    bins : int, optional
+        Edges that a column of numbers is cut at, at most; 0 hands the numbers on as they are.
+    n_ensemble : int
+        Networks that are averaged, each with validation rows of its own.
     cost, optimizer, schedule : str, optional
     learning_rate : float, optional
     batch_size, epochs, patience : int, optional
     on_divergence : str
         As of :class:`~deltarule.Stopping`.
-    dropout : float
+    dropout : float, optional
         Share of each hidden layer's outputs.
     l1, l2, weight_decay : float
         See :class:`~deltarule.Regularisation`.
@@ -119,8 +123,10 @@ class Settings:
     0.2
     """
 
-    hidden: tuple[int, ...] = (128, 64)
-    activation: str = "relu"
+    hidden: tuple[int, ...] | None = None
+    activation: str | None = None
+    bins: int | None = None
+    n_ensemble: int = 1
     cost: str | None = None
     optimizer: str | None = None
     learning_rate: float | None = None
@@ -129,7 +135,7 @@ class Settings:
     epochs: int | None = None
     patience: int | None = None
     on_divergence: str = "raise"
-    dropout: float = 0.0
+    dropout: float | None = None
     l1: float = 0.0
     l2: float = 0.0
     weight_decay: float | None = None
@@ -138,7 +144,7 @@ class Settings:
     class_weight: str | None = None
     task: str | None = None
     test_share: float = 0.2
-    validation_share: float = 0.15
+    validation_share: float = 0.2
     engine: str = "auto"
     dtype: str = "float32"
     device: str = "auto"
@@ -152,6 +158,9 @@ class Settings:
             checked_number(
                 "Settings", name, getattr(self, name), low=0, high=1, open_low=True, open_high=True
             )
+        checked_number("Settings", "n_ensemble", self.n_ensemble, low=1, whole=True)
+        if self.bins is not None:
+            checked_number("Settings", "bins", self.bins, low=0, whole=True)
         if self.class_weight is not None:
             CLASS_WEIGHTS.entry(self.class_weight)
 

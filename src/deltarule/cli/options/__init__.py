@@ -25,13 +25,16 @@ from deltarule.cli.options.judging import (
 )
 from deltarule.cli.options.network import (
     ActivationName,
+    Bins,
     CostName,
     Dropout,
+    Ensemble,
     Hidden,
 )
 from deltarule.cli.options.output import (
     CheckpointDir,
     CheckpointEvery,
+    Intervals,
     Json,
     Out,
     Probabilities,
@@ -77,6 +80,7 @@ __all__ = [
     "ActivationName",
     "Baselines",
     "BatchSize",
+    "Bins",
     "CheckpointDir",
     "CheckpointEvery",
     "ClassWeight",
@@ -91,11 +95,13 @@ __all__ = [
     "Dtype",
     "Encoding",
     "EngineName",
+    "Ensemble",
     "Epochs",
     "Folds",
     "Groups",
     "Header",
     "Hidden",
+    "Intervals",
     "Json",
     "Kind",
     "LabelSmoothing",

@@ -13,21 +13,42 @@ from deltarule.costs import COSTS
 _PANEL = "Network"
 
 Hidden = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--hidden",
         metavar="UNITS",
-        help="Units of the hidden layers, with commas; none for a linear model.",
+        help="Units of the hidden layers, with commas, or none; chosen unless given.",
         rich_help_panel=_PANEL,
+        show_default=False,
     ),
 ]
 ActivationName = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--activation",
         metavar="NAME",
-        help=f"Of the hidden layers: {', '.join(ACTIVATIONS)}.",
+        help=f"Of the hidden layers; chosen unless given: {', '.join(ACTIVATIONS)}.",
         autocompletion=names(ACTIVATIONS),
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Bins = Annotated[
+    int | None,
+    typer.Option(
+        "--bins",
+        metavar="N",
+        help="Pieces a column of numbers is cut into, at most; 0: none. Chosen unless given.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Ensemble = Annotated[
+    int,
+    typer.Option(
+        "--ensemble",
+        metavar="N",
+        help="So many networks, averaged; each with validation rows of its own.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -43,11 +64,12 @@ CostName = Annotated[
     ),
 ]
 Dropout = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--dropout",
         metavar="SHARE",
-        help="Share of each hidden layer's outputs dropped in training.",
+        help="Share of each hidden layer's outputs dropped in training; chosen unless given.",
         rich_help_panel=_PANEL,
+        show_default=False,
     ),
 ]

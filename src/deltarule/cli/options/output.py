@@ -68,3 +68,13 @@ Probabilities = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Intervals = Annotated[
+    float | None,
+    typer.Option(
+        "--intervals",
+        metavar="SHARE",
+        help="Beside a predicted number, the ends between which this share of the values lie: 0.9.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]

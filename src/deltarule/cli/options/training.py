@@ -60,7 +60,7 @@ Epochs = Annotated[
     typer.Option(
         "--epochs",
         metavar="N",
-        help="At most so many passes over the rows; 20 to 100 unless given.",
+        help="At most so many passes over the rows; 16 to 256 unless given.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -109,7 +109,7 @@ LabelSmoothing = Annotated[
     typer.Option(
         "--label-smoothing",
         metavar="SHARE",
-        help="Share of each target spread over all classes; chosen unless given.",
+        help="Share of each target spread over all classes; none unless given.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),

@@ -1,0 +1,240 @@
+"""``deltarule tune``: search for settings on a table, and train with the best."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deltarule import tabular
+from deltarule.arrays import checked_number
+from deltarule.cli import options as opt
+from deltarule.cli import reading as rd
+from deltarule.cli.job import Job, print_figures
+from deltarule.cli.terminal import Terminal, print_json
+from deltarule.cli.train import say_table, targets_of
+from deltarule.modelfile import check_writable, save_model
+from deltarule.tabular import tuning
+from deltarule.tabular.tuning import Trial
+
+_PANEL = "Search"
+
+Minutes = Annotated[
+    float,
+    typer.Option(
+        "--minutes",
+        metavar="N",
+        help="How long to search; the training after it comes on top.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Most = Annotated[
+    int | None,
+    typer.Option(
+        "--trials",
+        metavar="N",
+        help="At most so many trials in all.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--search",
+        metavar="FILE",
+        help="Keep the trials there; a search that FILE holds goes on.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+
+
+def tune(
+    data: opt.Data,
+    target: opt.Target = None,
+    minutes: Minutes = 5.0,
+    trials: Most = None,
+    log: Log = None,
+    out: opt.Out = None,
+    test_share: opt.TestShare = 0.2,
+    compare: opt.Baselines = True,
+    drop: opt.Drop = None,
+    kind: opt.Kind = None,
+    task: opt.Task = None,
+    weights: opt.Weights = None,
+    groups: opt.Groups = None,
+    time: opt.Time = None,
+    strict: opt.Strict = False,
+    ensemble: opt.Ensemble = 1,
+    epochs: opt.Epochs = None,
+    class_weight: opt.ClassWeight = None,
+    seed: opt.Seed = 0,
+    engine: opt.EngineName = "auto",
+    threads: opt.Threads = None,
+    missing: opt.Missing = None,
+    delimiter: opt.Delimiter = None,
+    header: opt.Header = None,
+    encoding: opt.Encoding = None,
+    decimal_comma: opt.DecimalComma = None,
+    quote: opt.Quote = None,
+    json: opt.Json = False,
+) -> None:
+    """Search for the settings that suit a table, then train with the best of them.
+
+    Settings are drawn at random from the ranges of the recipe and judged by validation rows; those
+    that fall behind are given up early. The held-out rows judge only the network trained at the
+    end, as train does.
+
+    \b
+    Examples:
+      deltarule tune flats.csv --target rent --minutes 2 --out flats.safetensors
+      deltarule tune flats.csv --target rent --search flats.json
+    """  # noqa: D301 - typer keeps the lines after it
+    checked_number("tune", "--minutes", minutes, low=0)
+    if trials is not None:
+        checked_number("tune", "--trials", trials, low=1, whole=True)
+    settings = tabular.Settings(
+        epochs=epochs,
+        n_ensemble=ensemble,
+        class_weight=class_weight,
+        task=task,
+        test_share=test_share,
+        engine=engine,
+        n_threads=threads,
+        seed=seed,
+    )
+    tabular.check(settings)
+    for path in filter(None, (out, log)):
+        check_writable(path)
+    terminal = Terminal(quiet=json)
+    reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
+    source = rd.source(data, reading)
+    roles = tabular.Roles(
+        targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
+    )
+    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+    say_table(terminal, source, whole, tabular.leaks(whole))
+    mark = tabular.fingerprint(source.frame)
+    parts = tabular.split(whole, settings)
+    problem = tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])
+    found = _searched(terminal, problem, settings, minutes, trials, log, (mark, roles))
+    winner = _told(terminal, found)
+    chosen = tuning.applied(settings, winner)
+    done = Job(terminal, whole, chosen, compare).held_out()
+    print_figures(terminal, done)
+    about = tabular.about(
+        whole,
+        chosen,
+        done.fitted,
+        done.judged,
+        mark=mark,
+        judged_by=done.judged_by,
+        reading=rd.stored(reading),
+        verdict=done.verdict,
+    )
+    if out is not None:
+        save_model(out, replace(done.fitted.model, about=about))
+        terminal.say(f"Saved: {out}")
+    if json:
+        best = None if winner is None else winner.number
+        history = [asdict(trial) for trial in found]
+        print_json({"model": str(out) if out else None, "best": best, "trials": history, **about})
+
+
+def _searched(
+    terminal: Terminal,
+    problem: tabular.Problem,
+    settings: tabular.Settings,
+    minutes: float,
+    most: int | None,
+    log: Path | None,
+    table: tuple[str, tabular.Roles],
+) -> list[Trial]:
+    """All trials, those of the file first; each is in the file before the next begins."""
+    mark, roles = table
+    identity = f"{mark} {asdict(roles)} {asdict(replace(settings, n_threads=None))}"
+    found = [] if log is None else tuning.load_trials(log, identity)
+    if found:
+        terminal.say(f"Goes on after {len(found)} trials of {log}.")
+    with _Bar(terminal, 60.0 * minutes) as bar:
+        for trial in tuning.search(problem, settings, 60.0 * minutes, found, most):
+            found.append(trial)
+            if log is not None:
+                tuning.save_trials(log, identity, found)
+            bar.show(trial, tuning.best(found))
+    return found
+
+
+def _told(terminal: Terminal, found: list[Trial]) -> Trial | None:
+    """Say what was found."""
+    winner = tuning.best(found)
+    if winner is None:
+        terminal.warn(
+            "the time was too short for one fit: the recipe's own settings are taken. Pass more "
+            "--minutes."
+        )
+        return None
+    complete = sum(trial.outcome == tuning.COMPLETE for trial in found)
+    terminal.say()
+    terminal.say(
+        f"{len(found)} trials, {complete} of them complete; the best is {_name(winner)}, "
+        f"validation cost {winner.figure:.4g}."
+    )
+    return winner
+
+
+def _name(trial: Trial) -> str:
+    if not trial.chosen:
+        return "the recipe itself"
+    return f"trial {trial.number} ({_listed(trial)})"
+
+
+def _listed(trial: Trial) -> str:
+    return ", ".join(f"{name} {_text(value)}" for name, value in trial.chosen.items())
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"
+
+
+class _Bar:
+    """The search as it goes: a bar of the time, a line for each trial that ends."""
+
+    def __init__(self, terminal: Terminal, seconds: float) -> None:
+        self.terminal, self.begun = terminal, monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None, complete_style="cyan"),
+            TimeRemainingColumn(compact=True),
+            console=terminal.console,
+            transient=True,
+            expand=True,
+            disable=not terminal.live,
+        )
+        self.task = self.bar.add_task("trial 0", total=seconds)
+
+    def __enter__(self) -> _Bar:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def show(self, trial: Trial, best: Trial | None) -> None:
+        """One trial that has ended."""
+        figure = "–" if trial.figure is None else f"{trial.figure:.4g}"
+        is_best = "  best so far" if best is not None and best.number == trial.number else ""
+        self.terminal.say(
+            f"trial {trial.number:>3}  {trial.outcome:<10} validation {figure:<9} "
+            f"{trial.seconds:6.1f} s  {_listed(trial) or 'the recipe'}{is_best}"
+        )
+        self.bar.update(
+            self.task,
+            completed=monotonic() - self.begun,
+            description=f"trial {trial.number + 1}",
+        )

@@ -1,0 +1,198 @@
+"""What both estimators for tables share: one frame out of X and y, the fit, the model file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+
+from deltarule.data import frame_of
+from deltarule.errors import DataError, SettingError, ShapeError, require
+from deltarule.events import Callback
+from deltarule.modelfile import Model, load_model, save_model
+from deltarule.tabular.fitting import Fitted, fit
+from deltarule.tabular.problems import Table, problem, table
+from deltarule.tabular.report import about, fingerprint
+from deltarule.tabular.settings import Roles, Settings
+
+require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
+
+from sklearn.base import BaseEstimator  # noqa: E402
+from sklearn.utils import check_random_state  # noqa: E402
+from sklearn.utils.validation import check_is_fitted  # noqa: E402
+
+_OWN = frozenset({"kinds", "class_weight", "callbacks", "random_state"})  # not of Settings
+
+
+class Tabular(BaseEstimator):  # type: ignore[misc]
+    """What both estimators share; ``_task`` tells which."""
+
+    _task: str
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, **settings: Any
+    ) -> Self:
+        frame, roles = _with_roles(X, y, {"weights": sample_weight, "groups": groups, "time": time})
+        roles = replace(roles, kinds=dict(self.kinds or {}))
+        own = {name: value for name, value in self.get_params().items() if name not in _OWN}
+        chosen = Settings(seed=_seed(self.random_state), task=self._task, **{**own, **settings})
+        whole = table(frame, roles, task=self._task, strict=True)
+        everything = problem(whole, chosen, np.arange(len(frame)), frame[:0])
+        fitted = fit(everything, chosen, _listed(self.callbacks))
+        self._learn(_described(whole, chosen, fitted), frame.drop(_placed(roles)).columns)
+        self.history_ = fitted.result.history
+        self.n_iter_ = len(self.history_)
+        return self
+
+    def _learn(self, model: Model, columns: Sequence[str]) -> None:
+        self.model_ = model
+        self.n_features_in_ = len(columns)
+        self.feature_names_in_ = np.array(columns, dtype=object)
+
+    def _framed(self, X: Any) -> Any:
+        """A table to predict; of a data frame the columns may stand in any order."""
+        check_is_fitted(self)
+        frame = _table(X)
+        if frame.width != self.n_features_in_ and not hasattr(X, "columns"):
+            raise ShapeError(
+                f"X has {frame.width} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return frame
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one safetensors file; ``deltarule predict`` reads it too.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        FileError
+            Where the file cannot be written; what was there before is as it was.
+        """
+        check_is_fitted(self)
+        save_model(path, self.model_)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """A fitted estimator from a file that :meth:`save` or ``deltarule train --out`` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        FileError
+            For a file that is none.
+        SettingError
+            For a model of another task, or of no table.
+        """
+        model = load_model(path)
+        if model.preprocessing is None or model.targets is None or model.targets.task != cls._task:
+            task = "arrays" if model.targets is None else f"a {model.targets.task}"
+            raise SettingError(
+                f"{path}: holds a model of {task}; expected a {cls._task} of a table. Load it with "
+                "load_model, or with the other estimator."
+            )
+        found = cls()
+        found._learn(model, [column.name for column in model.preprocessing.columns])
+        return found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+# ------------------------------------------------------------------------------- one table
+
+
+def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]:
+    """One frame of inputs, targets and what else there is a value of for each row."""
+    frame = _table(X)
+    targets = _columns_of(y)
+    taken, placed = set(frame.columns), {}
+    for role, values in [*targets.items(), *further.items()]:
+        if values is None:
+            continue
+        name = role
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        placed[role] = name
+        column = _column(role, values, len(frame))
+        frame = frame.with_columns(column.alias(name))
+    names = {role: placed.get(role) for role in further}
+    return frame, Roles(
+        tuple(placed[name] for name in targets), names["weights"], names["groups"], names["time"]
+    )
+
+
+def _table(X: Any) -> Any:
+    """Whatever scikit-learn takes, as a frame: lists of rows too."""
+    known = isinstance(X, Mapping) or any(hasattr(X, name) for name in ("columns", "toarray"))
+    return frame_of(X if known else np.asarray(X))
+
+
+def _placed(roles: Roles) -> list[str]:
+    return [name for _, name in roles.named]
+
+
+def _columns_of(y: Any) -> dict[str, Any]:
+    """Targets by name: ``target``, where they have none."""
+    if y is None:
+        raise DataError("y: expected a target for each row, got None.")
+    if hasattr(y, "columns"):
+        frame = frame_of(y)
+        return {str(name): frame[name] for name in frame.columns}
+    values = np.asarray(y)
+    if values.ndim == 2:
+        if values.shape[1] == 1:
+            return {"target": values[:, 0]}
+        return {f"target_{i}": column for i, column in enumerate(values.T, 1)}
+    return {str(getattr(y, "name", None) or "target"): y}
+
+
+def _column(role: str, values: Any, m: int) -> Any:
+    """One value for each row, as a column."""
+    values = values if hasattr(values, "dtype") else list(np.asarray(values))
+    column = frame_of({role: values})[role]
+    if len(column) != m:
+        raise DataError(
+            f"{role}: expected a value for each of the {m} rows of X, got {len(column)}."
+        )
+    return column
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _listed(callbacks: Any) -> Sequence[Callback]:
+    return [callbacks] if callable(callbacks) else list(callbacks or ())
+
+
+def _described(whole: Table, settings: Settings, fitted: Fitted) -> Model:
+    """The model with what is known about its training, as the command keeps it."""
+    known = about(
+        whole,
+        settings,
+        fitted,
+        [],
+        mark=fingerprint(whole.frame),
+        judged_by="nothing",
+        reading={},
+        verdict="",
+    )
+    return replace(fitted.model, about=known)

@@ -1,0 +1,170 @@
+"""Held-out rows put to a second use: probabilities that mean what they say, and intervals.
+
+Temperature: Guo, Pleiss, Sun and Weinberger, *On calibration of modern neural networks*, 2017.
+Intervals: split conformal prediction, Vovk, Gammerman and Shafer 2005; each end by itself, so that
+they need not be symmetric.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array, checked_number
+from deltarule.errors import SettingError
+from deltarule.modelfile import Model
+
+_TEMPERATURES = (0.1, 10.0)
+_STEPS = 60  # of the golden section: far below what float64 tells apart
+_KEPT = 2001  # residuals that a model stores, at most
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What held-out rows have taught about a model's predictions.
+
+    Attributes
+    ----------
+    rows : int
+        How many there were.
+    temperature : float
+        What the outputs are divided by before they become probabilities; 1 for a regression. The
+        model's last layer holds it already.
+    residuals : tuple of tuples of float
+        Of each target, ascending: true value less prediction, in the target's unit; all of them
+        or quantiles. Empty for a classification.
+    """
+
+    rows: int
+    temperature: float = 1.0
+    residuals: tuple[tuple[float, ...], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, as a model file keeps them."""
+        residuals = [list(own) for own in self.residuals]
+        return {"rows": self.rows, "temperature": self.temperature, "residuals": residuals}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Calibration:
+        """What :meth:`to_dict` wrote."""
+        residuals = tuple(tuple(map(float, own)) for own in stored["residuals"])
+        return cls(int(stored["rows"]), float(stored["temperature"]), residuals)
+
+    def interval(self, share: float) -> tuple[Array, Array]:
+        """What is added to a prediction for the ends of its interval, ``(targets,)`` each.
+
+        Parameters
+        ----------
+        share : float
+            Of the true values that are to lie between the ends.
+
+        Raises
+        ------
+        SettingError
+            For a share out of range, a model of classes, or more than the held-out rows can tell.
+
+        Examples
+        --------
+        >>> residuals = tuple(float(r) for r in range(-50, 51))
+        >>> low, high = Calibration(101, residuals=(residuals,)).interval(0.8)
+        >>> low.round(1), high.round(1)
+        (array([-40.8]), array([40.8]))
+        """
+        checked_number("intervals", "share", share, low=0, high=1, open_low=True, open_high=True)
+        if not self.residuals:
+            raise SettingError("intervals: expected a model of numbers; this one tells classes.")
+        out = (1.0 - share) / 2.0
+        if out * (self.rows + 1) < 1.0:
+            most = math.floor(1000 * (1.0 - 2.0 / (self.rows + 1))) / 1000
+            raise SettingError(
+                f"intervals: {share:g} of the values is more than {self.rows} held-out rows can "
+                f"tell; expected at most {most:g}. Lower it, or train with more rows."
+            )
+        # the k-th of n residuals has k/(n + 1) below it, on average
+        ranks = np.array([out, 1.0 - out]) * (self.rows + 1)
+        places = (ranks - 1.0) / (self.rows - 1)
+        low, high = np.stack([np.quantile(own, places) for own in self.residuals], axis=1)
+        return low, high
+
+
+def calibration_of(model: Model) -> Calibration:
+    """What held-out rows have taught about a model, as its file keeps it.
+
+    Raises
+    ------
+    SettingError
+        For a model that was trained without.
+    """
+    stored = model.about.get("calibration")
+    if stored is None:
+        raise SettingError(
+            "intervals: this model was trained without held-out rows to measure them by. Train it "
+            "again with deltarule train."
+        )
+    return Calibration.from_dict(stored)
+
+
+def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:
+    """What outputs are best divided by: the smallest cross entropy of held-out rows.
+
+    Targets are drawn towards one another as if each class had been seen once more (Platt 1999):
+    few rows that are all told right do not make a model certain.
+
+    Parameters
+    ----------
+    Z : array, shape (m, outputs)
+        Before sigmoid (one output) or softmax.
+    Y : array, shape (m, outputs)
+        0 and 1.
+    s : array, shape (m,), optional
+        Weights of the rows, as in training: with balanced classes, the probabilities stay those of
+        balanced classes.
+
+    Examples
+    --------
+    >>> Z = np.array([[4.0], [4.0], [4.0], [-4.0]] * 50)  # 98 % sure, 75 % right
+    >>> Y = np.array([[1.0], [1.0], [0.0], [0.0]] * 50)
+    >>> 1.0 < temperature(Z, Y) < 10.0
+    True
+    """
+    if Z.shape[1] == 1:
+        Z, Y = np.hstack([np.zeros_like(Z), Z]), np.hstack([1.0 - Y, Y])
+    Z, Y = Z.astype(np.float64), Y.astype(np.float64)
+    m, classes = Z.shape
+    Y = (Y * m + 1.0) / (m + classes)
+    weights = np.ones(m) if s is None else s
+
+    def cost(log_temperature: float) -> float:
+        scaled = Z / math.exp(log_temperature)
+        scaled = scaled - scaled.max(axis=1, keepdims=True)
+        losses = np.log(np.exp(scaled).sum(axis=1)) - (Y * scaled).sum(axis=1)
+        return float(np.average(losses, weights=weights))
+
+    return math.exp(_least(cost, *map(math.log, _TEMPERATURES))) if weights.any() else 1.0
+
+
+def _least(cost: Any, low: float, high: float) -> float:
+    """Where a function with one valley is least, by golden section."""
+    ratio = (math.sqrt(5.0) - 1.0) / 2.0
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    cost_a, cost_b = cost(a), cost(b)
+    for _ in range(_STEPS):
+        if cost_a < cost_b:
+            high, b, cost_b = b, a, cost_a
+            a = high - ratio * (high - low)
+            cost_a = cost(a)
+        else:
+            low, a, cost_a = a, b, cost_b
+            b = low + ratio * (high - low)
+            cost_b = cost(b)
+    return (low + high) / 2.0
+
+
+def kept_residuals(residuals: Array) -> tuple[tuple[float, ...], ...]:
+    """Residuals ``(m, targets)`` as a :class:`Calibration` keeps them: ascending, not too many."""
+    places = np.linspace(0.0, 1.0, min(len(residuals), _KEPT))
+    return tuple(tuple(map(float, np.quantile(own, places))) for own in residuals.T)

@@ -1,0 +1,310 @@
+"""Estimators for tables, with scikit-learn's interface: ``deltarule train`` in a pipeline.
+
+They hold no training of their own: what they fit is what the command fits from the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import require
+from deltarule.modelfile import Model
+from deltarule.tabular.calibration import calibration_of
+
+require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
+
+from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: E402
+from sklearn.utils import compute_sample_weight  # noqa: E402
+
+from deltarule.tabular.base import Tabular  # noqa: E402
+
+
+class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
+    """A strong network for classes in a table: categories, missing values and scales included.
+
+    It takes data frames, arrays and sparse matrices as they are, and does what ``deltarule train``
+    does. Probabilities are calibrated on held-out rows. What is None is chosen by the recipe, from
+    the task and the size of the table.
+
+    Parameters
+    ----------
+    n_ensemble : int
+        Networks that are averaged, each with validation rows of its own.
+    hidden, activation, bins, dropout : optional
+        The network; see :class:`~deltarule.tabular.Settings`.
+    learning_rate, batch_size, epochs, patience, weight_decay, label_smoothing : optional
+        Its training, likewise.
+    class_weight : "balanced", dict or None
+        How much each class counts.
+    kinds : mapping of str to str, optional
+        Kinds of columns, overruled: ``{"zip": "category"}``.
+    validation_share : float
+        Of the rows, to find the best epoch by and to calibrate with.
+    engine : str
+    n_threads : int, optional
+    random_state : int, RandomState or None
+    callbacks : callable or sequence of callables, optional
+        Called with every event of the first network's training.
+
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+    model_ : Model
+    history_ : tuple of EpochEnded
+        Of the first network.
+    n_iter_, n_features_in_ : int
+    feature_names_in_ : array of str
+
+    Raises
+    ------
+    DataError, SettingError
+        By :meth:`fit`, for a table or parameters that cannot be.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> classifier = TabularClassifier(epochs=30, random_state=0).fit(X, y)
+    >>> classifier.score(X, y) > 0.9, classifier.predict_proba(X).shape
+    (True, (150, 3))
+    """
+
+    _task = "classification"
+
+    def __init__(
+        self,
+        *,
+        n_ensemble: int = 1,
+        hidden: Sequence[int] | None = None,
+        activation: str | None = None,
+        bins: int | None = None,
+        dropout: float | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        patience: int | None = None,
+        weight_decay: float | None = None,
+        label_smoothing: float | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        validation_share: float = 0.2,
+        engine: str = "auto",
+        n_threads: int | None = None,
+        random_state: Any = None,
+        callbacks: Any = None,
+    ) -> None:
+        self.n_ensemble = n_ensemble
+        self.hidden = hidden
+        self.activation = activation
+        self.bins = bins
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.kinds = kinds
+        self.validation_share = validation_share
+        self.engine = engine
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.callbacks = callbacks
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, time: Any = None
+    ) -> Self:
+        """Learn from a table and its labels.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        y : array_like, shape (m,)
+        sample_weight : array_like, shape (m,), optional
+        groups, time : array_like, shape (m,), optional
+            What the validation rows go by: whole groups, or the latest.
+        """
+        rule = self.class_weight
+        if rule is not None and not isinstance(rule, str):
+            weights = compute_sample_weight(rule, np.asarray(y))
+            sample_weight = weights if sample_weight is None else weights * sample_weight
+        balanced = rule if isinstance(rule, str) else None
+        return self._fit(X, y, sample_weight, groups, time, class_weight=balanced)
+
+    def _learn(self, model: Model, columns: Sequence[str]) -> None:
+        super()._learn(model, columns)
+        assert model.targets is not None
+        self.classes_ = np.array(model.targets.classes)
+
+    def predict(self, X: Any) -> Array:
+        """The likeliest class of each row, ``(m,)``.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        """
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likeliest]
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class, ``(m, n_classes)``, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        """
+        frame = self._framed(X)
+        return self.model_.probabilities(frame)
+
+
+class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
+    """A strong network for numbers from a table: categories, missing values and scales included.
+
+    As :class:`TabularClassifier`, for one target or several at once. Intervals come from held-out
+    rows.
+
+    Parameters
+    ----------
+    n_ensemble : int
+        Networks that are averaged, each with validation rows of its own.
+    hidden, activation, bins, dropout, cost : optional
+        The network; see :class:`~deltarule.tabular.Settings`.
+    learning_rate, batch_size, epochs, patience, weight_decay : optional
+        Its training, likewise.
+    kinds : mapping of str to str, optional
+        Kinds of columns, overruled: ``{"zip": "category"}``.
+    validation_share : float
+        Of the rows, to find the best epoch by and to measure intervals with.
+    engine : str
+    n_threads : int, optional
+    random_state : int, RandomState or None
+    callbacks : callable or sequence of callables, optional
+        Called with every event of the first network's training.
+
+    Attributes
+    ----------
+    model_ : Model
+    history_ : tuple of EpochEnded
+        Of the first network.
+    n_iter_, n_features_in_ : int
+    feature_names_in_ : array of str
+
+    Raises
+    ------
+    DataError, SettingError
+        By :meth:`fit`, for a table or parameters that cannot be.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> regressor = TabularRegressor(epochs=30, random_state=0).fit(X, y)
+    >>> regressor.score(X, y) > 0.3, regressor.predict_interval(X, 0.8).shape
+    (True, (442, 2))
+    """
+
+    _task = "regression"
+
+    def __init__(
+        self,
+        *,
+        n_ensemble: int = 1,
+        hidden: Sequence[int] | None = None,
+        activation: str | None = None,
+        bins: int | None = None,
+        dropout: float | None = None,
+        cost: str | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        patience: int | None = None,
+        weight_decay: float | None = None,
+        kinds: Mapping[str, str] | None = None,
+        validation_share: float = 0.2,
+        engine: str = "auto",
+        n_threads: int | None = None,
+        random_state: Any = None,
+        callbacks: Any = None,
+    ) -> None:
+        self.n_ensemble = n_ensemble
+        self.hidden = hidden
+        self.activation = activation
+        self.bins = bins
+        self.dropout = dropout
+        self.cost = cost
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.weight_decay = weight_decay
+        self.kinds = kinds
+        self.validation_share = validation_share
+        self.engine = engine
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.callbacks = callbacks
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, time: Any = None
+    ) -> Self:
+        """Learn from a table and its targets.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        y : array_like, shape (m,) or (m, targets)
+        sample_weight : array_like, shape (m,), optional
+        groups, time : array_like, shape (m,), optional
+            What the validation rows go by: whole groups, or the latest.
+        """
+        self._one_target = np.asarray(y).ndim < 2
+        return self._fit(X, y, sample_weight, groups, time)
+
+    def predict(self, X: Any) -> Array:
+        """A number for each row, ``(m,)``, or ``(m, targets)`` where `y` had columns.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        """
+        frame = self._framed(X)
+        found = self.model_.predict(frame).to_numpy()
+        return found[:, 0] if self._is_vector else found
+
+    def predict_interval(self, X: Any, share: float = 0.9) -> Array:
+        """The ends between which so large a share of the true values lie: ``(…, 2)``.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        share : float
+
+        Returns
+        -------
+        array, shape (m, 2) or (m, targets, 2)
+
+        Raises
+        ------
+        SettingError
+            For a share that the held-out rows cannot tell.
+        """
+        frame = self._framed(X)
+        low, high = calibration_of(self.model_).interval(share)
+        found = self.model_.predict(frame).to_numpy()
+        ends = np.stack([found + low, found + high], axis=-1)
+        return ends[:, 0] if self._is_vector else ends
+
+    @property
+    def _is_vector(self) -> bool:
+        assert self.model_.targets is not None
+        return getattr(self, "_one_target", len(self.model_.targets.names) == 1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

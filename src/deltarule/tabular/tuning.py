@@ -1,0 +1,248 @@
+"""Search: settings drawn at random from the recipe's ranges, the worse ones given up early.
+
+Trial 0 is the recipe itself. Every trial learns from the same rows and is judged by the same
+validation rows; one that at an eighth, a quarter or half of its epochs is behind the median of
+those before it is given up. What trial k tries depends on the seed and k alone, so that a search
+goes on where it was left.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import DivergenceError, FileError
+from deltarule.events import EpochEnded, Event, Started, StopTraining
+from deltarule.rng import generator
+from deltarule.storage import write_whole
+from deltarule.tabular.fitting import fit
+from deltarule.tabular.problems import Problem
+from deltarule.tabular.settings import Settings
+
+Draw = Callable[[np.random.Generator], Any]
+
+
+def _one_of(*values: Any) -> Draw:
+    return lambda rng: values[int(rng.integers(len(values)))]
+
+
+def _log_uniform(low: float, high: float) -> Draw:
+    return lambda rng: float(f"{math.exp(rng.uniform(math.log(low), math.log(high))):.3g}")
+
+
+def _uniform(low: float, high: float) -> Draw:
+    return lambda rng: float(f"{rng.uniform(low, high):.3g}")
+
+
+RANGES: Mapping[str, Draw] = {
+    "hidden": _one_of(*((width,) * depth for width in (64, 128, 192, 256) for depth in (1, 2, 3))),
+    "activation": _one_of("relu", "selu", "mish", "silu"),
+    "bins": _one_of(0, 8, 16, 32, 48, 96),
+    "dropout": _uniform(0.0, 0.5),
+    "learning_rate": _log_uniform(0.004, 0.06),
+    "weight_decay": _log_uniform(0.003, 1.0),
+}
+"""What a search varies, and how a value is drawn; what the caller has set is left as it is."""
+
+_RUNGS = (0.125, 0.25, 0.5)  # shares of the epochs after which a trial may be given up
+_FEWEST = 4  # trials to compare with, before any is
+
+COMPLETE, GIVEN_UP, OUT_OF_TIME, DIVERGED = "complete", "given up", "out of time", "diverged"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One choice of settings, tried.
+
+    Attributes
+    ----------
+    number : int
+    chosen : mapping
+        The settings that are not the recipe's.
+    outcome : str
+        ``"complete"``, ``"given up"``, ``"out of time"`` or ``"diverged"``.
+    figure : float or None
+        The least validation cost so far; None where there was none.
+    rungs : tuple of float
+        That figure at each rung that was reached.
+    seconds : float
+    """
+
+    number: int
+    chosen: Mapping[str, Any]
+    outcome: str
+    figure: float | None
+    rungs: tuple[float, ...]
+    seconds: float
+
+
+def chosen_settings(settings: Settings, number: int) -> dict[str, Any]:
+    """What trial `number` changes: nothing for trial 0.
+
+    Examples
+    --------
+    >>> chosen_settings(Settings(), 0), sorted(chosen_settings(Settings(dropout=0.1), 1))
+    ({}, ['activation', 'bins', 'hidden', 'learning_rate', 'weight_decay'])
+    """
+    if number == 0:
+        return {}
+    rng = generator(settings.seed, "search", number)
+    drawn = {name: draw(rng) for name, draw in RANGES.items()}
+    return {name: value for name, value in drawn.items() if getattr(settings, name) is None}
+
+
+def search(
+    problem: Problem,
+    settings: Settings,
+    seconds: float,
+    earlier: Sequence[Trial] = (),
+    most: int | None = None,
+) -> Iterator[Trial]:
+    """Try settings until the time is up: every trial as it ends.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+        What it leaves None is varied.
+    seconds : float
+        For all trials of this call together.
+    earlier : sequence of Trial
+        Of a search that is gone on with.
+    most : int, optional
+        Trials in all.
+    """
+    trials = list(earlier)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and (most is None or len(trials) < most):
+        trial = _tried(problem, settings, len(trials), trials, deadline)
+        if trial.outcome == OUT_OF_TIME and trial.number > 0:
+            return  # it can be tried again
+        trials.append(trial)
+        yield trial
+
+
+def best(trials: Sequence[Trial]) -> Trial | None:
+    """The complete trial with the least validation cost; None where none is complete.
+
+    Examples
+    --------
+    >>> found = [Trial(0, {}, COMPLETE, 0.5, (), 1.0), Trial(1, {}, GIVEN_UP, 0.4, (), 0.1)]
+    >>> best(found).number, best(found[1:])
+    (0, None)
+    """
+    complete = [t for t in trials if t.outcome == COMPLETE and t.figure is not None]
+    return min(complete, key=lambda t: t.figure, default=None)  # type: ignore[arg-type,return-value]
+
+
+def applied(settings: Settings, trial: Trial | None) -> Settings:
+    """The settings of a trial; as they were where there is none."""
+    return settings if trial is None else replace(settings, **_restored(trial.chosen))
+
+
+class _Judge:
+    """A callback that follows a trial and gives it up where it is behind, or the time is up."""
+
+    def __init__(self, earlier: Sequence[Trial], deadline: float) -> None:
+        self.earlier, self.deadline = earlier, deadline
+        self.outcome, self.figure, self.rungs = COMPLETE, math.inf, list[float]()
+        self.at: list[int] = []
+
+    def __call__(self, event: Event) -> StopTraining | None:
+        if isinstance(event, Started):
+            self.at = [max(1, round(share * event.epochs)) for share in _RUNGS]
+        if not isinstance(event, EpochEnded) or event.validation_cost is None:
+            return None
+        self.figure = min(self.figure, event.validation_cost)
+        while len(self.rungs) < len(self.at) and event.epoch >= self.at[len(self.rungs)]:
+            self.rungs.append(self.figure)
+            if self._behind():
+                self.outcome = GIVEN_UP
+                return StopTraining("behind the median of the trials before it")
+        if time.monotonic() > self.deadline:
+            self.outcome = OUT_OF_TIME
+            return StopTraining("the time is up")
+        return None
+
+    def _behind(self) -> bool:
+        rung = len(self.rungs) - 1
+        others = [trial.rungs[rung] for trial in self.earlier if len(trial.rungs) > rung]
+        return len(others) >= _FEWEST and self.rungs[rung] > float(np.median(others))
+
+
+def _tried(
+    problem: Problem, settings: Settings, number: int, earlier: Sequence[Trial], deadline: float
+) -> Trial:
+    chosen = chosen_settings(settings, number)
+    judge = _Judge(earlier, deadline)
+    begun = time.monotonic()
+    single = replace(settings, n_ensemble=1, **chosen)
+    try:
+        fit(replace(problem, validations=problem.validations[:1]), single, [judge])
+    except DivergenceError:
+        judge.outcome = DIVERGED
+    figure = judge.figure if math.isfinite(judge.figure) else None
+    seconds = time.monotonic() - begun
+    return Trial(number, chosen, judge.outcome, figure, tuple(judge.rungs), seconds)
+
+
+# ---------------------------------------------------------------------------------- on disk
+
+
+def save_trials(path: str | os.PathLike[str], identity: str, trials: Sequence[Trial]) -> None:
+    """Write a search to a file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    identity : str
+        What tells this search from others: table, roles, settings.
+    trials : sequence of Trial
+
+    Raises
+    ------
+    FileError
+        Where it cannot be written.
+    """
+    record = {"search": identity, "trials": [asdict(trial) for trial in trials]}
+    write_whole(path, json.dumps(record, indent=1).encode())
+
+
+def load_trials(path: str | os.PathLike[str], identity: str) -> list[Trial]:
+    """The trials of a search that is to be gone on with; none where there is no file.
+
+    Raises
+    ------
+    FileError
+        For a file that is none, or is of another search.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    try:
+        record = json.loads(path.read_text())
+        trials = [Trial(**{**each, "rungs": tuple(each["rungs"])}) for each in record["trials"]]
+        same = record["search"] == identity
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise FileError(
+            f"{path}: holds no search ({type(error).__name__}). Name another file, or remove it."
+        ) from None
+    if not same:
+        raise FileError(
+            f"{path}: holds a search of other data or other settings. Give the same table, target "
+            "and options as before, or name another file."
+        )
+    return trials
+
+
+def _restored(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings from JSON values."""
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}

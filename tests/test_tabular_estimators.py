@@ -1,0 +1,278 @@
+"""TabularClassifier and TabularRegressor: the command's recipe with scikit-learn's interface."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import deltarule as dr
+from deltarule import tabular
+from deltarule.cli import main
+from deltarule.modelfile import load_model
+
+QUICK = {"hidden": (16,), "epochs": 15, "learning_rate": 0.05, "random_state": 0}
+
+
+def flats(m=300, seed=0):
+    rng = np.random.default_rng(seed)
+    area, town = rng.uniform(20, 120, m), rng.choice(["north", "south"], m)
+    rent = 8 * area + 200 * (town == "south") + rng.normal(0, 20, m)
+    area[::17] = np.nan
+    frame = pd.DataFrame({"area": area, "town": town, "block": np.arange(m) // 10})
+    return frame, pd.Series(rent, name="rent")
+
+
+@pytest.fixture(scope="module")
+def regressor():
+    return dr.TabularRegressor(**QUICK).fit(*flats())
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    X, y = flats()
+    return dr.TabularClassifier(**QUICK).fit(X, np.where(y > 600, "dear", "cheap"))
+
+
+def test_categories_and_missing_values_as_they_are(regressor, classifier):
+    X, y = flats()
+    assert regressor.score(X, y) > 0.9
+    assert classifier.score(X, np.where(y > 600, "dear", "cheap")) > 0.9
+    assert classifier.classes_.tolist() == ["cheap", "dear"]
+    P = classifier.predict_proba(X)
+    np.testing.assert_allclose(P.sum(axis=1), 1.0, rtol=1e-5)
+    assert (classifier.predict(X) == classifier.classes_[P.argmax(axis=1)]).all()
+
+
+def test_the_command_trains_the_same_model(tmp_path, monkeypatch):
+    """Equal rows, equal settings, equal seed: equal parameters, bit for bit."""
+    X, y = flats()
+    frame = pl.from_pandas(X).with_columns(rent=pl.from_pandas(y))
+    settings = tabular.Settings(seed=0)
+    whole = tabular.table(frame, tabular.Roles(("rent",)))
+    kept = tabular.split(whole, settings).kept
+    monkeypatch.chdir(tmp_path)
+    frame.write_csv("flats.csv")
+    quick = ["--hidden", "16", "--epochs", "15", "--learning-rate", "0.05", "--no-baselines"]
+    assert main(["train", "flats.csv", "--target", "rent", *quick, "--out", "m"]) == 0
+    own = dr.TabularRegressor(**QUICK).fit(X.iloc[kept], y.iloc[kept])
+    theirs = load_model("m")
+    for one, other in zip(own.model_.parameters, theirs.parameters, strict=True):
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("kind", [pl.from_pandas, lambda X: X[X.columns[::-1]], dict])
+def test_any_kind_of_table(regressor, kind):
+    X, _ = flats()
+    np.testing.assert_array_equal(regressor.predict(X), regressor.predict(kind(X)))
+
+
+def test_arrays_and_sparse_matrices():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5)) * (rng.uniform(size=(200, 5)) < 0.5)
+    y = X[:, 0] - 2 * X[:, 1]
+    dense, few = (
+        dr.TabularRegressor(**QUICK).fit(kind(X), y) for kind in (np.array, sparse.csr_array)
+    )
+    np.testing.assert_array_equal(dense.predict(X), few.predict(sparse.csr_array(X)))
+    np.testing.assert_array_equal(dense.predict(X), dense.predict(X.tolist()))
+    assert dense.score(X, y) > 0.9
+
+
+def test_several_targets():
+    X, y = flats()
+    Y = np.stack([y, -2 * y], axis=1)
+    fitted = dr.TabularRegressor(**QUICK).fit(X, Y)
+    assert fitted.predict(X).shape == (300, 2)
+    assert fitted.predict_interval(X, 0.5).shape == (300, 2, 2)
+    assert fitted.score(X, Y) > 0.9
+    named = dr.TabularRegressor(**QUICK).fit(X, pd.DataFrame(Y, columns=["rent", "area"]))
+    assert named.model_.targets.names == ("rent", "area_")  # X has an area already
+    one = dr.TabularRegressor(**QUICK).fit(X, Y[:, :1])
+    assert one.predict(X).shape == (300, 1)
+
+
+def test_weights_count(regressor):
+    X, y = flats()
+    s = np.where(np.arange(300) < 150, 1.0, 0.0)
+    spoilt = y.where(s > 0, 0.0)
+    half = dr.TabularRegressor(**QUICK).fit(X, spoilt, sample_weight=s)
+    assert half.score(X[s > 0], y[s > 0]) > dr.TabularRegressor(**QUICK).fit(X, spoilt).score(
+        X[s > 0], y[s > 0]
+    )
+
+
+@pytest.mark.parametrize("rule", ["balanced", {0: 0.2, 1: 5.0}])
+def test_class_weights_count(rule):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    y = (x[:, 0] + rng.normal(size=400) > 1.5).astype(int)
+    plain, weighted = (
+        dr.TabularClassifier(**QUICK, class_weight=w).fit(x, y).predict(x) for w in (None, rule)
+    )
+    assert weighted[y == 1].mean() > plain[y == 1].mean() + 0.1
+
+
+def test_groups_stay_together_and_time_comes_last(monkeypatch):
+    X, y = flats()
+    seen = []
+    real = tabular.fitting._trained
+
+    def spied(plan, validations, *rest):
+        seen.append(validations)
+        return real(plan, validations, *rest)
+
+    monkeypatch.setattr(tabular.fitting, "_trained", spied)
+    block = X.pop("block").to_numpy()
+    dr.TabularRegressor(**QUICK, n_ensemble=2).fit(X, y, groups=block)
+    dr.TabularRegressor(**QUICK).fit(X, y, time=np.arange(300)[::-1])
+    for kept, held in seen[0]:
+        assert not set(block[kept]) & set(block[held])
+    assert set(seen[0][0].held) != set(seen[0][1].held)
+    (parts,) = seen[1]
+    assert parts.held.max() < parts.kept.min()
+
+
+def test_an_ensemble_is_the_average_of_its_members():
+    """Outputs before the last activation are averaged, then divided by the temperature."""
+    X, y = flats()
+    frame = pl.from_pandas(X).with_columns(dear=pl.Series(y > 600))
+    settings = tabular.Settings(hidden=(16, 16), epochs=6, n_ensemble=3, dtype="float64")
+    whole = tabular.table(frame, tabular.Roles(("dear",)))
+    problem = tabular.problem(whole, settings, np.arange(300), frame[:0])
+    fitted = tabular.fit(problem, settings)
+    Z = [
+        np.log(p / (1 - p))
+        for p in (result.predict(problem.preprocessing.transform(X)) for result in fitted.results)
+    ]
+    expected = 1 / (1 + np.exp(-np.mean(Z, axis=0) / fitted.calibration.temperature))
+    np.testing.assert_allclose(fitted.model.outputs(frame.drop("dear")), expected, rtol=1e-6)
+    assert len({result.parameters[-1]["W"].tobytes() for result in fitted.results}) == 3
+    assert fitted.calibration.rows == len({*np.concatenate([p.held for p in problem.validations])})
+
+
+def test_an_ensemble_is_the_same_for_any_number_of_threads():
+    X, y = flats()
+    one, two = (
+        dr.TabularRegressor(**QUICK, n_ensemble=3, n_threads=n).fit(X, y).predict(X) for n in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+def test_files_hold_all(tmp_path, networks):
+    X, y = flats()
+    fitted = dr.TabularRegressor(**QUICK, n_ensemble=networks).fit(X, y)
+    fitted.save(tmp_path / "m")
+    loaded = dr.TabularRegressor.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
+    np.testing.assert_array_equal(loaded.predict_interval(X), fitted.predict_interval(X))
+    assert loaded.n_features_in_ == 3
+    with pytest.raises(dr.SettingError, match="holds a model of a regression; expected a classif"):
+        dr.TabularClassifier.load(tmp_path / "m")
+
+
+def test_a_model_of_the_command_is_an_estimator(tmp_path, monkeypatch):
+    X, y = flats()
+    monkeypatch.chdir(tmp_path)
+    pl.from_pandas(X).with_columns(rent=pl.from_pandas(y)).write_csv("flats.csv")
+    quick = ["--hidden", "8", "--epochs", "3", "--no-baselines", "--out", "m"]
+    assert main(["train", "flats.csv", "--target", "rent", *quick]) == 0
+    assert dr.TabularRegressor.load("m").predict(X).shape == (300,)
+
+
+def test_pickles_and_clones(classifier):
+    X, _ = flats()
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+    for unfitted in (clone(classifier), dr.TabularRegressor()):
+        with pytest.raises(NotFittedError):
+            unfitted.predict(X)
+
+
+def test_searches_and_pipelines_of_scikit_learn():
+    X, y = flats(120)
+    search = GridSearchCV(dr.TabularRegressor(**QUICK), {"dropout": [0.0, 0.9]}, cv=2).fit(X, y)
+    assert search.best_params_ == {"dropout": 0.0}
+    pipeline = make_pipeline(
+        FunctionTransformer(lambda X: X[["area", "town"]]), search.best_estimator_
+    )
+    assert (cross_val_score(pipeline, X, y, cv=2) > 0.5).all()
+
+
+def test_callbacks_hear_of_the_training():
+    heard = []
+    dr.TabularRegressor(**QUICK, callbacks=heard.append).fit(*flats())
+    assert isinstance(heard[0], dr.Started)
+    assert sum(isinstance(event, dr.EpochEnded) for event in heard) == 15
+
+
+# ------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"n_ensemble": 400}, dr.SettingError, "n_ensemble=400: more networks than .* rows"),
+        ({"n_ensemble": 0}, dr.SettingError, "n_ensemble must be a whole number, at least 1"),
+        ({"bins": -1}, dr.SettingError, "bins must be a whole number, at least 0"),
+        ({"kinds": {"twn": "category"}}, dr.DataError, r"no column 'twn' \(--kind\)"),
+        ({"validation_share": 1.5}, dr.SettingError, "validation_share must be"),
+        ({"activation": "rulu"}, dr.UnknownNameError, "Did you mean"),
+    ],
+)
+def test_parameters_that_cannot_be(change, error, message):
+    with pytest.raises(error, match=message):
+        dr.TabularRegressor(**QUICK | change).fit(*flats())
+
+
+def test_tables_that_cannot_be():
+    X, y = flats()
+    make = dr.TabularRegressor(**QUICK)
+    with pytest.raises(dr.DataError, match="target is missing in 1 of 300 rows"):
+        make.fit(X, y.where(np.arange(300) != 5))
+    with pytest.raises(
+        dr.DataError, match=r"sample_weight|weights: expected a value for each of the 300"
+    ):
+        make.fit(X, y, sample_weight=np.ones(3))
+    with pytest.raises(
+        dr.DataError, match="expected a value for each of the 300 rows of X, got 299"
+    ):
+        make.fit(X, y[1:])
+    with pytest.raises(dr.DataError, match="expected at least 10"):
+        make.fit(X[:9], y[:9])
+    with pytest.raises(dr.DataError, match="holds inf"):
+        make.fit(X.assign(area=np.inf), y)
+    with pytest.raises(dr.DataError, match="expected a target for each row"):
+        make.fit(X, None)
+    with pytest.raises(dr.DataError, match="one value, 'a', in every row"):
+        dr.TabularClassifier(**QUICK).fit(X, ["a"] * 300)
+
+
+def test_a_column_of_another_type_than_in_training(regressor):
+    X, _ = flats()
+    with pytest.raises(dr.DataError, match=r"'area' holds text in row 1 .'large'.; expected"):
+        regressor.predict(X.assign(area="large"))
+    with pytest.raises(dr.DataError, match="lacks the column: 'area'"):
+        regressor.predict(X.drop(columns="area"))
+    with pytest.raises(
+        dr.ShapeError, match="X has 2 features, but TabularRegressor is expecting 3"
+    ):
+        regressor.predict(np.ones((4, 2)))
+
+
+def test_a_level_that_training_has_not_seen(regressor):
+    X, _ = flats()
+    unseen = regressor.predict(X.assign(town="east"))
+    assert np.isfinite(unseen).all()
+    seen = [regressor.predict(X.assign(town=town)) for town in ("north", "south")]
+    assert (unseen != seen[0]).any()
+    assert (unseen != seen[1]).any()
