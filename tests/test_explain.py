@@ -310,8 +310,7 @@ def test_explain_a_model(models, tmp_path, capsys, target):  # noqa: F811
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
 def test_a_page_of_every_built_in_set(tmp_path, name):
     model, out, numbers = (str(tmp_path / file) for file in ("m", "p.html", "n.json"))
-    dense = ["--bins", "0", "--optimizer", "adam"]
-    assert main(["train", name, *dense, "--epochs", "2", "--no-baselines", "--out", model]) == 0
+    assert main(["train", name, "--epochs", "2", "--no-baselines", "--out", model]) == 0
     arguments = [model, name, "--rows", "0:4", "--out", out, "--numbers", numbers]
     assert main(["explain", *arguments]) == 0
     told = json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))
@@ -320,6 +319,26 @@ def test_a_page_of_every_built_in_set(tmp_path, name):
     page = (tmp_path / "p.html").read_bytes()
     assert len(page) < 2e6
     assert f"on rows 0 to 3 of {name}".encode() in page
+
+
+def test_the_page_begins_after_what_is_not_dense(tmp_path):
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
+    bins = dr.PiecewiseLinear.from_quantiles(X, bins=3)
+    whole = dr.Network(3, [bins, dr.Scale(), dr.Dense(5, "tanh"), dr.Dense(1)])
+    parameters = whole.initial_parameters(dtype="float64")
+    part = explain.dense_part(whole, parameters, X, ["a", "b", "c"])
+    assert part.before == ("piecewise_linear", "scale")
+    assert part.network.sizes == (9, 5, 1)
+    assert part.inputs[0].startswith("a ")
+    assert part.inputs[-1].startswith("c ")
+    costs = [
+        explain.trace(network, own, rows, Y).steps[0].cost
+        for network, own, rows in ((whole, parameters, X), part[:3])
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-12)
+    last = dr.Network(3, [dr.Dense(3), dr.Scale()])
+    assert explain.dense_part(last, last.initial_parameters(), X, "abc").network is last
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,23 @@ def explain(
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
     labels = loaded.targets.classes if loaded.network.outputs > 1 else ()
+    X, names = loaded.preprocessing.transform(frame), loaded.preprocessing.names
+    part = ex.DensePart(loaded.network, loaded.parameters, X, tuple(names), ())
+    if not text:
+        part = ex.dense_part(*part[:4])
+    if part.before:
+        Terminal().note(
+            f"The page begins after {' and '.join(part.before)}: its inputs are what those make of "
+            "the columns, with their parameters as they are. --text shows every layer."
+        )
     trace = ex.trace(
-        loaded.network,
-        loaded.parameters,
-        loaded.preprocessing.transform(frame),
+        part.network,
+        part.parameters,
+        part.X,
         loaded.targets.encode(frame),
         optimizer=OPTIMIZERS("gradient_descent") if row is None else row,
         steps=steps,
-        inputs=loaded.preprocessing.names,
+        inputs=part.inputs,
         outputs=[str(label) for label in labels] or loaded.targets.names,
         title=f"{model.stem} on {shown} of {Path(source.name).name}",
     )

@@ -1,5 +1,6 @@
 """The work, shown: a training step's every number, a run's report, plots, worksheets by hand."""
 
+from deltarule.explain.dense_part import DensePart, dense_part
 from deltarule.explain.page import page, save_page
 from deltarule.explain.paths import optimizer_paths, plot_optimizer_paths
 from deltarule.explain.report import Report, check_drawable, report
@@ -12,6 +13,7 @@ from deltarule.explain.worksheet import Worksheet, worksheet
 from deltarule.explain.worksheet_page import key_page, worksheet_page
 
 __all__ = [
+    "DensePart",
     "Diagnostics",
     "GradientCheck",
     "Report",
@@ -21,6 +23,7 @@ __all__ = [
     "Watch",
     "Worksheet",
     "check_drawable",
+    "dense_part",
     "key_page",
     "optimizer_paths",
     "page",

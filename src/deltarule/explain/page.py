@@ -67,8 +67,9 @@ def page(trace: Trace) -> str:
     if others:
         raise SettingError(
             f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
-            "Use the trace itself (its arrays, save_json, save_npz, explain.text), or train dense "
-            "layers alone: deltarule train --bins 0 --optimizer adam."
+            "Trace the dense layers at its end (explain.dense_part), use the trace itself (its "
+            "arrays, save_json, save_npz, explain.text), or train dense layers alone: deltarule "
+            "train --bins 0 --optimizer adam."
         )
     assets = resources.files("deltarule.explain") / "assets"
 

@@ -125,6 +125,11 @@ class Layer(ABC):
         """What multiplies the learning rate of a parameter."""
         return self.rate
 
+    def names_after(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What its units are called, after units of those names: the same where each acts alone."""
+        n = self.units_after(len(names))
+        return names if n == len(names) else tuple(f"{self.kind} {i}" for i in range(1, n + 1))
+
     def averaged(self, parameters: LayerParameters, cache: Cache) -> dict[str, Array]:
         """The running parameters after a step of training, from its cache."""
         return {}

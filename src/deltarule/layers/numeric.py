@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -290,6 +291,14 @@ class PiecewiseLinear(Layer):
         # a constant column has one quantile, and tells nothing wherever its bin ends
         return cls(
             [own if len(own) > 1 else (own[0], own[0] + max(1.0, abs(own[0]))) for own in edges]
+        )
+
+    def names_after(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The column's name, with the ends of the bin where it has several."""
+        return tuple(
+            name if len(column) == 2 else f"{name} {low:.2g}…{high:.2g}"
+            for name, column in zip(names, self.edges, strict=True)
+            for low, high in pairwise(column)
         )
 
     def bins(self, dtype: Any) -> Bins:
