@@ -14,6 +14,7 @@ from deltarule.cli import reading as rd
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model, check_writable, load_model
+from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 
 _SUFFIXES = (".onnx", ".c")
@@ -145,9 +146,21 @@ def _to_onnx(out: Path, model: Model, rows: Any) -> dict[str, Any]:
 
 
 def _to_c(out: Path, model: Model, rows: Any, optimizer: Optimizer | None) -> dict[str, Any]:
-    made = ex.save_c(out, model, rows=rows, optimizer=optimizer)
     step = {} if optimizer is None else {"optimizer": type(optimizer).__name__}
+    if optimizer is not None and model.network.dropout:
+        step["dropout"] = "left out"
+        model = replace(model, network=_without_dropout(model.network))
+    made = ex.save_c(out, model, rows=rows, optimizer=optimizer)
     return {"flash": made.flash, "ram": made.ram, **step}
+
+
+def _without_dropout(network: Network) -> Network:
+    """The step in C draws no masks: a few examples of a device's own need none."""
+    layers: list[Any] = [
+        replace(layer, dropout=0.0) if layer.dropout else layer  # type: ignore[type-var]
+        for layer in network.layers
+    ]
+    return replace(network, layers=layers, input_dropout=0.0)
 
 
 def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -158,7 +171,8 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("RAM", f"{found['ram']:,} bytes of static variables, besides stack"),
         ]
         if "optimizer" in found:
-            lines.append(("step", found["optimizer"]))
+            without = ", without the dropout of the training" if "dropout" in found else ""
+            lines.append(("step", found["optimizer"] + without))
         return [*lines, ("test", "compile with -std=c99 -DDELTARULE_TEST … -lm, and run")]
     rows = "made-up rows" if found["made_up"] else "rows of the file"
     return [
