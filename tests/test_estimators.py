@@ -1,8 +1,10 @@
 """The estimators beside scikit-learn's, and what they do beyond."""
 
+import ast
 import copy
 import pickle
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -22,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import deltarule as dr
+import deltarule.estimators
 from deltarule import MLPClassifier, MLPRegressor, NetworkOptions, RegularizationOptions
 from deltarule import StoppingOptions as Stopping
 
@@ -529,6 +532,20 @@ def test_bad_input_loses_nothing():
     ):
         with pytest.raises(ValueError, match=text):
             model.fit(X_iris, y_iris, **bad)
+
+
+STEPS = {"gradients", "step", "step_from", "delta", "dA_prev", "backward", "jacobian", "grad"}
+
+
+def test_the_estimators_compute_no_derivative_and_walk_over_no_batch():
+    """What trains is deltarule.training's: no module asks a runner or a layer for a step."""
+    asked = {}
+    for path in Path(dr.estimators.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                asked.setdefault(node.func.attr, path.name)
+    assert "penalty" in asked  # calls are found
+    assert {name: asked[name] for name in STEPS & set(asked)} == {}
 
 
 def test_nothing_warns_without_a_reason():
