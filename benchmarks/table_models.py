@@ -40,11 +40,15 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """One model; ``fit`` returns a function that measures, so that only the fit is timed."""
+    """One model; ``fit`` returns a function that measures, so that only the fit is timed.
+
+    Of a slow one fewer seeds are fitted.
+    """
 
     name: str
     fit: Callable[[tabular.Problem, tabular.Settings], Callable[[], Fit]]
     ours: bool = False
+    slow: bool = False
 
 
 def settings_of(seed: int) -> tabular.Settings:
@@ -136,7 +140,7 @@ def realmlp(variant: str) -> Model:
         X, T = (_with_categories(problem, rows) for rows in (problem.train, problem.test))
         return _fitted(estimator, problem, X, T)
 
-    return Model(f"RealMLP-{variant.replace('_', '-')}", fit)
+    return Model(f"RealMLP-{variant.replace('_', '-')}", fit, slow=True)
 
 
 def _with_categories(problem: tabular.Problem, frame: Any) -> Any:
