@@ -114,8 +114,9 @@ def page(folder: Path) -> str:
         "test file or splits where there are some, else a split a seed, the same for all. The "
         "recipe itself was chosen among about ten, the same for all sets, by figures on these "
         "test rows: ours are a little too good by that choice, the peers' defaults are not. A fit "
-        "is told in CPU seconds, of all cores together, a single row's prediction as the least of "
-        f"{_ROWS}: from the table as it came by deltarule, from preprocessed numbers by the others. "
+        "is told in CPU seconds, of all cores together; the least time of a single row's "
+        "prediction is of a table as it came with deltarule, of preprocessed numbers with the "
+        "others. "
         f"{environment()}. Made by `{command()}`, after the same without `--docs`.",
     ]
     for name, row in SETS.items():
