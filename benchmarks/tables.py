@@ -74,11 +74,11 @@ def seeds_of(row: TableSet, model: str) -> range:
     return range(MOST_SPLITS if all_splits else _SEEDS[MODELS[model].ours])
 
 
-def run(folder: Path, sets: list[str], models: list[str]) -> None:
+def run(folder: Path, sets: list[str], models: list[str], most: int) -> None:
     """Fit what is missing, the cheapest models of all sets first."""
     for model in models:
         for name in sets:
-            for seed in seeds_of(SETS[name], model):
+            for seed in seeds_of(SETS[name], model)[:most]:
                 path = folder / name / model / f"{seed}.json"
                 if path.exists():
                     continue
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="a folder for what is measured")
     parser.add_argument("--sets", default=",".join(SETS), help="of " + ",".join(SETS))
     parser.add_argument("--models", default=",".join(MODELS), help="of " + ",".join(_ALL))
+    parser.add_argument("--seeds", type=int, default=MOST_SPLITS, help="of a model, at most")
     parser.add_argument(
         "--docs", action="store_true", help="write the tables of all that is measured"
     )
@@ -225,7 +226,7 @@ def main() -> None:
         write_section(DOCS / "results.md", "tables", page(options.results))
         write_section(DOCS / "tables.md", "ablation", ablation(options.results))
     else:
-        run(options.results, options.sets.split(","), options.models.split(","))
+        run(options.results, options.sets.split(","), options.models.split(","), options.seeds)
 
 
 if __name__ == "__main__":
