@@ -283,6 +283,17 @@ def test_a_device_is_written_to_and_not_replaced():
     assert not os.path.isfile("/dev/null")
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="Linux's own names of open files")
+def test_a_pipe_is_written_to_by_the_name_of_a_link(tmp_path):
+    """As /dev/stdout is one where the output goes on to another program."""
+    reading, writing = os.pipe()
+    (tmp_path / "out").symlink_to(f"/proc/self/fd/{writing}")
+    write_whole(tmp_path / "out", b"x")
+    assert os.read(reading, 9) == b"x"
+    os.close(reading)
+    os.close(writing)
+
+
 def test_probabilities_need_classes():
     with pytest.raises(dr.TypeMismatchError, match="expected a model that was trained on classes"):
         a_model().probabilities(np.ones((1, 3)))

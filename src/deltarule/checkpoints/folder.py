@@ -15,7 +15,7 @@ from deltarule.arrays import checked_number
 from deltarule.checkpoints.identity import differing
 from deltarule.checkpoints.snapshot import Snapshot, opened, pack, unpack
 from deltarule.errors import FileError, SettingError
-from deltarule.storage import write_whole
+from deltarule.storage import reason, write_whole
 
 _NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
 _UNFINISHED = re.compile(r"\.checkpoint-\d{10}\.safetensors\..+")
@@ -96,9 +96,9 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            said = (error.strerror or str(error)).lower()
             raise FileError(
-                f"{self.path}: no folder for checkpoints: {said}. Name one that can be written."
+                f"{self.path}: no folder for checkpoints: {reason(error)}. Name one that can be "
+                "written."
             ) from error
         try:
             self._take_lock()

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deltarule import tabular
 from deltarule.data import BUILT_IN, Reading, built_in, read
 from deltarule.errors import FileError, SettingError
 from deltarule.modelfile import Model
@@ -40,7 +41,7 @@ def reading_of(
     model: Model | None = None,
 ) -> Reading:
     """The options as one object; what they leave open is as when the model was trained."""
-    stored = {} if model is None else dict(model.about.get("reading", {}))
+    stored = {} if model is None else dict(tabular.record(model).get("reading", {}))
     if "missing" in stored:
         stored["missing"] = tuple(stored["missing"])
     given = {

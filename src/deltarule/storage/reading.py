@@ -206,8 +206,7 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     except OSError as error:
         if isinstance(error, FileError):
             raise
-        said = (error.strerror or str(error)).lower()
-        raise FileError(f"{name}: cannot be read: {said}.") from error
+        raise FileError(f"{name}: cannot be read: {reason(error)}.") from error
     except ValueError as error:  # a name with a null character
         raise FileError(f"{name!r}: cannot be read: {error}.") from None
     entries = header.pop("__metadata__", None)
@@ -219,6 +218,11 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     digest = str(metadata.pop("digest", ""))
     unsigned = text[:-_TAIL_LENGTH] + "}"
     return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start)
+
+
+def reason(error: OSError) -> str:
+    """What the system says of an error, for the middle of a sentence."""
+    return (error.strerror or str(error)).lower()
 
 
 def _header(kind: FileKind, name: str, content: bytes, size: int) -> tuple[dict[str, Any], int]:
