@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 
 from deltarule import tabular
 from deltarule.data import BUILT_IN, Reading, built_in, read
-from deltarule.errors import FileError, SettingError
+from deltarule.errors import FileError, OutOfMemoryError, SettingError
+from deltarule.memory import address_space, readable_size
 from deltarule.modelfile import Model
 from deltarule.tables import nearest
+
+_ADDRESSES = 10**9
+"""What polars and the threads of mathematical libraries reserve at the least, little of it used."""
 
 
 class Source(NamedTuple):
@@ -71,7 +75,15 @@ def source(data: Sequence[str], reading: Reading) -> Source:
     ------
     FileError, DataError, SettingError
         For what cannot be read.
+    OutOfMemoryError
+        Where the process may not have the addresses: the libraries would end it without a word.
     """
+    left = address_space()
+    if left is not None and left < _ADDRESSES:
+        raise OutOfMemoryError(
+            f"reading a table needs at least {readable_size(_ADDRESSES)} of addresses, most of "
+            f"them never used; ulimit -v leaves {readable_size(left)}. Raise it: ulimit -v 4000000."
+        )
     named = [name for name in data if name in BUILT_IN]
     if named and len(data) > 1:
         raise SettingError(
