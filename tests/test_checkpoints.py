@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule.checkpoints import Checkpoints
+from deltarule.checkpoints import Checkpoints, pack
 from deltarule.checkpoints.snapshot import opened
 
 NETWORK = dr.Network(3, [dr.Dense(5, "relu", dropout=0.2), dr.Dense(2)], "mse")
@@ -345,6 +345,34 @@ def test_mutated_checkpoints_are_refused_or_whole(tmp_path):
             if other != path:
                 other.unlink()
     assert refused > 250
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"first": 3},
+        {"first": 99, "costs": np.ones(99)},
+        {"first": -1, "costs": np.ones(1)},
+        {"first": 2, "costs": np.ones((2, 2))},
+        {"rate_scale": float("nan")},
+        {"rate_scale": -1.0},
+        {"reductions": -1},
+        {"seconds": -5.0},
+    ],
+    ids=lambda wrong: " ".join(wrong),
+)
+def test_a_sealed_checkpoint_that_no_run_wrote_is_refused(tmp_path, wrong):
+    run = dr.Training(NETWORK, *data(), checkpoints=Checkpoints(tmp_path, every_steps=2))
+    events = iter(run)
+    while not list(tmp_path.glob("checkpoint-*")):
+        next(events)
+    (path,) = tmp_path.glob("checkpoint-*")
+    run.close()
+    identity = opened(path).metadata["identity"]
+    path.write_bytes(pack(replace(run._snapshot(), **wrong), identity))
+    kept = Checkpoints(tmp_path, resume=True, every_steps=2)
+    with pytest.raises(dr.FileError, match="do not fit each other"):
+        dr.train(NETWORK, *data(), checkpoints=kept)
 
 
 # ------------------------------------------------------------------------- killed processes

@@ -119,6 +119,11 @@ class Resumable:
         if found is None:
             return None
         path, past = found
+        if past.first >= self.steps_per_epoch:
+            raise FileError(
+                f"{path}: its contents do not fit each other: {past.first} steps of an epoch are "
+                f"done, and there are {self.steps_per_epoch}. Remove it."
+            )
         self._check_orders(path, past.orders)
         if past.instruction_set != self._instruction_set():
             folder.notes.append(
