@@ -145,6 +145,17 @@ def test_foreign_and_partial_files_are_passed_over(tmp_path):
     assert not list(tmp_path.glob(".checkpoint*"))
 
 
+def test_what_is_no_folder_for_checkpoints_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name, said in (("file", "file exists"), ("a\0b", "embedded null")):
+        with pytest.raises(dr.FileError, match=f"no folder for checkpoints: {said}"):
+            fit(tmp_path / name)
+    with pytest.raises(dr.TypeMismatchError, match=r"expected Checkpoints\(folder\), got str"):
+        dr.train(NETWORK, *data(), checkpoints="run")
+    (tmp_path / "run" / ".checkpoint-0000000001.safetensors.a").mkdir(parents=True)
+    fit(tmp_path / "run")
+
+
 def test_the_last_and_the_best_are_kept(tmp_path):
     fit(tmp_path, kept={"keep": 2}, epochs=20, optimizer=dr.SGD(0.05))
     assert 2 <= len(list(tmp_path.glob("checkpoint-*"))) <= 3

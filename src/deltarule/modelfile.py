@@ -161,6 +161,8 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ------
     FileError
         Where the file cannot be written; what was there before is as it was.
+    ShapeError, TypeMismatchError, DataError
+        For parameters that are not the network's, or not finite; for `about` that is no JSON.
 
     Examples
     --------
@@ -174,9 +176,10 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ...     load_model(path).network.sizes
     (2, 1)
     """
+    parameters = checked_parameters(model.network, model.parameters, model.dtype)
     tensors = {
         f"{l}.{name}": values
-        for l, layer in enumerate(model.parameters, 1)
+        for l, layer in enumerate(parameters, 1)
         for name, values in layer.items()
     }
     metadata = {

@@ -95,7 +95,7 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name with a null character
             raise FileError(
                 f"{self.path}: no folder for checkpoints: {reason(error)}. Name one that can be "
                 "written."
@@ -108,7 +108,7 @@ class Folder:
                     "(--resume) to go on with it, or name another folder."
                 )
             for path in self.path.iterdir():
-                if _UNFINISHED.fullmatch(path.name):  # a write that was killed
+                if _UNFINISHED.fullmatch(path.name) and path.is_file():  # a write that was killed
                     path.unlink(missing_ok=True)
         except BaseException:
             self.close()

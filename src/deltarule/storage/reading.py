@@ -203,12 +203,10 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             header, start = _header(kind, name, file.read(8 + min(size, _HEADER_LIMIT)), size)
-    except OSError as error:
-        if isinstance(error, FileError):
-            raise
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:  # a name with a null character
         raise FileError(f"{name}: cannot be read: {reason(error)}.") from error
-    except ValueError as error:  # a name with a null character
-        raise FileError(f"{name!r}: cannot be read: {error}.") from None
     entries = header.pop("__metadata__", None)
     text = entries.get(kind.key) if isinstance(entries, dict) else None
     if not isinstance(text, str):
@@ -220,9 +218,9 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start)
 
 
-def reason(error: OSError) -> str:
+def reason(error: OSError | ValueError) -> str:
     """What the system says of an error, for the middle of a sentence."""
-    return (error.strerror or str(error)).lower()
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _header(kind: FileKind, name: str, content: bytes, size: int) -> tuple[dict[str, Any], int]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import FileError
+from deltarule.errors import FileError, TypeMismatchError
 from deltarule.storage.reading import Tensor, reason, signed
 
 
@@ -31,16 +31,28 @@ def tensor_bytes(key: str, tensors: Mapping[str, Array], metadata: Mapping[str, 
     metadata : mapping
         JSON values; no NaN.
 
+    Raises
+    ------
+    TypeMismatchError
+        For anything else in it.
+
     Examples
     --------
     >>> tensor_bytes("deltarule", {"1.W": np.ones((2, 3))}, {"format": 2})[8:24]
     b'{"__metadata__":'
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
     stored = {name: Tensor.of(array) for name, array in arrays.items()}
     import safetensors.numpy  # only a file needs it
 
+    try:
+        text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeMismatchError(
+            f"what goes into a file beside its numbers: expected JSON values without NaN, got "
+            f"others ({error}). Leave them out, or turn them into text."
+        ) from error
     return safetensors.numpy.save(arrays, {key: signed(text, stored, arrays)})
 
 
@@ -110,8 +122,11 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 def _target(path: str | os.PathLike[str]) -> Path:
     """Where links lead to; /dev/stdout, a pipe and their like by the name that was given."""
     given = Path(path)
-    is_other = given.exists() and not given.is_file()
-    return given if is_other else Path(os.path.realpath(given))
+    try:
+        is_other = given.exists() and not given.is_file()
+        return given if is_other else Path(os.path.realpath(given))
+    except (OSError, ValueError) as error:  # a name too long, or with a null character
+        raise FileError(f"{path}: cannot be written: {reason(error)}.") from error
 
 
 def _mode_of(target: Path) -> int:
