@@ -510,6 +510,17 @@ def test_every_command_and_option_is_documented():
         assert f"`{option}" in page
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's own full disk")
+def test_an_output_that_takes_no_more_is_a_clear_error(models):
+    for more in ([], ["--json"]):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "deltarule", "inspect", "rent.safetensors", *more]
+            pipes = {"stdout": full, "stderr": subprocess.PIPE, "text": True}
+            done = subprocess.run(command, cwd=models, check=False, **pipes)
+        assert done.returncode == 1
+        assert done.stderr == "error: the output: no space left on device.\n"
+
+
 # ------------------------------------------------------------------------------- on a terminal
 
 

@@ -161,6 +161,8 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ------
     FileError
         Where the file cannot be written; what was there before is as it was.
+    ShapeError, TypeMismatchError, DataError
+        For parameters that are not the network's, or not finite; for `about` that is no JSON.
 
     Examples
     --------
@@ -174,9 +176,10 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ...     load_model(path).network.sizes
     (2, 1)
     """
+    parameters = checked_parameters(model.network, model.parameters, model.dtype)
     tensors = {
         f"{l}.{name}": values
-        for l, layer in enumerate(model.parameters, 1)
+        for l, layer in enumerate(parameters, 1)
         for name, values in layer.items()
     }
     metadata = {
@@ -270,12 +273,17 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
     opened = open_tensors(path, KIND)
     network = _network(opened, {_name(row): row for row in rows})
     opened.expect(_expected(opened, network), "its network")
+    parameters = _parameters(opened, network)
+    preprocessing = _part(opened, "preprocessing", _preprocessing)
+    targets = _part(opened, "targets", _targets)
+    for what, own, width in (
+        ("columns", preprocessing and preprocessing.width, network.inputs),
+        ("targets", targets and targets.outputs, network.outputs),
+    ):
+        if own not in (None, width):
+            raise opened.broken(f"its {what} make {own} where its network has {width}")
     return Model(
-        network,
-        _parameters(opened, network),
-        _part(opened, "preprocessing", _preprocessing),
-        _part(opened, "targets", _targets),
-        _part(opened, "about", dict) or {},
+        network, parameters, preprocessing, targets, _part(opened, "about", _mapping) or {}
     )
 
 
@@ -368,6 +376,12 @@ def _targets(stored: dict[str, Any]) -> Targets:
     from deltarule.preprocessing import Targets
 
     return Targets.from_dict(stored)
+
+
+def _mapping(stored: Any) -> dict[str, Any]:
+    if not isinstance(stored, dict):
+        raise ValueError(f"it is a {type(stored).__name__}")
+    return stored
 
 
 def _part(opened: Opened, part: str, build: Any) -> Any:

@@ -15,7 +15,7 @@ from deltarule.arrays import checked_number
 from deltarule.checkpoints.identity import differing
 from deltarule.checkpoints.snapshot import Snapshot, opened, pack, unpack
 from deltarule.errors import FileError, SettingError
-from deltarule.storage import write_whole
+from deltarule.storage import reason, write_whole
 
 _NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
 _UNFINISHED = re.compile(r"\.checkpoint-\d{10}\.safetensors\..+")
@@ -95,10 +95,10 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            said = (error.strerror or str(error)).lower()
+        except (OSError, ValueError) as error:  # a name with a null character
             raise FileError(
-                f"{self.path}: no folder for checkpoints: {said}. Name one that can be written."
+                f"{self.path}: no folder for checkpoints: {reason(error)}. Name one that can be "
+                "written."
             ) from error
         try:
             self._take_lock()
@@ -108,7 +108,7 @@ class Folder:
                     "(--resume) to go on with it, or name another folder."
                 )
             for path in self.path.iterdir():
-                if _UNFINISHED.fullmatch(path.name):  # a write that was killed
+                if _UNFINISHED.fullmatch(path.name) and path.is_file():  # a write that was killed
                     path.unlink(missing_ok=True)
         except BaseException:
             self.close()

@@ -32,6 +32,7 @@ from deltarule.errors import (
     MissingExtraError,
     ResourceError,
 )
+from deltarule.storage import reason
 
 app = typer.Typer(
     name="deltarule",
@@ -109,11 +110,21 @@ def main(arguments: Sequence[str]) -> int:
         terminal.fail("out of memory. Use fewer rows, or a machine with more.")
         return 1
     except BrokenPipeError:  # whoever read the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            _give_up_output()
+        terminal.fail(f"{error.filename or 'the output'}: {reason(error)}.")
         return 1
     if status == 130:
         terminal.fail("interrupted; nothing was written.")
     return status if isinstance(status, int) else 0
+
+
+def _give_up_output() -> None:
+    """Let what is still to be written go nowhere: else the interpreter fails again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wrong_usage(terminal: Terminal, error: Any) -> int:

@@ -76,7 +76,7 @@ def _rows(
 ) -> tuple[Any, Array, str]:
     """The rows to judge by, their numbers in the table, and which they are."""
     own = tabular.is_training_table(model, frame)
-    if own and not all_rows and model.about["judged_by"] == "held-out rows":
+    if own and not all_rows and tabular.record(model)["judged_by"] == "held-out rows":
         return *tabular.held_out_again(model, frame), "held out when it was trained"
     assert model.targets is not None
     test, rows = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)

@@ -8,6 +8,7 @@ from deltarule.storage.reading import (
     Opened,
     Tensor,
     open_tensors,
+    reason,
 )
 from deltarule.storage.writing import (
     check_writable,
@@ -21,6 +22,7 @@ __all__ = [
     "Tensor",
     "check_writable",
     "open_tensors",
+    "reason",
     "tensor_bytes",
     "write_whole",
 ]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array, checked_number
-from deltarule.errors import SettingError
+from deltarule.errors import FileError, SettingError
 from deltarule.modelfile import Model
 
 _TEMPERATURES = (0.1, 10.0)
@@ -98,6 +98,8 @@ def calibration_of(model: Model) -> Calibration:
     ------
     SettingError
         For a model that was trained without.
+    FileError
+        For what is damaged.
     """
     stored = model.about.get("calibration")
     if stored is None:
@@ -105,7 +107,19 @@ def calibration_of(model: Model) -> Calibration:
             "intervals: this model was trained without held-out rows to measure them by. Train it "
             "again with deltarule train."
         )
-    return Calibration.from_dict(stored)
+    try:
+        found = Calibration.from_dict(stored)
+        targets = model.targets.names if model.targets and not model.targets.classes else ()
+        numbers = np.concatenate([[found.rows], *found.residuals])
+        fits = len(found.residuals) == len(targets) and all(found.residuals)
+        if not (fits and found.rows >= 0 and np.isfinite(numbers).all()):
+            raise ValueError("it does not fit the targets")
+    except Exception as error:  # whatever a foreign hand may have put there
+        raise FileError(
+            f"the model file's calibration cannot be read ({error}). Restore the file from a copy, "
+            "or train it again with --out."
+        ) from error
+    return found
 
 
 def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:
