@@ -87,7 +87,7 @@ def _validations(problem: tabular.Problem, settings: tabular.Settings) -> tuple[
 
 
 def _further(problem: tabular.Problem, fitted: tabular.Fitted, P: np.ndarray) -> dict[str, float]:
-    """Calibration error before and after scaling; the coverage of intervals that say 90 %."""
+    """Calibration error before and after scaling; the coverage of intervals that say 80 and 90 %."""
     truth = tabular.figure_targets(problem.targets, problem.test)
     if problem.task == "classification":
         logits = np.log(np.clip(P, 1e-7, 1.0)) * fitted.calibration.temperature
@@ -97,11 +97,15 @@ def _further(problem: tabular.Problem, fitted: tabular.Fitted, P: np.ndarray) ->
             "calibration_error": calibration_error(truth, P),
             "calibration_error_unscaled": calibration_error(truth, unscaled),
         }
-    try:
-        low, high = fitted.calibration.interval(0.9)
-    except ValueError:  # too few held-out rows to tell
-        return {}
-    return {"coverage_90": float(((truth >= P + low) & (truth <= P + high)).mean())}
+    found = {}
+    for share in (0.8, 0.9):
+        try:
+            low, high = fitted.calibration.interval(share)
+        except ValueError:  # too few held-out rows to tell
+            continue
+        covered = ((truth >= P + low) & (truth <= P + high)).mean()
+        found[f"coverage_{100 * share:.0f}"] = float(covered)
+    return found
 
 
 def calibration_error(labels: np.ndarray, P: np.ndarray, bins: int = 15) -> float:

@@ -181,7 +181,7 @@ _FURTHER = {
         "calibration_error": "calibration error",
         "calibration_error_unscaled": "before scaling",
     },
-    "regression": {"coverage_90": "in 90 % intervals"},
+    "regression": {"coverage_80": "in 80 % intervals", "coverage_90": "in 90 % intervals"},
 }
 
 
