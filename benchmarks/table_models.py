@@ -87,7 +87,7 @@ def _validations(problem: tabular.Problem, settings: tabular.Settings) -> tuple[
 
 
 def _further(problem: tabular.Problem, fitted: tabular.Fitted, P: np.ndarray) -> dict[str, float]:
-    """Calibration error before and after scaling; the coverage of intervals that say 80 and 90 %."""
+    """Calibration error before and after scaling; what intervals of 80 and 90 % cover."""
     truth = tabular.figure_targets(problem.targets, problem.test)
     if problem.task == "classification":
         logits = np.log(np.clip(P, 1e-7, 1.0)) * fitted.calibration.temperature
