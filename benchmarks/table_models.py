@@ -222,8 +222,9 @@ MODELS = {
 
 VARIANTS = {
     "no-bins": deltarule("numbers not cut into bins", bins=0),
+    "no-units": deltarule("bins straight into the first layer", {"_EMBEDDED": 10_000}),
     "no-scale": deltarule("no learned scales", {"_SCALE_RATE": 0.0}),
-    "adam": deltarule("bins, but plain dense layers and Adam", optimizer="adam"),
+    "adam": deltarule("bins and units, but plain dense layers and Adam", optimizer="adam"),
     "no-dropout": deltarule("no dropout", dropout=0.0),
     "no-decay": deltarule("no weight decay", weight_decay=0.0),
     "relu": deltarule("ReLU", activation="relu"),
