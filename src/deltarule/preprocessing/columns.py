@@ -72,10 +72,12 @@ class Numeric:
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
                 "Drop it with --drop."
             )
-        unit = 1e160 if max(abs(numbers.min()), abs(numbers.max())) > 1e150 else 1.0
-        numbers = numbers / unit if unit > 1 else numbers  # so that squares stay within range
+        mean, variance, unit = numbers.mean(), numbers.var(ddof=0), 1.0
+        if not math.isfinite(variance):  # squares beyond the range of float64
+            unit = 1e160
+            numbers = numbers / unit
+            mean, variance = numbers.mean(), numbers.var(ddof=0)
         fill = numbers.drop_nulls().gather_every(max(1, m // _MEDIAN_OF)).median()
-        mean, variance = numbers.mean(), numbers.var(ddof=0)
         share = missing / m  # mean and variance are those of the filled column
         variance = (1 - share) * (variance + share * (mean - fill) ** 2)
         mean = (1 - share) * mean + share * fill
