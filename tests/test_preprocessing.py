@@ -137,7 +137,7 @@ KINDS_TOLD = {
     "keys that most rows lack": (
         [f"K{i}" if i % 3 == 0 else None for i in range(M * 2)],
         "x",
-        "category, 40 different values, none frequent: only whether it is there",
+        "category, 40 rare values: only whether it is there",
     ),
     "prose": (
         [f"it was a nice day {i}" for i in range(M)],
@@ -728,7 +728,7 @@ BAD_TARGETS = {
     "all missing": (
         lambda: with_targets(FRAME, ["none"]),
         DataError,
-        "the target is missing in all 60 rows.",
+        "the target is missing in all 60 rows; expected it in some. Name another column.",
     ),
     "dates": (
         lambda: Targets.fit(FRAME, ["born"]),

@@ -234,7 +234,7 @@ class Category:
     def describe(self) -> str:
         """What was done, in one clause."""
         if not self.levels:
-            return f"{self.rare} different values, none frequent: only whether it is there"
+            return f"{self.rare} rare values: only whether it is there"
         parts = [f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"]
         if self.rare:
             parts.append(f"{self.rare} rare {'ones as one' if self.rare > 1 else 'one'}")
