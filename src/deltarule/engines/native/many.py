@@ -51,6 +51,7 @@ class ManyRunner:
         ]
         self._threads = min(threads_wanted(options) or cores(), len(self._runners))
         self.diverged = np.zeros(len(self._runners), bool)
+        self._best: dict[int, Parameters] = {}
 
     def train(
         self, data: Any, orders: Sequence[Array], batch: int, rates: Sequence[Array], epoch: int
@@ -77,6 +78,26 @@ class ManyRunner:
         """Data stays where it is."""
         return data
 
+    def judge(self, held: Sequence[Any]) -> np.ndarray:
+        """The cost of every member's own examples ``(X, Y, weights)``, without penalties."""
+        costs = np.empty(len(self._runners))
+
+        def member(k: int) -> None:
+            costs[k] = self._runners[k].cost(*held[k], penalised=False)
+
+        self._each(member)
+        return costs
+
+    def keep(self, which: np.ndarray) -> None:
+        """Remember the parameters of some members, ``(members,)`` of bool, as their best."""
+        for k in np.flatnonzero(which).tolist():
+            self._best[k] = self._runners[k].parameters()
+
+    def restore(self) -> None:
+        """Put every member's best back, where one was kept."""
+        for k, parameters in self._best.items():
+            self._runners[k].set_parameters(parameters)
+
     def predict(self, X: Array) -> Array:
         """A[L] as rows of every member, ``(members, m, n[L])``."""
         out = np.empty((len(self._runners), len(X), self.plan.network.outputs), self.plan.dtype)
@@ -93,7 +114,12 @@ class ManyRunner:
 
     def _each(self, use: Callable[[int], None]) -> None:
         """Call `use` for every member; a failure ends those that run after a whole step."""
-        each_in_threads(use, range(len(self._runners)), self._threads, self._stop)
+
+        def share(first: int) -> None:
+            for k in range(first, len(self._runners), self._threads):
+                use(k)
+
+        each_in_threads(share, range(self._threads), self._threads, self._stop)
 
     def _stop(self) -> None:
         for runner in self._runners:
