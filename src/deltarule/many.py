@@ -24,7 +24,7 @@ from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.sparse import checked_rows
 from deltarule.tables import Table
-from deltarule.training import Examples, checked_examples, data_memory
+from deltarule.training import Examples, Order, checked_examples, data_memory
 
 _MANY: Table[str] = Table(
     "engine for many networks",
@@ -94,7 +94,7 @@ def train_many(
     batch_size: int | None = 32,
     weights: Any = None,
     regularisation: Regularisation | None = None,
-    shuffle: bool = True,
+    shuffle: bool | Sequence[Order] = True,
     engine: str = "auto",
     options: EngineOptions | None = None,
     dtype: Any = "float32",
@@ -127,7 +127,9 @@ def train_many(
     weights : array_like, shape (m,), optional
         Of the examples, or ``(members, m)`` where data is stacked.
     regularisation : Regularisation, optional
-    shuffle : bool
+    shuffle : bool or sequence of callables
+        Or for each member a function from the epoch to the order of its own rows, as ``train``
+        takes one.
     engine : str
         ``"native"``: a network a thread, each bit for bit what ``train`` makes of it; ``"jax"``:
         all in one program; ``"auto"``: native where it covers the plan, else jax.
@@ -175,6 +177,7 @@ def train_many(
             "rows": rows,
             "validation": validation,
             "parameters": parameters,
+            "shuffle": None if isinstance(shuffle, bool) else shuffle,
             "X": X if stacked else None,
         }
     )
@@ -214,18 +217,19 @@ def train_many(
     placed = runner.placed(data)
     held = None if validation is None else _held(data, _rows_of("validation", validation, m))
     costs, judged = np.empty((members, epochs)), np.full((members, epochs), np.nan)
+    orders_of = _orders(shuffle, own_rows, own_seeds, batch)
+    means = _Means(data, steps, batch)
     for epoch in range(epochs):
         orders = [
-            _order(own, seed, epoch + 1, shuffle and len(own) > batch)
-            for own, seed in zip(own_rows, own_seeds, strict=True)
+            own if order is None else own[order(epoch + 1)]
+            for own, order in zip(own_rows, orders_of, strict=True)
         ]
         by_course = {
             (k, count): schedule(epoch * count + np.arange(count))
             for (k, count), schedule in schedules.items()
         }
         found = runner.train(placed, orders, batch, [by_course[c] for c in courses], epoch)
-        for k, order in enumerate(orders):
-            costs[k, epoch] = _epoch_cost(found[k, : steps[k]], order, data, k, batch)
+        costs[:, epoch] = means.of(found, orders)
         if held is not None:
             own = np.where(runner.diverged, np.nan, runner.judge(held))
             judged[:, epoch] = own
@@ -303,22 +307,49 @@ def _held(data: Examples, rows: Sequence[np.ndarray]) -> list[Examples]:
     ]
 
 
-def _order(rows: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    """The order of a member's rows in an epoch: that of a run of its own."""
-    if not shuffle:
-        return rows
-    shuffled: np.ndarray = rows[generator(seed, "order", epoch).permutation(len(rows))]
-    return shuffled
+def _orders(
+    shuffle: bool | Sequence[Order], rows: Sequence[np.ndarray], seeds: Sequence[int], batch: int
+) -> list[Order | None]:
+    """Of every member the order of an epoch, None for that of its rows: as a run of its own has."""
+    if not isinstance(shuffle, bool):
+        return list(shuffle)
+
+    def shuffled(m: int, seed: int) -> Order | None:
+        if not shuffle or m <= batch:
+            return None
+        return lambda epoch: generator(seed, "order", epoch).permutation(m)
+
+    return [shuffled(len(own), seed) for own, seed in zip(rows, seeds, strict=True)]
 
 
-def _epoch_cost(costs: np.ndarray, order: np.ndarray, data: Examples, k: int, batch: int) -> float:
-    """The mean of a member's batches' costs, by the weight of each."""
-    starts = np.arange(len(costs)) * batch
-    if data.weights is None:
-        share = np.full(len(costs), float(batch))
-        share[-1] = len(order) - starts[-1]
-    else:
-        own = data.weights if data.weights.ndim == 1 else data.weights[k]
-        share = np.add.reduceat(own[order].astype(np.float64), starts)
-    whole = share.sum()
-    return float((costs * share).sum() / whole) if whole else 0.0
+class _Means:
+    """Every member's cost of an epoch: the mean of its batches', by the weight of each."""
+
+    def __init__(self, data: Examples, steps: Sequence[int], batch: int) -> None:
+        self._weights, self._batch = data.weights, batch
+        counts = np.array(steps)
+        self._alike = [(int(n), np.flatnonzero(counts == n)) for n in np.unique(counts)]
+        self._known: dict[int, np.ndarray] = {}  # without weights every epoch's are the same
+
+    def of(self, costs: np.ndarray, orders: Sequence[np.ndarray]) -> np.ndarray:
+        """From the costs of batches, ``(members, steps)``; members with as many steps together."""
+        means = np.empty(len(costs))
+        for count, members in self._alike:
+            share = self._known.get(count)
+            if share is None:
+                share = np.stack([self._shares(k, orders[k], count) for k in members.tolist()])
+                if self._weights is None:
+                    self._known[count] = share
+            whole = share.sum(axis=1)
+            total = (costs[members][:, :count] * share).sum(axis=1)
+            means[members] = np.where(whole > 0, total, 0.0) / np.where(whole > 0, whole, 1.0)
+        return means
+
+    def _shares(self, k: int, order: np.ndarray, count: int) -> np.ndarray:
+        """The weight of each of a member's batches."""
+        starts = np.arange(count) * self._batch
+        if self._weights is None:
+            return np.diff(starts, append=len(order)).astype(np.float64)
+        own = self._weights if self._weights.ndim == 1 else self._weights[k]
+        summed: np.ndarray = np.add.reduceat(own[order].astype(np.float64), starts)
+        return summed

@@ -268,18 +268,18 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
         whose contents do not fit each other.
     """
     opened = open_tensors(path, KIND)
-    network = _network(opened, {_name(row): row for row in rows})
+    network = network_in(opened, {_name(row): row for row in rows})
     opened.expect(_expected(opened, network), "its network")
     return Model(
         network,
         _parameters(opened, network),
-        _part(opened, "preprocessing", _preprocessing),
-        _part(opened, "targets", _targets),
-        _part(opened, "about", dict) or {},
+        part_in(opened, "preprocessing", preprocessing_from),
+        part_in(opened, "targets", targets_from),
+        part_in(opened, "about", dict) or {},
     )
 
 
-def _network(opened: Opened, own: dict[str, Row]) -> Network:
+def network_in(opened: Opened, own: dict[str, Row]) -> Network:
     """The network that the metadata describes."""
     stored = opened.metadata.get("network")
     try:
@@ -358,19 +358,19 @@ def _dtype_of(parameters: Parameters) -> np.dtype[Any]:
     return next((values.dtype for values in arrays), np.dtype(np.float64))
 
 
-def _preprocessing(stored: dict[str, Any]) -> Preprocessing:
+def preprocessing_from(stored: dict[str, Any]) -> Preprocessing:
     from deltarule.preprocessing import Preprocessing  # a network alone needs no tables
 
     return Preprocessing.from_dict(stored)
 
 
-def _targets(stored: dict[str, Any]) -> Targets:
+def targets_from(stored: dict[str, Any]) -> Targets:
     from deltarule.preprocessing import Targets
 
     return Targets.from_dict(stored)
 
 
-def _part(opened: Opened, part: str, build: Any) -> Any:
+def part_in(opened: Opened, part: str, build: Any) -> Any:
     """A further part of the metadata, built; None where there is none."""
     stored = opened.metadata.get(part)
     if stored is None:
