@@ -91,6 +91,19 @@ def test_each_keeps_the_epoch_that_its_own_validation_rows_find_best(engine):
     )
 
 
+def test_orders_of_ones_own(engine):
+    X, Y, _ = data_of(NETWORK)
+    rows = [np.arange(7), np.arange(3, 11), np.arange(4)]
+
+    def order(m):
+        return lambda epoch: np.roll(np.arange(m), epoch)
+
+    orders = [order(len(own)) for own in rows]
+    many = trained_many(engine, NETWORK, X, Y, rows=rows, shuffle=orders, **SETTINGS)
+    for k, own in enumerate(rows):
+        assert_member(many, k, single(X[own], Y[own], shuffle=orders[k]))
+
+
 def test_all_at_once_and_parameters_given(engine):
     X, Y, _ = data_of(NETWORK)
     starts = [NETWORK.initial_parameters(seed, "float64") for seed in (1, 2)]

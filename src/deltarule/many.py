@@ -299,10 +299,12 @@ def _rows_of(name: str, rows: Sequence[Any], m: int) -> list[np.ndarray]:
 
 def _held(data: Examples, rows: Sequence[np.ndarray]) -> list[Examples]:
     """Every member's validation examples."""
-    if len(data.Y.shape) == 2:
+    if data.Y.ndim == 2:
         return [data.take(own) for own in rows]
+    X, Y, weights = data
+    assert isinstance(X, np.ndarray)  # stacked
     return [
-        Examples(*(None if a is None else a[k] for a in data)).take(own)
+        Examples(X[k][own], Y[k][own], None if weights is None else weights[k][own])
         for k, own in enumerate(rows)
     ]
 
@@ -311,15 +313,18 @@ def _orders(
     shuffle: bool | Sequence[Order], rows: Sequence[np.ndarray], seeds: Sequence[int], batch: int
 ) -> list[Order | None]:
     """Of every member the order of an epoch, None for that of its rows: as a run of its own has."""
-    if not isinstance(shuffle, bool):
-        return list(shuffle)
 
-    def shuffled(m: int, seed: int) -> Order | None:
-        if not shuffle or m <= batch:
-            return None
+    def drawn(m: int, seed: int) -> Order:
         return lambda epoch: generator(seed, "order", epoch).permutation(m)
 
-    return [shuffled(len(own), seed) for own, seed in zip(rows, seeds, strict=True)]
+    if isinstance(shuffle, bool):
+        draws = [drawn(len(own), seed) for own, seed in zip(rows, seeds, strict=True)]
+    else:
+        draws = list(shuffle)
+    return [
+        draw if shuffle and len(own) > batch else None
+        for own, draw in zip(rows, draws, strict=True)
+    ]
 
 
 class _Means:

@@ -101,7 +101,7 @@ def explain(
     loaded = load_model(model)
     check_tabular(loaded, model)
     reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+        missing, delimiter, header, encoding, decimal_comma, quote, about=loaded.about
     )
     source = rd.source(data, reading)
     frame, shown = _chosen(loaded, source.frame, rows)

@@ -15,9 +15,10 @@ from deltarule.costs import COSTS
 from deltarule.errors import DataError, SettingError, rows_of
 from deltarule.keyed.blocks import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
+from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import coded, numbers_of
-from deltarule.preprocessing.columns import Date, Numeric
+from deltarule.preprocessing.columns import Column, Date, Numeric
 from deltarule.tables import nearest
 from deltarule.tabular import Recipe, Roles, Settings
 
@@ -88,8 +89,10 @@ def check_settings(settings: Settings, roles: Roles) -> None:
             raise SettingError(f"--by and {role}: a model a key has no {role}. Leave one out.")
     if roles.time is not None:
         raise SettingError("--by and --time: a model a key has no --time. Leave one out.")
-    if settings.cost is not None and settings.optimizer == "lbfgs":
-        raise SettingError("--by and --optimizer lbfgs: expected an optimizer that steps.")
+    if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
+        raise SettingError(
+            f"--by and --optimizer {settings.optimizer}: expected an optimizer that steps."
+        )
 
 
 def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> Problem:
@@ -124,7 +127,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     rows = np.flatnonzero(sound)
     if not len(rows):
         raise DataError(f"no key of {by!r} can be trained: {_first(failures)}.")
-    with rows_of(keyed[rows]):
+    with rows_of(keyed[rows].tolist()):
         whole = tabular.table(
             frame[rows] if failures else frame,
             replace(roles, drop=(by, *roles.drop)),
@@ -226,26 +229,30 @@ def _infinite(
 
 def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
     """Kinds, levels and fills of all rows; numbers by the median key's mean and deviation."""
-    import polars as pl
-
     fitted = Preprocessing.fit(inputs, kinds=dict(roles.kinds))
     if fitted.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies beside the key."
         )
-    names = [column.name for column in fitted.columns if isinstance(column, Numeric)]
-    numbers = pl.DataFrame({name: numbers_of(inputs[name]).cast(pl.Float64) for name in names})
-    by_key = numbers.group_by(pl.Series("", codes)).agg(
-        pl.all().mean().name.suffix(" mean"), pl.all().std(ddof=0).name.suffix(" std")
-    )
+    order = np.argsort(codes, kind="stable")
+    places = codes[order]
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    runs = np.repeat(np.arange(len(first)), np.diff(first, append=len(places)))
 
-    def usual(column: Any) -> Any:
+    def usual(column: Column) -> Column:
         if not isinstance(column, Numeric):
             return column
-        stds = by_key[f"{column.name} std"].drop_nulls()
-        std, mean = stds.filter(stds > 0).median(), by_key[f"{column.name} mean"].median()
-        if std is None or not np.isfinite([std, mean]).all():
+        values = numbers_of(inputs[column.name]).cast(float).to_numpy()[order]
+        there = np.isfinite(values)
+        count = np.maximum(np.add.reduceat(there, first, dtype=np.int64), 1)
+        with np.errstate(over="ignore"):
+            means = np.add.reduceat(np.where(there, values, 0.0), first) / count
+            squares = np.where(there, values - means[runs], 0.0) ** 2
+            stds = np.sqrt(np.add.reduceat(squares, first) / count)
+        known = np.isfinite(stds) & (stds > 0)
+        if not known.any():
             return column
+        mean, std = float(np.median(means[known])), float(np.median(stds[known]))
         return replace(column, mean=mean, std=std)
 
     return Preprocessing(tuple(usual(column) for column in fitted.columns))

@@ -148,9 +148,9 @@ def _run(
     if finished is not None:
         return finished
     count = len(whole.block.keys)
-    blocks = range(0, count, KEYS_A_BLOCK)
+    blocks = range(-(-count // KEYS_A_BLOCK))
     done = {} if folder is None else folder.parts(whole)
-    missing = [first for first in blocks if first // KEYS_A_BLOCK not in done]
+    missing = [place for place in blocks if place not in done]
     try:
         for place, stack in _each_block(whole, missing, n_jobs):
             done[place] = stack
@@ -195,17 +195,17 @@ def _run(
 
 
 def _each_block(
-    whole: Problem, firsts: list[int], n_jobs: int | None
+    whole: Problem, places: list[int], n_jobs: int | None
 ) -> Iterator[tuple[int, Stack]]:
     """The number and the networks of every block, as they finish."""
     joblib: Any = None
-    if firsts:
+    if places:
         with contextlib.suppress(*([ImportError] if n_jobs in (None, 1) else [])):
             joblib = require("joblib", "sklearn", "several processes")
     jobs = 1 if joblib is None else joblib.effective_n_jobs(n_jobs)
     if jobs == 1:
-        for first in firsts:
-            yield _trained(whole.work, first, _block(whole, first))
+        for place in places:
+            yield _trained(whole.work, place, _block(whole, place))
         return
     options = whole.work.options
     if options.n_threads is None:  # the cores are taken by the other processes
@@ -215,19 +215,20 @@ def _each_block(
     backend, _ = joblib.parallel.get_active_backend()
     if backend.supports_return_generator:
         runs = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        yield from runs(one(work, first, _block(whole, first)) for first in firsts)
+        yield from runs(one(work, place, _block(whole, place)) for place in places)
         return
-    for begin in range(0, len(firsts), _AT_ONCE * jobs):  # Ray's: a list at a time
-        some = firsts[begin : begin + _AT_ONCE * jobs]
-        yield from joblib.Parallel(n_jobs=n_jobs)(one(work, f, _block(whole, f)) for f in some)
+    for first in range(0, len(places), _AT_ONCE * jobs):  # Ray's: a list at a time
+        some = places[first : first + _AT_ONCE * jobs]
+        yield from joblib.Parallel(n_jobs=n_jobs)(one(work, k, _block(whole, k)) for k in some)
 
 
-def _block(whole: Problem, first: int) -> Block:
-    return whole.block.between(first, min(first + KEYS_A_BLOCK, len(whole.block.keys)))
+def _block(whole: Problem, place: int) -> Block:
+    first, count = place * KEYS_A_BLOCK, len(whole.block.keys)
+    return whole.block.between(first, min(first + KEYS_A_BLOCK, count))
 
 
-def _trained(work: Work, first: int, block: Block) -> tuple[int, Stack]:
-    return first // KEYS_A_BLOCK, train_block(work, block)
+def _trained(work: Work, place: int, block: Block) -> tuple[int, Stack]:
+    return place, train_block(work, block)
 
 
 def _identity(whole: Problem) -> Identity:
@@ -240,6 +241,7 @@ def _identity(whole: Problem) -> Identity:
         epochs=recipe.stopping.epochs,
         batch_size=recipe.batch_size,
         engine=work.engine,
+        keys_a_block=KEYS_A_BLOCK,
         test_share=work.test_share,
         validation_share=work.validation_share,
         by=whole.by,

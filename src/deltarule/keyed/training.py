@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions
 from deltarule.keyed.blocks import Block, held_out, key_seeds, starts_of
 from deltarule.keyed.figures import classification_figures, regression_figures
-from deltarule.keyed.stacks import Stack
+from deltarule.keyed.stacks import SCALES, Stack
 from deltarule.many import train_many
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.rng import generator
@@ -177,14 +177,13 @@ def _parted(work: Work, block: Block, seeds: Array) -> tuple[Array, Array]:
 def _refusals(work: Work, block: Block, test: Array, validation: Array) -> dict[str, str]:
     """The keys that cannot have a network, and why; the first reason counts."""
     first = block.starts[:-1]
-    low, high = (f.reduceat(block.y, first, axis=0) for f in (np.minimum, np.maximum))
+    low = np.minimum.reduceat(block.y, first, axis=0)
+    high = np.maximum.reduceat(block.y, first, axis=0)
     constant = (low == high).all(axis=1)
     with np.errstate(over="ignore", invalid="ignore"):
         too_large = ~np.isfinite((high - low) ** 2 * block.counts[:, None]).all(axis=1)
     unheld = (np.add.reduceat(test, first) == 0) | (np.add.reduceat(validation, first) == 0)
-    varies = (
-        np.minimum.reduceat(block.X, first, axis=0) < np.maximum.reduceat(block.X, first, axis=0)
-    ).any(axis=1)
+    varies = np.any(_vary(block.X, first), axis=1)
     failures = {}
     for k, key in enumerate(block.keys):
         count = int(block.counts[k])
@@ -209,10 +208,16 @@ def _input_scales(X: Array, places: Array, is_scaled: Array) -> tuple[Array, Arr
     count = np.diff(first, append=len(X))[:, None]
     mean = np.add.reduceat(X, first, axis=0, dtype=np.float64) / count
     variance = np.add.reduceat((X - mean[places]) ** 2, first, axis=0) / count
-    varies = np.minimum.reduceat(X, first, axis=0) < np.maximum.reduceat(X, first, axis=0)
+    varies = _vary(X, first)
     std = np.sqrt(np.where(varies & is_scaled & (variance > 0), variance, 1.0))
     shift = np.where(is_scaled, mean, 0.0).astype(np.float32)
     return shift, np.where(varies, 1.0 / std, 0.0).astype(np.float32)
+
+
+def _vary(X: Array, first: Array) -> Array:
+    """Whether each input varies within each key, ``(keys, n[0])``; keys begin at `first`."""
+    low: Array = np.minimum.reduceat(X, first, axis=0)
+    return low < np.maximum.reduceat(X, first, axis=0)
 
 
 def _target_scales(work: Work, y: Array, places: Array) -> tuple[Array, Array]:
@@ -269,21 +274,14 @@ def _sound(stack: Stack, diverged: Array, costs: Array) -> Stack:
         epoch = int(np.isfinite(costs[k]).sum()) + 1
         where = f" in epoch {epoch}" if epoch <= costs.shape[1] else ""
         failures[stack.keys[k]] = f"its training diverged{where}; lower the learning rate"
-    return Stack(
-        tuple(key for key, is_bad in zip(stack.keys, bad, strict=True) if not is_bad),
-        tuple({name: W[~bad] for name, W in layer.items()} for layer in stack.parameters),
-        *(
-            values[~bad]
-            for values in (
-                stack.shift,
-                stack.factor,
-                stack.mean,
-                stack.std,
-                stack.figures,
-                stack.rows,
-            )
+    return replace(
+        stack,
+        keys=tuple(key for key, is_bad in zip(stack.keys, bad, strict=True) if not is_bad),
+        parameters=tuple(
+            {name: W[~bad] for name, W in layer.items()} for layer in stack.parameters
         ),
-        failures,
+        **{name: getattr(stack, name)[~bad] for name in SCALES},
+        failures=failures,
     )
 
 

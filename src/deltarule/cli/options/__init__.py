@@ -1,6 +1,7 @@
 """The options that commands share, each said once: its name, its type, its help."""
 
 from deltarule.cli.options.columns import (
+    By,
     Drop,
     Groups,
     Kind,
@@ -14,6 +15,7 @@ from deltarule.cli.options.engine import (
     Device,
     Dtype,
     EngineName,
+    Jobs,
     Precision,
     Threads,
 )
@@ -34,6 +36,7 @@ from deltarule.cli.options.network import (
 from deltarule.cli.options.output import (
     CheckpointDir,
     CheckpointEvery,
+    Fallback,
     Intervals,
     Json,
     Out,
@@ -81,6 +84,7 @@ __all__ = [
     "Baselines",
     "BatchSize",
     "Bins",
+    "By",
     "CheckpointDir",
     "CheckpointEvery",
     "ClassWeight",
@@ -97,11 +101,13 @@ __all__ = [
     "EngineName",
     "Ensemble",
     "Epochs",
+    "Fallback",
     "Folds",
     "Groups",
     "Header",
     "Hidden",
     "Intervals",
+    "Jobs",
     "Json",
     "Kind",
     "LabelSmoothing",
