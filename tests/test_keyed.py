@@ -190,10 +190,9 @@ def test_jax_trains_the_same_models_in_one_program(frame):
     np.testing.assert_allclose(native.stack.figures, other.stack.figures, rtol=1e-6)
 
 
-@pytest.mark.parametrize("engine", ["native", "jax"])
-def test_classes_absent_in_some_keys(frame, engine):
+def test_classes_absent_in_some_keys(frame):
     some = frame.filter(pl.col("store").is_in([f"s{k}" for k in range(8)]))
-    settings = Settings(epochs=40, engine=engine, learning_rate=0.03)
+    settings = Settings(epochs=40, learning_rate=0.03)
     models = trained(some, "level", settings)
     assert models.targets.classes == ("high", "low", "top")
     P = models.probabilities(some)

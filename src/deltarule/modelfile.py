@@ -359,12 +359,14 @@ def _dtype_of(parameters: Parameters) -> np.dtype[Any]:
 
 
 def preprocessing_from(stored: dict[str, Any]) -> Preprocessing:
+    """The preprocessing that a file's metadata describes."""
     from deltarule.preprocessing import Preprocessing  # a network alone needs no tables
 
     return Preprocessing.from_dict(stored)
 
 
 def targets_from(stored: dict[str, Any]) -> Targets:
+    """The targets that a file's metadata describes."""
     from deltarule.preprocessing import Targets
 
     return Targets.from_dict(stored)

@@ -25,7 +25,7 @@ def train(
     data: opt.Data,
     target: opt.Target = None,
     by: opt.By = None,
-    out: opt.Out = None,
+    out: opt.ModelOut = None,
     report: opt.Report = None,
     test: opt.Test = None,
     test_share: opt.TestShare = 0.2,

@@ -243,13 +243,27 @@ def load_keyed(path: str | os.PathLike[str]) -> KeyedModels:
     network = network_in(opened, {})
     preprocessing = part_in(opened, "preprocessing", preprocessing_from)
     targets = part_in(opened, "targets", targets_from)
-    about, by, dtype = (opened.metadata.get(name) for name in ("about", "by", "dtype"))
-    fallback = about.get("fallback") if isinstance(about, dict) else None
-    good = isinstance(by, str) and dtype in DTYPES and None not in (preprocessing, targets)
-    good = good and isinstance(fallback, list) and len(fallback) == network.outputs
-    if not good or network.inputs != preprocessing.width or network.outputs != targets.outputs:
+    by, dtype, about = (opened.metadata.get(name) for name in ("by", "dtype", "about"))
+    good = (
+        isinstance(by, str)
+        and dtype in DTYPES
+        and _is_about(about, network.outputs)
+        and None not in (preprocessing, targets)
+        and (preprocessing.width, targets.outputs) == (network.inputs, network.outputs)
+    )
+    if not good:
         raise opened.broken("its parts do not fit each other")
-    assert isinstance(by, str)
-    assert isinstance(about, dict)
     stack = Stack.of_file(opened, network, str(dtype))
-    return KeyedModels(by, network, stack, preprocessing, targets, about)
+    return KeyedModels(str(by), network, stack, preprocessing, targets, about or {})
+
+
+def _is_about(about: Any, outputs: int) -> bool:
+    """Whether a record holds what predicting and showing need."""
+    known = about if isinstance(about, dict) else {}
+    fallback, training = known.get("fallback"), known.get("training")
+    return (
+        isinstance(fallback, list)
+        and [type(value) for value in fallback] == [float] * outputs
+        and isinstance(training, list)
+        and [type(line) for line in training] == [str, str]
+    )

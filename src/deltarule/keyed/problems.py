@@ -24,7 +24,7 @@ from deltarule.tabular import Recipe, Roles, Settings
 
 _HIDDEN = ((2_000, (16,)),)  # up to so many rows of a key, at the median; then
 _LARGEST = (32,)
-_RATE = 0.01
+_RATE = 0.02
 _BATCH_SIZE = 32
 _STEPS = 800  # about what a key's run may take, within these limits of epochs
 _EPOCHS = (16, 100)
@@ -81,14 +81,14 @@ def check_settings(settings: Settings, roles: Roles) -> None:
     SettingError
         With the option's name.
     """
-    for name, (absent, option) in _ELSEWHERE.items():
-        if getattr(settings, name) != absent:
-            raise SettingError(f"--by and {option}: a model a key has no {option}. Leave one out.")
-    for role, named in (("--weights", roles.weights), ("--groups", roles.groups)):
-        if named is not None:
-            raise SettingError(f"--by and {role}: a model a key has no {role}. Leave one out.")
-    if roles.time is not None:
-        raise SettingError("--by and --time: a model a key has no --time. Leave one out.")
+    given = [
+        option for name, (absent, option) in _ELSEWHERE.items() if getattr(settings, name) != absent
+    ]
+    given += [
+        f"--{role}" for role in ("weights", "groups", "time") if getattr(roles, role) is not None
+    ]
+    for option in given:
+        raise SettingError(f"--by and {option}: a model a key has no {option}. Leave one out.")
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
         raise SettingError(
             f"--by and --optimizer {settings.optimizer}: expected an optimizer that steps."
@@ -123,8 +123,8 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     frame = frame[keyed]
     levels, codes, _ = coded(frame[by])
     failures = _infinite(frame, roles, by, levels, codes, keyed)
-    sound = ~np.isin(codes, [levels.index(key) for key in failures])
-    rows = np.flatnonzero(sound)
+    is_sound = np.array([level not in failures for level in levels], bool)
+    rows = np.flatnonzero(is_sound[codes])
     if not len(rows):
         raise DataError(f"no key of {by!r} can be trained: {_first(failures)}.")
     with rows_of(keyed[rows].tolist()):
@@ -136,7 +136,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
         )
     kept = codes[rows][whole.rows]
     present = np.bincount(kept, minlength=len(levels)) > 0
-    for k in np.flatnonzero(np.bincount(codes, minlength=len(levels)) * ~present):
+    for k in np.flatnonzero(~present).tolist():
         failures.setdefault(levels[k], "its target is missing in every row")
     inputs = tabular.inputs_of(whole.frame, whole.roles)
     preprocessing = _preprocessing(inputs, kept, roles)

@@ -128,12 +128,11 @@ def run(
     about : dict, optional
         What else to keep with the models; JSON values.
     """
-    mark = _identity(whole)
-    folder = None if out is None else _Folder(Path(out), mark, resume)
-    if folder is not None:
-        with contextlib.closing(folder):
-            return _run(whole, settings, folder, n_jobs, progress, about)
-    return _run(whole, settings, None, n_jobs, progress, about)
+    known = {**(about or {}), "identity": _identity(whole)}
+    if out is None:
+        return _run(whole, settings, None, n_jobs, progress, known)
+    with contextlib.closing(_Folder(Path(out), known["identity"], resume)) as folder:
+        return _run(whole, settings, folder, n_jobs, progress, known)
 
 
 def _run(
@@ -142,7 +141,7 @@ def _run(
     folder: _Folder | None,
     n_jobs: int | None,
     progress: Progress | None,
-    about: dict[str, Any] | None,
+    known: dict[str, Any],
 ) -> KeyedModels:
     finished = None if folder is None else folder.finished()
     if finished is not None:
@@ -182,11 +181,10 @@ def _run(
         whole.preprocessing,
         whole.targets,
         {
-            **(about or {}),
+            **known,
             "training": whole.work.recipe.lines(),
             "fallback": list(whole.fallback),
             "seed": settings.seed,
-            "identity": _identity(whole),
         },
     )
     if folder is not None:

@@ -17,7 +17,17 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Where to write it, whole or not at all; with train --by a folder.",
+        help="Where to write it, whole or not at all.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+ModelOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Where to write the model, whole or not at all; with --by a folder, for all of them.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
