@@ -17,7 +17,7 @@ help:
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product; a part: PART=3/40"
-	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris"
+	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris (finds: build/fuzz)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make baseline the engine's Python tests on lesser instruction sets"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
