@@ -1,5 +1,6 @@
 """Threads: one that fails is told and leaves nothing hanging; many at once give one's numbers."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -68,6 +69,20 @@ def test_what_is_under_way_is_told_to_end_and_its_own_end_is_no_error():
 
     with pytest.raises(Broken):
         each_in_threads(work, range(2), threads=2, stop=halt.set)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs a signal to a thread")
+def test_a_signal_that_came_to_another_thread_is_heard():
+    halt, told = threading.Event(), []
+
+    def item(k):
+        if k == 0:
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        told.append(halt.wait(60))
+
+    with pytest.raises(KeyboardInterrupt):
+        each_in_threads(item, range(2), threads=2, stop=halt.set)
+    assert told == [True, True]
 
 
 def test_an_interruption_of_the_caller_ends_the_items(monkeypatch):
