@@ -188,7 +188,7 @@ DAMAGE = {
     ),
     "wrong dtype": (
         lambda p: with_header(p, lambda h: h["1.W"].update(dtype="I32")),
-        "should be of float32 or float64 or bool, it is of I32",
+        "should be of float32 or float64 or bool or uint8, it is of I32",
     ),
     "offsets": (
         lambda p: with_header(p, lambda h: h["1.W"].update(data_offsets=[0, 8])),

@@ -95,7 +95,7 @@ def export(
     rows = None
     if check:
         reading = rd.reading_of(
-            missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+            missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
         )
         rows = rd.source(check, reading).frame
         rows = rows if loaded.preprocessing is not None else rows.to_numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.cli import options as opt
+from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.modelfile import Model, load_model, network_to_dict
@@ -18,7 +19,11 @@ def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
     Examples:
       deltarule inspect flats.safetensors
       deltarule inspect flats.safetensors --json
+      deltarule inspect stores
     """  # noqa: D301 - typer keeps the lines after it
+    if is_by_key(model):
+        inspect_keys(model, json)
+        return
     loaded = load_model(model)
     if json:
         print_json(_as_json(loaded))

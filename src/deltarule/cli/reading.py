@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deltarule import tabular
 from deltarule.data import BUILT_IN, Reading, built_in, read
 from deltarule.errors import FileError, OutOfMemoryError, SettingError
 from deltarule.memory import address_space, readable_size
-from deltarule.modelfile import Model
 from deltarule.tables import nearest
 
 _ADDRESSES = 10**9
@@ -42,10 +40,10 @@ def reading_of(
     encoding: str | None,
     decimal_comma: bool | None,
     quote: str | None,
-    model: Model | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Reading:
     """The options as one object; what they leave open is as when the model was trained."""
-    stored = {} if model is None else dict(tabular.record(model).get("reading", {}))
+    stored = dict((about or {}).get("reading", {}))
     if "missing" in stored:
         stored["missing"] = tuple(stored["missing"])
     given = {

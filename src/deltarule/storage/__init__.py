@@ -3,6 +3,7 @@
 Model files and checkpoints are safetensors files of this package's; here is what they share.
 """
 
+from deltarule.storage.locking import FolderLock
 from deltarule.storage.reading import (
     FileKind,
     Opened,
@@ -18,6 +19,7 @@ from deltarule.storage.writing import (
 
 __all__ = [
     "FileKind",
+    "FolderLock",
     "Opened",
     "Tensor",
     "check_writable",

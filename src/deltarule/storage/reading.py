@@ -22,7 +22,7 @@ from deltarule.errors import FileError
 _TAIL = ', "digest": "{}"}}'  # how a signed JSON text ends
 _TAIL_LENGTH = len(_TAIL.format("0" * 32))
 _HEADER_LIMIT = 32_000_000  # bytes
-_DTYPES = {"F32": "float32", "F64": "float64", "BOOL": "bool"}
+_DTYPES = {"F32": "float32", "F64": "float64", "BOOL": "bool", "U8": "uint8"}
 _CODES = {name: code for code, name in _DTYPES.items()}
 
 
