@@ -204,6 +204,8 @@ def test_layers_costs_and_starts_of_ones_own():
     start = NetworkOptions(coefs=[np.ones((4, 1))], intercepts=[np.zeros(1)])
     linear = MLPRegressor(hidden_layer_sizes=(), network=start, max_iter=1, learning_rate_init=1e-9)
     np.testing.assert_allclose(linear.fit(X_reg, Y_reg[:, 0]).coefs_[0], 1.0, atol=1e-6)
+    with pytest.raises(ValueError, match=r"a network of 4-7-1 needs shapes .* hidden_layer_sizes"):
+        clone(linear).set_params(hidden_layer_sizes=7).fit(X_reg, Y_reg[:, 0])
     with pytest.raises(ValueError, match="expected one for each of 1 hidden layers, got 2"):
         MLPRegressor(activation=["relu", "tanh"]).fit(X_reg, Y_reg)
 

@@ -98,9 +98,14 @@ def runners(engine, dtype, network, **settings):
     why_not = _module(engine).refusal(plan, EngineOptions())
     if why_not is not None:
         pytest.skip(why_not)
-    return [
+    both = [
         dr.start(network, engine=name, dtype=dtype, **settings) for name in ("reference", engine)
     ]
+    if any(layer.g.name == "exp" for layer in network.layers[:-1]):  # else too much for float32
+        small = tuple({k: W / 4 for k, W in layer.items()} for layer in both[0].parameters())
+        for runner in both:
+            runner.set_parameters(small)
+    return both
 
 
 def arrays(layers):

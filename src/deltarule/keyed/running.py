@@ -49,6 +49,7 @@ def train_by_key(
     *,
     out: str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
+    time: str | None = None,
     drop: Iterable[str] = (),
     n_jobs: int | None = None,
     resume: bool = False,
@@ -66,6 +67,8 @@ def train_by_key(
         A folder: finished keys are kept there, and all models in the end.
     settings : Settings, optional
         What it leaves None is chosen for small networks.
+    time : str, optional
+        A column: of each key the latest rows are held out, rather than some by chance.
     drop : iterable of str
         Columns to leave out.
     n_jobs : int, optional
@@ -102,7 +105,9 @@ def train_by_key(
     """
     settings = settings or Settings()
     names = (target,) if isinstance(target, str) else tuple(target)
-    whole = problem(frame_of(table), by, Roles(names, drop=tuple(drop)), settings, strict=False)
+    whole = problem(
+        frame_of(table), by, Roles(names, time=time, drop=tuple(drop)), settings, strict=False
+    )
     return run(whole, settings, out=out, n_jobs=n_jobs, resume=resume)
 
 
@@ -245,7 +250,13 @@ def _identity(whole: Problem) -> Identity:
         by=whole.by,
         target=whole.targets.names,
         classes=whole.targets.classes,
-    ) | data_identity(keys=keys, rows=whole.block.starts, X=whole.block.X, y=whole.block.y)
+    ) | data_identity(
+        keys=keys,
+        rows=whole.block.starts,
+        X=whole.block.X,
+        y=whole.block.y,
+        time=whole.block.time,
+    )
 
 
 class _Folder:
