@@ -12,8 +12,10 @@ from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model, check_writable, load_model, write_whole
+from deltarule.storage import written_whole
 
 
 def predict(
@@ -22,6 +24,7 @@ def predict(
     out: opt.Out = None,
     probabilities: opt.Probabilities = False,
     intervals: opt.Intervals = None,
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -50,6 +53,16 @@ def predict(
     reading = rd.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
     )
+    if memory is not None:
+        if json or out is None or out.suffix.lower() == ".parquet":
+            raise SettingError(
+                "--memory: predictions are written in pieces, as CSV; expected --out FILE.csv, "
+                "without --json."
+            )
+        blocks = rd.in_blocks(data, reading)
+        count = _in_blocks(loaded, blocks, opt.size(memory), probabilities, offsets, out)
+        Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
+        return
     source = rd.source(data, reading)
     _note_filled(loaded, source.frame)
     predicted = predictions(loaded, source.frame, probabilities, offsets)
@@ -62,10 +75,34 @@ def predict(
         sys.stdout.write(predicted.write_csv())
 
 
+def _in_blocks(
+    model: Model,
+    source: Stream,
+    memory: int,
+    probabilities: bool,
+    offsets: tuple[Array, Array] | None,
+    out: Path,
+) -> int:
+    """Predict a table block by block, and write as it goes; how many rows there were."""
+    assert model.preprocessing is not None
+    filled: dict[str, None] = {}
+    with written_whole(out) as file:
+        for k, frame in tabular.frames(source, memory=memory):
+            filled |= dict.fromkeys(model.preprocessing.filled(frame))
+            with source.cells_of(k):
+                predicted = predictions(model, frame, probabilities, offsets)
+            predicted.write_csv(file, include_header=k == 0)
+    _say_filled(list(filled))
+    return source.rows
+
+
 def _note_filled(model: Model, frame: Any) -> None:
     """Say which columns have missing values that training never saw."""
     assert model.preprocessing is not None
-    filled = model.preprocessing.filled(frame)
+    _say_filled(model.preprocessing.filled(frame))
+
+
+def _say_filled(filled: list[str]) -> None:
     if filled:
         Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
 

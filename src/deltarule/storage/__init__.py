@@ -13,6 +13,7 @@ from deltarule.storage.writing import (
     check_writable,
     tensor_bytes,
     write_whole,
+    written_whole,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "open_tensors",
     "tensor_bytes",
     "write_whole",
+    "written_whole",
 ]

@@ -47,6 +47,7 @@ from deltarule.cli.options.reading import (
     Delimiter,
     Encoding,
     Header,
+    Memory,
     Missing,
     ModelPath,
     Quote,
@@ -55,6 +56,7 @@ from deltarule.cli.options.texts import (
     checkpoints,
     kinds,
     listed,
+    size,
     units,
 )
 from deltarule.cli.options.training import (
@@ -106,6 +108,7 @@ __all__ = [
     "Kind",
     "LabelSmoothing",
     "LearningRate",
+    "Memory",
     "Missing",
     "ModelPath",
     "OnDivergence",
@@ -131,5 +134,6 @@ __all__ = [
     "checkpoints",
     "kinds",
     "listed",
+    "size",
     "units",
 ]
