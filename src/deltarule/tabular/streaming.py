@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Stream
-from deltarule.errors import DataError, OutOfMemoryError, SettingError, require, rows_of
+from deltarule.errors import DataError, SettingError, require, rows_of
 from deltarule.memory import readable_size
 from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
 from deltarule.rng import row_words
@@ -257,9 +257,8 @@ def survey(
     Raises
     ------
     SettingError
-        For groups, time, several networks or balanced classes, which need all rows at once.
-    OutOfMemoryError
-        Where a block is larger than memory allows: with the file, and what to do.
+        For groups, time, several networks or balanced classes, which need all rows at once; where
+        a block is larger than memory allows, with the file, and what to do.
     DataError
         As :func:`~deltarule.tabular.table`, with the file.
     """
@@ -311,11 +310,11 @@ def _left_beside_reading(stream: Stream, memory: int) -> int:
     block = stream.largest
     reading = _READING * block.span.size
     if reading > memory // 2:
-        raise OutOfMemoryError(
+        raise SettingError(
             f"{block.file.path}: has a block of {block.rows:,} rows, about "
             f"{readable_size(block.span.size)}; with memory={readable_size(memory)} one may take "
             f"{readable_size(memory // (2 * _READING))}. Allow {readable_size(2 * reading)}, or "
-            "write the file in smaller row groups."
+            "cut it smaller (Parquet: row groups)."
         )
     return memory - reading
 
@@ -325,10 +324,10 @@ def _window(stream: Stream, counts: Sequence[int], rows: int, row: int, memory: 
     if rows < max(counts):
         block = stream.blocks[int(np.argmax(counts))]
         more = memory + 2 * row * (max(counts) - rows)
-        raise OutOfMemoryError(
+        raise SettingError(
             f"{block.file.path}: has a block of {block.rows:,} rows, which as numbers take "
             f"{readable_size(row * max(counts))}, twice; memory={readable_size(memory)} leaves "
-            f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or write the file in smaller "
+            f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or cut it smaller "
             "row groups."
         )
     return rows
@@ -407,7 +406,7 @@ def frames(stream: Stream, *, memory: int) -> Iterator[tuple[int, Any]]:
 
     Raises
     ------
-    OutOfMemoryError
+    SettingError
         Where a block is larger than memory allows.
     """
     _left_beside_reading(stream, memory)
