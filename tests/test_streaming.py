@@ -450,6 +450,27 @@ def test_bad_options_are_told_in_a_line(name, tmp_path, capsys):
     assert message in fails(capsys, "train", folder, "--target", "age", *options)
 
 
+def test_a_prediction_that_fails_leaves_what_was_there(tmp_path, capsys):
+    model, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
+    folder, later = tmp_path / "flats", tmp_path / "later"
+    folder.mkdir()
+    later.mkdir()
+    parquet(folder, [flats(200)])
+    settings = ["--target", "y", "--epochs", "1", "--hidden", "2", "--no-baselines"]
+    assert main(["train", str(folder), *settings, "--memory", "1MB", "--out", str(model)]) == 0
+    odd = flats(50).with_columns(area=pl.lit(float("inf")))
+    parquet(later, [flats(50), odd])
+    out.write_text("as it was")
+    told = fails(capsys, "predict", model, later, "--out", out, "--memory", "1MB")
+    assert "part-1.parquet: column 'area' holds inf in row 1;" in told
+    assert out.read_text() == "as it was"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("flats", "later", "m.safetensors", "p.csv")
+    ]
+    told = fails(capsys, "predict", model, later, "--memory", "1MB")
+    assert "expected --out FILE.csv" in told
+
+
 # ------------------------------------------------------------------------------------- memory
 
 LARGE = """

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,16 +68,14 @@ class Stream:
         What it was called by.
     schema : mapping of str to polars.DataType
     blocks : tuple of Block
+    stamps : mapping of Path to tuple of int
+        Size and time of every file, as it was found.
     """
 
     name: str
     schema: Mapping[str, Any]
     blocks: tuple[Block, ...]
-
-    @cached_property
-    def stamps(self) -> dict[Path, tuple[int, int]]:
-        """Size and time of every file, as it was found."""
-        return {block.file.path: _stamp(block.file.path) for block in self.blocks}
+    stamps: Mapping[Path, tuple[int, int]]
 
     target = None  # which column is one, nobody has said
 
@@ -182,9 +179,8 @@ def stream(
             first += span.rows
     if not first:
         raise DataError(f"{paths[0]}: has no rows; expected at least one.")
-    made = Stream(", ".join(map(str, entries)), schema, tuple(blocks))
-    assert made.stamps
-    return made
+    name = ", ".join(map(str, entries))
+    return Stream(name, schema, tuple(blocks), {path: _stamp(path) for path in paths})
 
 
 def _expanded(path: Path) -> list[Path]:

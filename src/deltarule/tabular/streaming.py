@@ -276,8 +276,8 @@ def survey(
     problem = problem_of(whole, settings, frame, test, (validation,))
     if met.totals[roles.target[0]].rows > len(frame):
         problem = _refined(problem, settings, met.totals)
-    window = left - 3 * most * stream.row_size
     row = 4 * (problem.preprocessing.width + problem.targets.outputs + 1)
+    window = left - 3 * most * (stream.row_size + row)  # the samples, as they are and as numbers
     rows = StreamedRows(
         stream,
         shares,

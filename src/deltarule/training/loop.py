@@ -277,7 +277,8 @@ class Training(Recoverable):
             self._shares.append(self._share(examples, rows[: made * m]))
             self._found.append(done.statistics)
             self._first = first + made
-            last = Last(self._first, examples, rows[(made - 1) * m : made * m], rates[made - 1])
+            batch = rows[(made - 1) * m : made * m]
+            last = Last(self._first, examples, batch, float(rates[made - 1]))
             if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
                 self._raise_diverged(epoch, last)
             if self._out_of_time():

@@ -157,7 +157,7 @@ class Reader:
             begin, end = end, end + count
             X[begin:end], Y[begin:end] = found.X, found.Y
             if found.weights is not None:
-                weights = np.empty(m, self.dtype) if weights is None else weights
+                weights = np.ones(m, self.dtype) if weights is None else weights
                 weights[begin:end] = found.weights
         return Examples(X, Y, weights)
 
