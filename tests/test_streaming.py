@@ -252,6 +252,15 @@ def test_text_of_one_byte_a_character_is_read_in_blocks(tmp_path, monkeypatch):
     assert whole(stream(path))["stadt"].unique().to_list() == ["Köln"]
 
 
+def test_text_whose_rows_do_not_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(texts, "PIECE", 50)
+    monkeypatch.setattr(texts, "LONGEST", 500)
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "1,2\n" * 40 + '"x,2\n' + "1,2\n" * 400)
+    with pytest.raises(DataError, match="no row ends within 500 bytes from byte"):
+        stream(path)
+
+
 # --------------------------------------------------------------------------------- bad blocks
 
 A = pl.DataFrame({"age": [1, 2, 3], "town": ["x", "y", "z"]})

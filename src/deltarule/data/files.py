@@ -162,7 +162,10 @@ def sampled(path: Path) -> list[bytes]:
         For a folder, a file that is missing, empty or cannot be read, or one of :data:`FOREIGN`.
     """
     if path.is_dir():
-        raise FileError(f"{path}: is a folder; expected a file. For its files write {path}/*.csv")
+        raise FileError(
+            f"{path}: is a folder; expected a file. For its files write {path}/*.csv, or pass "
+            "--memory SIZE, which reads folders in blocks."
+        )
     try:
         with path.open("rb") as file:
             pieces = [file.read(HEAD)]

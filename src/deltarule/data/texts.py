@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 PIECE = 1 << 22
 """About so many bytes are a block."""
 
-_LONGEST = 16 * PIECE  # a line that does not end by then: its quote does not close
+LONGEST = 16 * PIECE
+"""Bytes within which a row must end."""
+
 _BY_BYTES = ("utf-8", "utf8", "ascii", "latin-1", "iso8859-1", "iso-8859-1", "cp1252")
 """Encodings in which a line ends with one byte that is nothing else."""
 
@@ -101,12 +103,19 @@ class TextFile:
         quote = self._layout.quote.encode()
         with self.path.open("rb") as file:
             while lines := file.read(PIECE):
-                lines += file.readline()
-                while quote and lines.count(quote) % 2 and len(lines) < _LONGEST:
-                    more = file.readline()
+                begins = file.tell() - len(lines)
+                lines += file.readline(LONGEST)
+                while quote and lines.count(quote) % 2 and len(lines) < LONGEST:
+                    more = file.readline(LONGEST)
                     if not more:
                         break
                     lines += more
+                if len(lines) >= LONGEST:
+                    raise DataError(
+                        f"{self.path}: no row ends within {LONGEST:,} bytes from byte {begins:,} "
+                        "on; expected rows that end with a line. A quote may not close: close it, "
+                        "or name another --quote."
+                    )
                 yield lines
 
     def _tidied(self, lines: bytes, begin: int, texts: Sequence[str]) -> pl.DataFrame:

@@ -24,8 +24,8 @@ class Totals:
     Examples
     --------
     >>> import polars as pl
-    >>> Totals.of(pl.Series([1.0, 3.0])).joined(Totals.of(pl.Series([5.0, None])))
-    Totals(rows=4, missing=1, mean=3.0, variance=2.6666666666666665)
+    >>> Totals.of(pl.Series([1.0, 3.0])).joined(Totals.of(pl.Series([1.0, 3.0, None])))
+    Totals(rows=5, missing=1, mean=2.0, variance=1.0)
     """
 
     rows: int = 0

@@ -220,6 +220,8 @@ class _Pass:
 
     def _note_targets(self, frame: Any) -> None:
         """Every different target, as long as there are few: the task and the classes need them."""
+        if self.distinct is not None and len(self.distinct) > _MOST_CLASSES:
+            return
         polars = require("polars", "table", "reading tables")
         frames = [frame.select(self.roles.target)]
         frames += [] if self.distinct is None else [self.distinct]
@@ -265,7 +267,8 @@ def survey(
     _check_streamed(roles, settings)
     check_columns(list(stream.schema), [*roles.named, *(("--kind", n) for n in roles.kinds)])
     left = _left_beside_reading(stream, memory)
-    most = max(1, min(MOST_ROWS, memory // (_SHARE * stream.row_size)))
+    held = _held_size(stream, roles)
+    most = max(1, min(MOST_ROWS, memory // (_SHARE * held)))
     shares = Shares.of(stream.rows, most, settings, tested=tested)
     met = _Pass(stream, roles, shares, most)
     for block in range(len(stream.blocks)):
@@ -277,7 +280,7 @@ def survey(
     if met.totals[roles.target[0]].rows > len(frame):
         problem = _refined(problem, settings, met.totals)
     row = 4 * (problem.preprocessing.width + problem.targets.outputs + 1)
-    window = left - 3 * most * (stream.row_size + row)  # the samples, as they are and as numbers
+    window = left - 3 * most * held
     rows = StreamedRows(
         stream,
         shares,
@@ -317,6 +320,14 @@ def _left_beside_reading(stream: Stream, memory: int) -> int:
             "cut it smaller (Parquet: row groups)."
         )
     return memory - reading
+
+
+def _held_size(stream: Stream, roles: Roles) -> int:
+    """About how many bytes a row of a sample takes: as it is, and as numbers."""
+    frame = stream.read(0)
+    with stream.cells_of(0):
+        width = Preprocessing.fit(inputs_of(frame, roles).drop(roles.kinds)).width
+    return stream.row_size + 4 * (width + len(roles.kinds) + len(roles.target))
 
 
 def _window(stream: Stream, counts: Sequence[int], rows: int, row: int, memory: int) -> int:
