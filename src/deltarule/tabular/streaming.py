@@ -246,7 +246,7 @@ def survey(
     settings : Settings
     memory : int
         Bytes that rows of the table may take, as they are read and as numbers: beside them there
-        are the program itself (about 200 MB) and the network.
+        are the program itself (150 to 300 MB) and the network.
     strict : bool
         Refuse rows without a target rather than drop them.
     tested : bool

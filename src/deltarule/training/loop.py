@@ -252,10 +252,13 @@ class Training(Recoverable):
 
     def _epoch(self, epoch: int) -> Iterator[Event]:
         with closing(self._windows(epoch)) as windows:
+            last: Last | None = None
             for window in windows:
+                last = None  # its examples make room for those that are being read
                 last = yield from self._trained_on(window, epoch)
                 if self._out_of_time():
                     break
+        assert last is not None
         cost = self._epoch_cost()
         self._after = self.runner.parameters()
         if self.stopping.on_divergence != "ignore":
