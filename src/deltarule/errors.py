@@ -140,7 +140,7 @@ class ResourceError(DeltaruleError, RuntimeError):
 
 
 class OutOfMemoryError(ResourceError, MemoryError):
-    """A training that needs more memory than there is: told before it begins."""
+    """A training or a table that needs more memory than there is: told before it begins."""
 
 
 class MissingExtraError(DeltaruleError, ImportError):

@@ -29,6 +29,7 @@ from deltarule.tabular.problems import (
     weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
+from deltarule.tabular.record import record
 from deltarule.tabular.report import (
     about,
     fingerprint,
@@ -78,6 +79,7 @@ __all__ = [
     "predictions",
     "problem",
     "recipe",
+    "record",
     "roles_of",
     "shares_of",
     "split",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from deltarule.engines import choose
 from deltarule.engines.memory import check_memory
 from deltarule.engines.native import cores
 from deltarule.engines.plan import Plan
-from deltarule.events import Callback
+from deltarule.events import Callback, Event
 from deltarule.modelfile import Model
 from deltarule.network import feed_forward
 from deltarule.preprocessing import Targets
@@ -29,7 +31,9 @@ from deltarule.tabular.ensembles import combined
 from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
 from deltarule.tabular.recipes import BINS, Recipe, recipe
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.threads import each_in_threads
 from deltarule.training import Examples, Result, train
+from deltarule.training.interruption import signals_shared
 
 _ROWS_AT_ONCE = 8192
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
@@ -136,6 +140,12 @@ def _trained(
     if not alone and _runs_natively(plan, settings):
         options = replace(options, n_threads=1)  # the cores are taken by the network's fellows
 
+    halt = threading.Event()
+
+    def watch(event: Event) -> None:
+        if halt.is_set():
+            raise CancelledError
+
     def member(k: int) -> Result:
         kept, held = (examples.take(rows) for rows in validations[k])
         if problem.stream is not None:
@@ -155,15 +165,24 @@ def _trained(
             dtype=settings.dtype,
             seed=settings.seed if k == 0 else member_seed(settings.seed, k),
             checkpoints=checkpoints if alone or checkpoints is None else _kept_in(checkpoints, k),
-            callbacks=callbacks if k == 0 else (),
+            callbacks=(*(callbacks if k == 0 else ()), watch),
         )
 
     small = plan.batch_size * plan.network.parameter_count < _WORTH_THREADS
     with bl.few_threads(small or not alone):
         if alone:
             return (member(0),)
-        with ThreadPoolExecutor(min(len(validations), settings.n_threads or cores())) as pool:
-            return tuple(pool.map(member, range(len(validations))))
+        sharing = nullcontext(list[int]()) if checkpoints is None else signals_shared()
+        with sharing as heard:
+            # a network that has heard a signal ends by itself, with a checkpoint
+            return tuple(
+                each_in_threads(
+                    member,
+                    range(len(validations)),
+                    settings.n_threads or cores(),
+                    stop=lambda: None if heard else halt.set(),
+                )
+            )
 
 
 def _runs_natively(plan: Recipe, settings: Settings) -> bool:
