@@ -84,7 +84,7 @@ from deltarule.schedules import (
     Warmup,
 )
 from deltarule.stopping import ReduceOnPlateau, Stopping
-from deltarule.training import Result, Training, train
+from deltarule.training import BlockOrder, Blocks, Result, Training, train
 
 if TYPE_CHECKING:
     from deltarule.estimators import (
@@ -116,6 +116,8 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "BlockOrder",
+    "Blocks",
     "CellError",
     "Checkpoints",
     "Constant",

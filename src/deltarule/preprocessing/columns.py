@@ -7,7 +7,7 @@ methods turn a column into an array. :data:`KINDS` lists them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,6 +24,7 @@ from deltarule.preprocessing.cells import (
     days_of,
     numbers_of,
 )
+from deltarule.preprocessing.totals import Totals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,11 +79,19 @@ class Numeric:
             numbers = numbers / unit
             mean, variance = numbers.mean(), numbers.var(ddof=0)
         fill = numbers.drop_nulls().gather_every(max(1, m // _MEDIAN_OF)).median()
-        share = missing / m  # mean and variance are those of the filled column
-        variance = (1 - share) * (variance + share * (mean - fill) ** 2)
-        mean = (1 - share) * mean + share * fill
-        std = math.sqrt(variance) * unit or 1.0
+        mean, std = _of_filled(mean, variance, fill, missing / m)
+        std = std * unit or 1.0
         return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing)
+
+    def refined(self, totals: Totals) -> Numeric:
+        """The same with the mean and standard deviation of more rows than it was fitted on."""
+        share = totals.missing / totals.rows
+        mean, std = _of_filled(totals.mean, totals.variance, self.fill, share)
+        if not math.isfinite(std):  # squares beyond the range of numbers
+            mean, std = self.mean, self.std
+        return replace(
+            self, mean=mean, std=std or 1.0, flagged=totals.missing > 0, missing=totals.missing
+        )
 
     @property
     def outputs(self) -> list[str]:
@@ -146,6 +155,10 @@ class Boolean:
         values = {level.lower() for level in levels[:3]}
         return len(levels) == 2 and len(values & _TRUE) == len(values & _FALSE) == 1
 
+    def refined(self, totals: Totals) -> Boolean:
+        """The same, missing where any of more rows than it was fitted on is."""
+        return replace(self, missing=totals.missing)
+
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
@@ -207,6 +220,10 @@ class Category:
     def fit_presence(cls, column: pl.Series) -> Category:
         """Learn no level: all that is told is whether a value is there."""
         return cls(column.name, (), column.drop_nulls().n_unique(), column.null_count())
+
+    def refined(self, totals: Totals) -> Category:
+        """The same, missing where any of more rows than it was fitted on is."""
+        return replace(self, missing=totals.missing)
 
     @property
     def outputs(self) -> list[str]:
@@ -284,6 +301,10 @@ class Date:
         std = float(present.std()) or 1.0
         return cls(column.name, form, float(present.mean()), std, hours, int(np.isnan(days).sum()))
 
+    def refined(self, totals: Totals) -> Date:
+        """The same, missing where any of more rows than it was fitted on is."""
+        return replace(self, missing=totals.missing)
+
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
@@ -332,6 +353,10 @@ class Dropped:
         """Left out because someone said so."""
         return cls(column.name, "as asked for")
 
+    def refined(self, totals: Totals) -> Dropped:
+        """The same: rows that it was not fitted on do not bring it back."""
+        return self
+
     @property
     def outputs(self) -> list[str]:
         """None."""
@@ -360,6 +385,12 @@ def _distinct(days: Array) -> tuple[Array, Array | slice]:
     if (rows != places).any():
         return days, slice(None)
     return np.append(np.arange(low, high + 1), np.nan), rows
+
+
+def _of_filled(mean: float, variance: float, fill: float, share: float) -> tuple[float, float]:
+    """A column's mean and standard deviation from those of what is there; a share is filled."""
+    variance = (1 - share) * (variance + share * (mean - fill) ** 2)
+    return (1 - share) * mean + share * fill, math.sqrt(variance)
 
 
 Column = Numeric | Boolean | Category | Date | Dropped

@@ -31,7 +31,6 @@ from deltarule.tabular.ensembles import combined
 from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
 from deltarule.tabular.recipes import BINS, Recipe, recipe
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.tabular.splits import Parts
 from deltarule.threads import each_in_threads
 from deltarule.training import Examples, Result, train
 from deltarule.training.interruption import signals_shared
@@ -74,10 +73,12 @@ def chosen(problem: Problem, settings: Settings) -> Recipe:
 
 
 def _recipe(problem: Problem, settings: Settings, X: Array) -> Recipe:
-    X = X[problem.validation.kept]
+    kept, held = problem.validation
+    X = X[kept]
     linear = settings.hidden is not None and not settings.hidden
     found = None if linear else edges(X, BINS if settings.bins is None else settings.bins)
-    return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, len(X), found)
+    rows = problem.rows - len(held)
+    return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, rows, found)
 
 
 def _inputs(problem: Problem) -> Any:
@@ -116,7 +117,7 @@ def fit(
     plan = _recipe(problem, settings, X)
     _check_memory(problem, settings, plan)
     examples = Examples(X, Y, training_weights(problem, settings))
-    results = _trained(plan, problem.validations, examples, settings, callbacks, checkpoints)
+    results = _trained(plan, problem, examples, settings, callbacks, checkpoints)
     calibration = _calibration(problem, results, examples)
     network, parameters = combined(
         plan.network, [result.parameters for result in results], calibration.temperature
@@ -127,13 +128,14 @@ def fit(
 
 def _trained(
     plan: Recipe,
-    validations: Sequence[Parts],
+    problem: Problem,
     examples: Examples,
     settings: Settings,
     callbacks: Sequence[Callback],
     checkpoints: Checkpoints | None,
 ) -> tuple[Result, ...]:
     """Every network of the ensemble, side by side: a network a thread."""
+    validations = problem.validations
     alone, options = len(validations) == 1, settings.options
     if not alone and _runs_natively(plan, settings):
         options = replace(options, n_threads=1)  # the cores are taken by the network's fellows
@@ -146,6 +148,8 @@ def _trained(
 
     def member(k: int) -> Result:
         kept, held = (examples.take(rows) for rows in validations[k])
+        if problem.stream is not None:
+            kept = Examples(problem.stream, None, None)
         return train(
             plan.network,
             kept.X,

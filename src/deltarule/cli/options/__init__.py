@@ -51,6 +51,7 @@ from deltarule.cli.options.reading import (
     Delimiter,
     Encoding,
     Header,
+    Memory,
     Missing,
     ModelPath,
     Quote,
@@ -59,6 +60,7 @@ from deltarule.cli.options.texts import (
     checkpoints,
     kinds,
     listed,
+    size,
     units,
 )
 from deltarule.cli.options.training import (
@@ -113,6 +115,7 @@ __all__ = [
     "Kind",
     "LabelSmoothing",
     "LearningRate",
+    "Memory",
     "Missing",
     "ModelOut",
     "ModelPath",
@@ -139,5 +142,6 @@ __all__ = [
     "checkpoints",
     "kinds",
     "listed",
+    "size",
     "units",
 ]
