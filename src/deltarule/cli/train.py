@@ -59,6 +59,7 @@ def train(
     threads: opt.Threads = None,
     device: opt.Device = "auto",
     precision: opt.Precision = "highest",
+    devices: opt.Devices = None,
     dtype: opt.Dtype = "float32",
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
@@ -69,6 +70,11 @@ def train(
     checkpoint_dir: opt.CheckpointDir = None,
     checkpoint_every: opt.CheckpointEvery = "60s",
     resume: opt.Resume = False,
+    distributed: opt.Distributed = False,
+    coordinator: opt.Coordinator = None,
+    process: opt.Process = None,
+    processes: opt.Processes = None,
+    wait: opt.Wait = 300.0,
     json: opt.Json = False,
 ) -> None:
     """Train a network on a table and judge it on rows it has not seen.
@@ -83,7 +89,12 @@ def train(
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
       deltarule train big.csv --target y --checkpoint-dir run --resume
+      srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
+    group = context.with_resource(opt.joined(distributed, coordinator, process, processes, wait))
+    if not group.first:  # one process prints and writes
+        out = report = None
+        json = compare = False
     settings = tabular.Settings(
         hidden=None if hidden is None else opt.units(hidden),
         activation=activation,
@@ -106,11 +117,12 @@ def train(
         class_weight=class_weight,
         task=task,
         test_share=test_share,
-        engine=engine,
+        engine="jax" if group.count > 1 and engine == "auto" else engine,
         dtype=dtype,
         device=device,
         precision=precision,
         n_threads=threads,
+        devices=opt.devices(devices),
         seed=seed,
     )
     tabular.check(settings)
@@ -123,7 +135,7 @@ def train(
     if report is not None:
         check_drawable()
     kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume)
-    terminal = Terminal(quiet=json)
+    terminal = Terminal(quiet=json, mute=not group.first)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
     roles = tabular.Roles(

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from deltarule.errors import SettingError, require
@@ -74,12 +77,29 @@ def connected(
     state = distributed.global_state
     state.client, state.process_id, state.num_processes = client, index, count
     state.coordinator_address = address
+    with _written_to_errors():  # gloo greets on standard output
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("deltarule")  # what cannot work fails before any work
 
     def leave() -> None:
         client.shutdown()
         state.client = None
 
     return leave
+
+
+@contextmanager
+def _written_to_errors() -> Iterator[None]:
+    """What libraries write to standard output goes to the error stream."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def forget() -> None:

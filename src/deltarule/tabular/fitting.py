@@ -22,6 +22,7 @@ from deltarule.events import Callback
 from deltarule.modelfile import Model
 from deltarule.network import feed_forward
 from deltarule.preprocessing import Targets
+from deltarule.processes import group
 from deltarule.rng import generator
 from deltarule.tabular.bins import edges
 from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
@@ -158,7 +159,10 @@ def _trained(
     with bl.few_threads(small or not alone):
         if alone:
             return (member(0),)
-        with ThreadPoolExecutor(min(len(validations), settings.n_threads or cores())) as pool:
+        # What several devices share, they share in one order: a network after another.
+        shared = group().count > 1 or options.devices not in (None, 1)
+        threads = 1 if shared else min(len(validations), settings.n_threads or cores())
+        with ThreadPoolExecutor(threads) as pool:
             return tuple(pool.map(member, range(len(validations))))
 
 
