@@ -12,7 +12,7 @@ DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnd
 ExportError FileError GradientDescent Grouped INITIALISERS Initialiser InterruptionError Interval
 InverseScaling KINDS LBFGS Layer LayerNorm Lion MLPClassifier MLPRegressor Many MissingExtraError
 NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer OutOfMemoryError Pair Parallel
-Parametric Periodic PiecewiseLinear Plan Progressed RMSprop RateReduced RateSearch ReduceOnPlateau
+Parametric PeerError Periodic PiecewiseLinear Plan Progressed RMSprop RateReduced RateSearch ReduceOnPlateau
 Regularisation RegularizationOptions ResourceError Result Resumed Runner SCHEDULES SGD Scale
 ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping StoppingOptions
 TabularClassifier TabularRegressor Training TypeMismatchError UnknownNameError Warmup __version__

@@ -22,6 +22,7 @@ from deltarule.processes.backend import started_service
 
 _TICK = 0.5  # seconds between two looks at the clock
 _LAST = 30.0  # seconds, at most, between the news of a loss and the end of the coordinator
+_LATE = 5.0  # seconds, at least, for those that had not come yet
 _SENDING = 10.0  # seconds that a process may take no news
 
 
@@ -117,8 +118,8 @@ class Coordinator:
                 self._look()
 
     def _over(self) -> bool:
-        gone = self._complete and not self._peers
-        return gone or (self._lost is not None and self._now() - self._lost > _LAST)
+        since = 0.0 if self._lost is None else self._now() - self._lost
+        return since > _LAST or (not self._peers and (self._complete or since > _LATE))
 
     def _now(self) -> float:
         return time.monotonic() - self._begun
@@ -203,7 +204,7 @@ class Coordinator:
             self._tell_lost(f"{peer.name} {how}")
 
     def _tell_lost(self, message: str, also: Peer | None = None) -> None:
-        self._lost, self._news, self._complete = self._now(), message, True
+        self._lost, self._news = self._now(), message
         self._tell({"lost": message})
         if also is not None:
             also.tell({"lost": message})

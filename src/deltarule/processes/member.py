@@ -230,6 +230,7 @@ def _start_coordinator(settings: Settings) -> None:
     with child.stdout as told:
         said = told.readline().strip()
     if said != "ready":
+        child.wait()
         raise PeerError(
             f"no coordinator at port {settings.port} of this machine: {said or 'it did not start'}."
             " Choose a port that nobody uses."
