@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         RegularizationOptions,
         StoppingOptions,
     )
+    from deltarule.keyed import KeyedModels, train_by_key
     from deltarule.tabular.estimators import TabularClassifier, TabularRegressor
 
 __version__ = "0.1.0"
@@ -143,6 +144,7 @@ __all__ = [
     "InterruptionError",
     "Interval",
     "InverseScaling",
+    "KeyedModels",
     "Layer",
     "LayerNorm",
     "Lion",
@@ -195,19 +197,25 @@ __all__ = [
     "find_rate",
     "start",
     "train",
+    "train_by_key",
     "train_many",
 ]
 
-_LAZY = dict.fromkeys(
-    (
-        "MLPClassifier",
-        "MLPRegressor",
-        "NetworkOptions",
-        "RegularizationOptions",
-        "StoppingOptions",
-    ),
-    "deltarule.estimators",
-) | dict.fromkeys(("TabularClassifier", "TabularRegressor"), "deltarule.tabular.estimators")
+_LAZY = {
+    name: module
+    for module, names in {
+        "deltarule.estimators": (
+            "MLPClassifier",
+            "MLPRegressor",
+            "NetworkOptions",
+            "RegularizationOptions",
+            "StoppingOptions",
+        ),
+        "deltarule.keyed": ("KeyedModels", "train_by_key"),
+        "deltarule.tabular.estimators": ("TabularClassifier", "TabularRegressor"),
+    }.items()
+    for name in names
+}
 """Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
 
 

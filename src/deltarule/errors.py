@@ -125,7 +125,7 @@ class ResourceError(DeltaruleError, RuntimeError):
 
 
 class OutOfMemoryError(ResourceError, MemoryError):
-    """A training that needs more memory than there is: told before it begins."""
+    """A training or a table that needs more memory than there is: told before it begins."""
 
 
 class PeerError(DeltaruleError, RuntimeError):

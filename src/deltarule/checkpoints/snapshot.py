@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -204,6 +205,13 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
     if metadata["good"] is not None:
         state = _read_state("good_state", int(metadata["good"]), like, arrays)
         good = (parameters_in(arrays, "good", like.parameters), state)
+    first, reductions = int(metadata["first"]), int(metadata["reductions"])
+    rate_scale = float.fromhex(metadata["rate_scale"])
+    seconds = float(metadata["seconds"])
+    if arrays["costs"].shape != (first,) or min(reductions, seconds) < 0:
+        raise ValueError("its counts are not those of its arrays")
+    if not 0 < rate_scale < math.inf:
+        raise ValueError(f"its rate is multiplied by {rate_scale}")
     verdict = metadata["verdict"]
     return Snapshot(
         parameters,
@@ -212,15 +220,15 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
             _event(row, mask, own)
             for row, mask, own in zip(history, known, found[:-1], strict=True)
         ),
-        int(metadata["first"]),
+        first,
         arrays["costs"],
         found[-1],
-        float.fromhex(metadata["rate_scale"]),
-        float(metadata["seconds"]),
+        rate_scale,
+        seconds,
         best,
         _listeners(metadata["listeners"], arrays),
         good,
-        int(metadata["reductions"]),
+        reductions,
         None if verdict is None else (str(verdict[0]), str(verdict[1])),
         str(metadata["instruction_set"]),
         tuple(str(digest) for digest in metadata["orders"]),

@@ -11,9 +11,10 @@ from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.by_key import is_by_key
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.errors import rows_of
+from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 
 AllRows = Annotated[
@@ -48,10 +49,15 @@ def evaluate(
       deltarule evaluate digits.safetensors digits
       deltarule evaluate flats.safetensors later.csv --json
     """  # noqa: D301 - typer keeps the lines after it
+    if is_by_key(model):
+        raise SettingError(
+            f"{model}: holds a model a key, which evaluate does not judge. Its held-out figures, "
+            "key by key: deltarule inspect --json; predictions of other rows: deltarule predict."
+        )
     loaded = load_model(model)
     check_tabular(loaded, model)
     reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+        missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
     )
     source = rd.source(data, reading)
     terminal = Terminal(quiet=json)
@@ -76,7 +82,7 @@ def _rows(
 ) -> tuple[Any, Array, str]:
     """The rows to judge by, their numbers in the table, and which they are."""
     own = tabular.is_training_table(model, frame)
-    if own and not all_rows and model.about["judged_by"] == "held-out rows":
+    if own and not all_rows and tabular.record(model)["judged_by"] == "held-out rows":
         return *tabular.held_out_again(model, frame), "held out when it was trained"
     assert model.targets is not None
     test, rows = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)

@@ -11,8 +11,10 @@ from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
+from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, check_writable, load_model, write_whole
 
 
@@ -22,6 +24,7 @@ def predict(
     out: opt.Out = None,
     probabilities: opt.Probabilities = False,
     intervals: opt.Intervals = None,
+    fallback: opt.Fallback = "missing",
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -33,26 +36,35 @@ def predict(
     """Predict every row of a table, in its order.
 
     Columns may stand in any order, and further ones are left alone. Without --out the
-    predictions go to standard output as CSV; a name ending in .parquet writes Parquet.
+    predictions go to standard output as CSV; a name ending in .parquet writes Parquet. Of a
+    folder by train --by, each row gets the model of its key.
 
     \b
     Examples:
       deltarule predict flats.safetensors new.csv --out rents.csv
       deltarule predict digits.safetensors digits --probabilities | head
       deltarule predict flats.safetensors new.csv --intervals 0.9
+      deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
     if out is not None:
         check_writable(out)
-    loaded = load_model(model)
-    check_tabular(loaded, model)
-    _check_task(loaded, probabilities)
-    offsets = None if intervals is None else tabular.calibration_of(loaded).interval(intervals)
+    loaded = load_keyed(model) if is_by_key(model) else load_model(model)
     reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+        missing, delimiter, header, encoding, decimal_comma, quote, about=record_of(loaded)
     )
-    source = rd.source(data, reading)
-    _note_filled(loaded, source.frame)
-    predicted = predictions(loaded, source.frame, probabilities, offsets)
+    if isinstance(loaded, KeyedModels):
+        if intervals is not None:
+            raise SettingError("--intervals: a model a key has none. Leave it out.")
+        FALLBACKS.entry(fallback)
+        source = rd.source(data, reading)
+        predicted = predictions_by_key(Terminal(), loaded, source.frame, probabilities, fallback)
+    else:
+        check_tabular(loaded, model)
+        _check_task(loaded, probabilities)
+        offsets = None if intervals is None else tabular.calibration_of(loaded).interval(intervals)
+        source = rd.source(data, reading)
+        _note_filled(loaded, source.frame)
+        predicted = predictions(loaded, source.frame, probabilities, offsets)
     if json:
         print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
     if out is not None:

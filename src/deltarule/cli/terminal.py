@@ -81,15 +81,19 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """A warning, on the error stream."""
-        self.errors.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+        self._tell(Text.assemble(("warning: ", "bold yellow"), text))
 
     def note(self, text: str) -> None:
         """What is worth knowing but does not belong into the output, on the error stream."""
-        self.errors.print(Text(text), soft_wrap=True)
+        self._tell(Text(text))
 
     def fail(self, text: str) -> None:
         """An error, on the error stream."""
-        self.errors.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+        self._tell(Text.assemble(("error: ", "bold red"), text))
+
+    def _tell(self, text: Text) -> None:
+        """To the error stream: wrapped between words where somebody looks, else one line."""
+        self.errors.print(text, soft_wrap=not self.errors.is_terminal)
 
 
 def print_json(value: Any) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import typer
 
 from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
 from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
@@ -22,7 +24,8 @@ def train(
     context: typer.Context,
     data: opt.Data,
     target: opt.Target = None,
-    out: opt.Out = None,
+    by: opt.By = None,
+    out: opt.ModelOut = None,
     report: opt.Report = None,
     test: opt.Test = None,
     test_share: opt.TestShare = 0.2,
@@ -57,6 +60,7 @@ def train(
     seed: opt.Seed = 0,
     engine: opt.EngineName = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = None,
     device: opt.Device = "auto",
     precision: opt.Precision = "highest",
     devices: opt.Devices = None,
@@ -80,7 +84,8 @@ def train(
     """Train a network on a table and judge it on rows it has not seen.
 
     Reads the files, tells the task from the target, turns columns into numbers, trains, restores
-    the best epoch, and prints held-out figures beside simple models.
+    the best epoch, and prints held-out figures beside simple models. With --by it does so for each
+    key of a column, a small network each.
 
     \b
     Examples:
@@ -89,6 +94,7 @@ def train(
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
       deltarule train big.csv --target y --checkpoint-dir run --resume
+      deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
       srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
     group = context.with_resource(opt.joined(distributed, coordinator, process, processes, wait))
@@ -126,21 +132,47 @@ def train(
         seed=seed,
     )
     tabular.check(settings)
+    if by is not None:
+        if group.count > 1:
+            raise SettingError(
+                "--by does not go with several processes of one run (--distributed, --coordinator)."
+                " Leave one out; --jobs N shares keys between processes."
+            )
+        _refuse_beside_keys(test, cv, report, checkpoint_dir)
+    elif jobs is not None:
+        raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
     if cv is not None and test:
         raise SettingError("--cv and --test: the figures come from one of them; got both.")
     if cv is not None and cv < 2:
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
-    for path in filter(None, (out, report)):
+    for path in filter(None, (None if by else out, report)):
         check_writable(path)
     if report is not None:
         check_drawable()
-    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume)
+    if by is not None and resume and out is None:
+        raise SettingError("--by and --resume: expected --out FOLDER beside them, got none.")
+    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
     terminal = Terminal(quiet=json, mute=not group.first)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
+    if by is not None:
+        train_keys(
+            terminal,
+            source,
+            by,
+            roles,
+            settings,
+            rd.stored(reading),
+            out=out,
+            jobs=jobs,
+            resume=resume,
+            strict=strict,
+            json=json,
+        )
+        return
     whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
     say_table(terminal, source, whole, warnings)
@@ -175,6 +207,21 @@ def train(
     if json:
         seconds = {each.name: round(each.seconds, 3) for each in done.judged}
         print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})
+
+
+def _refuse_beside_keys(
+    test: list[str] | None, cv: int | None, report: Path | None, checkpoint_dir: Path | None
+) -> None:
+    """Refuse what a model a key has no use for."""
+    given = {
+        "--test": test,
+        "--cv": cv,
+        "--report": report,
+        "--checkpoint-dir (--out keeps what is finished)": checkpoint_dir,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise SettingError(f"--by and {option}: they do not go together. Leave one out.")
 
 
 def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:

@@ -83,7 +83,10 @@ def _own_folder(checkpoints: Checkpoints | None, k: int) -> Checkpoints | None:
 def _new_members(draft: Any) -> list[Any]:
     generator = check_random_state(draft.random_state)
     seeds = generator.randint(2**31 - 1, size=draft.n_estimators)
-    return [clone(draft).set_params(random_state=int(seed)) for seed in seeds]
+    members = [clone(draft).set_params(random_state=int(seed)) for seed in seeds]
+    for member in members:  # scikit-learn's callbacks follow one fit, not several at a time
+        vars(member).pop("_skl_callbacks", None)
+    return members
 
 
 def _learned(draft: Any) -> dict[str, Any]:

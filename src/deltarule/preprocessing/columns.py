@@ -72,10 +72,12 @@ class Numeric:
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
                 "Drop it with --drop."
             )
-        unit = 1e160 if max(abs(numbers.min()), abs(numbers.max())) > 1e150 else 1.0
-        numbers = numbers / unit if unit > 1 else numbers  # so that squares stay within range
+        mean, variance, unit = numbers.mean(), numbers.var(ddof=0), 1.0
+        if not math.isfinite(variance):  # squares beyond the range of float64
+            unit = 1e160
+            numbers = numbers / unit
+            mean, variance = numbers.mean(), numbers.var(ddof=0)
         fill = numbers.drop_nulls().gather_every(max(1, m // _MEDIAN_OF)).median()
-        mean, variance = numbers.mean(), numbers.var(ddof=0)
         share = missing / m  # mean and variance are those of the filled column
         variance = (1 - share) * (variance + share * (mean - fill) ** 2)
         mean = (1 - share) * mean + share * fill
@@ -232,7 +234,7 @@ class Category:
     def describe(self) -> str:
         """What was done, in one clause."""
         if not self.levels:
-            return f"{self.rare} different values, none frequent: only whether it is there"
+            return f"{self.rare} rare values: only whether it is there"
         parts = [f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"]
         if self.rare:
             parts.append(f"{self.rare} rare {'ones as one' if self.rare > 1 else 'one'}")

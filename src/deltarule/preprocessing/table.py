@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deltarule.arrays import Array
 from deltarule.data import frame_of
 from deltarule.data.parallel import at_once
+from deltarule.data.values import has_nan
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
 from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
@@ -193,8 +194,7 @@ def _framed(table: Any) -> pl.DataFrame:
     """A table as a frame in which what is missing is null."""
     polars = require("polars", "table", "preprocessing")
     frame = frame_of(table)
-    floats = polars.col([c.name for c in frame.iter_columns() if c.dtype.is_float()])
-    holed = [c.name for c in frame.select(floats.is_nan().any()).iter_columns() if c[0]]
+    holed = [column.name for column in frame.iter_columns() if has_nan(column)]
     return frame.with_columns(polars.col(holed).fill_nan(None)) if holed else frame
 
 

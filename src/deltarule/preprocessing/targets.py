@@ -284,7 +284,10 @@ def with_targets(
             "Fill them, or leave out --strict to drop those rows."
         )
     if kept.height == 0:
-        raise DataError(f"the target is missing in all {frame.height} rows.")
+        raise DataError(
+            f"the target is missing in all {frame.height} rows; expected it in some. Name another "
+            "column."
+        )
     return kept, np.flatnonzero(is_kept.to_numpy())
 
 

@@ -29,6 +29,7 @@ from deltarule.tabular.problems import (
     weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
+from deltarule.tabular.record import record
 from deltarule.tabular.report import about, fingerprint, held_out_again, is_training_table, roles_of
 from deltarule.tabular.settings import Roles, Settings
 
@@ -58,6 +59,7 @@ __all__ = [
     "predictions",
     "problem",
     "recipe",
+    "record",
     "roles_of",
     "split",
     "table",

@@ -16,6 +16,7 @@ from deltarule.baselines import Judged
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table
+from deltarule.tabular.record import record
 from deltarule.tabular.settings import Roles, Settings
 
 
@@ -84,7 +85,7 @@ def _changed(settings: Settings) -> dict[str, Any]:
 
 def roles_of(model: Model) -> Roles:
     """The roles of the columns of the table that a model was trained on."""
-    stored = dict(model.about.get("roles", {}))
+    stored = dict(record(model).get("roles", {}))
     for name in ("target", "drop"):
         stored[name] = tuple(stored.get(name, ()))
     return Roles(**stored)
@@ -114,7 +115,7 @@ def fingerprint(frame: Any) -> str:
 
 def is_training_table(model: Model, frame: Any) -> bool:
     """Whether a frame is the table that a model was trained on."""
-    stored = model.about.get("table", {}).get("fingerprint")
+    stored = record(model).get("table", {}).get("fingerprint")
     return stored is not None and stored == fingerprint(frame)
 
 
@@ -128,7 +129,7 @@ def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
     frame : polars.DataFrame
         The table it was trained on, as it was read.
     """
-    stored = model.about["settings"]
+    stored = record(model)["settings"]
     settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
     assert model.targets is not None
     whole = table(frame, roles_of(model), task=str(model.targets.task))

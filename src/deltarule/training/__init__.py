@@ -5,11 +5,12 @@ from deltarule.training.entry import train
 from deltarule.training.examples import Examples, checked_examples, data_memory
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
-from deltarule.training.resuming import Metric
+from deltarule.training.resuming import Metric, Order
 
 __all__ = [
     "Examples",
     "Metric",
+    "Order",
     "Result",
     "Training",
     "checked_examples",

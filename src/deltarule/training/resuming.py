@@ -24,7 +24,7 @@ from deltarule.checkpoints import (
 )
 from deltarule.engines import Choice
 from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
-from deltarule.errors import FileError, InterruptionError, SettingError
+from deltarule.errors import FileError, InterruptionError, SettingError, TypeMismatchError
 from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
 from deltarule.processes import Group
@@ -93,6 +93,10 @@ class Resumable:
         return self._after, self.runner.state() if goes_on else RunnerState(0, ())
 
     def _opened_folder(self, checkpoints: Checkpoints, identity: Identity) -> Folder:
+        if not isinstance(checkpoints, Checkpoints):
+            raise TypeMismatchError(
+                f"checkpoints: expected Checkpoints(folder), got {type(checkpoints).__name__}."
+            )
         if self.plan.optimizer_row.full_batch:
             raise SettingError(
                 f"checkpoints: {type(self.plan.optimizer).__name__} keeps its curvature inside "
@@ -153,6 +157,11 @@ class Resumable:
         if found is None:
             return None
         path, past = found
+        if past.first >= self.steps_per_epoch:
+            raise FileError(
+                f"{path}: its contents do not fit each other: {past.first} steps of an epoch are "
+                f"done, and there are {self.steps_per_epoch}. Remove it."
+            )
         self._check_orders(path, past.orders)
         if past.instruction_set != self._instruction_set():
             folder.notes.append(

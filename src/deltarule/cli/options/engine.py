@@ -47,6 +47,17 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Processes that train with --by; -1 for a core each. The numbers are the same for "
+        "any.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

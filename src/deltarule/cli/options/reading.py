@@ -20,7 +20,11 @@ Data = Annotated[
 ]
 ModelPath = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", help="A file written by train --out.", show_default=False),
+    typer.Argument(
+        metavar="MODEL",
+        help="What train --out wrote: a file, or with --by a folder.",
+        show_default=False,
+    ),
 ]
 
 Missing = Annotated[

@@ -63,16 +63,16 @@ def checkpoints(folder: Path | None, every: str, resume: bool) -> Checkpoints | 
     >>> checkpoints(Path("run"), "500", False).every_steps
     500
     """
-    if folder is None:
-        if resume:
-            raise SettingError("--resume: expected --checkpoint-dir DIR beside it, got none.")
-        return None
     number, seconds = (every[:-1], True) if every.endswith("s") else (every, False)
     if not number.isdecimal() or int(number) == 0:
         raise SettingError(
             f"--checkpoint-every: expected a number of steps, as 500, or of seconds, as 60s; "
             f"got {every!r}."
         )
+    if folder is None:
+        if resume:
+            raise SettingError("--resume: expected --checkpoint-dir DIR beside it, got none.")
+        return None
     if seconds:
         return Checkpoints(folder, resume, every_seconds=float(number))
     return Checkpoints(folder, resume, every_steps=int(number), every_seconds=None)

@@ -143,7 +143,7 @@ class Programs:
         self.step = Program(self._step, self.device, (1,), results=everywhere)
         self.step_from = Program(self._step_from, self.device, (1,), results=everywhere)
         self.predict = Program(self.predict_rows, self.device)
-        self.losses = Program(self._losses, self.device)
+        self.losses = Program(self.loss_rows, self.device)
         self.cost = Program(self._cost, self.device)
         self.gradients = Program(self._gradients, self.device)
         self.jacobian = Program(self._jacobian, self.device)
@@ -300,7 +300,8 @@ class Programs:
         """A[L] as rows, traced."""
         return rows(feed_forward(self.plan.network, parameters, columns(X))[-1].A)
 
-    def _losses(self, parameters: Parameters, X: Array, Y: Array) -> Array:
+    def loss_rows(self, parameters: Parameters, X: Array, Y: Array) -> Array:
+        """The loss of each row, traced."""
         output = feed_forward(self.plan.network, parameters, columns(X))[-1]
         return output_loss(self.plan.network, output, columns(Y))
 
