@@ -20,6 +20,7 @@ from deltarule.errors import (
     InterruptionError,
     MissingExtraError,
     OutOfMemoryError,
+    PeerError,
     ResourceError,
     SettingError,
     ShapeError,
@@ -68,6 +69,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
+from deltarule.processes import distributed
 from deltarule.rates import RateSearch, find_rate
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import (
@@ -161,6 +163,7 @@ __all__ = [
     "Pair",
     "Parallel",
     "Parametric",
+    "PeerError",
     "Periodic",
     "PiecewiseLinear",
     "Plan",
@@ -192,6 +195,7 @@ __all__ = [
     "UnknownNameError",
     "Warmup",
     "__version__",
+    "distributed",
     "find_rate",
     "start",
     "train",

@@ -14,6 +14,7 @@
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
     ├── ResourceError           RuntimeError     threads that the system refuses
     │   └── OutOfMemoryError    MemoryError      a training that needs more memory than there is
+    ├── PeerError               RuntimeError     another process of a run that is gone
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
     ├── ExportError             RuntimeError     an exported model that predicts something else
     ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
@@ -141,6 +142,10 @@ class ResourceError(DeltaruleError, RuntimeError):
 
 class OutOfMemoryError(ResourceError, MemoryError):
     """A training or a table that needs more memory than there is: told before it begins."""
+
+
+class PeerError(DeltaruleError, RuntimeError):
+    """Another process of the same run that is gone, or never came; the message names it."""
 
 
 class MissingExtraError(DeltaruleError, ImportError):

@@ -31,6 +31,7 @@ from deltarule.errors import (
     DivergenceError,
     InterruptionError,
     MissingExtraError,
+    PeerError,
     ResourceError,
     SettingError,
 )
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except _CLICK_ERROR as error:
         return _wrong_usage(terminal, error)
-    except (DivergenceError, MissingExtraError, ResourceError) as error:
+    except (DivergenceError, MissingExtraError, PeerError, ResourceError) as error:
         terminal.fail(str(error))
         return 1
     except InterruptionError as error:

@@ -25,11 +25,13 @@ class Terminal:
     ----------
     quiet : bool
         Nothing for people but warnings and errors: what a machine reads stands alone.
+    mute : bool
+        Nothing at all: another process says it.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.console = _console(sys.stdout, quiet=quiet)
-        self.errors = _console(sys.stderr)
+    def __init__(self, *, quiet: bool = False, mute: bool = False) -> None:
+        self.console = _console(sys.stdout, quiet=quiet or mute)
+        self.errors = _console(sys.stderr, quiet=mute)
 
     @property
     def live(self) -> bool:

@@ -64,6 +64,7 @@ def train(
     jobs: opt.Jobs = None,
     device: opt.Device = "auto",
     precision: opt.Precision = "highest",
+    devices: opt.Devices = None,
     dtype: opt.Dtype = "float32",
     memory: opt.Memory = None,
     missing: opt.Missing = None,
@@ -75,6 +76,11 @@ def train(
     checkpoint_dir: opt.CheckpointDir = None,
     checkpoint_every: opt.CheckpointEvery = "60s",
     resume: opt.Resume = False,
+    distributed: opt.Distributed = False,
+    coordinator: opt.Coordinator = None,
+    process: opt.Process = None,
+    processes: opt.Processes = None,
+    wait: opt.Wait = 300.0,
     json: opt.Json = False,
 ) -> None:
     """Train a network on a table and judge it on rows it has not seen.
@@ -92,7 +98,12 @@ def train(
       deltarule train big.csv --target y --checkpoint-dir run --resume
       deltarule train folder/ --target y --memory 1GB
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
+      srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
+    group = context.with_resource(opt.joined(distributed, coordinator, process, processes, wait))
+    if not group.first:  # one process prints and writes
+        out = report = None
+        json = compare = False
     settings = tabular.Settings(
         hidden=None if hidden is None else opt.units(hidden),
         activation=activation,
@@ -115,15 +126,21 @@ def train(
         class_weight=class_weight,
         task=task,
         test_share=test_share,
-        engine=engine,
+        engine="jax" if group.count > 1 and engine == "auto" else engine,
         dtype=dtype,
         device=device,
         precision=precision,
         n_threads=threads,
+        devices=opt.devices(devices),
         seed=seed,
     )
     tabular.check(settings)
     if by is not None:
+        if group.count > 1:
+            raise SettingError(
+                "--by does not go with several processes of one run (--distributed, --coordinator)."
+                " Leave one out; --jobs N shares keys between processes."
+            )
         _refuse_beside_keys(test, cv, report, checkpoint_dir)
     elif jobs is not None:
         raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
@@ -138,7 +155,7 @@ def train(
     if by is not None and resume and out is None:
         raise SettingError("--by and --resume: expected --out FOLDER beside them, got none.")
     kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
-    terminal = Terminal(quiet=json)
+    terminal = Terminal(quiet=json, mute=not group.first)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
     roles = tabular.Roles(

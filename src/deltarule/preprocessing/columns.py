@@ -1,4 +1,4 @@
-"""The kinds of column: how each is fitted, turned into numbers, described and stored.
+"""The kinds of column: how each is fitted, turned into numbers and described.
 
 A kind is one class. Its fields are what training taught it and what a model file stores; its
 methods turn a column into an array. :data:`KINDS` lists them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -419,44 +419,3 @@ def frequent(counts: Array, rows: int) -> Array:
     enough = max(_RAREST, _RARE * rows) if len(counts) > 2 else 1
     order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
     return order[counts[order] >= min(enough, counts[order].max(initial=1))]
-
-
-def restored(state: Any) -> Column:
-    """A column from what a model file holds.
-
-    Raises
-    ------
-    DataError
-        For anything that no column could have written.
-    """
-    if not isinstance(state, dict) or str(state.get("kind")) not in KINDS:
-        raise DataError(f"a column's record is damaged: {str(state)[:80]!r}")
-    kind = KINDS[str(state["kind"])]
-    fields: dict[str, Any] = kind.__dataclass_fields__
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name == "kind":
-            continue
-        value = state.get(name)
-        if field.type.startswith("tuple"):
-            good = isinstance(value, list) and all(isinstance(v, str) for v in value)
-            value = tuple(value) if good and isinstance(value, list) else value
-        else:
-            good = _PLAIN[field.type](value)
-        if not good:
-            raise DataError(f"a column's record is damaged: {name} is {str(value)[:80]!r}")
-        values[name] = value
-    levels = values.get("levels", ())
-    if len(set(levels)) < len(levels) or (kind is Boolean and len(levels) != 2):
-        raise DataError(f"a column's record is damaged: levels is {str(levels)[:80]!r}")
-    if values.get("std", 1.0) <= 0:
-        raise DataError(f"a column's record is damaged: std is {values['std']!r}")
-    return kind(**values)
-
-
-_PLAIN = {
-    "str": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: type(value) is int and value >= 0,
-    "float": lambda value: type(value) in (int, float) and bool(np.isfinite(value)),
-}

@@ -12,8 +12,9 @@ from deltarule.data.parallel import at_once
 from deltarule.data.values import has_nan
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
+from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
+from deltarule.preprocessing.records import restored
 from deltarule.preprocessing.totals import Totals
 from deltarule.tables import nearest
 

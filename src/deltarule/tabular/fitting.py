@@ -24,6 +24,7 @@ from deltarule.events import Callback, Event
 from deltarule.modelfile import Model
 from deltarule.network import feed_forward
 from deltarule.preprocessing import Targets
+from deltarule.processes import group
 from deltarule.rng import generator
 from deltarule.tabular.bins import edges
 from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
@@ -172,6 +173,9 @@ def _trained(
     with bl.few_threads(small or not alone):
         if alone:
             return (member(0),)
+        # What several devices share, they share in one order: a network after another.
+        shared = group().count > 1 or options.devices not in (None, 1)
+        threads = 1 if shared else settings.n_threads or cores()
         sharing = nullcontext(list[int]()) if checkpoints is None else signals_shared()
         with sharing as heard:
             # a network that has heard a signal ends by itself, with a checkpoint
@@ -179,7 +183,7 @@ def _trained(
                 each_in_threads(
                     member,
                     range(len(validations)),
-                    settings.n_threads or cores(),
+                    threads,
                     stop=lambda: None if heard else halt.set(),
                 )
             )

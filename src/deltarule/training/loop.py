@@ -33,6 +33,7 @@ from deltarule.events import (
 )
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from deltarule.processes import group
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
@@ -111,7 +112,13 @@ class Training(Recoverable):
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self._schedule: Schedule | Warmup = optimizer.schedule
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
+        self.group = group()
         self.engine = choose(self.plan, engine, options)
+        if self.group.count > 1 and self.engine.name != "jax":
+            raise SettingError(
+                f"engine {self.engine.name!r} computes in one process, and this is one of "
+                f'{self.group.count}. Pass engine="jax" (--engine jax).'
+            )
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
         self._steps_before = 0 if state is None or begins_anew else state.step
         if state is not None:
@@ -135,8 +142,11 @@ class Training(Recoverable):
         self._good = self._kept()
         self._orders: list[str] = []
         self._folder: Folder | None = None
-        if checkpoints is not None:
-            self._folder = self._opened_folder(checkpoints)
+        if checkpoints is not None or self.group.count > 1:
+            identity = self._identity()
+            self._check_shared(identity)
+            if checkpoints is not None:
+                self._folder = self._opened_folder(checkpoints, identity)
 
     def _check_memory(
         self,
@@ -320,7 +330,7 @@ class Training(Recoverable):
             begun = time.perf_counter()
             rates = np.asarray(self._schedule(offset + np.arange(first, first + count)))
             yield first, rates * self.rate_scale
-            seconds = max(time.perf_counter() - begun, 1e-6)
+            seconds = max(self.group.agreed(time.perf_counter() - begun), 1e-6)
             wanted = max(count * _CHUNK_SECONDS / seconds, 1.0)
             self._chunk = 2 ** int(np.log2(wanted))
             first += count
@@ -346,17 +356,21 @@ class Training(Recoverable):
         self, epoch: int, step: int, cost: float, rate: float, statistics: Any
     ) -> EpochEnded:
         validation_cost = figure = norm = None
-        best = False
         if self.validation is not None:
             validation_cost = self.runner.cost(*self.validation, penalised=False)
             if self.metric is not None:
                 figure = float(
                     self.metric(self.validation.Y, self.runner.predict(self.validation.X))
                 )
-            best = self._keep_if_best(-validation_cost if figure is None else figure, epoch)
         if self.stopping.gradient_norm is not None:
             gradients = self.runner.gradients(*self.data)
             norm = float(np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values())))
+        validation_cost, figure, norm, seconds = self.group.agreed(
+            (validation_cost, figure, norm, self._seconds())
+        )
+        best = False
+        if validation_cost is not None:
+            best = self._keep_if_best(-validation_cost if figure is None else figure, epoch)
         event = EpochEnded(
             epoch,
             step,
@@ -365,7 +379,7 @@ class Training(Recoverable):
             figure,
             rate,
             norm,
-            self._seconds(),
+            seconds,
             best,
             statistics,
         )
@@ -374,7 +388,11 @@ class Training(Recoverable):
         return event
 
     def resolve_wish(self) -> None:
-        """End the run where a callback wished so; :func:`train` calls it after each event."""
+        """End the run where a callback wished so; :func:`train` calls it after each event.
+
+        In a group of processes, what process 0's callbacks wished counts for all.
+        """
+        self._wish, self.rate_scale = self.group.agreed((self._wish, self.rate_scale))
         if self._wish is not None and self.history:
             self._verdict = self._verdict or Verdict("callback", self._wish)
 
@@ -385,7 +403,8 @@ class Training(Recoverable):
         return True
 
     def _out_of_time(self) -> bool:
-        return self.stopping.seconds is not None and self._seconds() >= self.stopping.seconds
+        limit = self.stopping.seconds
+        return limit is not None and self.group.agreed(self._seconds()) >= limit
 
     # ------------------------------------------------------------------------ all the data
 

@@ -15,8 +15,10 @@ from deltarule.arrays import Array
 from deltarule.checkpoints import (
     Checkpoints,
     Folder,
+    Identity,
     Snapshot,
     data_identity,
+    differing,
     digest_of_array,
     plan_identity,
 )
@@ -31,6 +33,7 @@ from deltarule.errors import (
 )
 from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
+from deltarule.processes import Group
 from deltarule.rng import generator
 from deltarule.stopping import Stopping, Verdict
 from deltarule.training.blocks import BlockOrder, InOrder
@@ -47,6 +50,7 @@ Order: TypeAlias = Callable[[int], Array]
 class Resumable:
     """What a run carries from step to step, and the two ways between it and a file."""
 
+    group: Group
     plan: Plan
     engine: Choice
     runner: Runner
@@ -113,8 +117,9 @@ class Resumable:
             return np.arange(m)
         if callable(self.shuffle):
             order = np.asarray(self.shuffle(epoch))
-            if self._folder is not None:
+            if self._folder is not None or self.group.count > 1:
                 self._orders[epoch - 1 :] = [digest_of_array(order)]
+                self._check_shared({"data.order": self._orders[-1]})
             return order
         return generator(self.seed, "order", epoch).permutation(m)
 
@@ -123,7 +128,7 @@ class Resumable:
         goes_on = self.stopping.on_divergence == "reduce"
         return self._after, self.runner.state() if goes_on else RunnerState(0, ())
 
-    def _opened_folder(self, checkpoints: Checkpoints) -> Folder:
+    def _opened_folder(self, checkpoints: Checkpoints, identity: Identity) -> Folder:
         if not isinstance(checkpoints, Checkpoints):
             raise TypeMismatchError(
                 f"checkpoints: expected Checkpoints(folder), got {type(checkpoints).__name__}."
@@ -134,6 +139,10 @@ class Resumable:
                 "SciPy, so that a run cannot be resumed. Leave them out, or choose an optimizer "
                 "that steps, such as Adam."
             )
+        return Folder(checkpoints, identity, writes=self.group.first)
+
+    def _identity(self) -> Identity:
+        """What decides the run's numbers: the same in its checkpoints and in all processes."""
         data, judge = self.data, self.validation
         held = (None, None, None) if judge is None else judge
         identity = plan_identity(
@@ -146,18 +155,42 @@ class Resumable:
             improvement=self.stopping.improvement,
             on_divergence=self.stopping.on_divergence,
             engine=self.engine.name,
-            options=replace(self.options, n_threads=None),  # any number gives the same bits
+            # Any number of threads gives the same bits, any number of devices the same to rounding.
+            options=replace(self.options, n_threads=None, devices=None),
             start=self._start,
         ) | data_identity(
             **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
             **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
         )
-        if self._reader is not None:
-            identity |= self._reader.identity
-        return Folder(checkpoints, identity)
+        return identity if self._reader is None else identity | self._reader.identity
+
+    def _check_shared(
+        self,
+        identity: Identity,
+        advice: str = "Give every process the same settings and the same data",
+    ) -> None:
+        """Refuse a run that another process of the group would run differently.
+
+        Raises
+        ------
+        SettingError
+            It names the field.
+        """
+        ours, *others = self.group.gathered(identity)
+        for process, theirs in enumerate(others, 1):
+            name = differing(ours, theirs)
+            if name is not None:
+                raise SettingError(
+                    f"the processes disagree on {name}: {ours.get(name)!r} in process 0, "
+                    f"{theirs.get(name)!r} in process {process}. {advice}."
+                )
 
     def _resumed(self, folder: Folder) -> Resumed | None:
         found = folder.newest(self._snapshot())
+        self._check_shared(
+            {"the newest checkpoint": None if found is None else found[0].name},
+            f"See that all of them see {folder.path}, as one folder",
+        )
         if found is None:
             return None
         path, past = found
@@ -238,6 +271,9 @@ class Resumable:
         folder = self._folder
         if folder is None:
             return
+        if self.group.count > 1:  # one that is told to end, tells all
+            signals = self.group.gathered(self._signal)
+            self._signal = next((number for number in signals if number is not None), None)
         if self._signal is not None:
             path = self._save(folder)
             raise InterruptionError(

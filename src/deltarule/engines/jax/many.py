@@ -16,6 +16,7 @@ from deltarule.engines.jax.device import Program, memory_told, scope
 from deltarule.engines.jax.programs import Data, Learned, Moment, programs_of, taken
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.engines.step import initial_state
+from deltarule.errors import SettingError
 from deltarule.network import Parameters
 from deltarule.rng import seed_words
 from deltarule.sparse import dense
@@ -64,6 +65,11 @@ class ManyRunner:
         seeds: Sequence[int],
         options: EngineOptions,
     ) -> None:
+        if options.devices not in (None, 1):
+            raise SettingError(
+                f"devices={options.devices}: networks trained side by side are computed on one "
+                "device. Leave it out, or train one at a time."
+            )
         self.plan = plan
         self._options = options
         self._programs = programs_of(plan, options)
