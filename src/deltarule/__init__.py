@@ -20,6 +20,7 @@ from deltarule.errors import (
     InterruptionError,
     MissingExtraError,
     OutOfMemoryError,
+    PeerError,
     ResourceError,
     SettingError,
     ShapeError,
@@ -68,6 +69,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
+from deltarule.processes import distributed
 from deltarule.rates import RateSearch, find_rate
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import (
@@ -84,7 +86,7 @@ from deltarule.schedules import (
     Warmup,
 )
 from deltarule.stopping import ReduceOnPlateau, Stopping
-from deltarule.training import Result, Training, train
+from deltarule.training import BlockOrder, Blocks, Result, Training, train
 
 if TYPE_CHECKING:
     from deltarule.estimators import (
@@ -116,6 +118,8 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "BlockOrder",
+    "Blocks",
     "CellError",
     "Checkpoints",
     "Constant",
@@ -159,6 +163,7 @@ __all__ = [
     "Pair",
     "Parallel",
     "Parametric",
+    "PeerError",
     "Periodic",
     "PiecewiseLinear",
     "Plan",
@@ -190,6 +195,7 @@ __all__ = [
     "UnknownNameError",
     "Warmup",
     "__version__",
+    "distributed",
     "find_rate",
     "start",
     "train",

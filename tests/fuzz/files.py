@@ -96,7 +96,7 @@ def subjects(folder: Path) -> list[Subject]:
 
 def damaged(subject: Subject, rng: random.Random) -> bytes:
     """The file with something wrong: bytes, its length, its header, or its own JSON re-sealed."""
-    return rng.choice((_bytes_changed, _length_changed, _header_changed, _resealed))(
+    return rng.choice((_bytes_changed, _length_changed, _header_changed, resealed))(
         subject.content, rng
     )
 
@@ -181,14 +181,22 @@ def _header_changed(content: bytes, rng: random.Random) -> bytes:
     return _joined(header, numbers)
 
 
-def _resealed(content: bytes, rng: random.Random) -> bytes:
-    """Another JSON of ours under a digest that fits: what only the checks behind it can refuse."""
+def resealed(content: bytes, rng: random.Random, part: str | None = None) -> bytes:
+    """Another JSON of ours under a digest that fits: what only the checks behind it can refuse.
+
+    Parameters
+    ----------
+    content : bytes
+    rng : Random
+    part : str, optional
+        Of the JSON, what alone is changed.
+    """
     header, numbers = _parts(content)
     ((key, text),) = header["__metadata__"].items()
     metadata = json.loads(text)
     had = metadata.pop("digest", None) is not None
     for _ in range(rng.choice((1, 1, 3))):
-        _spoil(metadata, rng)
+        _spoil(metadata if part is None else metadata[part], rng)
     text = json.dumps(metadata)
     if had and text != "{}":
         arrays = safetensors.numpy.load(content)

@@ -75,6 +75,8 @@ class Folder:
     settings : Checkpoints
     identity : mapping
         Of the run: what a checkpoint must agree with.
+    writes : bool
+        Whether this process writes there; of several of one run, one does.
 
     Raises
     ------
@@ -84,33 +86,44 @@ class Folder:
         Where it holds checkpoints and `settings` do not say to resume.
     """
 
-    def __init__(self, settings: Checkpoints, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self, settings: Checkpoints, identity: Mapping[str, Any], writes: bool = True
+    ) -> None:
         self.settings, self.identity = settings, identity
         self.path = Path(settings.folder)
         self.written = time.monotonic()
         self.notes: list[str] = []
         self._best: dict[int | None, Path] = {}
+        self._lock: FolderLock | None = None
+        if not writes:
+            self._check_resumes()
+            return
         self._lock = FolderLock(self.path, "checkpoints")
         try:
-            if self.files() and not settings.resume:
-                raise SettingError(
-                    f"{self.path}: holds checkpoints of an earlier run. Pass resume=True "
-                    "(--resume) to go on with it, or name another folder."
-                )
+            self._check_resumes()
             for path in self.path.iterdir():
-                if _UNFINISHED.fullmatch(path.name):  # a write that was killed
+                if _UNFINISHED.fullmatch(path.name) and path.is_file():  # a write that was killed
                     path.unlink(missing_ok=True)
         except BaseException:
             self.close()
             raise
 
+    def _check_resumes(self) -> None:
+        if self.files() and not self.settings.resume:
+            raise SettingError(
+                f"{self.path}: holds checkpoints of an earlier run. Pass resume=True "
+                "(--resume) to go on with it, or name another folder."
+            )
+
     def close(self) -> None:
         """Let the folder go."""
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def files(self) -> list[Path]:
         """Its checkpoints, the oldest first; whatever else lies there is left alone."""
-        return sorted(path for path in self.path.iterdir() if _NAME.fullmatch(path.name))
+        found = self.path.iterdir() if self.path.is_dir() else ()  # another may make it later
+        return sorted(path for path in found if _NAME.fullmatch(path.name))
 
     def due(self, step: int) -> bool:
         """Whether one is due after this step of the run."""
@@ -127,6 +140,8 @@ class Folder:
             Where it cannot be written; the earlier ones are as they were.
         """
         path = self.path / f"checkpoint-{step:010d}.safetensors"
+        if self._lock is None:
+            return path
         write_whole(path, pack(snapshot, self.identity))
         self.written = time.monotonic()
         if snapshot.best_epoch not in self._best:

@@ -16,6 +16,7 @@ from deltarule.cli import reading as rd
 from deltarule.cli.columns import condensed
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
+from deltarule.modelfile import Model
 
 _LINES = 10  # about so many lines of progress where there is no terminal
 _LISTED = 10  # keys
@@ -24,6 +25,11 @@ _LISTED = 10  # keys
 def is_by_key(path: Path) -> bool:
     """Whether a path is that of a model a key: a folder, or the file in it."""
     return path.is_dir() or path.name == keyed.FILE
+
+
+def record_of(loaded: keyed.KeyedModels | Model) -> Mapping[str, Any]:
+    """What a model, or a model a key, remembers of its training."""
+    return loaded.about if isinstance(loaded, keyed.KeyedModels) else tabular.record(loaded)
 
 
 def train_keys(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deltarule import baselines as bl
+from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
@@ -49,7 +50,7 @@ def _as_json(model: Model) -> dict[str, object]:
 
 
 def _pairs(model: Model) -> list[tuple[str, str]]:
-    about, network = model.about, model.network
+    about, network = tabular.record(model), model.network
     pairs = []
     if model.targets is not None:
         names = " and ".join(map(repr, model.targets.names))
@@ -96,14 +97,15 @@ def _say_layers(terminal: Terminal, network: Network) -> None:
 
 
 def _say_figures(terminal: Terminal, model: Model) -> None:
-    found = model.about.get("figures")
+    about = tabular.record(model)
+    found = about.get("figures")
     if not found or model.targets is None:
         return
     used = [
         row for row in bl.FIGURES[str(model.targets.task)] if row.name in found.get("network", {})
     ]
     terminal.table(
-        f"At training, on {model.about['judged_rows']:,} rows ({model.about['judged_by']})",
+        f"At training, on {about['judged_rows']:,} rows ({about['judged_by']})",
         ["", *(row.label for row in used)],
         [
             [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used)]
@@ -111,5 +113,5 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
         ],
         mark=0,
     )
-    if model.about.get("verdict"):
-        terminal.say(model.about["verdict"])
+    if about["verdict"]:
+        terminal.say(about["verdict"])

@@ -15,6 +15,7 @@ from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
 from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.explain import Watch, check_drawable
 from deltarule.modelfile import check_writable, save_model
@@ -63,7 +64,9 @@ def train(
     jobs: opt.Jobs = None,
     device: opt.Device = "auto",
     precision: opt.Precision = "highest",
+    devices: opt.Devices = None,
     dtype: opt.Dtype = "float32",
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -73,6 +76,11 @@ def train(
     checkpoint_dir: opt.CheckpointDir = None,
     checkpoint_every: opt.CheckpointEvery = "60s",
     resume: opt.Resume = False,
+    distributed: opt.Distributed = False,
+    coordinator: opt.Coordinator = None,
+    process: opt.Process = None,
+    processes: opt.Processes = None,
+    wait: opt.Wait = 300.0,
     json: opt.Json = False,
 ) -> None:
     """Train a network on a table and judge it on rows it has not seen.
@@ -88,8 +96,14 @@ def train(
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
       deltarule train big.csv --target y --checkpoint-dir run --resume
+      deltarule train folder/ --target y --memory 1GB
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
+      srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
+    group = context.with_resource(opt.joined(distributed, coordinator, process, processes, wait))
+    if not group.first:  # one process prints and writes
+        out = report = None
+        json = compare = False
     settings = tabular.Settings(
         hidden=None if hidden is None else opt.units(hidden),
         activation=activation,
@@ -112,15 +126,21 @@ def train(
         class_weight=class_weight,
         task=task,
         test_share=test_share,
-        engine=engine,
+        engine="jax" if group.count > 1 and engine == "auto" else engine,
         dtype=dtype,
         device=device,
         precision=precision,
         n_threads=threads,
+        devices=opt.devices(devices),
         seed=seed,
     )
     tabular.check(settings)
     if by is not None:
+        if group.count > 1:
+            raise SettingError(
+                "--by does not go with several processes of one run (--distributed, --coordinator)."
+                " Leave one out; --jobs N shares keys between processes."
+            )
         _refuse_beside_keys(test, cv, report, checkpoint_dir)
     elif jobs is not None:
         raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
@@ -135,13 +155,23 @@ def train(
     if by is not None and resume and out is None:
         raise SettingError("--by and --resume: expected --out FOLDER beside them, got none.")
     kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
-    terminal = Terminal(quiet=json)
+    terminal = Terminal(quiet=json, mute=not group.first)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = rd.source(data, reading)
+    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
-    if by is not None:
+    found = None
+    if isinstance(source, Stream):
+        if cv is not None or test or by is not None:
+            raise SettingError(
+                "--cv, --test, --by: do not go with --memory, which holds rows out by chance."
+            )
+        with terminal.waiting("reading all rows once"):
+            limit = opt.size(memory or "")
+            found = tabular.survey(source, roles, settings, memory=limit, strict=strict)
+        whole, mark, rows = found.whole, source.digest, source.rows
+    elif by is not None:
         train_keys(
             terminal,
             source,
@@ -156,12 +186,16 @@ def train(
             json=json,
         )
         return
-    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+    else:
+        whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+        mark, rows = tabular.fingerprint(source.frame), len(source.frame)
     warnings = tabular.leaks(whole)
-    say_table(terminal, source, whole, warnings)
+    say_table(terminal, source, rows, whole, warnings)
     watch = Watch()
     job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
-    if cv is not None:
+    if found is not None:
+        done = job.streamed(found)
+    elif cv is not None:
         done = job.cross_validated(cv)
     elif test:
         done = job.judged_by_file(rd.source(test, reading).frame, strict)
@@ -173,10 +207,11 @@ def train(
         settings,
         done.fitted,
         done.judged,
-        mark=tabular.fingerprint(source.frame),
+        mark=mark,
         judged_by=done.judged_by,
         reading=rd.stored(reading),
         verdict=done.verdict,
+        stream=done.problem.stream,
     )
     if out is not None:
         save_model(out, replace(done.fitted.model, about=about))
@@ -207,7 +242,7 @@ def _refuse_beside_keys(
             raise SettingError(f"--by and {option}: they do not go together. Leave one out.")
 
 
-def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
+def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...]:
     """The target columns: as asked for, else what a built-in set is about.
 
     Raises
@@ -216,21 +251,24 @@ def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
         Where none is named.
     """
     if target is not None:
-        return (target,) if target in source.frame.columns else opt.listed([target])
+        return (target,) if target in source.columns else opt.listed([target])
     if source.target is None:
         raise SettingError(
             "--target is missing: expected the column to predict. The table has: "
-            f"{', '.join(source.frame.columns[:20])}."
+            f"{', '.join(source.columns[:20])}."
         )
     return (source.target,)
 
 
 def say_table(
-    terminal: Terminal, source: rd.Source, whole: tabular.Table, warnings: list[str]
+    terminal: Terminal,
+    source: rd.Source | Stream,
+    rows: int,
+    whole: tabular.Table,
+    warnings: list[str],
 ) -> None:
     """What was read, and what to be warned of."""
-    rows, width = source.frame.shape
-    terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
+    terminal.say(f"{source.name}: {rows:,} rows, {len(source.columns)} columns", style="bold")
     if whole.dropped:
         terminal.warn(
             f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."

@@ -9,11 +9,13 @@ from deltarule.storage.reading import (
     Opened,
     Tensor,
     open_tensors,
+    reason,
 )
 from deltarule.storage.writing import (
     check_writable,
     tensor_bytes,
     write_whole,
+    written_whole,
 )
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "Tensor",
     "check_writable",
     "open_tensors",
+    "reason",
     "tensor_bytes",
     "write_whole",
+    "written_whole",
 ]

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from deltarule.errors import FileError
+from deltarule.storage.reading import reason
 
 _NAME = ".lock"
 
@@ -32,10 +33,9 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            said = (error.strerror or str(error)).lower()
+        except (OSError, ValueError) as error:  # a name with a null character
             raise FileError(
-                f"{folder}: no folder for {noun}: {said}. Name one that can be written."
+                f"{folder}: no folder for {noun}: {reason(error)}. Name one that can be written."
             ) from error
         try:
             _lock(self._handle)

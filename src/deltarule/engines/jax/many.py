@@ -16,6 +16,7 @@ from deltarule.engines.jax.device import Program, memory_told, scope
 from deltarule.engines.jax.programs import Data, Learned, Moment, programs_of, taken
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.engines.step import initial_state
+from deltarule.errors import SettingError
 from deltarule.network import Parameters
 from deltarule.rng import seed_words
 from deltarule.sparse import dense
@@ -64,6 +65,11 @@ class ManyRunner:
         seeds: Sequence[int],
         options: EngineOptions,
     ) -> None:
+        if options.devices not in (None, 1):
+            raise SettingError(
+                f"devices={options.devices}: networks trained side by side are computed on one "
+                "device. Leave it out, or train one at a time."
+            )
         self.plan = plan
         self._options = options
         self._programs = programs_of(plan, options)
@@ -187,26 +193,24 @@ class ManyRunner:
     def _course(
         self, orders: Sequence[Array], batch: int, rates: Sequence[Array], epoch: int
     ) -> Course:
-        steps = max(map(len, rates))
-        shape = (steps, len(orders))
-        dtype = self.plan.dtype
-        course = Course(
-            np.zeros((*shape, batch), np.int32),
-            np.zeros(shape, np.int32),
-            np.zeros(shape, np.uint32),
-            np.zeros(shape, dtype),
-            np.zeros(shape, dtype),
-        )
+        """Members by steps: written row by row, then turned."""
+        lengths, counts = (np.array([len(own) for own in each]) for each in (orders, rates))
+        steps, members = int(counts.max()), len(orders)
+        chosen = np.empty((members, steps * batch), np.int32)
+        rate = np.zeros((members, steps), self.plan.dtype)
         for k, (order, own) in enumerate(zip(orders, rates, strict=True)):
-            made = np.arange(len(own))
-            padded = np.full(len(own) * batch, order[-1])
-            padded[: len(order)] = order
-            course.chosen[: len(own), k] = padded.reshape(-1, batch)
-            course.there[: len(own), k] = np.minimum(len(order) - made * batch, batch)
-            course.word[: len(own), k] = (epoch * len(own) + made) & 0xFFFFFFFF
-            course.number[: len(own), k] = epoch * len(own) + made
-            course.rate[: len(own), k] = own
-        return course
+            chosen[k, : len(order)] = order
+            chosen[k, len(order) :] = order[-1]
+            rate[k, : len(own)] = own
+        made = np.arange(steps)[:, np.newaxis]
+        number = epoch * counts + made
+        return Course(
+            chosen.reshape(members, steps, batch).swapaxes(0, 1),
+            np.clip(lengths - made * batch, 0, batch).astype(np.int32),
+            (number & 0xFFFFFFFF).astype(np.uint32),
+            number.astype(self.plan.dtype),
+            rate.T,
+        )
 
     def _run_of(self, masked: bool, own_data: bool) -> Any:
         """The program: a loop over steps, each mapped over the members."""
