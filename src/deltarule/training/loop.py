@@ -304,7 +304,7 @@ class Training(Recoverable):
         used = order[: len(costs) * self.batch_size]
         starts = np.arange(len(costs)) * self.batch_size
         if self.data.weights is None:
-            share = np.diff(starts, append=len(used)).astype(np.float64)
+            share = np.minimum(len(used) - starts, self.batch_size).astype(np.float64)
         else:
             share = np.add.reduceat(self.data.weights[used].astype(np.float64), starts)
         if self.stopping.on_divergence == "ignore":
