@@ -7,6 +7,7 @@ CORE := $(wildcard native/*.txt native/*.cmake native/*.?pp native/*.inc native/
 export DELTARULE_WERROR := ON
 
 BENCHMARKS := speed calls growth memory
+PART := 1/1
 
 .PHONY: help demo test test-browser bench parity fuzz check sanitize baseline neon wheel pure docs constraints clean
 
@@ -15,8 +16,8 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
-	@echo "make parity  every engine against the reference, the full product (hours)"
-	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris"
+	@echo "make parity  every engine against the reference, the full product; a part: PART=3/40"
+	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris (finds: build/fuzz)"
 	@echo "make check   lint, format, types, import contract, documentation"
 	@echo "make baseline the engine's Python tests on lesser instruction sets"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
@@ -47,7 +48,7 @@ bench: $(STAMPS)/bench
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --docs || exit 1; done
 
 parity: $(STAMPS)/test
-	DELTARULE_PARITY=full $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
+	DELTARULE_PARITY=$(PART) $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
 
 fuzz: $(STAMPS)/test
 	$(BIN)/python -m tests.fuzz 100000 0

@@ -5,13 +5,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from benchmarks.rounds import machine, measured
-from benchmarks.sections import command, write_section
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier as Theirs
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 
 from deltarule import MLPClassifier, MLPRegressor
+from rounds import machine, measured
+from sections import command, write_section
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 PREDICTIONS = 2000

@@ -9,15 +9,18 @@ reaches in a large matrix product and in copying memory, both measured here.
 import argparse
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 import deltarule as dr
 from deltarule.bench import CCE, WORKLOADS, Workload
 from peers import deltarule_on, jax_grad, pytorch
-from rounds import machine, markdown, measured, summary, written
+from rounds import machine, markdown, measured, summary, told, written
+from sections import command, write_section
 
 BASELINE = "deltarule jax"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 TIMED = {
     "M": WORKLOADS["M"],
     "L": WORKLOADS["L"],
@@ -66,8 +69,8 @@ def checked(device):
     return found
 
 
-def ceilings(place):
-    """Products a second (FLOP/s) by precision, and memory moved (bytes/s): the best of several."""
+def ceilings(place, n):
+    """FLOP/s of products of `n` rows by precision, and bytes/s of memory moved: the best times."""
     import jax
     import jax.numpy as jnp
 
@@ -80,8 +83,7 @@ def ceilings(place):
             seconds.append(time.perf_counter() - begun)
         return min(seconds)
 
-    n, turns = 8192, 8
-    found = {}
+    turns, found = 8, {}
     for name, dtype in (("highest", jnp.float32), ("mixed", jnp.bfloat16)):
         A = jax.device_put(jnp.ones((n, n), dtype), place)
 
@@ -90,7 +92,7 @@ def ceilings(place):
 
         with jax.default_matmul_precision("highest"):
             found[name] = 2 * n**3 * turns / best(jax.jit(products), A)
-    large = jax.device_put(jnp.ones(2**28, jnp.float32), place)
+    large = jax.device_put(jnp.ones(4 * n * n, jnp.float32), place)
     found["memory"] = 2 * large.nbytes / best(jax.jit(lambda a: a + 1), large)
     return found
 
@@ -120,8 +122,10 @@ def many(device, steps):
     placed, rng = runner.placed(Data(X, Y, None)), np.random.default_rng(1)
     rates = [np.full(steps, MEMBER.rate)] * MEMBERS
 
+    rows = np.tile(MEMBER.order(rng, steps), (MEMBERS, 1))
+
     def orders():
-        return [MEMBER.order(rng, steps) for _ in range(MEMBERS)]
+        return rng.permuted(rows, axis=1)  # of all at once: NumPy is not what is timed
 
     def ours():
         runner.train(placed, orders(), MEMBER.batch, rates, 0)
@@ -153,7 +157,7 @@ def many(device, steps):
     carry = [stacked, jax.vmap(tx.init)(stacked)]
 
     def theirs():
-        order = np.stack(orders()).reshape(MEMBERS, steps, MEMBER.batch).swapaxes(0, 1)
+        order = orders().reshape(MEMBERS, steps, MEMBER.batch).swapaxes(0, 1)
         with jax.default_matmul_precision("highest"):
             carry[:], costs = compiled(*carry, order.astype(np.int32))
         np.asarray(costs)
@@ -191,6 +195,8 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--out", default="benchmarks/results/gpu", help="of .json and .md")
     parser.add_argument("--device", default="gpu", help="cpu: a rehearsal of a few steps")
+    parser.add_argument("--timed", default="".join(TIMED), help="letters, such as ML")
+    parser.add_argument("--docs", action="store_true", help="the table into docs/performance.md")
     chosen = parser.parse_args(arguments)
     if chosen.device == "gpu" and gpu() is None:
         print("no GPU that JAX can use here: nothing to measure")
@@ -201,30 +207,44 @@ def main(arguments=None):
 
     place = jax.devices(chosen.device)[0]
     print("beside the float64 reference:", checked(chosen.device), flush=True)
-    limits = None if rehearsal else ceilings(place)
+    limits = ceilings(place, n=256 if rehearsal else 8192)
     results = {}
     for half in (False, True):
-        for letter, workload in TIMED.items():
+        for letter in chosen.timed:
+            workload = TIMED[letter]
             name = f"{letter}, bfloat16" if half else letter
             steps = 2 if rehearsal else STEPS[letter]
             seconds = measured(runs_of(workload, chosen.device, steps, half), chosen.rounds)
             found = summary(seconds, BASELINE)
-            if limits is not None:
-                flop, moved = work(workload, 2 if half else 4)
-                for own in found.values():
-                    rate = 1e6 / own["median_us"]
-                    own["share_of_products"] = flop * rate / limits["mixed" if half else "highest"]
-                    own["share_of_memory"] = moved * rate / limits["memory"]
+            flop, moved = work(workload, 2 if half else 4)
+            for own in found.values():
+                rate = 1e6 / own["median_us"]
+                own["shares"] = {
+                    "products": flop * rate / limits["mixed" if half else "highest"],
+                    "copying": moved * rate / limits["memory"],
+                }
             results[name] = {"workload": str(workload), "peers": found}
             print(name, found, flush=True)
     found = summary(measured(many(chosen.device, 2 if rehearsal else 64), chosen.rounds), BASELINE)
     results[f"{MEMBERS} of X"] = {"workload": f"{MEMBERS} times {MEMBER}", "peers": found}
     print(f"{MEMBERS} of X", found)
+    table = markdown(results, BASELINE)
     if rehearsal:
+        print(table)
         return
     about = machine() | {"gpu": place.device_kind, "ceilings": limits}
-    written(chosen.out, {"machine": about, "results": results}, markdown(results, BASELINE))
+    written(chosen.out, {"machine": about, "results": results}, table)
     print(f"written: {chosen.out}.json and .md")
+    if chosen.docs:
+        high, low = (limits[name] / 1e12 for name in ("highest", "mixed"))
+        write_section(
+            PAGE,
+            "gpu",
+            f"{table}\nCeilings on {place.device_kind}: {high:.1f} TFLOP/s in a float32 product, "
+            f"{low:.1f} in a bfloat16 one, {limits['memory'] / 1e9:.0f} GB/s copied. "
+            f"{told(about, command())}",
+        )
+        print(f"written: {PAGE}")
 
 
 if __name__ == "__main__":

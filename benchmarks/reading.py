@@ -1,20 +1,23 @@
 """Reading and preprocessing a large CSV, beside polars reading it.
 
-    python benchmarks/reading.py [--rows 1000000] [--repeats 3]
+    python benchmarks/reading.py [--rows 1000000] [--rounds 5] [--docs]
 
 makes the file in a temporary folder: 20 columns of numbers, some missing, 8 of text, one of dates
-and a target. Time is the median ratio over alternating runs; memory is the peak of a process of
-its own, less what importing takes, over the file's size.
+and a target. Time is the median over alternating rounds: seconds that pass, seconds of all
+processors, and of these the kernel's, most of which provide memory; memory is the peak of a process
+of its own, less what importing takes, over the file's size.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ import polars as pl
 
 from deltarule.data import read
 from deltarule.preprocessing import Preprocessing, Targets
+from rounds import machine, told
+from sections import ROOT, command, write_section
 
 PROBE = r"""
 import re, sys
@@ -37,6 +42,14 @@ Y = targets.encode(frame)
 X = p.Preprocessing.fit(frame, kinds={"target": "dropped"}).transform(frame)
 print(peak() - before)
 """
+
+
+NAMES = ("polars reads", "read and preprocessed")
+
+HEAD = [
+    "| | seconds | of all processors | of these the kernel's |",
+    "|---|---|---|---|",
+]
 
 
 def write_table(path: Path, rows: int) -> None:
@@ -55,43 +68,64 @@ def write_table(path: Path, rows: int) -> None:
     frame.with_columns(target=pl.Series(rng.normal(size=rows).round(4))).write_csv(path)
 
 
-def ours(path: Path) -> tuple[float, float]:
-    """Seconds to read, and to preprocess."""
-    begun = time.perf_counter()
+def ours(path: Path) -> None:
+    """Read and preprocess."""
     frame = read(path)
-    read_at = time.perf_counter()
     Targets.fit(frame, ["target"]).encode(frame)
     Preprocessing.fit(frame, kinds={"target": "dropped"}).transform(frame)
-    return read_at - begun, time.perf_counter() - read_at
 
 
-def polars_alone(path: Path) -> float:
-    """Seconds that polars needs to read the file."""
-    begun = time.perf_counter()
-    pl.read_csv(path)
-    return time.perf_counter() - begun
+def timed(function: Callable[[Path], object], path: Path) -> list[float]:
+    """Seconds that pass, seconds of all processors, and of these the kernel's."""
+    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    function(path)
+    passed, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
+    kernel = after.ru_stime - before.ru_stime
+    return [passed, after.ru_utime - before.ru_utime + kernel, kernel]
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Reading beside polars.")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--docs", action="store_true", help="the table into docs/performance.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "table.csv")
         write_table(path, options.rows)
         size = path.stat().st_size
-        print(f"{options.rows} rows, {size / 1e6:.0f} MB")
-        ratios = []
-        for _ in range(options.repeats):
-            alone = polars_alone(path)
-            reading, preparing = ours(path)
-            ratios.append((reading + preparing) / alone)
-            print(f"polars {alone:.2f} s; read {reading:.2f} s, prepare {preparing:.2f} s")
+        rounds = []
+        for _ in range(options.rounds):
+            rounds.append([timed(function, path) for function in (pl.read_csv, ours)])
+            print(*(row(name, own) for name, own in zip(NAMES, rounds[-1], strict=True)), sep="\n")
         probe = [sys.executable, "-c", PROBE, str(path)]
-        peak = int(subprocess.run(probe, capture_output=True, text=True, check=True).stdout)
-    print(f"time {statistics.median(ratios):.2f} × polars, memory {peak / size:.2f} × the file")
+        peaks = [
+            int(subprocess.run(probe, capture_output=True, text=True, check=True).stdout)
+            for _ in range(3)
+        ]
+    found = np.array(rounds)
+    times = np.median(found, axis=0)
+    ratios = np.median(found[:, 1] / found[:, 0], axis=0)
+    text = "\n".join(
+        [
+            *HEAD,
+            *(row(name, own) for name, own in zip(NAMES, times, strict=True)),
+            row("ratio", ratios[:2]) + " |",
+            "",
+            f"{options.rows} rows, a file of {size / 1e6:.0f} MB; memory "
+            f"{statistics.median(peaks) / size:.2f} × the file.",
+        ]
+    )
+    print(text)
+    if options.docs:
+        page = ROOT / "docs" / "performance.md"
+        write_section(page, "reading", f"{text}\n\n{told(machine(), command())}")
+
+
+def row(name: str, figures: Iterable[float]) -> str:
+    """A row of the table."""
+    return " | ".join([f"| {name}", *(f"{figure:.2f}" for figure in figures)]) + " |"
 
 
 if __name__ == "__main__":

@@ -99,8 +99,11 @@ def machine():
 
 
 def markdown(results, baseline):
-    """A table: a workload a row, a peer a column, microseconds a step and how many times faster."""
-    peers = list(next(iter(results.values()))["peers"])
+    """A table: a workload a row, a peer a column, microseconds a step and how many times faster.
+
+    Beside the baseline's, its ``shares`` of ceilings by name, where it has any.
+    """
+    peers = list(dict.fromkeys(peer for result in results.values() for peer in result["peers"]))
     lines = [
         "| workload | " + " | ".join(peers) + " |",
         "|---|" + "---|" * len(peers),
@@ -118,9 +121,9 @@ def markdown(results, baseline):
                 text += f", ×{1 / own['baseline_over_it']:.2f}"
             if own.get("variant"):
                 text += f" ({own['variant']})"
-            if peer == baseline and "share_of_peak" in own:
-                text += f", {own['share_of_peak']:.0%} of fmas, "
-                text += f"{own['share_of_product']:.0%} of the best product"
+            if peer == baseline:
+                shares = own.get("shares", {}).items()
+                text += "".join(f", {share:.0%} of {ceiling}" for ceiling, share in shares)
             cells.append(text)
         lines.append(f"| {name}: {result['workload']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

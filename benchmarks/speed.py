@@ -112,8 +112,10 @@ def main(arguments=None):
     for result in results.values():
         for own in result["peers"].values():
             rate = result["flop"] / own["median_us"] * 1e6
-            own["share_of_peak"] = rate / ceilings.peak
-            own["share_of_product"] = rate / ceilings.product
+            own["shares"] = {
+                "fmas": rate / ceilings.peak,
+                "the best product": rate / ceilings.product,
+            }
     about, table = machine(), markdown(results, BASELINE)
     about["ceilings"] = {"fma_peak": ceilings.peak, "product": ceilings.product}
     about["ceilings"]["product_by"] = ceilings.library

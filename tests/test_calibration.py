@@ -46,6 +46,25 @@ def test_rows_without_weight_do_not_count():
     assert temperature(Z, spoilt, 0 * s) == 1.0
 
 
+def test_a_temperature_that_few_rows_do_not_tell_from_1_stays_1():
+    """Of probabilities that are right, nearly always; of those too sure, once rows suffice."""
+    rng = np.random.default_rng(0)
+    scaled = []
+    for _ in range(100):
+        Z = rng.normal(0, 2, (200, 1))
+        Y = (rng.uniform(size=(200, 1)) < 1 / (1 + np.exp(-Z))).astype(float)
+        scaled.append(temperature(Z, Y) != 1.0)
+    assert np.mean(scaled) < 0.1
+    assert temperature(*noisy(200)) > 2.0
+
+
+def test_many_classes_told_right_stay_told():
+    """One row more was seen, however many the classes."""
+    labels = np.arange(100) % 10
+    Y = np.eye(10)[labels]
+    assert temperature(6.0 * Y, Y) < 1.1
+
+
 def test_a_few_rows_that_are_all_right_do_not_make_certain():
     Z = np.array([[2.0]] * 10 + [[-2.0]] * 10)
     few, many = (temperature(np.tile(Z, (n, 1)), np.tile(Z > 0, (n, 1))) for n in (1, 100))

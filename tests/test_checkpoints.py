@@ -12,10 +12,13 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 import deltarule as dr
-from deltarule.checkpoints import Checkpoints
+from deltarule import tabular
+from deltarule.checkpoints import Checkpoints, pack
+from deltarule.checkpoints.snapshot import opened
 
 NETWORK = dr.Network(3, [dr.Dense(5, "relu", dropout=0.2), dr.Dense(2)], "mse")
 
@@ -142,6 +145,17 @@ def test_foreign_and_partial_files_are_passed_over(tmp_path):
     assert "truncated" in events[1].notes[0]
     assert (tmp_path / "notes.txt").exists()
     assert not list(tmp_path.glob(".checkpoint*"))
+
+
+def test_what_is_no_folder_for_checkpoints_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name, said in (("file", "file exists"), ("a\0b", "embedded null")):
+        with pytest.raises(dr.FileError, match=f"no folder for checkpoints: {said}"):
+            fit(tmp_path / name)
+    with pytest.raises(dr.TypeMismatchError, match=r"expected Checkpoints\(folder\), got str"):
+        dr.train(NETWORK, *data(), checkpoints="run")
+    (tmp_path / "run" / ".checkpoint-0000000001.safetensors.a").mkdir(parents=True)
+    fit(tmp_path / "run")
 
 
 def test_the_last_and_the_best_are_kept(tmp_path):
@@ -346,35 +360,81 @@ def test_mutated_checkpoints_are_refused_or_whole(tmp_path):
     assert refused > 250
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"first": 3},
+        {"first": 99, "costs": np.ones(99)},
+        {"first": -1, "costs": np.ones(1)},
+        {"first": 2, "costs": np.ones((2, 2))},
+        {"rate_scale": float("nan")},
+        {"rate_scale": -1.0},
+        {"reductions": -1},
+        {"seconds": -5.0},
+    ],
+    ids=lambda wrong: " ".join(wrong),
+)
+def test_a_sealed_checkpoint_that_no_run_wrote_is_refused(tmp_path, wrong):
+    run = dr.Training(NETWORK, *data(), checkpoints=Checkpoints(tmp_path, every_steps=2))
+    events = iter(run)
+    while not list(tmp_path.glob("checkpoint-*")):
+        next(events)
+    (path,) = tmp_path.glob("checkpoint-*")
+    run.close()
+    identity = opened(path).metadata["identity"]
+    path.write_bytes(pack(replace(run._snapshot(), **wrong), identity))
+    kept = Checkpoints(tmp_path, resume=True, every_steps=2)
+    with pytest.raises(dr.FileError, match="do not fit each other"):
+        dr.train(NETWORK, *data(), checkpoints=kept)
+
+
 # ------------------------------------------------------------------------- killed processes
 
 SERVER = """
-import os, sys
+import os, signal, stat, sys
 from tests.test_checkpoints import fit, state_of
 from deltarule import storage
+
+def die_in(name, number, half):
+    real, left = getattr(os, name), [number]
+    def call(*arguments, **more):
+        left[0] -= 1
+        if left[0] == 0:
+            about = os.fstat(arguments[0]) if half else None
+            if half and stat.S_ISREG(about.st_mode):
+                os.truncate(arguments[0], about.st_size // 2)  # as far as a write had come
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **more)
+    setattr(os, name, call)
+
 print("ready", flush=True)
 for line in sys.stdin:  # a fork each, so that a run costs no import
-    folder, out = line.rstrip("\\n").split("\\t")
+    folder, out, name, number, half = line.rstrip("\\n").split("\\t")
     child = os.fork()
     if child:
         print(child, flush=True)
         sys.stdin.readline()  # until then the child's number is nobody else's
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         continue
+    if name:
+        die_in(name, int(number), bool(half))
     result = fit(folder, kept={"resume": True, "every_steps": 2}, epochs=150, engine="native")
     storage.write_whole(out, repr(state_of(result)).encode())
     os._exit(0)
 """
+
+WRITING = (("fsync", "half"), ("fsync", ""), ("replace", ""), ("unlink", ""))
+"""Where a write may end: its file half there, unsynced, unnamed; the files before it unremoved."""
 
 
 class Runs:
     """Runs in processes of their own, one after another."""
 
     def __init__(self, folder, out):
+        self.folder, self.out = folder, out
         root = os.path.dirname(os.path.dirname(__file__))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.server = subprocess.Popen([sys.executable, "-c", SERVER], cwd=root, **pipes)
-        self.line = f"{folder}\t{out}\n"
         assert self.server.stdout.readline() == "ready\n"
 
     def __enter__(self):
@@ -383,16 +443,27 @@ class Runs:
     def __exit__(self, *_):
         self.server.communicate()
 
-    def killed(self, when):
-        """Start a run and kill it once `when` returns, if it has not ended by then."""
-        child = int(self._told(self.line))
-        when()
+    def killed_after(self, seconds):
+        """Start a run and kill it then; false where it had ended before."""
+        child = self._begun()
+        time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
-        return int(self._told("go on\n")) == -signal.SIGKILL
+        return self._ended() == -signal.SIGKILL
+
+    def killed_in(self, name, number, half):
+        """Start a run that dies in the so-manieth call of a function of the system's."""
+        self._begun(name, number, half)
+        return self._ended() == -signal.SIGKILL
 
     def finished(self):
         """A run to its end."""
-        self._told(self.line)
+        self._begun()
+        return self._ended() == 0
+
+    def _begun(self, name="", number=0, half=""):
+        return int(self._told(f"{self.folder}\t{self.out}\t{name}\t{number}\t{half}\n"))
+
+    def _ended(self):
         return int(self._told("go on\n"))
 
     def _told(self, line):
@@ -402,33 +473,37 @@ class Runs:
 
 
 def test_killed_at_random_moments(tmp_path):
-    """SIGKILL, thirty times, half of them while a checkpoint is written: each run goes on."""
+    """SIGKILL, thirty times, half of them while a checkpoint is written: each run goes on.
+
+    And whatever bears a checkpoint's name is a whole one at every moment.
+    """
     rng = random.Random(11)
     folder, out = tmp_path / "run", tmp_path / "out"
     unbroken = repr(state_of(fit(epochs=150, engine="native")))
-    killed = 0
 
-    def soon():
-        time.sleep(rng.uniform(0.0, 0.1))
-
-    def in_a_write():
-        """When a file that is being written lies there; or after two seconds without one."""
-        for _ in range(20_000):
-            if out.exists() or next(folder.glob(".checkpoint-*"), None) is not None:
-                return
-            time.sleep(1e-4)
+    def killed(turn):
+        if turn % 2:
+            return runs.killed_after(rng.uniform(0.0, 0.1))
+        name, half = WRITING[turn // 2 % len(WRITING)]
+        return runs.killed_in(name, 2 * rng.randrange(12) + 1, half)
 
     with Runs(folder, out) as runs:
-        while killed < 30:
+        for turn in range(30):
             had = list(folder.glob("checkpoint-*"))
-            killed += runs.killed(in_a_write if killed % 2 else soon)
-            if out.exists():  # it was done before: begin another
-                assert out.read_text() == unbroken
+            for _ in range(9):
+                if killed(turn):
+                    break
+                assert out.read_text() == unbroken  # it was done before: begin another
                 for path in [out, *folder.iterdir()]:
                     path.unlink()
+                had = []
             else:
-                assert not had or list(folder.glob("checkpoint-*"))
-        assert runs.finished() == 0
+                pytest.fail(f"nothing ends a run in {WRITING[turn // 2 % len(WRITING)]}")
+            there = list(folder.glob("checkpoint-*"))
+            assert there or not had
+            for path in there:
+                opened(path).load()
+        assert runs.finished()
     assert out.read_text() == unbroken
 
 
@@ -683,6 +758,43 @@ def test_a_signal_keeps_a_fit_of_an_estimator(tmp_path):
         classifier(tmp_path, callbacks=send)
     resumed = classifier(tmp_path, resume=True)
     assert figures_of(resumed) == figures_of(classifier())
+
+
+def test_a_signal_keeps_every_network_of_an_ensemble(tmp_path):
+    """Also those that have not begun: each thread's run ends after its step, with a checkpoint."""
+
+    def send(event):
+        if isinstance(event, dr.EpochEnded) and event.epoch == 2 and not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+
+    sent = []
+    settings = {"n_estimators": 3, "max_iter": 60, "n_iter_no_change": 60}
+    with pytest.raises(dr.InterruptionError, match=r"member-\d.*resume=True") as caught:
+        classifier(tmp_path, callbacks=send, **settings)
+    assert caught.value.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    resumed = classifier(tmp_path, resume=True, **settings)
+    assert figures_of(resumed) == figures_of(classifier(**settings))
+
+
+def test_a_signal_keeps_every_network_of_a_table(tmp_path):
+    X, Y = data(150)
+    settings = tabular.Settings(epochs=40, patience=40, n_ensemble=3, hidden=(4,), n_threads=2)
+    frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y[:, 1]})
+    whole = tabular.table(frame, tabular.Roles(("y",)))
+    problem = tabular.problem(whole, settings, np.arange(150), whole.frame[:0])
+
+    def fitted(callbacks=(), kept=None):
+        return tabular.fit(problem, settings, callbacks, kept).results
+
+    def send(event):
+        if isinstance(event, dr.EpochEnded) and event.epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(dr.InterruptionError, match=r"network-\d"):
+        fitted([send], Checkpoints(tmp_path))
+    ended = [state_of(result) for result in fitted((), Checkpoints(tmp_path, resume=True))]
+    assert ended == [state_of(result) for result in fitted()]
 
 
 # ----------------------------------------------------------------------------- command line

@@ -168,6 +168,27 @@ def test_a_leak_is_named_with_the_option_that_drops_it(here, capsys):
     assert "To leave it out: --drop 'moved in'" in error
 
 
+def test_odd_columns_are_used_or_dropped_with_a_word(here, capsys):
+    odd = {
+        "same": pl.lit(7),
+        "hole": pl.lit(None),
+        "size": pl.when(pl.col("day") > 3).then(pl.col("area")).otherwise(pl.lit(float("nan"))),
+        "mixed": pl.when(pl.col("day") % 2 == 0).then(pl.lit("w")).otherwise(pl.col("block") // 10),
+        "key": "k" + pl.col("day").cast(pl.String),
+    }
+    write_flats(here / "odd.csv", **odd)
+    assert main(["train", "odd.csv", "--target", "rent", *QUICK]) == 0
+    said = capsys.readouterr().out
+    for name, done in {
+        "same": "dropped, constant: 7 in every row",
+        "hole": "dropped, empty: no value in any row",
+        "size": r"numeric, standardised, \d missing filled with \S+ and flagged",
+        "mixed": "category, 3 levels",
+        "key": "dropped, identifier: 96 different values in 96 rows",
+    }.items():
+        assert re.search(rf"^ +{name} +{done}$", said, re.MULTILINE)
+
+
 # --------------------------------------------------------------------- evaluate repeats train
 
 
@@ -303,6 +324,8 @@ TABLES = {
     "nothing.csv": b"a,b\n" + b",2.5\n,3.5\n" * 20,
     "gaps.csv": b"a,b\n7,\n" + b"".join(b"%d,%d.5\n" % (i * i, i) for i in range(40)) + b"oops,4\n",
     "lacks.csv": b"b\n1.5\n2.5\n",
+    "absent.csv": b"a,b\n" + b"1,\n2,\n" * 6,
+    "levels.csv": b"a,b\n" + b"".join(b"%d,w%d\n" % (i, i // 2) for i in range(4000)),
     "plain.csv": b"a,b,when\n" + b"".join(b"%d,%d.5,week %d\n" % (i * i, i, i) for i in range(40)),
 }
 
@@ -338,25 +361,29 @@ TRAIN = {
         "regression",
     ): "target 'town': holds 'south' in row 1; expected numbers",
     ("flats.csv", "--hidden", "12,x"): "--hidden: expected whole numbers with commas",
-    ("flats.csv", "--hidden", "0"): "Dense(units=0): units must be a whole number, at least 1",
+    ("flats.csv", "--hidden", "0"): "error: --hidden: expected a whole number, at least 1; got 0.",
     ("flats.csv", "--activation", "rleu"): "unknown activation 'rleu'. Did you mean 'relu'?",
     ("flats.csv", "--cost", "mes"): "unknown cost 'mes'. Did you mean 'mse'?",
     ("flats.csv", "--optimizer", "adm"): "unknown optimizer 'adm'. Did you mean 'adam'?",
     ("flats.csv", "--schedule", "cosin"): "unknown schedule 'cosin'. Did you mean 'cosine'?",
     ("flats.csv", "--engine", "gpu"): "unknown engine 'gpu'.",
-    ("flats.csv", "--threads", "0"): "n_threads must be a whole number, at least 1",
+    ("flats.csv", "--threads", "0"): "error: --threads: expected a whole number, at least 1,",
     ("flats.csv", "--threads", "2", "--engine", "reference"): "NumPy's BLAS chooses its threads",
     ("flats.csv", "--device", "cuda"): "device must be one of auto, cpu, gpu, tpu",
     ("flats.csv", "--device", "gpu"): "it computes on the CPU, not on device 'gpu'",
     ("flats.csv", "--precision", "low"): "precision must be one of highest, high, default",
-    ("flats.csv", "--learning-rate", "-1"): "must be a number, at least 0; got -1.0.",
-    ("flats.csv", "--epochs", "0"): "epochs must be a whole number, at least 1; got 0.",
+    ("flats.csv", "--learning-rate", "-1"): "--learning-rate: expected a number, at least 0; got",
+    ("flats.csv", "--epochs", "0"): "error: --epochs: expected a whole number, at least 1; got 0.",
     ("flats.csv", "--epochs", "many"): "Invalid value for '--epochs': ",
-    ("flats.csv", "--batch-size", "0"): "batch_size must be a whole number, at least 1; got 0.",
-    ("flats.csv", "--seed", "-1"): "seed must be a whole number, at least 0",
-    ("flats.csv", "--dropout", "1"): "dropout must be a number, at least 0, below 1; got 1.0.",
+    ("flats.csv", "--batch-size", "0"): "--batch-size: expected a whole number, at least 1; got 0.",
+    ("flats.csv", "--seed", "-1"): "error: --seed: expected a whole number, at least 0",
+    ("flats.csv", "--dropout", "1"): "--dropout: expected a number, at least 0, below 1; got 1.0.",
     ("flats.csv", "--dtype", "int8"): "dtype must be one of float32, float64; got 'int8'.",
-    ("flats.csv", "--test-share", "2"): "test_share must be a number, above 0, below 1; got 2.0.",
+    (
+        "flats.csv",
+        "--test-share",
+        "2",
+    ): "--test-share: expected a number, above 0, below 1; got 2.0.",
     ("flats.csv", "--cv", "1"): "--cv: expected at least 2 folds; got 1.",
     ("flats.csv", "--cv", "100"): "--cv 100: 120 rows are too few; expected at most 60 folds.",
     ("flats.csv", "--cv", "3", "--test", "flats.csv"): "--cv and --test: the figures come from",
@@ -375,6 +402,13 @@ TRAIN = {
     ("flats.csv", "--test", "header.csv"): "header.csv: has a header but no rows",
     ("flats.csv", "--test", "typo.csv"): "no column 'rent' (to judge by).",
     ("flats.csv", "--hiden", "3"): "No such option: --hiden",
+    (
+        "flats.csv",
+        "--ensemble=0",
+    ): "error: --ensemble: expected a whole number, at least 1; got 0.",
+    ("flats.csv", "--checkpoint-every", "soon"): "--checkpoint-every: expected a number of steps",
+    ("absent.csv",): "the target is missing in all 12 rows; expected it in some.",
+    ("levels.csv",): "target 'b': has 2000 classes; expected at most 1000.",
 }
 
 
@@ -481,7 +515,11 @@ def test_the_version_names_the_engines(capsys):
     assert main(["--version"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("deltarule 0.1.0 (Python ")
-    assert "engine reference" in said
+    assert re.search(r"engine reference +NumPy; float32, float64", said)
+    native = r"(avx512|avx2|neon|baseline)\b.* \d+ cores; float32, float64|the compiled core is not"
+    assert re.search(rf"engine native +.*({native})", said)
+    assert re.search(r"engine jax +(JAX \d|not installed)", said)
+    assert re.search(r"packages .*polars \d", said)
 
 
 def test_every_command_has_help_with_examples(capsys):
@@ -508,6 +546,17 @@ def test_every_command_and_option_is_documented():
         assert f"## `deltarule {command.callback.__name__}" in page
     for option in ("--target", "--out", "--cv", "--json", "--probabilities", "--check"):
         assert f"`{option}" in page
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's own full disk")
+def test_an_output_that_takes_no_more_is_a_clear_error(models):
+    for more in ([], ["--json"]):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "deltarule", "inspect", "rent.safetensors", *more]
+            pipes = {"stdout": full, "stderr": subprocess.PIPE, "text": True}
+            done = subprocess.run(command, cwd=models, check=False, **pipes)
+        assert done.returncode == 1
+        assert done.stderr == "error: the output: no space left on device.\n"
 
 
 # ------------------------------------------------------------------------------- on a terminal
@@ -548,3 +597,17 @@ def test_a_terminal_shows_a_bar_within_80_columns(here, no_color):
     bars = [line for line in re.split(r"[\r\n]+", plain) if "validation" in line]
     assert any(re.search(r"cost \S+ +validation \d\S* .*left", bar) for bar in bars)
     assert all(len(line) <= 80 for line in re.split(r"[\r\n]+", plain))
+
+
+def test_a_terminal_shows_a_warning_wrapped_between_words(here):
+    write_flats(here / "leaky.csv", **{"moved in": pl.col("sold")})
+    arguments = ["leaky.csv", "--target", "sold", "--drop", "rent", *QUICK]
+    shown = on_a_terminal(["train", *arguments], here, NO_COLOR="1")
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    lines = [line.strip() for line in re.split(r"[\r\n]+", plain)]
+    begun = next(i for i, line in enumerate(lines) if line.startswith("warning: "))
+    assert all(len(line) <= 80 for line in lines)
+    assert " ".join(lines[begun : begun + 2]) == (
+        "warning: column 'moved in' alone explains 100% of 'sold': a leak, if it is not known "
+        "before 'sold' is. To leave it out: --drop 'moved in'"
+    )

@@ -1,8 +1,10 @@
 """The estimators beside scikit-learn's, and what they do beyond."""
 
+import ast
 import copy
 import pickle
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -22,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import deltarule as dr
+import deltarule.estimators
 from deltarule import MLPClassifier, MLPRegressor, NetworkOptions, RegularizationOptions
 from deltarule import StoppingOptions as Stopping
 
@@ -201,6 +204,8 @@ def test_layers_costs_and_starts_of_ones_own():
     start = NetworkOptions(coefs=[np.ones((4, 1))], intercepts=[np.zeros(1)])
     linear = MLPRegressor(hidden_layer_sizes=(), network=start, max_iter=1, learning_rate_init=1e-9)
     np.testing.assert_allclose(linear.fit(X_reg, Y_reg[:, 0]).coefs_[0], 1.0, atol=1e-6)
+    with pytest.raises(ValueError, match=r"a network of 4-7-1 needs shapes .* hidden_layer_sizes"):
+        clone(linear).set_params(hidden_layer_sizes=7).fit(X_reg, Y_reg[:, 0])
     with pytest.raises(ValueError, match="expected one for each of 1 hidden layers, got 2"):
         MLPRegressor(activation=["relu", "tanh"]).fit(X_reg, Y_reg)
 
@@ -341,6 +346,15 @@ def test_class_weights_are_example_weights():
     b = MLPClassifier(5, random_state=0, max_iter=7)
     b.fit(X_iris, y_iris, sample_weight=np.array([weights[label] for label in y_iris]))
     np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+    c = MLPClassifier(5, random_state=0, class_weight={0: 1.0, 2: 0.5})
+    c.partial_fit(X_iris[:100], y_iris[:100], classes=[0, 1, 2])  # a batch may lack a class
+    P = np.array([[2.0, 1.0], [1.0, 3.0], [1.0, 1.0], [1.0, 1.0]])
+    d, e = (MLPClassifier(5, random_state=0, max_iter=3) for _ in range(2))
+    d.set_params(class_weight=[dict(enumerate(own)) for own in P]).fit(X_labels, Y_labels)
+    of_each = np.prod([own[column] for own, column in zip(P, Y_labels.T, strict=True)], axis=0)
+    np.testing.assert_array_equal(
+        d.coefs_[0], e.fit(X_labels, Y_labels, sample_weight=of_each).coefs_[0]
+    )
     both = clone(a).fit(X_iris, y_iris, sample_weight=np.linspace(0, 1, 150))
     assert not np.array_equal(both.coefs_[0], a.coefs_[0])
 
@@ -361,8 +375,12 @@ def test_callbacks_ours_and_scikit_learns():
         def __init__(self):
             self.scores = []
 
-        def setup(self, estimator, context): ...
-        def teardown(self, estimator, context): ...
+        def setup(self, estimator, context):
+            self.open = 1
+
+        def teardown(self, estimator, context):
+            self.open -= 1
+
         def on_fit_task_begin(self, estimator, context): ...
 
         def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
@@ -376,6 +394,11 @@ def test_callbacks_ours_and_scikit_learns():
         model.fit(X_iris, y_iris)
         assert model.n_iter_ == 3
         assert watch.scores[-1] == model.score(X_iris, y_iris)
+        assert watch.open == 0
+        for others in (model.partial_fit, clone(model).set_params(n_estimators=2).fit):
+            watch.open = "untouched"
+            others(X_iris, y_iris)
+            assert watch.open == "untouched"
 
 
 def test_divergence_is_raised_or_reduced_and_loses_nothing():
@@ -429,6 +452,7 @@ def test_the_ecosystem():
             model.predict(shuffled)
 
 
+TWO = [[0.0], [1.0]], [0, 1]
 BAD = {
     "inf": (MLPRegressor(), np.array([[np.inf], [1.0]]), [1, 2], {}, "infinity"),
     "nan_y": (MLPRegressor(), [[0.0], [1.0]], [np.nan, 2], {}, "NaN"),
@@ -436,6 +460,25 @@ BAD = {
     "negative": (MLPRegressor(), [[0.0], [1.0]], [1, 2], {"w": [-1, 1]}, "none below zero"),
     "zero": (MLPRegressor(), [[0.0], [1.0]], [1, 2], {"w": [0, 0]}, "all are zero"),
     "class": (MLPClassifier(class_weight={7: 1.0}), [[0.0], [1.0]], [0, 1], {}, "7 is not among"),
+    "class_below": (MLPClassifier(class_weight={0: -2}), *TWO, {}, "at least 0, for class 0; got"),
+    "class_text": (MLPClassifier(class_weight={0: "a"}), *TWO, {}, "finite number, at least 0"),
+    "classes_zero": (MLPClassifier(class_weight={0: 0, 1: 0}), *TWO, {}, "all classes weigh 0"),
+    "class_list": (MLPClassifier(class_weight=[{0: 1}]), *TWO, {}, "a list is for several labels"),
+    "label_dict": (
+        MLPClassifier(class_weight={0: 1.0, 1: 1.0}),
+        *(np.eye(3), np.eye(3, dtype=int), {}, "3 columns of labels; expected a list"),
+    ),
+    "none": (MLPClassifier(), [[0.0], [1.0]], ["a", None], {}, "got None in row 1"),
+    "na": (MLPClassifier(), [[0.0], [1.0]], pd.Series([pd.NA, "a"]), {}, "contains NaN"),
+    "nan_class": (MLPClassifier(), [[0.0], [1.0]], pd.Series(["a", np.nan]), {}, "contains NaN"),
+    "continuous": (MLPClassifier(), [[0.0], [1.0]], [0.5, 1.5], {}, "Unknown label type: cont"),
+    "text": (MLPClassifier(), pd.DataFrame({"a": ["x", "y"]}), [0, 1], {}, "X: expected numbers"),
+    "text_y": (MLPRegressor(), [[0.0], [1.0]], ["x", "y"], {}, "X or y: expected numbers"),
+    "callback": (MLPClassifier(callbacks=[5]), *TWO, {}, "callbacks: expected functions"),
+    "no_share": (
+        MLPClassifier(early_stopping=True, validation_fraction=0.0),
+        *(*TWO, {}, "holds nothing out"),
+    ),
     "size": (MLPRegressor(hidden_layer_sizes=(3, 0)), [[0.0]], [1], {}, "must be > 0"),
     "alpha": (MLPRegressor(alpha=-1), [[0.0]], [1], {}, "'alpha' parameter of MLPRegressor"),
     "name": (MLPRegressor(activation="rleu"), [[0.0]], [1], {}, "'activation' parameter"),
@@ -447,6 +490,18 @@ BAD = {
     "scorer": (
         MLPRegressor(stopping=Stopping(metric="acuracy")),
         *(np.zeros((30, 1)), np.zeros(30), {}, "no scorer has that name"),
+    ),
+    "figure": (
+        MLPClassifier(stopping=Stopping(metric="roc_auc")),
+        *(X_iris, y_iris, {}, "'roc_auc': expected a finite number .* got ValueError.*multi_class"),
+    ),
+    "nothing": (
+        MLPClassifier(stopping=Stopping(metric=lambda estimator, X, y: None)),
+        *(X_iris, y_iris, {}, "expected a finite number for the validation data, got None"),
+    ),
+    "nan_figure": (
+        MLPClassifier(stopping=Stopping(metric=lambda estimator, X, y: np.nan)),
+        *(X_iris, y_iris, {}, "got nan"),
     ),
 }
 
@@ -467,8 +522,32 @@ def test_bad_input_loses_nothing():
     np.testing.assert_array_equal(model.predict_proba(X_iris), before)
     with pytest.raises(ValueError, match="not among the classes"):
         model.partial_fit(X_iris, y_iris + 1)
-    with pytest.raises(ValueError, match="go together"):
-        model.fit(X_iris, y_iris, X_val=X_iris)
+    for bad, text in (
+        ({"X_val": X_iris}, "go together"),
+        ({"sample_weight_val": np.ones(150)}, "go together"),
+        ({"X_val": X_iris * np.nan, "y_val": y_iris}, "validation data: Input X contains NaN"),
+        ({"X_val": X_iris, "y_val": y_iris + 1}, "validation data: y: has 3, which is not among"),
+        (
+            {"X_val": X_iris, "y_val": y_iris, "sample_weight_val": np.zeros(150)},
+            "sample_weight_val: all are zero",
+        ),
+    ):
+        with pytest.raises(ValueError, match=text):
+            model.fit(X_iris, y_iris, **bad)
+
+
+STEPS = {"gradients", "step", "step_from", "delta", "dA_prev", "backward", "jacobian", "grad"}
+
+
+def test_the_estimators_compute_no_derivative_and_walk_over_no_batch():
+    """What trains is deltarule.training's: no module asks a runner or a layer for a step."""
+    asked = {}
+    for path in Path(dr.estimators.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                asked.setdefault(node.func.attr, path.name)
+    assert "penalty" in asked  # calls are found
+    assert {name: asked[name] for name in STEPS & set(asked)} == {}
 
 
 def test_nothing_warns_without_a_reason():

@@ -325,12 +325,14 @@ def test_the_page_begins_after_what_is_not_dense(tmp_path):
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
     bins = dr.PiecewiseLinear.from_quantiles(X, bins=3)
-    whole = dr.Network(3, [bins, dr.Scale(), dr.Dense(5, "tanh"), dr.Dense(1)])
+    own = dr.Parallel([(0, 3, [dr.Dense(2, "relu")]), (3, 9, [])])
+    whole = dr.Network(3, [bins, own, dr.Scale(), dr.Dense(5, "tanh"), dr.Dense(1)])
     parameters = whole.initial_parameters(dtype="float64")
     part = explain.dense_part(whole, parameters, X, ["a", "b", "c"])
-    assert part.before == ("piecewise_linear", "scale")
-    assert part.network.sizes == (9, 5, 1)
-    assert part.inputs[0].startswith("a ")
+    assert part.before == ("piecewise_linear", "parallel", "scale")
+    assert part.network.sizes == (8, 5, 1)
+    assert part.inputs[:2] == ("1.dense 1", "1.dense 2")
+    assert part.inputs[2].startswith("b ")
     assert part.inputs[-1].startswith("c ")
     costs = [
         explain.trace(network, own, rows, Y).steps[0].cost

@@ -34,7 +34,8 @@ def compiled(folder, made, *options, name="model"):
     """The path of what a compiler makes of a file, without any warning."""
     (folder / f"{name}.c").write_text(made.text)
     out = folder / f"{name}.out"
-    command = [COMPILER, *STRICT, *options, f"{name}.c", "-o", str(out), "-lm"]
+    command = [COMPILER, *STRICT, *options, f"{name}.c", "-o", str(out)]
+    command += [] if "-c" in options else ["-lm"]  # clang tells of what it has no use for
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return out

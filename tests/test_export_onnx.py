@@ -51,6 +51,7 @@ def test_every_kind_with_every_output(kind, dtype):
         X = cases.data_of(kind, m=30)[0]
         found = checked(onnx_bytes(model), model, X)
         assert 0 < found.rows <= 30
+        assert found.deviation < 1e-5
         assert not found.made_up
 
 

@@ -70,6 +70,40 @@ def test_data_of_ones_own(engine):
         assert_member(many, k, single(Xs[k], Ys[k], weights=ws[k]))
 
 
+def test_each_keeps_the_epoch_that_its_own_validation_rows_find_best(engine):
+    X, Y, weights = data_of(NETWORK, weighted=True)
+    rows, held = [np.arange(6), np.arange(2, 11)], [np.arange(6, 11), np.arange(2)]
+    plan = SETTINGS | {"optimizer": dr.Adam(0.4), "epochs": 9}
+    many = trained_many(engine, NETWORK, X, Y, rows=rows, validation=held, weights=weights, **plan)
+    for k in range(2):
+        data = (X[rows[k]], Y[rows[k]])
+        own = (X[held[k]], Y[held[k]], weights[held[k]])
+        one = single(*data, validation=own, weights=weights[rows[k]], **plan)
+        assert_member(many, k, one)
+        found = [e.validation_cost for e in one.history]
+        np.testing.assert_allclose(many.validation_costs[k], found, rtol=1e-9)
+    assert many.validation_costs.argmin(axis=1).min() < 8
+    stacked = trained_many(
+        engine, NETWORK, np.stack([X, X]), np.stack([Y, Y]), validation=held, **plan
+    )
+    np.testing.assert_allclose(
+        stacked.predict(X)[1], single(X, Y, validation=(X[:2], Y[:2]), **plan).predict(X), rtol=1e-9
+    )
+
+
+def test_orders_of_ones_own(engine):
+    X, Y, _ = data_of(NETWORK)
+    rows = [np.arange(7), np.arange(3, 11), np.arange(4)]
+
+    def order(m):
+        return lambda epoch: np.roll(np.arange(m), epoch)
+
+    orders = [order(len(own)) for own in rows]
+    many = trained_many(engine, NETWORK, X, Y, rows=rows, shuffle=orders, **SETTINGS)
+    for k, own in enumerate(rows):
+        assert_member(many, k, single(X[own], Y[own], shuffle=orders[k]))
+
+
 def test_all_at_once_and_parameters_given(engine):
     X, Y, _ = data_of(NETWORK)
     starts = [NETWORK.initial_parameters(seed, "float64") for seed in (1, 2)]
@@ -88,6 +122,7 @@ def test_one_member_that_diverges_leaves_the_others_alone(engine):
     assert many.diverged.tolist() == [False, True]
     assert np.isfinite(many.costs[0]).all()
     assert np.isnan(many.costs[1, -1])
+    assert many.validation_costs is None
     assert all(np.isfinite(W).all() for W in arrays(many.member(1)))
     one = dr.train(
         network, X, Y, engine="reference", **(settings | {"optimizer": dr.GradientDescent(1e-2)})
@@ -105,6 +140,8 @@ def test_one_member_that_diverges_leaves_the_others_alone(engine):
         ({"seeds": [0, 1], "optimizer": "lbfgs"}, "LBFGS drives one network"),
         ({"rows": [[0, 99]]}, "expected row numbers 0 to 10"),
         ({"rows": [[0.5]]}, "expected a vector of row numbers"),
+        ({"rows": [[0]], "validation": [[11]]}, "validation: expected row numbers 0 to 10"),
+        ({"rows": [[0]], "validation": [[1], [2]]}, "rows: 1, validation: 2"),
         ({"rows": [[0], [1, 2]], "batch_size": None}, "needs as many rows of every member"),
     ],
 )

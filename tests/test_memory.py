@@ -1,6 +1,7 @@
 """Too little memory is told before a training begins, with what takes how much."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -127,6 +128,26 @@ def test_the_limit_of_the_process_is_heeded():
         [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True, timeout=280
     )
     assert "4.8 GB for 400,020,000 parameters" in done.stdout
+
+
+TABLE = """
+import resource, sys
+from deltarule.cli import main
+resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000))
+sys.exit(main(["train", "iris"]))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux's own accounts")
+def test_too_few_addresses_for_a_table_are_told_before_it_is_read():
+    done = subprocess.run(
+        [sys.executable, "-c", TABLE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"error: reading a table needs at least 1\.0 GB of addresses.*leaves \d+ MB.*\n",
+        done.stderr,
+    )
 
 
 # -------------------------------------------------------------------------- what there is

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ DAMAGE = {
     ),
     "wrong dtype": (
         lambda p: with_header(p, lambda h: h["1.W"].update(dtype="I32")),
-        "should be of float32 or float64 or bool, it is of I32",
+        "should be of float32 or float64 or bool or uint8, it is of I32",
     ),
     "offsets": (
         lambda p: with_header(p, lambda h: h["1.W"].update(data_offsets=[0, 8])),
@@ -283,6 +284,38 @@ def test_a_device_is_written_to_and_not_replaced():
     assert not os.path.isfile("/dev/null")
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="Linux's own names of open files")
+def test_a_pipe_is_written_to_by_the_name_of_a_link(tmp_path):
+    """As /dev/stdout is one where the output goes on to another program."""
+    reading, writing = os.pipe()
+    (tmp_path / "out").symlink_to(f"/proc/self/fd/{writing}")
+    write_whole(tmp_path / "out", b"x")
+    assert os.read(reading, 9) == b"x"
+    os.close(reading)
+    os.close(writing)
+
+
 def test_probabilities_need_classes():
     with pytest.raises(dr.TypeMismatchError, match="expected a model that was trained on classes"):
         a_model().probabilities(np.ones((1, 3)))
+
+
+def test_what_no_reader_could_read_is_not_written(path):
+    before, model = path.read_bytes(), a_model("float64")
+    for about in ({"x": float("nan")}, {"x": object()}, {"x": "\udcff"}):
+        with pytest.raises(dr.TypeMismatchError, match="expected JSON values without NaN"):
+            save_model(path, replace(model, about=about))
+    with pytest.raises(dr.ShapeError, match="parameters: expected a sequence of"):
+        save_model(path, replace(model, parameters=()))
+    broken = tuple({name: W * np.nan for name, W in own.items()} for own in model.parameters)
+    with pytest.raises(dr.DataError, match="expected finite numbers"):
+        save_model(path, replace(model, parameters=broken))
+    assert path.read_bytes() == before
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    for name in ("a\0b", "x" * 300):
+        with pytest.raises(dr.FileError, match=r"cannot be written: (embedded null|file name too)"):
+            write_whole(tmp_path / name, b"")
+        with pytest.raises(dr.FileError, match=r"cannot be read: (embedded null|file name too)"):
+            load_model(tmp_path / name)

@@ -27,6 +27,7 @@ from deltarule.preprocessing import (
     suspicious,
     with_targets,
 )
+from deltarule.preprocessing.cells import DATE_FORMATS, format_of
 
 from .fuzz.examples import examples
 
@@ -136,7 +137,7 @@ KINDS_TOLD = {
     "keys that most rows lack": (
         [f"K{i}" if i % 3 == 0 else None for i in range(M * 2)],
         "x",
-        "category, 40 different values, none frequent: only whether it is there",
+        "category, 40 rare values: only whether it is there",
     ),
     "prose": (
         [f"it was a nice day {i}" for i in range(M)],
@@ -217,6 +218,19 @@ def test_what_the_numbers_are():
     )
     circle = named["born season sin"] ** 2 + named["born season cos"] ** 2
     np.testing.assert_allclose(circle, 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", DATE_FORMATS)
+def test_dates_of_every_form_are_told_from_other_text(form):
+    moments = [datetime(2024, month, day, 23, 5, 7) for month, day in [(5, 31), (1, 2), (12, 13)]]
+    for written in (form, form.replace("%d", "%-d").replace("%m", "%-m")):
+        assert format_of([moment.strftime(written) for moment in moments]) is not None
+
+
+@pytest.mark.parametrize("texts", [["may", "june"], ["12", "31"], ["31 flats", "30 flats"], []])
+def test_what_begins_like_a_date_and_goes_on_otherwise_is_none(texts):
+    assert format_of([*texts, "level 1"]) is None
+    assert format_of([*texts, "31 flats"]) is None
 
 
 def test_the_hour_is_a_point_of_a_circle():
@@ -714,7 +728,7 @@ BAD_TARGETS = {
     "all missing": (
         lambda: with_targets(FRAME, ["none"]),
         DataError,
-        "the target is missing in all 60 rows.",
+        "the target is missing in all 60 rows; expected it in some. Name another column.",
     ),
     "dates": (
         lambda: Targets.fit(FRAME, ["born"]),

@@ -328,6 +328,20 @@ def test_the_same_seed_gives_the_same_model():
     assert (one.parameters[-1]["W"] != other.parameters[-1]["W"]).any()
 
 
+def test_only_finely_cut_columns_go_through_units_of_their_own():
+    edges = ((0.0, 1.0), (0.0, 1.0), tuple(range(18)), tuple(range(17)), tuple(range(49)))
+    layers = tabular.recipe(tabular.Settings(), "regression", 5, 1, 2000, edges).network.layers
+    assert [layer.kind for layer in layers] == [
+        *("piecewise_linear", "parallel", "scale"),
+        *["dense"] * 4,
+    ]
+    parts = [(part.first, part.last, len(part.layers)) for part in layers[1].parts]
+    assert parts == [(0, 2, 0), (2, 19, 1), (19, 35, 0), (35, 83, 1)]
+    some = edges[1::2]
+    coarse = tabular.recipe(tabular.Settings(), "regression", 2, 1, 2000, some).network.layers
+    assert [layer.kind for layer in coarse][:2] == ["piecewise_linear", "scale"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_digits_are_learnt(seed):
     frame, target = built_in("digits")

@@ -20,6 +20,7 @@ from deltarule.errors import (
     InterruptionError,
     MissingExtraError,
     OutOfMemoryError,
+    PeerError,
     ResourceError,
     SettingError,
     ShapeError,
@@ -68,6 +69,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
+from deltarule.processes import distributed
 from deltarule.rates import RateSearch, find_rate
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import (
@@ -84,7 +86,7 @@ from deltarule.schedules import (
     Warmup,
 )
 from deltarule.stopping import ReduceOnPlateau, Stopping
-from deltarule.training import Result, Training, train
+from deltarule.training import BlockOrder, Blocks, Result, Training, train
 
 if TYPE_CHECKING:
     from deltarule.estimators import (
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
         RegularizationOptions,
         StoppingOptions,
     )
+    from deltarule.keyed import KeyedModels, train_by_key
     from deltarule.tabular.estimators import TabularClassifier, TabularRegressor
 
 __version__ = "0.1.0"
@@ -115,6 +118,8 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "BlockOrder",
+    "Blocks",
     "CellError",
     "Checkpoints",
     "Constant",
@@ -141,6 +146,7 @@ __all__ = [
     "InterruptionError",
     "Interval",
     "InverseScaling",
+    "KeyedModels",
     "Layer",
     "LayerNorm",
     "Lion",
@@ -157,6 +163,7 @@ __all__ = [
     "Pair",
     "Parallel",
     "Parametric",
+    "PeerError",
     "Periodic",
     "PiecewiseLinear",
     "Plan",
@@ -188,22 +195,29 @@ __all__ = [
     "UnknownNameError",
     "Warmup",
     "__version__",
+    "distributed",
     "find_rate",
     "start",
     "train",
+    "train_by_key",
     "train_many",
 ]
 
-_LAZY = dict.fromkeys(
-    (
-        "MLPClassifier",
-        "MLPRegressor",
-        "NetworkOptions",
-        "RegularizationOptions",
-        "StoppingOptions",
-    ),
-    "deltarule.estimators",
-) | dict.fromkeys(("TabularClassifier", "TabularRegressor"), "deltarule.tabular.estimators")
+_LAZY = {
+    name: module
+    for module, names in {
+        "deltarule.estimators": (
+            "MLPClassifier",
+            "MLPRegressor",
+            "NetworkOptions",
+            "RegularizationOptions",
+            "StoppingOptions",
+        ),
+        "deltarule.keyed": ("KeyedModels", "train_by_key"),
+        "deltarule.tabular.estimators": ("TabularClassifier", "TabularRegressor"),
+    }.items()
+    for name in names
+}
 """Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
 
 

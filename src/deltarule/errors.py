@@ -14,6 +14,7 @@
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
     ├── ResourceError           RuntimeError     threads that the system refuses
     │   └── OutOfMemoryError    MemoryError      a training that needs more memory than there is
+    ├── PeerError               RuntimeError     another process of a run that is gone
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
     ├── ExportError             RuntimeError     an exported model that predicts something else
     ├── InterruptionError       RuntimeError     a run that a signal ended; it can be resumed
@@ -62,7 +63,15 @@ class TypeMismatchError(DeltaruleError, TypeError):
 
 
 class DataError(DeltaruleError, ValueError):
-    """Data that cannot be used: NaN, a column that is not there, no rows."""
+    """Data that cannot be used: NaN, a column that is not there, no rows.
+
+    Attributes
+    ----------
+    parameters : Parameters or None
+        Where data that streams ended a training: those after its last step.
+    """
+
+    parameters: Any = None
 
 
 class CellError(DataError):
@@ -108,7 +117,15 @@ def rows_of(table_rows: Sequence[int]) -> Iterator[None]:
 
 
 class FileError(DeltaruleError, OSError):
-    """A file that is missing, empty, foreign, truncated or cannot be written."""
+    """A file that is missing, empty, foreign, truncated or cannot be written.
+
+    Attributes
+    ----------
+    parameters : Parameters or None
+        Where a file that streams ended a training: those after its last step.
+    """
+
+    parameters: Any = None
 
 
 class DeviceError(DeltaruleError, RuntimeError):
@@ -124,7 +141,11 @@ class ResourceError(DeltaruleError, RuntimeError):
 
 
 class OutOfMemoryError(ResourceError, MemoryError):
-    """A training that needs more memory than there is: told before it begins."""
+    """A training or a table that needs more memory than there is: told before it begins."""
+
+
+class PeerError(DeltaruleError, RuntimeError):
+    """Another process of the same run that is gone, or never came; the message names it."""
 
 
 class MissingExtraError(DeltaruleError, ImportError):

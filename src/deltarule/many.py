@@ -24,7 +24,7 @@ from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed, generator
 from deltarule.sparse import checked_rows
 from deltarule.tables import Table
-from deltarule.training import Examples, checked_examples, data_memory
+from deltarule.training import Examples, Order, checked_examples, data_memory
 
 _MANY: Table[str] = Table(
     "engine for many networks",
@@ -47,12 +47,15 @@ class Many:
         Each epoch's cost; NaN from where a member diverged.
     diverged : bool array, shape (members,)
         Members whose cost stopped being finite: their parameters are those of before.
+    validation_costs : float64 array, shape (members, epochs), or None
+        Of each member's validation rows, without penalties; NaN from where it diverged.
     """
 
     network: Network
     stacked: Parameters
     costs: np.ndarray
     diverged: np.ndarray
+    validation_costs: np.ndarray | None
     _runner: Any = field(compare=False)
 
     def __len__(self) -> int:
@@ -84,13 +87,14 @@ def train_many(
     seeds: int | Sequence[int] = 0,
     learning_rates: Sequence[Any] | None = None,
     rows: Sequence[Any] | None = None,
+    validation: Sequence[Any] | None = None,
     parameters: Sequence[Parameters] | None = None,
     optimizer: Optimizer | str = "adam",
     epochs: int = 100,
     batch_size: int | None = 32,
     weights: Any = None,
     regularisation: Regularisation | None = None,
-    shuffle: bool = True,
+    shuffle: bool | Sequence[Order] = True,
     engine: str = "auto",
     options: EngineOptions | None = None,
     dtype: Any = "float32",
@@ -110,7 +114,10 @@ def train_many(
     learning_rates : sequence, optional
         Numbers or schedules, in place of the optimizer's.
     rows : sequence of int arrays, optional
-        The rows that each member learns from: folds, bootstrap samples.
+        The rows that each member learns from: folds, bootstrap samples, the rows of a key.
+    validation : sequence of int arrays, optional
+        The rows that each member is judged by after every epoch; it keeps the parameters of its
+        best.
     parameters : sequence of Parameters, optional
         To begin from, in place of the initialisers'.
     optimizer : str or Optimizer
@@ -120,7 +127,9 @@ def train_many(
     weights : array_like, shape (m,), optional
         Of the examples, or ``(members, m)`` where data is stacked.
     regularisation : Regularisation, optional
-    shuffle : bool
+    shuffle : bool or sequence of callables
+        Or for each member a function from the epoch to the order of its own rows, as ``train``
+        takes one.
     engine : str
         ``"native"``: a network a thread, each bit for bit what ``train`` makes of it; ``"jax"``:
         all in one program; ``"auto"``: native where it covers the plan, else jax.
@@ -166,7 +175,9 @@ def train_many(
             "seeds": seeds if isinstance(seeds, Sequence) else None,
             "learning_rates": learning_rates,
             "rows": rows,
+            "validation": validation,
             "parameters": parameters,
+            "shuffle": None if isinstance(shuffle, bool) else shuffle,
             "X": X if stacked else None,
         }
     )
@@ -187,7 +198,7 @@ def train_many(
     )
     data = _checked(network, X, Y, weights, dtype, members if stacked else None)
     m = data.X.shape[-2]
-    own_rows = [_checked_rows(own, m) for own in rows] if rows else [np.arange(m)] * members
+    own_rows = _rows_of("rows", rows, m) if rows else [np.arange(m)] * members
 
     least = min(map(len, own_rows))
     if batch_size is None and any(len(own) != least for own in own_rows):
@@ -195,28 +206,44 @@ def train_many(
     batch = least if batch_size is None else min(batch_size, max(map(len, own_rows)))
     steps = [-(-len(own) // batch) for own in own_rows]
     rates = [row.learning_rate] * members if learning_rates is None else learning_rates
-    schedules = [
-        replace(row, learning_rate=rate).bound(count * epochs).schedule
-        for rate, count in zip(rates, steps, strict=True)
-    ]
+    courses = [(0 if learning_rates is None else k, count) for k, count in enumerate(steps)]
+    schedules = {
+        (k, count): replace(row, learning_rate=rates[k]).bound(count * epochs).schedule
+        for k, count in set(courses)
+    }
     plan = Plan(network, row, regularisation or Regularisation(), dtype)
     starts = parameters or [network.initial_parameters(seed, dtype) for seed in own_seeds]
     runner = _runner(engine, plan, starts, own_seeds, options)
     placed = runner.placed(data)
-    costs = np.empty((members, epochs))
+    held = None if validation is None else _held(data, _rows_of("validation", validation, m))
+    costs, judged = np.empty((members, epochs)), np.full((members, epochs), np.nan)
+    orders_of = _orders(shuffle, own_rows, own_seeds, batch)
+    means = _Means(data, steps, batch)
     for epoch in range(epochs):
         orders = [
-            _order(own, seed, epoch + 1, shuffle and len(own) > batch)
-            for own, seed in zip(own_rows, own_seeds, strict=True)
+            own if order is None else own[order(epoch + 1)]
+            for own, order in zip(own_rows, orders_of, strict=True)
         ]
-        own_rates = [
-            schedule(epoch * count + np.arange(count))
-            for schedule, count in zip(schedules, steps, strict=True)
-        ]
-        found = runner.train(placed, orders, batch, own_rates, epoch)
-        for k, order in enumerate(orders):
-            costs[k, epoch] = _epoch_cost(found[k, : steps[k]], order, data, k, batch)
-    return Many(network, runner.parameters(), costs, runner.diverged, runner)
+        by_course = {
+            (k, count): schedule(epoch * count + np.arange(count))
+            for (k, count), schedule in schedules.items()
+        }
+        found = runner.train(placed, orders, batch, [by_course[c] for c in courses], epoch)
+        costs[:, epoch] = means.of(found, orders)
+        if held is not None:
+            own = np.where(runner.diverged, np.nan, runner.judge(held))
+            judged[:, epoch] = own
+            runner.keep(own < np.fmin.reduce(judged[:, :epoch], axis=1, initial=np.inf))
+    if held is not None:
+        runner.restore()
+    return Many(
+        network,
+        runner.parameters(),
+        costs,
+        runner.diverged,
+        None if held is None else judged,
+        runner,
+    )
 
 
 def _runner(
@@ -259,28 +286,75 @@ def _checked(
     return Examples(*stacks)
 
 
-def _checked_rows(rows: Any, m: int) -> np.ndarray:
-    checked: np.ndarray = np.asarray(rows)
-    if checked.ndim != 1 or len(checked) == 0 or checked.dtype.kind not in "iu":
-        raise ShapeError("train_many: rows: expected a vector of row numbers for each member.")
-    if checked.min() < 0 or checked.max() >= m:
-        raise ShapeError(f"train_many: rows: expected row numbers 0 to {m - 1}.")
-    return checked
+def _rows_of(name: str, rows: Sequence[Any], m: int) -> list[np.ndarray]:
+    """Row numbers of every member, checked."""
+    found = [np.asarray(own) for own in rows]
+    for own in found:
+        if own.ndim != 1 or len(own) == 0 or own.dtype.kind not in "iu":
+            raise ShapeError(f"train_many: {name}: expected a vector of row numbers a member.")
+        if own.min() < 0 or own.max() >= m:
+            raise ShapeError(f"train_many: {name}: expected row numbers 0 to {m - 1}.")
+    return found
 
 
-def _order(rows: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    """The order of a member's rows in an epoch: that of a run of its own."""
-    if not shuffle:
-        return rows
-    shuffled: np.ndarray = rows[generator(seed, "order", epoch).permutation(len(rows))]
-    return shuffled
+def _held(data: Examples, rows: Sequence[np.ndarray]) -> list[Examples]:
+    """Every member's validation examples."""
+    if data.Y.ndim == 2:
+        return [data.take(own) for own in rows]
+    X, Y, weights = data
+    assert isinstance(X, np.ndarray)  # stacked
+    return [
+        Examples(X[k][own], Y[k][own], None if weights is None else weights[k][own])
+        for k, own in enumerate(rows)
+    ]
 
 
-def _epoch_cost(costs: np.ndarray, order: np.ndarray, data: Examples, k: int, batch: int) -> float:
-    """The mean of a member's batches' costs, by the weight of each."""
-    weights = np.ones(len(order))
-    if data.weights is not None:
-        own = data.weights if data.weights.ndim == 1 else data.weights[k]
-        weights = own[order].astype(np.float64)
-    share = np.add.reduceat(weights, np.arange(len(costs)) * batch)
-    return float(np.average(costs, weights=share)) if share.any() else 0.0
+def _orders(
+    shuffle: bool | Sequence[Order], rows: Sequence[np.ndarray], seeds: Sequence[int], batch: int
+) -> list[Order | None]:
+    """Of every member the order of an epoch, None for that of its rows: as a run of its own has."""
+
+    def drawn(m: int, seed: int) -> Order:
+        return lambda epoch: generator(seed, "order", epoch).permutation(m)
+
+    if isinstance(shuffle, bool):
+        draws = [drawn(len(own), seed) for own, seed in zip(rows, seeds, strict=True)]
+    else:
+        draws = list(shuffle)
+    return [
+        draw if shuffle and len(own) > batch else None
+        for own, draw in zip(rows, draws, strict=True)
+    ]
+
+
+class _Means:
+    """Every member's cost of an epoch: the mean of its batches', by the weight of each."""
+
+    def __init__(self, data: Examples, steps: Sequence[int], batch: int) -> None:
+        self._weights, self._batch = data.weights, batch
+        counts = np.array(steps)
+        self._alike = [(int(n), np.flatnonzero(counts == n)) for n in np.unique(counts)]
+        self._known: dict[int, np.ndarray] = {}  # without weights every epoch's are the same
+
+    def of(self, costs: np.ndarray, orders: Sequence[np.ndarray]) -> np.ndarray:
+        """From the costs of batches, ``(members, steps)``; members with as many steps together."""
+        means = np.empty(len(costs))
+        for count, members in self._alike:
+            share = self._known.get(count)
+            if share is None:
+                share = np.stack([self._shares(k, orders[k], count) for k in members.tolist()])
+                if self._weights is None:
+                    self._known[count] = share
+            whole = share.sum(axis=1)
+            total = (costs[members][:, :count] * share).sum(axis=1)
+            means[members] = np.where(whole > 0, total, 0.0) / np.where(whole > 0, whole, 1.0)
+        return means
+
+    def _shares(self, k: int, order: np.ndarray, count: int) -> np.ndarray:
+        """The weight of each of a member's batches."""
+        starts = np.arange(count) * self._batch
+        if self._weights is None:
+            return np.diff(starts, append=len(order)).astype(np.float64)
+        own = self._weights if self._weights.ndim == 1 else self._weights[k]
+        summed: np.ndarray = np.add.reduceat(own[order].astype(np.float64), starts)
+        return summed

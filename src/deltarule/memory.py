@@ -31,6 +31,23 @@ def available_memory(root: Path = Path("/")) -> int | None:
     return max(min(found), 0) if found else None
 
 
+def address_space(root: Path = Path("/")) -> int | None:
+    """Bytes of addresses that ``ulimit -v`` leaves to this process; None where it sets no limit.
+
+    Parameters
+    ----------
+    root : path
+        As of :func:`available_memory`.
+
+    Examples
+    --------
+    >>> found = address_space()
+    >>> found is None or found > 0
+    True
+    """
+    return next(_of_the_process(root), None)
+
+
 def readable_size(size: int) -> str:
     """Bytes for people.
 

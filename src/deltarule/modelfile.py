@@ -161,6 +161,8 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ------
     FileError
         Where the file cannot be written; what was there before is as it was.
+    ShapeError, TypeMismatchError, DataError
+        For parameters that are not the network's, or not finite; for `about` that is no JSON.
 
     Examples
     --------
@@ -174,9 +176,10 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ...     load_model(path).network.sizes
     (2, 1)
     """
+    parameters = checked_parameters(model.network, model.parameters, model.dtype)
     tensors = {
         f"{l}.{name}": values
-        for l, layer in enumerate(model.parameters, 1)
+        for l, layer in enumerate(parameters, 1)
         for name, values in layer.items()
     }
     metadata = {
@@ -268,18 +271,23 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
         whose contents do not fit each other.
     """
     opened = open_tensors(path, KIND)
-    network = _network(opened, {_name(row): row for row in rows})
+    network = network_in(opened, {_name(row): row for row in rows})
     opened.expect(_expected(opened, network), "its network")
+    parameters = _parameters(opened, network)
+    preprocessing = part_in(opened, "preprocessing", preprocessing_from)
+    targets = part_in(opened, "targets", targets_from)
+    for what, own, width in (
+        ("columns", preprocessing and preprocessing.width, network.inputs),
+        ("targets", targets and targets.outputs, network.outputs),
+    ):
+        if own not in (None, width):
+            raise opened.broken(f"its {what} make {own} where its network has {width}")
     return Model(
-        network,
-        _parameters(opened, network),
-        _part(opened, "preprocessing", _preprocessing),
-        _part(opened, "targets", _targets),
-        _part(opened, "about", dict) or {},
+        network, parameters, preprocessing, targets, part_in(opened, "about", _mapping) or {}
     )
 
 
-def _network(opened: Opened, own: dict[str, Row]) -> Network:
+def network_in(opened: Opened, own: dict[str, Row]) -> Network:
     """The network that the metadata describes."""
     stored = opened.metadata.get("network")
     try:
@@ -358,19 +366,27 @@ def _dtype_of(parameters: Parameters) -> np.dtype[Any]:
     return next((values.dtype for values in arrays), np.dtype(np.float64))
 
 
-def _preprocessing(stored: dict[str, Any]) -> Preprocessing:
+def preprocessing_from(stored: dict[str, Any]) -> Preprocessing:
+    """The preprocessing that a file's metadata describes."""
     from deltarule.preprocessing import Preprocessing  # a network alone needs no tables
 
     return Preprocessing.from_dict(stored)
 
 
-def _targets(stored: dict[str, Any]) -> Targets:
+def targets_from(stored: dict[str, Any]) -> Targets:
+    """The targets that a file's metadata describes."""
     from deltarule.preprocessing import Targets
 
     return Targets.from_dict(stored)
 
 
-def _part(opened: Opened, part: str, build: Any) -> Any:
+def _mapping(stored: Any) -> dict[str, Any]:
+    if not isinstance(stored, dict):
+        raise ValueError(f"it is a {type(stored).__name__}")
+    return stored
+
+
+def part_in(opened: Opened, part: str, build: Any) -> Any:
     """A further part of the metadata, built; None where there is none."""
     stored = opened.metadata.get(part)
     if stored is None:

@@ -20,8 +20,10 @@ import safetensors.numpy
 import deltarule as dr
 from deltarule.checkpoints import Snapshot, pack, unpack
 from deltarule.checkpoints.snapshot import opened
+from deltarule.keyed import load_keyed
 from deltarule.modelfile import Model, load_model, save_model
 from deltarule.storage.reading import Tensor, signed
+from deltarule.tabular import Settings
 
 MODELS = Path(__file__).parents[1] / "models"
 SECONDS = 1.0  # of the processor, for one file
@@ -79,8 +81,13 @@ def subjects(folder: Path) -> list[Subject]:
     examples = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
     model = dr.MLPClassifier((3,), max_iter=500, tol=1.0, random_state=0)
     model.fit(examples, ["a", "b", "a", "b"]).save(fitted)
+    by_key = folder / "by-key.safetensors"
+    table = {"x": [*np.arange(24.0)], "y": [*np.sin(np.arange(24.0))], "k": ["a", "b"] * 12}
+    settings = Settings(epochs=1, hidden=(2,))
+    dr.train_by_key(table, "y", "k", settings=settings).save(by_key)
     return [
         *models,
+        Subject("models by key", by_key.read_bytes(), _read_by_key),
         Subject("model file of layer kinds", own.read_bytes(), _read_model),
         Subject("estimator", fitted.read_bytes(), _read_estimator),
         Subject("checkpoint", checkpoint, read),
@@ -89,7 +96,7 @@ def subjects(folder: Path) -> list[Subject]:
 
 def damaged(subject: Subject, rng: random.Random) -> bytes:
     """The file with something wrong: bytes, its length, its header, or its own JSON re-sealed."""
-    return rng.choice((_bytes_changed, _length_changed, _header_changed, _resealed))(
+    return rng.choice((_bytes_changed, _length_changed, _header_changed, resealed))(
         subject.content, rng
     )
 
@@ -148,6 +155,10 @@ def _read_estimator(path: Path) -> list[Any]:
     return [np.ascontiguousarray(W) for W in (*found.coefs_, *found.intercepts_)]
 
 
+def _read_by_key(path: Path) -> list[Any]:
+    return list(load_keyed(path).stack.tensors().values())
+
+
 def _bytes_changed(content: bytes, rng: random.Random) -> bytes:
     changed = bytearray(content)
     header = 8 + struct.unpack("<Q", content[:8])[0]
@@ -170,14 +181,22 @@ def _header_changed(content: bytes, rng: random.Random) -> bytes:
     return _joined(header, numbers)
 
 
-def _resealed(content: bytes, rng: random.Random) -> bytes:
-    """Another JSON of ours under a digest that fits: what only the checks behind it can refuse."""
+def resealed(content: bytes, rng: random.Random, part: str | None = None) -> bytes:
+    """Another JSON of ours under a digest that fits: what only the checks behind it can refuse.
+
+    Parameters
+    ----------
+    content : bytes
+    rng : Random
+    part : str, optional
+        Of the JSON, what alone is changed.
+    """
     header, numbers = _parts(content)
     ((key, text),) = header["__metadata__"].items()
     metadata = json.loads(text)
     had = metadata.pop("digest", None) is not None
     for _ in range(rng.choice((1, 1, 3))):
-        _spoil(metadata, rng)
+        _spoil(metadata if part is None else metadata[part], rng)
     text = json.dumps(metadata)
     if had and text != "{}":
         arrays = safetensors.numpy.load(content)

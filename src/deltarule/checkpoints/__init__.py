@@ -2,6 +2,7 @@
 
 from deltarule.checkpoints.folder import Checkpoints, Folder
 from deltarule.checkpoints.identity import (
+    Identity,
     data_identity,
     differing,
     digest_of_array,
@@ -12,6 +13,7 @@ from deltarule.checkpoints.snapshot import Snapshot, named_arrays, pack, paramet
 __all__ = [
     "Checkpoints",
     "Folder",
+    "Identity",
     "Snapshot",
     "data_identity",
     "differing",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import time
@@ -15,11 +14,10 @@ from deltarule.arrays import checked_number
 from deltarule.checkpoints.identity import differing
 from deltarule.checkpoints.snapshot import Snapshot, opened, pack, unpack
 from deltarule.errors import FileError, SettingError
-from deltarule.storage import write_whole
+from deltarule.storage import FolderLock, write_whole
 
 _NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
 _UNFINISHED = re.compile(r"\.checkpoint-\d{10}\.safetensors\..+")
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,8 @@ class Folder:
     settings : Checkpoints
     identity : mapping
         Of the run: what a checkpoint must agree with.
+    writes : bool
+        Whether this process writes there; of several of one run, one does.
 
     Raises
     ------
@@ -86,43 +86,44 @@ class Folder:
         Where it holds checkpoints and `settings` do not say to resume.
     """
 
-    def __init__(self, settings: Checkpoints, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self, settings: Checkpoints, identity: Mapping[str, Any], writes: bool = True
+    ) -> None:
         self.settings, self.identity = settings, identity
         self.path = Path(settings.folder)
         self.written = time.monotonic()
         self.notes: list[str] = []
         self._best: dict[int | None, Path] = {}
+        self._lock: FolderLock | None = None
+        if not writes:
+            self._check_resumes()
+            return
+        self._lock = FolderLock(self.path, "checkpoints")
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            said = (error.strerror or str(error)).lower()
-            raise FileError(
-                f"{self.path}: no folder for checkpoints: {said}. Name one that can be written."
-            ) from error
-        try:
-            self._take_lock()
-            if self.files() and not settings.resume:
-                raise SettingError(
-                    f"{self.path}: holds checkpoints of an earlier run. Pass resume=True "
-                    "(--resume) to go on with it, or name another folder."
-                )
+            self._check_resumes()
             for path in self.path.iterdir():
-                if _UNFINISHED.fullmatch(path.name):  # a write that was killed
+                if _UNFINISHED.fullmatch(path.name) and path.is_file():  # a write that was killed
                     path.unlink(missing_ok=True)
         except BaseException:
             self.close()
             raise
 
+    def _check_resumes(self) -> None:
+        if self.files() and not self.settings.resume:
+            raise SettingError(
+                f"{self.path}: holds checkpoints of an earlier run. Pass resume=True "
+                "(--resume) to go on with it, or name another folder."
+            )
+
     def close(self) -> None:
         """Let the folder go."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock is not None:
+            self._lock.close()
 
     def files(self) -> list[Path]:
         """Its checkpoints, the oldest first; whatever else lies there is left alone."""
-        return sorted(path for path in self.path.iterdir() if _NAME.fullmatch(path.name))
+        found = self.path.iterdir() if self.path.is_dir() else ()  # another may make it later
+        return sorted(path for path in found if _NAME.fullmatch(path.name))
 
     def due(self, step: int) -> bool:
         """Whether one is due after this step of the run."""
@@ -139,6 +140,8 @@ class Folder:
             Where it cannot be written; the earlier ones are as they were.
         """
         path = self.path / f"checkpoint-{step:010d}.safetensors"
+        if self._lock is None:
+            return path
         write_whole(path, pack(snapshot, self.identity))
         self.written = time.monotonic()
         if snapshot.best_epoch not in self._best:
@@ -190,27 +193,6 @@ class Folder:
                 f"{self.identity.get(name)!r} here. Resume with what it began with, or name "
                 "another folder."
             )
-
-    def _take_lock(self) -> None:
-        """The system's own lock: it goes when the process does, however that ends."""
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(self._lock, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-            else:
-                import fcntl
-
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FileError(
-                f"{self.path}: another run writes its checkpoints there. Wait for it, or name "
-                "another folder."
-            ) from None
-
-    def __del__(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            self.close()
 
 
 class _ForeignError(FileError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -24,7 +25,7 @@ KIND = FileKind(
 
 _COLUMNS = tuple(entry.name for entry in fields(EpochEnded) if entry.name != "statistics")
 _WHOLE = ("epoch", "step")
-_FREE = ("history", "history_known", "costs", "statistics", "listeners")  # of any shape
+_FREE = ("history", "history_known", "costs", "shares", "statistics", "listeners")  # of any shape
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Snapshot:
     history : tuple of EpochEnded
     first : int
         Steps of the epoch under way that are done.
-    costs : float64 array, shape (first,)
-        Their costs.
+    costs, shares : float64 arrays, shape (first,)
+        Their costs, and what each weighs in the epoch's.
     statistics : Statistics or None
         Theirs, where asked for.
     rate_scale : float
@@ -69,6 +70,7 @@ class Snapshot:
     history: tuple[EpochEnded, ...] = ()
     first: int = 0
     costs: Array = ()
+    shares: Array = ()
     statistics: Statistics | None = None
     rate_scale: float = 1.0
     seconds: float = 0.0
@@ -109,6 +111,7 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
     tensors["history"] = np.array(filled, dtype=np.float64).reshape(-1, len(_COLUMNS))
     tensors["history_known"] = known.reshape(-1, len(_COLUMNS))
     tensors["costs"] = np.asarray(snapshot.costs, dtype=np.float64)
+    tensors["shares"] = np.asarray(snapshot.shares, dtype=np.float64)
     for place, own in enumerate([*(e.statistics for e in snapshot.history), snapshot.statistics]):
         if own is not None:
             tensors |= {f"statistics.{place}.{name}": a for name, a in own._asdict().items()}
@@ -204,6 +207,13 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
     if metadata["good"] is not None:
         state = _read_state("good_state", int(metadata["good"]), like, arrays)
         good = (parameters_in(arrays, "good", like.parameters), state)
+    first, reductions = int(metadata["first"]), int(metadata["reductions"])
+    rate_scale = float.fromhex(metadata["rate_scale"])
+    seconds = float(metadata["seconds"])
+    if arrays["costs"].shape != (first,) or min(reductions, seconds) < 0:
+        raise ValueError("its counts are not those of its arrays")
+    if not 0 < rate_scale < math.inf:
+        raise ValueError(f"its rate is multiplied by {rate_scale}")
     verdict = metadata["verdict"]
     return Snapshot(
         parameters,
@@ -212,15 +222,16 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
             _event(row, mask, own)
             for row, mask, own in zip(history, known, found[:-1], strict=True)
         ),
-        int(metadata["first"]),
+        first,
         arrays["costs"],
+        arrays["shares"],
         found[-1],
-        float.fromhex(metadata["rate_scale"]),
-        float(metadata["seconds"]),
+        rate_scale,
+        seconds,
         best,
         _listeners(metadata["listeners"], arrays),
         good,
-        int(metadata["reductions"]),
+        reductions,
         None if verdict is None else (str(verdict[0]), str(verdict[1])),
         str(metadata["instruction_set"]),
         tuple(str(digest) for digest in metadata["orders"]),

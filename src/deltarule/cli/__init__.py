@@ -7,6 +7,7 @@ anything else.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -30,8 +31,11 @@ from deltarule.errors import (
     DivergenceError,
     InterruptionError,
     MissingExtraError,
+    PeerError,
     ResourceError,
+    SettingError,
 )
+from deltarule.storage import reason
 
 app = typer.Typer(
     name="deltarule",
@@ -87,18 +91,21 @@ def main(arguments: Sequence[str]) -> int:
     2
     """
     terminal = Terminal()
+    given = list(arguments)
     try:
-        given = list(arguments)
         status = app(given, prog_name="deltarule", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except _CLICK_ERROR as error:
         return _wrong_usage(terminal, error)
-    except (DivergenceError, MissingExtraError, ResourceError) as error:
+    except (DivergenceError, MissingExtraError, PeerError, ResourceError) as error:
         terminal.fail(str(error))
         return 1
     except InterruptionError as error:
         terminal.fail(str(error))
         return 128 + error.signal
+    except SettingError as error:
+        terminal.fail(_named_as_option(str(error), given))
+        return 2
     except DeltaruleError as error:
         terminal.fail(str(error))
         return 2
@@ -109,11 +116,41 @@ def main(arguments: Sequence[str]) -> int:
         terminal.fail("out of memory. Use fewer rows, or a machine with more.")
         return 1
     except BrokenPipeError:  # whoever read the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            _give_up_output()
+        terminal.fail(f"{error.filename or 'the output'}: {reason(error)}.")
         return 1
     if status == 130:
         terminal.fail("interrupted; nothing was written.")
     return status if isinstance(status, int) else 0
+
+
+def _give_up_output() -> None:
+    """Let what is still to be written go nowhere: else the interpreter fails again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_SETTING = re.compile(r"\w+\((\w+)=.*?\): \1 must be ")
+_OPTION_OF = {
+    "units": "hidden",
+    "rate": "learning-rate",
+    "n_ensemble": "ensemble",
+    "n_threads": "threads",
+}
+
+
+def _named_as_option(message: str, given: Sequence[str]) -> str:
+    """What is wrong with a setting, the setting named as the option that was given, if it was."""
+    found = _SETTING.match(message)
+    if found is None:
+        return message
+    option = "--" + _OPTION_OF.get(found[1], found[1].replace("_", "-"))
+    if not any(argument.split("=")[0] == option for argument in given):
+        return message
+    return f"{option}: expected {message[found.end() :]}"
 
 
 def _wrong_usage(terminal: Terminal, error: Any) -> int:

@@ -11,9 +11,11 @@ from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.by_key import is_by_key
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.errors import rows_of
+from deltarule.data import Stream
+from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 
 AllRows = Annotated[
@@ -30,6 +32,7 @@ def evaluate(
     data: opt.Data,
     all_rows: AllRows = False,
     strict: opt.Strict = False,
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -48,14 +51,23 @@ def evaluate(
       deltarule evaluate digits.safetensors digits
       deltarule evaluate flats.safetensors later.csv --json
     """  # noqa: D301 - typer keeps the lines after it
+    if is_by_key(model):
+        raise SettingError(
+            f"{model}: holds a model a key, which evaluate does not judge. Its held-out figures, "
+            "key by key: deltarule inspect --json; predictions of other rows: deltarule predict."
+        )
     loaded = load_model(model)
     check_tabular(loaded, model)
     reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+        missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
     )
-    source = rd.source(data, reading)
     terminal = Terminal(quiet=json)
-    frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
+    if isinstance(source, Stream):
+        limit = opt.size(memory or "")
+        frame, rows, which = _rows_in_blocks(terminal, loaded, source, all_rows, limit)
+    else:
+        frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
     with rows_of(rows):
         figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     assert loaded.targets is not None
@@ -76,7 +88,7 @@ def _rows(
 ) -> tuple[Any, Array, str]:
     """The rows to judge by, their numbers in the table, and which they are."""
     own = tabular.is_training_table(model, frame)
-    if own and not all_rows and model.about["judged_by"] == "held-out rows":
+    if own and not all_rows and tabular.record(model)["judged_by"] == "held-out rows":
         return *tabular.held_out_again(model, frame), "held out when it was trained"
     assert model.targets is not None
     test, rows = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)
@@ -85,3 +97,18 @@ def _rows(
     if own:
         terminal.warn("the model was trained on these rows: its figures flatter it.")
     return test, rows, "all of them"
+
+
+def _rows_in_blocks(
+    terminal: Terminal, model: Model, source: Stream, all_rows: bool, memory: int
+) -> tuple[Any, Array, str]:
+    """The same of a table in blocks: of many rows a sample."""
+    held = tabular.shares_of(model, source.digest)
+    own, roles = held is not None, tabular.roles_of(model)
+    if all_rows:
+        held = None
+    frame, rows, met = tabular.judged_rows(source, roles, memory=memory, held=held)
+    if own and all_rows:
+        terminal.warn("the model was trained on these rows: its figures flatter it.")
+    which = "held out when it was trained" if held is not None else "all of them"
+    return frame, rows, which if len(frame) == met else f"a sample of {met:,}, {which}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deltarule import explain as ex
+from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.predict import check_tabular
@@ -101,7 +102,7 @@ def explain(
     loaded = load_model(model)
     check_tabular(loaded, model)
     reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+        missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
     )
     source = rd.source(data, reading)
     frame, shown = _chosen(loaded, source.frame, rows)

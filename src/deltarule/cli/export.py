@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deltarule import export as ex
+from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.terminal import Terminal, print_json
@@ -94,7 +95,7 @@ def export(
     rows = None
     if check:
         reading = rd.reading_of(
-            missing, delimiter, header, encoding, decimal_comma, quote, model=loaded
+            missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
         )
         rows = rd.source(check, reading).frame
         rows = rows if loaded.preprocessing is not None else rows.to_numpy()
@@ -129,7 +130,7 @@ def _step(model: Model, name: str | None, rate: float | None, wanted: bool) -> O
     """The optimizer of the step: the one asked for, else the one the model was trained with."""
     if not wanted:
         return None
-    trained: dict[str, Any] = model.about.get("settings", {})
+    trained: dict[str, Any] = tabular.record(model).get("settings", {})
     rate = trained.get("learning_rate") if rate is None and name is None else rate
     own = OPTIMIZERS(name or trained.get("optimizer") or "adam")
     return own if rate is None else replace(own, learning_rate=rate)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from deltarule import baselines as bl
+from deltarule import tabular
 from deltarule.cli import options as opt
+from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.modelfile import Model, load_model, network_to_dict
@@ -17,7 +19,11 @@ def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
     Examples:
       deltarule inspect flats.safetensors
       deltarule inspect flats.safetensors --json
+      deltarule inspect stores
     """  # noqa: D301 - typer keeps the lines after it
+    if is_by_key(model):
+        inspect_keys(model, json)
+        return
     loaded = load_model(model)
     if json:
         print_json(_as_json(loaded))
@@ -44,7 +50,7 @@ def _as_json(model: Model) -> dict[str, object]:
 
 
 def _pairs(model: Model) -> list[tuple[str, str]]:
-    about, network = model.about, model.network
+    about, network = tabular.record(model), model.network
     pairs = []
     if model.targets is not None:
         names = " and ".join(map(repr, model.targets.names))
@@ -91,14 +97,15 @@ def _say_layers(terminal: Terminal, network: Network) -> None:
 
 
 def _say_figures(terminal: Terminal, model: Model) -> None:
-    found = model.about.get("figures")
+    about = tabular.record(model)
+    found = about.get("figures")
     if not found or model.targets is None:
         return
     used = [
         row for row in bl.FIGURES[str(model.targets.task)] if row.name in found.get("network", {})
     ]
     terminal.table(
-        f"At training, on {model.about['judged_rows']:,} rows ({model.about['judged_by']})",
+        f"At training, on {about['judged_rows']:,} rows ({about['judged_by']})",
         ["", *(row.label for row in used)],
         [
             [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used)]
@@ -106,5 +113,5 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
         ],
         mark=0,
     )
-    if model.about.get("verdict"):
-        terminal.say(model.about["verdict"])
+    if about["verdict"]:
+        terminal.say(about["verdict"])

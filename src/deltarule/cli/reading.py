@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deltarule.data import BUILT_IN, Reading, built_in, read
-from deltarule.errors import FileError, SettingError
-from deltarule.modelfile import Model
+from deltarule.data import BUILT_IN, Reading, Stream, built_in, read, stream
+from deltarule.errors import FileError, OutOfMemoryError, SettingError
+from deltarule.memory import address_space, readable_size
 from deltarule.tables import nearest
+
+_ADDRESSES = 10**9
+"""What polars and the threads of mathematical libraries reserve at the least, little of it used."""
 
 
 class Source(NamedTuple):
@@ -29,6 +32,11 @@ class Source(NamedTuple):
     frame: Any
     target: str | None
 
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.frame.columns)
+
 
 def reading_of(
     missing: Sequence[str] | None,
@@ -37,10 +45,10 @@ def reading_of(
     encoding: str | None,
     decimal_comma: bool | None,
     quote: str | None,
-    model: Model | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Reading:
     """The options as one object; what they leave open is as when the model was trained."""
-    stored = {} if model is None else dict(model.about.get("reading", {}))
+    stored = dict((about or {}).get("reading", {}))
     if "missing" in stored:
         stored["missing"] = tuple(stored["missing"])
     given = {
@@ -70,7 +78,15 @@ def source(data: Sequence[str], reading: Reading) -> Source:
     ------
     FileError, DataError, SettingError
         For what cannot be read.
+    OutOfMemoryError
+        Where the process may not have the addresses: the libraries would end it without a word.
     """
+    left = address_space()
+    if left is not None and left < _ADDRESSES:
+        raise OutOfMemoryError(
+            f"reading a table needs at least {readable_size(_ADDRESSES)} of addresses, most of "
+            f"them never used; ulimit -v leaves {readable_size(left)}. Raise it: ulimit -v 4000000."
+        )
     named = [name for name in data if name in BUILT_IN]
     if named and len(data) > 1:
         raise SettingError(
@@ -82,6 +98,21 @@ def source(data: Sequence[str], reading: Reading) -> Source:
         return Source(named[0], frame, target)
     _suggest(data)
     return Source(", ".join(data), read(list(data), reading), None)
+
+
+def in_blocks(data: Sequence[str], reading: Reading) -> Stream:
+    """The table behind files, globs and folders, to be read in blocks.
+
+    Raises
+    ------
+    FileError, DataError
+        For what cannot be read, and files that disagree.
+    SettingError
+        For a built-in set.
+    """
+    if data[0] in BUILT_IN:
+        raise SettingError(f"{data[0]!r} is a built-in set and small; leave out --memory.")
+    return stream(list(data), reading)
 
 
 def _suggest(data: Sequence[str]) -> None:

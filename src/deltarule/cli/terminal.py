@@ -25,11 +25,13 @@ class Terminal:
     ----------
     quiet : bool
         Nothing for people but warnings and errors: what a machine reads stands alone.
+    mute : bool
+        Nothing at all: another process says it.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.console = _console(sys.stdout, quiet=quiet)
-        self.errors = _console(sys.stderr)
+    def __init__(self, *, quiet: bool = False, mute: bool = False) -> None:
+        self.console = _console(sys.stdout, quiet=quiet or mute)
+        self.errors = _console(sys.stderr, quiet=mute)
 
     @property
     def live(self) -> bool:
@@ -79,15 +81,19 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """A warning, on the error stream."""
-        self.errors.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+        self._tell(Text.assemble(("warning: ", "bold yellow"), text))
 
     def note(self, text: str) -> None:
         """What is worth knowing but does not belong into the output, on the error stream."""
-        self.errors.print(Text(text), soft_wrap=True)
+        self._tell(Text(text))
 
     def fail(self, text: str) -> None:
         """An error, on the error stream."""
-        self.errors.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+        self._tell(Text.assemble(("error: ", "bold red"), text))
+
+    def _tell(self, text: Text) -> None:
+        """To the error stream: wrapped between words where somebody looks, else one line."""
+        self.errors.print(text, soft_wrap=not self.errors.is_terminal)
 
 
 def print_json(value: Any) -> None:

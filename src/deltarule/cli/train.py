@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import typer
 
 from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
 from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.explain import Watch, check_drawable
 from deltarule.modelfile import check_writable, save_model
@@ -22,7 +25,8 @@ def train(
     context: typer.Context,
     data: opt.Data,
     target: opt.Target = None,
-    out: opt.Out = None,
+    by: opt.By = None,
+    out: opt.ModelOut = None,
     report: opt.Report = None,
     test: opt.Test = None,
     test_share: opt.TestShare = 0.2,
@@ -57,9 +61,12 @@ def train(
     seed: opt.Seed = 0,
     engine: opt.EngineName = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = None,
     device: opt.Device = "auto",
     precision: opt.Precision = "highest",
+    devices: opt.Devices = None,
     dtype: opt.Dtype = "float32",
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -69,12 +76,18 @@ def train(
     checkpoint_dir: opt.CheckpointDir = None,
     checkpoint_every: opt.CheckpointEvery = "60s",
     resume: opt.Resume = False,
+    distributed: opt.Distributed = False,
+    coordinator: opt.Coordinator = None,
+    process: opt.Process = None,
+    processes: opt.Processes = None,
+    wait: opt.Wait = 300.0,
     json: opt.Json = False,
 ) -> None:
     """Train a network on a table and judge it on rows it has not seen.
 
     Reads the files, tells the task from the target, turns columns into numbers, trains, restores
-    the best epoch, and prints held-out figures beside simple models.
+    the best epoch, and prints held-out figures beside simple models. With --by it does so for each
+    key of a column, a small network each.
 
     \b
     Examples:
@@ -83,7 +96,14 @@ def train(
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
       deltarule train big.csv --target y --checkpoint-dir run --resume
+      deltarule train folder/ --target y --memory 1GB
+      deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
+      srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
+    group = context.with_resource(opt.joined(distributed, coordinator, process, processes, wait))
+    if not group.first:  # one process prints and writes
+        out = report = None
+        json = compare = False
     settings = tabular.Settings(
         hidden=None if hidden is None else opt.units(hidden),
         activation=activation,
@@ -106,35 +126,76 @@ def train(
         class_weight=class_weight,
         task=task,
         test_share=test_share,
-        engine=engine,
+        engine="jax" if group.count > 1 and engine == "auto" else engine,
         dtype=dtype,
         device=device,
         precision=precision,
         n_threads=threads,
+        devices=opt.devices(devices),
         seed=seed,
     )
     tabular.check(settings)
+    if by is not None:
+        if group.count > 1:
+            raise SettingError(
+                "--by does not go with several processes of one run (--distributed, --coordinator)."
+                " Leave one out; --jobs N shares keys between processes."
+            )
+        _refuse_beside_keys(test, cv, report, checkpoint_dir)
+    elif jobs is not None:
+        raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
     if cv is not None and test:
         raise SettingError("--cv and --test: the figures come from one of them; got both.")
     if cv is not None and cv < 2:
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
-    for path in filter(None, (out, report)):
+    for path in filter(None, (None if by else out, report)):
         check_writable(path)
     if report is not None:
         check_drawable()
-    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume)
-    terminal = Terminal(quiet=json)
+    if by is not None and resume and out is None:
+        raise SettingError("--by and --resume: expected --out FOLDER beside them, got none.")
+    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
+    terminal = Terminal(quiet=json, mute=not group.first)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = rd.source(data, reading)
+    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
-    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+    found = None
+    if isinstance(source, Stream):
+        if cv is not None or test or by is not None:
+            raise SettingError(
+                "--cv, --test, --by: do not go with --memory, which holds rows out by chance."
+            )
+        with terminal.waiting("reading all rows once"):
+            limit = opt.size(memory or "")
+            found = tabular.survey(source, roles, settings, memory=limit, strict=strict)
+        whole, mark, rows = found.whole, source.digest, source.rows
+    elif by is not None:
+        train_keys(
+            terminal,
+            source,
+            by,
+            roles,
+            settings,
+            rd.stored(reading),
+            out=out,
+            jobs=jobs,
+            resume=resume,
+            strict=strict,
+            json=json,
+        )
+        return
+    else:
+        whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+        mark, rows = tabular.fingerprint(source.frame), len(source.frame)
     warnings = tabular.leaks(whole)
-    say_table(terminal, source, whole, warnings)
+    say_table(terminal, source, rows, whole, warnings)
     watch = Watch()
     job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
-    if cv is not None:
+    if found is not None:
+        done = job.streamed(found)
+    elif cv is not None:
         done = job.cross_validated(cv)
     elif test:
         done = job.judged_by_file(rd.source(test, reading).frame, strict)
@@ -146,10 +207,11 @@ def train(
         settings,
         done.fitted,
         done.judged,
-        mark=tabular.fingerprint(source.frame),
+        mark=mark,
         judged_by=done.judged_by,
         reading=rd.stored(reading),
         verdict=done.verdict,
+        stream=done.problem.stream,
     )
     if out is not None:
         save_model(out, replace(done.fitted.model, about=about))
@@ -165,7 +227,22 @@ def train(
         print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})
 
 
-def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
+def _refuse_beside_keys(
+    test: list[str] | None, cv: int | None, report: Path | None, checkpoint_dir: Path | None
+) -> None:
+    """Refuse what a model a key has no use for."""
+    given = {
+        "--test": test,
+        "--cv": cv,
+        "--report": report,
+        "--checkpoint-dir (--out keeps what is finished)": checkpoint_dir,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise SettingError(f"--by and {option}: they do not go together. Leave one out.")
+
+
+def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...]:
     """The target columns: as asked for, else what a built-in set is about.
 
     Raises
@@ -174,21 +251,24 @@ def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
         Where none is named.
     """
     if target is not None:
-        return (target,) if target in source.frame.columns else opt.listed([target])
+        return (target,) if target in source.columns else opt.listed([target])
     if source.target is None:
         raise SettingError(
             "--target is missing: expected the column to predict. The table has: "
-            f"{', '.join(source.frame.columns[:20])}."
+            f"{', '.join(source.columns[:20])}."
         )
     return (source.target,)
 
 
 def say_table(
-    terminal: Terminal, source: rd.Source, whole: tabular.Table, warnings: list[str]
+    terminal: Terminal,
+    source: rd.Source | Stream,
+    rows: int,
+    whole: tabular.Table,
+    warnings: list[str],
 ) -> None:
     """What was read, and what to be warned of."""
-    rows, width = source.frame.shape
-    terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
+    terminal.say(f"{source.name}: {rows:,} rows, {len(source.columns)} columns", style="bold")
     if whole.dropped:
         terminal.warn(
             f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."

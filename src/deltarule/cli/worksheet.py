@@ -14,6 +14,7 @@ from deltarule.cli.terminal import Terminal
 from deltarule.errors import FileError, SettingError
 from deltarule.explain.worksheet import ACTIVATIONS
 from deltarule.modelfile import write_whole
+from deltarule.storage import reason
 
 Sizes = Annotated[
     str,
@@ -74,8 +75,7 @@ def worksheet(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FileError(f"{out}: cannot be made: {reason}. Pass another --out.") from error
+        raise FileError(f"{out}: cannot be made: {reason(error)}. Pass another --out.") from error
     for sheet in sheets:
         write_whole(out / f"worksheet-{sheet.seed}.html", explain.worksheet_page(sheet).encode())
         write_whole(out / f"worksheet-{sheet.seed}.xlsx", explain.spreadsheet(sheet))

@@ -5,6 +5,7 @@ A whole column is turned or none of it: one cell that is no number keeps a colum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,11 @@ _MOMENTS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{
 
 
 def tidied(
-    frame: pl.DataFrame, missing: Sequence[str] = (), *, decimal_comma: bool = False
+    frame: pl.DataFrame,
+    missing: Sequence[str] = (),
+    *,
+    decimal_comma: bool = False,
+    texts: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Text without blanks around it, markers as nulls; numbers and ISO dates where all are.
 
@@ -40,6 +45,8 @@ def tidied(
         Markers of missing values beside :data:`MISSING`.
     decimal_comma : bool
         Whether ``3,5`` is a number.
+    texts : sequence of str
+        Columns of text that stay text, whatever their cells look like.
 
     Examples
     --------
@@ -51,9 +58,11 @@ def tidied(
     markers = [*MISSING, *missing]
 
     def tidy(column: pl.Series) -> pl.Series:
+        if column.name in texts:
+            return _unmarked(column.cast(polars.String), markers)
         if column.dtype in (polars.String, polars.Categorical):
             return _tidied(column, markers, decimal_comma)
-        if column.dtype.is_float() and column.is_nan().any():
+        if has_nan(column):
             return column.fill_nan(None)
         if column.dtype in (polars.Int128, polars.UInt128):
             return column.cast(polars.Float64)
@@ -70,15 +79,33 @@ def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Se
     if column.dtype == polars.String and sample.n_unique() > len(sample) / 2:
         return meant(_unmarked(column, markers), decimal_comma=decimal_comma)
     column = column.cast(polars.Categorical)
-    levels = column.drop_nulls().unique()
-    found = meant(_unmarked(levels.cast(polars.String), markers), decimal_comma=decimal_comma)
+    codes = column.to_physical()
+    absent = int(codes.max() or 0) + 1
+    row_of = np.full(absent + 1, -1)  # some row of each code
+    row_of[codes.fill_null(absent).to_numpy()] = np.arange(len(codes))
+    used = np.flatnonzero(row_of[:absent] >= 0)
+    levels = column.gather(row_of[used]).cast(polars.String)
+    found = meant(_unmarked(levels, markers), decimal_comma=decimal_comma)
     if found.dtype == polars.String:
         found = found.cast(polars.Enum(found.drop_nulls().unique().sort()))
-    codes = levels.to_physical().to_numpy()
-    of_code = np.zeros(codes.max(initial=0) + 1, dtype=np.uint32)
-    of_code[codes] = np.arange(len(codes))
-    values = found.gather(polars.Series(of_code)) if len(found) else found
-    return values.gather(column.to_physical()).alias(column.name)
+    level_of = np.zeros(absent, dtype=np.uint32)
+    level_of[used] = np.arange(len(used))
+    values = found.gather(polars.Series(level_of)) if len(found) else found
+    return values.gather(codes).alias(column.name)
+
+
+def has_nan(column: pl.Series) -> bool:
+    """Whether a column holds NaN, which is not null.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> has_nan(pl.Series([1.0, float("nan")])), has_nan(pl.Series([1, None]))
+    (True, False)
+    """
+    if not column.dtype.is_float() or not math.isnan(column.sum()):  # which needs no memory
+        return False
+    return bool(column.is_nan().any())  # the sum of both infinities is NaN as well
 
 
 def meant(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series:

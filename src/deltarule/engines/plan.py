@@ -110,11 +110,15 @@ class EngineOptions:
     n_threads : int, optional
         How many threads a call may use; engine native. None: what ``DELTARULE_NUM_THREADS`` says,
         else the engine's own choice, by the work of a step.
+    devices : int or "all", optional
+        How many devices of its kind this process computes on, from the device's number on: they
+        share the examples of each batch. None: one; in a group of processes
+        (:func:`deltarule.distributed`), all it sees. Several need ``engine="jax"``.
 
     Raises
     ------
     SettingError
-        For a device or precision that does not exist, or no number of threads.
+        For a device or precision that does not exist, or no number of threads or devices.
 
     Examples
     --------
@@ -126,8 +130,11 @@ class EngineOptions:
     precision: str = "highest"
     mixed: bool = False
     n_threads: int | None = None
+    devices: int | str | None = None
 
     def __post_init__(self) -> None:
+        if self.devices is not None and self.devices != "all":
+            checked_number("EngineOptions", "devices", self.devices, low=1, whole=True)
         if self.n_threads is not None:
             checked_threads("EngineOptions", "n_threads", self.n_threads)
         kind, colon, number = str(self.device).partition(":")
@@ -158,6 +165,8 @@ class EngineOptions:
             return f"it computes on the CPU, not on device {self.device!r}; engine 'jax' can"
         if self.mixed or self.precision != "highest":
             return "it computes in the plan's dtype throughout; engine 'jax' can do otherwise"
+        if self.devices not in (None, 1):
+            return f"it computes on one device, not on {self.devices}; engine 'jax' can"
         return None
 
 

@@ -1,4 +1,4 @@
-"""What both estimators share: from checked data to a fitted network, and what it predicts.
+"""What both estimators share: from checked data to a fitted network.
 
 Nothing here computes a derivative or walks over batches: that is :mod:`deltarule.training`'s and
 the engines'.
@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import copy
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from abc import abstractmethod
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import validate_data
 
 from deltarule.arrays import Array
 from deltarule.engines.memory import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, Runner
-from deltarule.errors import SettingError
+from deltarule.errors import DataError, SettingError
+from deltarule.estimators.answering import AnsweringMixin
 from deltarule.estimators.course import Course, Rules
 from deltarule.estimators.fitted import Fitted, Live, parameters_of
 from deltarule.estimators.fitting import Fit, Outcome, Scale, Task
-from deltarule.estimators.judging import named_metric
+from deltarule.estimators.judging import validation_score
 from deltarule.estimators.nested import NestedParameters
 from deltarule.estimators.networks import (
     build_network,
@@ -35,17 +35,16 @@ from deltarule.estimators.networks import (
     optimizer_of,
     rules_of,
 )
-from deltarule.estimators.options import NetworkOptions, RegularizationOptions, StoppingOptions
+from deltarule.estimators.options import NetworkOptions, RegularizationOptions
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
 from deltarule.estimators.rows import checked_validation, held_out, rows_of, weights_of
 from deltarule.estimators.saving import SavingMixin
-from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks
+from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks, become
 from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
 from deltarule.rates import RateSearch
-from deltarule.sparse import CompressedRows
 from deltarule.training.examples import Examples
 
 _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
@@ -56,18 +55,15 @@ Validation = tuple[Any, Any, Any]
 """X, y and example weights to judge by, as a caller passes them: each may be None."""
 
 
-class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type: ignore[misc]
+class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameters):  # type: ignore[misc]
     """The estimators' common part. Not for use by itself."""
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
+    _numeric_targets: ClassVar[bool]
     _threads = 0  # of a member of an ensemble, whose fellows are trained beside it
     _watchdog: Callback | None = None  # ends a member where a fellow has failed
 
     # ------------------------------------------------------------- what a kind of task says
-
-    @abstractmethod
-    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
-        """Checked X and y; `reset` learns the names of the columns."""
 
     @abstractmethod
     def _learn_targets(self, y: Array, *, keep: bool, exactly: bool = False) -> None:
@@ -76,10 +72,6 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
     @abstractmethod
     def _encoded(self, y: Array, dtype: Any) -> Array:
         """Checked y as Y, ``(m, n[L])``."""
-
-    @abstractmethod
-    def _task(self) -> tuple[str, str]:
-        """The output activation and the cost of the task at hand."""
 
     @abstractmethod
     def _scale(self, data: Examples) -> Scale:
@@ -121,7 +113,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
             fit_members(draft, X, y, sample_weight, validation, incremental)
         else:
             draft._fit_draft(X, y, sample_weight, validation, incremental, self)
-        self.__dict__ = draft.__dict__
+        become(self, draft)
         return self
 
     def _fit_draft(
@@ -149,7 +141,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
         if rules.early and held is None:
             data, labels, held, held_labels = held_out(self, data, labels, course)
         batch_size = self._batch_size(len(data.X))
-        watchers = self._watchers(original, rules, X, y, sample_weight)
+        watchers = self._watchers(original, rules, X, y, sample_weight, incremental)
         regularization = self.regularization or RegularizationOptions()
         task = Task(
             network,
@@ -157,7 +149,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
             regularization.rules(float(self.alpha)),
             data,
             held,
-            self._validation_score(rules, course, held, held_labels),
+            validation_score(self, rules, course, held, held_labels),
             batch_size,
             bool(self.shuffle),
             self.engine,
@@ -186,6 +178,31 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
         Y = self._encoded(y, X.dtype)
         weights = weights_of(sample_weight, X)
         return Examples(rows_of(X), Y, self._weighted(y, weights, incremental)), y
+
+    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
+        """Checked X and y; `reset` learns the names of the columns."""
+        try:
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                y_numeric=self._numeric_targets,
+                dtype=(np.float64, np.float32),
+                reset=reset,
+            )
+            if self._numeric_targets and y.dtype.kind in "US":
+                y = y.astype(X.dtype)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise DataError(
+                f"{'X or y' if self._numeric_targets else 'X'}: expected numbers, got text "
+                f"({error}). Encode text first, as with OneHotEncoder in a pipeline, or use a "
+                "Tabular estimator, which takes such columns."
+            ) from error
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _standing(self, goes_on: bool) -> tuple[np.random.RandomState, Course | None]:
         """The generator to draw from, and where an earlier fit stands that this one continues."""
@@ -241,32 +258,17 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
             copies=2,  # the first ones, the last good ones
         )
 
-    def _validation_score(
-        self, rules: Rules, course: Course, held: Examples | None, labels: Any
-    ) -> Callable[[Runner], float] | None:
-        """What judges an epoch, where validation data does."""
-        if not rules.early:
-            return None
-        assert held is not None
-        metric = (self.stopping or StoppingOptions()).metric
-        if metric == "loss":
-            return lambda runner: -course.validation_losses[-1]
-        if metric is not None:
-            return named_metric(metric, self, held, labels)
-
-        def default(runner: Runner) -> float:
-            outputs = runner.predict(held.X)
-            if not np.isfinite(outputs).all():
-                return float("nan")
-            return self._score_outputs(outputs, labels, held.weights)
-
-        return default
-
     def _watchers(
-        self, original: Self, rules: Rules, X: Any, y: Any, sample_weight: Any
+        self,
+        original: Self,
+        rules: Rules,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
     ) -> tuple[Any, ...]:
         watchers: list[Any] = [Lines()] if self.verbose else []
-        if getattr(self, "_skl_callbacks", None):
+        if getattr(self, "_skl_callbacks", None) and not incremental:
             metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
             watchers.append(Tasks(original, rules.epochs, X, y, metadata, self._as_if_stopped))
         return tuple(watchers)
@@ -274,6 +276,12 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
     def _listeners(self) -> tuple[Any, ...]:
         callbacks = self.callbacks or ()
         own = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        for callback in own:
+            if not callable(callback):
+                raise SettingError(
+                    f"callbacks: expected functions of an event; got {callback!r} of type "
+                    f"{type(callback).__name__}."
+                )
         return own if self._watchdog is None else (*own, self._watchdog)
 
     def _as_if_stopped(self, fit: Fit, runner: Runner) -> dict[str, Any]:
@@ -336,73 +344,10 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, NestedParameters, ABC):  # type
             return
         warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
-    # ---------------------------------------------------------------------------- predicting
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coefs_") or hasattr(self, "estimators_")
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def _holder(self) -> Fitted:
-        """The network, with whatever ``coefs_`` and ``intercepts_`` hold now."""
-        fitted: Fitted | None = self.__dict__.get("_fitted")
-        if fitted is None:
-            inputs, outputs = np.shape(self.coefs_[0])[0], len(self.intercepts_[-1])
-            network = build_network(self, inputs, outputs, *self._task())
-            dtype = np.asarray(self.coefs_[0]).dtype
-            parameters = parameters_of(self.coefs_, self.intercepts_, network, dtype)
-            plan = Plan(network, dtype=dtype)
-            return Fitted(plan, self.engine, self.engine_options, parameters)
-        return fitted.heed(self.coefs_, self.intercepts_)
-
-    def _rows(self, X: Any, dtype: np.dtype[Any]) -> Array | CompressedRows:
-        """Checked rows to predict from, of the network's dtype."""
-        if (
-            type(X) is np.ndarray
-            and X.dtype == dtype
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and len(X) > 0
-            and "feature_names_in_" not in self.__dict__
-            and np.isfinite(X).all()
-        ):
-            return X
-        X = validate_data(
-            self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
-        )
-        return rows_of(X, dtype)
-
-    def _outputs(self, X: Any) -> Array:
-        """A[L] as rows; of an ensemble, the mean of its members'."""
-        if not self.__sklearn_is_fitted__():
-            check_is_fitted(self)
-        members = self.__dict__.get("estimators_")
-        if members is not None:
-            X = self._rows(X, members[0].coefs_[0].dtype)
-            return np.mean([member._holder().outputs(X) for member in members], axis=0)
-        holder = self._holder()
-        return holder.outputs(self._rows(X, holder.plan.dtype))
-
-    def activations(self, X: Any) -> list[Array]:
-        """What every layer answers to X.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (m, n_features)
-
-        Returns
-        -------
-        list of array
-            A[l] as rows, ``(m, n[l])``, layer 1 to L; the last is the output. Of an ensemble, its
-            first member's; the others are in ``estimators_``.
-        """
-        check_is_fitted(self)
-        members = self.__dict__.get("estimators_")
-        holder = (members[0] if members else self)._holder()
-        return [A for _, A in holder.layers(self._rows(X, holder.plan.dtype))]
 
     def find_learning_rate(self, X: Any, y: Any, sample_weight: Any = None) -> RateSearch:
         """Which learning rate suits: see :func:`deltarule.find_rate`. The estimator stays as it is.

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    type_of_target,
-    unique_labels,
-)
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
+from sklearn.utils.validation import check_is_fitted
 
 from deltarule.activations import ACTIVATIONS, Interval
 from deltarule.arrays import Array
-from deltarule.errors import DataError, SettingError
+from deltarule.errors import DataError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
 from deltarule.estimators.fitting import Scale
+from deltarule.estimators.labels import binarizer_for, check_labels, weights_by_class
 from deltarule.estimators.networks import named
 from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
@@ -134,6 +128,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     """
 
     _parameter_constraints = BaseMLP._parameter_constraints | CLASSIFIER
+    _numeric_targets = False
 
     def __init__(
         self,
@@ -269,7 +264,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """
         draft = copy.copy(self)
         if _check_partial_fit_first_call(draft, classes):
-            draft._label_binarizer = _binarizer_for(y, classes)
+            draft._label_binarizer = binarizer_for(y, classes)
         draft._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         self.__dict__ = draft.__dict__
         return self
@@ -335,19 +330,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     # ---------------------------------------------------------------------- what a task says
 
-    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
     def _learn_targets(self, y: Array, *, keep: bool, exactly: bool = False) -> None:
+        check_labels(y)
         if not keep or not hasattr(self, "classes_"):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -366,7 +350,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {classes}"
             )
-        unknown = sorted(set(classes) - set(self.classes_))
+        unknown = np.setdiff1d(classes, self.classes_).tolist()
         if unknown:
             raise DataError(
                 f"y: has {unknown[0]!r}, which is not among the classes {self.classes_}. Name all "
@@ -397,25 +381,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _weighted(self, y: Array, weights: Array | None, incremental: bool) -> Array | None:
         if self.class_weight is None:
             return weights
-        if incremental and self.class_weight == "balanced":
-            raise SettingError(
-                "class_weight='balanced' needs all of y at once; with partial_fit pass a "
-                "dictionary of class to weight."
-            )
-        if isinstance(self.class_weight, Mapping):
-            unknown = [label for label in self.class_weight if label not in set(self.classes_)]
-            if unknown:
-                raise SettingError(
-                    f"class_weight: {unknown[0]!r} is not among the classes {self.classes_}."
-                )
-        by_class = compute_sample_weight(self.class_weight, y)
+        by_class = weights_by_class(self.class_weight, y, self.classes_, incremental)
         return by_class if weights is None else by_class * weights
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _binarizer_for(y: Any, classes: Any) -> LabelBinarizer:
-    return LabelBinarizer().fit(y if type_of_target(y).startswith("multilabel") else classes)

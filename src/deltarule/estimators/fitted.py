@@ -168,10 +168,16 @@ def parameters_of(
     got = [(np.shape(c), np.shape(b)) for c, b in zip(coefs, intercepts, strict=False)]
     kinds_fit = others is None or [set(layer) for layer in others] == [set(s) for s in shapes]
     if got != wanted or len(coefs) != len(intercepts) or not kinds_fit:
+        sizes = "-".join(map(str, network.sizes))
+        if others is None:
+            raise ShapeError(
+                f"coefs and intercepts: a network of {sizes} needs shapes {wanted}, got {got}. "
+                "Change hidden_layer_sizes or the arrays."
+            )
         raise ShapeError(
-            f"coefs_ and intercepts_: a network of {'-'.join(map(str, network.sizes))} needs "
-            f"shapes {wanted} and the normalisation it was fitted with, got {got}. For another "
-            "network, fit anew without warm_start."
+            f"coefs_ and intercepts_: a network of {sizes} needs shapes {wanted} and the "
+            f"normalisation it was fitted with, got {got}. For another network, fit anew without "
+            "warm_start."
         )
     given = zip(coefs, intercepts, strict=True)
     parameters = []

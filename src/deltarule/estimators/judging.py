@@ -1,20 +1,47 @@
-"""Metrics that judge an epoch: scikit-learn's scorers by name, and functions of one's own."""
+"""What judges an epoch by validation data: accuracy or R², the cost, a metric of one's choice."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.metrics import get_scorer
 
 from deltarule.engines.plan import Runner
 from deltarule.errors import SettingError
+from deltarule.estimators.course import Course, Rules
+from deltarule.estimators.options import StoppingOptions
 from deltarule.sparse import CompressedRows
 from deltarule.training.examples import Examples
 
 
-def named_metric(
+def validation_score(
+    estimator: Any, rules: Rules, course: Course, held: Examples | None, labels: Any
+) -> Callable[[Runner], float] | None:
+    """A runner's score on validation data, of which more is better; None where none judges."""
+    if not rules.early:
+        return None
+    assert held is not None
+    metric = (estimator.stopping or StoppingOptions()).metric
+    if metric == "loss":
+        return lambda runner: -course.validation_losses[-1]
+    if metric is not None:
+        return _named_metric(metric, estimator, held, labels)
+
+    def default(runner: Runner) -> float:
+        outputs = runner.predict(held.X)
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        return float(estimator._score_outputs(outputs, labels, held.weights))
+
+    return default
+
+
+def _named_metric(
     metric: str | Callable[..., float], estimator: Any, held: Examples, labels: Any
 ) -> Callable[[Runner], float]:
     """A runner's score on validation data, by a scorer's name or by a function of one's own.
@@ -48,6 +75,18 @@ def named_metric(
     def score(runner: Runner) -> float:
         view = estimator._view(runner.plan, runner.parameters(), runner)
         weights = {} if held.weights is None else {"sample_weight": held.weights}
-        return float(scorer(view, X, labels, **weights))  # type: ignore[operator]
+        try:
+            found: Any = scorer(view, X, labels, **weights)  # type: ignore[operator]
+        except ValueError as error:
+            found = error
+        if isinstance(found, Real) and math.isfinite(found):
+            return float(found)
+        if not np.isfinite(runner.predict(held.X)).all():  # the fit's trouble, not the metric's
+            return float("nan")
+        why = found if isinstance(found, ValueError) else None
+        raise SettingError(
+            f"stopping metric {metric!r}: expected a finite number for the validation data, got "
+            f"{found!r}. Choose a metric that suits the task and its {len(labels)} validation rows."
+        ) from why
 
     return score

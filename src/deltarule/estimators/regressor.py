@@ -7,9 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from deltarule.arrays import Array
 from deltarule.estimators.base import BaseMLP, steps_by_batches
@@ -49,6 +47,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     """
 
     _parameter_constraints = BaseMLP._parameter_constraints | REGRESSOR
+    _numeric_targets = True
 
     def __init__(
         self,
@@ -196,19 +195,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     # ---------------------------------------------------------------------- what a task says
-
-    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn_targets(self, y: Array, *, keep: bool, exactly: bool = False) -> None:
         """Numbers hold nothing to learn."""

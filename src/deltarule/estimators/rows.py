@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError
@@ -26,8 +26,8 @@ def rows_of(X: Any, dtype: Any = None) -> Array | CompressedRows:
     return np.ascontiguousarray(X, dtype)
 
 
-def weights_of(sample_weight: Any, X: Array) -> Array | None:
-    """Checked example weights, None where there are none.
+def weights_of(sample_weight: Any, X: Array, name: str = "sample_weight") -> Array | None:
+    """Checked example weights, None where there are none; `name` is theirs in messages.
 
     Raises
     ------
@@ -37,12 +37,11 @@ def weights_of(sample_weight: Any, X: Array) -> Array | None:
     if sample_weight is None:
         return None
     if not np.any(np.asarray(sample_weight)):
-        raise DataError("sample_weight: all are zero, so there is nothing to learn from.")
+        raise DataError(f"{name}: all are zero, so no row counts.")
     weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
     if weights.min() < 0:
         raise DataError(
-            f"sample_weight: expected none below zero, got {weights.min()} in row "
-            f"{int(weights.argmin())}."
+            f"{name}: expected none below zero, got {weights.min()} in row {int(weights.argmin())}."
         )
     return weights
 
@@ -55,20 +54,27 @@ def checked_validation(
     Raises
     ------
     SettingError
-        For one of X and y without the other.
+        For one of X and y without the other, or weights without them.
+    DataError
+        For data that the training data's rules refuse.
     """
     X, y, weights = validation
     own = (estimator.stopping or StoppingOptions()).validation
     if X is None and y is None and isinstance(own, (tuple, list)):
         X, y, weights = (*own, None)[:3]
-    if X is None and y is None:
+    if X is None and y is None and weights is None:
         return None, None
     if X is None or y is None:
-        raise SettingError("X_val and y_val go together: expected both or neither.")
-    X, y = estimator._checked(X, y, reset=False)
-    check_consistent_length(X, y)
-    estimator._learn_targets(y, keep=True)
-    weights = weights_of(weights, X)
+        raise SettingError(
+            "X_val and y_val go together: expected both, with sample_weight_val or without, or "
+            "none of the three."
+        )
+    try:
+        X, y = estimator._checked(X, y, reset=False)
+        estimator._learn_targets(y, keep=True)
+    except ValueError as error:
+        raise DataError(f"validation data: {error}") from error
+    weights = weights_of(weights, X, "sample_weight_val")
     return Examples(rows_of(X, data.X.dtype), estimator._encoded(y, data.X.dtype), weights), y
 
 
@@ -85,6 +91,11 @@ def held_out(
         Where fewer than two rows are held out.
     """
     share = (estimator.stopping or StoppingOptions()).validation or estimator.validation_fraction
+    if share == 0:
+        raise SettingError(
+            "validation_fraction=0.0 holds nothing out to stop by. Give it a share such as 0.1, "
+            "pass X_val and y_val, or leave early stopping out."
+        )
     rows = len(data.X)
     generator = course.generator
     if course.split is not None and course.split[0] == rows:

@@ -20,7 +20,15 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
         return method
 
 
-__all__ = ["CallbackSupportMixin", "Lines", "Tasks", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Lines", "Tasks", "become", "with_callbacks"]
+
+_UNDER_WAY = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
+
+def become(estimator: Any, draft: Any) -> None:
+    """Take over all that a draft holds; but not scikit-learn's notes of whom to tear down."""
+    kept = {name: vars(estimator)[name] for name in _UNDER_WAY if name in vars(estimator)}
+    estimator.__dict__ = vars(draft) | kept
 
 
 class Lines:

@@ -7,6 +7,7 @@ from typing import Any
 
 from deltarule.errors import FileError, require
 from deltarule.events import Ended, EpochEnded, Event, Started
+from deltarule.storage import reason
 
 
 class TensorBoard:
@@ -61,8 +62,7 @@ class TensorBoard:
         try:
             self._writer = self._make(self.folder)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise FileError(f"{self.folder}: cannot be written: {reason}.") from error
+            raise FileError(f"{self.folder}: cannot be written: {reason(error)}.") from error
         network = event.plan.network
         sizes = "-".join(map(str, network.sizes))
         about = f"{sizes}, {network.cost_row.name}, {event.plan.optimizer_row!r}"

@@ -149,6 +149,16 @@ class Parallel(Layer):
             for name, values in layer.initial(before, rng).items()
         }
 
+    def names_after(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Of each part what its layers call them; new names with the part's number, from 1."""
+        found: list[str] = []
+        for k, part in enumerate(self.parts, 1):
+            own = before = names[part.first : part.last]
+            for layer in part.layers:
+                own = layer.names_after(own)
+            found += own if own == before else (f"{k}.{name}" for name in own)
+        return tuple(found)
+
     def multiplier(self, name: str) -> float:
         """The layer's own."""
         part, depth, own = name.split(".", 2)

@@ -26,6 +26,9 @@ _HOURS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS = tuple(date + hour for date in _DATES for hour in _HOURS)
 """How dates are written; where several fit a column, the first."""
 
+_BEGINS = (  # how every one of them does: most text is told from dates by this alone
+    r"^(\d{1,4}[-/. ]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d)"
+)
 _DAY = 86_400_000.0  # milliseconds
 _FIRST = 50  # texts looked at before all are
 
@@ -161,13 +164,7 @@ def coded(column: pl.Series) -> Coded:
     >>> levels, codes.tolist(), counts.tolist()
     (['a', 'b'], [1, 0, -1, 1], [1, 2])
     """
-    polars = require("polars", "table", "preprocessing")
-    if not isinstance(column.dtype, polars.Enum):
-        column = text_of(column)
-        values = column.drop_nulls().unique().sort()
-        column = column.cast(polars.Enum(values))
-    codes = column.to_physical().cast(polars.Int32).fill_null(-1).to_numpy()
-    levels: list[str] = column.dtype.categories.to_list()
+    levels, codes = _numbered(column)
     counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
     used = counts > 0
     if not used.all():  # some rows of a larger table
@@ -176,11 +173,22 @@ def coded(column: pl.Series) -> Coded:
     return Coded(levels, codes, counts[used])
 
 
+def _numbered(column: pl.Series) -> tuple[list[str], Array]:
+    """Texts in order, among them all of a column's values, and each row's number; −1 is missing."""
+    polars = require("polars", "table", "preprocessing")
+    if not isinstance(column.dtype, polars.Enum):
+        column = text_of(column)
+        values = column.drop_nulls().unique().sort()
+        column = column.cast(polars.Enum(values))
+    codes = column.to_physical().cast(polars.Int32).fill_null(-1).to_numpy()
+    return column.dtype.categories.to_list(), codes
+
+
 def codes_of(
     column: pl.Series, levels: tuple[str, ...], *, other: int = -1, absent: int = -1
 ) -> Array:
     """The number of each row's level, `other` for values that are no level, `absent` for none."""
-    found, codes, _ = coded(column)
+    found, codes = _numbered(column)
     numbers = {level: i for i, level in enumerate(levels)}
     table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int16)
     return table[codes]
@@ -205,6 +213,8 @@ def format_of(levels: list[str]) -> str | None:
     """
     polars = require("polars", "table", "preprocessing")
     texts = polars.Series(levels, dtype=polars.String)
+    if not texts.head(_FIRST).str.contains(_BEGINS).all():
+        return None
     for form in DATE_FORMATS:
         if all(_parsed(part, form).null_count() == 0 for part in (texts.head(_FIRST), texts)):
             return form
@@ -222,6 +232,8 @@ def no_dates(levels: list[str]) -> tuple[str, list[int]]:
     polars = require("polars", "table", "preprocessing")
     texts = polars.Series(levels, dtype=polars.String)
     some = texts.gather_every(max(1, len(texts) // _FIRST))
+    if some.str.contains(_BEGINS).sum() <= len(some) / 2:
+        return "", []
     for form in DATE_FORMATS:
         if _parsed(some, form).null_count() < len(some) / 2:
             return form, _parsed(texts, form).is_null().arg_true().to_list()

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from deltarule.arrays import Array
 from deltarule.data import frame_of
 from deltarule.data.parallel import at_once
+from deltarule.data.values import has_nan
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
+from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
+from deltarule.preprocessing.records import restored
+from deltarule.preprocessing.totals import Totals
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -79,6 +82,16 @@ class Preprocessing:
                 for column, is_count in zip(columns, counts, strict=True)
             ]
         return cls(tuple(columns))
+
+    def refined(self, totals: Mapping[str, Totals]) -> Preprocessing:
+        """The same, fitted on a sample, with what is known of all the rows.
+
+        Parameters
+        ----------
+        totals : mapping of str to Totals
+            Of each column.
+        """
+        return Preprocessing(tuple(column.refined(totals[column.name]) for column in self.columns))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -193,8 +206,7 @@ def _framed(table: Any) -> pl.DataFrame:
     """A table as a frame in which what is missing is null."""
     polars = require("polars", "table", "preprocessing")
     frame = frame_of(table)
-    floats = polars.col([c.name for c in frame.iter_columns() if c.dtype.is_float()])
-    holed = [c.name for c in frame.select(floats.is_nan().any()).iter_columns() if c[0]]
+    holed = [column.name for column in frame.iter_columns() if has_nan(column)]
     return frame.with_columns(polars.col(holed).fill_nan(None)) if holed else frame
 
 

@@ -22,7 +22,7 @@ from deltarule.errors import FileError
 _TAIL = ', "digest": "{}"}}'  # how a signed JSON text ends
 _TAIL_LENGTH = len(_TAIL.format("0" * 32))
 _HEADER_LIMIT = 32_000_000  # bytes
-_DTYPES = {"F32": "float32", "F64": "float64", "BOOL": "bool"}
+_DTYPES = {"F32": "float32", "F64": "float64", "BOOL": "bool", "U8": "uint8"}
 _CODES = {name: code for code, name in _DTYPES.items()}
 
 
@@ -203,13 +203,10 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             header, start = _header(kind, name, file.read(8 + min(size, _HEADER_LIMIT)), size)
-    except OSError as error:
-        if isinstance(error, FileError):
-            raise
-        said = (error.strerror or str(error)).lower()
-        raise FileError(f"{name}: cannot be read: {said}.") from error
-    except ValueError as error:  # a name with a null character
-        raise FileError(f"{name!r}: cannot be read: {error}.") from None
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:  # a name with a null character
+        raise FileError(f"{name}: cannot be read: {reason(error)}.") from error
     entries = header.pop("__metadata__", None)
     text = entries.get(kind.key) if isinstance(entries, dict) else None
     if not isinstance(text, str):
@@ -219,6 +216,11 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     digest = str(metadata.pop("digest", ""))
     unsigned = text[:-_TAIL_LENGTH] + "}"
     return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start)
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What the system says of an error, for the middle of a sentence."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _header(kind: FileKind, name: str, content: bytes, size: int) -> tuple[dict[str, Any], int]:

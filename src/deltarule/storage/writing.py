@@ -7,15 +7,15 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import FileError
-from deltarule.storage.reading import Tensor, signed
+from deltarule.errors import FileError, TypeMismatchError
+from deltarule.storage.reading import Tensor, reason, signed
 
 
 def tensor_bytes(key: str, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> bytes:
@@ -31,16 +31,28 @@ def tensor_bytes(key: str, tensors: Mapping[str, Array], metadata: Mapping[str, 
     metadata : mapping
         JSON values; no NaN.
 
+    Raises
+    ------
+    TypeMismatchError
+        For anything else in it.
+
     Examples
     --------
     >>> tensor_bytes("deltarule", {"1.W": np.ones((2, 3))}, {"format": 2})[8:24]
     b'{"__metadata__":'
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
     stored = {name: Tensor.of(array) for name, array in arrays.items()}
     import safetensors.numpy  # only a file needs it
 
+    try:
+        text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeMismatchError(
+            f"what goes into a file beside its numbers: expected JSON values without NaN, got "
+            f"others ({error}). Leave them out, or turn them into text."
+        ) from error
     return safetensors.numpy.save(arrays, {key: signed(text, stored, arrays)})
 
 
@@ -62,15 +74,33 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     b'all of it'
     """
     check_writable(path)
-    target = Path(os.path.realpath(path))
-    try:
-        if target.exists() and not target.is_file():  # /dev/stdout, a pipe
+    target = _target(path)
+    if target.exists() and not target.is_file():
+        with _told(path):
             target.write_bytes(content)
-            return
+        return
+    with written_whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The same in pieces: a file to write to, which takes its place when the block is left.
+
+    Where an error leaves the block, what was there before is as it was.
+
+    Raises
+    ------
+    FileError
+        Where it cannot be written.
+    """
+    check_writable(path)
+    target = _target(path)
+    with _told(path):
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, _mode_of(target))
@@ -80,6 +110,15 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
                 os.unlink(name)
             raise
         _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within it, the system's errors are told as this package's."""
+    try:
+        yield
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(
             f"{path}: cannot be written: {reason(error)}. What was there before is as it was."
@@ -94,7 +133,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     FileError
         For a folder, or a folder that is missing or not writable.
     """
-    target = Path(os.path.realpath(path))
+    target = _target(path)
     if target.is_dir():
         raise FileError(f"{path}: is a folder; expected the name of a file.")
     if not target.parent.is_dir():
@@ -102,12 +141,19 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             f"{path}: cannot be written: there is no folder {str(target.parent)!r}. Make it first."
         )
     if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise FileError(f"{path}: cannot be written: permission denied.")
+        raise FileError(
+            f"{path}: cannot be written: permission denied, or the file system is read-only."
+        )
 
 
-def reason(error: OSError) -> str:
-    """What the system says of an error, for the middle of a sentence."""
-    return (error.strerror or str(error)).lower()
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Where links lead to; /dev/stdout, a pipe and their like by the name that was given."""
+    given = Path(path)
+    try:
+        is_other = given.exists() and not given.is_file()
+        return given if is_other else Path(os.path.realpath(given))
+    except (OSError, ValueError) as error:  # a name too long, or with a null character
+        raise FileError(f"{path}: cannot be written: {reason(error)}.") from error
 
 
 def _mode_of(target: Path) -> int:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array, checked_number
-from deltarule.errors import SettingError
+from deltarule.errors import FileError, SettingError
 from deltarule.modelfile import Model
 
 _TEMPERATURES = (0.1, 10.0)
+_ERRORS = 2.0  # standard errors that a temperature is from 1, at least
 _STEPS = 60  # of the golden section: far below what float64 tells apart
 _KEPT = 2001  # residuals that a model stores, at most
 
@@ -98,6 +99,8 @@ def calibration_of(model: Model) -> Calibration:
     ------
     SettingError
         For a model that was trained without.
+    FileError
+        For what is damaged.
     """
     stored = model.about.get("calibration")
     if stored is None:
@@ -105,14 +108,28 @@ def calibration_of(model: Model) -> Calibration:
             "intervals: this model was trained without held-out rows to measure them by. Train it "
             "again with deltarule train."
         )
-    return Calibration.from_dict(stored)
+    try:
+        found = Calibration.from_dict(stored)
+        targets = model.targets.names if model.targets and not model.targets.classes else ()
+        numbers = np.concatenate([[found.rows], *found.residuals])
+        fits = len(found.residuals) == len(targets) and all(found.residuals)
+        if not (fits and found.rows >= 0 and np.isfinite(numbers).all()):
+            raise ValueError("it does not fit the targets")
+    except Exception as error:  # whatever a foreign hand may have put there
+        raise FileError(
+            f"the model file's calibration cannot be read ({error}). Restore the file from a copy, "
+            "or train it again with --out."
+        ) from error
+    return found
 
 
 def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:
     """What outputs are best divided by: the smallest cross entropy of held-out rows.
 
-    Targets are drawn towards one another as if each class had been seen once more (Platt 1999):
-    few rows that are all told right do not make a model certain.
+    It stays 1 where the rows do not tell it from 1: where its logarithm is less than two standard
+    errors from 0. Few rows would make probabilities worse more often than better. Targets are drawn
+    together as if one row more had been seen, of every class a share (after Platt 1999): rows that
+    are all told right do not make a model certain.
 
     Parameters
     ----------
@@ -130,13 +147,17 @@ def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:
     >>> Y = np.array([[1.0], [1.0], [0.0], [0.0]] * 50)
     >>> 1.0 < temperature(Z, Y) < 10.0
     True
+    >>> temperature(Z[:4], Y[:4])
+    1.0
     """
     if Z.shape[1] == 1:
         Z, Y = np.hstack([np.zeros_like(Z), Z]), np.hstack([1.0 - Y, Y])
     Z, Y = Z.astype(np.float64), Y.astype(np.float64)
     m, classes = Z.shape
-    Y = (Y * m + 1.0) / (m + classes)
+    Y = (Y * m + 1.0 / classes) / (m + 1.0)
     weights = np.ones(m) if s is None else s
+    if not weights.any():
+        return 1.0
 
     def cost(log_temperature: float) -> float:
         scaled = Z / math.exp(log_temperature)
@@ -144,7 +165,22 @@ def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:
         losses = np.log(np.exp(scaled).sum(axis=1)) - (Y * scaled).sum(axis=1)
         return float(np.average(losses, weights=weights))
 
-    return math.exp(_least(cost, *map(math.log, _TEMPERATURES))) if weights.any() else 1.0
+    found = _least(cost, *map(math.log, _TEMPERATURES))
+    told = abs(found) > _ERRORS * _standard_error(Z / math.exp(found), Y, weights)
+    return math.exp(found) if told else 1.0
+
+
+def _standard_error(Z: Array, Y: Array, s: Array) -> float:
+    """Of the logarithm of the temperature that Z is divided by, whatever the model is worth.
+
+    Each row's derivative of the loss, and the second derivative of all together, which is the
+    spread of Z under its own probabilities (White's estimate, 1982).
+    """
+    P = np.exp(Z - Z.max(axis=1, keepdims=True))
+    P /= P.sum(axis=1, keepdims=True)
+    first = s * ((P - Y) * Z).sum(axis=1)
+    second = float(s @ ((P * Z**2).sum(axis=1) - (P * Z).sum(axis=1) ** 2))
+    return float(np.sqrt(first @ first)) / second if second > 0 else math.inf
 
 
 def _least(cost: Any, low: float, high: float) -> float:

@@ -9,7 +9,7 @@ from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.layers import Dense, Layer, PiecewiseLinear, Scale
+from deltarule.layers import Dense, Layer, Parallel, PiecewiseLinear, Scale
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularisation import Regularisation
@@ -25,12 +25,13 @@ _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; 
 _LARGEST_BATCH = 256
 _STEPS = {"regression": 5_000, "classification": 1_500}  # about what a run may take,
 _EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
+_EMBEDDED = 16  # units that the bins of a column become, where they are more
 _HIDDEN = (128, 128, 128)
 _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
 _BIAS_RATE = 0.1
 _BETA_2 = 0.95
-_DROPOUT = 0.2
+_DROPOUT = 0.3
 _DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
@@ -105,11 +106,10 @@ def recipe(
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
     optimizer = _optimizer(settings)
-    layers = [
-        *([] if edges is None else [PiecewiseLinear(edges)]),
-        *_learned(settings, case, cost, outputs, optimizer, _width(inputs, edges)),
-    ]
-    network = Network(inputs, layers, cost)
+    embedding = [] if edges is None else _embedding(edges)
+    width = Network(inputs, embedding).outputs if embedding else inputs
+    learned = _learned(settings, case, cost, outputs, optimizer, width)
+    network = Network(inputs, [*embedding, *learned], cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
     epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
@@ -120,6 +120,23 @@ def recipe(
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         min(batch_size, rows),
     )
+
+
+def _embedding(edges: Edges) -> list[Layer]:
+    """Every column in its bins, and the bins of a finely cut one through units of their own."""
+    parts: list[tuple[int, int, list[Layer]]] = []
+    first = 0
+    for column in edges:
+        last = first + len(column) - 1
+        if last - first > _EMBEDDED:
+            parts.append((first, last, [Dense(_EMBEDDED, "relu")]))
+        elif parts and not parts[-1][2]:
+            parts[-1] = (parts[-1][0], last, [])  # with the columns before it, as they are
+        else:
+            parts.append((first, last, []))
+        first = last
+    embedded = [Parallel(parts)] if any(layers for *_, layers in parts) else []
+    return [PiecewiseLinear(edges), *embedded]
 
 
 def _learned(
@@ -148,10 +165,6 @@ def _learned(
 def _rates(width: int) -> dict[str, float]:
     """The rates of a layer after `width` units: of its weights, and on top of that its biases."""
     return {"rate": width**-0.5, "bias_rate": _BIAS_RATE * width**0.5}
-
-
-def _width(inputs: int, edges: Edges | None) -> int:
-    return inputs if edges is None else sum(len(column) - 1 for column in edges)
 
 
 def _output(cost: Cost, case: str) -> str:

@@ -16,7 +16,9 @@ from deltarule.baselines import Judged
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table
+from deltarule.tabular.record import record
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.tabular.streaming import Shares, StreamedRows
 
 
 def about(
@@ -29,6 +31,7 @@ def about(
     judged_by: str,
     reading: Mapping[str, Any],
     verdict: str,
+    stream: StreamedRows | None = None,
 ) -> dict[str, Any]:
     """What is known about a training, as JSON values; no times, so that equal runs write equal.
 
@@ -46,10 +49,15 @@ def about(
     reading : mapping
         How the file was read.
     verdict : str
+    stream : StreamedRows, optional
+        Where the table was read in blocks.
     """
     result = fitted.result
+    table = {"fingerprint": mark, "rows": len(whole.frame), "dropped": whole.dropped}
+    if stream is not None:
+        table |= {"rows": stream.stream.rows - whole.dropped, "held": list(stream.shares)}
     return {
-        "table": {"fingerprint": mark, "rows": len(whole.frame), "dropped": whole.dropped},
+        "table": table,
         "roles": asdict(whole.roles),
         "settings": _changed(settings),
         "reading": dict(reading),
@@ -84,7 +92,7 @@ def _changed(settings: Settings) -> dict[str, Any]:
 
 def roles_of(model: Model) -> Roles:
     """The roles of the columns of the table that a model was trained on."""
-    stored = dict(model.about.get("roles", {}))
+    stored = dict(record(model).get("roles", {}))
     for name in ("target", "drop"):
         stored[name] = tuple(stored.get(name, ()))
     return Roles(**stored)
@@ -114,8 +122,23 @@ def fingerprint(frame: Any) -> str:
 
 def is_training_table(model: Model, frame: Any) -> bool:
     """Whether a frame is the table that a model was trained on."""
-    stored = model.about.get("table", {}).get("fingerprint")
+    stored = record(model).get("table", {}).get("fingerprint")
     return stored is not None and stored == fingerprint(frame)
+
+
+def shares_of(model: Model, mark: str) -> Shares | None:
+    """Which rows of a table in blocks a model has not seen, where it was trained on that table.
+
+    Parameters
+    ----------
+    model : Model
+    mark : str
+        The digest of the table.
+    """
+    stored = model.about.get("table", {})
+    if "held" not in stored or stored["fingerprint"] != mark:
+        return None
+    return Shares(*stored["held"])
 
 
 def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
@@ -128,7 +151,7 @@ def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
     frame : polars.DataFrame
         The table it was trained on, as it was read.
     """
-    stored = model.about["settings"]
+    stored = record(model)["settings"]
     settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
     assert model.targets is not None
     whole = table(frame, roles_of(model), task=str(model.targets.task))

@@ -109,6 +109,7 @@ class Settings:
     device, precision : str
         See :class:`~deltarule.EngineOptions`.
     n_threads : int, optional
+    devices : int or "all", optional
         Likewise.
     seed : int
 
@@ -150,6 +151,7 @@ class Settings:
     device: str = "auto"
     precision: str = "highest"
     n_threads: int | None = None
+    devices: int | str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -171,6 +173,8 @@ class Settings:
         Raises
         ------
         SettingError
-            For a device, a precision or a number of threads that cannot be.
+            For a device, a precision, a number of threads or devices that cannot be.
         """
-        return EngineOptions(self.device, self.precision, n_threads=self.n_threads)
+        return EngineOptions(
+            self.device, self.precision, n_threads=self.n_threads, devices=self.devices
+        )

@@ -8,7 +8,8 @@ yields typed events and holds no mathematics of the network.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -32,15 +33,18 @@ from deltarule.events import (
 )
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from deltarule.processes import group
 from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
 from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.divergence import Recoverable
-from deltarule.training.examples import checked_examples, data_memory, split_examples
+from deltarule.training.blocks import Blocks
+from deltarule.training.divergence import Last, Recoverable
+from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.lbfgs import minimising
 from deltarule.training.result import Result
 from deltarule.training.resuming import Metric, Order, joined
+from deltarule.training.windows import Reader, Window, check_streamed
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
@@ -58,7 +62,7 @@ class Training(Recoverable):
         self,
         network: Network,
         X: Any,
-        Y: Any,
+        Y: Any = None,
         *,
         optimizer: Optimizer | str = "adam",
         epochs: int | None = None,
@@ -93,17 +97,28 @@ class Training(Recoverable):
         self.options = options or EngineOptions()
         optimizer = OPTIMIZERS(optimizer)
         self._check_memory(optimizer, engine, X, Y, batch_size, validation, dtype)
-        data = checked_examples(network, X, Y, weights, dtype)
+        self._reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
+        if self._reader is None:
+            data = checked_examples(network, X, Y, weights, dtype)
+        else:
+            check_streamed(Y, weights, validation, shuffle, optimizer, self.stopping)
+            data = self._reader.first()
         self.data, self.validation = split_examples(network, data, validation, seed, dtype)
 
-        m = len(self.data.X)
+        m = self.rows = len(self.data.X) if self._reader is None else self._reader.rows
         self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
         self.steps_per_epoch = -(-m // self.batch_size)
         begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self._schedule: Schedule | Warmup = optimizer.schedule
         self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
+        self.group = group()
         self.engine = choose(self.plan, engine, options)
+        if self.group.count > 1 and self.engine.name != "jax":
+            raise SettingError(
+                f"engine {self.engine.name!r} computes in one process, and this is one of "
+                f'{self.group.count}. Pass engine="jax" (--engine jax).'
+            )
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
         self._steps_before = 0 if state is None or begins_anew else state.step
         if state is not None:
@@ -120,15 +135,18 @@ class Training(Recoverable):
         self._verdict: Verdict | None = None
         self._chunk = _FIRST_CHUNK
         self.listeners: Sequence[object] = ()  # whoever may remember something
-        self._first, self._costs, self._found = 0, list[np.ndarray](), list[Any]()
+        self._forget_epoch()
         self._worked = 0.0
         self._reductions = 0
         self._signal: int | None = None
         self._good = self._kept()
         self._orders: list[str] = []
         self._folder: Folder | None = None
-        if checkpoints is not None:
-            self._folder = self._opened_folder(checkpoints)
+        if checkpoints is not None or self.group.count > 1:
+            identity = self._identity()
+            self._check_shared(identity)
+            if checkpoints is not None:
+                self._folder = self._opened_folder(checkpoints, identity)
 
     def _check_memory(
         self,
@@ -141,7 +159,10 @@ class Training(Recoverable):
         dtype: np.dtype[Any],
     ) -> None:
         splits = validation is not None and not isinstance(validation, (tuple, list))
-        rows, copies = data_memory(self.network, X, Y, dtype, splits=splits)
+        if isinstance(X, Blocks):
+            rows, copies = Reader(X, self.network, dtype).memory
+        else:
+            rows, copies = data_memory(self.network, X, Y, dtype, splits=splits)
         whole = batch_size is None or optimizer.full_batch
         check_memory(
             self.network,
@@ -178,7 +199,7 @@ class Training(Recoverable):
         yield Started(
             self.plan,
             *self.engine,
-            rows=len(self.data.X),
+            rows=self.rows,
             validation_rows=0 if self.validation is None else len(self.validation.X),
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
@@ -240,73 +261,90 @@ class Training(Recoverable):
             self._save_if_due()
 
     def _epoch(self, epoch: int) -> Iterator[Event]:
-        order = self._order(epoch)
-        for first, rates in self._chunks():
-            last = first + len(rates)
-            rows = order[first * self.batch_size : last * self.batch_size]
-            done = self._stepped(rows, rates)
-            self._costs.append(done.costs)
-            self._found.append(done.statistics)
-            self._first = first + len(done.costs)
-            if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
-                batch = order[(self._first - 1) * self.batch_size : self._first * self.batch_size]
-                rate = float(rates[len(done.costs) - 1])
-                self._raise_diverged(epoch, self._first - 1, batch, rate)
-            if self._out_of_time():
-                break
-            if last < self.steps_per_epoch:
-                yield Progressed(epoch, last, self.steps_per_epoch, float(done.costs.mean()))
-                self._save_if_due()
-        cost = self._epoch_cost(np.concatenate(self._costs), order)
+        with closing(self._windows(epoch)) as windows:
+            last: Last | None = None
+            for window in windows:
+                last = None  # its examples make room for those that are being read
+                last = yield from self._trained_on(window, epoch)
+                if self._out_of_time():
+                    break
+        assert last is not None
+        cost = self._epoch_cost()
         self._after = self.runner.parameters()
         if self.stopping.on_divergence != "ignore":
-            self._check_sound(epoch, last - 1, rows[-self.batch_size :], float(rates[-1]), cost)
+            self._check_sound(epoch, last, cost)
         statistics = joined(self._found) if self.statistics else None
-        step = (epoch - 1) * self.steps_per_epoch + last
-        self._first, self._costs, self._found = 0, [], []
-        yield self._ended(epoch, step, cost, float(rates[-1]), statistics)
+        step = (epoch - 1) * self.steps_per_epoch + last.step
+        self._forget_epoch()
+        yield self._ended(epoch, step, cost, last.rate, statistics)
 
-    def _stepped(self, rows: Array, rates: Array) -> Trained:
+    def _trained_on(self, window: Window, epoch: int) -> Generator[Event, None, Last]:
+        """The steps that a window's rows give, and the last of them."""
+        examples, order, begun = window
+        m = self.batch_size
+        for first, rates in self._chunks(begun + -(-len(order) // m)):
+            rows = order[(first - begun) * m : (first - begun + len(rates)) * m]
+            done = self._stepped(examples, rows, rates)
+            made = len(done.costs)
+            self._costs.append(done.costs)
+            self._shares.append(self._share(examples, rows[: made * m]))
+            self._found.append(done.statistics)
+            self._first = first + made
+            batch = rows[(made - 1) * m : made * m]
+            last = Last(self._first, examples, batch, float(rates[made - 1]))
+            if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
+                self._raise_diverged(epoch, last)
+            if self._out_of_time():
+                break
+            if self._first < self.steps_per_epoch:
+                cost = float(done.costs.mean())
+                yield Progressed(epoch, self._first, self.steps_per_epoch, cost)
+                self._save_if_due()
+        return last
+
+    def _stepped(self, examples: Examples, rows: Array, rates: Array) -> Trained:
         """The steps of a chunk; an engine ends at a cost that is not finite."""
-        done = self._run(rows, rates)
+        done = self._run(examples, rows, rates)
         while self.stopping.on_divergence == "ignore" and len(done.costs) < len(rates):
             made = len(done.costs)
-            more = self._run(rows[made * self.batch_size :], rates[made:])
+            more = self._run(examples, rows[made * self.batch_size :], rates[made:])
             found = [done.statistics, more.statistics] if self.statistics else None
             costs = np.concatenate([done.costs, more.costs])
             done = Trained(costs, joined(found) if found else None)
         return done
 
-    def _run(self, rows: Array, rates: Array) -> Trained:
-        X, Y, weights = self.data
+    def _run(self, examples: Examples, rows: Array, rates: Array) -> Trained:
+        X, Y, weights = examples
         return self.runner.train(X, Y, rows, self.batch_size, rates, weights, self.statistics)
 
-    def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """The epoch's steps in runs of about half a second: first step, learning rates."""
+    def _chunks(self, end: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The epoch's steps up to one in runs of about half a second: first step, rates."""
         epochs_before = len(self.history) * self.steps_per_epoch
         offset = self._steps_before + epochs_before
         first = self._first
-        while first < self.steps_per_epoch:
-            count = min(self._chunk, self.steps_per_epoch - first)
+        while first < end:
+            count = min(self._chunk, end - first)
             if self._folder is not None:
                 until = self._folder.settings.steps_until(epochs_before + first)
                 count = count if until is None else min(count, until)
             begun = time.perf_counter()
             rates = np.asarray(self._schedule(offset + np.arange(first, first + count)))
             yield first, rates * self.rate_scale
-            seconds = max(time.perf_counter() - begun, 1e-6)
+            seconds = max(self.group.agreed(time.perf_counter() - begun), 1e-6)
             wanted = max(count * _CHUNK_SECONDS / seconds, 1.0)
             self._chunk = 2 ** int(np.log2(wanted))
             first += count
 
-    def _epoch_cost(self, costs: np.ndarray, order: np.ndarray) -> float:
+    def _share(self, examples: Examples, rows: Array) -> np.ndarray:
+        """The weight of each batch of some rows."""
+        starts = np.arange(0, len(rows), self.batch_size)
+        if examples.weights is None:
+            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
+        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+
+    def _epoch_cost(self) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        used = order[: len(costs) * self.batch_size]
-        starts = np.arange(len(costs)) * self.batch_size
-        if self.data.weights is None:
-            share = np.minimum(len(used) - starts, self.batch_size).astype(np.float64)
-        else:
-            share = np.add.reduceat(self.data.weights[used].astype(np.float64), starts)
+        costs, share = np.concatenate(self._costs), np.concatenate(self._shares)
         if self.stopping.on_divergence == "ignore":
             share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
         whole = share.sum()
@@ -318,17 +356,21 @@ class Training(Recoverable):
         self, epoch: int, step: int, cost: float, rate: float, statistics: Any
     ) -> EpochEnded:
         validation_cost = figure = norm = None
-        best = False
         if self.validation is not None:
             validation_cost = self.runner.cost(*self.validation, penalised=False)
             if self.metric is not None:
                 figure = float(
                     self.metric(self.validation.Y, self.runner.predict(self.validation.X))
                 )
-            best = self._keep_if_best(-validation_cost if figure is None else figure, epoch)
         if self.stopping.gradient_norm is not None:
             gradients = self.runner.gradients(*self.data)
             norm = float(np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values())))
+        validation_cost, figure, norm, seconds = self.group.agreed(
+            (validation_cost, figure, norm, self._seconds())
+        )
+        best = False
+        if validation_cost is not None:
+            best = self._keep_if_best(-validation_cost if figure is None else figure, epoch)
         event = EpochEnded(
             epoch,
             step,
@@ -337,7 +379,7 @@ class Training(Recoverable):
             figure,
             rate,
             norm,
-            self._seconds(),
+            seconds,
             best,
             statistics,
         )
@@ -346,7 +388,11 @@ class Training(Recoverable):
         return event
 
     def resolve_wish(self) -> None:
-        """End the run where a callback wished so; :func:`train` calls it after each event."""
+        """End the run where a callback wished so; :func:`train` calls it after each event.
+
+        In a group of processes, what process 0's callbacks wished counts for all.
+        """
+        self._wish, self.rate_scale = self.group.agreed((self._wish, self.rate_scale))
         if self._wish is not None and self.history:
             self._verdict = self._verdict or Verdict("callback", self._wish)
 
@@ -357,7 +403,8 @@ class Training(Recoverable):
         return True
 
     def _out_of_time(self) -> bool:
-        return self.stopping.seconds is not None and self._seconds() >= self.stopping.seconds
+        limit = self.stopping.seconds
+        return limit is not None and self.group.agreed(self._seconds()) >= limit
 
     # ------------------------------------------------------------------------ all the data
 
@@ -385,5 +432,5 @@ class Training(Recoverable):
         epoch = len(self.history) + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):
-            self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
+            self._raise_diverged(epoch, Last(1, self.data, np.arange(self.rows), 1.0))
         return self._ended(epoch, epoch, cost, 1.0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,19 +15,30 @@ from deltarule.arrays import Array
 from deltarule.checkpoints import (
     Checkpoints,
     Folder,
+    Identity,
     Snapshot,
     data_identity,
+    differing,
     digest_of_array,
     plan_identity,
 )
 from deltarule.engines import Choice
 from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
-from deltarule.errors import FileError, InterruptionError, SettingError
+from deltarule.errors import (
+    DataError,
+    FileError,
+    InterruptionError,
+    SettingError,
+    TypeMismatchError,
+)
 from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
+from deltarule.processes import Group
 from deltarule.rng import generator
 from deltarule.stopping import Stopping, Verdict
+from deltarule.training.blocks import BlockOrder, InOrder
 from deltarule.training.examples import Examples
+from deltarule.training.windows import Reader, Window
 
 Metric: TypeAlias = Callable[[Array, Array], float]
 """Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
@@ -39,6 +50,7 @@ Order: TypeAlias = Callable[[int], Array]
 class Resumable:
     """What a run carries from step to step, and the two ways between it and a file."""
 
+    group: Group
     plan: Plan
     engine: Choice
     runner: Runner
@@ -46,6 +58,7 @@ class Resumable:
     stopping: Stopping
     data: Examples
     validation: Examples | None
+    rows: int
     metric: Metric | None
     shuffle: bool | Order
     statistics: bool
@@ -58,8 +71,10 @@ class Resumable:
     _start: tuple[Parameters | None, RunnerState | None]
     _after: Parameters
     _orders: list[str]
+    _reader: Reader | None
     _first: int
     _costs: list[np.ndarray]
+    _shares: list[np.ndarray]
     _found: list[Any]
     _best: tuple[float, int, Parameters] | None
     _good: tuple[Parameters, RunnerState]
@@ -71,14 +86,40 @@ class Resumable:
     _worked: float
     _begun: float
 
+    def _windows(self, epoch: int) -> Generator[Window]:
+        """What an epoch trains on, one after another, from the step on that comes next."""
+        if self._reader is None:
+            yield Window(self.data, self._order(epoch), 0)
+            return
+        in_order = not self.shuffle or self.batch_size == self.rows
+        order = (InOrder if in_order else BlockOrder)(*self._reader.sizes, self.seed)
+        try:
+            yield from self._reader.windows(order, epoch, self.batch_size, self._first)
+        except (FileError, DataError) as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: FileError | DataError) -> FileError | DataError:
+        """The end of a run whose data cannot be read any more: what has been learnt is kept."""
+        made = len(self.history) * self.steps_per_epoch + self._first
+        where = "" if self._folder is None else f" The run is kept in {self._save(self._folder)}."
+        kind = FileError if isinstance(error, FileError) else DataError
+        lost = kind(f"{error} Training ended after step {made:,}.{where}")
+        lost.parameters = self.runner.parameters()
+        return lost
+
+    def _forget_epoch(self) -> None:
+        """Begin an epoch at its first step."""
+        self._first, self._costs, self._shares, self._found = 0, [], [], []
+
     def _order(self, epoch: int) -> np.ndarray:
-        m = len(self.data.X)
+        m = self.rows
         if not self.shuffle or self.batch_size == m:
             return np.arange(m)
         if callable(self.shuffle):
             order = np.asarray(self.shuffle(epoch))
-            if self._folder is not None:
+            if self._folder is not None or self.group.count > 1:
                 self._orders[epoch - 1 :] = [digest_of_array(order)]
+                self._check_shared({"data.order": self._orders[-1]})
             return order
         return generator(self.seed, "order", epoch).permutation(m)
 
@@ -87,13 +128,21 @@ class Resumable:
         goes_on = self.stopping.on_divergence == "reduce"
         return self._after, self.runner.state() if goes_on else RunnerState(0, ())
 
-    def _opened_folder(self, checkpoints: Checkpoints) -> Folder:
+    def _opened_folder(self, checkpoints: Checkpoints, identity: Identity) -> Folder:
+        if not isinstance(checkpoints, Checkpoints):
+            raise TypeMismatchError(
+                f"checkpoints: expected Checkpoints(folder), got {type(checkpoints).__name__}."
+            )
         if self.plan.optimizer_row.full_batch:
             raise SettingError(
                 f"checkpoints: {type(self.plan.optimizer).__name__} keeps its curvature inside "
                 "SciPy, so that a run cannot be resumed. Leave them out, or choose an optimizer "
                 "that steps, such as Adam."
             )
+        return Folder(checkpoints, identity, writes=self.group.first)
+
+    def _identity(self) -> Identity:
+        """What decides the run's numbers: the same in its checkpoints and in all processes."""
         data, judge = self.data, self.validation
         held = (None, None, None) if judge is None else judge
         identity = plan_identity(
@@ -106,19 +155,50 @@ class Resumable:
             improvement=self.stopping.improvement,
             on_divergence=self.stopping.on_divergence,
             engine=self.engine.name,
-            options=replace(self.options, n_threads=None),  # any number gives the same bits
+            # Any number of threads gives the same bits, any number of devices the same to rounding.
+            options=replace(self.options, n_threads=None, devices=None),
             start=self._start,
         ) | data_identity(
             **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
             **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
         )
-        return Folder(checkpoints, identity)
+        return identity if self._reader is None else identity | self._reader.identity
+
+    def _check_shared(
+        self,
+        identity: Identity,
+        advice: str = "Give every process the same settings and the same data",
+    ) -> None:
+        """Refuse a run that another process of the group would run differently.
+
+        Raises
+        ------
+        SettingError
+            It names the field.
+        """
+        ours, *others = self.group.gathered(identity)
+        for process, theirs in enumerate(others, 1):
+            name = differing(ours, theirs)
+            if name is not None:
+                raise SettingError(
+                    f"the processes disagree on {name}: {ours.get(name)!r} in process 0, "
+                    f"{theirs.get(name)!r} in process {process}. {advice}."
+                )
 
     def _resumed(self, folder: Folder) -> Resumed | None:
         found = folder.newest(self._snapshot())
+        self._check_shared(
+            {"the newest checkpoint": None if found is None else found[0].name},
+            f"See that all of them see {folder.path}, as one folder",
+        )
         if found is None:
             return None
         path, past = found
+        if past.first >= self.steps_per_epoch:
+            raise FileError(
+                f"{path}: its contents do not fit each other: {past.first} steps of an epoch are "
+                f"done, and there are {self.steps_per_epoch}. Remove it."
+            )
         self._check_orders(path, past.orders)
         if past.instruction_set != self._instruction_set():
             folder.notes.append(
@@ -131,8 +211,10 @@ class Resumable:
         self.runner.set_state(past.state)
         self.history = list(past.history)
         self.rate_scale, self._best, self._reductions = past.rate_scale, past.best, past.reductions
-        self._first, self._costs = past.first, [past.costs] if past.first else []
-        self._found = [past.statistics] if past.first else []
+        self._forget_epoch()
+        if past.first:
+            self._first, self._costs, self._shares = past.first, [past.costs], [past.shares]
+            self._found = [past.statistics]
         self._good = past.good or self._kept()
         self._worked = past.seconds
         for listener, state in zip(self.listeners, past.listeners, strict=False):
@@ -164,6 +246,7 @@ class Resumable:
             tuple(self.history),
             self._first,
             np.concatenate(self._costs) if self._costs else np.zeros(0),
+            np.concatenate(self._shares) if self._shares else np.zeros(0),
             joined(self._found) if self.statistics and self._found else None,
             self.rate_scale,
             self._seconds(),
@@ -188,6 +271,9 @@ class Resumable:
         folder = self._folder
         if folder is None:
             return
+        if self.group.count > 1:  # one that is told to end, tells all
+            signals = self.group.gathered(self._signal)
+            self._signal = next((number for number in signals if number is not None), None)
         if self._signal is not None:
             path = self._save(folder)
             raise InterruptionError(

@@ -81,6 +81,16 @@ Time = Annotated[
         show_default=False,
     ),
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="COLUMN",
+        help="A model for each of its keys: a store, a sensor, a customer. --out names a folder.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(

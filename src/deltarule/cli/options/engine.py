@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
@@ -9,8 +10,11 @@ import typer
 from deltarule.cli.options.texts import names
 from deltarule.engines import ENGINES
 from deltarule.engines.plan import DEVICES, PRECISIONS
+from deltarule.errors import SettingError
+from deltarule.processes import Group, distributed, group
 
 _PANEL = "Engine"
+_CLUSTER = "Several processes"
 
 EngineName = Annotated[
     str,
@@ -43,6 +47,17 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Processes that train with --by; -1 for a core each. The numbers are the same for "
+        "any.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -63,3 +78,86 @@ Precision = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        metavar="N",
+        help="Devices of this process that share each batch, or all; engine jax. One unless given; "
+        "of several processes, all.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Distributed = Annotated[
+    bool,
+    typer.Option(
+        "--distributed",
+        help="Train with the other processes that the same torchrun or srun has started; engine "
+        "jax. Process 0 alone prints and writes.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+Coordinator = Annotated[
+    str | None,
+    typer.Option(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="The same without a launcher: where the others reach process 0.",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+Process = Annotated[
+    int | None,
+    typer.Option(
+        "--process",
+        metavar="I",
+        help="Which process this is, from 0.",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        help="How many there are.",
+        rich_help_panel=_CLUSTER,
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        help="For all processes to come.",
+        rich_help_panel=_CLUSTER,
+    ),
+]
+
+
+def devices(text: str | None) -> int | str | None:
+    """A number of devices, or all.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+    """
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal():
+        raise SettingError(f"--devices: expected a number, or all; got {text!r}.")
+    return int(text)
+
+
+def joined(
+    asked: bool, coordinator: str | None, process: int | None, processes: int | None, wait: float
+) -> AbstractContextManager[Group]:
+    """The processes to train with: this one alone unless asked for."""
+    if asked or (coordinator, process, processes) != (None, None, None):
+        return distributed(coordinator, process, processes, wait=wait)
+    return nullcontext(group())

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from deltarule.cli.options.texts import names
+from deltarule.keyed import FALLBACKS
+
 _PANEL = "Output"
 
 Out = Annotated[
@@ -15,6 +18,16 @@ Out = Annotated[
         "--out",
         metavar="FILE",
         help="Where to write it, whole or not at all.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+ModelOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Where to write the model, whole or not at all; with --by a folder, for all of them.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -52,7 +65,8 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on from the newest checkpoint of --checkpoint-dir; without one, begin.",
+        help="Go on from the newest checkpoint of --checkpoint-dir, with --by from what --out "
+        "holds; without one, begin.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -65,6 +79,17 @@ Probabilities = Annotated[
     typer.Option(
         "--probabilities",
         help="Beside the predicted class, the probability of each.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Fallback = Annotated[
+    str,
+    typer.Option(
+        "--fallback",
+        metavar="NAME",
+        help="What a row gets whose key has no model, of train --by: missing, overall (the median "
+        "or most frequent class of all rows), refuse.",
+        autocompletion=names(FALLBACKS),
         rich_help_panel=_PANEL,
     ),
 ]

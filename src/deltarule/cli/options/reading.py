@@ -20,9 +20,24 @@ Data = Annotated[
 ]
 ModelPath = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", help="A file written by train --out.", show_default=False),
+    typer.Argument(
+        metavar="MODEL",
+        help="What train --out wrote: a file, or with --by a folder.",
+        show_default=False,
+    ),
 ]
 
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Read the table in blocks, so that its rows take at most so much memory: 500MB, 4GB. "
+        "A folder of Parquet or CSV files will do.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 Missing = Annotated[
     list[str] | None,
     typer.Option(

@@ -16,7 +16,7 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
 from deltarule.engines.plan import EngineOptions, Plan
-from deltarule.errors import DeviceError, DeviceMemoryError
+from deltarule.errors import DeviceMemoryError
 from deltarule.memory import available_memory
 
 CACHE_VARIABLE = "DELTARULE_JAX_CACHE"
@@ -35,30 +35,6 @@ _CPU_OPTIONS_SMALL = {
     # One thread: to wake another takes longer than such a product.
     "xla_cpu_multi_thread_eigen": False,
 }
-
-
-def device_of(options: EngineOptions) -> Any:
-    """The device that the options ask for.
-
-    Raises
-    ------
-    DeviceError
-        Where there is none such, with those there are.
-    """
-    if options.kind == "auto":
-        return jax.devices()[0]
-    try:
-        found = jax.devices(options.kind)
-    except RuntimeError:  # JAX's word for a platform that it does not have
-        found = []
-    if options.number < len(found):
-        return found[options.number]
-    kinds = sorted({device.platform for device in jax.devices()} | {"cpu"})
-    raise DeviceError(
-        f"device {options.device!r}: JAX finds {len(found)} of this kind here; it has "
-        f"{', '.join(kinds)}. Choose one of these, or install JAX for the accelerator "
-        '(such as pip install "jax[cuda13]").'
-    )
 
 
 @contextmanager
@@ -118,7 +94,7 @@ def compiler_options(platform: str, small: bool = False) -> dict[str, Any]:
 
 def _nothing(platform: str, options: dict[str, Any]) -> None:
     """Compile an empty program: it fails for an option that the release does not know."""
-    device = jax.devices(platform)[0]
+    device = jax.local_devices(backend=platform)[0]
     with jax.default_device(device):
         jax.jit(lambda: None, compiler_options=options).lower().compile()
 
@@ -135,6 +111,8 @@ class Program:
         Arguments whose memory the results may take.
     small : bool
         Whether its work is too little to share between threads.
+    results : jax.sharding.Sharding, optional
+        Where what it returns lies, if not on one device.
     """
 
     def __init__(
@@ -143,9 +121,11 @@ class Program:
         device: Any,
         donated: tuple[int, ...] = (),
         small: bool = False,
+        results: Any = None,
     ) -> None:
         self._jitted = jax.jit(
             function,
+            out_shardings=results,
             donate_argnums=donated,
             keep_unused=bool(donated),  # an argument may be there for its memory alone
             compiler_options=compiler_options(device.platform, small),

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.jax.device import room
 from deltarule.engines.jax.programs import Data, Schedule
+from deltarule.engines.jax.sharing import Sharing
 from deltarule.rng import seed_words
 from deltarule.sparse import CompressedRows, gathered
 
@@ -33,17 +33,18 @@ class Feed:
 
     Read-only arrays stay on the device from call to call, as long as the same ones are passed
     and they fit. Of others, which may have changed, the rows of each chunk are gathered here and
-    moved while the device computes the chunk before.
+    moved while the device computes the chunk before. So are all in a group of processes: each
+    gathers and moves its share of every batch alone.
 
     Parameters
     ----------
-    device : jax.Device
+    sharing : Sharing
     dtype : numpy.dtype
     seed : int
     """
 
-    def __init__(self, device: Any, dtype: np.dtype[Any], seed: int) -> None:
-        self._device = device
+    def __init__(self, sharing: Sharing, dtype: np.dtype[Any], seed: int) -> None:
+        self._sharing = sharing
         self._dtype = dtype
         self._seed = seed_words(seed)
         self._staying: tuple[Data, Data] | None = None
@@ -54,23 +55,21 @@ class Feed:
     ) -> Iterator[Chunk]:
         """The chunks of a run, each on its way to the device when it is asked for."""
         stays = self._stays(data)
-        steps = -(-len(order) // batch)
+        steps, padded = -(-len(order) // batch), self._sharing.padded(batch)
         capacity = self._capacity(steps, batch, None if stays else _row_bytes(data))
         for first in range(0, steps, capacity):
             rows = order[first * batch : (first + capacity) * batch]
             rates = learning_rates[first : first + capacity]
+            batches = _in_batches(rows, batch, padded)
             if stays:
                 moved = self._kept(data)
-                numbers = _padded(rows.astype(np.int32), capacity * batch)
+                numbers = _padded(batches.astype(np.int32), capacity)
             else:
-                there = -(-len(rows) // batch) * batch  # whole batches: none reads beyond
-                moved = Data(*(_lengthened(a, rows, there, capacity * batch) for a in data))
-                moved = jax.device_put(moved, self._device)
-                numbers = np.arange(capacity * batch, dtype=np.int32)
+                moved, numbers = self._moved(data, batches, capacity), None
             yield Chunk(
                 moved,
                 Schedule(
-                    numbers.reshape(capacity, batch),
+                    numbers,
                     np.stack(
                         [step + first + np.arange(capacity), _padded(rates, capacity)], axis=1
                     ).astype(self._dtype),
@@ -78,26 +77,37 @@ class Feed:
                     self._seed,
                     np.int32(len(rows) // batch),
                     np.int32(len(rows) % batch),
+                    None if padded == batch else np.int32(batch),
                 ),
                 len(rates),
             )
 
     def _stays(self, data: Data) -> bool:
         arrays = [a for a in data if a is not None]
-        if isinstance(data.X, CompressedRows):
+        if isinstance(data.X, CompressedRows) or self._sharing.processes > 1:
             return False
         if any(a.flags.writeable for a in arrays):
             return False
         if self._staying is not None and _same(self._staying[0], data):
             return True
         self._staying = None  # make room
-        fits: bool = sum(a.nbytes for a in arrays) <= room(self._device)
+        fits: bool = sum(a.nbytes for a in arrays) <= room(self._sharing.device)
         return fits
 
     def _kept(self, data: Data) -> Data:
         if self._staying is None:
-            self._staying = (data, jax.device_put(data, self._device))
+            self._staying = (data, self._sharing.placed(data))
         return self._staying[1]
+
+    def _moved(self, data: Data, batches: Array, capacity: int) -> Data:
+        """The rows of some batches on their way: those of this process's devices."""
+        own = self._sharing.share(batches)
+        rows, length = own.reshape(-1), capacity * own.shape[1]
+        found = (_lengthened(a, rows, len(rows), length) for a in data)
+        in_batches = (
+            None if a is None else a.reshape(capacity, own.shape[1], *a.shape[1:]) for a in found
+        )
+        return self._sharing.spread(Data(*in_batches))  # type: ignore[no-any-return]
 
     def _capacity(self, steps: int, batch: int, row_bytes: int | None) -> int:
         """How many steps a program is made for: a power of two, no less than it was before."""
@@ -128,9 +138,15 @@ def _lengthened(array: Array | None, rows: Any, there: int, length: int) -> Arra
     return longer
 
 
+def _in_batches(rows: Array, batch: int, padded: int) -> Array:
+    """Row numbers, a batch a row, each padded with its last up to a length."""
+    whole = _padded(rows, -(-len(rows) // batch) * batch).reshape(-1, batch)
+    return _padded(whole.T, padded).T
+
+
 def _padded(values: Array, length: int) -> Array:
     """Values, the last repeated up to a length."""
-    return np.concatenate([values, np.repeat(values[-1:], length - len(values))])
+    return np.concatenate([values, np.repeat(values[-1:], length - len(values), axis=0)])
 
 
 def _power_of_two(number: int) -> int:

@@ -16,6 +16,7 @@ from deltarule.engines.jax.device import Program, memory_told, scope
 from deltarule.engines.jax.programs import Data, Learned, Moment, programs_of, taken
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.engines.step import initial_state
+from deltarule.errors import SettingError
 from deltarule.network import Parameters
 from deltarule.rng import seed_words
 from deltarule.sparse import dense
@@ -64,12 +65,18 @@ class ManyRunner:
         seeds: Sequence[int],
         options: EngineOptions,
     ) -> None:
+        if options.devices not in (None, 1):
+            raise SettingError(
+                f"devices={options.devices}: networks trained side by side are computed on one "
+                "device. Leave it out, or train one at a time."
+            )
         self.plan = plan
         self._options = options
         self._programs = programs_of(plan, options)
         self._device = self._programs.device
         self._runs: dict[tuple[bool, bool], Program] = {}
         self._predict = Program(jax.vmap(self._programs.predict_rows, (0, None)), self._device)
+        self._losses = Program(jax.vmap(self._programs.loss_rows), self._device)
         self._seeds = tuple(np.array(half) for half in zip(*map(seed_words, seeds), strict=True))
         self._members = len(seeds)
         self._alive = np.ones(self._members, bool)
@@ -78,6 +85,8 @@ class ManyRunner:
             self._learned: Learned = jax.tree.map(
                 lambda *own: jax.device_put(np.stack(own), self._device), *learned
             )
+        self._best: Parameters | None = None
+        self._held: tuple[Any, Data] | None = None
 
     def train(
         self, data: Data, orders: Sequence[Array], batch: int, rates: Sequence[Array], epoch: int
@@ -130,6 +139,32 @@ class ManyRunner:
             moved: Data = jax.device_put(Data(dense(data.X), *data[1:]), self._device)
         return moved
 
+    def judge(self, held: Sequence[Any]) -> np.ndarray:
+        """The cost of every member's own examples ``(X, Y, weights)``, without penalties."""
+        if self._held is None or self._held[0] is not held:
+            own = _padded(held, self.plan.dtype)
+            self._held = held, Data(*self.placed(own)[:2], own.weights)
+        X, Y, weights = self._held[1]
+        with self._computing(Y.shape[0] * Y.shape[1]):
+            losses = np.asarray(self._losses(X.shape, self._learned.parameters, X, Y))
+        return np.average(losses.astype(np.float64), axis=1, weights=weights)
+
+    def keep(self, which: np.ndarray) -> None:
+        """Remember the parameters of some members, ``(members,)`` of bool, as their best."""
+        now = self.parameters()
+        best = now if self._best is None else self._best
+        self._best = tuple(
+            {name: np.where(which[:, None, None], W, old[name]) for name, W in layer.items()}
+            for layer, old in zip(now, best, strict=True)
+        )
+
+    def restore(self) -> None:
+        """Put every member's best back, where one was kept."""
+        if self._best is not None:
+            with self._computing(0):
+                best = jax.device_put(self._best, self._device)
+            self._learned = self._learned._replace(parameters=best)
+
     def predict(self, X: Array) -> Array:
         """A[L] as rows of every member, ``(members, m, n[L])``."""
         X = dense(X)
@@ -158,26 +193,24 @@ class ManyRunner:
     def _course(
         self, orders: Sequence[Array], batch: int, rates: Sequence[Array], epoch: int
     ) -> Course:
-        steps = max(map(len, rates))
-        shape = (steps, len(orders))
-        dtype = self.plan.dtype
-        course = Course(
-            np.zeros((*shape, batch), np.int32),
-            np.zeros(shape, np.int32),
-            np.zeros(shape, np.uint32),
-            np.zeros(shape, dtype),
-            np.zeros(shape, dtype),
-        )
+        """Members by steps: written row by row, then turned."""
+        lengths, counts = (np.array([len(own) for own in each]) for each in (orders, rates))
+        steps, members = int(counts.max()), len(orders)
+        chosen = np.empty((members, steps * batch), np.int32)
+        rate = np.zeros((members, steps), self.plan.dtype)
         for k, (order, own) in enumerate(zip(orders, rates, strict=True)):
-            made = np.arange(len(own))
-            padded = np.full(len(own) * batch, order[-1])
-            padded[: len(order)] = order
-            course.chosen[: len(own), k] = padded.reshape(-1, batch)
-            course.there[: len(own), k] = np.minimum(len(order) - made * batch, batch)
-            course.word[: len(own), k] = (epoch * len(own) + made) & 0xFFFFFFFF
-            course.number[: len(own), k] = epoch * len(own) + made
-            course.rate[: len(own), k] = own
-        return course
+            chosen[k, : len(order)] = order
+            chosen[k, len(order) :] = order[-1]
+            rate[k, : len(own)] = own
+        made = np.arange(steps)[:, np.newaxis]
+        number = epoch * counts + made
+        return Course(
+            chosen.reshape(members, steps, batch).swapaxes(0, 1),
+            np.clip(lengths - made * batch, 0, batch).astype(np.int32),
+            (number & 0xFFFFFFFF).astype(np.uint32),
+            number.astype(self.plan.dtype),
+            rate.T,
+        )
 
     def _run_of(self, masked: bool, own_data: bool) -> Any:
         """The program: a loop over steps, each mapped over the members."""
@@ -211,6 +244,22 @@ class ManyRunner:
             return lax.fori_loop(0, count, body, (learned, alive, costs))  # type: ignore[no-any-return]
 
         return run
+
+
+def _padded(held: Sequence[Any], dtype: Any) -> Data:
+    """Examples of different numbers stacked ``(members, m, …)``: what pads them weighs nothing."""
+    lengths = np.array([len(Y) for _, Y, _ in held])
+    there = np.arange(lengths.max()) < lengths[:, None]
+    X, Y = (
+        np.zeros((*there.shape, example[place].shape[1]), dtype)
+        for example, place in ((held[0], 0), (held[0], 1))
+    )
+    X[there] = np.concatenate([dense(own) for own, _, _ in held])
+    Y[there] = np.concatenate([own for _, own, _ in held])
+    weights = there.astype(dtype)
+    if held[0][2] is not None:
+        weights[there] = np.concatenate([own for _, _, own in held])
+    return Data(X, Y, weights)
 
 
 def _lengthened(array: Array, length: int) -> Array:

@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from deltarule.arrays import Array, columns, rows
-from deltarule.engines.jax.device import Program, device_of
+from deltarule.engines.jax.device import Program
 from deltarule.engines.jax.mixed import mixed
 from deltarule.engines.jax.orientation import over_turned, turned
+from deltarule.engines.jax.sharing import Sharing
 from deltarule.engines.plan import EngineOptions, OptimizerState, Plan, Statistics
 from deltarule.engines.step import (
     Stepped,
@@ -41,6 +42,7 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
+from deltarule.processes import group
 
 _SMALL = 1_500_000
 """Floating-point operations of a step that one core does sooner than two."""
@@ -72,7 +74,10 @@ class Moment(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Examples as rows, on the device: ``(m, n[0])``, ``(m, n[L])``, ``(m,)`` or None."""
+    """Examples as rows, on the device: ``(m, n[0])``, ``(m, n[L])``, ``(m,)`` or None.
+
+    Those of a run may also be in batches already: ``(capacity, batch, n[0])`` and so on.
+    """
 
     X: Array
     Y: Array
@@ -92,26 +97,30 @@ class Schedule(NamedTuple):
 
     Attributes
     ----------
-    order : int32 array, shape (capacity, batch)
-        Row numbers; padded beyond `count` whole batches and `tail` examples.
+    order : int32 array, shape (capacity, batch), or None
+        Row numbers; padded beyond `count` whole batches and `tail` examples. None where the
+        examples are in batches, padded likewise.
     numbers_and_rates : array of the plan's dtype, shape (capacity, 2)
         As of a :class:`Moment`; in one array, for each read of one is a call in small programs.
     word : uint32 scalar
         Of the first step.
     seed : tuple of two uint32 scalars
     count, tail : int32 scalars
+    filled : int32 scalar or None
+        How many examples a whole batch has, where it is padded to be shared by devices.
     """
 
-    order: Array
+    order: Array | None
     numbers_and_rates: Array
     word: Array
     seed: tuple[Array, Array]
     count: Array
     tail: Array
+    filled: Array | None
 
 
 class Programs:
-    """The compiled programs of a plan on a device.
+    """The compiled programs of a plan, on a device or on several that share each batch.
 
     Parameters
     ----------
@@ -121,18 +130,20 @@ class Programs:
     """
 
     def __init__(self, plan: Plan, options: EngineOptions) -> None:
-        self.device = device_of(options)
+        self.sharing = Sharing(options)
+        self.device = self.sharing.device
+        everywhere = self.sharing.everywhere
         self.plan = mixed(plan) if options.mixed else plan
         self._runs = {
             (tailed, statistics, small): Program(
-                _bound(self._run, tailed, statistics), self.device, donated=(1,), small=small
+                _bound(self._run, tailed, statistics), self.device, (1,), small, everywhere
             )
             for tailed, statistics, small in product((False, True), repeat=3)
         }
-        self.step = Program(self._step, self.device, donated=(1,))
-        self.step_from = Program(self._step_from, self.device, donated=(1,))
+        self.step = Program(self._step, self.device, (1,), results=everywhere)
+        self.step_from = Program(self._step_from, self.device, (1,), results=everywhere)
         self.predict = Program(self.predict_rows, self.device)
-        self.losses = Program(self._losses, self.device)
+        self.losses = Program(self.loss_rows, self.device)
         self.cost = Program(self._cost, self.device)
         self.gradients = Program(self._gradients, self.device)
         self.jacobian = Program(self._jacobian, self.device)
@@ -157,7 +168,7 @@ class Programs:
 
         `spare` is memory for the results, of the shapes of `learned`, which stays as it is.
         """
-        capacity, batch = schedule.order.shape
+        capacity, batch = (data.X if schedule.order is None else schedule.order).shape[:2]
         turns = self.turns(batch)
         ran = Ran(
             turned(learned) if turns else learned,
@@ -170,7 +181,7 @@ class Programs:
 
         def whole(carry: tuple[Array, Array, Ran]) -> tuple[Array, Array, Ran]:
             i, _, ran = carry
-            return i + 1, *self._nth(ran, i, data, schedule, None)
+            return i + 1, *self._nth(ran, i, data, schedule, schedule.filled)
 
         def short(carry: tuple[Array, Array, Ran]) -> tuple[Array, Array, Ran]:
             i, _, ran = carry
@@ -185,22 +196,28 @@ class Programs:
         return found._replace(learned=turned(found.learned)) if turns else found
 
     def _nth(
-        self, ran: Ran, i: Array, data: Data, schedule: Schedule, tail: Array | None
+        self, ran: Ran, i: Array, data: Data, schedule: Schedule, filled: Array | None
     ) -> tuple[Array, Ran]:
         """Step i of a run: its cost, and what it leaves."""
-        chosen = lax.dynamic_index_in_dim(schedule.order, i, keepdims=False)
-        X, Y, s = (None if a is None else taken(a, chosen) for a in data)
-        if tail is not None:  # what pads the batch weighs nothing
-            there = (jnp.arange(len(chosen)) < tail).astype(self.plan.dtype)
+        nth = partial(lax.dynamic_index_in_dim, index=i, keepdims=False)
+        chosen = None if schedule.order is None else nth(schedule.order)
+
+        def of_batch(a: Array) -> Array:
+            return self.sharing.shared(nth(a) if chosen is None else taken(a, chosen))
+
+        X, Y = of_batch(data.X), of_batch(data.Y)
+        s = None if data.weights is None else of_batch(data.weights)
+        if filled is not None:  # what pads the batch weighs nothing
+            there = (jnp.arange(len(X)) < filled).astype(self.plan.dtype)
             s = there if s is None else s * there
-        now = lax.dynamic_index_in_dim(schedule.numbers_and_rates, i, keepdims=False)
+        now = nth(schedule.numbers_and_rates)
         moment = Moment(schedule.word + i.astype(jnp.uint32), now[0], now[1], schedule.seed)
         stepped = self.stepped(
             ran.learned,
             Data(X, Y, s),
             moment,
             statistics=ran.statistics is not None,
-            turns=self.turns(len(chosen)),
+            turns=self.turns(len(X)),
         )
         put = partial(lax.dynamic_update_index_in_dim, index=i, axis=0)
         return stepped.cost, Ran(
@@ -260,6 +277,7 @@ class Programs:
     def _step(
         self, learned: Learned, spare: Learned, batch: Data, moment: Moment
     ) -> tuple[Learned, Array]:
+        batch = Data(*(None if a is None else self.sharing.shared(a) for a in batch))
         turns = self.turns(len(batch.X))
         stepped = self.stepped(turned(learned) if turns else learned, batch, moment, turns=turns)
         after = Learned(stepped.parameters, stepped.state)
@@ -268,6 +286,7 @@ class Programs:
     def _step_from(
         self, learned: Learned, spare: Learned, X: Array, dA: Array, moment: Moment
     ) -> Learned:
+        X, dA = self.sharing.shared(X), self.sharing.shared(dA)
         masks = self._masks(moment, len(X))
         return Learned(
             *step_from(
@@ -281,7 +300,8 @@ class Programs:
         """A[L] as rows, traced."""
         return rows(feed_forward(self.plan.network, parameters, columns(X))[-1].A)
 
-    def _losses(self, parameters: Parameters, X: Array, Y: Array) -> Array:
+    def loss_rows(self, parameters: Parameters, X: Array, Y: Array) -> Array:
+        """The loss of each row, traced."""
         output = feed_forward(self.plan.network, parameters, columns(X))[-1]
         return output_loss(self.plan.network, output, columns(Y))
 
@@ -347,6 +367,7 @@ def programs_of(plan: Plan, options: EngineOptions) -> Programs:
         plan.regularisation,
         plan.dtype,
         options,
+        group().count,  # its devices are gone when it is
     )
     try:
         if key not in _kept:

@@ -25,6 +25,7 @@ from deltarule.engines.plan import (
 )
 from deltarule.engines.step import initial_state
 from deltarule.network import Parameters
+from deltarule.processes import group
 from deltarule.rng import seed_words
 from deltarule.sparse import dense, gathered, readable
 
@@ -40,12 +41,15 @@ class JaxRunner:
     parameters : Parameters
         Of the plan's dtype; copied.
     options : EngineOptions
-        The device; the precision of products; whether passes run in bfloat16.
+        The device, or how many; the precision of products; whether passes run in bfloat16.
 
     Raises
     ------
     DeviceError
         Where there is no such device.
+
+    Several devices share the examples of each step; in a group of processes all of them have to
+    make it. What makes no step is computed by each process for itself, on its first device.
 
     Examples
     --------
@@ -62,8 +66,10 @@ class JaxRunner:
         self.plan = plan
         self._options = options
         self._programs = programs_of(plan, options)
-        self._device = self._programs.device
-        self._feed = Feed(self._device, plan.dtype, plan.seed)
+        self._sharing = self._programs.sharing
+        self._device = self._sharing.device
+        self._group = group()
+        self._feed = Feed(self._sharing, plan.dtype, plan.seed)
         self._step = 0
         self._spare_memory: Learned | None = None
         state = initial_state(plan, parameters)
@@ -168,7 +174,7 @@ class JaxRunner:
         with self._computing(min(len(X), _ROWS)):
             for part in _parts(len(X)):
                 rows = padded_rows(gathered(X, part))
-                found = self._programs.predict(rows.shape, self._learned.parameters, rows)
+                found = self._programs.predict(rows.shape, self._own_parameters(), rows)
                 out[part] = np.asarray(found)[: len(out[part])]
 
     def jacobian(self, X: Array) -> Array:
@@ -176,7 +182,7 @@ class JaxRunner:
         X = dense(X)
         check_batch(self.plan, X)
         with self._computing(len(X)):
-            return np.array(self._programs.jacobian(X.shape, self._learned.parameters, X))
+            return np.array(self._programs.jacobian(X.shape, self._own_parameters(), X))
 
     def cost(
         self, X: Array, Y: Array, weights: Array | None = None, *, penalised: bool = True
@@ -189,7 +195,7 @@ class JaxRunner:
         X = dense(X)
         with self._computing(len(X)):
             shapes = (X.shape, weights is None)
-            found = self._programs.cost(shapes, self._learned.parameters, X, Y, weights)
+            found = self._programs.cost(shapes, self._own_parameters(), X, Y, weights)
             return float(found)
 
     def _losses(self, X: Array, Y: Array) -> Array:
@@ -198,7 +204,7 @@ class JaxRunner:
             for part in _parts(len(X)):
                 rows = padded_rows(gathered(X, part))
                 found = self._programs.losses(
-                    rows.shape, self._learned.parameters, rows, padded_rows(Y[part])
+                    rows.shape, self._own_parameters(), rows, padded_rows(Y[part])
                 )
                 losses[part] = np.asarray(found)[: len(Y[part])]
         return losses
@@ -210,7 +216,7 @@ class JaxRunner:
         with self._computing(len(X)):
             shapes = (X.shape, weights is None)
             found: Parameters = self._fetched(
-                self._programs.gradients(shapes, self._learned.parameters, X, Y, weights)
+                self._programs.gradients(shapes, self._own_parameters(), X, Y, weights)
             )
             return found
 
@@ -237,34 +243,49 @@ class JaxRunner:
         self._step = state.step
 
     def _placed(self, layers: Any) -> Any:
-        """A caller's arrays on the device: copies, for a device may share the host's memory."""
+        """A caller's arrays on the devices: copies, for a device may share the host's memory."""
         return tuple(
             {
                 name: jax.tree.map(
-                    lambda a: jax.device_put(np.array(a, dtype=self.plan.dtype), self._device),
-                    values,
+                    lambda a: self._sharing.placed(np.array(a, dtype=self.plan.dtype)), values
                 )
                 for name, values in layer.items()
             }
             for layer in layers
         )
 
+    def _own_parameters(self) -> Parameters:
+        """On this process's first device."""
+        parameters: Parameters = self._sharing.own(self._learned.parameters)
+        return parameters
+
     def _fetched(self, layers: Any) -> Any:
         """Copies as NumPy arrays, in the order in which the layers name them."""
         return tuple(
             {name: jax.tree.map(np.array, layer[name]) for name in shapes if name in layer}
-            for layer, shapes in zip(layers, self.plan.network.shapes, strict=True)
+            for layer, shapes in zip(
+                self._sharing.own(layers), self.plan.network.shapes, strict=True
+            )
         )
 
     # --------------------------------------------------------------------------- inside
 
     @contextmanager
     def _computing(self, rows: int) -> Iterator[None]:
-        with scope(self.plan, self._options), memory_told(self.plan, self._device, rows):
+        with (
+            self._group.watched(),
+            scope(self.plan, self._options),
+            memory_told(self.plan, self._device, rows),
+        ):
             yield
 
     def _run(self, run: Any, chunk: Chunk) -> Ran:
-        shapes = (chunk.data.X.shape, chunk.schedule.order.shape, chunk.data.weights is None)
+        order = chunk.schedule.order
+        shapes = (
+            chunk.data.X.shape,
+            None if order is None else order.shape,
+            chunk.data.weights is None,
+        )
         ran: Ran = run(shapes, self._learned, self._taken_spare(), chunk.data, chunk.schedule)
         return ran
 

@@ -51,6 +51,8 @@ class ManyRunner:
         ]
         self._threads = min(threads_wanted(options) or cores(), len(self._runners))
         self.diverged = np.zeros(len(self._runners), bool)
+        self._best = self.parameters()
+        self._kept = np.zeros(len(self._runners), bool)
 
     def train(
         self, data: Any, orders: Sequence[Array], batch: int, rates: Sequence[Array], epoch: int
@@ -77,6 +79,29 @@ class ManyRunner:
         """Data stays where it is."""
         return data
 
+    def judge(self, held: Sequence[Any]) -> np.ndarray:
+        """The cost of every member's own examples ``(X, Y, weights)``, without penalties."""
+        costs = np.empty(len(self._runners))
+
+        def member(k: int) -> None:
+            costs[k] = self._runners[k].cost(*held[k], penalised=False)
+
+        self._each(member)
+        return costs
+
+    def keep(self, which: np.ndarray) -> None:
+        """Remember the parameters of some members, ``(members,)`` of bool, as their best."""
+        self._kept |= which
+        for k in np.flatnonzero(which).tolist():
+            self._runners[k].parameters_into(self._best, k)
+
+    def restore(self) -> None:
+        """Put every member's best back, where one was kept."""
+        for k in np.flatnonzero(self._kept).tolist():
+            self._runners[k].set_parameters(
+                tuple({name: W[k] for name, W in layer.items()} for layer in self._best)
+            )
+
     def predict(self, X: Array) -> Array:
         """A[L] as rows of every member, ``(members, m, n[L])``."""
         out = np.empty((len(self._runners), len(X), self.plan.network.outputs), self.plan.dtype)
@@ -85,15 +110,25 @@ class ManyRunner:
 
     def parameters(self) -> Parameters:
         """Of all members, ``(members, n, n_prev)``."""
-        own = [runner.parameters() for runner in self._runners]
-        return tuple(
-            {name: np.stack([layer[name] for layer in layers]) for name in layers[0]}
-            for layers in zip(*own, strict=True)
+        stacked = tuple(
+            {
+                name: np.empty((len(self._runners), *shape), self.plan.dtype)
+                for name, shape in shapes.items()
+            }
+            for shapes in self.plan.network.shapes
         )
+        for k, runner in enumerate(self._runners):
+            runner.parameters_into(stacked, k)
+        return stacked
 
     def _each(self, use: Callable[[int], None]) -> None:
         """Call `use` for every member; a failure ends those that run after a whole step."""
-        each_in_threads(use, range(len(self._runners)), self._threads, self._stop)
+
+        def share(first: int) -> None:
+            for k in range(first, len(self._runners), self._threads):
+                use(k)
+
+        each_in_threads(share, range(self._threads), self._threads, self._stop)
 
     def _stop(self) -> None:
         for runner in self._runners:

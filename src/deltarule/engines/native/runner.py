@@ -161,6 +161,12 @@ class NativeRunner:
             for l, shapes in enumerate(self.plan.network.shapes)
         )
 
+    def parameters_into(self, stacked: Parameters, k: int) -> None:
+        """The same, written into entry `k` of C-ordered arrays with a leading axis."""
+        for l, layer in enumerate(stacked):
+            for name, values in layer.items():
+                self._core.get(_PARAMETER, *self._places[l][name], values[k])
+
     def set_parameters(self, parameters: Parameters) -> None:
         """Put parameters (back)."""
         for l, layer in enumerate(parameters):

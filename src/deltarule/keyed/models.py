@@ -1,0 +1,269 @@
+"""The models of all keys: one file, and a prediction for every row by its key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import DTYPES, Array
+from deltarule.data import frame_of
+from deltarule.errors import DataError, FileError, TypeMismatchError
+from deltarule.keyed.figures import Summary, summary
+from deltarule.keyed.stacks import Stack
+from deltarule.keyed.training import outputs, scaled
+from deltarule.modelfile import (
+    network_in,
+    network_to_dict,
+    part_in,
+    preprocessing_from,
+    targets_from,
+)
+from deltarule.network import Network
+from deltarule.preprocessing import Preprocessing, Targets
+from deltarule.preprocessing.cells import coded
+from deltarule.storage import FileKind, open_tensors, tensor_bytes, write_whole
+from deltarule.tables import Table
+
+FORMAT = 1
+"""The version of the file that this code writes, and the newest that it reads."""
+
+FILE = "models.safetensors"
+"""The name of the file in the folder of a training."""
+
+KIND = FileKind(
+    "deltarule-keys",
+    "file of a model a key",
+    FORMAT,
+    1,
+    "restore it from a copy, or train again with --by and --out.",
+)
+
+FALLBACKS: Table[str] = Table(
+    "fallback",
+    str,
+    {
+        "missing": "no prediction",
+        "overall": "the median of all rows, or their most frequent class",
+        "refuse": "an error",
+    },
+)
+"""What a row gets whose key has no model."""
+
+
+@dataclass(frozen=True)
+class KeyedModels:
+    """A small network for every key.
+
+    Attributes
+    ----------
+    by : str
+        The column of keys.
+    network : Network
+        What they all are.
+    stack : Stack
+        Their parameters, scales and figures.
+    preprocessing : Preprocessing
+    targets : Targets
+    about : mapping
+        What is known about the training; JSON values.
+    """
+
+    by: str
+    network: Network
+    stack: Stack
+    preprocessing: Preprocessing
+    targets: Targets
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.stack.keys)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those with a model, in order, as text."""
+        return self.stack.keys
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """The keys of the training without a model, and why."""
+        return self.stack.failures
+
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``."""
+        return str(self.targets.task)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What the keys' held-out figures come to."""
+        return summary(self.task, self.keys, self.stack.figures)
+
+    def unknown(self, table: Any) -> dict[str | None, int]:
+        """The keys of a table that have no model, and how many rows each has; None: no key.
+
+        Parameters
+        ----------
+        table : data frame or mapping of columns
+        """
+        frame = frame_of(table)
+        levels, codes, counts = coded(self._keys_of(frame))
+        known = set(self.keys)
+        found: dict[str | None, int] = {
+            level: int(count)
+            for level, count in zip(levels, counts, strict=True)
+            if level not in known
+        }
+        missing = int((codes < 0).sum())
+        return found | ({None: missing} if missing else {})
+
+    def outputs(self, table: Any, fallback: str = "missing") -> Array:
+        """Probabilities or values, float64 ``(m, n[L])``; NaN where there is no prediction.
+
+        Parameters
+        ----------
+        table : data frame or mapping of columns
+            With the training's columns and the keys, in any order.
+        fallback : str
+            What a row gets whose key has no model: ``"missing"``, ``"overall"`` or ``"refuse"``.
+
+        Raises
+        ------
+        DataError
+            For a table that lacks a column; for a key without a model, where it is to be refused.
+        """
+        FALLBACKS.entry(fallback)
+        frame = frame_of(table)
+        levels, codes, _ = coded(self._keys_of(frame))
+        numbers = {key: k for k, key in enumerate(self.keys)}
+        places = np.array([*(numbers.get(level, -1) for level in levels), -1], np.int64)[codes]
+        known = np.flatnonzero(places >= 0)
+        if fallback == "refuse" and len(known) < len(frame):
+            key, rows = next(iter(self.unknown(frame).items()))
+            named = "rows without a key" if key is None else f"key {key!r}"
+            raise DataError(
+                f"column {self.by!r}: {named} ({rows} row{'s' * (rows != 1)}) has no model. Leave "
+                "those rows out, or choose another fallback: missing or overall."
+            )
+        order = known[np.argsort(places[known], kind="stable")]
+        own, stack = places[order], self.stack
+        X = scaled(self.preprocessing.transform(frame)[order], own, stack.shift, stack.factor)
+        A = outputs(self.network, stack.parameters, X, np.bincount(own, minlength=len(self)))
+        found = np.full((len(frame), A.shape[1]), np.nan)
+        if fallback == "overall":
+            found[:] = self.about["fallback"]
+        found[order] = A * stack.std[own] + stack.mean[own]
+        return found
+
+    def predict(self, table: Any, fallback: str = "missing") -> Any:
+        """A frame of predictions in the target's own labels or units, one a row, in order.
+
+        Parameters
+        ----------
+        table, fallback
+            As :meth:`outputs`. Where there is no prediction it is null.
+        """
+        import polars as pl
+
+        values = self.outputs(table, fallback)
+        there = pl.Series(np.isfinite(values).all(axis=1))
+        decoded = self.targets.decode(np.nan_to_num(values))
+        return decoded.select(pl.when(there).then(pl.all()))
+
+    def probabilities(self, table: Any, fallback: str = "missing") -> Array:
+        """The probability of each class, ``(m, classes)``; NaN where there is no prediction.
+
+        Raises
+        ------
+        TypeMismatchError
+            Where the models are none of classification.
+        """
+        if self.task != "classification":
+            raise TypeMismatchError(
+                "probabilities: expected models of classes; these predict numbers. Use predict."
+            )
+        A = self.outputs(table, fallback)
+        return np.hstack([1.0 - A, A]) if A.shape[1] == 1 else A
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all models to one file, whole or not at all; the same models give the same bytes.
+
+        Raises
+        ------
+        FileError
+            Where it cannot be written; what was there before is as it was.
+        """
+        metadata = {
+            "format": FORMAT,
+            "by": self.by,
+            "dtype": next(iter(self.stack.parameters[0].values())).dtype.name,
+            "network": network_to_dict(self.network),
+            "preprocessing": self.preprocessing.to_dict(),
+            "targets": self.targets.to_dict(),
+            "about": dict(self.about),
+        }
+        write_whole(path, tensor_bytes(KIND.key, self.stack.tensors(), metadata))
+
+    def _keys_of(self, frame: Any) -> Any:
+        if self.by not in frame.columns:
+            raise DataError(
+                f"the table lacks the column {self.by!r}, which says which model a row is for."
+            )
+        return frame[self.by]
+
+
+def load_keyed(path: str | os.PathLike[str]) -> KeyedModels:
+    """The models that ``train --by`` wrote; whatever the file holds is checked before it is used.
+
+    Parameters
+    ----------
+    path : path
+        The folder, or the file in it.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, truncated, foreign, changed, or of a newer version; for a folder
+        whose training is not finished.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not (path / FILE).exists():
+            raise FileError(
+                f"{path}: holds no {FILE}. Expected a folder that train --by wrote; where its "
+                "training was cut short, finish it with --resume."
+            )
+        path = path / FILE
+    opened = open_tensors(path, KIND)
+    network = network_in(opened, {})
+    preprocessing = part_in(opened, "preprocessing", preprocessing_from)
+    targets = part_in(opened, "targets", targets_from)
+    by, dtype, about = (opened.metadata.get(name) for name in ("by", "dtype", "about"))
+    good = (
+        isinstance(by, str)
+        and dtype in DTYPES
+        and _is_about(about, network.outputs)
+        and None not in (preprocessing, targets)
+        and (preprocessing.width, targets.outputs) == (network.inputs, network.outputs)
+    )
+    if not good:
+        raise opened.broken("its parts do not fit each other")
+    stack = Stack.of_file(opened, network, str(dtype))
+    return KeyedModels(str(by), network, stack, preprocessing, targets, about or {})
+
+
+def _is_about(about: Any, outputs: int) -> bool:
+    """Whether a record holds what predicting and showing need."""
+    known = about if isinstance(about, dict) else {}
+    fallback, training = known.get("fallback"), known.get("training")
+    return (
+        isinstance(fallback, list)
+        and [type(value) for value in fallback] == [float] * outputs
+        and isinstance(training, list)
+        and [type(line) for line in training] == [str, str]
+    )

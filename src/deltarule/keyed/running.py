@@ -1,0 +1,335 @@
+"""All keys' networks: blocks of keys over workers, kept as they finish, put together at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.checkpoints.identity import Identity, data_identity, differing, plan_identity
+from deltarule.data import frame_of
+from deltarule.engines.plan import Plan
+from deltarule.errors import DataError, FileError, InterruptionError, SettingError, require
+from deltarule.keyed.blocks import Block
+from deltarule.keyed.models import FILE, KeyedModels, load_keyed
+from deltarule.keyed.problems import Problem, problem
+from deltarule.keyed.stacks import Stack, together
+from deltarule.keyed.training import Work, train_block
+from deltarule.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
+from deltarule.tabular import Roles, Settings
+
+KEYS_A_BLOCK = 128
+"""Keys that one worker trains in one go."""
+
+_AT_ONCE = 4  # blocks a worker, where results come a list at a time
+
+Progress = Callable[[int, int], None]
+"""Called with how many keys are done, and how many there are."""
+
+_PART = re.compile(r"part-(\d{6})\.safetensors")
+_KIND = FileKind(
+    "deltarule-part",
+    "part of a training by key",
+    1,
+    1,
+    "remove it, and --resume trains its keys again.",
+)
+
+
+def train_by_key(
+    table: Any,
+    target: str | tuple[str, ...],
+    by: str,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    settings: Settings | None = None,
+    time: str | None = None,
+    drop: Iterable[str] = (),
+    n_jobs: int | None = None,
+    resume: bool = False,
+) -> KeyedModels:
+    """Train a small network for every key: a store, a sensor, a customer.
+
+    Parameters
+    ----------
+    table : data frame or mapping of columns
+    target : str or tuple of str
+        What to predict.
+    by : str
+        The column of keys.
+    out : path, optional
+        A folder: finished keys are kept there, and all models in the end.
+    settings : Settings, optional
+        What it leaves None is chosen for small networks.
+    time : str, optional
+        A column: of each key the latest rows are held out, rather than some by chance.
+    drop : iterable of str
+        Columns to leave out.
+    n_jobs : int, optional
+        Processes, by joblib; None for this process alone, or what ``joblib.parallel_config`` says:
+        Dask's and Ray's machines too. The models are the same bits for any.
+    resume : bool
+        Go on with what `out` holds.
+
+    Returns
+    -------
+    KeyedModels
+        Keys that could not be trained are in its ``failures``.
+
+    Raises
+    ------
+    DataError, SettingError
+        For a table or settings that cannot be; where no key at all could be trained.
+    FileError
+        Where `out` cannot be written, or holds another run.
+    InterruptionError
+        For Ctrl-C: what was finished is kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x, store = rng.normal(size=200), np.repeat(["north", "south"], 100)
+    >>> sales = np.where(store == "north", 3 * x, 50 - x)
+    >>> models = train_by_key({"x": x, "store": store, "sales": sales}, "sales", "store")
+    >>> models.keys, models.failures
+    (('north', 'south'), {})
+    >>> models.predict({"x": [1.0, 1.0], "store": ["north", "south"]})["sales"].round(0).to_list()
+    [3.0, 49.0]
+    """
+    settings = settings or Settings()
+    names = (target,) if isinstance(target, str) else tuple(target)
+    whole = problem(
+        frame_of(table), by, Roles(names, time=time, drop=tuple(drop)), settings, strict=False
+    )
+    return run(whole, settings, out=out, n_jobs=n_jobs, resume=resume)
+
+
+def run(
+    whole: Problem,
+    settings: Settings,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    about: dict[str, Any] | None = None,
+) -> KeyedModels:
+    """Train all keys of a problem.
+
+    Parameters
+    ----------
+    whole : Problem
+    settings : Settings
+    out, n_jobs, resume
+        As :func:`train_by_key`.
+    progress : callable, optional
+    about : dict, optional
+        What else to keep with the models; JSON values.
+    """
+    known = {**(about or {}), "identity": _identity(whole)}
+    if out is None:
+        return _run(whole, settings, None, n_jobs, progress, known)
+    with contextlib.closing(_Folder(Path(out), known["identity"], resume)) as folder:
+        return _run(whole, settings, folder, n_jobs, progress, known)
+
+
+def _run(
+    whole: Problem,
+    settings: Settings,
+    folder: _Folder | None,
+    n_jobs: int | None,
+    progress: Progress | None,
+    known: dict[str, Any],
+) -> KeyedModels:
+    finished = None if folder is None else folder.finished()
+    if finished is not None:
+        return finished
+    count = len(whole.block.keys)
+    blocks = range(-(-count // KEYS_A_BLOCK))
+    done = {} if folder is None else folder.parts(whole)
+    missing = [place for place in blocks if place not in done]
+    try:
+        for place, stack in _each_block(whole, missing, n_jobs):
+            done[place] = stack
+            if folder is not None:
+                folder.save(place, stack)
+            if progress is not None:
+                progress(min(len(done) * KEYS_A_BLOCK, count), count)
+    except KeyboardInterrupt:
+        if folder is None:
+            raise
+        raise InterruptionError(
+            f"interrupted: {min(len(done) * KEYS_A_BLOCK, count):,} of {count:,} keys are kept in "
+            f"{folder.path}. The same command with --resume goes on.",
+            signal=2,
+            checkpoint=str(folder.path),
+        ) from None
+    stack = together([done[place] for place in sorted(done)])
+    failures = dict(sorted((whole.failures | dict(stack.failures)).items()))
+    if not stack.keys:
+        key, why = next(iter(failures.items()))
+        raise DataError(
+            f"none of the {len(failures)} keys of {whole.by!r} can be trained; {key!r}, for one, "
+            f"{why}."
+        )
+    models = KeyedModels(
+        whole.by,
+        whole.work.recipe.network,
+        replace(stack, failures=failures),
+        whole.preprocessing,
+        whole.targets,
+        {
+            **known,
+            "training": whole.work.recipe.lines(),
+            "fallback": list(whole.fallback),
+            "seed": settings.seed,
+        },
+    )
+    if folder is not None:
+        folder.complete(models)
+    return models
+
+
+def _each_block(
+    whole: Problem, places: list[int], n_jobs: int | None
+) -> Iterator[tuple[int, Stack]]:
+    """The number and the networks of every block, as they finish."""
+    joblib: Any = None
+    if places:
+        with contextlib.suppress(*([ImportError] if n_jobs in (None, 1) else [])):
+            joblib = require("joblib", "sklearn", "several processes")
+    jobs = 1 if joblib is None else joblib.effective_n_jobs(n_jobs)
+    if jobs == 1:
+        for place in places:
+            yield _trained(whole.work, place, _block(whole, place))
+        return
+    options = whole.work.options
+    if options.n_threads is None:  # the cores are taken by the other processes
+        options = replace(options, n_threads=1)
+    work = replace(whole.work, options=options)
+    one = joblib.delayed(_trained)
+    backend, _ = joblib.parallel.get_active_backend()
+    if backend.supports_return_generator:
+        runs = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        yield from runs(one(work, place, _block(whole, place)) for place in places)
+        return
+    for first in range(0, len(places), _AT_ONCE * jobs):  # Ray's: a list at a time
+        some = places[first : first + _AT_ONCE * jobs]
+        yield from joblib.Parallel(n_jobs=n_jobs)(one(work, k, _block(whole, k)) for k in some)
+
+
+def _block(whole: Problem, place: int) -> Block:
+    first, count = place * KEYS_A_BLOCK, len(whole.block.keys)
+    return whole.block.between(first, min(first + KEYS_A_BLOCK, count))
+
+
+def _trained(work: Work, place: int, block: Block) -> tuple[int, Stack]:
+    return place, train_block(work, block)
+
+
+def _identity(whole: Problem) -> Identity:
+    """What decides the models' numbers: settings and data, by name."""
+    work, recipe = whole.work, whole.work.recipe
+    plan = Plan(recipe.network, recipe.optimizer, recipe.regularisation, work.dtype, work.seed)
+    keys = np.frombuffer("\n".join(whole.block.keys).encode("utf-8", "surrogatepass"), np.uint8)
+    return plan_identity(
+        plan,
+        epochs=recipe.stopping.epochs,
+        batch_size=recipe.batch_size,
+        engine=work.engine,
+        keys_a_block=KEYS_A_BLOCK,
+        test_share=work.test_share,
+        validation_share=work.validation_share,
+        by=whole.by,
+        target=whole.targets.names,
+        classes=whole.targets.classes,
+    ) | data_identity(
+        keys=keys,
+        rows=whole.block.starts,
+        X=whole.block.X,
+        y=whole.block.y,
+        time=whole.block.time,
+    )
+
+
+class _Folder:
+    """A folder of a training by key: its parts while it runs, all models in the end.
+
+    Raises
+    ------
+    FileError
+        Where it cannot be made or written, or another run has it.
+    SettingError
+        Where it holds something and is not to be resumed.
+    """
+
+    def __init__(self, path: Path, identity: Identity, resume: bool) -> None:
+        self.path, self.identity = path, identity
+        self._lock = FolderLock(path, "models")
+        try:
+            if not resume and ((path / FILE).exists() or self._files()):
+                raise SettingError(
+                    f"{path}: holds models of an earlier run. Pass resume=True (--resume) to go on "
+                    "with it, or name another folder."
+                )
+            for each in path.iterdir():
+                if each.name.startswith((".part-", f".{FILE}.")):  # a write that was killed
+                    each.unlink(missing_ok=True)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self._lock.close()
+
+    def finished(self) -> KeyedModels | None:
+        """The models, where all are there."""
+        path = self.path / FILE
+        if not path.exists():
+            return None
+        models = load_keyed(path)
+        self._check(path, models.about.get("identity"))
+        return models
+
+    def parts(self, whole: Problem) -> dict[int, Stack]:
+        """What is finished, by the number of its block."""
+        network, dtype = whole.work.recipe.network, whole.work.dtype
+        found = {}
+        for path in self._files():
+            opened = open_tensors(path, _KIND)
+            self._check(path, opened.metadata.get("identity"))
+            found[int(path.name[5:11])] = Stack.of_file(opened, network, dtype)
+        return found
+
+    def save(self, place: int, stack: Stack) -> None:
+        """Keep a part, whole or not at all."""
+        metadata = {"format": _KIND.newest, "identity": self.identity}
+        content = tensor_bytes(_KIND.key, stack.tensors(), metadata)
+        write_whole(self.path / f"part-{place:06d}.safetensors", content)
+
+    def complete(self, models: KeyedModels) -> None:
+        """Write all models, and remove the parts."""
+        models.save(self.path / FILE)
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.path.iterdir() if _PART.fullmatch(path.name))
+
+    def _check(self, path: Path, stored: Any) -> None:
+        name = differing(self.identity, stored if isinstance(stored, dict) else {})
+        if name is not None:
+            was = (stored or {}).get(name) if isinstance(stored, dict) else None
+            raise FileError(
+                f"{path}: is of another run: {name} was {was!r} there and is "
+                f"{self.identity.get(name)!r} here. Resume with what it began with, or name "
+                "another folder."
+            )

@@ -1,0 +1,82 @@
+"""What a model file remembers of its training, read back: its form is checked before its use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deltarule.errors import FileError
+from deltarule.modelfile import Model
+
+_ANY = "*"  # every further name of a mapping
+_OR_NONE = type(None)
+_NUMBER = (int, float)
+_TEXT = (str, _OR_NONE)
+_FLAG = (bool, _OR_NONE)
+
+FORMS: dict[str, Any] = {
+    "table": {"fingerprint": str, "rows": int, "dropped": int},
+    "roles": {
+        "target": [str],
+        **dict.fromkeys(("weights", "groups", "time"), _TEXT),
+        "drop": [str],
+        "kinds": {_ANY: str},
+    },
+    "settings": {"seed": int, "test_share": _NUMBER, _ANY: object},
+    "reading": {
+        **dict.fromkeys(("delimiter", "encoding", "quote"), _TEXT),
+        **dict.fromkeys(("header", "decimal_comma"), _FLAG),
+        "missing": [str],
+    },
+    "training": [str],
+    "engine": str,
+    "epochs": int,
+    "best_epoch": (int, _OR_NONE),
+    "stopped_because": str,
+    "judged_by": str,
+    "figures": {_ANY: {_ANY: _NUMBER}},
+    "judged_rows": int,
+    "verdict": str,
+    "versions": {_ANY: str},
+}
+"""By entry: a type or several, a list of one form, a mapping of names to forms."""
+
+
+def record(model: Model) -> Mapping[str, Any]:
+    """What a model remembers of its training on a table; empty where it had none.
+
+    Raises
+    ------
+    FileError
+        For a record that is damaged, with the entry.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> record(Model(network, network.initial_parameters(), about={"note": "by hand"}))
+    {}
+    """
+    about = model.about
+    if "training" not in about:
+        return {}
+    for name, form in FORMS.items():
+        if name not in about or not _fits(about[name], form):
+            raise FileError(
+                f"the model file's record of its training is damaged: {name} is "
+                f"{about.get(name)!r:.80}. Restore the file from a copy, or train it again with "
+                "--out."
+            )
+    return about
+
+
+def _fits(value: Any, form: Any) -> bool:
+    if isinstance(form, list):
+        return isinstance(value, (list, tuple)) and all(_fits(item, form[0]) for item in value)
+    if isinstance(form, dict):
+        return (
+            isinstance(value, dict)
+            and form.keys() - {_ANY} <= value.keys()
+            and all(_fits(item, form.get(name, form.get(_ANY, ()))) for name, item in value.items())
+        )
+    return isinstance(value, form)
