@@ -351,7 +351,7 @@ def test_the_page_begins_after_what_is_not_dense(tmp_path):
         (["--rows", "4"], "expected FIRST:END"),
         (["--rows", "-1:4"], "expected FIRST:END"),
         (["--optimizer", "lbfgs"], "makes no single steps"),
-        (["--learning-rate", "-1"], "learning_rate must be a number"),
+        (["--learning-rate", "-1"], "--learning-rate: expected a number, at least 0; got -1"),
         (["--out", "no/such/folder.html"], "there is no folder"),
     ],
 )
