@@ -1,6 +1,7 @@
 """A model a key: each key's model depends on its own rows alone, and no key spoils another."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -403,11 +404,26 @@ def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
         if done >= 14:
             raise KeyboardInterrupt
 
-    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out\. The same"):
+    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out: --resume"):
         keyed.run(whole, QUICK, out="out", progress=interrupt)
     assert len(list((here / "out").glob("part-*"))) == 2
     with pytest.raises(KeyboardInterrupt):
         keyed.run(whole, QUICK, progress=interrupt)
+
+
+class Deadly:
+    """Ends the process that receives it."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_a_worker_that_ends_is_a_clear_error(here, frame):
+    whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
+    whole = replace(whole, work=replace(whole.work, engine=Deadly()))
+    said = r"ended before its work was done.*0 of 60 keys are kept in out: --resume goes on"
+    with pytest.raises(dr.ResourceError, match=said):
+        keyed.run(whole, QUICK, out="out", n_jobs=2)
 
 
 def test_a_folder_has_one_run_at_a_time(here, frame):

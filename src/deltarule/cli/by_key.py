@@ -181,7 +181,7 @@ def predictions_by_key(
     return pl.DataFrame(columns)
 
 
-def _warn_of_rows(terminal: Terminal, whole: keyed.Problem) -> None:
+def _warn_of_rows(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
     if whole.unkeyed:
         terminal.warn(f"rows without a key in {whole.by!r} were dropped: {whole.unkeyed:,}.")
     if whole.dropped:
@@ -190,7 +190,7 @@ def _warn_of_rows(terminal: Terminal, whole: keyed.Problem) -> None:
         )
 
 
-def _say_problem(terminal: Terminal, whole: keyed.Problem) -> None:
+def _say_problem(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
     names = " and ".join(map(repr, whole.targets.names))
     counts, work = whole.block.counts, whole.work
     which = "" if whole.block.time is None else ", the latest"

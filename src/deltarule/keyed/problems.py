@@ -40,7 +40,7 @@ _ELSEWHERE: Mapping[str, tuple[Any, str]] = {
 
 
 @dataclass(frozen=True)
-class Problem:
+class KeyedProblem:
     """All that trains a network a key.
 
     Attributes
@@ -93,7 +93,7 @@ def check_settings(settings: Settings, roles: Roles) -> None:
         )
 
 
-def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> Problem:
+def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> KeyedProblem:
     """Check a table and make of it what every key's network learns.
 
     Parameters
@@ -148,7 +148,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
         y[order],
         None if whole.keys.time is None else whole.keys.time[order],
     )
-    return Problem(
+    return KeyedProblem(
         by,
         block,
         _work(whole.targets, settings, preprocessing, counts),
