@@ -73,7 +73,7 @@ def trained(folder, memory, epochs):
     fitted = tabular.fit(found.problem, settings, [clock])
     seconds = time.perf_counter() - surveyed
     return {
-        "rows": found.problem.rows,
+        "rows": found.problem.count,
         "read": surveyed - begun,
         "rows_per_second": epochs * sum(found.problem.stream.counts) / seconds,
         "waiting": 1.0 - clock.seconds / seconds,

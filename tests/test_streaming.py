@@ -347,7 +347,7 @@ def test_a_table_within_the_sample_is_preprocessed_as_in_memory(tmp_path):
     found = surveyed(tmp_path, frame, 10**8)
     problem, whole_table, tested = found.problem, found.whole, found.tested
     learnt = frame[np.setdiff1d(np.arange(len(frame)), tested)]
-    assert problem.rows == len(learnt) == len(whole_table.frame)
+    assert problem.count == len(learnt) == len(whole_table.frame)
     assert problem.preprocessing == Preprocessing.fit(learnt.drop("y"))
     known = Targets.fit(learnt, ["y"])
     assert (problem.targets.means, problem.targets.stds) == (known.means, known.stds)
@@ -359,7 +359,7 @@ def test_of_a_larger_table_totals_are_exact(tmp_path):
     frame = flats()
     found = surveyed(tmp_path, frame, 400_000)
     learnt = frame[np.setdiff1d(np.arange(len(frame)), found.tested)]
-    assert len(found.problem.train) < len(learnt) == found.problem.rows
+    assert len(found.problem.train) < len(learnt) == found.problem.count
     area = found.problem.preprocessing.columns[0]
     assert area.missing == learnt["area"].null_count()
     filled = learnt["area"].fill_null(area.fill)

@@ -126,9 +126,9 @@ def test_groups_stay_together_and_time_comes_last(monkeypatch):
     seen = []
     real = tabular.fitting._trained
 
-    def spied(plan, validations, *rest):
-        seen.append(validations)
-        return real(plan, validations, *rest)
+    def spied(plan, problem, *rest):
+        seen.append(problem.validations)
+        return real(plan, problem, *rest)
 
     monkeypatch.setattr(tabular.fitting, "_trained", spied)
     block = X.pop("block").to_numpy()

@@ -86,7 +86,7 @@ class Job:
         """Judge by rows held out of a table that is read in blocks."""
         problem = found.problem
         self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
-        if len(problem.train) < problem.rows:
+        if len(problem.train) < problem.count:
             self.terminal.say(
                 f"Columns are told from {len(problem.train):,} of the rows, which the other models "
                 "train on."
@@ -140,7 +140,7 @@ class Job:
         names = " and ".join(map(repr, self.whole.roles.target))
         terminal.pairs([("task", f"{problem.task} of {names}: {targets.reason}")])
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
-        kept, best = problem.rows, len(problem.validation.held)
+        kept, best = problem.count, len(problem.validation.held)
         plan = tabular.chosen(problem, self.settings).lines()
         terminal.pairs(
             [

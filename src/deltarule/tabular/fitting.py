@@ -78,7 +78,7 @@ def _recipe(problem: Problem, settings: Settings, X: Array) -> Recipe:
     X = X[kept]
     linear = settings.hidden is not None and not settings.hidden
     found = None if linear else edges(X, BINS if settings.bins is None else settings.bins)
-    rows = problem.rows - len(held)
+    rows = problem.count - len(held)
     return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, rows, found)
 
 

@@ -90,7 +90,7 @@ class Problem:
     stream: StreamedRows | None = None
 
     @property
-    def rows(self) -> int:
+    def count(self) -> int:
         """How many rows there are to train on, with those to find the best epoch by."""
         if self.stream is None:
             return len(self.train)

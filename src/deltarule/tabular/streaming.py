@@ -114,7 +114,8 @@ class Sample:
         self._places = [places[chosen]]
 
 
-class Surveyed(NamedTuple):
+@dataclass(frozen=True)
+class Surveyed:
     """What one reading of a table has found.
 
     Attributes
