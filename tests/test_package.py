@@ -14,8 +14,8 @@ InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion MLPClassifier MLPReg
 MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer OutOfMemoryError Pair
 Parallel Parametric PeerError Periodic PiecewiseLinear Plan Progressed RMSprop RateReduced
 RateSearch ReduceOnPlateau Regularisation RegularizationOptions ResourceError Result Resumed
-Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError Started StepDecay StopTraining Stopping
-StoppingOptions TabularClassifier TabularRegressor Training TypeMismatchError UnknownNameError
+Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError Started StepDecay
+StopTraining Stopping StoppingOptions TabularClassifier TabularRegressor Training TypeMismatchError UnknownNameError
 Warmup __version__ distributed find_rate start train train_by_key train_many
 """
 
