@@ -12,9 +12,11 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 import deltarule as dr
+from deltarule import tabular
 from deltarule.checkpoints import Checkpoints, pack
 from deltarule.checkpoints.snapshot import opened
 
@@ -756,6 +758,43 @@ def test_a_signal_keeps_a_fit_of_an_estimator(tmp_path):
         classifier(tmp_path, callbacks=send)
     resumed = classifier(tmp_path, resume=True)
     assert figures_of(resumed) == figures_of(classifier())
+
+
+def test_a_signal_keeps_every_network_of_an_ensemble(tmp_path):
+    """Also those that have not begun: each thread's run ends after its step, with a checkpoint."""
+
+    def send(event):
+        if isinstance(event, dr.EpochEnded) and event.epoch == 2 and not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+
+    sent = []
+    settings = {"n_estimators": 3, "max_iter": 60, "n_iter_no_change": 60}
+    with pytest.raises(dr.InterruptionError, match=r"member-\d.*resume=True") as caught:
+        classifier(tmp_path, callbacks=send, **settings)
+    assert caught.value.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    resumed = classifier(tmp_path, resume=True, **settings)
+    assert figures_of(resumed) == figures_of(classifier(**settings))
+
+
+def test_a_signal_keeps_every_network_of_a_table(tmp_path):
+    X, Y = data(150)
+    settings = tabular.Settings(epochs=40, patience=40, n_ensemble=3, hidden=(4,), n_threads=2)
+    frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y[:, 1]})
+    whole = tabular.table(frame, tabular.Roles(("y",)))
+    problem = tabular.problem(whole, settings, np.arange(150), whole.frame[:0])
+
+    def fitted(callbacks=(), kept=None):
+        return tabular.fit(problem, settings, callbacks, kept).results
+
+    def send(event):
+        if isinstance(event, dr.EpochEnded) and event.epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(dr.InterruptionError, match=r"network-\d"):
+        fitted([send], Checkpoints(tmp_path))
+    ended = [state_of(result) for result in fitted((), Checkpoints(tmp_path, resume=True))]
+    assert ended == [state_of(result) for result in fitted()]
 
 
 # ----------------------------------------------------------------------------- command line

@@ -515,7 +515,11 @@ def test_the_version_names_the_engines(capsys):
     assert main(["--version"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("deltarule 0.1.0 (Python ")
-    assert "engine reference" in said
+    assert re.search(r"engine reference +NumPy; float32, float64", said)
+    native = r"(avx512|avx2|neon|baseline)\b.* \d+ cores; float32, float64|the compiled core is not"
+    assert re.search(rf"engine native +.*({native})", said)
+    assert re.search(r"engine jax +(JAX \d|not installed)", said)
+    assert re.search(r"packages .*polars \d", said)
 
 
 def test_every_command_has_help_with_examples(capsys):

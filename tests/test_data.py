@@ -372,7 +372,8 @@ def test_a_folder(tmp_path):
     with pytest.raises(FileError) as caught:
         read(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: is a folder; expected a file. For its files write {tmp_path}/*.csv"
+        f"{tmp_path}: is a folder; expected a file. For its files write {tmp_path}/*.csv, or pass "
+        "--memory SIZE, which reads folders in blocks."
     )
 
 

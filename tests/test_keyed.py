@@ -1,6 +1,7 @@
 """A model a key: each key's model depends on its own rows alone, and no key spoils another."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ import deltarule as dr
 from deltarule import keyed
 from deltarule.cli import main
 from deltarule.keyed import running
-from deltarule.keyed.blocks import held_out, key_seeds, starts_of
+from deltarule.keyed.blocks import held_out, key_seeds, latest, starts_of
 from deltarule.keyed.training import order_of, scaled
 from deltarule.storage import FolderLock
 from deltarule.tabular import Roles, Settings
@@ -117,6 +118,21 @@ def test_each_key_gives_its_share_of_each_class_and_keeps_one_of_each(share):
     assert (held != held_out(starts, labels, seeds, share, "validation")).any()
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_the_latest_rows_of_each_key_are_held_out(share):
+    rng = np.random.default_rng(0)
+    counts = np.array([10, 31, 8])
+    starts, time = starts_of(counts), rng.integers(0, 12, counts.sum())
+    time[starts[2] :] = 5  # all at once: none is later than others
+    held = latest(starts, time, share)
+    for k, count in enumerate(counts[:2]):
+        own, when = held[starts[k] : starts[k + 1]], time[starts[k] : starts[k + 1]]
+        assert own.any()
+        assert when[~own].max() < when[own].min()
+        assert own.sum() <= share * count + (when == when[own].min()).sum()
+    assert not held[starts[2] :].any()
+
+
 # --------------------------------------------------------------------------------- the models
 
 
@@ -138,7 +154,7 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
         X[learnt],
         y[learnt],
         validation=(X[judging], y[judging]),
-        shuffle=order_of(int(seed[0]), len(learnt), 5),
+        shuffle=order_of(int(seed[0]), len(learnt)),
         optimizer=work.recipe.optimizer,
         regularisation=work.recipe.regularisation,
         batch_size=work.recipe.batch_size,
@@ -204,6 +220,18 @@ def test_classes_absent_in_some_keys(frame):
     two = trained(some.filter(pl.col("level") != "top"), "level", settings)
     assert two.network.outputs == 1
     assert two.probabilities(some).shape == (320, 2)
+
+
+def test_time_tests_the_future_and_leaves_keys_of_one_time_out(frame):
+    days = frame.with_columns(
+        day=pl.when(pl.col("store") == "s2").then(1).otherwise(pl.Series(np.arange(2400) % 977))
+    )
+    models = trained(days, time="day")
+    assert models.failures == {"s2": "its 40 rows cannot be split into the shares asked for"}
+    learnt, _, test = models.stack.rows.sum(axis=0)
+    assert 0.15 < test / (59 * 40) < 0.25
+    assert learnt > 59 * 40 * 0.55
+    assert (models.stack.figures[:, 0] != trained(frame).stack.figures[:59, 0]).all()
 
 
 def test_several_targets(frame):
@@ -298,7 +326,6 @@ def test_where_no_key_can_be_trained_the_first_reason_is_told(frame):
         ({"optimizer": "lbfgs"}, {}, "--by and --optimizer lbfgs"),
         ({"cost": "poisson"}, {}, "--by and --cost poisson"),
         ({}, {"groups": "a"}, "--by and --groups"),
-        ({}, {"time": "a"}, "--by and --time"),
         ({}, {"weights": "a"}, "--by and --weights"),
         ({}, {"drop": ("store",)}, "has another role too"),
     ],
@@ -377,11 +404,26 @@ def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
         if done >= 14:
             raise KeyboardInterrupt
 
-    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out\. The same"):
+    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out: --resume"):
         keyed.run(whole, QUICK, out="out", progress=interrupt)
     assert len(list((here / "out").glob("part-*"))) == 2
     with pytest.raises(KeyboardInterrupt):
         keyed.run(whole, QUICK, progress=interrupt)
+
+
+class Deadly:
+    """Ends the process that receives it."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_a_worker_that_ends_is_a_clear_error(here, frame):
+    whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
+    whole = replace(whole, work=replace(whole.work, engine=Deadly()))
+    said = r"ended before its work was done.*0 of 60 keys are kept in out: --resume goes on"
+    with pytest.raises(dr.ResourceError, match=said):
+        keyed.run(whole, QUICK, out="out", n_jobs=2)
 
 
 def test_a_folder_has_one_run_at_a_time(here, frame):
@@ -527,7 +569,7 @@ def error_of(capsys):
         (["--cv", "3"], "--by and --cv: they do not go together. Leave one out."),
         (["--test", "x.csv"], "--by and --test: they do not go together. Leave one out."),
         (["--resume"], "--by and --resume: expected --out FOLDER beside them, got none."),
-        (["--time", "a"], "--by and --time: a model a key has no --time. Leave one out."),
+        (["--groups", "a"], "--by and --groups: a model a key has no --groups. Leave one out."),
         (
             ["--checkpoint-dir", "run"],
             "--by and --checkpoint-dir (--out keeps what is finished): they do not go together. "

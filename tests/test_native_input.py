@@ -324,3 +324,11 @@ def test_training_that_diverges_names_its_step():
     with pytest.raises(dr.DivergenceError, match="Lower the learning rate") as caught:
         dr.train(network, X, Y, optimizer=dr.SGD(1e20), batch_size=8, epochs=5, engine="native")
     assert 1 < caught.value.step <= 25
+
+
+def test_a_network_without_parameters_is_the_references():
+    network = dr.Network(1, [dr.PiecewiseLinear([[-1.0, 0.0, 2.0]])])
+    X, Y = np.zeros((6, 1)), np.ones((6, 2))
+    with pytest.raises(dr.SettingError, match="the network has no parameters to train"):
+        dr.train(network, X, Y, engine="native")
+    assert dr.train(network, X, Y, epochs=2).engine == "reference"

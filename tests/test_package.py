@@ -6,17 +6,18 @@ import sys
 import deltarule as dr
 
 PUBLIC = """
-ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm COSTS CellError Checkpoints
-Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense DeviceError
-DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded Exponential
-ExportError FileError GradientDescent Grouped INITIALISERS Initialiser InterruptionError Interval
-InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion MLPClassifier MLPRegressor Many
-MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer OutOfMemoryError Pair
-Parallel Parametric PeerError Periodic PiecewiseLinear Plan Progressed RMSprop RateReduced
-RateSearch ReduceOnPlateau Regularisation RegularizationOptions ResourceError Result Resumed
-Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError Started StepDecay
-StopTraining Stopping StoppingOptions TabularClassifier TabularRegressor Training TypeMismatchError UnknownNameError
-Warmup __version__ distributed find_rate start train train_by_key train_many
+ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm BlockOrder Blocks COSTS
+CellError Checkpoints Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
+DeviceError DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded
+Exponential ExportError FileError GradientDescent Grouped INITIALISERS Initialiser
+InterruptionError Interval InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion
+MLPClassifier MLPRegressor Many MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle
+Optimizer OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan
+Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularisation RegularizationOptions
+ResourceError Result Resumed Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError
+Started StepDecay StopTraining Stopping StoppingOptions TabularClassifier TabularRegressor Training
+TypeMismatchError UnknownNameError Warmup __version__ distributed find_rate start train
+train_by_key train_many
 """
 
 

@@ -1,9 +1,11 @@
 """Threads: one that fails is told and leaves nothing hanging; many at once give one's numbers."""
 
+import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -68,6 +70,26 @@ def test_what_is_under_way_is_told_to_end_and_its_own_end_is_no_error():
 
     with pytest.raises(Broken):
         each_in_threads(work, range(2), threads=2, stop=halt.set)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs a signal to a thread")
+def test_a_signal_that_came_to_another_thread_is_heard(monkeypatch):
+    halt, waits, told = threading.Event(), threading.Event(), []
+
+    def waiting(*arguments):
+        waits.set()
+        return wait(*arguments)
+
+    def item(k):
+        assert waits.wait(60)
+        if k == 0:
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        told.append(halt.wait(60))
+
+    monkeypatch.setattr("deltarule.threads.wait", waiting)
+    with pytest.raises(KeyboardInterrupt):
+        each_in_threads(item, range(2), threads=2, stop=halt.set)
+    assert told == [True, True]
 
 
 def test_an_interruption_of_the_caller_ends_the_items(monkeypatch):

@@ -86,7 +86,7 @@ from deltarule.schedules import (
     Warmup,
 )
 from deltarule.stopping import ReduceOnPlateau, Stopping
-from deltarule.training import Result, Training, train
+from deltarule.training import BlockOrder, Blocks, Result, Training, train
 
 if TYPE_CHECKING:
     from deltarule.estimators import (
@@ -118,6 +118,8 @@ __all__ = [
     "AdamW",
     "Adamax",
     "BatchNorm",
+    "BlockOrder",
+    "Blocks",
     "CellError",
     "Checkpoints",
     "Constant",

@@ -63,7 +63,15 @@ class TypeMismatchError(DeltaruleError, TypeError):
 
 
 class DataError(DeltaruleError, ValueError):
-    """Data that cannot be used: NaN, a column that is not there, no rows."""
+    """Data that cannot be used: NaN, a column that is not there, no rows.
+
+    Attributes
+    ----------
+    parameters : Parameters or None
+        Where data that streams ended a training: those after its last step.
+    """
+
+    parameters: Any = None
 
 
 class CellError(DataError):
@@ -109,7 +117,15 @@ def rows_of(table_rows: Sequence[int]) -> Iterator[None]:
 
 
 class FileError(DeltaruleError, OSError):
-    """A file that is missing, empty, foreign, truncated or cannot be written."""
+    """A file that is missing, empty, foreign, truncated or cannot be written.
+
+    Attributes
+    ----------
+    parameters : Parameters or None
+        Where a file that streams ended a training: those after its last step.
+    """
+
+    parameters: Any = None
 
 
 class DeviceError(DeltaruleError, RuntimeError):

@@ -31,7 +31,7 @@ class Started:
     runner : Runner or None
         What trains, to be looked at between epochs: its parameters, its state, its predictions.
     X, Y : arrays or None, shapes (m, n[0]) and (m, n[L])
-        What it trains on, read-only.
+        What it trains on, read-only; of blocks some rows of the first.
     weights : array or None, shape (m,)
     """
 

@@ -180,6 +180,37 @@ def dropout_threshold(rate: float) -> int:
     return min(int((1.0 - rate) * 2**32), 2**32 - 1)
 
 
+def row_words(seed: int, first: int, count: int) -> tuple[Array, Array]:
+    """Two random words for each of some rows of a table: what they are depends on nothing else.
+
+    So it is told which rows are held out of a table that is read in blocks, whatever the blocks.
+    A Threefry call keyed by the seed and counted by (0, 2³² − 1), no layer's, keys another that is
+    counted by the row's number.
+
+    Parameters
+    ----------
+    seed : int
+    first : int
+        The first row's number, from 0.
+    count : int
+        How many rows.
+
+    Returns
+    -------
+    tuple of two uint32 arrays, shape (count,)
+
+    Examples
+    --------
+    >>> bool((row_words(0, 3, 4)[0][2:] == row_words(0, 5, 2)[0]).all())
+    True
+    """
+    high, low = (np.array([word]) for word in seed_words(seed))
+    zero = np.zeros(1, np.uint32)
+    key = threefry(np, high, low, zero, ~zero)
+    rows = np.arange(first, first + count, dtype=np.uint64)
+    return threefry(np, *key, (rows >> np.uint64(32)).astype(np.uint32), rows.astype(np.uint32))
+
+
 def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     """A NumPy generator for what is drawn on the host: its stream depends on the arguments alone.
 

@@ -15,6 +15,8 @@ from typing import TypeVar
 
 from deltarule.errors import ResourceError
 
+_HEARS = 0.2  # seconds: a signal that came to another thread waits until this one wakes up
+
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
@@ -67,11 +69,14 @@ def each_in_threads(
     with ThreadPoolExecutor(threads) as pool:
         try:
             begun.extend(submitted(pool, partial(function, item)) for item in items)
-            done, _ = wait(begun, return_when=FIRST_EXCEPTION)
+            failed, rest = False, set(begun)
+            while rest and not failed:
+                done, rest = wait(begun, _HEARS, FIRST_EXCEPTION)
+                failed = any(each.exception() is not None for each in done)
         except BaseException:
             call_off()
             raise
-        if any(each.exception() is not None for each in done):
+        if failed:
             call_off()
     for each in begun:
         error = None if each.cancelled() else each.exception()

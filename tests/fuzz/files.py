@@ -20,8 +20,10 @@ import safetensors.numpy
 import deltarule as dr
 from deltarule.checkpoints import Snapshot, pack, unpack
 from deltarule.checkpoints.snapshot import opened
+from deltarule.keyed import load_keyed
 from deltarule.modelfile import Model, load_model, save_model
 from deltarule.storage.reading import Tensor, signed
+from deltarule.tabular import Settings
 
 MODELS = Path(__file__).parents[1] / "models"
 SECONDS = 1.0  # of the processor, for one file
@@ -79,8 +81,13 @@ def subjects(folder: Path) -> list[Subject]:
     examples = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
     model = dr.MLPClassifier((3,), max_iter=500, tol=1.0, random_state=0)
     model.fit(examples, ["a", "b", "a", "b"]).save(fitted)
+    by_key = folder / "by-key.safetensors"
+    table = {"x": [*np.arange(24.0)], "y": [*np.sin(np.arange(24.0))], "k": ["a", "b"] * 12}
+    settings = Settings(epochs=1, hidden=(2,))
+    dr.train_by_key(table, "y", "k", settings=settings).save(by_key)
     return [
         *models,
+        Subject("models by key", by_key.read_bytes(), _read_by_key),
         Subject("model file of layer kinds", own.read_bytes(), _read_model),
         Subject("estimator", fitted.read_bytes(), _read_estimator),
         Subject("checkpoint", checkpoint, read),
@@ -146,6 +153,10 @@ def _read_model(path: Path) -> list[Any]:
 def _read_estimator(path: Path) -> list[Any]:
     found = dr.MLPClassifier.load(path)
     return [np.ascontiguousarray(W) for W in (*found.coefs_, *found.intercepts_)]
+
+
+def _read_by_key(path: Path) -> list[Any]:
+    return list(load_keyed(path).stack.tensors().values())
 
 
 def _bytes_changed(content: bytes, rng: random.Random) -> bytes:

@@ -25,7 +25,7 @@ KIND = FileKind(
 
 _COLUMNS = tuple(entry.name for entry in fields(EpochEnded) if entry.name != "statistics")
 _WHOLE = ("epoch", "step")
-_FREE = ("history", "history_known", "costs", "statistics", "listeners")  # of any shape
+_FREE = ("history", "history_known", "costs", "shares", "statistics", "listeners")  # of any shape
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Snapshot:
     history : tuple of EpochEnded
     first : int
         Steps of the epoch under way that are done.
-    costs : float64 array, shape (first,)
-        Their costs.
+    costs, shares : float64 arrays, shape (first,)
+        Their costs, and what each weighs in the epoch's.
     statistics : Statistics or None
         Theirs, where asked for.
     rate_scale : float
@@ -70,6 +70,7 @@ class Snapshot:
     history: tuple[EpochEnded, ...] = ()
     first: int = 0
     costs: Array = ()
+    shares: Array = ()
     statistics: Statistics | None = None
     rate_scale: float = 1.0
     seconds: float = 0.0
@@ -110,6 +111,7 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
     tensors["history"] = np.array(filled, dtype=np.float64).reshape(-1, len(_COLUMNS))
     tensors["history_known"] = known.reshape(-1, len(_COLUMNS))
     tensors["costs"] = np.asarray(snapshot.costs, dtype=np.float64)
+    tensors["shares"] = np.asarray(snapshot.shares, dtype=np.float64)
     for place, own in enumerate([*(e.statistics for e in snapshot.history), snapshot.statistics]):
         if own is not None:
             tensors |= {f"statistics.{place}.{name}": a for name, a in own._asdict().items()}
@@ -222,6 +224,7 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
         ),
         first,
         arrays["costs"],
+        arrays["shares"],
         found[-1],
         rate_scale,
         seconds,

@@ -181,7 +181,7 @@ def predictions_by_key(
     return pl.DataFrame(columns)
 
 
-def _warn_of_rows(terminal: Terminal, whole: keyed.Problem) -> None:
+def _warn_of_rows(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
     if whole.unkeyed:
         terminal.warn(f"rows without a key in {whole.by!r} were dropped: {whole.unkeyed:,}.")
     if whole.dropped:
@@ -190,9 +190,10 @@ def _warn_of_rows(terminal: Terminal, whole: keyed.Problem) -> None:
         )
 
 
-def _say_problem(terminal: Terminal, whole: keyed.Problem) -> None:
+def _say_problem(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
     names = " and ".join(map(repr, whole.targets.names))
-    counts = whole.block.counts
+    counts, work = whole.block.counts, whole.work
+    which = "" if whole.block.time is None else ", the latest"
     network, training = whole.work.recipe.lines()
     terminal.pairs([("task", f"{whole.work.task} of {names}: {whole.targets.reason}")])
     terminal.listing("columns", condensed(whole.preprocessing.describe()))
@@ -205,8 +206,8 @@ def _say_problem(terminal: Terminal, whole: keyed.Problem) -> None:
             ),
             (
                 "rows",
-                f"of each key {whole.work.test_share:.0%} held out, "
-                f"{whole.work.validation_share:.0%} of the rest to find its best epoch",
+                f"of each key {work.test_share:.0%} held out{which}, {work.validation_share:.0%} "
+                "of the rest to find its best epoch",
             ),
             ("network", f"{network}; one a key"),
             ("training", training),

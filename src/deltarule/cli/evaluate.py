@@ -14,6 +14,7 @@ from deltarule.cli import reading as rd
 from deltarule.cli.by_key import is_by_key
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Stream
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 
@@ -31,6 +32,7 @@ def evaluate(
     data: opt.Data,
     all_rows: AllRows = False,
     strict: opt.Strict = False,
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -59,9 +61,13 @@ def evaluate(
     reading = rd.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
     )
-    source = rd.source(data, reading)
     terminal = Terminal(quiet=json)
-    frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
+    if isinstance(source, Stream):
+        limit = opt.size(memory or "")
+        frame, rows, which = _rows_in_blocks(terminal, loaded, source, all_rows, limit)
+    else:
+        frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
     with rows_of(rows):
         figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     assert loaded.targets is not None
@@ -91,3 +97,18 @@ def _rows(
     if own:
         terminal.warn("the model was trained on these rows: its figures flatter it.")
     return test, rows, "all of them"
+
+
+def _rows_in_blocks(
+    terminal: Terminal, model: Model, source: Stream, all_rows: bool, memory: int
+) -> tuple[Any, Array, str]:
+    """The same of a table in blocks: of many rows a sample."""
+    held = tabular.shares_of(model, source.digest)
+    own, roles = held is not None, tabular.roles_of(model)
+    if all_rows:
+        held = None
+    frame, rows, met = tabular.judged_rows(source, roles, memory=memory, held=held)
+    if own and all_rows:
+        terminal.warn("the model was trained on these rows: its figures flatter it.")
+    which = "held out when it was trained" if held is not None else "all of them"
+    return frame, rows, which if len(frame) == met else f"a sample of {met:,}, {which}"

@@ -82,6 +82,17 @@ class Job:
         self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
         return self._done(problem, "held-out rows", parts.held)
 
+    def streamed(self, found: tabular.Surveyed) -> Done:
+        """Judge by rows held out of a table that is read in blocks."""
+        problem = found.problem
+        self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
+        if len(problem.train) < problem.rows:
+            self.terminal.say(
+                f"Columns are told from {len(problem.train):,} of the rows, which the other models "
+                "train on."
+            )
+        return self._done(problem, "held-out rows", found.tested)
+
     def judged_by_file(self, frame: Any, strict: bool) -> Done:
         """Judge by another file."""
         test, rows = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
@@ -129,7 +140,7 @@ class Job:
         names = " and ".join(map(repr, self.whole.roles.target))
         terminal.pairs([("task", f"{problem.task} of {names}: {targets.reason}")])
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
-        kept, best = len(problem.train), len(problem.validation.held)
+        kept, best = problem.rows, len(problem.validation.held)
         plan = tabular.chosen(problem, self.settings).lines()
         terminal.pairs(
             [

@@ -13,9 +13,11 @@ from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, check_writable, load_model, write_whole
+from deltarule.storage import written_whole
 
 
 def predict(
@@ -25,6 +27,7 @@ def predict(
     probabilities: opt.Probabilities = False,
     intervals: opt.Intervals = None,
     fallback: opt.Fallback = "missing",
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -55,6 +58,8 @@ def predict(
     if isinstance(loaded, KeyedModels):
         if intervals is not None:
             raise SettingError("--intervals: a model a key has none. Leave it out.")
+        if memory is not None:
+            raise SettingError("--memory: a model a key reads its table whole. Leave it out.")
         FALLBACKS.entry(fallback)
         source = rd.source(data, reading)
         predicted = predictions_by_key(Terminal(), loaded, source.frame, probabilities, fallback)
@@ -62,6 +67,16 @@ def predict(
         check_tabular(loaded, model)
         _check_task(loaded, probabilities)
         offsets = None if intervals is None else tabular.calibration_of(loaded).interval(intervals)
+        if memory is not None:
+            if json or out is None or out.suffix.lower() == ".parquet":
+                raise SettingError(
+                    "--memory: predictions are written in pieces, as CSV; expected --out FILE.csv, "
+                    "without --json."
+                )
+            blocks = rd.in_blocks(data, reading)
+            count = _in_blocks(loaded, blocks, opt.size(memory), probabilities, offsets, out)
+            Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
+            return
         source = rd.source(data, reading)
         _note_filled(loaded, source.frame)
         predicted = predictions(loaded, source.frame, probabilities, offsets)
@@ -74,10 +89,34 @@ def predict(
         sys.stdout.write(predicted.write_csv())
 
 
+def _in_blocks(
+    model: Model,
+    source: Stream,
+    memory: int,
+    probabilities: bool,
+    offsets: tuple[Array, Array] | None,
+    out: Path,
+) -> int:
+    """Predict a table block by block, and write as it goes; how many rows there were."""
+    assert model.preprocessing is not None
+    filled: dict[str, None] = {}
+    with written_whole(out) as file:
+        for k, frame in tabular.frames(source, memory=memory):
+            filled |= dict.fromkeys(model.preprocessing.filled(frame))
+            with source.cells_of(k):
+                predicted = predictions(model, frame, probabilities, offsets)
+            predicted.write_csv(file, include_header=k == 0)
+    _say_filled(list(filled))
+    return source.rows
+
+
 def _note_filled(model: Model, frame: Any) -> None:
     """Say which columns have missing values that training never saw."""
     assert model.preprocessing is not None
-    filled = model.preprocessing.filled(frame)
+    _say_filled(model.preprocessing.filled(frame))
+
+
+def _say_filled(filled: list[str]) -> None:
     if filled:
         Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deltarule.data import BUILT_IN, Reading, built_in, read
+from deltarule.data import BUILT_IN, Reading, Stream, built_in, read, stream
 from deltarule.errors import FileError, OutOfMemoryError, SettingError
 from deltarule.memory import address_space, readable_size
 from deltarule.tables import nearest
@@ -31,6 +31,11 @@ class Source(NamedTuple):
     name: str
     frame: Any
     target: str | None
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.frame.columns)
 
 
 def reading_of(
@@ -93,6 +98,21 @@ def source(data: Sequence[str], reading: Reading) -> Source:
         return Source(named[0], frame, target)
     _suggest(data)
     return Source(", ".join(data), read(list(data), reading), None)
+
+
+def in_blocks(data: Sequence[str], reading: Reading) -> Stream:
+    """The table behind files, globs and folders, to be read in blocks.
+
+    Raises
+    ------
+    FileError, DataError
+        For what cannot be read, and files that disagree.
+    SettingError
+        For a built-in set.
+    """
+    if data[0] in BUILT_IN:
+        raise SettingError(f"{data[0]!r} is a built-in set and small; leave out --memory.")
+    return stream(list(data), reading)
 
 
 def _suggest(data: Sequence[str]) -> None:

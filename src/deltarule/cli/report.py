@@ -43,7 +43,7 @@ def report_of(
     frame, which, numbers = _rows(done)
     targets = problem.targets
     subject = " and ".join(targets.names)
-    kept, best = len(problem.train), len(problem.validation.held)
+    kept, best = problem.rows, len(problem.validation.held)
     data = [
         ("source", source),
         ("task", f"{problem.task} of {subject}: {targets.reason}"),

@@ -15,6 +15,7 @@ from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
 from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.explain import Watch, check_drawable
 from deltarule.modelfile import check_writable, save_model
@@ -65,6 +66,7 @@ def train(
     precision: opt.Precision = "highest",
     devices: opt.Devices = None,
     dtype: opt.Dtype = "float32",
+    memory: opt.Memory = None,
     missing: opt.Missing = None,
     delimiter: opt.Delimiter = None,
     header: opt.Header = None,
@@ -94,6 +96,7 @@ def train(
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
       deltarule train big.csv --target y --checkpoint-dir run --resume
+      deltarule train folder/ --target y --memory 1GB
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
       srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
@@ -154,11 +157,21 @@ def train(
     kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
     terminal = Terminal(quiet=json, mute=not group.first)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = rd.source(data, reading)
+    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
-    if by is not None:
+    found = None
+    if isinstance(source, Stream):
+        if cv is not None or test or by is not None:
+            raise SettingError(
+                "--cv, --test, --by: do not go with --memory, which holds rows out by chance."
+            )
+        with terminal.waiting("reading all rows once"):
+            limit = opt.size(memory or "")
+            found = tabular.survey(source, roles, settings, memory=limit, strict=strict)
+        whole, mark, rows = found.whole, source.digest, source.rows
+    elif by is not None:
         train_keys(
             terminal,
             source,
@@ -173,12 +186,16 @@ def train(
             json=json,
         )
         return
-    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+    else:
+        whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+        mark, rows = tabular.fingerprint(source.frame), len(source.frame)
     warnings = tabular.leaks(whole)
-    say_table(terminal, source, whole, warnings)
+    say_table(terminal, source, rows, whole, warnings)
     watch = Watch()
     job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
-    if cv is not None:
+    if found is not None:
+        done = job.streamed(found)
+    elif cv is not None:
         done = job.cross_validated(cv)
     elif test:
         done = job.judged_by_file(rd.source(test, reading).frame, strict)
@@ -190,10 +207,11 @@ def train(
         settings,
         done.fitted,
         done.judged,
-        mark=tabular.fingerprint(source.frame),
+        mark=mark,
         judged_by=done.judged_by,
         reading=rd.stored(reading),
         verdict=done.verdict,
+        stream=done.problem.stream,
     )
     if out is not None:
         save_model(out, replace(done.fitted.model, about=about))
@@ -224,7 +242,7 @@ def _refuse_beside_keys(
             raise SettingError(f"--by and {option}: they do not go together. Leave one out.")
 
 
-def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
+def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...]:
     """The target columns: as asked for, else what a built-in set is about.
 
     Raises
@@ -233,21 +251,24 @@ def targets_of(target: str | None, source: rd.Source) -> tuple[str, ...]:
         Where none is named.
     """
     if target is not None:
-        return (target,) if target in source.frame.columns else opt.listed([target])
+        return (target,) if target in source.columns else opt.listed([target])
     if source.target is None:
         raise SettingError(
             "--target is missing: expected the column to predict. The table has: "
-            f"{', '.join(source.frame.columns[:20])}."
+            f"{', '.join(source.columns[:20])}."
         )
     return (source.target,)
 
 
 def say_table(
-    terminal: Terminal, source: rd.Source, whole: tabular.Table, warnings: list[str]
+    terminal: Terminal,
+    source: rd.Source | Stream,
+    rows: int,
+    whole: tabular.Table,
+    warnings: list[str],
 ) -> None:
     """What was read, and what to be warned of."""
-    rows, width = source.frame.shape
-    terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
+    terminal.say(f"{source.name}: {rows:,} rows, {len(source.columns)} columns", style="bold")
     if whole.dropped:
         terminal.warn(
             f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."

@@ -118,7 +118,7 @@ def tune(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
     whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
-    say_table(terminal, source, whole, tabular.leaks(whole))
+    say_table(terminal, source, len(source.frame), whole, tabular.leaks(whole))
     mark = tabular.fingerprint(source.frame)
     parts = tabular.split(whole, settings)
     problem = tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])

@@ -1,16 +1,19 @@
-"""``deltarule --version``: what is installed, and what each engine can do."""
+"""``deltarule --version``: what is installed, and what each engine can do here."""
 
 from __future__ import annotations
 
-import importlib
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import typer
 
 from deltarule.cli.terminal import Terminal
-from deltarule.engines import ENGINES
+from deltarule.engines import native
+from deltarule.errors import SettingError
+
+PACKAGES = ("scikit-learn", "polars", "narwhals", "jax", "onnx", "matplotlib")
+"""What the extras bring, a package each."""
 
 
 def print_version(wanted: bool) -> None:
@@ -22,11 +25,44 @@ def print_version(wanted: bool) -> None:
         f"deltarule {version('deltarule')} (Python {platform.python_version()}, NumPy "
         f"{np.__version__}, {platform.system()} {platform.machine()})"
     )
-    terminal.pairs([(f"engine {name}", _capabilities(name)) for name in ENGINES])
+    terminal.pairs(
+        [
+            ("engine native", _native()),
+            ("engine reference", "NumPy; float32, float64"),
+            ("engine jax", _jax()),
+            ("packages", _packages()),
+        ]
+    )
     raise typer.Exit
 
 
-def _capabilities(name: str) -> str:
-    """An engine's own words: the first line of its module."""
-    module = importlib.import_module(str(ENGINES.entry(name)))
-    return (module.__doc__ or "").strip().splitlines()[0]
+def _native() -> str:
+    """The instruction set in use, the others, and how many cores there are."""
+    try:
+        isa, available, _ = native.capabilities()
+    except SettingError as error:
+        return str(error)
+    others = [other for other in available if other != isa]
+    also = f" (DELTARULE_ISA chooses: {', '.join(others)})" if others else ""
+    return f"{isa}{also}, {native.cores()} cores; float32, float64"
+
+
+def _jax() -> str:
+    """Whether JAX is there; which devices it finds is known only once it runs."""
+    found = _release("jax")
+    if found is None:
+        return 'not installed: pip install "deltarule[jax]"'
+    return f"JAX {found}, on a CPU, GPU or TPU; float32, float64"
+
+
+def _packages() -> str:
+    """The extras' packages, with what is missing."""
+    found = {name: _release(name) for name in PACKAGES}
+    return ", ".join(f"{name} {release or 'not installed'}" for name, release in found.items())
+
+
+def _release(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

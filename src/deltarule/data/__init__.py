@@ -7,6 +7,17 @@ Inside, a table is a polars frame. What a text file looks like is detected from 
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.files import read
 from deltarule.data.memory import BUILT_IN, built_in, frame_of
+from deltarule.data.streams import Stream, stream
 from deltarule.data.values import tidied
 
-__all__ = ["BUILT_IN", "MISSING", "Reading", "built_in", "frame_of", "read", "tidied"]
+__all__ = [
+    "BUILT_IN",
+    "MISSING",
+    "Reading",
+    "Stream",
+    "built_in",
+    "frame_of",
+    "read",
+    "stream",
+    "tidied",
+]

@@ -41,6 +41,9 @@ FOREIGN = {
 }
 """How files begin that people mistake for tables."""
 
+PARQUET = b"PAR1"
+"""How Parquet files begin."""
+
 _TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "Categorical"}
 _ATTEMPTS = 6
 
@@ -84,12 +87,19 @@ def read(
     [(52, 660.5), (34, None)]
     """
     require("polars", "table", "reading tables")
-    paths = _paths(source)
+    paths = paths_of(source)
     frames = [_read_one(path, reading) for path in paths]
     return frames[0] if len(frames) == 1 else _stacked(paths, frames)
 
 
-def _paths(source: str | Path | Sequence[str | Path]) -> list[Path]:
+def paths_of(source: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files behind names and globs, in order.
+
+    Raises
+    ------
+    FileError, DataError
+        For a glob that no file matches, or no name at all.
+    """
     entries = [source] if isinstance(source, (str, Path)) else list(source)
     if not entries:
         raise DataError("no file was given; expected at least one.")
@@ -128,14 +138,11 @@ def _stacked(paths: list[Path], frames: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
-    pieces = _pieces(path)
-    if pieces[0].startswith(b"PAR1"):
+    pieces = sampled(path)
+    if pieces[0].startswith(PARQUET):
         return _parquet(path)
-    for magic, what in FOREIGN.items():
-        if pieces[0].startswith(magic):
-            raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
     layout = detected(path, pieces, reading)
-    frame = _parsed(path, layout, reading)
+    frame = parsed(path, _prepared(path, layout), layout, reading)
     if frame.height == 0:
         rewritten(path, _text(path, _prepared(path, layout)), replace(layout, begins=0))  # a quote?
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
@@ -146,10 +153,19 @@ def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
     return tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
 
 
-def _pieces(path: Path) -> list[bytes]:
-    """The beginning of a file; of a long one also pieces of its middle and its end."""
+def sampled(path: Path) -> list[bytes]:
+    """The beginning of a file; of a long one also pieces of its middle and its end.
+
+    Raises
+    ------
+    FileError
+        For a folder, a file that is missing, empty or cannot be read, or one of :data:`FOREIGN`.
+    """
     if path.is_dir():
-        raise FileError(f"{path}: is a folder; expected a file. For its files write {path}/*.csv")
+        raise FileError(
+            f"{path}: is a folder; expected a file. For its files write {path}/*.csv, or pass "
+            "--memory SIZE, which reads folders in blocks."
+        )
     try:
         with path.open("rb") as file:
             pieces = [file.read(HEAD)]
@@ -166,6 +182,9 @@ def _pieces(path: Path) -> list[bytes]:
         raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
     if not pieces[0].strip(b"\xef\xbb\xbf \t\r\n"):
         raise FileError(f"{path}: the file is empty; expected a table.")
+    for magic, what in FOREIGN.items():
+        if pieces[0].startswith(magic):
+            raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
     return pieces
 
 
@@ -184,10 +203,24 @@ def _parquet(path: Path) -> pl.DataFrame:
     return frame
 
 
-def _parsed(path: Path, layout: Layout, reading: Reading) -> pl.DataFrame:
-    """Parse as the sample suggests, and mend the suggestion where a later line contradicts it."""
+def parsed(path: Path, data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
+    """Parse as the sample suggests, and mend the suggestion where a later line contradicts it.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    data : Path or bytes
+        The text in UTF-8: that file's, or what became of it.
+    layout : Layout
+    reading : Reading
+
+    Raises
+    ------
+    FileError, DataError
+        For bytes that are no text, ragged rows, an unclosed quote.
+    """
     polars = require("polars", "table", "reading tables")
-    data = _prepared(path, layout)
     for attempt in range(_ATTEMPTS):
         try:
             frame = _csv(data, layout, reading)

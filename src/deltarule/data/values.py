@@ -28,7 +28,11 @@ _MOMENTS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{
 
 
 def tidied(
-    frame: pl.DataFrame, missing: Sequence[str] = (), *, decimal_comma: bool = False
+    frame: pl.DataFrame,
+    missing: Sequence[str] = (),
+    *,
+    decimal_comma: bool = False,
+    texts: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Text without blanks around it, markers as nulls; numbers and ISO dates where all are.
 
@@ -41,6 +45,8 @@ def tidied(
         Markers of missing values beside :data:`MISSING`.
     decimal_comma : bool
         Whether ``3,5`` is a number.
+    texts : sequence of str
+        Columns of text that stay text, whatever their cells look like.
 
     Examples
     --------
@@ -52,6 +58,8 @@ def tidied(
     markers = [*MISSING, *missing]
 
     def tidy(column: pl.Series) -> pl.Series:
+        if column.name in texts:
+            return _unmarked(column.cast(polars.String), markers)
         if column.dtype in (polars.String, polars.Categorical):
             return _tidied(column, markers, decimal_comma)
         if has_nan(column):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from concurrent.futures import CancelledError
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from deltarule.engines.native import cores
 from deltarule.errors import DeltaruleError
 from deltarule.events import Event
 from deltarule.threads import each_in_threads
+from deltarule.training.interruption import signals_shared
 
 
 def fit_members(
@@ -58,7 +60,10 @@ def fit_members(
             raise
         del member._watchdog
 
-    each_in_threads(fit, members, cores(), stop=halt.set)
+    sharing = nullcontext(list[int]()) if draft.checkpoints is None else signals_shared()
+    with sharing as heard:
+        # a member that has heard a signal ends by itself, with a checkpoint
+        each_in_threads(fit, members, cores(), stop=lambda: None if heard else halt.set())
     draft.__dict__ = {
         **{name: value for name, value in vars(draft).items() if name[-1] != "_"},
         **_learned(draft),

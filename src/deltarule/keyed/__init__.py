@@ -7,7 +7,7 @@ predicts by key and is one file.
 
 from deltarule.keyed.figures import FIGURES, LABELS, Summary
 from deltarule.keyed.models import FALLBACKS, FILE, KeyedModels, load_keyed
-from deltarule.keyed.problems import Problem, check_settings, problem, recipe_of
+from deltarule.keyed.problems import KeyedProblem, check_settings, problem, recipe_of
 from deltarule.keyed.running import KEYS_A_BLOCK, run, train_by_key
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import FEWEST_ROWS, Work, train_block
@@ -20,7 +20,7 @@ __all__ = [
     "KEYS_A_BLOCK",
     "LABELS",
     "KeyedModels",
-    "Problem",
+    "KeyedProblem",
     "Stack",
     "Summary",
     "Work",

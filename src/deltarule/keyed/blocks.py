@@ -29,12 +29,15 @@ class Block(NamedTuple):
     X : float32 array, shape (m, n[0])
     y : float64 array, shape (m, targets)
         Values; or class numbers, and then one column.
+    time : int array, shape (m,), or None
+        The rank of each row's time, where the latest rows are to be held out.
     """
 
     keys: tuple[str, ...]
     starts: Array
     X: Array
     y: Array
+    time: Array | None
 
     @property
     def counts(self) -> Array:
@@ -50,13 +53,15 @@ class Block(NamedTuple):
         """The keys from `first` up to `last`."""
         a, b = self.starts[first], self.starts[last]
         starts = self.starts[first : last + 1] - a
-        return Block(self.keys[first:last], starts, self.X[a:b], self.y[a:b])
+        time = None if self.time is None else self.time[a:b]
+        return Block(self.keys[first:last], starts, self.X[a:b], self.y[a:b], time)
 
     def of_keys(self, chosen: Array) -> Block:
         """Some of the keys, by a bool each."""
         rows = np.repeat(chosen, self.counts)
         keys = tuple(key for key, is_chosen in zip(self.keys, chosen, strict=True) if is_chosen)
-        return Block(keys, starts_of(self.counts[chosen]), self.X[rows], self.y[rows])
+        time = None if self.time is None else self.time[rows]
+        return Block(keys, starts_of(self.counts[chosen]), self.X[rows], self.y[rows], time)
 
 
 def starts_of(counts: Array) -> Array:
@@ -129,4 +134,30 @@ def held_out(
     due = np.floor((place + 1) * share) > np.floor(place * share)
     held = np.empty(len(own), bool)
     held[order] = due & ~first
+    return held
+
+
+def latest(starts: Array, time: Array, share: float) -> Array:
+    """Which rows are held out, ``(m,)`` of bool: about `share` of each key's, its latest.
+
+    Rows of one time are never on both sides; a key whose rows are all of one time gives none.
+
+    Parameters
+    ----------
+    starts : int array, shape (keys + 1,)
+    time : int array, shape (m,)
+    share : float
+
+    Examples
+    --------
+    >>> latest(np.array([0, 5, 7]), np.array([3, 1, 2, 0, 3, 8, 8]), 0.2).tolist()
+    [True, False, False, False, True, False, False]
+    """
+    counts = np.diff(starts)
+    keys = np.repeat(np.arange(len(counts)), counts)
+    ordered = time[np.lexsort((time, keys))]
+    wanted = np.clip(np.round(counts * share).astype(np.int64), 1, counts)
+    cut = ordered[starts[1:] - wanted]
+    cut = cut + (ordered[starts[:-1]] == cut)  # ranks: the next time
+    held: Array = time >= cut[keys]
     return held

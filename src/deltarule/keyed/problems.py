@@ -40,7 +40,7 @@ _ELSEWHERE: Mapping[str, tuple[Any, str]] = {
 
 
 @dataclass(frozen=True)
-class Problem:
+class KeyedProblem:
     """All that trains a network a key.
 
     Attributes
@@ -84,9 +84,7 @@ def check_settings(settings: Settings, roles: Roles) -> None:
     given = [
         option for name, (absent, option) in _ELSEWHERE.items() if getattr(settings, name) != absent
     ]
-    given += [
-        f"--{role}" for role in ("weights", "groups", "time") if getattr(roles, role) is not None
-    ]
+    given += [f"--{role}" for role in ("weights", "groups") if getattr(roles, role) is not None]
     for option in given:
         raise SettingError(f"--by and {option}: a model a key has no {option}. Leave one out.")
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
@@ -95,7 +93,7 @@ def check_settings(settings: Settings, roles: Roles) -> None:
         )
 
 
-def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> Problem:
+def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> KeyedProblem:
     """Check a table and make of it what every key's network learns.
 
     Parameters
@@ -148,8 +146,9 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
         starts_of(counts),
         preprocessing.transform(inputs)[order],
         y[order],
+        None if whole.keys.time is None else whole.keys.time[order],
     )
-    return Problem(
+    return KeyedProblem(
         by,
         block,
         _work(whole.targets, settings, preprocessing, counts),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,17 @@ import numpy as np
 from deltarule.checkpoints.identity import Identity, data_identity, differing, plan_identity
 from deltarule.data import frame_of
 from deltarule.engines.plan import Plan
-from deltarule.errors import DataError, FileError, InterruptionError, SettingError, require
+from deltarule.errors import (
+    DataError,
+    FileError,
+    InterruptionError,
+    ResourceError,
+    SettingError,
+    require,
+)
 from deltarule.keyed.blocks import Block
 from deltarule.keyed.models import FILE, KeyedModels, load_keyed
-from deltarule.keyed.problems import Problem, problem
+from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
 from deltarule.keyed.training import Work, train_block
 from deltarule.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
@@ -27,7 +35,7 @@ from deltarule.tabular import Roles, Settings
 KEYS_A_BLOCK = 128
 """Keys that one worker trains in one go."""
 
-_AT_ONCE = 4  # blocks a worker, where results come a list at a time
+_AT_ONCE = 8  # blocks a worker that are handed out together: so many are in memory twice
 
 Progress = Callable[[int, int], None]
 """Called with how many keys are done, and how many there are."""
@@ -49,6 +57,7 @@ def train_by_key(
     *,
     out: str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
+    time: str | None = None,
     drop: Iterable[str] = (),
     n_jobs: int | None = None,
     resume: bool = False,
@@ -66,6 +75,8 @@ def train_by_key(
         A folder: finished keys are kept there, and all models in the end.
     settings : Settings, optional
         What it leaves None is chosen for small networks.
+    time : str, optional
+        A column: of each key the latest rows are held out, rather than some by chance.
     drop : iterable of str
         Columns to leave out.
     n_jobs : int, optional
@@ -85,8 +96,8 @@ def train_by_key(
         For a table or settings that cannot be; where no key at all could be trained.
     FileError
         Where `out` cannot be written, or holds another run.
-    InterruptionError
-        For Ctrl-C: what was finished is kept.
+    InterruptionError, ResourceError
+        For Ctrl-C, and where a process that trains ends; what was finished is kept in `out`.
 
     Examples
     --------
@@ -102,12 +113,14 @@ def train_by_key(
     """
     settings = settings or Settings()
     names = (target,) if isinstance(target, str) else tuple(target)
-    whole = problem(frame_of(table), by, Roles(names, drop=tuple(drop)), settings, strict=False)
+    whole = problem(
+        frame_of(table), by, Roles(names, time=time, drop=tuple(drop)), settings, strict=False
+    )
     return run(whole, settings, out=out, n_jobs=n_jobs, resume=resume)
 
 
 def run(
-    whole: Problem,
+    whole: KeyedProblem,
     settings: Settings,
     *,
     out: str | os.PathLike[str] | None = None,
@@ -120,7 +133,7 @@ def run(
 
     Parameters
     ----------
-    whole : Problem
+    whole : KeyedProblem
     settings : Settings
     out, n_jobs, resume
         As :func:`train_by_key`.
@@ -136,7 +149,7 @@ def run(
 
 
 def _run(
-    whole: Problem,
+    whole: KeyedProblem,
     settings: Settings,
     folder: _Folder | None,
     n_jobs: int | None,
@@ -157,15 +170,22 @@ def _run(
                 folder.save(place, stack)
             if progress is not None:
                 progress(min(len(done) * KEYS_A_BLOCK, count), count)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenExecutor) as error:
+        kept = ""
+        if folder is not None:
+            finished_keys = min(len(done) * KEYS_A_BLOCK, count)
+            kept = (
+                f" {finished_keys:,} of {count:,} keys are kept in {folder.path}: --resume goes on."
+            )
+        if isinstance(error, BrokenExecutor):
+            raise ResourceError(
+                "a process that trained ended before its work was done: killed, or out of memory. "
+                f"Try fewer (n_jobs, --jobs).{kept}"
+            ) from error
         if folder is None:
             raise
-        raise InterruptionError(
-            f"interrupted: {min(len(done) * KEYS_A_BLOCK, count):,} of {count:,} keys are kept in "
-            f"{folder.path}. The same command with --resume goes on.",
-            signal=2,
-            checkpoint=str(folder.path),
-        ) from None
+        where = str(folder.path)
+        raise InterruptionError(f"interrupted.{kept}", signal=2, checkpoint=where) from None
     stack = together([done[place] for place in sorted(done)])
     failures = dict(sorted((whole.failures | dict(stack.failures)).items()))
     if not stack.keys:
@@ -193,7 +213,7 @@ def _run(
 
 
 def _each_block(
-    whole: Problem, places: list[int], n_jobs: int | None
+    whole: KeyedProblem, places: list[int], n_jobs: int | None
 ) -> Iterator[tuple[int, Stack]]:
     """The number and the networks of every block, as they finish."""
     joblib: Any = None
@@ -211,16 +231,19 @@ def _each_block(
     work = replace(whole.work, options=options)
     one = joblib.delayed(_trained)
     backend, _ = joblib.parallel.get_active_backend()
-    if backend.supports_return_generator:
-        runs = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        yield from runs(one(work, place, _block(whole, place)) for place in places)
-        return
-    for first in range(0, len(places), _AT_ONCE * jobs):  # Ray's: a list at a time
+    streams = backend.supports_return_generator  # Ray's returns lists
+    runs = joblib.Parallel(
+        n_jobs=n_jobs,
+        batch_size=1,
+        pre_dispatch="all",  # what is dispatched later may hang where a process was killed
+        return_as="generator_unordered" if streams else "list",
+    )
+    for first in range(0, len(places), _AT_ONCE * jobs):
         some = places[first : first + _AT_ONCE * jobs]
-        yield from joblib.Parallel(n_jobs=n_jobs)(one(work, k, _block(whole, k)) for k in some)
+        yield from runs(one(work, place, _block(whole, place)) for place in some)
 
 
-def _block(whole: Problem, place: int) -> Block:
+def _block(whole: KeyedProblem, place: int) -> Block:
     first, count = place * KEYS_A_BLOCK, len(whole.block.keys)
     return whole.block.between(first, min(first + KEYS_A_BLOCK, count))
 
@@ -229,7 +252,7 @@ def _trained(work: Work, place: int, block: Block) -> tuple[int, Stack]:
     return place, train_block(work, block)
 
 
-def _identity(whole: Problem) -> Identity:
+def _identity(whole: KeyedProblem) -> Identity:
     """What decides the models' numbers: settings and data, by name."""
     work, recipe = whole.work, whole.work.recipe
     plan = Plan(recipe.network, recipe.optimizer, recipe.regularisation, work.dtype, work.seed)
@@ -245,7 +268,13 @@ def _identity(whole: Problem) -> Identity:
         by=whole.by,
         target=whole.targets.names,
         classes=whole.targets.classes,
-    ) | data_identity(keys=keys, rows=whole.block.starts, X=whole.block.X, y=whole.block.y)
+    ) | data_identity(
+        keys=keys,
+        rows=whole.block.starts,
+        X=whole.block.X,
+        y=whole.block.y,
+        time=whole.block.time,
+    )
 
 
 class _Folder:
@@ -288,7 +317,7 @@ class _Folder:
         self._check(path, models.about.get("identity"))
         return models
 
-    def parts(self, whole: Problem) -> dict[int, Stack]:
+    def parts(self, whole: KeyedProblem) -> dict[int, Stack]:
         """What is finished, by the number of its block."""
         network, dtype = whole.work.recipe.network, whole.work.dtype
         found = {}

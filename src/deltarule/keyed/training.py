@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions
-from deltarule.keyed.blocks import Block, held_out, key_seeds, starts_of
+from deltarule.keyed.blocks import Block, held_out, key_seeds, latest, starts_of
 from deltarule.keyed.figures import classification_figures, regression_figures
 from deltarule.keyed.stacks import SCALES, Stack
 from deltarule.many import train_many
@@ -19,6 +20,8 @@ from deltarule.training import Order
 
 FEWEST_ROWS = 10
 """Of a key: with fewer there is nothing to hold out."""
+
+_EPOCHS_A_DRAW = 8
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,7 @@ def train_block(work: Work, block: Block) -> Stack:
         rows=rows_of_keys,
         validation=_by_key(validation, places),
         shuffle=[
-            order_of(int(seed), len(own), recipe.stopping.epochs)
-            for seed, own in zip(seeds, rows_of_keys, strict=True)
+            order_of(int(seed), len(own)) for seed, own in zip(seeds, rows_of_keys, strict=True)
         ],
         optimizer=recipe.optimizer,
         epochs=recipe.stopping.epochs,
@@ -139,18 +141,22 @@ def outputs(network: Network, stacked: Parameters, X: Array, counts: Array) -> A
     return out
 
 
-def order_of(seed: int, m: int, epochs: int) -> Order:
-    """The order of a key's rows in each epoch, drawn at once: a generator an epoch takes longer.
+def order_of(seed: int, m: int) -> Order:
+    """The order of a key's rows in each epoch: some epochs' drawn at once, for that is faster.
 
     Examples
     --------
-    >>> order = order_of(7, 5, epochs=2)
-    >>> sorted(order(1).tolist()), sorted(order(2).tolist())
-    ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
+    >>> order = order_of(7, 5)
+    >>> sorted(order(1).tolist()), bool((order(2) == order_of(7, 5)(2)).all())
+    ([0, 1, 2, 3, 4], True)
     """
-    rows = np.tile(np.arange(m, dtype=np.int32), (epochs, 1))
-    orders = generator(seed, "order").permuted(rows, axis=1, out=rows)
-    return lambda epoch: orders[epoch - 1]
+
+    @lru_cache(maxsize=1)
+    def drawn(turn: int) -> list[Array]:
+        draw = generator(seed, "order", turn)
+        return [draw.permutation(m) for _ in range(_EPOCHS_A_DRAW)]
+
+    return lambda epoch: drawn((epoch - 1) // _EPOCHS_A_DRAW)[(epoch - 1) % _EPOCHS_A_DRAW]
 
 
 def scaled(X: Array, places: Array, shift: Array, factor: Array) -> Array:
@@ -165,12 +171,17 @@ def scaled(X: Array, places: Array, shift: Array, factor: Array) -> Array:
 def _parted(work: Work, block: Block, seeds: Array) -> tuple[Array, Array]:
     """Which rows judge, and which find the best epoch, ``(m,)`` of bool each."""
     labels = block.y[:, 0].astype(np.int64) if work.classes else None
-    test = held_out(block.starts, labels, seeds, work.test_share, "test")
-    kept = ~test
-    starts = starts_of(np.add.reduceat(kept, block.starts[:-1], dtype=np.int64))
-    own = None if labels is None else labels[kept]
+
+    def held(rows: Array, starts: Array, share: float, purpose: str) -> Array:
+        if block.time is not None:
+            return latest(starts, block.time[rows], share)
+        return held_out(starts, None if labels is None else labels[rows], seeds, share, purpose)
+
+    test = held(np.arange(len(block.y)), block.starts, work.test_share, "test")
+    kept = np.flatnonzero(~test)
+    starts = starts_of(np.add.reduceat(~test, block.starts[:-1], dtype=np.int64))
     validation = np.zeros(len(test), bool)
-    validation[kept] = held_out(starts, own, seeds, work.validation_share, "validation")
+    validation[kept] = held(kept, starts, work.validation_share, "validation")
     return test, validation
 
 
@@ -198,7 +209,7 @@ def _refusals(work: Work, block: Block, test: Array, validation: Array) -> dict[
         elif not varies[k]:
             failures[key] = f"no column varies in its {count} rows"
         elif unheld[k]:
-            failures[key] = f"its {count} rows are too few to hold out the shares asked for"
+            failures[key] = f"its {count} rows cannot be split into the shares asked for"
     return failures
 
 

@@ -9,14 +9,17 @@ from typing import Any
 from deltarule.preprocessing.columns import KINDS
 from deltarule.preprocessing.leaks import suspicious
 from deltarule.preprocessing.table import Preprocessing, check_table
-from deltarule.preprocessing.targets import TASKS, Targets, with_targets
+from deltarule.preprocessing.targets import TASKS, Targets, has_targets, with_targets
+from deltarule.preprocessing.totals import Totals
 
 __all__ = [
     "KINDS",
     "TASKS",
     "Preprocessing",
     "Targets",
+    "Totals",
     "check_table",
+    "has_targets",
     "suspicious",
     "with_targets",
 ]

@@ -1,4 +1,4 @@
-"""The kinds of column: how each is fitted, turned into numbers, described and stored.
+"""The kinds of column: how each is fitted, turned into numbers and described.
 
 A kind is one class. Its fields are what training taught it and what a model file stores; its
 methods turn a column into an array. :data:`KINDS` lists them.
@@ -7,8 +7,8 @@ methods turn a column into an array. :data:`KINDS` lists them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from deltarule.preprocessing.cells import (
     days_of,
     numbers_of,
 )
+from deltarule.preprocessing.totals import Totals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,11 +79,19 @@ class Numeric:
             numbers = numbers / unit
             mean, variance = numbers.mean(), numbers.var(ddof=0)
         fill = numbers.drop_nulls().gather_every(max(1, m // _MEDIAN_OF)).median()
-        share = missing / m  # mean and variance are those of the filled column
-        variance = (1 - share) * (variance + share * (mean - fill) ** 2)
-        mean = (1 - share) * mean + share * fill
-        std = math.sqrt(variance) * unit or 1.0
+        mean, std = _of_filled(mean, variance, fill, missing / m)
+        std = std * unit or 1.0
         return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing)
+
+    def refined(self, totals: Totals) -> Numeric:
+        """The same with the mean and standard deviation of more rows than it was fitted on."""
+        share = totals.missing / totals.rows
+        mean, std = _of_filled(totals.mean, totals.variance, self.fill, share)
+        if not math.isfinite(std):  # squares beyond the range of numbers
+            mean, std = self.mean, self.std
+        return replace(
+            self, mean=mean, std=std or 1.0, flagged=totals.missing > 0, missing=totals.missing
+        )
 
     @property
     def outputs(self) -> list[str]:
@@ -146,6 +155,10 @@ class Boolean:
         values = {level.lower() for level in levels[:3]}
         return len(levels) == 2 and len(values & _TRUE) == len(values & _FALSE) == 1
 
+    def refined(self, totals: Totals) -> Boolean:
+        """The same, missing where any of more rows than it was fitted on is."""
+        return replace(self, missing=totals.missing)
+
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
@@ -207,6 +220,10 @@ class Category:
     def fit_presence(cls, column: pl.Series) -> Category:
         """Learn no level: all that is told is whether a value is there."""
         return cls(column.name, (), column.drop_nulls().n_unique(), column.null_count())
+
+    def refined(self, totals: Totals) -> Category:
+        """The same, missing where any of more rows than it was fitted on is."""
+        return replace(self, missing=totals.missing)
 
     @property
     def outputs(self) -> list[str]:
@@ -284,6 +301,10 @@ class Date:
         std = float(present.std()) or 1.0
         return cls(column.name, form, float(present.mean()), std, hours, int(np.isnan(days).sum()))
 
+    def refined(self, totals: Totals) -> Date:
+        """The same, missing where any of more rows than it was fitted on is."""
+        return replace(self, missing=totals.missing)
+
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
@@ -332,6 +353,10 @@ class Dropped:
         """Left out because someone said so."""
         return cls(column.name, "as asked for")
 
+    def refined(self, totals: Totals) -> Dropped:
+        """The same: rows that it was not fitted on do not bring it back."""
+        return self
+
     @property
     def outputs(self) -> list[str]:
         """None."""
@@ -362,6 +387,12 @@ def _distinct(days: Array) -> tuple[Array, Array | slice]:
     return np.append(np.arange(low, high + 1), np.nan), rows
 
 
+def _of_filled(mean: float, variance: float, fill: float, share: float) -> tuple[float, float]:
+    """A column's mean and standard deviation from those of what is there; a share is filled."""
+    variance = (1 - share) * (variance + share * (mean - fill) ** 2)
+    return (1 - share) * mean + share * fill, math.sqrt(variance)
+
+
 Column = Numeric | Boolean | Category | Date | Dropped
 
 KINDS: dict[str, type[Column]] = {
@@ -388,44 +419,3 @@ def frequent(counts: Array, rows: int) -> Array:
     enough = max(_RAREST, _RARE * rows) if len(counts) > 2 else 1
     order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
     return order[counts[order] >= min(enough, counts[order].max(initial=1))]
-
-
-def restored(state: Any) -> Column:
-    """A column from what a model file holds.
-
-    Raises
-    ------
-    DataError
-        For anything that no column could have written.
-    """
-    if not isinstance(state, dict) or str(state.get("kind")) not in KINDS:
-        raise DataError(f"a column's record is damaged: {str(state)[:80]!r}")
-    kind = KINDS[str(state["kind"])]
-    fields: dict[str, Any] = kind.__dataclass_fields__
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name == "kind":
-            continue
-        value = state.get(name)
-        if field.type.startswith("tuple"):
-            good = isinstance(value, list) and all(isinstance(v, str) for v in value)
-            value = tuple(value) if good and isinstance(value, list) else value
-        else:
-            good = _PLAIN[field.type](value)
-        if not good:
-            raise DataError(f"a column's record is damaged: {name} is {str(value)[:80]!r}")
-        values[name] = value
-    levels = values.get("levels", ())
-    if len(set(levels)) < len(levels) or (kind is Boolean and len(levels) != 2):
-        raise DataError(f"a column's record is damaged: levels is {str(levels)[:80]!r}")
-    if values.get("std", 1.0) <= 0:
-        raise DataError(f"a column's record is damaged: std is {values['std']!r}")
-    return kind(**values)
-
-
-_PLAIN = {
-    "str": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: type(value) is int and value >= 0,
-    "float": lambda value: type(value) in (int, float) and bool(np.isfinite(value)),
-}

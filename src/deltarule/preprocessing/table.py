@@ -12,8 +12,10 @@ from deltarule.data.parallel import at_once
 from deltarule.data.values import has_nan
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric, restored
+from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
+from deltarule.preprocessing.records import restored
+from deltarule.preprocessing.totals import Totals
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -80,6 +82,16 @@ class Preprocessing:
                 for column, is_count in zip(columns, counts, strict=True)
             ]
         return cls(tuple(columns))
+
+    def refined(self, totals: Mapping[str, Totals]) -> Preprocessing:
+        """The same, fitted on a sample, with what is known of all the rows.
+
+        Parameters
+        ----------
+        totals : mapping of str to Totals
+            Of each column.
+        """
+        return Preprocessing(tuple(column.refined(totals[column.name]) for column in self.columns))
 
     @property
     def names(self) -> tuple[str, ...]:

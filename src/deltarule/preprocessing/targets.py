@@ -7,8 +7,9 @@ are a regression of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from deltarule.preprocessing.cells import (
 )
 from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.kinds import refuse_strays
+from deltarule.preprocessing.totals import Totals
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -113,6 +115,21 @@ class Targets:
             means=tuple(scale.mean for scale in scales),
             stds=tuple(scale.std for scale in scales),
         )
+
+    def refined(self, totals: Mapping[str, Totals]) -> Targets:
+        """The same with means and standard deviations of more rows than it was fitted on.
+
+        Parameters
+        ----------
+        totals : mapping of str to Totals
+            Of each target, numbers where they were told a regression.
+        """
+        own = [totals[name] for name in self.names] if self.task == "regression" else []
+        scales = [(each.mean, math.sqrt(each.variance)) for each in own]
+        if not all(math.isfinite(std) and std > 0 for _, std in scales):
+            return self
+        means, stds = zip(*scales, strict=True) if scales else ((), ())
+        return replace(self, means=means, stds=stds)
 
     @property
     def outputs(self) -> int:
@@ -264,18 +281,9 @@ def with_targets(
     >>> with_targets(pl.DataFrame({"y": [1, None, 2]}), ["y"])[1]
     array([0, 2])
     """
-    polars = require("polars", "table", "reading tables")
     names = _names(names)
     _check_there(frame, names)
-    present = polars.all_horizontal(
-        [
-            polars.col(n).is_not_nan() & polars.col(n).is_not_null()
-            if frame[n].dtype.is_float()
-            else polars.col(n).is_not_null()
-            for n in names
-        ]
-    )
-    is_kept = frame.select(present).to_series()
+    is_kept = has_targets(frame, names)
     kept = frame if is_kept.all() else frame.filter(is_kept)
     dropped = frame.height - kept.height
     if dropped and strict:
@@ -289,6 +297,28 @@ def with_targets(
             "column."
         )
     return kept, np.flatnonzero(is_kept.to_numpy())
+
+
+def has_targets(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """Which rows have every target.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Which has these columns.
+    names : sequence of str
+    """
+    polars = require("polars", "table", "reading tables")
+    present = polars.all_horizontal(
+        [
+            polars.col(n).is_not_nan() & polars.col(n).is_not_null()
+            if frame[n].dtype.is_float()
+            else polars.col(n).is_not_null()
+            for n in names
+        ]
+    )
+    found: pl.Series = frame.select(present).to_series()
+    return found
 
 
 def _names(names: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from deltarule.storage.writing import (
     check_writable,
     tensor_bytes,
     write_whole,
+    written_whole,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "reason",
     "tensor_bytes",
     "write_whole",
+    "written_whole",
 ]

@@ -7,9 +7,9 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -75,14 +75,32 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """
     check_writable(path)
     target = _target(path)
-    try:
-        if target.exists() and not target.is_file():
+    if target.exists() and not target.is_file():
+        with _told(path):
             target.write_bytes(content)
-            return
+        return
+    with written_whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The same in pieces: a file to write to, which takes its place when the block is left.
+
+    Where an error leaves the block, what was there before is as it was.
+
+    Raises
+    ------
+    FileError
+        Where it cannot be written.
+    """
+    check_writable(path)
+    target = _target(path)
+    with _told(path):
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, _mode_of(target))
@@ -92,6 +110,15 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
                 os.unlink(name)
             raise
         _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within it, the system's errors are told as this package's."""
+    try:
+        yield
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(
             f"{path}: cannot be written: {reason(error)}. What was there before is as it was."

@@ -30,8 +30,23 @@ from deltarule.tabular.problems import (
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
 from deltarule.tabular.record import record
-from deltarule.tabular.report import about, fingerprint, held_out_again, is_training_table, roles_of
+from deltarule.tabular.report import (
+    about,
+    fingerprint,
+    held_out_again,
+    is_training_table,
+    roles_of,
+    shares_of,
+)
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.tabular.streaming import (
+    Shares,
+    StreamedRows,
+    Surveyed,
+    frames,
+    judged_rows,
+    survey,
+)
 
 __all__ = [
     "Calibration",
@@ -40,6 +55,9 @@ __all__ = [
     "Recipe",
     "Roles",
     "Settings",
+    "Shares",
+    "StreamedRows",
+    "Surveyed",
     "Table",
     "about",
     "baselines",
@@ -50,18 +68,22 @@ __all__ = [
     "figure_targets",
     "fingerprint",
     "fit",
+    "frames",
     "held_out_again",
     "inputs_of",
     "is_training_table",
     "judge",
     "judged_network",
+    "judged_rows",
     "leaks",
     "predictions",
     "problem",
     "recipe",
     "record",
     "roles_of",
+    "shares_of",
     "split",
+    "survey",
     "table",
     "test_rows",
     "validations",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from deltarule.engines import choose
 from deltarule.engines.memory import check_memory
 from deltarule.engines.native import cores
 from deltarule.engines.plan import Plan
-from deltarule.events import Callback
+from deltarule.events import Callback, Event
 from deltarule.modelfile import Model
 from deltarule.network import feed_forward
 from deltarule.preprocessing import Targets
@@ -30,8 +32,9 @@ from deltarule.tabular.ensembles import combined
 from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
 from deltarule.tabular.recipes import BINS, Recipe, recipe
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.tabular.splits import Parts
+from deltarule.threads import each_in_threads
 from deltarule.training import Examples, Result, train
+from deltarule.training.interruption import signals_shared
 
 _ROWS_AT_ONCE = 8192
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
@@ -71,10 +74,12 @@ def chosen(problem: Problem, settings: Settings) -> Recipe:
 
 
 def _recipe(problem: Problem, settings: Settings, X: Array) -> Recipe:
-    X = X[problem.validation.kept]
+    kept, held = problem.validation
+    X = X[kept]
     linear = settings.hidden is not None and not settings.hidden
     found = None if linear else edges(X, BINS if settings.bins is None else settings.bins)
-    return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, len(X), found)
+    rows = problem.rows - len(held)
+    return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, rows, found)
 
 
 def _inputs(problem: Problem) -> Any:
@@ -113,7 +118,7 @@ def fit(
     plan = _recipe(problem, settings, X)
     _check_memory(problem, settings, plan)
     examples = Examples(X, Y, training_weights(problem, settings))
-    results = _trained(plan, problem.validations, examples, settings, callbacks, checkpoints)
+    results = _trained(plan, problem, examples, settings, callbacks, checkpoints)
     calibration = _calibration(problem, results, examples)
     network, parameters = combined(
         plan.network, [result.parameters for result in results], calibration.temperature
@@ -124,19 +129,28 @@ def fit(
 
 def _trained(
     plan: Recipe,
-    validations: Sequence[Parts],
+    problem: Problem,
     examples: Examples,
     settings: Settings,
     callbacks: Sequence[Callback],
     checkpoints: Checkpoints | None,
 ) -> tuple[Result, ...]:
     """Every network of the ensemble, side by side: a network a thread."""
+    validations = problem.validations
     alone, options = len(validations) == 1, settings.options
     if not alone and _runs_natively(plan, settings):
         options = replace(options, n_threads=1)  # the cores are taken by the network's fellows
 
+    halt = threading.Event()
+
+    def watch(event: Event) -> None:
+        if halt.is_set():
+            raise CancelledError
+
     def member(k: int) -> Result:
         kept, held = (examples.take(rows) for rows in validations[k])
+        if problem.stream is not None:
+            kept = Examples(problem.stream, None, None)
         return train(
             plan.network,
             kept.X,
@@ -152,7 +166,7 @@ def _trained(
             dtype=settings.dtype,
             seed=settings.seed if k == 0 else member_seed(settings.seed, k),
             checkpoints=checkpoints if alone or checkpoints is None else _kept_in(checkpoints, k),
-            callbacks=callbacks if k == 0 else (),
+            callbacks=(*(callbacks if k == 0 else ()), watch),
         )
 
     small = plan.batch_size * plan.network.parameter_count < _WORTH_THREADS
@@ -161,9 +175,18 @@ def _trained(
             return (member(0),)
         # What several devices share, they share in one order: a network after another.
         shared = group().count > 1 or options.devices not in (None, 1)
-        threads = 1 if shared else min(len(validations), settings.n_threads or cores())
-        with ThreadPoolExecutor(threads) as pool:
-            return tuple(pool.map(member, range(len(validations))))
+        threads = 1 if shared else settings.n_threads or cores()
+        sharing = nullcontext(list[int]()) if checkpoints is None else signals_shared()
+        with sharing as heard:
+            # a network that has heard a signal ends by itself, with a checkpoint
+            return tuple(
+                each_in_threads(
+                    member,
+                    range(len(validations)),
+                    threads,
+                    stop=lambda: None if heard else halt.set(),
+                )
+            )
 
 
 def _runs_natively(plan: Recipe, settings: Settings) -> bool:

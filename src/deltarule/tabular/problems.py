@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from deltarule.preprocessing.cells import (
 from deltarule.tables import nearest
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
+
+if TYPE_CHECKING:
+    from deltarule.tabular.streaming import StreamedRows
 
 FEWEST_ROWS = 10
 _TEST, _VALIDATION = 1, 2  # purposes of splits
@@ -73,6 +76,9 @@ class Problem:
     train, test : polars.DataFrame
     validations : tuple of Parts
         Of each network to train: rows of `train` to learn from, and to find the best epoch by.
+    stream : StreamedRows, optional
+        Where the table is read in blocks: what brings the rows to learn from. Then `train` holds a
+        sample of them.
     """
 
     roles: Roles
@@ -81,6 +87,14 @@ class Problem:
     train: Any
     test: Any
     validations: tuple[Parts, ...]
+    stream: StreamedRows | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to train on, with those to find the best epoch by."""
+        if self.stream is None:
+            return len(self.train)
+        return sum(self.stream.counts) + len(self.validation.held)
 
     @property
     def validation(self) -> Parts:
@@ -110,7 +124,7 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
     DataError
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
-    _check_columns(frame, [*roles.named, *(("--kind", name) for name in roles.kinds)])
+    check_columns(frame.columns, [*roles.named, *(("--kind", name) for name in roles.kinds)])
     came = len(frame)
     frame, rows = with_targets(frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
@@ -140,7 +154,7 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
         For columns that it lacks, no rows, or classes that training has not seen.
     """
     needed = [*roles.target, *filter(None, [roles.weights])]
-    _check_columns(frame, [("to judge by", name) for name in needed])
+    check_columns(frame.columns, [("to judge by", name) for name in needed])
     frame, rows = with_targets(frame, roles.target, strict)
     with rows_of(rows):
         targets.encode(frame)
@@ -178,7 +192,24 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     DataError
         For columns that cannot be used.
     """
-    train = whole.frame[kept]
+    parts = validations(whole.keys.take(kept), len(kept), settings)
+    return problem_of(whole, settings, whole.frame[kept], test, parts)
+
+
+def problem_of(
+    whole: Table, settings: Settings, train: Any, test: Any, validations: tuple[Parts, ...]
+) -> Problem:
+    """The same where it is known already which rows are for what.
+
+    Parameters
+    ----------
+    whole : Table
+    settings : Settings
+    train, test : polars.DataFrame
+        The rows to train on, and to judge by.
+    validations : tuple of Parts
+        Of each network, of `train`.
+    """
     roles = whole.roles
     preprocessing = Preprocessing.fit(inputs_of(train, roles), kinds=dict(roles.kinds))
     if preprocessing.width == 0:
@@ -189,15 +220,8 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     targets = whole.targets  # all classes, also one that only the test has
     if targets.task == "regression":
         own = Targets.fit(train, roles.target, task=targets.task)
-        targets = _scaled(replace(own, reason=targets.reason), settings)
-    return Problem(
-        roles,
-        preprocessing,
-        targets,
-        train,
-        test,
-        validations(whole.keys.take(kept), len(kept), settings),
-    )
+        targets = scaled(replace(own, reason=targets.reason), settings)
+    return Problem(roles, preprocessing, targets, train, test, validations)
 
 
 def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
@@ -234,7 +258,7 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     return tuple(parts[k % len(parts)] for k in range(count))
 
 
-def _scaled(targets: Targets, settings: Settings) -> Targets:
+def scaled(targets: Targets, settings: Settings) -> Targets:
     """Targets of a regression, scaled but not shifted where the cost needs their sign (Poisson)."""
     if settings.cost is None or COSTS(settings.cost).targets == REALS:
         return targets
@@ -297,12 +321,19 @@ def weights_of(frame: Any, roles: Roles) -> Array | None:
     return values
 
 
-def _check_columns(frame: Any, wanted: list[tuple[str, str]]) -> None:
+def check_columns(there: list[str], wanted: list[tuple[str, str]]) -> None:
+    """Refuse columns that are asked for, pairs of role and name, and are not there.
+
+    Raises
+    ------
+    DataError
+        With the nearest name that is.
+    """
     for role, name in wanted:
-        if name not in frame.columns:
+        if name not in there:
             raise DataError(
-                f"no column {name!r} ({role}).{nearest(name, frame.columns)} "
-                f"The table has: {_listed(frame.columns)}."
+                f"no column {name!r} ({role}).{nearest(name, there)} "
+                f"The table has: {_listed(there)}."
             )
 
 

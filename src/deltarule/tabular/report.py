@@ -13,11 +13,13 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.baselines import Judged
+from deltarule.errors import FileError
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table
 from deltarule.tabular.record import record
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.tabular.streaming import Shares, StreamedRows
 
 
 def about(
@@ -30,6 +32,7 @@ def about(
     judged_by: str,
     reading: Mapping[str, Any],
     verdict: str,
+    stream: StreamedRows | None = None,
 ) -> dict[str, Any]:
     """What is known about a training, as JSON values; no times, so that equal runs write equal.
 
@@ -47,10 +50,14 @@ def about(
     reading : mapping
         How the file was read.
     verdict : str
+    stream : StreamedRows, optional
+        Where the table was read in blocks.
     """
     result = fitted.result
+    rows = len(whole.frame) if stream is None else stream.stream.rows - whole.dropped
     return {
-        "table": {"fingerprint": mark, "rows": len(whole.frame), "dropped": whole.dropped},
+        "table": {"fingerprint": mark, "rows": rows, "dropped": whole.dropped},
+        **({} if stream is None else {"held_out": list(stream.shares)}),
         "roles": asdict(whole.roles),
         "settings": _changed(settings),
         "reading": dict(reading),
@@ -117,6 +124,33 @@ def is_training_table(model: Model, frame: Any) -> bool:
     """Whether a frame is the table that a model was trained on."""
     stored = record(model).get("table", {}).get("fingerprint")
     return stored is not None and stored == fingerprint(frame)
+
+
+def shares_of(model: Model, mark: str) -> Shares | None:
+    """Which rows of a table in blocks a model has not seen, where it was trained on that table.
+
+    Parameters
+    ----------
+    model : Model
+    mark : str
+        The digest of the table.
+
+    Raises
+    ------
+    FileError
+        For a record that is damaged.
+    """
+    about = record(model)
+    if "held_out" not in about or about["table"]["fingerprint"] != mark:
+        return None
+    stored = about["held_out"]
+    whole = isinstance(stored, list) and all(type(number) is int for number in stored)
+    if not whole or len(stored) != len(Shares._fields) or min(stored) < 0:
+        raise FileError(
+            f"the model file's record of its training is damaged: held_out is {stored!r:.80}. "
+            "Restore the file from a copy, or train it again with --out."
+        )
+    return Shares(*stored)
 
 
 def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:

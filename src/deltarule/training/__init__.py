@@ -1,5 +1,6 @@
 """The training process: batches, steps, *converged?* (the source's last figure)."""
 
+from deltarule.training.blocks import BlockOrder, Blocks
 from deltarule.training.divergence import first_infinite
 from deltarule.training.entry import train
 from deltarule.training.examples import Examples, checked_examples, data_memory
@@ -8,6 +9,8 @@ from deltarule.training.result import Result
 from deltarule.training.resuming import Metric, Order
 
 __all__ = [
+    "BlockOrder",
+    "Blocks",
     "Examples",
     "Metric",
     "Order",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from deltarule.arrays import Array, columns
@@ -11,6 +13,7 @@ from deltarule.layers import Batch
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.sparse import gathered
 from deltarule.stopping import Verdict
+from deltarule.training.examples import Examples
 from deltarule.training.resuming import Resumable
 
 _MOST_REDUCTIONS = 20  # a millionth of the rate
@@ -41,27 +44,36 @@ def ran_away(cost: float, first: float, Y: Array) -> bool:
     >>> ran_away(3e7, 2.0, np.ones(3)), ran_away(1e-5, 1e-12, np.ones(3))
     (True, False)
     """
+    if not cost > 1e6 * first:
+        return False
     scale = float(np.square(Y, dtype=np.float64).mean())
-    return bool(cost > 1e6 * first and cost > 1e3 * max(scale, 1e-30))
+    return bool(cost > 1e3 * max(scale, 1e-30))
+
+
+class Last(NamedTuple):
+    """The step that was made last: its number in the epoch, from 1, its batch, its rate."""
+
+    step: int
+    examples: Examples
+    batch: Array
+    rate: float
 
 
 class Recoverable(Resumable):
     """A run that sees where its numbers stop being finite, and knows where to go back to."""
 
-    def _check_sound(self, epoch: int, step: int, batch: Array, rate: float, cost: float) -> None:
+    def _check_sound(self, epoch: int, last: Last, cost: float) -> None:
         """Refuse parameters that are not finite, and a cost that has run away."""
         if not all(np.isfinite(W).all() for layer in self._after for W in layer.values()):
-            self._raise_diverged(epoch, step, batch, rate)
+            self._raise_diverged(epoch, last)
         first = self.history[0].cost if self.history else float(self._costs[0][0])
-        if ran_away(cost, first, self.data.Y):
-            self._raise_diverged(epoch, step, batch, rate, f"cost of {cost:.3g} has run away")
+        if ran_away(cost, first, last.examples.Y):
+            self._raise_diverged(epoch, last, f"cost of {cost:.3g} has run away")
 
-    def _raise_diverged(
-        self, epoch: int, failed: int, batch: Array, rate: float, what: str | None = None
-    ) -> None:
-        step = (epoch - 1) * self.steps_per_epoch + failed + 1
+    def _raise_diverged(self, epoch: int, last: Last, what: str | None = None) -> None:
+        step, rate = (epoch - 1) * self.steps_per_epoch + last.step, last.rate
         layer, quantity = first_infinite(
-            self.plan.network, self.runner.parameters(), gathered(self.data.X, batch)
+            self.plan.network, self.runner.parameters(), gathered(last.examples.X, last.batch)
         )
         where = "the cost" if layer is None else f"{quantity} of layer {layer}"
         what = f"the {what}" if what and layer is None else f"{where} is not finite"
@@ -86,7 +98,7 @@ class Recoverable(Resumable):
         del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
         if self._best is not None and self._best[1] > len(self.history):
             self._best = None
-        self._first, self._costs, self._found = 0, [], []
+        self._forget_epoch()
         self._reductions += 1
         self.rate_scale *= 0.5
         return RateReduced(
@@ -108,5 +120,5 @@ class Recoverable(Resumable):
         """
         if self.stopping.on_divergence != "stop" or self._best is None:
             raise error
-        self._first, self._costs, self._found = 0, [], []
+        self._forget_epoch()
         self._verdict = Verdict("diverged", str(error))

@@ -22,7 +22,7 @@ from deltarule.training.resuming import Metric, Order
 def train(
     network: Network,
     X: Any,
-    Y: Any,
+    Y: Any = None,
     *,
     optimizer: Optimizer | str = "adam",
     epochs: int | None = None,
@@ -48,10 +48,12 @@ def train(
     Parameters
     ----------
     network : Network
-    X : array_like or sparse CSR matrix, shape (m, n[0])
+    X : array_like or sparse CSR matrix, shape (m, n[0]), or Blocks
         Examples as rows. A sparse matrix is made dense a batch at a time.
+        :class:`~deltarule.Blocks` are read some at a time, for data larger than memory.
     Y : array_like, shape (m, n[L]), or (m,) for one output
-        Targets. For categorical cross entropy also class labels 0 to n[L]−1, shape ``(m,)``.
+        Targets; blocks bring their own. For categorical cross entropy also class labels 0 to
+        n[L]−1, shape ``(m,)``.
     optimizer : str or Optimizer
     epochs : int, optional
         Limit of epochs; 100 unless `stopping` says otherwise.
@@ -70,7 +72,8 @@ def train(
         Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
         the validation data in place of the cost.
     shuffle : bool or function
-        A new order every epoch; or a function of the epoch, from 1, to the order of the rows.
+        A new order every epoch, of blocks by :class:`~deltarule.BlockOrder`; or a function of the
+        epoch, from 1, to the order of the rows.
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
@@ -106,7 +109,8 @@ def train(
     DivergenceError
         Where the cost stops being finite: with step, layer and advice.
     FileError
-        Where a checkpoint cannot be written or read, or is of another plan or other data.
+        Where a checkpoint cannot be written or read, or is of another plan or other data; where a
+        block can no longer be read. The parameters are the error's, and in a checkpoint.
     InterruptionError
         Where a signal ended a run with checkpoints.
 

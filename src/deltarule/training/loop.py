@@ -8,7 +8,8 @@ yields typed events and holds no mathematics of the network.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -37,11 +38,13 @@ from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
 from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.divergence import Recoverable
-from deltarule.training.examples import checked_examples, data_memory, split_examples
+from deltarule.training.blocks import Blocks
+from deltarule.training.divergence import Last, Recoverable
+from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.lbfgs import minimising
 from deltarule.training.result import Result
 from deltarule.training.resuming import Metric, Order, joined
+from deltarule.training.windows import Reader, Window, check_streamed
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
@@ -59,7 +62,7 @@ class Training(Recoverable):
         self,
         network: Network,
         X: Any,
-        Y: Any,
+        Y: Any = None,
         *,
         optimizer: Optimizer | str = "adam",
         epochs: int | None = None,
@@ -94,10 +97,15 @@ class Training(Recoverable):
         self.options = options or EngineOptions()
         optimizer = OPTIMIZERS(optimizer)
         self._check_memory(optimizer, engine, X, Y, batch_size, validation, dtype)
-        data = checked_examples(network, X, Y, weights, dtype)
+        self._reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
+        if self._reader is None:
+            data = checked_examples(network, X, Y, weights, dtype)
+        else:
+            check_streamed(Y, weights, validation, shuffle, optimizer, self.stopping)
+            data = self._reader.first()
         self.data, self.validation = split_examples(network, data, validation, seed, dtype)
 
-        m = len(self.data.X)
+        m = self.rows = len(self.data.X) if self._reader is None else self._reader.rows
         self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
         self.steps_per_epoch = -(-m // self.batch_size)
         begins_anew = state is None or optimizer.schedule.horizon
@@ -127,7 +135,7 @@ class Training(Recoverable):
         self._verdict: Verdict | None = None
         self._chunk = _FIRST_CHUNK
         self.listeners: Sequence[object] = ()  # whoever may remember something
-        self._first, self._costs, self._found = 0, list[np.ndarray](), list[Any]()
+        self._forget_epoch()
         self._worked = 0.0
         self._reductions = 0
         self._signal: int | None = None
@@ -151,7 +159,10 @@ class Training(Recoverable):
         dtype: np.dtype[Any],
     ) -> None:
         splits = validation is not None and not isinstance(validation, (tuple, list))
-        rows, copies = data_memory(self.network, X, Y, dtype, splits=splits)
+        if isinstance(X, Blocks):
+            rows, copies = Reader(X, self.network, dtype).memory
+        else:
+            rows, copies = data_memory(self.network, X, Y, dtype, splits=splits)
         whole = batch_size is None or optimizer.full_batch
         check_memory(
             self.network,
@@ -188,7 +199,7 @@ class Training(Recoverable):
         yield Started(
             self.plan,
             *self.engine,
-            rows=len(self.data.X),
+            rows=self.rows,
             validation_rows=0 if self.validation is None else len(self.validation.X),
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
@@ -250,54 +261,69 @@ class Training(Recoverable):
             self._save_if_due()
 
     def _epoch(self, epoch: int) -> Iterator[Event]:
-        order = self._order(epoch)
-        for first, rates in self._chunks():
-            last = first + len(rates)
-            rows = order[first * self.batch_size : last * self.batch_size]
-            done = self._stepped(rows, rates)
-            self._costs.append(done.costs)
-            self._found.append(done.statistics)
-            self._first = first + len(done.costs)
-            if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
-                batch = order[(self._first - 1) * self.batch_size : self._first * self.batch_size]
-                rate = float(rates[len(done.costs) - 1])
-                self._raise_diverged(epoch, self._first - 1, batch, rate)
-            if self._out_of_time():
-                break
-            if last < self.steps_per_epoch:
-                yield Progressed(epoch, last, self.steps_per_epoch, float(done.costs.mean()))
-                self._save_if_due()
-        cost = self._epoch_cost(np.concatenate(self._costs), order)
+        with closing(self._windows(epoch)) as windows:
+            last: Last | None = None
+            for window in windows:
+                last = None  # its examples make room for those that are being read
+                last = yield from self._trained_on(window, epoch)
+                if self._out_of_time():
+                    break
+        assert last is not None
+        cost = self._epoch_cost()
         self._after = self.runner.parameters()
         if self.stopping.on_divergence != "ignore":
-            self._check_sound(epoch, last - 1, rows[-self.batch_size :], float(rates[-1]), cost)
+            self._check_sound(epoch, last, cost)
         statistics = joined(self._found) if self.statistics else None
-        step = (epoch - 1) * self.steps_per_epoch + last
-        self._first, self._costs, self._found = 0, [], []
-        yield self._ended(epoch, step, cost, float(rates[-1]), statistics)
+        step = (epoch - 1) * self.steps_per_epoch + last.step
+        self._forget_epoch()
+        yield self._ended(epoch, step, cost, last.rate, statistics)
 
-    def _stepped(self, rows: Array, rates: Array) -> Trained:
+    def _trained_on(self, window: Window, epoch: int) -> Generator[Event, None, Last]:
+        """The steps that a window's rows give, and the last of them."""
+        examples, order, begun = window
+        m = self.batch_size
+        for first, rates in self._chunks(begun + -(-len(order) // m)):
+            rows = order[(first - begun) * m : (first - begun + len(rates)) * m]
+            done = self._stepped(examples, rows, rates)
+            made = len(done.costs)
+            self._costs.append(done.costs)
+            self._shares.append(self._share(examples, rows[: made * m]))
+            self._found.append(done.statistics)
+            self._first = first + made
+            batch = rows[(made - 1) * m : made * m]
+            last = Last(self._first, examples, batch, float(rates[made - 1]))
+            if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
+                self._raise_diverged(epoch, last)
+            if self._out_of_time():
+                break
+            if self._first < self.steps_per_epoch:
+                cost = float(done.costs.mean())
+                yield Progressed(epoch, self._first, self.steps_per_epoch, cost)
+                self._save_if_due()
+        return last
+
+    def _stepped(self, examples: Examples, rows: Array, rates: Array) -> Trained:
         """The steps of a chunk; an engine ends at a cost that is not finite."""
-        done = self._run(rows, rates)
+        done = self._run(examples, rows, rates)
         while self.stopping.on_divergence == "ignore" and len(done.costs) < len(rates):
             made = len(done.costs)
-            more = self._run(rows[made * self.batch_size :], rates[made:])
+            more = self._run(examples, rows[made * self.batch_size :], rates[made:])
             found = [done.statistics, more.statistics] if self.statistics else None
             costs = np.concatenate([done.costs, more.costs])
             done = Trained(costs, joined(found) if found else None)
         return done
 
-    def _run(self, rows: Array, rates: Array) -> Trained:
-        X, Y, weights = self.data
+    def _run(self, examples: Examples, rows: Array, rates: Array) -> Trained:
+        X, Y, weights = examples
         return self.runner.train(X, Y, rows, self.batch_size, rates, weights, self.statistics)
 
-    def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """The epoch's steps in runs of about half a second: first step, learning rates."""
+    def _chunks(self, end: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The epoch's steps up to one in runs of about half a second: first step, rates."""
         epochs_before = len(self.history) * self.steps_per_epoch
         offset = self._steps_before + epochs_before
         first = self._first
-        while first < self.steps_per_epoch:
-            count = min(self._chunk, self.steps_per_epoch - first)
+        while first < end:
+            count = min(self._chunk, end - first)
             if self._folder is not None:
                 until = self._folder.settings.steps_until(epochs_before + first)
                 count = count if until is None else min(count, until)
@@ -309,14 +335,16 @@ class Training(Recoverable):
             self._chunk = 2 ** int(np.log2(wanted))
             first += count
 
-    def _epoch_cost(self, costs: np.ndarray, order: np.ndarray) -> float:
+    def _share(self, examples: Examples, rows: Array) -> np.ndarray:
+        """The weight of each batch of some rows."""
+        starts = np.arange(0, len(rows), self.batch_size)
+        if examples.weights is None:
+            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
+        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+
+    def _epoch_cost(self) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        used = order[: len(costs) * self.batch_size]
-        starts = np.arange(len(costs)) * self.batch_size
-        if self.data.weights is None:
-            share = np.diff(starts, append=len(used)).astype(np.float64)
-        else:
-            share = np.add.reduceat(self.data.weights[used].astype(np.float64), starts)
+        costs, share = np.concatenate(self._costs), np.concatenate(self._shares)
         if self.stopping.on_divergence == "ignore":
             share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
         whole = share.sum()
@@ -404,5 +432,5 @@ class Training(Recoverable):
         epoch = len(self.history) + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):
-            self._raise_diverged(epoch, 0, np.arange(len(self.data.X)), 1.0)
+            self._raise_diverged(epoch, Last(1, self.data, np.arange(self.rows), 1.0))
         return self._ended(epoch, epoch, cost, 1.0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,13 +24,21 @@ from deltarule.checkpoints import (
 )
 from deltarule.engines import Choice
 from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
-from deltarule.errors import FileError, InterruptionError, SettingError, TypeMismatchError
+from deltarule.errors import (
+    DataError,
+    FileError,
+    InterruptionError,
+    SettingError,
+    TypeMismatchError,
+)
 from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
 from deltarule.processes import Group
 from deltarule.rng import generator
 from deltarule.stopping import Stopping, Verdict
+from deltarule.training.blocks import BlockOrder, InOrder
 from deltarule.training.examples import Examples
+from deltarule.training.windows import Reader, Window
 
 Metric: TypeAlias = Callable[[Array, Array], float]
 """Of targets and predictions, both ``(m, n[L])``, to a figure of which more is better."""
@@ -50,6 +58,7 @@ class Resumable:
     stopping: Stopping
     data: Examples
     validation: Examples | None
+    rows: int
     metric: Metric | None
     shuffle: bool | Order
     statistics: bool
@@ -62,8 +71,10 @@ class Resumable:
     _start: tuple[Parameters | None, RunnerState | None]
     _after: Parameters
     _orders: list[str]
+    _reader: Reader | None
     _first: int
     _costs: list[np.ndarray]
+    _shares: list[np.ndarray]
     _found: list[Any]
     _best: tuple[float, int, Parameters] | None
     _good: tuple[Parameters, RunnerState]
@@ -75,8 +86,33 @@ class Resumable:
     _worked: float
     _begun: float
 
+    def _windows(self, epoch: int) -> Generator[Window]:
+        """What an epoch trains on, one after another, from the step on that comes next."""
+        if self._reader is None:
+            yield Window(self.data, self._order(epoch), 0)
+            return
+        in_order = not self.shuffle or self.batch_size == self.rows
+        order = (InOrder if in_order else BlockOrder)(*self._reader.sizes, self.seed)
+        try:
+            yield from self._reader.windows(order, epoch, self.batch_size, self._first)
+        except (FileError, DataError) as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: FileError | DataError) -> FileError | DataError:
+        """The end of a run whose data cannot be read any more: what has been learnt is kept."""
+        made = len(self.history) * self.steps_per_epoch + self._first
+        where = "" if self._folder is None else f" The run is kept in {self._save(self._folder)}."
+        kind = FileError if isinstance(error, FileError) else DataError
+        lost = kind(f"{error} Training ended after step {made:,}.{where}")
+        lost.parameters = self.runner.parameters()
+        return lost
+
+    def _forget_epoch(self) -> None:
+        """Begin an epoch at its first step."""
+        self._first, self._costs, self._shares, self._found = 0, [], [], []
+
     def _order(self, epoch: int) -> np.ndarray:
-        m = len(self.data.X)
+        m = self.rows
         if not self.shuffle or self.batch_size == m:
             return np.arange(m)
         if callable(self.shuffle):
@@ -109,7 +145,7 @@ class Resumable:
         """What decides the run's numbers: the same in its checkpoints and in all processes."""
         data, judge = self.data, self.validation
         held = (None, None, None) if judge is None else judge
-        return plan_identity(
+        identity = plan_identity(
             self.plan,
             batch_size=self.batch_size,
             shuffle=self.shuffle,
@@ -126,6 +162,7 @@ class Resumable:
             **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
             **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
         )
+        return identity if self._reader is None else identity | self._reader.identity
 
     def _check_shared(
         self,
@@ -174,8 +211,10 @@ class Resumable:
         self.runner.set_state(past.state)
         self.history = list(past.history)
         self.rate_scale, self._best, self._reductions = past.rate_scale, past.best, past.reductions
-        self._first, self._costs = past.first, [past.costs] if past.first else []
-        self._found = [past.statistics] if past.first else []
+        self._forget_epoch()
+        if past.first:
+            self._first, self._costs, self._shares = past.first, [past.costs], [past.shares]
+            self._found = [past.statistics]
         self._good = past.good or self._kept()
         self._worked = past.seconds
         for listener, state in zip(self.listeners, past.listeners, strict=False):
@@ -207,6 +246,7 @@ class Resumable:
             tuple(self.history),
             self._first,
             np.concatenate(self._costs) if self._costs else np.zeros(0),
+            np.concatenate(self._shares) if self._shares else np.zeros(0),
             joined(self._found) if self.statistics and self._found else None,
             self.rate_scale,
             self._seconds(),

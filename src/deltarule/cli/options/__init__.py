@@ -59,6 +59,7 @@ from deltarule.cli.options.reading import (
     Delimiter,
     Encoding,
     Header,
+    Memory,
     Missing,
     ModelPath,
     Quote,
@@ -67,6 +68,7 @@ from deltarule.cli.options.texts import (
     checkpoints,
     kinds,
     listed,
+    size,
     units,
 )
 from deltarule.cli.options.training import (
@@ -124,6 +126,7 @@ __all__ = [
     "Kind",
     "LabelSmoothing",
     "LearningRate",
+    "Memory",
     "Missing",
     "ModelOut",
     "ModelPath",
@@ -155,5 +158,6 @@ __all__ = [
     "joined",
     "kinds",
     "listed",
+    "size",
     "units",
 ]

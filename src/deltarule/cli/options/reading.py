@@ -27,6 +27,17 @@ ModelPath = Annotated[
     ),
 ]
 
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Read the table in blocks, so that its rows take at most so much memory: 500MB, 4GB. "
+        "A folder of Parquet or CSV files will do.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 Missing = Annotated[
     list[str] | None,
     typer.Option(

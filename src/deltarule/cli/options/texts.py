@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -76,6 +77,25 @@ def checkpoints(folder: Path | None, every: str, resume: bool) -> Checkpoints | 
     if seconds:
         return Checkpoints(folder, resume, every_seconds=float(number))
     return Checkpoints(folder, resume, every_steps=int(number), every_seconds=None)
+
+
+def size(text: str) -> int:
+    """Bytes, from a number with a unit.
+
+    Raises
+    ------
+    SettingError
+        For text that is none.
+
+    Examples
+    --------
+    >>> size("1GB"), size("1.5 gb"), size("200MB")
+    (1000000000, 1500000000, 200000000)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", text.strip(), re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise SettingError(f"--memory: expected a size, as 500MB or 4GB; got {text!r}.")
+    return int(float(found[1]) * 1000 ** ("KMGT".index(found[2].upper()) + 1))
 
 
 def kinds(values: Iterable[str] | None) -> dict[str, str]:

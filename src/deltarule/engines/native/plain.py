@@ -48,7 +48,7 @@ OPTIMIZER_ROWS = (
 
 
 def uncovered(plan: Plan) -> str | None:
-    """What of a plan is not compiled in, by name: a row of one's own; None where all is."""
+    """What of a plan the core does not have, by name; None where it has all."""
     network = plan.network
     for piece in pieces(network):
         l, layer = piece.owner + 1, piece.layer
@@ -61,6 +61,8 @@ def uncovered(plan: Plan) -> str | None:
                 return f"activation {row.name!r} of layer {l} is a row of your own, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
         return f"cost {network.cost_row.name!r} is a row of your own, in Python"
+    if not network.parameter_count:
+        return "the network has no parameters to train"
     if _optimizer_number(plan) is None:
         return f"optimizer {type(plan.optimizer).__name__!r} is a class of your own, in Python"
     return None

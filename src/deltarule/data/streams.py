@@ -1,0 +1,267 @@
+"""Tables that are read a block of rows at a time, and never lie in memory whole.
+
+A block is a row group of a Parquet file, or some whole lines of a text file. A :class:`Stream`
+knows its blocks, and its columns with their types, before the first is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.data.blocks import Block, File, Span
+from deltarule.data.detection import Reading
+from deltarule.data.files import PARQUET, paths_of, sampled
+from deltarule.data.footers import footer
+from deltarule.data.texts import TextFile
+from deltarule.errors import CellError, DataError, FileError, require
+from deltarule.tables import nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SUFFIXES = (".parquet", ".csv", ".tsv")
+"""What a folder's tables end in; where it holds several kinds, the first of them counts."""
+
+
+class ParquetFile:
+    """A Parquet file, by its row groups."""
+
+    def __init__(self, path: Path) -> None:
+        polars = require("polars", "table", "reading tables")
+        self.path = path
+        found = footer(path)
+        self.digest = found.digest
+        self.schema: Mapping[str, Any] = _asked(path, lambda: polars.read_parquet_schema(path))
+        widths = [_width(dtype) for dtype in self.schema.values()]
+        starts = np.cumsum([0, *(group.rows for group in found.groups)]).tolist()
+        self.spans: Sequence[Span] = [
+            Span(start, start + group.rows, group.rows, max(group.size, group.rows * sum(widths)))
+            for start, group in zip(starts, found.groups, strict=False)
+            if group.rows
+        ]
+
+    def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows of a row group."""
+        polars = require("polars", "table", "reading tables")
+        lazy = polars.scan_parquet(self.path, glob=False, low_memory=True)
+        wanted = [polars.col(name).cast(dtype) for name, dtype in schema.items()]
+        found = lazy.slice(span.begin, span.rows).select(wanted)
+        frame: pl.DataFrame = _asked(self.path, found.collect)
+        return frame.with_columns(polars.selectors.float().fill_nan(None))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A table in blocks.
+
+    Attributes
+    ----------
+    name : str
+        What it was called by.
+    schema : mapping of str to polars.DataType
+    blocks : tuple of Block
+    stamps : mapping of Path to tuple of int
+        Size and time of every file, as it was found.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    blocks: tuple[Block, ...]
+    stamps: Mapping[Path, tuple[int, int]]
+
+    target = None  # which column is one, nobody has said
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.schema)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return sum(block.rows for block in self.blocks)
+
+    @property
+    def largest(self) -> Block:
+        """The block that takes the most memory."""
+        return max(self.blocks, key=lambda block: block.span.size)
+
+    @property
+    def row_size(self) -> int:
+        """About how many bytes of memory a row takes as it is read."""
+        return -(-sum(block.span.size for block in self.blocks) // self.rows)
+
+    @property
+    def digest(self) -> str:
+        """What tells these files from others, wherever they lie."""
+        files = {block.file.path: block.file.digest for block in self.blocks}
+        return hashlib.blake2b(" ".join(files.values()).encode(), digest_size=16).hexdigest()
+
+    def read(self, k: int) -> pl.DataFrame:
+        """The rows of a block.
+
+        Raises
+        ------
+        FileError
+            Where its file has gone, or has changed since.
+        """
+        file, span, *_ = self.blocks[k]
+        if _stamp(file.path) != self.stamps[file.path]:
+            raise FileError(
+                f"{file.path}: has changed since its first block was read. Expected the same file "
+                "until the end; begin anew."
+            )
+        return file.read(span, self.schema)
+
+    @contextmanager
+    def cells_of(self, k: int) -> Iterator[None]:
+        """Within it, an error about a cell of a block names its file, and its row there."""
+        try:
+            yield
+        except CellError as error:
+            block = self.blocks[k]
+            row = block.before + error.row + 1
+            raise DataError(
+                f"{block.file.path}: {error.before} in row {row}{error.after}"
+            ) from None
+
+
+def stream(
+    source: str | Path | Sequence[str | Path],
+    reading: Reading = Reading(),  # noqa: B008
+) -> Stream:
+    """A table in blocks, from files, globs, and folders of files.
+
+    Text files are read once, for the types of their columns and the numbers of their rows.
+
+    Parameters
+    ----------
+    source : path, glob, folder or sequence of them
+        Parquet, CSV or TSV, with the same columns, in any order.
+    reading : Reading
+        Overrules what is detected of text files.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, empty or unreadable, a folder without tables.
+    DataError
+        For files that disagree on their columns or types, with file and column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import polars as pl
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pl.DataFrame({"a": range(10)}).write_parquet(f"{folder}/a.parquet", row_group_size=4)
+    ...     found = stream(folder)
+    ...     [block.rows for block in found.blocks], found.read(2)["a"].to_list()
+    ([4, 4, 2], [8, 9])
+    """
+    require("polars", "table", "reading tables")
+    entries = [source] if isinstance(source, (str, Path)) else list(source)
+    paths = [path for entry in entries for path in _expanded(Path(entry))]
+    files = [_opened(path, reading) for path in paths]
+    schema = _common(files)
+    first, blocks = 0, []
+    for file in files:
+        begun = first
+        for span in file.spans:
+            blocks.append(Block(file, span, first - begun, first))
+            first += span.rows
+    if not first:
+        raise DataError(f"{paths[0]}: has no rows; expected at least one.")
+    name = ", ".join(map(str, entries))
+    return Stream(name, schema, tuple(blocks), {path: _stamp(path) for path in paths})
+
+
+def _expanded(path: Path) -> list[Path]:
+    """The tables of a folder, by name; else what the path or glob names."""
+    if not path.is_dir():
+        return paths_of(path)
+    for suffix in SUFFIXES:
+        found = sorted(each for each in path.iterdir() if each.suffix.lower() == suffix)
+        if found:
+            return found
+    raise FileError(
+        f"{path}: the folder holds no table; expected files that end in {', '.join(SUFFIXES)}."
+    )
+
+
+def _opened(path: Path, reading: Reading) -> File:
+    pieces = sampled(path)
+    return ParquetFile(path) if pieces[0].startswith(PARQUET) else TextFile(path, pieces, reading)
+
+
+def _common(files: Sequence[File]) -> dict[str, Any]:
+    """The names of all files and a type for each; numbers of several types meet as decimals."""
+    polars = require("polars", "table", "reading tables")
+    first = files[0]
+    schema = dict(first.schema)
+    for file in files[1:]:
+        odd = sorted({*file.schema} ^ {*schema})
+        if odd:
+            has, lacks = (file, first) if odd[0] in file.schema else (first, file)
+            near = nearest(odd[0], list(lacks.schema))
+            raise DataError(
+                f"{lacks.path}: has no column {odd[0]!r}, which {has.path} has.{near} Expected "
+                "the same columns in each file."
+            )
+        for name, dtype in file.schema.items():
+            met = _meeting(schema[name], dtype, polars)
+            if met is None:
+                raise DataError(
+                    f"{file.path}: column {name!r} is of type {dtype}; expected {schema[name]}, as "
+                    f"in {first.path}. Write them with one type."
+                )
+            schema[name] = met
+    return schema
+
+
+def _meeting(one: Any, other: Any, polars: Any) -> Any:
+    """The type that holds the values of two; None where there is none."""
+    texts = (polars.String, polars.Categorical, polars.Enum)
+    if one == other or other == polars.Null:
+        return one
+    if one == polars.Null:
+        return other
+    if one.is_numeric() and other.is_numeric():
+        return polars.Int64 if one.is_integer() and other.is_integer() else polars.Float64
+    if all(isinstance(dtype, texts) or dtype in texts for dtype in (one, other)):
+        return polars.String
+    return None
+
+
+def _width(dtype: Any) -> int:
+    """Bytes of a cell in memory; of text those of a reference to it."""
+    bits = {"8": 1, "16": 2, "32": 4, "64": 8}
+    digits = "".join(filter(str.isdigit, str(dtype).partition("(")[0]))
+    return bits.get(digits, 8 if dtype.is_temporal() else 1 if str(dtype) == "Boolean" else 16)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        raise FileError(
+            f"{path}: was there when the table was opened, and is no more. Put it back, or begin "
+            "anew with the files that are left."
+        ) from None
+    return found.st_size, found.st_mtime_ns
+
+
+def _asked(path: Path, ask: Any) -> Any:
+    """What polars answers about a file, its errors as this package's."""
+    polars = require("polars", "table", "reading tables")
+    try:
+        return ask()
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise FileError(f"{path}: cannot be read ({str(error).splitlines()[0]}).") from None

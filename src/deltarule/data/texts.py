@@ -1,0 +1,155 @@
+"""A text file in blocks of whole lines, with one type for each column from end to end."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deltarule.data.blocks import Span
+from deltarule.data.detection import Layout, Reading, detected, not_of
+from deltarule.data.files import parsed
+from deltarule.data.values import tidied
+from deltarule.errors import DataError, FileError, require
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PIECE = 1 << 22
+"""About so many bytes are a block."""
+
+LONGEST = 16 * PIECE
+"""Bytes within which a row must end."""
+
+_BY_BYTES = ("utf-8", "utf8", "ascii", "latin-1", "iso8859-1", "iso-8859-1", "cp1252")
+"""Encodings in which a line ends with one byte that is nothing else."""
+
+
+class TextFile:
+    """A text file, by whole lines; read once when it is opened.
+
+    A column's type is what all its cells are, as where the file is read whole: numbers, dates, or
+    else text.
+
+    Parameters
+    ----------
+    path : Path
+    pieces : sequence of bytes
+        Of its content: its beginning, then others.
+    reading : Reading
+
+    Raises
+    ------
+    FileError, DataError
+        For an encoding that cannot be read in blocks, ragged rows, a quote that does not close.
+    """
+
+    def __init__(self, path: Path, pieces: Sequence[bytes], reading: Reading) -> None:
+        self.path = path
+        self._layout = detected(path, pieces, reading)
+        encoding = self._layout.encoding.lower().replace("_", "-")
+        if encoding not in _BY_BYTES:
+            raise FileError(
+                f"{path}: is {encoding}, which is not read in blocks; expected UTF-8. Convert it."
+            )
+        self._reading = replace(reading, encoding=self._layout.encoding)
+        self.spans: Sequence[Span] = ()
+        self.schema: Mapping[str, Any] = {}
+        self._scan()
+
+    def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows of a block."""
+        polars = require("polars", "table", "reading tables")
+        with self.path.open("rb") as file:
+            file.seek(span.begin)
+            lines = file.read(span.end - span.begin)
+        texts = [name for name, dtype in schema.items() if dtype == polars.String]
+        frame = self._tidied(lines, span.begin, texts)
+        return frame.select(polars.col(name).cast(dtype) for name, dtype in schema.items())
+
+    def _scan(self) -> None:
+        """Read all of it: where blocks lie, how many rows they have, what their columns are."""
+        digest = hashlib.blake2b(digest_size=16)
+        found: dict[str, set[str]] = {}
+        spans, begin = [], 0
+        for lines in self._pieces():
+            digest.update(lines)
+            frame = self._tidied(lines, begin, ())
+            end = begin + len(lines)
+            if frame.height:
+                size = max(frame.estimated_size(), len(lines))
+                spans.append(Span(begin, end, frame.height, int(size)))
+            for column in frame.iter_columns():
+                types = found.setdefault(column.name, set())
+                if column.null_count() < len(column):
+                    types.add(str(column.dtype.base_type()))
+            begin = end
+        self.digest, self.spans = digest.hexdigest(), spans
+        if not spans:
+            raise DataError(
+                f"{self.path}: has a header but no rows; expected at least one row below it."
+            )
+        last = self._layout.names[-1]
+        unnamed = self._layout.begins and len(found) > 1 and last == f"column_{len(found)}"
+        if unnamed and not found[last]:
+            del found[last]  # every line ends in a delimiter
+        self.schema = {name: _common(types) for name, types in found.items()}
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The file's bytes, cut where a line ends that ends a row."""
+        quote = self._layout.quote.encode()
+        with self.path.open("rb") as file:
+            while lines := file.read(PIECE):
+                begins = file.tell() - len(lines)
+                lines += file.readline(LONGEST)
+                while quote and lines.count(quote) % 2 and len(lines) < LONGEST:
+                    more = file.readline(LONGEST)
+                    if not more:
+                        break
+                    lines += more
+                if len(lines) >= LONGEST:
+                    raise DataError(
+                        f"{self.path}: no row ends within {LONGEST:,} bytes from byte {begins:,} "
+                        "on; expected rows that end with a line. A quote may not close: close it, "
+                        "or name another --quote."
+                    )
+                yield lines
+
+    def _tidied(self, lines: bytes, begin: int, texts: Sequence[str]) -> pl.DataFrame:
+        layout = self._layout if begin == 0 else replace(self._layout, begins=0)
+        kinds = zip(layout.names, layout.kinds, strict=True)
+        layout = replace(layout, kinds=tuple("text" if n in texts else kind for n, kind in kinds))
+        try:
+            frame = parsed(self.path, self._in_utf8(lines, layout), layout, self._reading)
+        except DataError as error:
+            where = f" Lines are counted from byte {begin:,} of the file." if begin else ""
+            raise DataError(f"{error}{where}") from None
+        return tidied(
+            frame,
+            self._reading.missing,
+            decimal_comma=layout.decimal_comma,
+            texts=texts,
+        )
+
+    def _in_utf8(self, lines: bytes, layout: Layout) -> bytes:
+        if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "ascii"):
+            try:
+                lines = lines.decode(layout.encoding).encode()
+            except UnicodeDecodeError as error:
+                raise not_of(self.path, layout.encoding, error) from None
+        for pattern, new in layout.fixes:
+            lines = re.sub(pattern, new, lines)
+        return lines
+
+
+def _common(types: set[str]) -> Any:
+    """The type of a column from what its blocks are; of one without any value, text."""
+    polars = require("polars", "table", "reading tables")
+    if types and types <= {"Int64", "Float64"}:
+        return polars.Int64 if types == {"Int64"} else polars.Float64
+    if types in ({"Date"}, {"Datetime"}):
+        return polars.Date if types == {"Date"} else polars.Datetime("us")
+    return polars.String

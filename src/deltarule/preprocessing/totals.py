@@ -1,0 +1,68 @@
+"""What is added up over all rows of a table in blocks: rows, missing ones, mean and variance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deltarule.preprocessing.cells import check_type, is_numeric, numbers_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A column's figures.
+
+    Attributes
+    ----------
+    rows, missing : int
+    mean, variance : float
+        Of the values that are there, in a column of numbers; else 0.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> Totals.of(pl.Series([1.0, 3.0])).joined(Totals.of(pl.Series([1.0, 3.0, None])))
+    Totals(rows=5, missing=1, mean=2.0, variance=1.0)
+    """
+
+    rows: int = 0
+    missing: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
+
+    @classmethod
+    def of(cls, column: pl.Series) -> Totals:
+        """Those of a block's column.
+
+        Raises
+        ------
+        DataError
+            For infinity, with its row, and cells that hold no values.
+        """
+        check_type(column)
+        missing = column.null_count()
+        if not is_numeric(column) or missing == len(column):
+            return cls(len(column), missing)
+        numbers = numbers_of(column)
+        mean, variance = numbers.mean(), numbers.var(ddof=0)
+        return cls(len(column), numbers.null_count(), float(mean), float(variance))
+
+    def joined(self, other: Totals) -> Totals:
+        """Those of both blocks (Chan, Golub, LeVeque 1979)."""
+        mine, theirs = self.rows - self.missing, other.rows - other.missing
+        rows, missing = self.rows + other.rows, self.missing + other.missing
+        if not mine or not theirs:
+            some = self if mine else other
+            return Totals(rows, missing, some.mean, some.variance)
+        share = theirs / (mine + theirs)
+        apart = other.mean - self.mean
+        variance = (1 - share) * self.variance + share * other.variance
+        return Totals(
+            rows,
+            missing,
+            self.mean + share * apart,
+            variance + share * (1 - share) * apart**2,
+        )
