@@ -113,8 +113,9 @@ def page(folder: Path) -> str:
         "Means over seeds ± standard error, on test rows that no model has seen: the published "
         "test file or splits where there are some, else a split a seed, the same for all. The "
         "recipe, the same for all sets, was first chosen among about ten by figures on these test "
-        "rows, and improved by figures on parts held out of the training rows: ours are a little "
-        "too good by that choice, the peers' defaults are not. A fit is told in CPU seconds, of "
+        "rows, and improved by figures on parts held out of the training rows of two to eight "
+        "splits, of which some are test rows of others: ours are a little too good by that "
+        "choice, the peers' defaults are not. A fit is told in CPU seconds, of "
         "all cores together; the least time of a single row's prediction is of a table as it came "
         "with deltarule, of preprocessed numbers with the others. "
         f"{environment()}. Made by `{command()}`, after the same without `--docs`.",
