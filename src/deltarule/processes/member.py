@@ -88,6 +88,7 @@ class Member(Group):
             self.service: str = self._next()["begin"]
         except PeerError:
             self._out.set()
+            self._line.close()
             raise
 
     def _reached(self) -> socket.socket:
