@@ -174,38 +174,37 @@ template <class T> inline Activation<T> activation_row(ActivationName name) {
 
 // ------------------------------------------------------------------------------- softmax
 
-// The largest of an example's `n` units and the logarithm of Σ e^(z − largest).
-template <class T> struct SoftmaxParts {
-  T largest, log_sum;
-};
-template <class T> inline SoftmaxParts<T> softmax_parts(Panels<T> Z, std::size_t row, std::size_t n) {
-  const Vec<T> nothing(-std::numeric_limits<T>::infinity());
-  Vec<T> top = nothing;
-  bool broken = false;
+// A = softmax Z of one example of `n` units; padding becomes 0. Z may be A's own memory. Where it is
+// not, it becomes log A, which a cost needs: log softmax z = z − largest − log Σ e^(z − largest).
+template <class T>
+inline void softmax(Panels<T> Z, Panels<T> A, std::size_t row, std::size_t n) {
+  const Vec<T> nothing(-std::numeric_limits<T>::infinity()), zero(T(0));
+  const bool keeps_log = Z.data != A.data;
   const auto each = [&](auto&& use) {
     for (std::size_t first = 0; first < n; first += Vec<T>::width) {
-      const T* z = Z.row(first / P<T>, row) + first % P<T>;
-      use(Vec<T>::load(z), lanes_below<T>(n, first));
+      const std::size_t panel = first / P<T>, lane = first % P<T>;
+      use(Z.row(panel, row) + lane, A.row(panel, row) + lane, lanes_below<T>(n, first));
     }
   };
-  each([&](Vec<T> z, auto used) {
-    broken |= any<T>(used & ~(z == z));
-    top = max(top, select<T>(used, z, nothing));
+  Vec<T> top = nothing, total = zero;
+  bool broken = false;
+  each([&](const T* z, T*, auto used) {
+    const Vec<T> here = Vec<T>::load(z);
+    broken |= any<T>(used & ~(here == here));
+    top = max(top, select<T>(used, here, nothing));
   });
-  const T high = broken ? std::numeric_limits<T>::quiet_NaN() : largest(top);
-  Vec<T> total(T(0));
-  each([&](Vec<T> z, auto used) { total += select<T>(used, exp(z - Vec<T>(high)), Vec<T>(T(0))); });
-  return {high, log(Vec<T>(sum(total))).v[0]};
-}
-
-// A = softmax Z of one example, in place; padding becomes 0.
-template <class T> inline void softmax(Panels<T> Z, std::size_t row, std::size_t n) {
-  const auto [high, log_sum] = softmax_parts(Z, row, n);
-  for (std::size_t first = 0; first < n; first += Vec<T>::width) {
-    T* z = Z.row(first / P<T>, row) + first % P<T>;
-    const Vec<T> e = exp(Vec<T>::load(z) - Vec<T>(high) - Vec<T>(log_sum));
-    select<T>(lanes_below<T>(n, first), e, Vec<T>(T(0))).store(z);
-  }
+  const Vec<T> high(broken ? std::numeric_limits<T>::quiet_NaN() : largest(top));
+  each([&](T* z, T* a, auto used) {
+    const Vec<T> below = Vec<T>::load(z) - high, e = select<T>(used, exp(below), zero);
+    total += e;
+    if (keeps_log) below.store(z);
+    e.store(a);
+  });
+  const Vec<T> all(sum(total)), log_all = keeps_log ? log(all) : zero;
+  each([&](T* z, T* a, auto) {
+    if (keeps_log) (Vec<T>::load(z) - log_all).store(z);
+    (Vec<T>::load(a) / all).store(a);
+  });
 }
 
 // δ = A ⊙ (dA − Σ A ⊙ dA) of one example, in place.

@@ -1,6 +1,6 @@
 // Costs: the rows of costs.py in its order, each loss with its dA, and the fused pairs.
 //
-// A row sees vectors of an example's units: z, log softmax z where it asks for it, a, and the
+// A row sees vectors of an example's units: z, which a softmax leaves as log a, then a, and the
 // target y. It returns each unit's share of the loss and of dA (of δ, for a pair). No 1/m here.
 #pragma once
 
@@ -16,7 +16,7 @@ enum class CostName : int {
 };
 
 template <class T> struct Output {
-  Vec<T> z, log_a, a, y;
+  Vec<T> z, a, y;
 };
 template <class T> struct Loss {
   Vec<T> loss, d;
@@ -87,10 +87,10 @@ template <class T> struct CategoricalCrossEntropy {
     return {-weighted_log(o.y, o.a), -ratio(o.y, o.a)};
   }
 };
-// the same from log softmax z: δ = a − y
+// the same from log a: δ = a − y
 template <class T> struct CategoricalCrossEntropyPair {
   static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T) {
-    return {-(o.y * o.log_a), o.a - o.y};
+    return {-(o.y * o.z), o.a - o.y};
   }
 };
 
@@ -145,13 +145,13 @@ template <class T> struct Focal {
     return focal_of(o.a, o.y, gamma);
   }
 };
-// the same from log softmax z; `d` is A ⊙ dA
+// the same from log a; `d` is A ⊙ dA
 template <class T> struct FocalPair {
   static DELTARULE_INLINE Loss<T> of(const Output<T>& o, T gamma) {
-    const Vec<T> not_loss = Vec<T>(T(1)) - exp(o.log_a), not_a = Vec<T>(T(1)) - o.a;
+    const Vec<T> not_loss = Vec<T>(T(1)) - exp(o.z), not_a = Vec<T>(T(1)) - o.a;
     Vec<T> d = -power(not_a, gamma);
-    if (gamma != T(0)) d += Vec<T>(gamma) * o.a * power(not_a, gamma - T(1)) * o.log_a;
-    return {-(o.y * power(not_loss, gamma) * o.log_a), o.y * d};
+    if (gamma != T(0)) d += Vec<T>(gamma) * o.a * power(not_a, gamma - T(1)) * o.z;
+    return {-(o.y * power(not_loss, gamma) * o.z), o.y * d};
   }
 };
 
@@ -182,11 +182,9 @@ template <class T>
 using CostFunction = T (*)(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row,
                            std::size_t n, T number);
 
-template <class Row, bool from_log, class T>
+template <class Row, class T>
 T cost_of(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row, std::size_t n,
           T number) {
-  SoftmaxParts<T> parts{};
-  if constexpr (from_log) parts = softmax_parts(Z, row, n);
   const Vec<T> zero(T(0));
   Vec<T> total = zero;
   for (std::size_t panel = 0; panel < panel_count<T>(n); ++panel) {
@@ -195,7 +193,6 @@ T cost_of(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row, s
       const auto used = lanes_below<T>(n, panel * P<T> + lane);
       Output<T> o;
       o.z = Vec<T>::load(Z.row(panel, row) + lane);
-      if constexpr (from_log) o.log_a = o.z - Vec<T>(parts.largest) - Vec<T>(parts.log_sum);
       o.a = Vec<T>::load(A.row(panel, row) + lane);
       o.y = Vec<T>::load(Y.row(panel, row) + lane);
       const Loss<T> found = Row::of(o, number);
@@ -217,29 +214,29 @@ template <class T> inline Cost<T> cost_row(CostName cost, ActivationName output)
   const bool softmax = output == ActivationName::softmax;
   const bool sigmoid = output == ActivationName::sigmoid;
   switch (cost) {
-    case CostName::mse: return {cost_of<Mse<T>, false, T>, Then::activation, false};
-    case CostName::mae: return {cost_of<Mae<T>, false, T>, Then::activation, false};
+    case CostName::mse: return {cost_of<Mse<T>, T>, Then::activation, false};
+    case CostName::mae: return {cost_of<Mae<T>, T>, Then::activation, false};
     case CostName::binary_cross_entropy:
-      if (sigmoid) return {cost_of<BinaryCrossEntropyPair<T>, false, T>, Then::nothing, true};
-      return {cost_of<BinaryCrossEntropy<T>, false, T>, Then::activation, false};
+      if (sigmoid) return {cost_of<BinaryCrossEntropyPair<T>, T>, Then::nothing, true};
+      return {cost_of<BinaryCrossEntropy<T>, T>, Then::activation, false};
     case CostName::categorical_cross_entropy:
-      if (softmax) return {cost_of<CategoricalCrossEntropyPair<T>, true, T>, Then::nothing, true};
-      return {cost_of<CategoricalCrossEntropy<T>, false, T>, Then::activation, false};
+      if (softmax) return {cost_of<CategoricalCrossEntropyPair<T>, T>, Then::nothing, true};
+      return {cost_of<CategoricalCrossEntropy<T>, T>, Then::activation, false};
     case CostName::half_squared_error:
-      return {cost_of<HalfSquaredError<T>, false, T>, Then::activation, false};
-    case CostName::huber: return {cost_of<Huber<T>, false, T>, Then::activation, false};
-    case CostName::quantile: return {cost_of<Quantile<T>, false, T>, Then::activation, false};
+      return {cost_of<HalfSquaredError<T>, T>, Then::activation, false};
+    case CostName::huber: return {cost_of<Huber<T>, T>, Then::activation, false};
+    case CostName::quantile: return {cost_of<Quantile<T>, T>, Then::activation, false};
     case CostName::poisson:
       if (output == ActivationName::exp)
-        return {cost_of<PoissonPair<T>, false, T>, Then::nothing, true};
-      return {cost_of<Poisson<T>, false, T>, Then::activation, false};
+        return {cost_of<PoissonPair<T>, T>, Then::nothing, true};
+      return {cost_of<Poisson<T>, T>, Then::activation, false};
     case CostName::focal:
-      if (softmax) return {cost_of<FocalPair<T>, true, T>, Then::less_a_sum, true};
-      return {cost_of<Focal<T>, false, T>, Then::activation, false};
+      if (softmax) return {cost_of<FocalPair<T>, T>, Then::less_a_sum, true};
+      return {cost_of<Focal<T>, T>, Then::activation, false};
     case CostName::binary_focal: break;
   }
-  if (sigmoid) return {cost_of<BinaryFocalPair<T>, false, T>, Then::nothing, true};
-  return {cost_of<BinaryFocal<T>, false, T>, Then::activation, false};
+  if (sigmoid) return {cost_of<BinaryFocalPair<T>, T>, Then::nothing, true};
+  return {cost_of<BinaryFocal<T>, T>, Then::activation, false};
 }
 
 }  // namespace deltarule

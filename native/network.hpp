@@ -73,13 +73,16 @@ template <class T> void clear_padding(Panels<T> A, std::size_t n, std::size_t fi
 
 // ------------------------------------------------------------------------------- forward
 
-// Eq. 1b: A = g(Z) in place, and g'(Z) where it is stored (`slope` has no memory for a prediction).
+// Eq. 1b: A = g(Z), and g'(Z) where it is stored (`slope` has no memory for a prediction). Z is A's
+// own memory unless a cost reads it.
 template <class T>
-void activation(const Layer<T>& layer, Panels<T> A, Panels<T> slope, std::size_t rows) {
+void activation(const Layer<T>& layer, Panels<T> Z, Panels<T> A, Panels<T> slope,
+                std::size_t rows) {
   if (layer.slope == Slope::mixed) {
-    for (std::size_t row = 0; row < rows; ++row) softmax(A, row, layer.n);
+    for (std::size_t row = 0; row < rows; ++row) softmax(Z, A, row, layer.n);
     return;
   }
+  if (Z.data != A.data) copy_lanes(readable(Z), 0, A, 0, panel_count<T>(layer.n) * P<T>, rows);
   if (layer.slope == Slope::one) return;
   const bool stores = slope.data != nullptr && layer.slope == Slope::stored;
   for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
@@ -126,12 +129,8 @@ void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutP
       const std::size_t rows = (last - row) / blocks;
       const Panels<T> Z = (keep_Z ? batch.Z.view() : A).from_row(row), A_block = A.from_row(row);
       input_of(layers, batch, l, Z, row, rows, dropping.on);
-      if (keep_Z) {
-        for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel)
-          std::memcpy(A_block.row(panel, 0), Z.row(panel, 0), rows * P<T> * sizeof(T));
-      }
       const Panels<T> slopes = slope.data != nullptr ? slope.from_row(row) : slope;
-      activation(layer, A_block, slopes, rows);
+      activation(layer, Z, A_block, slopes, rows);
       row += rows;
     }
     if (!dropping.on || !layer.dropout.on) continue;

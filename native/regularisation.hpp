@@ -18,15 +18,20 @@ struct Strip {
   std::size_t layer, panel, first, count;
   bool bias;
   std::size_t number;  // of its first row among all rows of all strips
+  std::size_t part;    // of its first part among all parts of all strips
 };
+
+// Rows that no two threads share.
+inline constexpr std::size_t part_rows = 6;
+constexpr std::size_t parts_of(std::size_t rows) { return (rows + part_rows - 1) / part_rows; }
 
 // All strips of a network in a fixed order; a row counts as one unit of work.
 struct Strips {
   std::vector<Strip> all;
-  std::size_t rows = 0, cost = 0;
+  std::size_t rows = 0, parts = 0, cost = 0;
 
-  // Call use(strip, first, last) for the rows of a share of the work. Threads part a strip at
-  // multiples of a tile's height, so that each row falls to one of them.
+  // Call use(strip, first, last) for the rows of a share of the work. Threads part a strip
+  // between its parts, so that each falls to one of them.
   template <class Use> void each(Share share, Use use) const {
     const auto past = std::upper_bound(
         all.begin(), all.end(), share.first,
@@ -34,7 +39,7 @@ struct Strips {
     for (auto strip = past - 1; strip != all.end() && strip->number < share.last; ++strip) {
       const auto cut = [&](std::size_t at) {
         if (at <= strip->number) return std::size_t(0);
-        const std::size_t row = (at - strip->number) / 6 * 6;
+        const std::size_t row = (at - strip->number) / part_rows * part_rows;
         return at >= strip->number + strip->count ? strip->count : row;
       };
       const std::size_t first = cut(share.first), last = cut(share.last);
@@ -47,18 +52,20 @@ template <class T> Strips strips_of(const std::vector<Layer<T>>& layers) {
   Strips strips;
   const auto add = [&](Strip strip) {
     strip.number = strips.rows;
+    strip.part = strips.parts;
     strips.rows += strip.count;
+    strips.parts += parts_of(strip.count);
     strips.all.push_back(strip);
   };
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const Layer<T>& layer = layers[l];
     for (std::size_t panel = 0; panel < layer.b.size() / P<T>; ++panel)
-      add({l, panel, 0, 1, true, 0});
+      add({l, panel, 0, 1, true, 0, 0});
     const std::size_t height = layer.rows_of_group();
     for (std::size_t first = 0; first < layer.rows();) {
       const std::size_t count = std::min(strip_rows, height - first % height);  // of one group
       for (std::size_t panel = 0; panel < panel_count<T>(layer.lanes()); ++panel)
-        add({l, panel, first, count, false, 0});
+        add({l, panel, first, count, false, 0, 0});
       first += count;
     }
   }
@@ -85,18 +92,25 @@ template <class T> struct Before : Gradient<T> {
   }
 };
 
-// l1 Σ|W| + (l2/2) Σ W² of one row of a panel.
-template <class T> inline double penalty_of(const T* W, double l1, double l2) {
-  constexpr std::size_t sums = std::min<std::size_t>(P<T>, 8);  // side by side
-  double parts[sums] = {};
-  for (std::size_t lane = 0; lane < P<T>; lane += sums)
-    for (std::size_t i = 0; i < sums; ++i) {
-      const double w = double(W[lane + i]);
-      parts[i] += l1 * std::abs(w) + 0.5 * l2 * w * w;
-    }
-  for (std::size_t half = sums / 2; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) parts[i] += parts[i + half];
-  return parts[0];
+// Σ term(w) of `count` numbers, whole rows of a panel: a sum in double for each lane, then of those.
+template <class T, class Term>
+DELTARULE_INLINE double sum_numbers(const T* W, std::size_t count, const Term& term) {
+  double sums[P<T>] = {};
+  for (std::size_t i = 0; i < count; i += P<T>)
+    for (std::size_t lane = 0; lane < P<T>; ++lane) sums[lane] += term(double(W[i + lane]));
+  for (std::size_t half = P<T> / 2; half > 0; half /= 2)
+    for (std::size_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+  return sums[0];
+}
+
+// l1 Σ|W| + (l2/2) Σ W² of so many rows of a panel.
+template <class T>
+inline double penalty_of(const T* W, std::size_t rows, double l1, double l2) {
+  const std::size_t count = rows * P<T>;
+  double total = 0;
+  if (l1 > 0) total += l1 * sum_numbers(W, count, [](double w) { return std::abs(w); });
+  if (l2 > 0) total += 0.5 * l2 * sum_numbers(W, count, [](double w) { return w * w; });
+  return total;
 }
 
 // One row: 1/m and penalty in place; returns Σ of the squares of what clipping by value leaves.

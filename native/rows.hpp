@@ -75,6 +75,8 @@ template <class T> struct Rows {
     if (compressed) return compressed.fetch(i);
     if (column_stride != static_cast<std::ptrdiff_t>(sizeof(T))) return;
     const char* from = row(i);
+    // a batch of such short rows is small; one of longer rows would push out what is worked on
+    if (width * sizeof(T) <= 64) return prefetch<true>(from);
     for (std::size_t byte = 0; byte < width * sizeof(T); byte += 64) prefetch(from + byte);
   }
 };

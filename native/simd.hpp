@@ -281,9 +281,9 @@ class FlushTiny {
   Mode before_;
 };
 
-// Ask for a line of memory that will be needed soon.
-DELTARULE_INLINE void prefetch(const void* p) {
-  __builtin_prefetch(p, 0, 2);
+// Ask for a line of memory that will be needed soon: into the second-level cache, or the first.
+template <bool first_level = false> DELTARULE_INLINE void prefetch(const void* p) {
+  __builtin_prefetch(p, 0, first_level ? 3 : 2);
   asm volatile("");  // GCC drops calls of a function that only prefetches: it has no effect to see
 }
 

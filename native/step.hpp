@@ -46,7 +46,7 @@ template <class T> class Stepper {
       squares_ = Buffer<double>(strips_.rows);
       gradients_ = std::vector<Gradient<T>>(layers_.begin(), layers_.end());
     }
-    if (plan_.penalised() && penalties_.size() == 0) penalties_ = Buffer<double>(strips_.rows);
+    if (plan_.penalised() && penalties_.size() == 0) penalties_ = Buffer<double>(strips_.parts);
     if (job.statistics[0] != nullptr && before_.empty())
       before_ = std::vector<Before<T>>(layers_.begin(), layers_.end());
   }
@@ -135,7 +135,7 @@ template <class T> class Stepper {
     const double divisor = weight > 0 ? weight : weight + 1;
     cost /= divisor;
     if (!penalised || !plan_.penalised()) return cost;
-    if (penalties_.size() == 0) penalties_ = Buffer<double>(strips_.rows);
+    if (penalties_.size() == 0) penalties_ = Buffer<double>(strips_.parts);
     sum_penalties({0, strips_.cost});
     return cost + penalty(divisor);
   }
@@ -231,9 +231,10 @@ template <class T> class Stepper {
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
       if (strip.bias || !plan_.layers[strip.layer].penalised()) return;
       const Panels<T> W = layers_[strip.layer].W.view();
-      for (std::size_t row = first; row < last; ++row)
-        penalties_[strip.number + row - strip.first] =
-            penalty_of(W.row(strip.panel, row), plan_.l1, plan_.l2);
+      double* part = &penalties_[strip.part + (first - strip.first) / part_rows];
+      for (std::size_t row = first; row < last; row += part_rows)
+        *part++ = penalty_of(W.row(strip.panel, row), std::min(part_rows, last - row), plan_.l1,
+                             plan_.l2);
     });
   }
 
@@ -398,7 +399,7 @@ template <class T> class Stepper {
   Batch<T> batch_;
   std::vector<Gradient<T>> gradients_;  // of the last two-pass step, or of a call for gradients
   std::vector<Before<T>> before_;       // parameters before the step, for statistics
-  Buffer<double> squares_, penalties_;  // one a row of a strip
+  Buffer<double> squares_, penalties_;  // one a row of a strip; one a part
   std::uint64_t start_ = 0, next_step_ = 0;
   std::atomic<bool> stop_{false};
 };

@@ -91,15 +91,21 @@ template <class T> void test_softmax() {
     std::vector<double> dA(n), exact(n);
     double total = 0, mean = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      A.view().at(row, i) = Z.view().at(row, i) * T(20);
+      A.view().at(row, i) = Z.view().at(row, i) *= T(20);
       dA[i] = double(d.view().at(row, i));
       total += exact[i] = std::exp(double(A.view().at(row, i)));
     }
-    softmax(A.view(), row, n);
+    softmax(A.view(), A.view(), row, n);
     for (std::size_t i = 0; i < n; ++i) {
       exact[i] /= total;
       mean += exact[i] * dA[i];
       expect_close(double(A.view().at(row, i)), exact[i], precision<T>, "softmax");
+    }
+    Matrix<T> apart(3, n);
+    softmax(Z.view(), apart.view(), row, n);
+    for (std::size_t i = 0; i < n; ++i) {
+      expect(apart.view().at(row, i) == A.view().at(row, i), "softmax beside Z, to the bit");
+      expect_close(double(Z.view().at(row, i)), std::log(exact[i]), precision<T>, "log softmax");
     }
     softmax_delta(d.view(), row, A.view(), row, n);
     for (std::size_t i = 0; i < n; ++i)

@@ -105,7 +105,9 @@ def checked_matrix(
         raise ShapeError(f"{name}: expected at least one row, got shape {_shape(array)}.")
     with np.errstate(over="ignore"):
         array = np.asarray(array, dtype=dtype)
-    if finite and not np.isfinite(array.sum(dtype=np.float64)):
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum() if finite else 0.0
+    if not np.isfinite(total):  # as a number that is not makes it, but so does overflow
         _refuse_infinite(name, array)
     return array
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.blocks import Span
-from deltarule.data.detection import Layout, Reading, detected
+from deltarule.data.detection import Layout, Reading, detected, not_of
 from deltarule.data.files import parsed
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
@@ -136,7 +136,10 @@ class TextFile:
 
     def _in_utf8(self, lines: bytes, layout: Layout) -> bytes:
         if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "ascii"):
-            lines = lines.decode(layout.encoding).encode()
+            try:
+                lines = lines.decode(layout.encoding).encode()
+            except UnicodeDecodeError as error:
+                raise not_of(self.path, layout.encoding, error) from None
         for pattern, new in layout.fixes:
             lines = re.sub(pattern, new, lines)
         return lines

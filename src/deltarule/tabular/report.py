@@ -13,6 +13,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.baselines import Judged
+from deltarule.errors import FileError
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table
@@ -53,11 +54,10 @@ def about(
         Where the table was read in blocks.
     """
     result = fitted.result
-    table = {"fingerprint": mark, "rows": len(whole.frame), "dropped": whole.dropped}
-    if stream is not None:
-        table |= {"rows": stream.stream.rows - whole.dropped, "held": list(stream.shares)}
+    rows = len(whole.frame) if stream is None else stream.stream.rows - whole.dropped
     return {
-        "table": table,
+        "table": {"fingerprint": mark, "rows": rows, "dropped": whole.dropped},
+        **({} if stream is None else {"held_out": list(stream.shares)}),
         "roles": asdict(whole.roles),
         "settings": _changed(settings),
         "reading": dict(reading),
@@ -134,11 +134,23 @@ def shares_of(model: Model, mark: str) -> Shares | None:
     model : Model
     mark : str
         The digest of the table.
+
+    Raises
+    ------
+    FileError
+        For a record that is damaged.
     """
-    stored = model.about.get("table", {})
-    if "held" not in stored or stored["fingerprint"] != mark:
+    about = record(model)
+    if "held_out" not in about or about["table"]["fingerprint"] != mark:
         return None
-    return Shares(*stored["held"])
+    stored = about["held_out"]
+    whole = isinstance(stored, list) and all(type(number) is int for number in stored)
+    if not whole or len(stored) != len(Shares._fields) or min(stored) < 0:
+        raise FileError(
+            f"the model file's record of its training is damaged: held_out is {stored!r:.80}. "
+            "Restore the file from a copy, or train it again with --out."
+        )
+    return Shares(*stored)
 
 
 def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:

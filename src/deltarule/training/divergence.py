@@ -44,8 +44,10 @@ def ran_away(cost: float, first: float, Y: Array) -> bool:
     >>> ran_away(3e7, 2.0, np.ones(3)), ran_away(1e-5, 1e-12, np.ones(3))
     (True, False)
     """
+    if not cost > 1e6 * first:
+        return False
     scale = float(np.square(Y, dtype=np.float64).mean())
-    return bool(cost > 1e6 * first and cost > 1e3 * max(scale, 1e-30))
+    return bool(cost > 1e3 * max(scale, 1e-30))
 
 
 class Last(NamedTuple):

@@ -339,7 +339,7 @@ class Training(Recoverable):
         """The weight of each batch of some rows."""
         starts = np.arange(0, len(rows), self.batch_size)
         if examples.weights is None:
-            return np.diff(starts, append=len(rows)).astype(np.float64)
+            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
         return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
 
     def _epoch_cost(self) -> float:
