@@ -181,6 +181,7 @@ template <class T> void test_cost(CostName name, ActivationName output, double n
       Z.view().at(1, i) = T(z[i]), A.view().at(1, i) = T(a[i]), Y.view().at(1, i) = T(y[i]);
       a[i] = double(T(a[i]));
     }
+    if (output == ActivationName::softmax) softmax(Z.view(), A.view(), 1, n);  // Z becomes log A
     const double loss = double(cost.apply(Z.view(), A.view(), Y.view(), d.view(), 1, n, T(number)));
     expect_close(loss, total_loss(name, output, z, y, number), 20 * precision<T>, what + ", loss");
     const bool by_a = cost.then == Then::activation;
