@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.arrays import Array, checked_number
 
 _MOST_ROWS = 100_000  # to find quantiles by
-_MOST_UNITS = 480  # of all columns together
+_MOST_UNITS = 400  # of all columns together
 _ROWS_A_BIN = 512  # of a column whose values never recur, at least
 _REPEATS_A_BIN = 8  # values that recur lie on a grid: few rows tell what each is good for
 _FEWEST_BINS = 8  # below, steps hide more than they show

@@ -25,13 +25,14 @@ _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; 
 _LARGEST_BATCH = 256
 _STEPS = {"regression": 5_000, "classification": 1_500}  # about what a run may take,
 _EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
-_EMBEDDED = 16  # units that the bins of a column become, where they are more
+_EMBEDDED = 16  # units that the bins of a column become, where they are more,
+_EMBEDDED_FROM = 10_000  # and from so many rows on: fewer do not teach them
 _HIDDEN = (128, 128, 128)
 _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
 _BIAS_RATE = 0.1
 _BETA_2 = 0.95
-_DROPOUT = 0.3
+_DROPOUT, _EMBEDDED_DROPOUT = 0.2, 0.3
 _DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
@@ -106,9 +107,10 @@ def recipe(
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
     optimizer = _optimizer(settings)
-    embedding = [] if edges is None else _embedding(edges)
+    embedding = [] if edges is None else _embedding(edges, rows)
     width = Network(inputs, embedding).outputs if embedding else inputs
-    learned = _learned(settings, case, cost, outputs, optimizer, width)
+    dropout = _DROPOUT if len(embedding) < 2 else _EMBEDDED_DROPOUT
+    learned = _learned(settings, case, cost, outputs, optimizer, width, dropout)
     network = Network(inputs, [*embedding, *learned], cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
@@ -122,8 +124,10 @@ def recipe(
     )
 
 
-def _embedding(edges: Edges) -> list[Layer]:
-    """Every column in its bins, and the bins of a finely cut one through units of their own."""
+def _embedding(edges: Edges, rows: int) -> list[Layer]:
+    """Every column in its bins; of many rows, those of a finely cut one through its own units."""
+    if rows < _EMBEDDED_FROM:
+        return [PiecewiseLinear(edges)]
     parts: list[tuple[int, int, list[Layer]]] = []
     first = 0
     for column in edges:
@@ -140,18 +144,25 @@ def _embedding(edges: Edges) -> list[Layer]:
 
 
 def _learned(
-    settings: Settings, case: str, cost: Cost, outputs: int, optimizer: Optimizer, width: int
+    settings: Settings,
+    case: str,
+    cost: Cost,
+    outputs: int,
+    optimizer: Optimizer,
+    width: int,
+    dropout: float,
 ) -> list[Layer]:
-    """The layers that learn, after `width` units.
+    """The layers that learn, after `width` units; `dropout` is the usual one.
 
     With the recipe's own optimizer they are RealMLP's: factors of the inputs, weights N(0, 1/n)
     whose rate falls with √n as if they were N(0, 1) over √n, and a last layer that begins at 0.
     """
     units = _HIDDEN if settings.hidden is None else settings.hidden
     activation = settings.activation or _ACTIVATIONS[case]
-    dropout = settings.dropout
-    if dropout is None:
-        dropout = 0.0 if optimizer.full_batch else _DROPOUT
+    if settings.dropout is not None:
+        dropout = settings.dropout
+    elif optimizer.full_batch:
+        dropout = 0.0
     if settings.optimizer is not None or not units:
         hidden = [Dense(n, activation, dropout=dropout) for n in units]
         return [*hidden, Dense(outputs, _output(cost, case))]
