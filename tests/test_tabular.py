@@ -330,7 +330,7 @@ def test_the_same_seed_gives_the_same_model():
 
 def test_only_finely_cut_columns_go_through_units_of_their_own():
     edges = ((0.0, 1.0), (0.0, 1.0), tuple(range(18)), tuple(range(17)), tuple(range(49)))
-    layers = tabular.recipe(tabular.Settings(), "regression", 5, 1, 2000, edges).network.layers
+    layers = tabular.recipe(tabular.Settings(), "regression", 5, 1, 10_000, edges).network.layers
     assert [layer.kind for layer in layers] == [
         *("piecewise_linear", "parallel", "scale"),
         *["dense"] * 4,
@@ -338,8 +338,9 @@ def test_only_finely_cut_columns_go_through_units_of_their_own():
     parts = [(part.first, part.last, len(part.layers)) for part in layers[1].parts]
     assert parts == [(0, 2, 0), (2, 19, 1), (19, 35, 0), (35, 83, 1)]
     some = edges[1::2]
-    coarse = tabular.recipe(tabular.Settings(), "regression", 2, 1, 2000, some).network.layers
-    assert [layer.kind for layer in coarse][:2] == ["piecewise_linear", "scale"]
+    for rows, own in ((10_000, some), (9_999, edges)):  # coarse columns; few rows
+        chosen = tabular.recipe(tabular.Settings(), "regression", len(own), 1, rows, own)
+        assert [layer.kind for layer in chosen.network.layers][:2] == ["piecewise_linear", "scale"]
 
 
 @pytest.mark.parametrize("seed", range(4))
