@@ -18,6 +18,12 @@ inline constexpr std::size_t chunk_rows = 48;
 inline constexpr double step_work_per_thread = 200e3, work_per_exchange = 32;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
+// A team whose threads wait long at barriers this often, at one in so many, is on a machine whose
+// cores others use: a step of so little work is made sooner by one thread. The next calls are made
+// by one thread from the outset, at first so many, at most so many.
+inline constexpr std::size_t held_up_at_least = 4, held_up_one_in = 8;
+inline constexpr std::size_t calls_alone_at_first = 8, calls_alone_at_most = 1024;
+inline constexpr double work_of_a_short_step = 30e6;
 // How many between two looks at the clock: some tens of microseconds.
 inline constexpr double work_per_look = 1e6;
 
@@ -29,6 +35,9 @@ template <class T> struct Runner<T>::Inside {
   Stepper<T> stepper;
   Batch<T> chunk;        // for predictions on one thread
   Jacobian<T> jacobian;
+
+  // Calls that are still to be made by one thread, and how many the next held-up team is worth.
+  std::size_t calls_alone = 0, calls_worth = calls_alone_at_first;
 
   // Asking the system takes longer than a small network's step, so it is asked once.
   const double cores = double(std::max(1u, std::thread::hardware_concurrency()));
@@ -48,7 +57,12 @@ template <class T> struct Runner<T>::Inside {
     const double paid = std::min({step_work / step_work_per_thread,
                                   step_work / stepper.exchanged_in_step(rows) / work_per_exchange,
                                   step_work * double(batches) / call_work_per_thread});
-    const std::size_t count = threads(wanted, paid, rows);
+    std::size_t count = threads(wanted, paid, rows);
+    const bool may_leave = wanted == 0 && count > 1 && step_work < work_of_a_short_step;
+    if (may_leave && calls_alone > 0) {
+      --calls_alone;
+      count = 1;
+    }
     Clock::time_point asked = Clock::now();
     double since = 0;  // work since the clock was read: to a tiny step even that is something
     const auto poll = [&] {
@@ -60,13 +74,38 @@ template <class T> struct Runner<T>::Inside {
       return interrupted();
     };
     stepper.begin();
-    Barrier barrier(count, double(count) > cores);
-    const auto work = [&](std::size_t thread) {
-      stepper.work(job, 0, batches, thread, count, barrier, poll);
+    const auto go_on_alone = [&] {
+      Barrier none(1, false);
+      stepper.work(job, job.done, batches, 0, 1, none, poll);
     };
-    if (count == 1) work(0);
-    else run_team(count, work);
+    if (count == 1) go_on_alone();
+    else if (team(job, count, may_leave, poll)) {
+      stepper.go_on();
+      go_on_alone();
+    }
     stepper.end();
+  }
+
+  // All steps by a team of `count`; or those before it was held up, and then true.
+  template <class Poll> bool team(Job<T>& job, std::size_t count, bool may_leave, Poll poll) {
+    Barrier barrier(count, double(count) > cores);
+    bool held_up = false;
+    const auto poll_team = [&] {
+      const bool interrupted = poll();
+      held_up = !interrupted && may_leave && barrier.long_waits() >= held_up_at_least &&
+                barrier.long_waits() * held_up_one_in >= 2 * job.done;
+      return interrupted || held_up;
+    };
+    run_team(count, [&](std::size_t thread) {
+      stepper.work(job, 0, job.batches(), thread, count, barrier, poll_team);
+    });
+    if (held_up) {
+      calls_alone = calls_worth;
+      calls_worth = std::min(2 * calls_worth, calls_alone_at_most);
+    } else if (may_leave) {
+      calls_worth = calls_alone_at_first;
+    }
+    return held_up;
   }
 
   // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.

@@ -105,6 +105,8 @@ template <class T> class Stepper {
     next_step_ = start_ = step;
     stop_.store(false, std::memory_order_relaxed);
   }
+  // After a team has stopped: the steps that are left may follow.
+  void go_on() { stop_.store(false, std::memory_order_relaxed); }
   void end() { step = next_step_; }
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
 

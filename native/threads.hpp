@@ -42,6 +42,7 @@ class Barrier {
     }
     for (int spin = 0; spin < spins_; ++spin) {
       if (round_.load(std::memory_order_acquire) != round) return;
+      if (spin == long_wait) long_waits_.fetch_add(1, std::memory_order_relaxed);
       pause();
     }
     std::unique_lock<std::mutex> hold(mutex_);
@@ -50,7 +51,11 @@ class Barrier {
     asleep_.fetch_sub(1, std::memory_order_acq_rel);
   }
 
+  // How often a thread has waited some tenth of a millisecond.
+  std::size_t long_waits() const { return long_waits_.load(std::memory_order_relaxed); }
+
  private:
+  static constexpr int long_wait = 10000;
   static void pause() {
 #if defined(__SSE2__)
     _mm_pause();
@@ -64,6 +69,7 @@ class Barrier {
   alignas(64) std::atomic<std::size_t> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
   std::atomic<int> asleep_{0};
+  std::atomic<std::size_t> long_waits_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
 };

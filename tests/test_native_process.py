@@ -74,6 +74,34 @@ def test_any_number_of_threads_gives_the_same_bits(dtype, rules):
         assert_equal(found[0], other)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are not ours to give")
+def test_a_team_that_is_held_up_leaves_the_rest_to_one_thread_with_the_same_bits():
+    """Two threads on one core take turns: each waits for the other until it sleeps."""
+    done = python(
+        """
+import os, resource, numpy as np, deltarule as dr
+layers = [dr.Dense(100, "relu"), dr.Dense(10, "softmax")]
+network = dr.Network(64, layers, "categorical_cross_entropy")
+rng = np.random.default_rng(0)
+X, Y = rng.random((1000, 64), np.float32), np.eye(10, dtype=np.float32)[rng.integers(0, 10, 1000)]
+chosen = dr.start(network, engine="native")
+alone = dr.start(network, engine="native", options=dr.EngineOptions(n_threads=1))
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+for _ in range(4):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    for runner in (chosen, alone):
+        runner.train(X, Y, np.arange(20_000) % 1000, 200, np.full(100, 1e-3))
+    waits = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+for ours, theirs in zip(chosen.parameters(), alone.parameters()):
+    for name in ours:
+        assert (ours[name] == theirs[name]).all()
+print(waits)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 40  # of two hundred barriers a call
+
+
 def test_the_number_of_threads_is_the_options_then_the_environments(monkeypatch):
     options = dr.EngineOptions(n_threads=3)
     assert dr.start(SMALL, engine="native").n_threads == 0
