@@ -32,7 +32,7 @@ _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
 _BIAS_RATE = 0.1
 _BETA_2 = 0.95
-_DROPOUT, _EMBEDDED_DROPOUT = 0.2, 0.3
+_DROPOUT = 0.3
 _DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
@@ -109,8 +109,7 @@ def recipe(
     optimizer = _optimizer(settings)
     embedding = [] if edges is None else _embedding(edges, rows)
     width = Network(inputs, embedding).outputs if embedding else inputs
-    dropout = _DROPOUT if len(embedding) < 2 else _EMBEDDED_DROPOUT
-    learned = _learned(settings, case, cost, outputs, optimizer, width, dropout)
+    learned = _learned(settings, case, cost, outputs, optimizer, width)
     network = Network(inputs, [*embedding, *learned], cost)
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
@@ -144,25 +143,18 @@ def _embedding(edges: Edges, rows: int) -> list[Layer]:
 
 
 def _learned(
-    settings: Settings,
-    case: str,
-    cost: Cost,
-    outputs: int,
-    optimizer: Optimizer,
-    width: int,
-    dropout: float,
+    settings: Settings, case: str, cost: Cost, outputs: int, optimizer: Optimizer, width: int
 ) -> list[Layer]:
-    """The layers that learn, after `width` units; `dropout` is the usual one.
+    """The layers that learn, after `width` units.
 
     With the recipe's own optimizer they are RealMLP's: factors of the inputs, weights N(0, 1/n)
     whose rate falls with √n as if they were N(0, 1) over √n, and a last layer that begins at 0.
     """
     units = _HIDDEN if settings.hidden is None else settings.hidden
     activation = settings.activation or _ACTIVATIONS[case]
-    if settings.dropout is not None:
-        dropout = settings.dropout
-    elif optimizer.full_batch:
-        dropout = 0.0
+    dropout = settings.dropout
+    if dropout is None:
+        dropout = 0.0 if optimizer.full_batch else _DROPOUT
     if settings.optimizer is not None or not units:
         hidden = [Dense(n, activation, dropout=dropout) for n in units]
         return [*hidden, Dense(outputs, _output(cost, case))]
