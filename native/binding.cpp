@@ -60,6 +60,7 @@ bool fits(const Plan& plan, std::size_t l) {
              layer.widths.size() == total;
     case Kind::embedding: return counted && layer.units % inputs == 0 && countable(total, layer.units);
     case Kind::grouped:
+    case Kind::shared:
       return layer.size > 0 && inputs % layer.size == 0 && layer.units % (inputs / layer.size) == 0;
     case Kind::columns: return layer.first < inputs && layer.units <= inputs - layer.first;
     case Kind::parallel:
@@ -152,7 +153,7 @@ template <class T> class Bound {
     outputs_ = runner_.plan().layers.back().units;
     widest_ = inputs_;
     for (const LayerPlan& layer : runner_.plan().layers)  // a group may stand on panels of its own
-      widest_ = std::max(widest_, layer.kind == Kind::grouped ? 64 * layer.units : layer.units);
+      widest_ = std::max(widest_, layer.size > 0 ? 64 * layer.units : layer.units);
   }
 
   double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
@@ -351,7 +352,7 @@ template <class T> class Bound {
       raise("SettingError", "no such array.");
     if (which == static_cast<int>(Array::derivative) && !differentiated_)
       raise("SettingError", "no derivatives yet: call gradients first.");
-    return layer.rows_of_W(runner_.plan().units_before(l));
+    return place > 0 ? layer.units : layer.rows_of_W(runner_.plan().units_before(l));
   }
   std::size_t columns_of(std::size_t l) const {
     return runner_.plan().layers[l].columns_of_W(runner_.plan().units_before(l));

@@ -24,8 +24,13 @@ struct DropoutPlan {
 // each part its `columns`, then the part's own; `parallel` sets the ends of the parts side by side.
 enum class Kind : int {
   dense, layer_norm, batch_norm, scale, parametric, periodic, piecewise_linear, embedding, grouped,
-  parallel, columns,
+  shared, parallel, columns,
 };
+
+// Whether A_prev is multiplied by a matrix.
+constexpr bool multiplies(Kind kind) {
+  return kind == Kind::dense || kind == Kind::grouped || kind == Kind::shared;
+}
 
 struct LayerPlan {
   std::size_t units = 1;
@@ -37,7 +42,7 @@ struct LayerPlan {
   ActivationName bend = ActivationName::identity;  // Parametric's h
   double bend_number = 0;
   double epsilon = 0, momentum = 0;  // of the normalisations
-  std::size_t size = 0;              // of Grouped: how many units before make a group
+  std::size_t size = 0;              // units before that make a group (Grouped), a member (Shared)
   // of each column before: its units (Periodic, PiecewiseLinear), or its levels (Embedding)
   std::vector<std::size_t> counts;
   std::vector<double> starts, widths;  // of PiecewiseLinear's bins, one a unit
@@ -47,22 +52,27 @@ struct LayerPlan {
 
   // How many arrays its parameters are: the first in W's place, the second in b's, then running ones.
   std::size_t arrays() const {
-    constexpr std::size_t counts[] = {2, 2, 4, 1, 1, 2, 0, 1, 2, 0, 0};
+    constexpr std::size_t counts[] = {2, 2, 4, 1, 1, 2, 0, 1, 2, 2, 0, 0};
     return counts[static_cast<int>(kind)];
   }
   std::size_t learned() const { return arrays() > 2 ? 2 : arrays(); }
   // Whether W is what penalties, decay and max-norm apply to.
   bool penalised() const {
-    return kind == Kind::dense || kind == Kind::grouped || kind == Kind::embedding;
+    return multiplies(kind) || kind == Kind::embedding;
   }
   // W as Python has it, rows × columns; after a layer of so many units.
   std::size_t rows_of_W(std::size_t units_before) const {
-    return kind == Kind::embedding ? units / units_before : units;
+    switch (kind) {
+      case Kind::embedding: return units / units_before;
+      case Kind::shared: return units / (units_before / size);
+      default: return units;
+    }
   }
   std::size_t columns_of_W(std::size_t units_before) const {
     switch (kind) {
       case Kind::dense: return units_before;
-      case Kind::grouped: return size;
+      case Kind::grouped:
+      case Kind::shared: return size;
       case Kind::embedding: return std::accumulate(counts.begin(), counts.end(), std::size_t(0));
       default: return arrays() > 0 ? 1 : 0;
     }

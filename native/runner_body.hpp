@@ -201,7 +201,7 @@ void each_number(Stepper<T>& stepper, Array which, std::size_t l, std::size_t pl
                    : derivative                ? stepper.gradients()[l].b
                    : which == Array::parameter ? layer.b
                                                : layer.b_slots[slot];
-    for (std::size_t unit = 0; unit < layer.outputs; ++unit) use(unit, 0, layer.at(b, unit));
+    for (std::size_t unit = 0; unit < layer.n; ++unit) use(unit, 0, layer.at(b, unit));
     return;
   }
   Matrix<T>& W = derivative                  ? stepper.gradients()[l].W

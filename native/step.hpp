@@ -55,10 +55,10 @@ template <class T> class Stepper {
   double work_of_step(std::size_t m) const {
     double products = 0, parameters = 0;
     for (const Layer<T>& layer : layers_) {
-      const double size = double(layer.rows()) * double(panel_count<T>(layer.lanes()) * P<T>);
-      const bool product = layer.kind == Kind::dense || layer.kind == Kind::grouped;
-      products += product ? 3 * size : 3 * double(layer.n);
-      parameters += size;
+      const double lanes = double(panel_count<T>(layer.lanes()) * P<T>);
+      const double size = double(layer.rows_of_group()) * lanes;
+      products += 3 * (multiplies(layer.kind) ? double(layer.groups) * size : double(layer.n));
+      parameters += double(layer.blocks) * size;
     }
     return products * double(m) + 16 * parameters + 60 * double(m);
   }

@@ -19,6 +19,12 @@ NETWORKS = {
     "piecewise_linear": [dr.PiecewiseLinear(EDGES), dr.Dense(4, "tanh")],
     "embedding": [dr.Embedding([3, 4, 2, 6, 5], width=2), dr.Dense(4, "tanh")],
     "grouped": [dr.Periodic(6, pairs=True), dr.Grouped(2, size=6, activation="elu"), dr.Dense(4)],
+    "shared": [
+        dr.Parallel([(0, 5, [dr.Scale(start="normal")])] * 3),
+        dr.Shared(6, 3, "tanh", dropout=0.3, biases="normal(0.5)", rate=0.5, bias_rate=2.0),
+        dr.Shared(18, 3, "elu"),
+        dr.Grouped(2, size=18, activation="tanh"),
+    ],
     "parallel": [
         dr.Parallel(
             [

@@ -52,13 +52,15 @@ void outer_tile(const OuterTask<T>& task, std::size_t row, std::size_t panel, T*
     for (int v = 0; v < D; ++v) sums[r][v].store(out + r * P<T> + v * W);
 }
 
-// Rows [first, first + count) × panel, count ≤ strip_rows, into `out`, count × P numbers.
+// Rows [first, first + count) × panel, count ≤ strip_rows, into `out`, count × P numbers; added to
+// what it holds unless `begin`.
 template <class T>
 inline void outer_strip(Panels<const T> rows, Panels<const T> lanes, std::size_t examples,
-                        std::size_t first, std::size_t count, std::size_t panel, T* out) {
+                        std::size_t first, std::size_t count, std::size_t panel, T* out,
+                        bool begin = true) {
   for (std::size_t from = 0; from < examples; from += block_examples) {
     const OuterTask<T> task{rows.from_row(from), lanes.from_row(from),
-                            std::min(block_examples, examples - from), from == 0};
+                            std::min(block_examples, examples - from), begin && from == 0};
     for (std::size_t here, row = 0; row < count; row += here) {
       here = std::min(P<T> - (first + row) % P<T>, count - row);  // those of one panel
       in_tiles(here, outer_rows, [&](std::size_t at, std::size_t height) {

@@ -1,7 +1,7 @@
 // A layer in memory, and what its forward pass keeps for its backward pass.
 //
-// Dense and Grouped have weights, of each group units × inputs; Dense is one group. Embedding has a
-// row of numbers a level. The other kinds have at most one number or two a unit: these stand in W's
+// Dense, Grouped and Shared have weights, of each group units × inputs; Dense is one group, Shared's
+// groups have the same. Embedding has a row of numbers a level. The other kinds have at most one number or two a unit: these stand in W's
 // place as one row of lanes, and in b's.
 #pragma once
 
@@ -44,6 +44,7 @@ template <class T> struct Layer {
   std::size_t n = 0, n_prev = 0;
   std::size_t outputs = 0, inputs = 0;  // rows and columns of W, as Python has it
   std::size_t groups = 1, units = 0;    // units of a group: rows of its block of W
+  std::size_t blocks = 1;               // of W: one a group, or one for all
   std::vector<std::size_t> sources;     // the layers it reads, 0 being the input
   std::size_t first = 0;                // of `columns`: the first unit it takes
   bool last_reader = false;             // of `columns`: whether no later layer reads its source
@@ -66,7 +67,7 @@ template <class T> struct Layer {
   std::array<Buffer<T>, 2> b_slots;
 
   std::size_t rows_of_group() const { return by_units ? inputs : units; }
-  std::size_t rows() const { return groups * rows_of_group(); }
+  std::size_t rows() const { return blocks * rows_of_group(); }
   std::size_t lanes() const { return by_units ? units : inputs; }
   // W[unit][input], and the same place of a slot or a gradient
   T& at(Matrix<T>& matrix, std::size_t unit, std::size_t input) const {
@@ -80,8 +81,9 @@ template <class T> struct Layer {
 
   Layer(const LayerPlan& plan, std::size_t units_before, std::size_t slots)
       : kind(plan.kind), n(plan.units), n_prev(units_before), outputs(plan.rows_of_W(n_prev)),
-        inputs(plan.columns_of_W(n_prev)), groups(kind == Kind::grouped ? n_prev / inputs : 1),
-        units(outputs / groups), first(plan.first), g(activation_row<T>(plan.activation)),
+        inputs(plan.columns_of_W(n_prev)), groups(plan.size > 0 ? n_prev / inputs : 1),
+        units(kind == Kind::embedding ? outputs : n / groups),
+        blocks(kind == Kind::shared ? 1 : groups), first(plan.first), g(activation_row<T>(plan.activation)),
         slope(g.slope), number(T(plan.number)), dropout(plan.dropout),
         bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
         epsilon(T(plan.epsilon)), momentum(T(plan.momentum)) {
@@ -156,6 +158,7 @@ template <class T> struct Kept {
     };
     switch (layer.kind) {
       case Kind::grouped:
+      case Kind::shared:
         A_prev = by_panels(layer.inputs), delta = by_panels(layer.units);
         if (training) dA_prev = by_panels(layer.inputs);
         return;

@@ -79,7 +79,8 @@ void layer_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> Z,
         looked_up(layer, A, row, &kept.level[(first + row) * layer.n_prev], Z);
       return;
     case Kind::dense:
-    case Kind::grouped: return weighted_input(layer, kept, A_prev, Z, first, rows);
+    case Kind::grouped:
+    case Kind::shared: return weighted_input(layer, kept, A_prev, Z, first, rows);
     case Kind::columns:
     case Kind::parallel: return;
   }
@@ -132,7 +133,8 @@ void layer_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> d
       return filled_dA_prev(layer, d, readable(A_prev), first, last, example_of, out);
     case Kind::embedding: return clear_rows(out, layer.n_prev, first, last);  // no quantities
     case Kind::dense:
-    case Kind::grouped: return weighted_dA_prev(layer, kept, delta, out, first, last, many);
+    case Kind::grouped:
+    case Kind::shared: return weighted_dA_prev(layer, kept, delta, out, first, last, many);
     case Kind::columns:
     case Kind::parallel: return;
   }
@@ -145,6 +147,7 @@ void d_parameters(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<
   switch (layer.kind) {
     case Kind::dense:
     case Kind::grouped:
+    case Kind::shared:
       return dW_strip(layer, kept, delta, A_prev, m, first, last, panel, out);
     case Kind::embedding:
       return d_embedding(layer, delta, kept.level.data(), m, first, last, panel, out);

@@ -1,5 +1,6 @@
-// The products with weights: Eq. 1a, 11b and 11d of layers/dense.py, and of each group G1 to G3 of
-// layers/grouped.py. Dense is one group.
+// The products with weights: Eq. 1a, 11b and 11d of layers/dense.py, of each group G1 to G3 of
+// layers/grouped.py and of each member M1 to M3 of layers/shared.py. Dense is one group; members are
+// groups with one block of W for all.
 //
 // The kernels want each group's lanes on panels of its own. Where a group is no whole panels, its
 // lanes are copied there and back.
@@ -29,13 +30,18 @@ void from_panels(Panels<T> in, Panels<T> out, std::size_t groups, std::size_t si
     copy_lanes(readable(in), g * pitch, out, g * size, size, rows);
 }
 
+// W of a group.
+template <class T> Panels<T> block_of(Layer<T>& layer, std::size_t g) {
+  return layer.W.view().from_row(layer.blocks == 1 ? 0 : g * layer.rows_of_group());
+}
+
 // ------------------------------------------------------------------------------- forward
 
 // Z = W A_prev + b of one group.
 template <class T>
 void group_input(Layer<T>& layer, std::size_t g, Panels<T> A_prev, Panels<T> Z, std::size_t rows) {
   const std::size_t panels = panel_count<T>(layer.units);
-  const Panels<T> W = layer.W.view().from_row(g * layer.rows_of_group());
+  const Panels<T> W = block_of(layer, g);
   const T* b = layer.b.data() + g * panels * P<T>;
   if (layer.by_units) {
     columns_product(readable(A_prev), layer.inputs, W.data, W.stride, panels, b, Z, rows);
@@ -53,7 +59,7 @@ void group_input(Layer<T>& layer, std::size_t g, Panels<T> A_prev, Panels<T> Z, 
   }
 }
 
-// Eq. 1a, G1 of `rows` examples, the first of which is example `first` of the batch; A_prev and Z
+// Eq. 1a, G1, M1 of `rows` examples, the first of which is example `first` of the batch; A_prev and Z
 // begin there.
 template <class T>
 void weighted_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> Z,
@@ -76,7 +82,7 @@ void weighted_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> 
 template <class T>
 void group_dA_prev(Layer<T>& layer, std::size_t g, Panels<T> delta, Panels<T> out,
                    std::size_t rows, bool many) {
-  const Panels<T> W = layer.W.view().from_row(g * layer.rows_of_group());
+  const Panels<T> W = block_of(layer, g);
   if (!layer.by_units) {
     columns_product(readable(delta), layer.units, W.data, W.stride, panel_count<T>(layer.inputs),
                     layer.zeros.data(), out, rows);
@@ -99,7 +105,7 @@ Panels<T> delta_by_panels(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, std::
   return own;
 }
 
-// Eq. 11d, G3 of rows [first, last); δ as delta_by_panels has it.
+// Eq. 11d, G3, M3 of rows [first, last); δ as delta_by_panels has it.
 template <class T>
 void weighted_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T> out,
                       std::size_t first, std::size_t last, bool many) {
@@ -113,7 +119,7 @@ void weighted_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T>
   if (apart) from_panels(to, out.from_row(first), layer.groups, layer.inputs, last - first);
 }
 
-// Eq. 11b, G2 of rows [first, last) of W, which are of one group, and a panel, without the 1/m.
+// Eq. 11b, G2, M2 of rows [first, last) of W, which are of one block, and a panel, without the 1/m.
 template <class T>
 void dW_strip(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<const T> A_prev,
               std::size_t m, std::size_t first, std::size_t last, std::size_t panel, T* out) {
@@ -123,9 +129,11 @@ void dW_strip(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<cons
   const Panels<const T> rows = layer.by_units ? A_prev : delta;
   const Panels<const T> lanes =
       layer.by_units ? lanes_of(kept.delta, delta) : lanes_of(kept.A_prev, A_prev);
-  const std::size_t group = first / layer.rows_of_group();
-  outer_strip(rows, lanes, m, first, last - first, group * panel_count<T>(layer.lanes()) + panel,
-              out);
+  const std::size_t panels = panel_count<T>(layer.lanes()), height = layer.rows_of_group();
+  if (layer.blocks == layer.groups)
+    return outer_strip(rows, lanes, m, first, last - first, first / height * panels + panel, out);
+  for (std::size_t g = 0; g < layer.groups; ++g)
+    outer_strip(rows, lanes, m, g * height + first, last - first, g * panels + panel, out, g == 0);
 }
 
 }  // namespace deltarule

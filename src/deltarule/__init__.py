@@ -51,6 +51,7 @@ from deltarule.layers import (
     Periodic,
     PiecewiseLinear,
     Scale,
+    Shared,
 )
 from deltarule.many import Many, train_many
 from deltarule.network import Network
@@ -183,6 +184,7 @@ __all__ = [
     "Schedule",
     "SettingError",
     "ShapeError",
+    "Shared",
     "Started",
     "StepDecay",
     "StopTraining",

@@ -11,6 +11,7 @@ from deltarule.layers.normalisation import BatchNorm, LayerNorm
 from deltarule.layers.numeric import Periodic, PiecewiseLinear
 from deltarule.layers.parallel import Parallel
 from deltarule.layers.scaling import Parametric, Scale
+from deltarule.layers.shared import Shared
 from deltarule.tables import Table
 
 KINDS: Table[type[Layer]] = Table(
@@ -20,7 +21,7 @@ KINDS: Table[type[Layer]] = Table(
         kind.kind: kind
         for kind in (
             *(Dense, LayerNorm, BatchNorm, Scale, Parametric, Periodic, PiecewiseLinear),
-            *(Embedding, Grouped, Parallel),
+            *(Embedding, Grouped, Shared, Parallel),
         )
     },
 )
@@ -42,4 +43,5 @@ __all__ = [
     "Periodic",
     "PiecewiseLinear",
     "Scale",
+    "Shared",
 ]

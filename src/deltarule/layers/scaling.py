@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
-from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes
+from deltarule.initialisers import Initialiser
+from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initialiser
 
 # ----------------------------------------------------------------------------- the equations
 
@@ -96,15 +98,15 @@ class Scale(Layer):
         g, after the factor.
     dropout : float
         Share of the layer's outputs dropped in training.
-    start : float
-        The factors before training.
+    start : float, str, Initialiser or array
+        The factors before training: all the same, or by a rule such as ``"normal"``.
     rate : float
         Multiplies the learning rate of the factors.
 
     Raises
     ------
-    SettingError
-        For a number out of range.
+    SettingError, UnknownNameError
+        For a number out of range; for an unknown name.
 
     Examples
     --------
@@ -115,7 +117,7 @@ class Scale(Layer):
 
     activation: Activation | str = "identity"
     dropout: float = 0.0
-    start: float = 1.0
+    start: float | Initialiser | str | Any = 1.0
     rate: float = 1.0
 
     kind: ClassVar[str] = "scale"
@@ -124,7 +126,10 @@ class Scale(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", ACTIVATIONS(self.activation))
         checked_number("Scale", "dropout", self.dropout, low=0, high=1, open_high=True)
-        checked_number("Scale", "start", self.start)
+        if not isinstance(self.start, numbers.Real):
+            object.__setattr__(self, "start", initialiser(self.start))
+        else:
+            checked_number("Scale", "start", self.start)
         checked_number("Scale", "rate", self.rate, low=0)
 
     def units_after(self, n_prev: int) -> int:
@@ -136,7 +141,9 @@ class Scale(Layer):
         return {"scale": (n_prev, 1)}
 
     def initial(self, n_prev: int, rng: np.random.Generator) -> dict[str, Array]:
-        """All `start`."""
+        """All `start`, or as its rule draws them."""
+        if isinstance(self.start, Initialiser):
+            return {"scale": self.start.draw(rng, (n_prev, 1))}
         return {"scale": np.full((n_prev, 1), float(self.start))}
 
     def forward(

@@ -28,6 +28,7 @@ KIND_ROWS: dict[str, tuple[str, ...]] = {
     "piecewise_linear": (),
     "embedding": ("E",),
     "grouped": ("W", "b"),
+    "shared": ("W", "b"),
     "parallel": (),
 }
 """The kinds of layers that are compiled in, each with its parameters in the core's order. What a
@@ -180,6 +181,12 @@ def _columns(layer: Layer, n_prev: int) -> dict[str, list[Any]]:
     return found
 
 
+def _size(layer: Layer, n_prev: int) -> int:
+    """How many units before a group takes, or a member; 0, for a kind without them."""
+    own: Any = layer
+    return n_prev // own.members if layer.kind == "shared" else int(getattr(layer, "size", 0))
+
+
 def _plain_piece(piece: Piece) -> dict[str, Any]:
     """A layer of the core's in plain numbers."""
     layer = piece.layer or Scale()  # columns have no settings: those of a layer without any
@@ -197,7 +204,7 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
         "bend": bend,
         "bend_number": bend_number,
         **{name: float(getattr(layer, name, 0.0)) for name in ("epsilon", "momentum")},
-        "size": int(getattr(layer, "size", 0)),
+        "size": _size(layer, piece.n_prev),
         **_columns(layer, piece.n_prev),
         "sources": list(piece.sources),
         "first": piece.first,
