@@ -215,6 +215,7 @@ def _xgboost(task: str, seed: int) -> Any:
 MODELS = {
     "network": deltarule("deltarule"),
     "ensemble": deltarule("deltarule, 5 averaged", n_ensemble=5),
+    "members": deltarule("deltarule, 8 members that share weights", n_members=8),
     "linear": peer("logistic or ridge regression", _linear),
     "mlp": peer("scikit-learn's MLP", _mlp),
     "hgb": peer("HistGradientBoosting", _boosting),
@@ -225,7 +226,8 @@ MODELS = {
 }
 
 VARIANTS = {
-    "no-bins": deltarule("numbers not cut into bins", bins=0),
+    "no-bins": deltarule("numbers never cut into bins", bins=0),
+    "bins": deltarule("numbers always cut into bins", bins=recipes.BINS),
     "no-units": deltarule("bins straight into the first layer", {"_EMBEDDED": 10_000}),
     "no-scale": deltarule("no learned scales", {"_SCALE_RATE": 0.0}),
     "adam": deltarule("bins and units, but plain dense layers and Adam", optimizer="adam"),

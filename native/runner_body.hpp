@@ -40,7 +40,7 @@ template <class T> struct Runner<T>::Inside {
   std::size_t calls_alone = 0, calls_worth = calls_alone_at_first;
 
   // Asking the system takes longer than a small network's step, so it is asked once.
-  const double cores = double(std::max(1u, std::thread::hardware_concurrency()));
+  const double cores = double(usable_cores());
 
   Batch<T> new_chunk() { return Batch<T>(stepper.layers(), stepper.cost_reads_Z(), chunk_rows, false); }
 

@@ -4,6 +4,7 @@
 // process may fork between calls, and two runners never wait for each other.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -19,6 +20,16 @@
 #include "intrinsics.hpp"
 
 namespace deltarule {
+
+// Cores that this process may use: fewer than the machine has, where it is bound to some of them.
+inline std::size_t usable_cores() {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    return std::max<std::size_t>(1, std::size_t(CPU_COUNT(&allowed)));
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
 
 // Waits until all have arrived: spins for about a millisecond, and then sleeps, so that a thread
 // the system took off its core costs nobody theirs. Threads that sleep at once look idle to the

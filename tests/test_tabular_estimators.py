@@ -124,13 +124,13 @@ def test_class_weights_count(rule):
 def test_groups_stay_together_and_time_comes_last(monkeypatch):
     X, y = flats()
     seen = []
-    real = tabular.fitting._trained
+    real = tabular.fitting.trained
 
     def spied(plan, problem, *rest):
         seen.append(problem.validations)
         return real(plan, problem, *rest)
 
-    monkeypatch.setattr(tabular.fitting, "_trained", spied)
+    monkeypatch.setattr(tabular.fitting, "trained", spied)
     block = X.pop("block").to_numpy()
     dr.TabularRegressor(**QUICK, n_ensemble=2).fit(X, y, groups=block)
     dr.TabularRegressor(**QUICK).fit(X, y, time=np.arange(300)[::-1])

@@ -138,6 +138,7 @@ _OPTION_OF = {
     "units": "hidden",
     "rate": "learning-rate",
     "n_ensemble": "ensemble",
+    "n_members": "members",
     "n_threads": "threads",
 }
 

@@ -79,19 +79,19 @@ class Job:
         """Judge by rows held out of the table."""
         parts = tabular.split(self.whole, self.settings)
         problem = self._problem(parts.kept, self.whole.frame[parts.held])
-        self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
-        return self._done(problem, "held-out rows", parts.held)
+        plan = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
+        return self._done(problem, plan, "held-out rows", parts.held)
 
     def streamed(self, found: tabular.Surveyed) -> Done:
         """Judge by rows held out of a table that is read in blocks."""
         problem = found.problem
-        self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
+        plan = self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
         if len(problem.train) < problem.count:
             self.terminal.say(
                 f"Columns are told from {len(problem.train):,} of the rows, which the other models "
                 "train on."
             )
-        return self._done(problem, "held-out rows", found.tested)
+        return self._done(problem, plan, "held-out rows", found.tested)
 
     def judged_by_file(self, frame: Any, strict: bool) -> Done:
         """Judge by another file."""
@@ -102,13 +102,13 @@ class Job:
         problem = self._problem(np.arange(len(self.whole.frame)), test)
         with rows_of(rows):  # rather now than after the training
             problem.preprocessing.transform(test)
-        self._say_problem(problem, f"{len(test):,} in the test file")
-        return self._done(problem, "a test file")
+        plan = self._say_problem(problem, f"{len(test):,} in the test file")
+        return self._done(problem, plan, "a test file")
 
     def cross_validated(self, count: int) -> Done:
         """Judge by folds; then train on all rows."""
         everything = self._problem(np.arange(len(self.whole.frame)), self.whole.frame[:0])
-        self._say_problem(everything, f"judged by {count} folds{self._how()}")
+        plan = self._say_problem(everything, f"judged by {count} folds{self._how()}")
         by_fold = []
         for k, parts in enumerate(
             tabular.cross_validation(self.whole, self.settings, count), start=1
@@ -118,7 +118,7 @@ class Job:
             by_fold.append(self._judged(fitted, problem))
             self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
         judged = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
-        fitted = self._fit(everything, "all rows ")
+        fitted = self._fit(everything, "all rows ", plan)
         verdict = self._verdict(everything, judged)
         return Done(fitted, judged, "cross-validation", verdict, everything)
 
@@ -135,31 +135,42 @@ class Job:
             return f", whole groups of {roles.groups!r}"
         return f", the latest by {roles.time!r}" if roles.time is not None else ", by chance"
 
-    def _say_problem(self, problem: tabular.Problem, held: str) -> None:
+    def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
         targets, terminal = self.whole.targets, self.terminal
         names = " and ".join(map(repr, self.whole.roles.target))
         terminal.pairs([("task", f"{problem.task} of {names}: {targets.reason}")])
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
         kept, best = problem.count, len(problem.validation.held)
-        plan = tabular.chosen(problem, self.settings).lines()
+        with terminal.waiting("choosing a network"):
+            plan = tabular.chosen(problem, self.settings)
+        network, training = plan.lines()
         terminal.pairs(
             [
                 ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch; {held}"),
-                ("network", plan[0]),
-                ("training", plan[1]),
+                ("network", network),
+                ("training", training),
             ]
         )
+        return plan
 
-    def _done(self, problem: tabular.Problem, judged_by: str, numbers: Array | None = None) -> Done:
-        fitted = self._fit(problem)
+    def _done(
+        self,
+        problem: tabular.Problem,
+        plan: tabular.Recipe,
+        judged_by: str,
+        numbers: Array | None = None,
+    ) -> Done:
+        fitted = self._fit(problem, "", plan)
         judged = self._judged(fitted, problem)
         verdict = self._verdict(problem, judged)
         return Done(fitted, judged, judged_by, verdict, problem, numbers)
 
-    def _fit(self, problem: tabular.Problem, name: str = "") -> tabular.Fitted:
+    def _fit(
+        self, problem: tabular.Problem, name: str, plan: tabular.Recipe | None = None
+    ) -> tabular.Fitted:
         with Watcher(self.terminal, name) as watcher:
             listeners = [watcher.listen, *(() if name.startswith("fold") else self.callbacks)]
-            fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name))
+            fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name), plan)
         result, count = fitted.result, len(fitted.results)
         if not name:
             first = "" if count == 1 else f" (the first of {count} networks)"

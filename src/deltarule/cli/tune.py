@@ -71,6 +71,7 @@ def tune(
     time: opt.Time = None,
     strict: opt.Strict = False,
     ensemble: opt.Ensemble = 1,
+    members: opt.Members = 1,
     epochs: opt.Epochs = None,
     class_weight: opt.ClassWeight = None,
     seed: opt.Seed = 0,
@@ -101,6 +102,7 @@ def tune(
     settings = tabular.Settings(
         epochs=epochs,
         n_ensemble=ensemble,
+        n_members=members,
         class_weight=class_weight,
         task=task,
         test_share=test_share,

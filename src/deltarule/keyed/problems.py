@@ -31,6 +31,7 @@ _EPOCHS = (16, 100)
 
 _ELSEWHERE: Mapping[str, tuple[Any, str]] = {
     "n_ensemble": (1, "--ensemble"),
+    "n_members": (1, "--members"),
     "bins": (None, "--bins"),
     "patience": (None, "--patience"),
     "on_divergence": ("raise", "--on-divergence"),

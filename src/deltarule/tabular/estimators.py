@@ -34,6 +34,8 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     ----------
     n_ensemble : int
         Networks that are averaged, each with validation rows of its own.
+    n_members : int
+        Networks in one that share their weights (TabM), averaged too; 8 to 32 are usual.
     hidden, activation, bins, dropout : optional
         The network; see :class:`~deltarule.tabular.Settings`.
     learning_rate, batch_size, epochs, patience, weight_decay, label_smoothing : optional
@@ -79,6 +81,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         self,
         *,
         n_ensemble: int = 1,
+        n_members: int = 1,
         hidden: Sequence[int] | None = None,
         activation: str | None = None,
         bins: int | None = None,
@@ -98,6 +101,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         callbacks: Any = None,
     ) -> None:
         self.n_ensemble = n_ensemble
+        self.n_members = n_members
         self.hidden = hidden
         self.activation = activation
         self.bins = bins
@@ -172,6 +176,8 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     ----------
     n_ensemble : int
         Networks that are averaged, each with validation rows of its own.
+    n_members : int
+        Networks in one that share their weights (TabM), averaged too; 8 to 32 are usual.
     hidden, activation, bins, dropout, cost : optional
         The network; see :class:`~deltarule.tabular.Settings`.
     learning_rate, batch_size, epochs, patience, weight_decay : optional
@@ -214,6 +220,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         self,
         *,
         n_ensemble: int = 1,
+        n_members: int = 1,
         hidden: Sequence[int] | None = None,
         activation: str | None = None,
         bins: int | None = None,
@@ -232,6 +239,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         callbacks: Any = None,
     ) -> None:
         self.n_ensemble = n_ensemble
+        self.n_members = n_members
         self.hidden = hidden
         self.activation = activation
         self.bins = bins

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,28 +12,22 @@ import numpy as np
 import deltarule.baselines as bl
 from deltarule.arrays import Array, checked_dtype, columns
 from deltarule.checkpoints import Checkpoints
-from deltarule.engines import choose
 from deltarule.engines.memory import check_memory
-from deltarule.engines.native import cores
-from deltarule.engines.plan import Plan
-from deltarule.events import Callback, Event
+from deltarule.events import Callback
 from deltarule.modelfile import Model
-from deltarule.network import feed_forward
+from deltarule.network import Network, Parameters, feed_forward
 from deltarule.preprocessing import Targets
-from deltarule.processes import group
-from deltarule.rng import generator
-from deltarule.tabular.bins import edges
 from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
+from deltarule.tabular.choosing import chosen_recipe
 from deltarule.tabular.ensembles import combined
+from deltarule.tabular.members import targets_of_all
 from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
-from deltarule.tabular.recipes import BINS, Recipe, recipe
+from deltarule.tabular.recipes import Recipe
+from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.threads import each_in_threads
-from deltarule.training import Examples, Result, train
-from deltarule.training.interruption import signals_shared
+from deltarule.training import Examples, Result
 
 _ROWS_AT_ONCE = 8192
-_WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
 
 
 @dataclass(frozen=True)
@@ -70,20 +60,14 @@ class Fitted:
 
 def chosen(problem: Problem, settings: Settings) -> Recipe:
     """The recipe for a problem."""
-    return _recipe(problem, settings, problem.preprocessing.transform(_inputs(problem)))
+    return chosen_recipe(problem, settings, _examples(problem, settings))
 
 
-def _recipe(problem: Problem, settings: Settings, X: Array) -> Recipe:
-    kept, held = problem.validation
-    X = X[kept]
-    linear = settings.hidden is not None and not settings.hidden
-    found = None if linear else edges(X, BINS if settings.bins is None else settings.bins)
-    rows = problem.count - len(held)
-    return recipe(settings, problem.task, X.shape[1], problem.targets.outputs, rows, found)
-
-
-def _inputs(problem: Problem) -> Any:
-    return inputs_of(problem.train, problem.roles)
+def _examples(problem: Problem, settings: Settings) -> Examples:
+    """Of all training rows, in numbers."""
+    X = problem.preprocessing.transform(inputs_of(problem.train, problem.roles))
+    Y = targets_of_all(problem.targets.encode(problem.train), settings.n_members)
+    return Examples(X, Y, training_weights(problem, settings))
 
 
 def fit(
@@ -91,6 +75,7 @@ def fit(
     settings: Settings,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
+    plan: Recipe | None = None,
 ) -> Fitted:
     """Train the networks of a problem, restore their best epochs, calibrate what they predict.
 
@@ -102,6 +87,8 @@ def fit(
         Called with every event of the first network's training.
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
+    plan : Recipe, optional
+        By :func:`chosen`, where it is known already.
 
     Raises
     ------
@@ -113,106 +100,32 @@ def fit(
         Where the cost stops being finite.
     """
     begun = time.perf_counter()
-    X = problem.preprocessing.transform(_inputs(problem))
-    Y = problem.targets.encode(problem.train)
-    plan = _recipe(problem, settings, X)
+    examples = _examples(problem, settings)
+    plan = plan or chosen_recipe(problem, settings, examples)
     _check_memory(problem, settings, plan)
-    examples = Examples(X, Y, training_weights(problem, settings))
-    results = _trained(plan, problem, examples, settings, callbacks, checkpoints)
-    calibration = _calibration(problem, results, examples)
+    results = trained(plan, problem, examples, settings, callbacks, checkpoints)
+    made = [plan.predicting(result.parameters) for result in results]
+    calibration = _calibration(problem, made, examples)
     network, parameters = combined(
-        plan.network, [result.parameters for result in results], calibration.temperature
+        made[0][0], [parameters for _, parameters in made], calibration.temperature
     )
     model = Model(network, parameters, problem.preprocessing, problem.targets)
     return Fitted(model, plan, results, calibration, time.perf_counter() - begun)
 
 
-def _trained(
-    plan: Recipe,
-    problem: Problem,
-    examples: Examples,
-    settings: Settings,
-    callbacks: Sequence[Callback],
-    checkpoints: Checkpoints | None,
-) -> tuple[Result, ...]:
-    """Every network of the ensemble, side by side: a network a thread."""
-    validations = problem.validations
-    alone, options = len(validations) == 1, settings.options
-    if not alone and _runs_natively(plan, settings):
-        options = replace(options, n_threads=1)  # the cores are taken by the network's fellows
-
-    halt = threading.Event()
-
-    def watch(event: Event) -> None:
-        if halt.is_set():
-            raise CancelledError
-
-    def member(k: int) -> Result:
-        kept, held = (examples.take(rows) for rows in validations[k])
-        if problem.stream is not None:
-            kept = Examples(problem.stream, None, None)
-        return train(
-            plan.network,
-            kept.X,
-            kept.Y,
-            optimizer=plan.optimizer,
-            batch_size=plan.batch_size,
-            validation=held,
-            weights=kept.weights,
-            regularisation=plan.regularisation,
-            stopping=plan.stopping,
-            engine=settings.engine,
-            options=options,
-            dtype=settings.dtype,
-            seed=settings.seed if k == 0 else member_seed(settings.seed, k),
-            checkpoints=checkpoints if alone or checkpoints is None else _kept_in(checkpoints, k),
-            callbacks=(*(callbacks if k == 0 else ()), watch),
-        )
-
-    small = plan.batch_size * plan.network.parameter_count < _WORTH_THREADS
-    with bl.few_threads(small or not alone):
-        if alone:
-            return (member(0),)
-        # What several devices share, they share in one order: a network after another.
-        shared = group().count > 1 or options.devices not in (None, 1)
-        threads = 1 if shared else settings.n_threads or cores()
-        sharing = nullcontext(list[int]()) if checkpoints is None else signals_shared()
-        with sharing as heard:
-            # a network that has heard a signal ends by itself, with a checkpoint
-            return tuple(
-                each_in_threads(
-                    member,
-                    range(len(validations)),
-                    threads,
-                    stop=lambda: None if heard else halt.set(),
-                )
-            )
-
-
-def _runs_natively(plan: Recipe, settings: Settings) -> bool:
-    steps = Plan(plan.network, plan.optimizer, plan.regularisation, settings.dtype, settings.seed)
-    return choose(steps, settings.engine, settings.options).name == "native"
-
-
-def _kept_in(checkpoints: Checkpoints, k: int) -> Checkpoints:
-    return replace(checkpoints, folder=Path(checkpoints.folder) / f"network-{k + 1}")
-
-
-def member_seed(seed: int, k: int) -> int:
-    """The seed of a further network: as far from the seeds people choose as from its fellows'."""
-    return int(generator(seed, "member", k).integers(2**62))
-
-
-def _calibration(problem: Problem, results: Sequence[Result], examples: Examples) -> Calibration:
+def _calibration(
+    problem: Problem, made: Sequence[tuple[Network, Parameters]], examples: Examples
+) -> Calibration:
     """What each network's own validation rows say."""
-    network, X, parts = results[0].network, np.asarray(examples.X), []
-    for result, (_, held) in zip(results, problem.validations, strict=True):
+    X, parts = np.asarray(examples.X), []
+    for (network, parameters), (_, held) in zip(made, problem.validations, strict=True):
         for first in range(0, len(held), _ROWS_AT_ONCE):
             some = held[first : first + _ROWS_AT_ONCE]
-            output = feed_forward(network, result.parameters, columns(X[some]))[-1]
+            output = feed_forward(network, parameters, columns(X[some]))[-1]
             parts.append((output.Z.T, output.A.T, some))
     Z, A, held = (np.concatenate(column) for column in zip(*parts, strict=True))
-    Y, s = examples.Y[held], None if examples.weights is None else examples.weights[held]
+    Y = examples.Y[held, : problem.targets.outputs]
+    s = None if examples.weights is None else examples.weights[held]
     if problem.task == "regression":
         unit = np.array(problem.targets.stds)
         return Calibration(len(held), residuals=kept_residuals((Y - A.astype(np.float64)) * unit))

@@ -10,23 +10,26 @@ from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
 from deltarule.layers import Dense, Layer, Parallel, PiecewiseLinear, Scale
-from deltarule.network import Network
+from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularisation import Regularisation
 from deltarule.schedules import SCHEDULES, Schedule
 from deltarule.stopping import Stopping
 from deltarule.tabular.bins import Edges
+from deltarule.tabular.members import averaged, in_members
 from deltarule.tabular.settings import Settings
 
 BINS = 48
 """Of a column of numbers, at most."""
 
+EMBEDDED_FROM = 10_000
+"""Rows from which on a column's bins become units of its own: fewer do not teach them."""
+
 _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
 _STEPS = {"regression": 5_000, "classification": 1_500}  # about what a run may take,
 _EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
-_EMBEDDED = 16  # units that the bins of a column become, where they are more,
-_EMBEDDED_FROM = 10_000  # and from so many rows on: fewer do not teach them
+_EMBEDDED = 16  # units that the bins of a column become, where they are more
 _HIDDEN = (128, 128, 128)
 _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
@@ -47,6 +50,9 @@ class Recipe:
     Attributes
     ----------
     network : Network
+        What is trained.
+    single : Network
+        What one of its members is: the same, where there are none.
     optimizer : Optimizer
     regularisation : Regularisation
     stopping : Stopping
@@ -54,17 +60,28 @@ class Recipe:
     """
 
     network: Network
+    single: Network
     optimizer: Optimizer
     regularisation: Regularisation
     stopping: Stopping
     batch_size: int
 
+    def predicting(self, parameters: Parameters) -> tuple[Network, Parameters]:
+        """What predicts, of what is trained: the members' average."""
+        if self.network is self.single:
+            return self.network, parameters
+        return averaged(self.network, self.single, parameters)
+
     def lines(self) -> list[str]:
         """The network, and how it is trained, for people."""
-        activations = [layer.g.name for layer in self.network.layers]
+        network, single = self.network, self.single
+        activations = [layer.g.name for layer in single.layers]
+        members = network.outputs // single.outputs
+        together = "" if members == 1 else f", {members} members' added"
+        shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
-            f"{'-'.join(map(str, self.network.sizes))} ({', '.join(activations)}), "
-            f"{self.network.parameter_count:,} parameters, {self.network.cost_row.name}",
+            f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "
+            f"{network.parameter_count:,} parameters, {single.cost_row.name}{together}",
             f"{_described(self.optimizer)}, batches of {self.batch_size}, at most "
             f"{self.stopping.epochs} epochs",
         ]
@@ -110,12 +127,14 @@ def recipe(
     embedding = [] if edges is None else _embedding(edges, rows)
     width = Network(inputs, embedding).outputs if embedding else inputs
     learned = _learned(settings, case, cost, outputs, optimizer, width)
-    network = Network(inputs, [*embedding, *learned], cost)
+    single = Network(inputs, [*embedding, *learned], cost)
+    network = in_members(single, settings.n_members) if settings.n_members > 1 else single
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
     epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
     return Recipe(
         network,
+        single,
         optimizer,
         _regularisation(settings),
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
@@ -125,7 +144,7 @@ def recipe(
 
 def _embedding(edges: Edges, rows: int) -> list[Layer]:
     """Every column in its bins; of many rows, those of a finely cut one through its own units."""
-    if rows < _EMBEDDED_FROM:
+    if rows < EMBEDDED_FROM:
         return [PiecewiseLinear(edges)]
     parts: list[tuple[int, int, list[Layer]]] = []
     first = 0
@@ -209,11 +228,12 @@ def _regularisation(settings: Settings) -> Regularisation:
     decay = settings.weight_decay
     if decay is None:
         decay = 0.0 if settings.optimizer else _DECAY
+    members, clip_norm = settings.n_members, settings.clip_norm  # their costs are added up
     return Regularisation(
-        l1=settings.l1,
-        l2=settings.l2,
+        l1=members * settings.l1,
+        l2=members * settings.l2,
         decay=decay,
-        clip_norm=settings.clip_norm,
+        clip_norm=None if clip_norm is None else members * clip_norm,
         label_smoothing=settings.label_smoothing or 0.0,
     )
 

@@ -88,6 +88,8 @@ class Settings:
         Edges that a column of numbers is cut at, at most; 0 hands the numbers on as they are.
     n_ensemble : int
         Networks that are averaged, each with validation rows of its own.
+    n_members : int
+        Networks in one that share their weights, averaged too.
     cost, optimizer, schedule : str, optional
     learning_rate : float, optional
     batch_size, epochs, patience : int, optional
@@ -128,6 +130,7 @@ class Settings:
     activation: str | None = None
     bins: int | None = None
     n_ensemble: int = 1
+    n_members: int = 1
     cost: str | None = None
     optimizer: str | None = None
     learning_rate: float | None = None
@@ -160,7 +163,8 @@ class Settings:
             checked_number(
                 "Settings", name, getattr(self, name), low=0, high=1, open_low=True, open_high=True
             )
-        checked_number("Settings", "n_ensemble", self.n_ensemble, low=1, whole=True)
+        for name in ("n_ensemble", "n_members"):
+            checked_number("Settings", name, getattr(self, name), low=1, whole=True)
         if self.bins is not None:
             checked_number("Settings", "bins", self.bins, low=0, whole=True)
         if self.class_weight is not None:

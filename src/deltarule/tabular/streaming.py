@@ -299,6 +299,7 @@ def _check_streamed(roles: Roles, settings: Settings) -> None:
         "--groups": roles.groups is not None,
         "--time": roles.time is not None,
         "--ensemble": settings.n_ensemble > 1,
+        "--members": settings.n_members > 1,
         "--class-weight": settings.class_weight is not None,
     }
     for name, is_wrong in wrong.items():

@@ -40,6 +40,7 @@ from deltarule.cli.options.network import (
     Dropout,
     Ensemble,
     Hidden,
+    Members,
 )
 from deltarule.cli.options.output import (
     CheckpointDir,
@@ -126,6 +127,7 @@ __all__ = [
     "Kind",
     "LabelSmoothing",
     "LearningRate",
+    "Members",
     "Memory",
     "Missing",
     "ModelOut",

@@ -52,6 +52,15 @@ Ensemble = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Members = Annotated[
+    int,
+    typer.Option(
+        "--members",
+        metavar="N",
+        help="So many networks in one that share their weights, averaged: 8 to 32 are usual.",
+        rich_help_panel=_PANEL,
+    ),
+]
 CostName = Annotated[
     str | None,
     typer.Option(

@@ -1,0 +1,74 @@
+"""Whether columns of numbers are cut into bins: by a short trial, which validation rows judge.
+
+Bins show a network the detail of a column, and of few rows they show their noise too. Which counts
+for more is nothing that a table's size tells: where rows are few, both recipes are trained for a
+quarter of their epochs. From so many rows on that columns get units of their own, cutting them has
+always been better, and no trial is made.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+import deltarule.baselines as bl
+from deltarule.arrays import Array
+from deltarule.errors import DivergenceError
+from deltarule.tabular.bins import Edges, edges
+from deltarule.tabular.problems import Problem
+from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
+from deltarule.tabular.running import is_small, run
+from deltarule.tabular.settings import Settings
+from deltarule.training import Examples
+
+_SHARE = 4  # of the epochs: one in so many
+
+
+def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> Recipe:
+    """The recipe for a problem: of two that may fit, the one that did better in a trial.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+        With a number of bins there is nothing to choose.
+    examples : Examples
+        Of all training rows.
+    """
+    kept, held = problem.validation
+    rows = problem.count - len(held)
+    found = _edges(settings, np.asarray(examples.X)[kept])
+    cut = _recipe(problem, settings, rows, found)
+    if found is None or settings.bins is not None or problem.stream is not None:
+        return cut
+    if rows >= EMBEDDED_FROM:
+        return cut
+    plain = _recipe(problem, settings, rows, None)
+    parts = examples.take(kept), examples.take(held)
+    costs = [_cost(plan, settings, *parts) for plan in (cut, plain)]
+    return plain if costs[1] < costs[0] else cut
+
+
+def _edges(settings: Settings, X: Array) -> Edges | None:
+    linear = settings.hidden is not None and not settings.hidden
+    return None if linear else edges(X, BINS if settings.bins is None else settings.bins)
+
+
+def _recipe(problem: Problem, settings: Settings, rows: int, found: Edges | None) -> Recipe:
+    inputs, outputs = problem.preprocessing.width, problem.targets.outputs
+    return recipe(settings, problem.task, inputs, outputs, rows, found)
+
+
+def _cost(plan: Recipe, settings: Settings, kept: Examples, held: Examples) -> float:
+    """The least cost of the held rows in a short training; infinite where it diverges."""
+    epochs = math.ceil(plan.stopping.epochs / _SHARE)
+    try:
+        with bl.few_threads(is_small(plan)):
+            short = replace(plan.stopping, epochs=epochs)
+            result = run(plan, settings, kept, held, stopping=short)
+    except DivergenceError:
+        return math.inf
+    costs = (epoch.validation_cost for epoch in result.history)
+    return min((cost for cost in costs if cost is not None), default=math.inf)
