@@ -38,7 +38,6 @@ _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
 _TRUE = frozenset({"yes", "true", "y", "t", "1"})
 _FALSE = frozenset({"no", "false", "n", "f", "0"})
-_BLOCK = 1 << 16  # rows
 _MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is slow
 
 
@@ -397,14 +396,14 @@ def _distinct(days: Array) -> tuple[Array, Array | None]:
 
 
 def _some(numbers: pl.Series, step: int) -> pl.Series:
-    """Every so-many-th of the numbers that are there, found in some rows at a time."""
+    """Every so-many-th of the numbers that are there."""
     polars = require("polars", "table", "preprocessing")
+    there = numbers.drop_nulls() if numbers.null_count() else numbers
     found, skipped = [], 0
-    for first in range(0, len(numbers), _BLOCK):
-        there = numbers.slice(first, _BLOCK).drop_nulls()
-        found.append(there.gather_every(step, skipped))
-        skipped = (skipped - len(there)) % step
-    return polars.concat(found)
+    for chunk in there.get_chunks():  # polars would look for each number's chunk
+        found.append(chunk.to_numpy()[skipped::step])
+        skipped = (skipped - len(chunk)) % step
+    return polars.Series(np.concatenate(found))
 
 
 def _of_filled(mean: float, variance: float, fill: float, share: float) -> tuple[float, float]:
