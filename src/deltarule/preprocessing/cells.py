@@ -194,34 +194,25 @@ def coded(column: pl.Series) -> Coded:
     levels, codes = numbered(column)
     counts = _tallied(codes, len(levels))
     used = counts > 0
-    if not used.all():  # some rows of a larger table
-        renumbered = np.append(np.cumsum(used) - 1, -1).astype(codes.dtype)
-        codes, levels = renumbered[codes], [l for l, u in zip(levels, used, strict=True) if u]
-    return Coded(levels, codes, counts[used])
-
-
-def _tallied(codes: Array, n: int) -> Array:
-    """How often each of 0 … n − 1 stands among codes from −1 on.
-
-    Some at a time: NumPy counts a copy of eight bytes each.
-    """
-    counts = np.zeros(n + 1, dtype=np.int64)
-    step = max(_BLOCK, n)
-    for first in range(0, len(codes), step):
-        some = codes[first : first + step].astype(np.int64)
-        counts += np.bincount(some + 1, minlength=n + 1)
-    return counts[1:]
+    if used.all() and counts.sum() == len(codes):
+        return Coded(levels, codes, counts)
+    signed = np.int16 if len(levels) < 1 << 15 else np.int32
+    number_of = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(signed)
+    levels = [level for level, is_used in zip(levels, used, strict=True) if is_used]
+    return Coded(levels, number_of.take(codes), counts[used])
 
 
 def numbered(column: pl.Series) -> tuple[list[str], Array]:
-    """Texts in order, among them all of a column's values, and each row's number; −1 is missing.
+    """Texts in order, among them all of a column's values, and each row's number.
+
+    A missing one has the number after the last.
 
     Examples
     --------
     >>> import polars as pl
     >>> levels, codes = numbered(pl.Series(["b", None], dtype=pl.Enum(["a", "b"])))
     >>> levels, codes.tolist()
-    (['a', 'b'], [1, -1])
+    (['a', 'b'], [1, 2])
     """
     polars = require("polars", "table", "preprocessing")
     if not isinstance(column.dtype, polars.Enum):
@@ -229,10 +220,22 @@ def numbered(column: pl.Series) -> tuple[list[str], Array]:
         values = column.drop_nulls().unique().sort()
         column = column.cast(polars.Enum(values))
     levels, codes = column.dtype.categories.to_list(), column.to_physical()
-    if codes.null_count():
-        narrow = polars.Int16 if len(levels) < 1 << 15 else polars.Int32
-        codes = codes.cast(narrow).fill_null(-1)
+    if codes.null_count():  # codes of a byte are of 255 levels at most
+        absent = polars.Series([len(levels)], dtype=codes.dtype)
+        codes = codes.zip_with(codes.is_not_null(), absent)
     return levels, codes.to_numpy()
+
+
+def _tallied(codes: Array, n: int) -> Array:
+    """How often each of 0 … n − 1 stands among codes of 0 … n.
+
+    Some at a time: NumPy counts a copy of eight bytes each.
+    """
+    counts = np.zeros(n + 1, dtype=np.int64)
+    step = max(_BLOCK, n)
+    for first in range(0, len(codes), step):
+        counts += np.bincount(codes[first : first + step], minlength=n + 1)
+    return counts[:n]
 
 
 def date_format(column: pl.Series) -> str | None:

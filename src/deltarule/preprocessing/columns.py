@@ -103,7 +103,8 @@ class Numeric:
     def transform(self, column: pl.Series) -> Made:
         """The values, to be filled, flagged and standardised."""
         numbers = narrow_numbers_of(column)
-        return Scaled(numbers, self.fill, self.mean, self.std, self.flagged)
+        there = numbers.is_not_null() if numbers.null_count() else None
+        return Scaled(numbers, there, self.fill, self.mean, self.std, self.flagged)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -137,16 +138,20 @@ class Boolean:
     def fit(cls, column: pl.Series) -> Boolean:
         """Learn from the training rows."""
         check_type(column)
-        found = coded(column)
+        return cls.fit_coded(column.name, coded(column))
+
+    @classmethod
+    def fit_coded(cls, name: str, found: Coded) -> Boolean:
+        """The same from levels that are known already."""
         levels = found.levels
         if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
-                f"column {column.name!r}: holds {len(levels)} values; expected two for a boolean. "
-                f"Pass --kind {column.name}=category."
+                f"column {name!r}: holds {len(levels)} values; expected two for a boolean. "
+                f"Pass --kind {name}=category."
             )
         false, true = sorted(range(2), key=lambda i: (levels[i].lower() in _TRUE, levels[i]))
         share = float(found.counts[true] / found.counts.sum())
-        return cls(column.name, (levels[false], levels[true]), share, found.missing)
+        return cls(name, (levels[false], levels[true]), share, found.missing)
 
     @staticmethod
     def is_pair(levels: list[str]) -> bool:
