@@ -38,6 +38,7 @@ _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
 _TRUE = frozenset({"yes", "true", "y", "t", "1"})
 _FALSE = frozenset({"no", "false", "n", "f", "0"})
+_BLOCK = 1 << 16  # rows
 _MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is slow
 
 
@@ -401,13 +402,15 @@ def _distinct(days: Array) -> tuple[Array, Array | None]:
 
 
 def _some(numbers: pl.Series, step: int) -> pl.Series:
-    """Every so-many-th of the numbers that are there."""
+    """Every so-many-th of the numbers that are there, without a copy of all of them."""
     polars = require("polars", "table", "preprocessing")
-    there = numbers.drop_nulls() if numbers.null_count() else numbers
+    there = numbers.is_not_null()
     found, skipped = [], 0
-    for chunk in there.get_chunks():  # polars would look for each number's chunk
-        found.append(chunk.to_numpy()[skipped::step])
-        skipped = (skipped - len(chunk)) % step
+    for first in range(0, len(numbers), _BLOCK):
+        some = numbers.slice(first, _BLOCK)
+        some = some.filter(there.slice(first, _BLOCK)) if some.null_count() else some
+        found.append(some.to_numpy()[skipped::step].copy())
+        skipped = (skipped - len(some)) % step
     return polars.Series(np.concatenate(found))
 
 
