@@ -318,6 +318,47 @@ def days_of(column: pl.Series, form: str) -> Array:
     return np.append(days, np.nan)[codes]
 
 
+def distinct_days(column: pl.Series, form: str) -> tuple[Array, Array | None]:
+    """Days since 1970 that lie close together, once each, and which of them each row has.
+
+    A missing one is the last. Other moments stay a row each, and then there are no numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> days, codes = distinct_days(pl.Series(["1970-01-03", None, "1970-01-02"]), "")
+    >>> days.tolist(), codes.tolist()
+    ([1.0, 2.0, nan], [1, 2, 0])
+    """
+    return _calendar(column) or _distinct(days_of(column, form))
+
+
+def _calendar(column: pl.Series) -> tuple[Array, Array] | None:
+    """The same of dates proper, from the four bytes that each of them is."""
+    polars = require("polars", "table", "preprocessing")
+    if column.dtype != polars.Date or column.null_count() == len(column):
+        return None
+    numbers = column.to_physical()
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low >= len(numbers):
+        return None
+    codes = numbers - low
+    codes = codes.fill_null(high + 1 - low) if codes.null_count() else codes
+    return np.append(np.arange(low, high + 1.0), np.nan), codes.to_numpy()
+
+
+def _distinct(days: Array) -> tuple[Array, Array | None]:
+    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
+    if not high - low < len(days):  # nor where there is none
+        return days, None
+    absent = np.isnan(days)
+    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
+    codes = places.astype(np.int32)
+    if (codes != places).any():
+        return days, None
+    return np.append(np.arange(low, high + 1), np.nan), codes
+
+
 def _parsed(text: pl.Series, form: str) -> pl.Series:
     polars = require("polars", "table", "preprocessing")
     if not form:

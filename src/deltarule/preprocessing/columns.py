@@ -21,6 +21,7 @@ from deltarule.preprocessing.cells import (
     coded,
     date_format,
     days_of,
+    distinct_days,
     is_whole,
     narrow_numbers_of,
     numbered,
@@ -326,8 +327,8 @@ class Date:
 
     def transform(self, column: pl.Series) -> Made:
         """The parts; those of a missing date are 0."""
-        distinct, codes = _distinct(days_of(column, self.format))
-        return Rows(self._parts(distinct), codes)
+        days, codes = distinct_days(column, self.format)
+        return Rows(self._parts(days), codes)
 
     def _parts(self, days: Array) -> Array:
         """The outputs of some days, one below the other."""
@@ -383,22 +384,6 @@ class Dropped:
     def describe(self) -> str:
         """Why."""
         return self.why
-
-
-def _distinct(days: Array) -> tuple[Array, Array | None]:
-    """Whole days that lie close together, once each, and which of them each row has.
-
-    A missing one is the last; other moments stay a row each.
-    """
-    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
-    if not high - low < len(days):  # nor where there is none
-        return days, None
-    absent = np.isnan(days)
-    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
-    codes = places.astype(np.int32)
-    if (codes != places).any():
-        return days, None
-    return np.append(np.arange(low, high + 1), np.nan), codes
 
 
 def _some(numbers: pl.Series, step: int) -> pl.Series:
