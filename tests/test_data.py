@@ -11,7 +11,17 @@ import polars.testing as polars_testing
 import pytest
 from hypothesis import given
 
-from deltarule.data import BUILT_IN, Reading, built_in, frame_of, parallel, pieces, read, tidied
+from deltarule.data import (
+    BUILT_IN,
+    Reading,
+    built_in,
+    frame_of,
+    parallel,
+    pieces,
+    read,
+    tidied,
+    values,
+)
 from deltarule.errors import DataError, FileError, MissingExtraError, SettingError
 
 from .fuzz.examples import examples
@@ -532,6 +542,16 @@ def test_a_table_in_pieces_is_the_table(name, size, tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", size)
     monkeypatch.setattr(parallel, "_WORTH_THREADS", 1)
     polars_testing.assert_frame_equal(read(path), whole)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1 << 16])
+def test_a_level_is_found_in_whatever_row_it_begins(rows, monkeypatch):
+    """Levels are looked for some rows at a time."""
+    cells = ["a", "a", None, "b"] * 10 + ["c", "a", "?"]
+    monkeypatch.setattr(values, "_BLOCK", rows)
+    found = tidied(pl.DataFrame({"x": cells}, schema={"x": pl.Categorical}))["x"]
+    assert found.dtype == pl.Enum(["a", "b", "c"])
+    assert found.to_list() == [*cells[:-1], None]
 
 
 def test_a_ragged_row_of_a_late_piece_is_told_by_its_line(tmp_path, monkeypatch):

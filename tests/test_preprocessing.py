@@ -24,10 +24,11 @@ from deltarule.preprocessing import (
     TableTransformer,
     Targets,
     assembly,
+    cells,
     suspicious,
     with_targets,
 )
-from deltarule.preprocessing.cells import DATE_FORMATS, format_of
+from deltarule.preprocessing.cells import DATE_FORMATS, coded, format_of
 
 from .fuzz.examples import examples
 
@@ -887,6 +888,88 @@ def test_numbers_in_pieces_are_those_of_one_piece():
     fitted = Preprocessing.fit(whole)
     assert pieces["x"].n_chunks() == 3
     np.testing.assert_array_equal(fitted.transform(pieces), fitted.transform(whole))
+
+
+def gappy(m):
+    """Numbers, levels, booleans and dates with gaps."""
+    gap = RNG.random(m) < 0.2
+    columns = {
+        "x": RNG.normal(size=m),
+        "single": RNG.normal(size=m).astype(np.float32),
+        "n": RNG.integers(0, 50, m),
+        "small": RNG.integers(0, 50, m).astype(np.uint8),
+        "level": RNG.choice(["a", "b", "c"], m),
+        "member": RNG.choice(["yes", "no"], m),
+        "day": np.datetime64("2024-01-01") + RNG.integers(0, 90, m).astype("timedelta64[D]"),
+    }
+    filled = pl.DataFrame(columns)
+    return filled.select(pl.when(pl.Series(~gap)).then(pl.col(name)) for name in columns)
+
+
+def test_gaps_in_pieces_are_those_of_one_piece(monkeypatch):
+    """Blocks end elsewhere than the pieces of a column."""
+    whole = gappy(900).rechunk()
+    parts = pl.concat([whole[:300], whole[300:301], whole[301:]], rechunk=False)
+    fitted = Preprocessing.fit(whole)
+    expected = fitted.transform(whole)
+    monkeypatch.setattr(assembly, "_BLOCK", 400 * fitted.width)
+    np.testing.assert_array_equal(fitted.transform(parts), expected)
+    flags = [name.endswith("is missing") for name in fitted.names]
+    assert sum(flags) == whole.width
+    gaps = np.repeat(whole["x"].is_null().to_numpy()[:, None], whole.width, axis=1)
+    np.testing.assert_array_equal(expected[:, flags], gaps)
+
+
+def test_the_median_of_many_rows_in_pieces_is_that_of_one_piece():
+    whole = pl.DataFrame({"x": RNG.normal(size=200_000)}).with_row_index("i")
+    whole = whole.select(pl.when(pl.col("i") % 7 != 0).then("x"), n=pl.col("i") % 1001)
+    parts = pl.concat([whole[:3], whole[3:70_000], whole[70_000:]], rechunk=False)
+    one, other = Preprocessing.fit(whole), Preprocessing.fit(parts)
+    assert [c.fill for c in one.columns] == [c.fill for c in other.columns]
+
+
+CODED = {
+    "in order": (pl.Series(["b", "a", "b"]), ["a", "b"], [1, 0, 1], [1, 2]),
+    "a gap": (pl.Series(["b", None, "a"]), ["a", "b"], [1, -1, 0], [1, 1]),
+    "NaN": (pl.Series([2.0, float("nan"), 1.0]), ["1", "2"], [1, -1, 0], [1, 1]),
+    "unused levels": (
+        pl.Series(["c", "a", None], dtype=pl.Enum(["a", "b", "c"])),
+        *(["a", "c"], [1, 0, -1], [1, 1]),
+    ),
+    "as many levels as a byte holds": (
+        pl.Series([*map(chr, range(300, 555)), None]),
+        *([*map(chr, range(300, 555))], [*range(255), -1], [1] * 255),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+@pytest.mark.parametrize("rows", [1, 1 << 16])
+def test_levels_are_numbered_and_counted(name, rows, monkeypatch):
+    column, levels, codes, counts = CODED[name]
+    monkeypatch.setattr(cells, "_BLOCK", rows)
+    found = coded(column)
+    assert (found.levels, found.codes.tolist()) == (levels, codes)
+    assert (found.counts.tolist(), found.missing) == (counts, len(column) - sum(counts))
+
+
+def test_numbers_of_128_bits():
+    numbers = pl.Series("n", [1, 2, 3] * 20)
+    long = Preprocessing.fit(pl.DataFrame(numbers.cast(pl.Int128)))
+    short = Preprocessing.fit(pl.DataFrame(numbers))
+    assert long == short
+    expected = short.transform(pl.DataFrame(numbers))
+    np.testing.assert_array_equal(long.transform(pl.DataFrame(numbers.cast(pl.Int128))), expected)
+
+
+def test_a_late_fraction_makes_a_regression(monkeypatch):
+    monkeypatch.setattr("deltarule.preprocessing.targets._BLOCK", 7)
+    frame = pl.DataFrame({"y": [1.0, 2.0] * 20 + [2.5]})
+    fitted = Targets.fit(frame, ["y"])
+    assert fitted.reason == "the target has numbers with fractions"
+    y = frame["y"].to_numpy()
+    expected = ((y - fitted.means[0]) / fitted.stds[0]).astype(np.float32)
+    np.testing.assert_array_equal(fitted.encode(frame)[:, 0], expected)
 
 
 def test_many_levels_of_many_rows_are_a_category():

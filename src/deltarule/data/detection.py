@@ -37,6 +37,7 @@ _MARKS = {  # that of UTF-16 begins the other
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _ROWS = 1000
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -219,8 +220,8 @@ def _encoding(path: Path, pieces: Sequence[bytes]) -> str:
         if pieces[0].startswith(mark):
             return encoding
     sample = b"\n".join(pieces)
-    controls = sum(sample.count(bytes([byte])) for byte in {*range(32)} - {9, 10, 11, 12, 13})
-    if b"\x00" in sample or controls > len(sample) / 100:
+    text = sample.translate(None, delete=_CONTROLS)
+    if b"\x00" in sample or len(sample) - len(text) > len(sample) / 100:
         raise no_text(path)
     whole = len(pieces) == 1
     return "utf-8" if all(_is_utf8(piece, whole) for piece in pieces) else "cp1252"
@@ -260,13 +261,13 @@ def _quote(head: str) -> str:
     if '"' in head:
         return '"' if re.search(rf'(?:^|{edge}) *"', head, re.MULTILINE) else ""
     wrapped = rf"(?:^|{edge}) *'[^'\n]*' *(?:$|{edge})"
-    return "'" if re.search(wrapped, head, re.MULTILINE) else '"'
+    return "'" if "'" in head and re.search(wrapped, head, re.MULTILINE) else '"'
 
 
 def _delimiter(head: str, quote: str) -> str:
     """The character that cuts most lines into the same number of cells, more than one."""
     best, found = 0.5, ""
-    for candidate in DELIMITERS:
+    for candidate in filter(head.__contains__, DELIMITERS):
         counts = Counter(len(row) for row in _rows(head, candidate, quote)[0])
         usual, often = counts.most_common(1)[0] if counts else (1, 0)
         if usual > 1 and often / counts.total() > best:
@@ -299,7 +300,7 @@ def _rows(text: str, delimiter: str, quote: str) -> tuple[list[list[str]], list[
     lines: list[int] = []
     try:
         for row in reader:
-            if any(cell.strip() for cell in row) or len(row) > 1:
+            if len(row) > 1 or any(cell.strip() for cell in row):
                 rows.append(row)
                 lines.append(reader.line_num)
             if len(rows) == _ROWS:
@@ -382,8 +383,8 @@ def _kind(cells: set[str], decimal_comma: bool) -> str:
         if any("." in cell for cell in cells):
             return "text"  # thousands with points
         cells = {cell.replace(",", ".", 1) for cell in cells}
-    if not cells or any(_PADDED.fullmatch(cell) for cell in cells):
+    if not cells or any(cell[:1] == "0" and _PADDED.fullmatch(cell) for cell in cells):
         return "text"
-    if all(_WHOLE.fullmatch(cell) for cell in cells):
+    if all(map(_WHOLE.fullmatch, cells)):
         return "whole"
-    return "decimal" if all(_DECIMAL.fullmatch(cell) for cell in cells) else "text"
+    return "decimal" if all(map(_DECIMAL.fullmatch, cells)) else "text"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 100
 _MANY = 10_000
+_BLOCK = 1 << 16  # rows
 _NUMBERS = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMAS = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
 _PADDED = r"^0\d+$"
@@ -82,7 +83,13 @@ def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Se
     codes = column.to_physical()
     absent = int(codes.max() or 0) + 1
     row_of = np.full(absent + 1, -1)  # some row of each code
-    row_of[codes.fill_null(absent).to_numpy()] = np.arange(len(codes))
+    step = max(_BLOCK, absent)
+    for first in range(0, len(codes), step):  # a copy of all codes would need memory
+        some = codes.slice(first, step)
+        some = (some.fill_null(absent) if some.null_count() else some).to_numpy()
+        here = np.bincount(some, minlength=absent + 1) > 0
+        if (row_of[here] < 0).any():
+            row_of[some] = np.arange(first, first + len(some))
     used = np.flatnonzero(row_of[:absent] >= 0)
     levels = column.gather(row_of[used]).cast(polars.String)
     found = meant(_unmarked(levels, markers), decimal_comma=decimal_comma)

@@ -31,6 +31,7 @@ _BEGINS = (  # how every one of them does: most text is told from dates by this 
 )
 _DAY = 86_400_000.0  # milliseconds
 _FIRST = 50  # texts looked at before all are
+_BLOCK = 1 << 16  # rows
 
 
 def check_type(column: pl.Series) -> None:
@@ -62,6 +63,13 @@ def is_numeric(column: pl.Series) -> bool:
     return is_span or bool(column.dtype.is_numeric())
 
 
+def is_whole(column: pl.Series) -> bool:
+    """Whether a column's type is that of whole numbers which processors know."""
+    polars = require("polars", "table", "preprocessing")
+    is_long = column.dtype in (polars.Int128, polars.UInt128)
+    return bool(column.dtype.is_integer()) and not is_long
+
+
 def numbers_of(column: pl.Series) -> pl.Series:
     """A column as Float64, missing values as nulls; durations and times in seconds.
 
@@ -87,16 +95,35 @@ def numbers_of(column: pl.Series) -> pl.Series:
         numbers = _numbers_in_text(column)
     if column.dtype.is_integer() or column.dtype == polars.Boolean:
         return numbers
-    if not math.isfinite(numbers.sum()):
-        numbers = numbers.fill_nan(None)
-        if numbers.is_infinite().any():
-            row = int(numbers.is_infinite().arg_max() or 0)
-            raise CellError(
-                f"column {column.name!r} holds {numbers[row]}",
-                row,
-                "; expected finite numbers. Correct it, or leave it empty: missing values are "
-                "filled.",
-            )
+    return _finite(numbers)
+
+
+def narrow_numbers_of(column: pl.Series) -> pl.Series:
+    """The same in as few bytes as the column has: whole numbers, and floats of any precision.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> narrow_numbers_of(pl.Series("a", [1, None])).to_list()
+    [1, None]
+    """
+    if column.dtype.is_float():
+        return _finite(column)
+    return column if is_whole(column) else numbers_of(column)
+
+
+def _finite(numbers: pl.Series) -> pl.Series:
+    """NaN as null; refuses infinity."""
+    if math.isfinite(numbers.sum()):
+        return numbers
+    numbers = numbers.fill_nan(None)
+    if numbers.is_infinite().any():
+        row = int(numbers.is_infinite().arg_max() or 0)
+        raise CellError(
+            f"column {numbers.name!r} holds {numbers[row]}",
+            row,
+            "; expected finite numbers. Correct it, or leave it empty: missing values are filled.",
+        )
     return numbers
 
 
@@ -164,34 +191,51 @@ def coded(column: pl.Series) -> Coded:
     >>> levels, codes.tolist(), counts.tolist()
     (['a', 'b'], [1, 0, -1, 1], [1, 2])
     """
-    levels, codes = _numbered(column)
-    counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
+    levels, codes = numbered(column)
+    counts = _tallied(codes, len(levels))
     used = counts > 0
-    if not used.all():  # some rows of a larger table
-        renumbered = np.append(np.cumsum(used) - 1, -1)
-        codes, levels = renumbered[codes], [l for l, u in zip(levels, used, strict=True) if u]
-    return Coded(levels, codes, counts[used])
+    if used.all() and counts.sum() == len(codes):
+        return Coded(levels, codes, counts)
+    signed = np.int16 if len(levels) < 1 << 15 else np.int32
+    number_of = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(signed)
+    levels = [level for level, is_used in zip(levels, used, strict=True) if is_used]
+    return Coded(levels, number_of.take(codes), counts[used])
 
 
-def _numbered(column: pl.Series) -> tuple[list[str], Array]:
-    """Texts in order, among them all of a column's values, and each row's number; −1 is missing."""
+def numbered(column: pl.Series) -> tuple[list[str], Array]:
+    """Texts in order, among them all of a column's values, and each row's number.
+
+    A missing one has the number after the last.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> levels, codes = numbered(pl.Series(["b", None], dtype=pl.Enum(["a", "b"])))
+    >>> levels, codes.tolist()
+    (['a', 'b'], [1, 2])
+    """
     polars = require("polars", "table", "preprocessing")
     if not isinstance(column.dtype, polars.Enum):
         column = text_of(column)
         values = column.drop_nulls().unique().sort()
         column = column.cast(polars.Enum(values))
-    codes = column.to_physical().cast(polars.Int32).fill_null(-1).to_numpy()
-    return column.dtype.categories.to_list(), codes
+    levels, codes = column.dtype.categories.to_list(), column.to_physical()
+    if codes.null_count():  # codes of a byte are of 255 levels at most
+        absent = polars.Series([len(levels)], dtype=codes.dtype)
+        codes = codes.zip_with(codes.is_not_null(), absent)
+    return levels, codes.to_numpy()
 
 
-def codes_of(
-    column: pl.Series, levels: tuple[str, ...], *, other: int = -1, absent: int = -1
-) -> Array:
-    """The number of each row's level, `other` for values that are no level, `absent` for none."""
-    found, codes = _numbered(column)
-    numbers = {level: i for i, level in enumerate(levels)}
-    table = np.array([*(numbers.get(level, other) for level in found), absent], dtype=np.int16)
-    return table[codes]
+def _tallied(codes: Array, n: int) -> Array:
+    """How often each of 0 … n − 1 stands among codes of 0 … n.
+
+    Some at a time: NumPy counts a copy of eight bytes each.
+    """
+    counts = np.zeros(n + 1, dtype=np.int64)
+    step = max(_BLOCK, n)
+    for first in range(0, len(codes), step):
+        counts += np.bincount(codes[first : first + step], minlength=n + 1)
+    return counts[:n]
 
 
 def date_format(column: pl.Series) -> str | None:
@@ -274,6 +318,47 @@ def days_of(column: pl.Series, form: str) -> Array:
     return np.append(days, np.nan)[codes]
 
 
+def distinct_days(column: pl.Series, form: str) -> tuple[Array, Array | None]:
+    """Days since 1970 that lie close together, once each, and which of them each row has.
+
+    A missing one is the last. Other moments stay a row each, and then there are no numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> days, codes = distinct_days(pl.Series(["1970-01-03", None, "1970-01-02"]), "")
+    >>> days.tolist(), codes.tolist()
+    ([1.0, 2.0, nan], [1, 2, 0])
+    """
+    return _calendar(column) or _distinct(days_of(column, form))
+
+
+def _calendar(column: pl.Series) -> tuple[Array, Array] | None:
+    """The same of dates proper, from the four bytes that each of them is."""
+    polars = require("polars", "table", "preprocessing")
+    if column.dtype != polars.Date or column.null_count() == len(column):
+        return None
+    numbers = column.to_physical()
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low >= len(numbers):
+        return None
+    codes = numbers - low
+    codes = codes.fill_null(high + 1 - low) if codes.null_count() else codes
+    return np.append(np.arange(low, high + 1.0), np.nan), codes.to_numpy()
+
+
+def _distinct(days: Array) -> tuple[Array, Array | None]:
+    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
+    if not high - low < len(days):  # nor where there is none
+        return days, None
+    absent = np.isnan(days)
+    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
+    codes = places.astype(np.int32)
+    if (codes != places).any():
+        return days, None
+    return np.append(np.arange(low, high + 1), np.nan), codes
+
+
 def _parsed(text: pl.Series, form: str) -> pl.Series:
     polars = require("polars", "table", "preprocessing")
     if not form:
@@ -286,6 +371,9 @@ def _parsed(text: pl.Series, form: str) -> pl.Series:
 
 def _days(column: pl.Series) -> Array:
     polars = require("polars", "table", "preprocessing")
+    if column.dtype == polars.Date:
+        whole: Array = column.to_physical().cast(polars.Float64).to_numpy()
+        return whole
     if getattr(column.dtype, "time_zone", None):
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     ticks = column.cast(polars.Datetime("ms")).cast(polars.Int64).cast(polars.Float64)

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import DataError
-from deltarule.preprocessing.assembly import Made
+from deltarule.errors import DataError, require
+from deltarule.preprocessing.assembly import Made, Ones, Rows, Scaled
 from deltarule.preprocessing.cells import (
     Coded,
     check_type,
     coded,
-    codes_of,
     date_format,
     days_of,
+    distinct_days,
+    is_whole,
+    narrow_numbers_of,
+    numbered,
     numbers_of,
 )
 from deltarule.preprocessing.totals import Totals
@@ -36,6 +39,7 @@ _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
 _TRUE = frozenset({"yes", "true", "y", "t", "1"})
 _FALSE = frozenset({"no", "false", "n", "f", "0"})
+_BLOCK = 1 << 16  # rows
 _MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is slow
 
 
@@ -66,7 +70,7 @@ class Numeric:
     def fit(cls, column: pl.Series) -> Numeric:
         """Learn from the training rows."""
         check_type(column)
-        numbers = numbers_of(column)
+        numbers = column if is_whole(column) else numbers_of(column)
         missing, m = numbers.null_count(), len(numbers)
         if missing == m:
             raise DataError(
@@ -78,7 +82,7 @@ class Numeric:
             unit = 1e160
             numbers = numbers / unit
             mean, variance = numbers.mean(), numbers.var(ddof=0)
-        fill = numbers.drop_nulls().gather_every(max(1, m // _MEDIAN_OF)).median()
+        fill = _some(numbers, max(1, m // _MEDIAN_OF)).median()
         mean, std = _of_filled(mean, variance, fill, missing / m)
         std = std * unit or 1.0
         return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing)
@@ -99,12 +103,10 @@ class Numeric:
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
 
     def transform(self, column: pl.Series) -> Made:
-        """The values, to be standardised, and the flags."""
-        whole = column.dtype.is_integer() and not column.null_count()
-        numbers = column if whole else numbers_of(column)
-        flags = [numbers.is_null()] if self.flagged else []
-        numbers = numbers.fill_null(self.fill) if numbers.null_count() else numbers
-        return Made([numbers, *flags], mean=self.mean, std=self.std)
+        """The values, to be filled, flagged and standardised."""
+        numbers = narrow_numbers_of(column)
+        there = numbers.is_not_null() if numbers.null_count() else None
+        return Scaled(numbers, there, self.fill, self.mean, self.std, self.flagged)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -138,16 +140,20 @@ class Boolean:
     def fit(cls, column: pl.Series) -> Boolean:
         """Learn from the training rows."""
         check_type(column)
-        found = coded(column)
+        return cls.fit_coded(column.name, coded(column))
+
+    @classmethod
+    def fit_coded(cls, name: str, found: Coded) -> Boolean:
+        """The same from levels that are known already."""
         levels = found.levels
         if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
-                f"column {column.name!r}: holds {len(levels)} values; expected two for a boolean. "
-                f"Pass --kind {column.name}=category."
+                f"column {name!r}: holds {len(levels)} values; expected two for a boolean. "
+                f"Pass --kind {name}=category."
             )
         false, true = sorted(range(2), key=lambda i: (levels[i].lower() in _TRUE, levels[i]))
         share = float(found.counts[true] / found.counts.sum())
-        return cls(column.name, (levels[false], levels[true]), share, found.missing)
+        return cls(name, (levels[false], levels[true]), share, found.missing)
 
     @staticmethod
     def is_pair(levels: list[str]) -> bool:
@@ -167,11 +173,13 @@ class Boolean:
 
     def transform(self, column: pl.Series) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen."""
-        levels, codes, _ = coded(column)
+        levels, codes = numbered(column)
         numbers = {self.levels[i].lower(): float(i) for i in range(2)}
         values = [numbers.get(level.lower(), self.fill) for level in levels]
-        made = np.array([*values, self.fill], dtype=np.float32)[codes]
-        return Made([made, codes < 0] if self.missing else [made])
+        table = np.zeros((len(levels) + 1, len(self.outputs)), dtype=np.float32)
+        table[:, 0] = [*values, self.fill]
+        table[-1, 1:] = 1
+        return Rows(table, codes)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -246,7 +254,9 @@ class Category:
     def transform(self, column: pl.Series) -> Made:
         """Which of the outputs is 1 in each row."""
         absent, other = self.codes
-        return Made(codes=codes_of(column, self.levels, other=other, absent=absent))
+        found, codes = numbered(column)
+        numbers = {level: i for i, level in enumerate(self.levels)}
+        return Ones(codes, np.array([*(numbers.get(level, other) for level in found), absent]))
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -296,10 +306,12 @@ class Date:
                 "dates such as 2024-05-31."
             )
         days = days_of(column, form)
-        present = days[~np.isnan(days)]
+        absent = np.isnan(days)
+        missing = int(absent.sum())
+        present = days[~absent] if missing else days
         hours = bool((present != np.floor(present)).any())
         std = float(present.std()) or 1.0
-        return cls(column.name, form, float(present.mean()), std, hours, int(np.isnan(days).sum()))
+        return cls(column.name, form, float(present.mean()), std, hours, missing)
 
     def refined(self, totals: Totals) -> Date:
         """The same, missing where any of more rows than it was fitted on is."""
@@ -315,17 +327,20 @@ class Date:
 
     def transform(self, column: pl.Series) -> Made:
         """The parts; those of a missing date are 0."""
-        days = days_of(column, self.format)
-        distinct, rows = _distinct(days)
-        made = [part[rows] for part in self._parts(distinct)]
-        return Made([*made, np.isnan(days)] if self.missing else made)
+        days, codes = distinct_days(column, self.format)
+        return Rows(self._parts(days), codes)
 
-    def _parts(self, days: Array) -> list[Array]:
+    def _parts(self, days: Array) -> Array:
+        """The outputs of some days, one below the other."""
         turns = [days / 365.2425, np.floor(days + 3) / 7]  # 1970-01-01 was a Thursday
         turns += [days] if self.hours else []
         circles = [f(2 * np.pi * turn) for turn in turns for f in (np.sin, np.cos)]
         parts = [(days - self.mean) / self.std, *circles]
-        return [np.nan_to_num(part).astype(np.float32) for part in parts]
+        parts += [np.isnan(days)] if self.missing else []
+        made = np.empty((len(days), len(parts)), dtype=np.float32)
+        for column, part in zip(made.T, parts, strict=True):
+            column[:] = np.nan_to_num(part)
+        return made
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -364,27 +379,24 @@ class Dropped:
 
     def transform(self, column: pl.Series) -> Made:
         """Nothing."""
-        return Made()
+        return Rows(np.empty((len(column), 0), dtype=np.float32), None)
 
     def describe(self) -> str:
         """Why."""
         return self.why
 
 
-def _distinct(days: Array) -> tuple[Array, Array | slice]:
-    """Whole days that lie close together, once each, and which of them each row has.
-
-    A missing one is the last; other moments stay a row each.
-    """
-    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
-    if not high - low < len(days):  # nor where there is none
-        return days, slice(None)
-    absent = np.isnan(days)
-    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
-    rows = places.astype(np.int32)
-    if (rows != places).any():
-        return days, slice(None)
-    return np.append(np.arange(low, high + 1), np.nan), rows
+def _some(numbers: pl.Series, step: int) -> pl.Series:
+    """Every so-many-th of the numbers that are there, without a copy of all of them."""
+    polars = require("polars", "table", "preprocessing")
+    there = numbers.is_not_null()
+    found, skipped = [], 0
+    for first in range(0, len(numbers), _BLOCK):
+        some = numbers.slice(first, _BLOCK)
+        some = some.filter(there.slice(first, _BLOCK)) if some.null_count() else some
+        found.append(some.to_numpy()[skipped::step].copy())
+        skipped = (skipped - len(some)) % step
+    return polars.Series(np.concatenate(found))
 
 
 def _of_filled(mean: float, variance: float, fill: float, share: float) -> tuple[float, float]:

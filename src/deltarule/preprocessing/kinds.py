@@ -75,8 +75,8 @@ def fitted(column: pl.Series) -> Column:
     found = coded(column)
     dropped = _constant(column, found.levels[0], found.levels[-1])
     if column.dtype == polars.Boolean:
-        two = len(found.levels) == 2
-        return dropped or (Boolean.fit(column) if two else Category.fit_coded(column.name, found))
+        kind = Boolean if len(found.levels) == 2 else Category
+        return dropped or kind.fit_coded(column.name, found)
     return dropped or _fitted_text(column, found)
 
 
@@ -90,7 +90,7 @@ def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:
 def _fitted_text(column: pl.Series, found: Coded) -> Column:
     refuse_strays(column.name, found, _as_category(column.name))
     if Boolean.is_pair(found.levels):
-        return Boolean.fit(column)
+        return Boolean.fit_coded(column.name, found)
     if format_of(found.levels) is not None:
         return Date.fit(column)
     why = _identifying_text(found)

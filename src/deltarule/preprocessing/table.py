@@ -116,7 +116,7 @@ class Preprocessing:
         DataError
             For missing columns, text where numbers were, dates of another form, infinity.
         """
-        frame = _framed(table)
+        frame = frame_of(table)  # NaN is found by the columns' kinds
         used = [column for column in self.columns if column.outputs]
         absent = [column.name for column in used if column.name not in frame.columns]
         if absent:

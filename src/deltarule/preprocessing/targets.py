@@ -36,6 +36,7 @@ FEW = 20
 """At most so many different whole numbers are classes."""
 
 _ROWS_EACH = 3
+_BLOCK = 1 << 16  # rows worked on together, which need little memory
 
 TASKS = ("classification", "regression")
 _MOST_CLASSES = 1000
@@ -151,7 +152,11 @@ class Targets:
         _check_there(frame, self.names)
         if self.task == "regression":
             values = self.raw(frame).reshape(len(frame), -1)
-            return ((values - self.means) / self.stds).astype(np.float32)
+            encoded = np.empty(values.shape, dtype=np.float32)
+            for first in range(0, len(values), _BLOCK):
+                rows = slice(first, first + _BLOCK)
+                encoded[rows] = (values[rows] - self.means) / self.stds
+            return encoded
         codes = self._codes(frame[self.names[0]])
         if self.outputs == 1:
             return codes[:, None].astype(np.float32)
@@ -189,7 +194,7 @@ class Targets:
             labels = np.empty(len(self.classes), dtype=object)
             labels[:] = self.classes
             return np.array(labels[self._codes(frame[self.names[0]])].tolist())
-        columns = [_numbers(frame[name]) for name in self.names]
+        columns = [_numbers(frame[name]).to_numpy() for name in self.names]
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -371,8 +376,9 @@ def _told(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
         return "classification", "the target is true or false"
     if not column.dtype.is_numeric():
         return "classification", "the target is text"
-    whole = not column.dtype.is_float() or bool((column == column.floor()).all())
-    if not whole:
+    some = column.head(_BLOCK)  # nearly always tell
+    whole = (bool((each == each.floor()).all()) for each in (some, column))
+    if column.dtype.is_float() and not all(whole):
         return "regression", "the target has numbers with fractions"
     distinct = column.n_unique()
     if distinct > FEW:
@@ -415,8 +421,8 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
     return tuple(labels)
 
 
-def _numbers(column: pl.Series) -> Array:
-    """A target of a regression as float64, none missing."""
+def _numbers(column: pl.Series) -> pl.Series:
+    """A target of a regression as Float64, none missing."""
     _check_present(column)
     if column.dtype.base_type().__name__ != "Boolean" and not is_numeric(column):
         text = text_of(column)
@@ -432,8 +438,7 @@ def _numbers(column: pl.Series) -> Array:
     numbers = numbers_of(column)
     if numbers.null_count():
         raise DataError(f"target {column.name!r}: holds NaN; expected a number in each row.")
-    values: Array = numbers.to_numpy()
-    return values
+    return numbers
 
 
 def _label_text(label: Any) -> str:
