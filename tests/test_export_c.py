@@ -119,7 +119,7 @@ COSTS_BELOW = [
     for cost, g in zip(
         COSTS,
         ["tanh", "identity", "softmax", "sigmoid", "softmax", "silu", "elu", "softplus", "sigmoid",
-         "softmax"],
+         "softmax", "identity"],
         strict=True,
     )
 ]  # fmt: skip

@@ -176,6 +176,9 @@ def core_runner(**changes):
     return chosen().Runner32(plain(Plan(network)) | changes)
 
 
+GROUPED_COST = native.COST_ROWS.index("softmax_cross_entropy")
+
+
 def layer(**changes):
     first, second = plain(Plan(dr.Network(3, [dr.Dense(4), dr.Dense(2)])))["layers"]
     return [first | changes, second]
@@ -205,6 +208,10 @@ def others():
         ({"layers": layer(activation=len(native.ACTIVATION_ROWS) + 1)}, SettingError),
         ({"layers": layer(activation=-1)}, SettingError),
         ({"cost": len(native.COST_ROWS)}, SettingError),
+        *(
+            ({"cost": GROUPED_COST, "cost_number": n}, SettingError)
+            for n in (0, -2, 0.5, 1.5, 3, 2**24 + 1, float("nan"))
+        ),
         ({"optimizer": len(native.OPTIMIZER_ROWS)}, SettingError),
     ],
     ids=str,

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from deltarule.activations import ACTIVATIONS, Activation
+from deltarule.activations import Activation
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
 from deltarule.initialisers import INITIALISERS, Initialiser
-from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initialiser
+from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes
 from deltarule.layers.dense import Dense
 from deltarule.layers.grouped import grouped_db
 
