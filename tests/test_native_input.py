@@ -189,7 +189,7 @@ def others():
     parts = dr.Parallel([(0, 2, [dr.Periodic(2)]), (1, 4, [])])
     kinds = [
         *(dr.Embedding([3, 2, 5], width=2), dr.Grouped(2, size=3), dr.Dense(3)),
-        *(dr.PiecewiseLinear([[0, 1], [0, 1, 2], [0, 1]]), parts, dr.Dense(2)),
+        *(dr.PiecewiseLinear([[0, 1], [0, 1, 2], [0, 1]]), parts, dr.Shared(2, 7)),
     ]
     return plain(Plan(dr.Network(3, kinds)))["layers"]
 
@@ -248,6 +248,9 @@ def test_plans_that_no_kernel_could_run_are_refused(changes, error):
         (7, {"sources": [6]}),
         (7, {"sources": [0, 7]}),
         (7, {"sources": [8, 7]}),
+        (8, {"size": 0}),
+        (8, {"size": 2}),
+        (8, {"units": 15}),
     ],
     ids=str,
 )

@@ -321,7 +321,7 @@ def binary_focal(gamma: float = 2.0) -> Cost:
 
 
 @numbered
-def softmax_cross_entropy(classes: int = 3) -> Cost:
+def softmax_cross_entropy(classes: float = 3) -> Cost:
     """Categorical cross entropy of logits, in groups of `classes` units, each with its own softmax.
 
     A group is a member's of several side by side, or one of several targets. The outputs are the

@@ -36,8 +36,8 @@ PAIRS = {
 }
 """By cost, the kernel of its fused pair: the loss of an example, and δ."""
 
-WHOLE = {"softmax_cross_entropy": "softmax_cross_entropy"}
-"""By cost, the kernel of one that mixes units: the loss of an example, and dA."""
+WHOLE = {"softmax_cross_entropy"}
+"""Costs that mix units: the kernel of the same name gives the loss of an example, and dA."""
 
 _STEP = """\
 real {name}_step(const real *X, const real *Y, int m, real rate)
@@ -118,7 +118,7 @@ def loss_and_delta(c: Passes, plan: Plan, last: Spot, d: str) -> list[str]:
     """Statements that add an example's loss to ``cost`` and write δ[L], or dA[L], at `d`."""
     network, n = plan.network, last.n
     row, share = network.cost_row, plan.regularisation.label_smoothing
-    row_writer(COSTS, LOSSES | WHOLE, row)
+    row_writer(COSTS, dict.fromkeys([*LOSSES, *WHOLE]), row)
     lines = []
     if share > 0 and row.uniform is not None:
         spread, smoothed = c.number(share * row.uniform(n)), c.buffer("smoothed", n)
@@ -131,7 +131,7 @@ def loss_and_delta(c: Passes, plan: Plan, last: Spot, d: str) -> list[str]:
         return [*lines, f"cost += {PAIRS[base]}({values});"]
     if base in WHOLE:
         values = ", ".join([last.a, "y", d, str(n), *map(str, row.numbers)])
-        return [*lines, f"cost += {WHOLE[base]}({values});"]
+        return [*lines, f"cost += {base}({values});"]
     loss, dA = (text.format(*numbers, a=f"{last.a}[i]", y="y[i]") for text in LOSSES[base])
     return [*lines, each(n, f"cost += {loss}, {d}[i] = {dA};")]
 
