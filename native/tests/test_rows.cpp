@@ -231,7 +231,8 @@ template <class T> void test_costs() {
                               CostName::huber, CostName::quantile})
     test_cost<T>(name, A::identity, 0.3);
   test_cost<T>(CostName::poisson, A::exp, 0);
-  for (const double classes : {3, 6}) test_cost<T>(CostName::softmax_cross_entropy, A::identity, classes);
+  for (const double classes : {3, 6})
+    test_cost<T>(CostName::softmax_cross_entropy, A::identity, classes);
 }
 
 // -------------------------------------------------------------------------------- optimizers

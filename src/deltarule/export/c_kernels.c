@@ -440,7 +440,7 @@ static sum binary_focal_pair(const real *z, const real *a, const real *y, real *
     return loss;
 }
 
-/* Of each group of logits: the loss of an example, and dA = softmax(z) times the sum of y, less y */
+/* Of each group of logits: the loss of an example, and dA, the softmax times the sum of y, less y */
 static sum softmax_cross_entropy(const real *z, const real *y, real *d, int n, int classes)
 {
     sum loss = 0;
