@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <exception>
 #include <functional>
 #include <limits>
@@ -70,6 +71,12 @@ bool fits(const Plan& plan, std::size_t l) {
   }
 }
 
+// Whether units are whole groups of that size, a whole number that a float holds.
+bool parts(std::size_t units, double size) {
+  return size >= 1 && size == std::floor(size) && size == double(float(size)) &&
+         std::fmod(double(units), size) == 0;
+}
+
 void expect_sizes(const Plan& plan) {
   if (plan.layers.empty()) raise("SettingError", "plan: expected at least one layer, got none.");
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
@@ -91,6 +98,9 @@ void expect_sizes(const Plan& plan) {
     if (layer.bend == ActivationName::softmax)
       raise("SettingError", "plan: expected a bend of each unit by itself, got softmax.");
   }
+  const std::size_t outputs = plan.layers.back().units;
+  if (plan.cost == CostName::softmax_cross_entropy && !parts(outputs, plan.cost_number))
+    raise("SettingError", "plan: " + std::to_string(outputs) + " outputs are no whole groups.");
 }
 
 DropoutPlan dropout_from(nb::handle share_and_threshold) {
@@ -127,7 +137,7 @@ Plan plan_from(const nb::dict& d) {
     layer.owner = nb::cast<std::size_t>(own["owner"]);
     plan.layers.push_back(layer);
   }
-  plan.cost = row_from(d["cost"], "cost", CostName::binary_focal);
+  plan.cost = row_from(d["cost"], "cost", CostName::softmax_cross_entropy);
   plan.cost_number = number("cost_number");
   OptimizerSettings& o = plan.optimizer;
   o.name = row_from(d["optimizer"], "optimizer", OptimizerName::lbfgs);

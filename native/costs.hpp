@@ -4,6 +4,7 @@
 // target y. It returns each unit's share of the loss and of dA (of δ, for a pair). No 1/m here.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "activations.hpp"
@@ -12,7 +13,7 @@ namespace deltarule {
 
 enum class CostName : int {
   mse, mae, binary_cross_entropy, categorical_cross_entropy, half_squared_error,
-  huber, quantile, poisson, focal, binary_focal,
+  huber, quantile, poisson, focal, binary_focal, softmax_cross_entropy,
 };
 
 template <class T> struct Output {
@@ -203,6 +204,36 @@ T cost_of(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row, s
   return sum(total);
 }
 
+// Of each group of `classes` units, z = a: −Σ y log softmax(z), and softmax(z) Σ y − y.
+template <class T>
+T softmax_cross_entropy(Panels<T>, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t row,
+                        std::size_t n, T classes) {
+  const auto size = static_cast<std::size_t>(classes);
+  T loss = 0;
+  for (std::size_t first = 0; first < n; first += size) {
+    T top = A.at(row, first);
+    for (std::size_t i = first + 1; i < first + size; ++i) top = std::max(top, A.at(row, i));
+    for (std::size_t i = first; i < first + size; ++i) {
+      const T below = A.at(row, i) - top;  // so that no e^z overflows
+      d.at(row, i) = below;
+      loss -= Y.at(row, i) * below;
+    }
+  }
+  for (std::size_t unit = 0; unit < n; unit += Vec<T>::width) {
+    T* lanes = d.row(unit / P<T>, row) + unit % P<T>;
+    select<T>(lanes_below<T>(n, unit), exp(Vec<T>::load(lanes)), Vec<T>(T(0))).store(lanes);
+  }
+  for (std::size_t first = 0; first < n; first += size) {
+    T total = 0, targets = 0;
+    for (std::size_t i = first; i < first + size; ++i)
+      total += d.at(row, i), targets += Y.at(row, i);
+    loss += targets * largest(log(Vec<T>(total)));
+    for (std::size_t i = first; i < first + size; ++i)
+      d.at(row, i) = d.at(row, i) * (targets / total) - Y.at(row, i);
+  }
+  return loss;
+}
+
 template <class T> struct Cost {
   CostFunction<T> apply;
   Then then;
@@ -233,10 +264,12 @@ template <class T> inline Cost<T> cost_row(CostName cost, ActivationName output)
     case CostName::focal:
       if (softmax) return {cost_of<FocalPair<T>, T>, Then::less_a_sum, true};
       return {cost_of<Focal<T>, T>, Then::activation, false};
-    case CostName::binary_focal: break;
+    case CostName::binary_focal:
+      if (sigmoid) return {cost_of<BinaryFocalPair<T>, T>, Then::nothing, true};
+      return {cost_of<BinaryFocal<T>, T>, Then::activation, false};
+    case CostName::softmax_cross_entropy: break;
   }
-  if (sigmoid) return {cost_of<BinaryFocalPair<T>, T>, Then::nothing, true};
-  return {cost_of<BinaryFocal<T>, T>, Then::activation, false};
+  return {softmax_cross_entropy<T>, Then::activation, false};
 }
 
 }  // namespace deltarule

@@ -45,15 +45,18 @@ def some(fields):
 
 
 EDGES = st.integers(1, 4).map(lambda width: ((-1.0, 0.0, 2.0),) * width)
+STARTS = st.sampled_from([0.5, "normal(0.1)", "zeros", "he_normal", [[1.0]] * 2])
 LAYERS = st.one_of(
     st.builds(
         lambda **k: (dr.Dense, k), units=mostly(SMALL), activation=mostly(NAMES["activation"])
     ),
     *(st.just((kind, {})) for kind in (dr.LayerNorm, dr.BatchNorm, dr.Scale, dr.Parametric)),
+    st.builds(lambda start: (dr.Scale, {"start": start}), mostly(STARTS)),
     st.builds(lambda **k: (dr.PiecewiseLinear, k), edges=mostly(EDGES)),
     st.builds(lambda **k: (dr.Periodic, k), frequencies=mostly(SMALL)),
     st.builds(lambda **k: (dr.Embedding, k), levels=mostly(SMALL.map(lambda n: (3,) * n))),
     st.builds(lambda **k: (dr.Grouped, k), units=mostly(SMALL), size=mostly(SMALL)),
+    st.builds(lambda **k: (dr.Shared, k), units=mostly(SMALL), members=mostly(SMALL)),
 )
 REGULARISATION = some(
     {

@@ -303,6 +303,22 @@ CASES = {
         "focal(gamma=0.5): gamma must be 0 or at least 1; got 0.5.",
     ),
     "a quantile of 1": (lambda: dr.COSTS("quantile(1)"), dr.SettingError, "tau must be"),
+    "a softmax of one class": (
+        lambda: dr.COSTS("softmax_cross_entropy(1)"),
+        dr.SettingError,
+        "softmax_cross_entropy(classes=1): classes must be a whole number, at least 2; got 1.",
+    ),
+    "a softmax of half a class": (
+        lambda: dr.COSTS("softmax_cross_entropy(2.5)"),
+        dr.SettingError,
+        "softmax_cross_entropy(classes=2.5): classes must be a whole number, at least 2; got 2.5.",
+    ),
+    "outputs that are no whole groups": (
+        lambda: dr.Network(3, [dr.Dense(7)], "softmax_cross_entropy(3)"),
+        dr.SettingError,
+        "Network: cost 'softmax_cross_entropy(3)' takes its outputs in groups of 3; the last layer "
+        "has 7. Expected a multiple of 3.",
+    ),
     "letters for numbers": (
         lambda: dr.COSTS("quantile(high)"),
         dr.SettingError,

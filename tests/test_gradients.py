@@ -63,6 +63,7 @@ def test_penalties(over_batch, weighted):
         ("softmax", "focal"),
         ("sigmoid", "binary_cross_entropy"),
         ("sigmoid", "binary_focal"),
+        ("identity", "softmax_cross_entropy"),
     ],
 )
 def test_label_smoothing(output, cost):

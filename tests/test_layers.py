@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.checks import TOLERANCE, central_difference, check_gradients, kinds
@@ -111,6 +113,8 @@ def without(name, corrupted):
         without("categories.d_embedding", lambda d, c, levels, m: np.ones((4, sum(levels)))),
         without("grouped.grouped_dW", lambda d, A, size, m: np.ones((len(d), size))),
         without("grouped.grouped_dA_prev", lambda W, delta, groups: np.ones((8, 7))),
+        without("shared.shared_dW", lambda d, A, size, m: np.ones((3, size))),
+        without("shared.shared_dA_prev", lambda W, delta: np.ones((8, 7))),
         without("parallel.stacked_dA_prev", lambda parts, n: np.ones((n, 7))),
     ],
 )
@@ -471,6 +475,42 @@ def test_a_grouped_layer_is_dense_layers_side_by_side():
     np.testing.assert_allclose(layer.forward(own, A).A, np.concatenate(parts))
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    members=st.integers(1, 5),
+    units=st.integers(1, 4),
+    size=st.integers(1, 4),
+    seed=st.integers(0, 9),
+)
+def test_shared_layers_are_dense_layers_of_one_W_side_by_side(members, units, size, seed):
+    rng = np.random.default_rng(seed)
+    layer, dense = dr.Shared(units, members, "tanh"), dr.Dense(units, "tanh")
+    own = layer.initial(members * size, rng)
+    own["b"] = rng.standard_normal(own["b"].shape)
+    A, delta = (rng.standard_normal((members * n, 7)) for n in (size, units))
+    found = layer.forward(own, A)
+    caches = [
+        dense.forward({"W": own["W"], "b": b}, part)
+        for b, part in zip(np.split(own["b"], members), np.split(A, members), strict=True)
+    ]
+    np.testing.assert_allclose(found.A, np.concatenate([cache.A for cache in caches]))
+    gradients, parts = layer.gradients(own, delta, found, 7), np.split(delta, members)
+    each = [dense.gradients(own, d, c, 7) for d, c in zip(parts, caches, strict=True)]
+    np.testing.assert_allclose(gradients["W"], sum(g["W"] for g in each), atol=1e-14)
+    np.testing.assert_allclose(gradients["b"], np.concatenate([g["b"] for g in each]))
+    sent = [dense.dA_prev(own, d, c) for d, c in zip(parts, caches, strict=True)]
+    np.testing.assert_allclose(layer.dA_prev(own, delta, found), np.concatenate(sent), atol=1e-14)
+
+
+def test_a_scale_starts_by_a_number_a_rule_or_an_array():
+    rng = np.random.default_rng
+    assert (dr.Scale(start=0.5).initial(3, rng(0))["scale"] == 0.5).all()
+    drawn = dr.Scale(start="normal(2)").initial(3, rng(0))["scale"]
+    np.testing.assert_array_equal(drawn, 2 * rng(0).standard_normal((3, 1)))
+    own = [[1.0], [-2.0], [3.0]]
+    np.testing.assert_array_equal(dr.Scale(start=own).initial(3, rng(0))["scale"], own)
+
+
 def test_one_part_over_everything_is_the_chain_itself():
     chain = [dr.LayerNorm(), dr.Dense(4, "tanh", rate=0.5, bias_rate=0.1)]
     X, Y, _ = data_of("dense")
@@ -542,6 +582,18 @@ def test_running_averages_are_no_parameters_to_optimise():
         (lambda: dr.Embedding([]), "levels must be a whole number"),
         (lambda: dr.Embedding([3], width=0), "width must be a whole number"),
         (lambda: dr.Grouped(2, 0), "size must be a whole number, at least 1"),
+        (lambda: dr.Scale(start="nromal"), "Did you mean 'normal'"),
+        (lambda: dr.Scale(start="he_normal"), "this rule is one for weights, by a layer's fan-in"),
+        (
+            lambda: dr.Network(3, [dr.Scale(start=[[1.0], [2.0]])]).initial_parameters(),
+            r"initial values: expected shape \(3, 1\), got \(2, 1\)",
+        ),
+        (lambda: dr.Shared(2, 0), "members must be a whole number, at least 1; got 0"),
+        (lambda: dr.Shared(2, 1.5), "members must be a whole number"),
+        (lambda: dr.Shared(0, 2), "units must be a whole number, at least 1; got 0"),
+        (lambda: dr.Shared(2, 2, weights="he_norml"), "Did you mean 'he_normal'"),
+        (lambda: dr.Shared(2, 2, biases="he_normal"), "this rule is one for weights"),
+        (lambda: dr.Network(3, [dr.Shared(1, members=2)]), "3 units before do not part into"),
         (lambda: dr.Parallel([]), "at least one part"),
         (lambda: dr.Parallel([(0, 3)]), "parts such as"),
         (lambda: dr.Parallel([(2, 2, [])]), "last must be a whole number, at least 3"),

@@ -58,17 +58,15 @@ def test_what_predicts_is_the_average_of_the_members(activation, cost, outputs):
     np.testing.assert_allclose(feed_forward(whole, parameters, X)[-1].Z, np.concatenate(Z))
     predicting, own = averaged(whole, single, parameters)
     np.testing.assert_allclose(feed_forward(predicting, own, X)[-1].Z, np.mean(Z, axis=0))
-    assert predicting.cost == single.cost and predicting.outputs == outputs
+    assert predicting.cost == single.cost
+    assert predicting.outputs == outputs
 
 
 @pytest.mark.parametrize("classes", [1, 4])
 def test_the_cost_is_the_sum_of_the_members(classes):
-    activation, cost = (
-        ("sigmoid", "binary_cross_entropy")
-        if classes == 1
-        else ("softmax", "categorical_cross_entropy")
-    )
-    single = Network(4, [Dense(6, "tanh"), Dense(5, "tanh"), Dense(classes, activation)], cost)
+    output = Dense(classes, "softmax" if classes > 1 else "sigmoid")
+    cost = f"{'categorical' if classes > 1 else 'binary'}_cross_entropy"
+    single = Network(4, [Dense(6, "tanh"), Dense(5, "tanh"), output], cost)
     whole = in_members(single, 3)
     parameters = whole.initial_parameters(5, "float64")
     rng = np.random.default_rng(2)
@@ -77,7 +75,7 @@ def test_the_cost_is_the_sum_of_the_members(classes):
     runner = dr.start(whole, parameters=parameters, dtype="float64")
     total = runner.cost(X, targets_of_all(Y, 3))
     each = [
-        dr.start(*[network], parameters=own, dtype="float64").cost(X, Y)
+        dr.start(network, parameters=own, dtype="float64").cost(X, Y)
         for network, own in (member(whole, parameters, k, single) for k in (1, 2, 3))
     ]
     np.testing.assert_allclose(total, sum(each), rtol=1e-10)
@@ -115,10 +113,9 @@ def test_files_threads_and_estimators(tmp_path, networks):
 
 
 def test_penalties_count_for_members_as_for_one():
+    asked = {"l1": 0.1, "l2": 0.2, "clip_norm": 3.0}
     one, four = (
-        tabular.recipe(
-            tabular.Settings(l1=0.1, l2=0.2, clip_norm=3.0, n_members=n), "regression", 3, 1, 99
-        )
+        tabular.recipe(tabular.Settings(**asked, n_members=n), "regression", 3, 1, 99)
         for n in (1, 4)
     )
     for name in ("l1", "l2", "clip_norm"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import struct
 from dataclasses import replace
 
@@ -68,6 +69,29 @@ def test_tensors_have_the_names_of_the_notation(path):
 def test_initial_arrays_of_ones_own_need_not_come_back(tmp_path):
     save_model(tmp_path / "m", a_model(weights=np.ones((4, 3))))
     assert load_model(tmp_path / "m").network.layers[0].units == 4
+
+
+STARTS = ["zeros", "normal(0.5)", "orthogonal", "own"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_members_come_back_however_they_started(tmp_path, start):
+    own = {"own": np.ones((6, 1))}.get(start, start)
+    W = {"own": np.ones((2, 3)), "zeros": "he_normal"}.get(start, start)
+    shared = dr.Shared(2, 2, "tanh", weights=W, biases=np.ones((4, 1)) if start == "own" else start)
+    network = dr.Network(3, [dr.Dense(6), dr.Scale(start=own), shared, dr.Dense(1)])
+    model = Model(network, network.initial_parameters(0))
+    for again in (pickle.loads(pickle.dumps(model)), saved_and_loaded(tmp_path / "m", model)):
+        assert again.network.sizes == network.sizes
+        X = np.ones((2, 3), np.float32)
+        np.testing.assert_array_equal(again.outputs(X), model.outputs(X))
+        if start != "own":
+            assert again.network == network
+
+
+def saved_and_loaded(path, model):
+    save_model(path, model)
+    return load_model(path)
 
 
 def test_rows_of_ones_own_are_asked_for(tmp_path):

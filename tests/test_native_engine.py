@@ -117,6 +117,13 @@ def test_label_smoothing_agrees():
     check_parity(network, rules=dr.Regularisation(label_smoothing=0.1))
 
 
+@pytest.mark.parametrize(("classes", "groups"), [(2, 1), (5, 7), (16, 2), (37, 3)])
+def test_softmaxes_in_groups_agree(classes, groups):
+    layers = [dr.Dense(19, "tanh"), dr.Dense(classes * groups)]
+    network = dr.Network(5, layers, f"softmax_cross_entropy({classes})")
+    check_parity(network, rules=dr.Regularisation(label_smoothing=0.1), weighted=True)
+
+
 def test_numbers_in_brackets_arrive_exactly():
     number = 0.123456789012345
     layers = [dr.Dense(3, f"leaky_relu({number})"), dr.Dense(1)]

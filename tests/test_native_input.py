@@ -176,6 +176,9 @@ def core_runner(**changes):
     return chosen().Runner32(plain(Plan(network)) | changes)
 
 
+GROUPED_COST = native.COST_ROWS.index("softmax_cross_entropy")
+
+
 def layer(**changes):
     first, second = plain(Plan(dr.Network(3, [dr.Dense(4), dr.Dense(2)])))["layers"]
     return [first | changes, second]
@@ -186,7 +189,7 @@ def others():
     parts = dr.Parallel([(0, 2, [dr.Periodic(2)]), (1, 4, [])])
     kinds = [
         *(dr.Embedding([3, 2, 5], width=2), dr.Grouped(2, size=3), dr.Dense(3)),
-        *(dr.PiecewiseLinear([[0, 1], [0, 1, 2], [0, 1]]), parts, dr.Dense(2)),
+        *(dr.PiecewiseLinear([[0, 1], [0, 1, 2], [0, 1]]), parts, dr.Shared(2, 7)),
     ]
     return plain(Plan(dr.Network(3, kinds)))["layers"]
 
@@ -205,6 +208,10 @@ def others():
         ({"layers": layer(activation=len(native.ACTIVATION_ROWS) + 1)}, SettingError),
         ({"layers": layer(activation=-1)}, SettingError),
         ({"cost": len(native.COST_ROWS)}, SettingError),
+        *(
+            ({"cost": GROUPED_COST, "cost_number": n}, SettingError)
+            for n in (0, -2, 0.5, 1.5, 3, 2**24 + 1, float("nan"))
+        ),
         ({"optimizer": len(native.OPTIMIZER_ROWS)}, SettingError),
     ],
     ids=str,
@@ -241,6 +248,9 @@ def test_plans_that_no_kernel_could_run_are_refused(changes, error):
         (7, {"sources": [6]}),
         (7, {"sources": [0, 7]}),
         (7, {"sources": [8, 7]}),
+        (8, {"size": 0}),
+        (8, {"size": 2}),
+        (8, {"units": 15}),
     ],
     ids=str,
 )

@@ -22,8 +22,9 @@ import deltarule as dr
 def resident(field):
     return 1024 * int(re.search(rf"{field}:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
-dtype, optimizer, m = sys.argv[1], sys.argv[2], int(sys.argv[3])
-network = dr.Network(250, [dr.Dense(1500, "relu"), dr.Dense(1100, "tanh"), dr.Dense(3)])
+dtype, optimizer, m, hidden = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+second = dr.Dense(1100, "tanh") if hidden == "dense" else dr.Shared(1500, 2, "tanh")
+network = dr.Network(250, [dr.Dense(1500, "relu"), second, dr.Dense(3)])
 X, Y = np.ones((m, 250), dtype), np.ones((m, 3), dtype)
 order = np.arange(m)
 small = dr.start(dr.Network(250, [dr.Dense(3)]), engine="native", dtype=dtype)
@@ -33,28 +34,30 @@ options = dr.EngineOptions(n_threads=2)
 runner = dr.start(network, optimizer=optimizer, engine="native", dtype=dtype, options=options)
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 runner.train(X, Y, order[:320], 64, np.full(5, 1e-6))
-print(resident("VmHWM") - before, network.parameter_count)
+print(resident("VmHWM") - before, network.parameter_count, sum(network.sizes[1:]))
 """
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="Linux's own accounts")
 @pytest.mark.parametrize(("optimizer", "slots"), [("gradient_descent", 0), ("adam", 2)])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "hidden"), [("float32", "dense"), ("float64", "dense"), ("float64", "shared")]
+)
 def test_training_keeps_parameters_state_and_a_batch_and_does_not_copy_the_data(
-    dtype, optimizer, slots
+    dtype, hidden, optimizer, slots
 ):
     size = np.dtype(dtype).itemsize
     m = 150 * MIB // (250 * size)  # more than everything else that is allowed
     found = subprocess.run(
-        [sys.executable, "-c", PROGRAM, dtype, optimizer, str(m)],
+        [sys.executable, "-c", PROGRAM, dtype, optimizer, str(m), hidden],
         capture_output=True,
         text=True,
         check=True,
         timeout=280,
         env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(MIB)},  # what is freed goes back at once
     )
-    peak, parameters = map(int, found.stdout.split())
-    batch = 64 * (250 + 2 * (1500 + 1100 + 3))
+    peak, parameters, units = map(int, found.stdout.split())
+    batch = 64 * (250 + 2 * units)
     rest = 8 * MIB  # huge pages begun, threads, the interpreter's own
     allowed = size * ((2 + slots) * parameters + batch) + rest
     assert peak < allowed

@@ -22,6 +22,7 @@ EMBEDDED = dr.Network(
                 (19, 23, [dr.Embedding([3, 2, 4, 2], width=5)]),
             ]
         ),
+        dr.Shared(7, 4, "tanh"),
         dr.Dense(3),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import deltarule as dr
 from deltarule.activations import ACTIVATIONS, Interval
 from deltarule.checks import central_difference, relative_error
-from deltarule.costs import COSTS
+from deltarule.costs import COSTS, softmax_cross_entropy
 from deltarule.initialisers import INITIALISERS
 
 from .tolerances import DIFFERENCES, error
@@ -157,6 +157,33 @@ def test_losses_by_hand():
         "poisson": 1 + log2,
     }.items():
         np.testing.assert_allclose(COSTS(name).loss(half, truth), [loss], err_msg=name)
+
+
+def test_softmax_cross_entropy_of_groups_is_that_of_each_group_s_softmax():
+    rng = np.random.default_rng(3)
+    Z, Y = rng.normal(0, 3, (10, 7)), rng.uniform(0, 1, (10, 7))
+    Y = np.concatenate([y / y.sum(axis=0) for y in np.split(Y, 2)])
+    cost, pair = COSTS("softmax_cross_entropy(5)"), COSTS("categorical_cross_entropy").fused
+    softmax = ACTIVATIONS("softmax").g
+    groups = list(zip(np.split(Z, 2), np.split(Y, 2), strict=True))
+    np.testing.assert_allclose(
+        cost.loss(Z, Y), sum(pair["softmax"].loss(z, y) for z, y in groups), rtol=1e-14
+    )
+    expected = np.concatenate([softmax(z) - y for z, y in groups])
+    np.testing.assert_allclose(cost.dA(Z, Y), expected, atol=1e-15)
+
+
+def test_softmax_cross_entropy_of_extreme_logits_is_finite():
+    Z = np.array([[-1e4], [1e4], [0.0], [1e4], [1e4], [1e4]], "float32")
+    Y = np.array([[1], [0], [0], [0], [0], [1]], "float32")
+    cost = COSTS("softmax_cross_entropy(3)")
+    np.testing.assert_allclose(cost.loss(Z, Y), [2e4 + np.log(3)], rtol=1e-6)
+    np.testing.assert_allclose(cost.dA(Z, Y).ravel(), [-1, 1, 0, 1 / 3, 1 / 3, -2 / 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [3, 3.0, np.int64(3)])
+def test_softmax_cross_entropy_is_one_row_however_its_number_is_written(classes):
+    assert softmax_cross_entropy(classes) is COSTS("softmax_cross_entropy(3)")
 
 
 def test_impossible_targets_cost_nothing_extra():

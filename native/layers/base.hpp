@@ -1,8 +1,8 @@
 // A layer in memory, and what its forward pass keeps for its backward pass.
 //
 // Dense, Grouped and Shared have weights, of each group units × inputs; Dense is one group, Shared's
-// groups have the same. Embedding has a row of numbers a level. The other kinds have at most one number or two a unit: these stand in W's
-// place as one row of lanes, and in b's.
+// groups have the same. Embedding has a row of numbers a level. The other kinds have at most one
+// number or two a unit: these stand in W's place as one row of lanes, and in b's.
 #pragma once
 
 #include <algorithm>
@@ -83,7 +83,8 @@ template <class T> struct Layer {
       : kind(plan.kind), n(plan.units), n_prev(units_before), outputs(plan.rows_of_W(n_prev)),
         inputs(plan.columns_of_W(n_prev)), groups(plan.size > 0 ? n_prev / inputs : 1),
         units(kind == Kind::embedding ? outputs : n / groups),
-        blocks(kind == Kind::shared ? 1 : groups), first(plan.first), g(activation_row<T>(plan.activation)),
+        blocks(kind == Kind::shared ? 1 : groups), first(plan.first),
+        g(activation_row<T>(plan.activation)),
         slope(g.slope), number(T(plan.number)), dropout(plan.dropout),
         bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
         epsilon(T(plan.epsilon)), momentum(T(plan.momentum)) {

@@ -42,6 +42,13 @@ LayerPlan grouped(std::size_t groups, std::size_t size, std::size_t of_each) {
   return layer;
 }
 
+// `grouped` with one block of W for all.
+LayerPlan shared(std::size_t members, std::size_t size, std::size_t of_each) {
+  LayerPlan layer = grouped(members, size, of_each);
+  layer.kind = Kind::shared;
+  return layer;
+}
+
 LayerPlan reading(LayerPlan layer, std::vector<std::size_t> sources, std::size_t owner) {
   layer.sources = std::move(sources), layer.owner = owner;
   return layer;
@@ -53,8 +60,8 @@ LayerPlan columns(std::size_t first, std::size_t last, std::size_t source, std::
   return reading(layer, {source}, owner);
 }
 
-// Networks of the other kinds on the input and within, where they have to send back; groups of
-// whole panels and of others, W by its units and by its inputs.
+// Networks of the other kinds on the input and within, where they have to send back; groups and
+// members of whole panels and of others, W by its units and by its inputs.
 std::vector<LayerPlan> chain_of(Kind kind) {
   using A = ActivationName;
   const auto dense = [](std::size_t n) { return layer_of(Kind::dense, n, A::tanh); };
@@ -67,6 +74,9 @@ std::vector<LayerPlan> chain_of(Kind kind) {
     case Kind::grouped:
       return {numeric(Kind::periodic, {16, 16, 16, 16, 16}), grouped(5, 16, 3), grouped(3, 5, 21),
               grouped(7, 9, 16), grouped(7, 16, 16)};
+    case Kind::shared:
+      return {numeric(Kind::periodic, {16, 16, 16, 16, 16}), shared(5, 16, 3), shared(3, 5, 21),
+              shared(7, 9, 16), shared(7, 16, 16)};
     default: break;
   }
   return {columns(0, 5, 0, 0), reading(numeric(Kind::periodic, {4, 4, 4, 4, 4}), {1}, 0),
@@ -112,7 +122,8 @@ template <class T> Arrays<T> drawn(const Plan& plan) {
   Numbers numbers;
   Arrays<T> all;
   each_array(plan, [&](std::size_t l, std::size_t place, std::size_t) {
-    const std::size_t height = plan.layers[l].rows_of_W(plan.units_before(l));
+    const LayerPlan& layer = plan.layers[l];
+    const std::size_t height = place > 0 ? layer.units : layer.rows_of_W(plan.units_before(l));
     all.push_back(numbers.vector<T>(height * width_of(plan, l, place)));
     if (place == 3)
       for (T& variance : all.back()) variance = T(1) + variance;
@@ -218,11 +229,12 @@ double scalar_unit(const LayerPlan& layer, const Arrays<double>& own, const doub
   const auto width = [&](std::size_t k) {
     return layer.kind == Kind::embedding ? layer.units / layer.counts.size() : layer.counts[k];
   };
-  if (layer.kind == Kind::grouped) {
+  if (layer.kind == Kind::grouped || layer.kind == Kind::shared) {
     const std::size_t of_each = layer.units / (inputs / layer.size);
+    const std::size_t row = layer.kind == Kind::shared ? u % of_each : u;
     double z = own[1][u];
     for (std::size_t i = 0; i < layer.size; ++i)
-      z += own[0][u * layer.size + i] * x[u / of_each * layer.size + i];
+      z += own[0][row * layer.size + i] * x[u / of_each * layer.size + i];
     return std::tanh(z);
   }
   for (; before + width(column) <= u; ++column)
@@ -350,7 +362,7 @@ void test_layers() {
       test_threads_of<float>(kind, two_passes), test_threads_of<double>(kind, two_passes);
   }
   for (const Kind kind : {Kind::periodic, Kind::piecewise_linear, Kind::embedding, Kind::grouped,
-                          Kind::parallel}) {
+                          Kind::shared, Kind::parallel}) {
     test_step_of(kind);
     for (const bool two_passes : {false, true})
       test_threads_of<float>(kind, two_passes), test_threads_of<double>(kind, two_passes);
@@ -358,7 +370,8 @@ void test_layers() {
   for (const LayerPlan& layer :
        {numeric(Kind::periodic, {3, 3, 3, 3, 3}), numeric(Kind::periodic, {16, 16, 16, 16, 16}),
         numeric(Kind::piecewise_linear, {1, 4, 2, 17, 1}), embedding({3, 4, 2, 6, 12}, 3),
-        embedding({3, 4, 2, 6, 120}, 18), grouped(5, 1, 16), grouped(1, 5, 3), grouped(5, 1, 3)})
+        embedding({3, 4, 2, 6, 120}, 18), grouped(5, 1, 16), grouped(1, 5, 3), grouped(5, 1, 3),
+        shared(5, 1, 16), shared(1, 5, 3), shared(5, 1, 3)})
     test_units_of<float>(layer), test_units_of<double>(layer);
 }
 

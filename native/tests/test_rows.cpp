@@ -1,6 +1,7 @@
 // Each row of each table against its scalar meaning, written out once more in double: activations
 // and costs by their textbook formulas and differences of them, optimizers by their update.
 #include <functional>
+#include <limits>
 
 #include "activations.hpp"
 #include "check.hpp"
@@ -132,9 +133,12 @@ double loss_of(CostName cost, double a, double y, double number) {
     case CostName::quantile: return e < 0 ? -number * e : (1 - number) * e;
     case CostName::poisson: return a - y * std::log(a);
     case CostName::focal: return -std::pow(1 - a, number) * y * std::log(a);
-    case CostName::binary_focal: break;
+    case CostName::binary_focal:
+      return loss_of(CostName::focal, a, y, number) +
+             loss_of(CostName::focal, 1 - a, 1 - y, number);
+    case CostName::softmax_cross_entropy: break;  // no unit's own
   }
-  return loss_of(CostName::focal, a, y, number) + loss_of(CostName::focal, 1 - a, 1 - y, number);
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 Vector activated(ActivationName output, const Vector& z) {
@@ -154,6 +158,15 @@ double total_loss(CostName cost, ActivationName output, const Vector& z, const V
                   double number) {
   const Vector a = activated(output, z);
   double total = 0;
+  if (cost == CostName::softmax_cross_entropy) {
+    for (std::size_t first = 0; first < a.size(); first += std::size_t(number)) {
+      double sum = 0;
+      for (std::size_t i = first; i < first + std::size_t(number); ++i) sum += std::exp(a[i]);
+      for (std::size_t i = first; i < first + std::size_t(number); ++i)
+        total -= y[i] * (a[i] - std::log(sum));
+    }
+    return total;
+  }
   for (std::size_t i = 0; i < a.size(); ++i) total += loss_of(cost, a[i], y[i], number);
   return total;
 }
@@ -167,6 +180,7 @@ template <class T> void test_cost(CostName name, ActivationName output, double n
   Numbers numbers;
   for (const std::size_t n : {1, 3, 18}) {
     if (n == 1 && output == ActivationName::softmax) continue;  // always 1
+    if (name == CostName::softmax_cross_entropy && n % std::size_t(number) != 0) continue;
     Matrix<T> Z(2, n), A(2, n), Y(2, n), d(2, n);
     Vector z(n), y(n);
     double sum = 0;
@@ -205,17 +219,20 @@ template <class T> void test_cost(CostName name, ActivationName output, double n
 
 template <class T> void test_costs() {
   using A = ActivationName;
-  for (int i = 0; i <= static_cast<int>(CostName::binary_focal); ++i) {
+  for (int i = 0; i <= static_cast<int>(CostName::softmax_cross_entropy); ++i) {
     const auto name = static_cast<CostName>(i);
     const bool focal = name == CostName::focal || name == CostName::binary_focal;
-    const Vector powers = focal ? Vector{0, 1, 2, 2.5} : Vector{0.3};
-    for (const double number : powers)
+    const bool grouped = name == CostName::softmax_cross_entropy;
+    const Vector own = focal ? Vector{0, 1, 2, 2.5} : grouped ? Vector{3, 9, 18} : Vector{0.3};
+    for (const double number : own)
       for (const A output : {A::sigmoid, A::softmax}) test_cost<T>(name, output, number);
   }
   for (const CostName name : {CostName::mse, CostName::mae, CostName::half_squared_error,
                               CostName::huber, CostName::quantile})
     test_cost<T>(name, A::identity, 0.3);
   test_cost<T>(CostName::poisson, A::exp, 0);
+  for (const double classes : {3, 6})
+    test_cost<T>(CostName::softmax_cross_entropy, A::identity, classes);
 }
 
 // -------------------------------------------------------------------------------- optimizers

@@ -62,6 +62,8 @@ class Cost(TableRow):
         The loss in TeX, for pages.
     numbers : tuple of float
         The numbers in its name's brackets, exactly.
+    group : int
+        How many outputs belong together: a network's must be whole groups.
 
     Notes
     -----
@@ -90,6 +92,7 @@ class Cost(TableRow):
     uniform: Callable[[int], float] | None = None
     formula: str = ""
     numbers: tuple[float, ...] = ()
+    group: int = 1
 
     def __post_init__(self) -> None:
         if not self.name or not callable(self.loss) or not callable(self.dA):
@@ -317,6 +320,54 @@ def binary_focal(gamma: float = 2.0) -> Cost:
     )
 
 
+@numbered
+def softmax_cross_entropy(classes: float = 3) -> Cost:
+    """Categorical cross entropy of logits, in groups of `classes` units, each with its own softmax.
+
+    A group is a member's of several side by side, or one of several targets. The outputs are the
+    logits z themselves: the last activation is the identity.
+
+    Examples
+    --------
+    Two groups of three classes; the first knows nothing, the second is all but sure:
+
+    >>> import numpy as np
+    >>> z = np.array([[0.0], [0.0], [0.0], [9.0], [0.0], [0.0]])
+    >>> y = np.array([[1.0], [0.0], [0.0], [1.0], [0.0], [0.0]])
+    >>> softmax_cross_entropy(3).loss(z, y).round(4)  # log 3 and a trifle
+    array([1.0989])
+    >>> softmax_cross_entropy(3).dA(z, y).ravel().round(4)  # softmax(z) − y of each group
+    array([-0.6667,  0.3333,  0.3333, -0.0002,  0.0001,  0.0001])
+    """
+    if isinstance(classes, float) and classes.is_integer():
+        classes = int(classes)  # as a name's brackets give it
+    checked_number("softmax_cross_entropy", "classes", classes, low=2, whole=True)
+    classes = int(classes)
+
+    def grouped(A: Array) -> Array:
+        """Classes first, then groups and examples."""
+        return A.reshape(-1, classes, A.shape[1]).swapaxes(0, 1)
+
+    def loss(A: Array, Y: Array) -> Array:
+        return -(grouped(Y) * log_softmax(grouped(A))).sum(axis=(0, 1))
+
+    def dA(A: Array, Y: Array) -> Array:
+        y = grouped(Y)
+        d = _softmax(grouped(A)) * y.sum(axis=0, keepdims=True) - y
+        return d.swapaxes(0, 1).reshape(A.shape)
+
+    return Cost(
+        f"softmax_cross_entropy({classes})",
+        loss,
+        dA,
+        targets=Interval("[0, 1]"),
+        uniform=lambda n: 1.0 / classes,
+        formula=r"-\sum_i y_i \log \operatorname{softmax}(a_{\text{group of } i})_i",
+        numbers=(classes,),
+        group=classes,
+    )
+
+
 def _check_gamma(owner: str, gamma: float) -> None:
     checked_number(owner, "gamma", gamma, low=0)
     if 0 < gamma < 1:
@@ -371,5 +422,6 @@ COSTS: Table[Cost] = Table(
         ),
         "focal": focal,
         "binary_focal": binary_focal,
+        "softmax_cross_entropy": softmax_cross_entropy,
     },
 )

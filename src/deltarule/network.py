@@ -207,6 +207,11 @@ def _check_output(last: Layer, outputs: int, cost: Cost) -> None:
             "Network: softmax over one output is always 1. Use two outputs, or 'sigmoid' with "
             "'binary_cross_entropy'."
         )
+    if outputs % cost.group:
+        raise SettingError(
+            f"Network: cost {cost.name!r} takes its outputs in groups of {cost.group}; the last "
+            f"layer has {outputs}. Expected a multiple of {cost.group}."
+        )
     if last.g.range not in cost.outputs:
         fitting = ", ".join(n for n in ACTIVATIONS if ACTIVATIONS(n).range in cost.outputs)
         raise SettingError(

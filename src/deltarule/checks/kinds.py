@@ -23,12 +23,14 @@ from deltarule.layers import (
     Periodic,
     PiecewiseLinear,
     Scale,
+    Shared,
     categories,
     grouped,
     normalisation,
     numeric,
     parallel,
     scaling,
+    shared,
 )
 
 KIND_EQUATIONS: tuple[Equation, ...] = (
@@ -206,6 +208,28 @@ KIND_EQUATIONS: tuple[Equation, ...] = (
         (grouped.grouped_dA_prev,),
     ),
     Equation(
+        "M1",
+        "members that share weights",
+        "Z = W A_prev + b of each member, W the same for all",
+        r"Z_k = W A_{prev,k} + b_k",
+        (shared.shared_input,),
+    ),
+    Equation(
+        "M2",
+        "gradients of shared weights",
+        "dW = (1/m) Σ δ A_prevᵀ over members;  db = (1/m) Σ δ of each member",
+        r"dW = \frac{1}{m} \sum_k \delta_k A_{prev,k}^T,\; "
+        r"db_k = \frac{1}{m} \sum_j \delta_{k,j}",
+        (shared.shared_dW, grouped.grouped_db),
+    ),
+    Equation(
+        "M3",
+        "through shared weights",
+        "dA_prev = Wᵀ δ of each member",
+        r"dA_{prev,k} = W^T \delta_k",
+        (shared.shared_dA_prev,),
+    ),
+    Equation(
         "C1",
         "parts side by side",
         "Z = the parts' A, one below another",
@@ -245,6 +269,7 @@ CASES: dict[str, _Case] = {
     "piecewise_linear": _Case(PiecewiseLinear(_EDGES), 3, ("Q1",), (), ("Q2",)),
     "embedding": _Case(Embedding([3, 5], width=4), 2, ("E1",), ("E2",), (), codes=(0, 1)),
     "grouped": _Case(Grouped(3, size=2), 8, ("G1",), ("G2",), ("G3",)),
+    "shared": _Case(Shared(3, members=4), 8, ("M1",), ("M2",), ("M3",)),
     "parallel": _Case(
         Parallel([(0, 2, [Scale(), Periodic(2)]), (1, 4, []), (3, 4, [Embedding([4], width=3)])]),
         4,

@@ -169,7 +169,7 @@ def evidence_of(
     data = checked_examples(network, X, Y, weights, dtype)
     data = data._replace(X=dense(data.X))
     cost, n = network.cost_row, network.outputs
-    probabilities = cost.targets.ends == (0.0, 1.0)
+    probabilities = cost.targets.ends == cost.outputs.ends == (0.0, 1.0)
     task = "regression"
     if probabilities:
         task = "classification" if n == 1 or cost.distribution else "labels"

@@ -440,6 +440,23 @@ static sum binary_focal_pair(const real *z, const real *a, const real *y, real *
     return loss;
 }
 
+/* Of each group of logits: the loss of an example, and dA, the softmax times the sum of y, less y */
+static sum softmax_cross_entropy(const real *z, const real *y, real *d, int n, int classes)
+{
+    sum loss = 0;
+    for (int k = 0; k < n; k += classes) {
+        real log_total = log_sum_exp(z + k, classes);
+        sum targets = 0;
+        for (int i = k; i < k + classes; i++) {
+            loss -= y[i] * (z[i] - log_total);
+            targets += y[i];
+        }
+        for (int i = k; i < k + classes; i++)
+            d[i] = FN(exp)(z[i] - log_total) * (real)targets - y[i];
+    }
+    return loss;
+}
+
 /* Scaled back to a norm of at most so much */
 static void shorten(real *v, int n, real most)
 {

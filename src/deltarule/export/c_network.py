@@ -248,6 +248,21 @@ def _grouped_back(c: Passes, s: Spot, d: str, dx: str) -> list[str]:
     return [each(s.n_prev // size, f"dense_back({places}, {units}, {size});")]
 
 
+def _shared(c: Passes, s: Spot) -> list[str]:
+    units, size = s.layer.units, s.n_prev // s.layer.members
+    places = f"P + W{s.path}, P + b{s.path} + i * {units}"
+    values = f"{s.x} + i * {size}, {s.z} + i * {units}"
+    return [each(s.layer.members, f"dense({places}, {values}, {units}, {size});")]
+
+
+def _shared_back(c: Passes, s: Spot, d: str, dx: str) -> list[str]:
+    units, size = s.layer.units, s.n_prev // s.layer.members
+    values = f"{s.x} + i * {size}, {d} + i * {units}"
+    sent = dx if dx == "0" else f"{dx} + i * {size}"
+    places = f"P + W{s.path}, {values}, D + W{s.path}, D + b{s.path} + i * {units}, {sent}"
+    return [each(s.layer.members, f"dense_back({places}, {units}, {size});")]
+
+
 def _layer_norm(c: Passes, s: Spot) -> list[str]:
     places = f"P + gain{s.path}, P + shift{s.path}, {s.x}, {s.z}"
     return [f"layer_norm({places}, {s.n}, {c.number(s.layer.epsilon)});"]
@@ -346,6 +361,7 @@ FORWARD: dict[str, Callable[[Passes, Spot], list[str]]] = {
     "piecewise_linear": _piecewise_linear,
     "embedding": _embedding,
     "grouped": _grouped,
+    "shared": _shared,
     "parallel": _parallel,
 }
 """By kind, the statements that make Z."""
@@ -359,6 +375,7 @@ BACK: dict[str, Callable[[Passes, Spot, str, str], list[str]]] = {
     "piecewise_linear": _piecewise_linear_back,
     "embedding": _embedding_back,
     "grouped": _grouped_back,
+    "shared": _shared_back,
     "parallel": Passes.parallel_back,
 }
 """By kind, the statements of its pass back, from δ."""

@@ -36,6 +36,9 @@ PAIRS = {
 }
 """By cost, the kernel of its fused pair: the loss of an example, and δ."""
 
+WHOLE = {"softmax_cross_entropy"}
+"""Costs that mix units: the kernel of the same name gives the loss of an example, and dA."""
+
 _STEP = """\
 real {name}_step(const real *X, const real *Y, int m, real rate)
 {{
@@ -115,17 +118,21 @@ def loss_and_delta(c: Passes, plan: Plan, last: Spot, d: str) -> list[str]:
     """Statements that add an example's loss to ``cost`` and write δ[L], or dA[L], at `d`."""
     network, n = plan.network, last.n
     row, share = network.cost_row, plan.regularisation.label_smoothing
-    losses = row_writer(COSTS, LOSSES, row)
+    row_writer(COSTS, dict.fromkeys([*LOSSES, *WHOLE]), row)
     lines = []
     if share > 0 and row.uniform is not None:
         spread, smoothed = c.number(share * row.uniform(n)), c.buffer("smoothed", n)
         lines = [each(n, f"{smoothed}[i] = y[i] * {c.number(1.0 - share)} + {spread};")]
         lines.append(f"y = {smoothed};")
     numbers = [c.number(value) for value in row.numbers]
+    base = row.name.partition("(")[0]
     if network.pair is not None:
         values = ", ".join([last.z, last.a, "y", d, str(n), *numbers])
-        return [*lines, f"cost += {PAIRS[row.name.partition('(')[0]]}({values});"]
-    loss, dA = (text.format(*numbers, a=f"{last.a}[i]", y="y[i]") for text in losses)
+        return [*lines, f"cost += {PAIRS[base]}({values});"]
+    if base in WHOLE:
+        values = ", ".join([last.a, "y", d, str(n), *map(str, row.numbers)])
+        return [*lines, f"cost += {base}({values});"]
+    loss, dA = (text.format(*numbers, a=f"{last.a}[i]", y="y[i]") for text in LOSSES[base])
     return [*lines, each(n, f"cost += {loss}, {d}[i] = {dA};")]
 
 

@@ -140,6 +140,13 @@ def _grouped(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
     return g.node("Add", Z, g.constant(own["b"][:, 0]))
 
 
+def _shared(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
+    X = g.node("Reshape", X, g.constant([-1, n // layer.members], np.int64))  # a row a member
+    Z = g.node("MatMul", X, g.constant(own["W"].T))
+    Z = g.node("Reshape", Z, g.constant([-1, layer.members * layer.units], np.int64))
+    return g.node("Add", Z, g.constant(own["b"][:, 0]))
+
+
 def _parallel(g: Graph, layer: Any, own: LayerParameters, X: str, n: int) -> str:
     ends = []
     for k, part in enumerate(layer.parts, 1):
@@ -161,6 +168,7 @@ LAYERS: dict[str, Callable[[Graph, Any, LayerParameters, str, int], str]] = {
     "piecewise_linear": _piecewise_linear,
     "embedding": _embedding,
     "grouped": _grouped,
+    "shared": _shared,
     "parallel": _parallel,
 }
 """By kind, what makes Z of the layer, its parameters, A_prev and how wide that is."""

@@ -88,6 +88,16 @@ def bent_dA_prev(h: Activation, alpha: Array, delta: Array, A_prev: Array) -> Ar
 # --------------------------------------------------------------------------------- the kinds
 
 
+def _rule(start: Any) -> Initialiser:
+    rule = initialiser(start)
+    if rule.by_fan:
+        raise SettingError(
+            f"Scale(start={rule.name!r}): this rule is one for weights, by a layer's fan-in; for "
+            "factors take a number, 'normal' or an array."
+        )
+    return rule
+
+
 @dataclass(frozen=True)
 class Scale(Layer):
     """A learned factor for each unit, 1 at first; on the input, how much each column counts.
@@ -126,10 +136,10 @@ class Scale(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", ACTIVATIONS(self.activation))
         checked_number("Scale", "dropout", self.dropout, low=0, high=1, open_high=True)
-        if not isinstance(self.start, numbers.Real):
-            object.__setattr__(self, "start", initialiser(self.start))
-        else:
+        if isinstance(self.start, numbers.Real):
             checked_number("Scale", "start", self.start)
+        else:
+            object.__setattr__(self, "start", _rule(self.start))
         checked_number("Scale", "rate", self.rate, low=0)
 
     def units_after(self, n_prev: int) -> int:

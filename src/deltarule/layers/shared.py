@@ -129,6 +129,7 @@ class Shared(Layer):
             self.rate,
             self.bias_rate,
         )
+        object.__setattr__(self, "members", int(self.members))
         for name in ("units", "activation", "weights", "biases"):
             object.__setattr__(self, name, getattr(one, name))
 

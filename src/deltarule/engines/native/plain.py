@@ -41,6 +41,7 @@ ACTIVATION_ROWS = (
 COST_ROWS = (
     *("mse", "mae", "binary_cross_entropy", "categorical_cross_entropy", "half_squared_error"),
     *("huber", "quantile", "poisson", "focal", "binary_focal"),
+    "softmax_cross_entropy",
 )
 OPTIMIZER_ROWS = (
     *("gradient_descent", "sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax"),
