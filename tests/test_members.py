@@ -132,7 +132,7 @@ def test_the_command_trains_and_exports_them(tmp_path, monkeypatch, capsys):
     assert "4 members with shared weights" in " ".join(capsys.readouterr().out.split())
     assert main(["predict", "m", "flats.csv", "--out", "p.csv"]) == 0
     assert pl.read_csv("p.csv").height == 120
-    assert main(["export", "m", "--out", "m.h"]) == 0
+    assert main(["export", "m", "--out", "m.c"]) == 0
 
 
 @pytest.mark.parametrize(
