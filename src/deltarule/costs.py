@@ -329,15 +329,15 @@ def softmax_cross_entropy(classes: float = 3) -> Cost:
 
     Examples
     --------
-    Two groups of three classes; the first knows nothing, the second is all but sure:
+    Two groups of three classes; the first knows nothing, the second is nearly sure:
 
     >>> import numpy as np
-    >>> z = np.array([[0.0], [0.0], [0.0], [9.0], [0.0], [0.0]])
+    >>> z = np.array([[0.0], [0.0], [0.0], [3.0], [0.0], [0.0]])
     >>> y = np.array([[1.0], [0.0], [0.0], [1.0], [0.0], [0.0]])
-    >>> softmax_cross_entropy(3).loss(z, y).round(4)  # log 3 and a trifle
-    array([1.0989])
+    >>> softmax_cross_entropy(3).loss(z, y).round(4)  # log 3, and log(1 + 2/e³)
+    array([1.1935])
     >>> softmax_cross_entropy(3).dA(z, y).ravel().round(4)  # softmax(z) − y of each group
-    array([-0.6667,  0.3333,  0.3333, -0.0002,  0.0001,  0.0001])
+    array([-0.6667,  0.3333,  0.3333, -0.0906,  0.0453,  0.0453])
     """
     if isinstance(classes, float) and classes.is_integer():
         classes = int(classes)  # as a name's brackets give it
