@@ -141,6 +141,7 @@ def test_the_command_trains_and_exports_them(tmp_path, monkeypatch, capsys):
         ({"n_members": 0}, "n_members must be a whole number, at least 1"),
         ({"n_members": 2, "hidden": ()}, "n_members=2: expected a hidden layer .* linear model"),
         ({"n_members": 2, "cost": "focal"}, "expected the cost categorical_cross_entropy"),
+        ({"cost": "softmax_cross_entropy(3)"}, "is of outputs before softmax, in groups"),
     ],
 )
 def test_what_is_refused(settings, message):

@@ -192,6 +192,11 @@ def _rates(width: int) -> dict[str, float]:
 def _output(cost: Cost, case: str) -> str:
     """The output activation: the one the cost is fused with where it fits, else the task's."""
     usual = _OUTPUTS[case]
+    if cost.group > 1:
+        raise SettingError(
+            f"cost {cost.name} is of outputs before softmax, in groups; expected one of a table's "
+            "target. For classes take categorical_cross_entropy."
+        )
     if usual in cost.fused or not cost.fused:
         return usual
     return next(iter(cost.fused))
