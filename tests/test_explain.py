@@ -339,6 +339,8 @@ def test_the_page_begins_after_what_is_not_dense(tmp_path):
         for network, own, rows in ((whole, parameters, X), part[:3])
     ]
     assert costs[0] == pytest.approx(costs[1], rel=1e-12)
+    dropped = dr.Network(3, [dr.Scale(dropout=0.5), dr.Dense(1)])
+    assert explain.dense_part(dropped, dropped.initial_parameters(), X, "abc").before == ("scale",)
     last = dr.Network(3, [dr.Dense(3), dr.Scale()])
     assert explain.dense_part(last, last.initial_parameters(), X, "abc").network is last
 

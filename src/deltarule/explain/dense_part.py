@@ -66,8 +66,7 @@ def dense_part(
     before, names = network.layers[:first], tuple(inputs)
     for layer in before:
         names = layer.names_after(names)
-    fixed = Network(network.inputs, before)
-    A = feed_forward(fixed, parameters[:first], columns(X))[-1].A
-    rest = Network(fixed.outputs, network.layers[first:], network.cost)
+    A = feed_forward(network, parameters, columns(X))[first - 1].A
+    rest = Network(network.sizes[first], network.layers[first:], network.cost)
     kinds = tuple(layer.kind for layer in before)
     return DensePart(rest, parameters[first:], A.T, names, kinds)
