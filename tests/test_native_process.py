@@ -102,6 +102,32 @@ print(waits)
     assert int(done.stdout) < 40  # of two hundred barriers a call
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted there")
+def test_a_process_bound_to_one_core_gets_no_team():
+    done = python(
+        """
+import os, threading, numpy as np, deltarule as dr
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+network = dr.Network(256, [dr.Dense(512, "relu"), dr.Dense(10)], "mse")
+X, Y = np.ones((1000, 256), np.float32), np.ones((1000, 10), np.float32)
+runner, counts, done = dr.start(network, engine="native"), [], threading.Event()
+def count():
+    while not done.wait(0.001):
+        counts.append(len(os.listdir("/proc/self/task")))
+watcher = threading.Thread(target=count)
+watcher.start()
+before = len(os.listdir("/proc/self/task"))
+runner.train(X, Y, np.arange(20_000) % 1000, 200, np.full(100, 1e-6))
+done.set()
+watcher.join()
+print(before, max(counts))
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    before, most = map(int, done.stdout.split())
+    assert most == before
+
+
 def test_the_number_of_threads_is_the_options_then_the_environments(monkeypatch):
     options = dr.EngineOptions(n_threads=3)
     assert dr.start(SMALL, engine="native").n_threads == 0

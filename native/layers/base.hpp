@@ -84,8 +84,8 @@ template <class T> struct Layer {
         inputs(plan.columns_of_W(n_prev)), groups(plan.size > 0 ? n_prev / inputs : 1),
         units(kind == Kind::embedding ? outputs : n / groups),
         blocks(kind == Kind::shared ? 1 : groups), first(plan.first),
-        g(activation_row<T>(plan.activation)),
-        slope(g.slope), number(T(plan.number)), dropout(plan.dropout),
+        g(activation_row<T>(plan.activation)), slope(g.slope), number(T(plan.number)),
+        dropout(plan.dropout),
         bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
         epsilon(T(plan.epsilon)), momentum(T(plan.momentum)) {
     // what the three products cost: lanes are padded to whole panels, and where they are inputs, a
