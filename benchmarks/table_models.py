@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -22,7 +23,7 @@ import numpy as np
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.modelfile import save_model
-from deltarule.tabular import recipes
+from deltarule.tabular import recipes, slants
 from deltarule.tabular.splits import Keys
 
 
@@ -56,12 +57,17 @@ def settings_of(seed: int) -> tabular.Settings:
     return tabular.Settings(seed=seed)
 
 
-def deltarule(name: str, constants: Mapping[str, float] | None = None, **changes: Any) -> Model:
-    """The recipe, with other settings or constants where an ablation asks for them."""
+def deltarule(
+    name: str,
+    constants: Mapping[str, float] | None = None,
+    module: ModuleType = recipes,
+    **changes: Any,
+) -> Model:
+    """The recipe, with other settings or a module's constants where an ablation asks for them."""
 
     def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
         own = replace(settings, **changes)
-        with patch.dict(vars(recipes), constants or {}):
+        with patch.dict(vars(module), constants or {}):
             fitted = tabular.fit(replace(problem, validations=_validations(problem, own)), own)
 
         def measured() -> Fit:
@@ -229,6 +235,7 @@ VARIANTS = {
     "no-bins": deltarule("numbers never cut into bins", bins=0),
     "bins": deltarule("numbers always cut into bins", bins=recipes.BINS),
     "no-units": deltarule("bins straight into the first layer", {"_EMBEDDED": 10_000}),
+    "no-slants": deltarule("no slanted columns", {"_MOST_PAIRS": 0}, slants),
     "no-scale": deltarule("no learned scales", {"_SCALE_RATE": 0.0}),
     "adam": deltarule("bins and units, but plain dense layers and Adam", optimizer="adam"),
     "no-dropout": deltarule("no dropout", dropout=0.0),

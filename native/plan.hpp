@@ -56,9 +56,9 @@ struct LayerPlan {
     return counts[static_cast<int>(kind)];
   }
   std::size_t learned() const { return arrays() > 2 ? 2 : arrays(); }
-  // Whether W is what penalties, decay and max-norm apply to.
+  // Whether W is what penalties, decay and max-norm apply to: weights that learn.
   bool penalised() const {
-    return multiplies(kind) || kind == Kind::embedding;
+    return rate > 0 && (multiplies(kind) || kind == Kind::embedding);
   }
   // W as Python has it, rows × columns; after a layer of so many units.
   std::size_t rows_of_W(std::size_t units_before) const {

@@ -165,6 +165,33 @@ def test_multipliers_of_layer_and_biases():
     np.testing.assert_allclose(mine["b"], p["b"] - 0.05 * RATE * gradient(p["b"], 0))
 
 
+LEARN_NOT = {
+    "dense": [dr.Dense(5, rate=0.0, bias_rate=2.0, weights="normal(3)"), dr.Dense(3)],
+    "grouped": [dr.Grouped(2, size=2, rate=0.0, weights="normal(3)"), dr.Dense(3)],
+    "shared": [dr.Shared(2, 2, rate=0.0, weights="normal(3)"), dr.Dense(3)],
+    "part": [dr.Parallel([(0, 4, []), (0, 4, [dr.Dense(2, rate=0.0)])]), dr.Dense(3)],
+}
+
+
+@pytest.mark.parametrize("engine", ["reference", "native", "jax"])
+@pytest.mark.parametrize("kind", LEARN_NOT)
+def test_weights_whose_rate_is_0_are_neither_moved_nor_penalised(kind, engine):
+    network = dr.Network(4, LEARN_NOT[kind])
+    rules = dr.Regularisation(l1=0.1, l2=0.1, decay=0.2, max_norm=0.5)
+    runner = dr.start(network, optimizer="adam", regularisation=rules, engine=engine)
+    before = runner.parameters()
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(8, 4)).astype("f"), rng.normal(size=(8, 3)).astype("f")
+    plain = runner.cost(X, Y, penalised=False)
+    penalty = sum(rules.penalty(before[1][name]) for name in ("W",))
+    assert runner.cost(X, Y) == pytest.approx(plain + penalty, rel=1e-5)
+    runner.train(X, Y, np.arange(8), 4, np.full(2, 0.1))
+    after = runner.parameters()
+    for name, values in before[0].items():
+        np.testing.assert_array_equal(after[0][name], values)
+    assert (after[1]["W"] != before[1]["W"]).all()
+
+
 def test_clipping_by_value_then_by_common_norm():
     rules = dr.Regularisation(clip_value=2.0, clip_norm=1.0)
     gradients = ({"W": np.array([[3.0, -5.0]]), "b": np.array([[1.0]])},)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deltarule import tabular
 from deltarule.preprocessing import KINDS
 
 
@@ -25,6 +26,14 @@ def condensed(lines: Sequence[str], most: int = 30) -> list[tuple[str, str]]:
         (names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} columns)", what)
         for what, names in together.items()
     ]
+
+
+def between(problem: tabular.Problem, plan: tabular.Recipe) -> list[tuple[str, str]]:
+    """The pairs of columns that slanted ones were added for; nothing where there are none."""
+    names = problem.preprocessing.names
+    pairs = [f"{names[first]} and {names[second]}" for first, second in plan.pairs]
+    what = "slanted columns, for what the two tell only together"
+    return [("between", f"{', '.join(pairs)}: {what}")] if pairs else []
 
 
 def _parted(line: str) -> tuple[str, str]:

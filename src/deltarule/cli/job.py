@@ -13,7 +13,7 @@ from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.checkpoints import Checkpoints
-from deltarule.cli.columns import condensed
+from deltarule.cli.columns import between, condensed
 from deltarule.cli.progress import Watcher
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import rows_of
@@ -147,6 +147,7 @@ class Job:
         terminal.pairs(
             [
                 ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch; {held}"),
+                *between(problem, plan),
                 ("network", network),
                 ("training", training),
             ]

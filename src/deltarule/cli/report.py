@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule import explain, tabular
 from deltarule.arrays import Array
-from deltarule.cli.columns import condensed
+from deltarule.cli.columns import between, condensed
 from deltarule.cli.job import Done
 from deltarule.explain.evidence import Column, Evidence, with_the_other_class
 from deltarule.explain.report import Report, compose
@@ -56,7 +56,10 @@ def report_of(
         title=f"{subject} from {Path(source).name or source}",
         verdict=done.verdict,
         data=data,
-        settings=[("training", done.fitted.recipe.lines()[1])],
+        settings=[
+            *between(problem, done.fitted.recipe),
+            ("training", done.fitted.recipe.lines()[1]),
+        ],
         columns=condensed(problem.preprocessing.describe()),
         judged=done.judged,
         judged_by=which,

@@ -84,7 +84,7 @@ class Embedding(Layer):
     weights : str or Initialiser
         How the numbers of levels 1 and on start, ``(width, Σ levels)``.
     rate : float
-        Multiplies the learning rate.
+        Multiplies the learning rate; with 0 they stay as they start, and nothing penalises them.
 
     Raises
     ------
@@ -122,8 +122,8 @@ class Embedding(Layer):
 
     @property
     def penalised(self) -> tuple[str, ...]:
-        """The embedding: weights of one-hot columns."""
-        return ("E",)
+        """The embedding: weights of one-hot columns; nothing where they do not learn."""
+        return ("E",) if self.rate > 0 else ()
 
     def units_after(self, n_prev: int) -> int:
         """`width` for each column."""

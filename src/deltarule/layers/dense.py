@@ -31,7 +31,8 @@ class Dense(Layer):
         How W ``(n, n_prev)`` and b ``(n, 1)`` start. Weights: by the activation's row unless
         said; biases: zeros.
     rate, bias_rate : float
-        The layer's learning-rate multiplier, and a further one for its biases.
+        The layer's learning-rate multiplier, and a further one for its biases. With 0 the
+        weights stay as they start, and nothing penalises them.
 
     Raises
     ------
@@ -84,8 +85,8 @@ class Dense(Layer):
 
     @property
     def penalised(self) -> tuple[str, ...]:
-        """The weights, never the biases."""
-        return ("W",)
+        """The weights, never the biases; nothing where they do not learn."""
+        return ("W",) if self.rate > 0 else ()
 
     def units_after(self, n_prev: int) -> int:
         """As many as it was made with."""

@@ -96,7 +96,7 @@ class Grouped(Layer):
     dropout : float
         Share of the layer's outputs dropped in training.
     rate : float
-        Multiplies the learning rate.
+        Multiplies the learning rate; with 0 they stay as they start, and nothing penalises them.
 
     Raises
     ------
@@ -133,8 +133,8 @@ class Grouped(Layer):
 
     @property
     def penalised(self) -> tuple[str, ...]:
-        """The weights, never the biases."""
-        return ("W",)
+        """The weights, never the biases; nothing where they do not learn."""
+        return ("W",) if self.rate > 0 else ()
 
     def units_after(self, n_prev: int) -> int:
         """`units` for each group."""

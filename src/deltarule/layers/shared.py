@@ -135,8 +135,8 @@ class Shared(Layer):
 
     @property
     def penalised(self) -> tuple[str, ...]:
-        """The weights, never the biases."""
-        return ("W",)
+        """The weights, never the biases; nothing where they do not learn."""
+        return ("W",) if self.rate > 0 else ()
 
     def units_after(self, n_prev: int) -> int:
         """`units` for each member."""

@@ -21,9 +21,11 @@ from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
 from deltarule.tabular.running import is_small, run
 from deltarule.tabular.settings import Settings
+from deltarule.tabular.slants import slants
 from deltarule.training import Examples
 
 _SHARE = 4  # of the epochs: one in so many
+_FINE = 16  # edges; columns that have more may be paired
 
 
 def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> Recipe:
@@ -39,26 +41,41 @@ def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> R
     """
     kept, held = problem.validation
     rows = problem.count - len(held)
-    found = _edges(settings, np.asarray(examples.X)[kept])
-    cut = _recipe(problem, settings, rows, found)
+    targets = np.asarray(examples.Y)[:, : problem.targets.outputs]
+    found, across = _detail(settings, np.asarray(examples.X)[kept], targets[kept])
+    cut = _recipe(problem, settings, rows, found, across)
     if found is None or settings.bins is not None or problem.stream is not None:
         return cut
     if rows >= EMBEDDED_FROM:
         return cut
-    plain = _recipe(problem, settings, rows, None)
+    plain = _recipe(problem, settings, rows)
     parts = examples.take(kept), examples.take(held)
     costs = [_cost(plan, settings, *parts) for plan in (cut, plain)]
     return plain if costs[1] < costs[0] else cut
 
 
-def _edges(settings: Settings, X: Array) -> Edges | None:
+def _detail(settings: Settings, X: Array, Y: Array) -> tuple[Edges | None, Array | None]:
+    """Where columns are cut, the slanted ones behind the others, and the slanted ones' weights."""
+    most = BINS if settings.bins is None else settings.bins
     linear = settings.hidden is not None and not settings.hidden
-    return None if linear else edges(X, BINS if settings.bins is None else settings.bins)
+    found = None if linear else edges(X, most)
+    if found is None:
+        return None, None
+    finely = [k for k, own in enumerate(found) if len(own) > _FINE]
+    across = slants(X, Y, np.array(finely, dtype=np.int64))
+    cut = None if across is None else edges(X @ across.T.astype(X.dtype), most)
+    return (found, None) if cut is None else (found + cut, across)
 
 
-def _recipe(problem: Problem, settings: Settings, rows: int, found: Edges | None) -> Recipe:
+def _recipe(
+    problem: Problem,
+    settings: Settings,
+    rows: int,
+    found: Edges | None = None,
+    across: Array | None = None,
+) -> Recipe:
     inputs, outputs = problem.preprocessing.width, problem.targets.outputs
-    return recipe(settings, problem.task, inputs, outputs, rows, found)
+    return recipe(settings, problem.task, inputs, outputs, rows, found, across)
 
 
 def _cost(plan: Recipe, settings: Settings, kept: Examples, held: Examples) -> float:

@@ -23,7 +23,7 @@ def combined(
     Parameters
     ----------
     network : Network
-        What each member is. Layers in front that learn nothing are shared.
+        What each member is. Layers in front that are the same in all are shared.
     members : sequence of Parameters
     temperature : float
         Of the probabilities; 1 leaves outputs as they are.
@@ -41,7 +41,8 @@ def combined(
         *before, output = members[0]
         scaled = {name: values / temperature for name, values in output.items()}
         return network, (*before, scaled)
-    fixed = next(i for i, shapes in enumerate(network.shapes) if shapes)
+    last_layer = len(network.layers) - 1
+    fixed = next((i for i in range(last_layer) if not _same(members, i)), last_layer)
     *hidden, last = network.layers[fixed:]
     own = [*map(_without_dropout, hidden), replace(cast(Any, last), activation="identity")]
     inputs, outputs = network.sizes[fixed], network.outputs
@@ -58,6 +59,12 @@ def combined(
     whole = Network(network.inputs, [*network.layers[:fixed], side_by_side, average], network.cost)
     averaging = {"W": W.astype(dtype), "b": np.zeros((outputs, 1), dtype)}
     return whole, (*members[0][:fixed], parallel, averaging)
+
+
+def _same(members: Sequence[Parameters], i: int) -> bool:
+    """Whether a layer has the same parameters in all members: it had none to learn."""
+    first, *others = (member[i] for member in members)
+    return all(np.array_equal(first[name], own[name]) for own in others for name in first)
 
 
 def _without_dropout(layer: Layer) -> Layer:

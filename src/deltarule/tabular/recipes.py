@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from deltarule.arrays import checked_number
+from deltarule.arrays import Array, checked_number
 from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
@@ -18,6 +18,7 @@ from deltarule.stopping import Stopping
 from deltarule.tabular.bins import Edges
 from deltarule.tabular.members import averaged, in_members
 from deltarule.tabular.settings import Settings
+from deltarule.tabular.slants import pairs_of
 
 BINS = 48
 """Of a column of numbers, at most."""
@@ -57,6 +58,8 @@ class Recipe:
     regularisation : Regularisation
     stopping : Stopping
     batch_size : int
+    pairs : tuple of (int, int)
+        The columns that slanted ones lie between.
     """
 
     network: Network
@@ -65,6 +68,7 @@ class Recipe:
     regularisation: Regularisation
     stopping: Stopping
     batch_size: int
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def predicting(self, parameters: Parameters) -> tuple[Network, Parameters]:
         """What predicts, of what is trained: the members' average."""
@@ -94,6 +98,7 @@ def recipe(
     outputs: int,
     rows: int,
     edges: Edges | None = None,
+    slants: Array | None = None,
 ) -> Recipe:
     """The network for so many columns and rows, and its training.
 
@@ -108,7 +113,10 @@ def recipe(
     rows : int
         To train on.
     edges : sequence of sequences of float, optional
-        Where the columns are cut, by :func:`~deltarule.tabular.bins.edges`.
+        Where the columns are cut, by :func:`~deltarule.tabular.bins.edges`; the slanted ones
+        behind the others.
+    slants : array, shape (k, inputs), optional
+        Weights of slanted columns, by :func:`~deltarule.tabular.slants.slants`.
 
     Raises
     ------
@@ -124,7 +132,7 @@ def recipe(
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
     optimizer = _optimizer(settings)
-    embedding = [] if edges is None else _embedding(edges, rows)
+    embedding = [] if edges is None else [*_slanted(inputs, slants), *_embedding(edges, rows)]
     width = Network(inputs, embedding).outputs if embedding else inputs
     learned = _learned(settings, case, cost, outputs, optimizer, width)
     single = Network(inputs, [*embedding, *learned], cost)
@@ -139,7 +147,16 @@ def recipe(
         _regularisation(settings),
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         min(batch_size, rows),
+        () if slants is None else pairs_of(slants),
     )
+
+
+def _slanted(inputs: int, slants: Array | None) -> list[Layer]:
+    """Columns beside slanted ones, whose weights do not learn: their bins are cut already."""
+    if slants is None:
+        return []
+    across = Dense(len(slants), weights=slants, rate=0.0)
+    return [Parallel([(0, inputs, []), (0, inputs, [across])])]
 
 
 def _embedding(edges: Edges, rows: int) -> list[Layer]:
