@@ -28,7 +28,11 @@ EMBEDDED_FROM = 10_000
 
 _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
-_STEPS = {"regression": 5_000, "classification": 1_500}  # about what a run may take,
+_FEW_ROWS = 4_000
+_STEPS = {  # about what a run of few, and of more rows may take,
+    "regression": (2_500, 5_000),
+    "classification": (1_500, 1_500),
+}
 _EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
 _EMBEDDED = 16  # units that the bins of a column become, where they are more
 _HIDDEN = (128, 128, 128)
@@ -41,7 +45,11 @@ _DECAY = 0.1  # times the rate
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
-_ACTIVATIONS = {"regression": "mish", "two classes": "selu", "classes": "selu"}
+_ACTIVATIONS = {  # below EMBEDDED_FROM rows, and from there on
+    "regression": ("gelu", "mish"),
+    "two classes": ("selu", "selu"),
+    "classes": ("selu", "selu"),
+}
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,9 @@ def recipe(
     optimizer = _optimizer(settings)
     embedding = [] if edges is None else [*_slanted(inputs, slants), *_embedding(edges, rows)]
     width = Network(inputs, embedding).outputs if embedding else inputs
-    learned = _learned(settings, case, cost, outputs, optimizer, width)
+    activation = settings.activation or _ACTIVATIONS[case][rows >= EMBEDDED_FROM]
+    last = Dense(outputs, _output(cost, case))
+    learned = _learned(settings, activation, last, optimizer, width)
     single = Network(inputs, [*embedding, *learned], cost)
     network = in_members(single, settings.n_members) if settings.n_members > 1 else single
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
@@ -179,26 +189,25 @@ def _embedding(edges: Edges, rows: int) -> list[Layer]:
 
 
 def _learned(
-    settings: Settings, case: str, cost: Cost, outputs: int, optimizer: Optimizer, width: int
+    settings: Settings, activation: str, last: Dense, optimizer: Optimizer, width: int
 ) -> list[Layer]:
-    """The layers that learn, after `width` units.
+    """The layers that learn, after `width` units; the last of them is `last`.
 
     With the recipe's own optimizer they are RealMLP's: factors of the inputs, weights N(0, 1/n)
     whose rate falls with √n as if they were N(0, 1) over √n, and a last layer that begins at 0.
     """
     units = _HIDDEN if settings.hidden is None else settings.hidden
-    activation = settings.activation or _ACTIVATIONS[case]
     dropout = settings.dropout
     if dropout is None:
         dropout = 0.0 if optimizer.full_batch else _DROPOUT
     if settings.optimizer is not None or not units:
         hidden = [Dense(n, activation, dropout=dropout) for n in units]
-        return [*hidden, Dense(outputs, _output(cost, case))]
+        return [*hidden, last]
     layers: list[Layer] = [Scale(rate=_SCALE_RATE)]
     for n in units:
         layers.append(Dense(n, activation, dropout, "lecun_normal", "normal", **_rates(width)))
         width = n
-    return [*layers, Dense(outputs, _output(cost, case), weights="zeros", **_rates(width))]
+    return [*layers, Dense(last.units, last.g, weights="zeros", **_rates(width))]
 
 
 def _rates(width: int) -> dict[str, float]:
@@ -225,7 +234,8 @@ def _batch_size(rows: int) -> int:
 
 def _epochs(task: str, rows: int, batch_size: int) -> int:
     low, high = _EPOCHS[task]
-    return min(max(_STEPS[task] * batch_size // max(rows, 1), low), high)
+    steps = _STEPS[task][rows > _FEW_ROWS]
+    return min(max(steps * batch_size // max(rows, 1), low), high)
 
 
 def _optimizer(settings: Settings) -> Optimizer:

@@ -44,7 +44,7 @@ def _uniform(low: float, high: float) -> Draw:
 
 RANGES: Mapping[str, Draw] = {
     "hidden": _one_of(*((width,) * depth for width in (64, 128, 192, 256) for depth in (1, 2, 3))),
-    "activation": _one_of("relu", "selu", "mish", "silu"),
+    "activation": _one_of("relu", "selu", "mish", "gelu"),
     "bins": _one_of(0, 8, 16, 32, 48, 96),
     "dropout": _uniform(0.0, 0.5),
     "learning_rate": _log_uniform(0.004, 0.06),
