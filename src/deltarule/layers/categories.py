@@ -84,7 +84,7 @@ class Embedding(Layer):
     weights : str or Initialiser
         How the numbers of levels 1 and on start, ``(width, Σ levels)``.
     rate : float
-        Multiplies the learning rate; with 0 they stay as they start, and nothing penalises them.
+        Multiplies the learning rate; with 0 the weights stay as they start, unpenalised.
 
     Raises
     ------

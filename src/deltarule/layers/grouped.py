@@ -96,7 +96,7 @@ class Grouped(Layer):
     dropout : float
         Share of the layer's outputs dropped in training.
     rate : float
-        Multiplies the learning rate; with 0 they stay as they start, and nothing penalises them.
+        Multiplies the learning rate; with 0 the weights stay as they start, unpenalised.
 
     Raises
     ------

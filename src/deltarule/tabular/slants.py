@@ -20,6 +20,7 @@ _CELLS = 16  # of a column; a large one holds 2 x 2 small ones
 _MERGED = 2
 _ROWS_A_CELL = 16  # of a pair's, at least: fewer tell noise
 _MOST_ROWS = 10_000
+_MOST_OUTPUTS = 16  # of many classes, those that columns alone tell least of
 _PRIOR = 4.0  # rows of nothing that each cell counts besides its own
 _LEAST_GAIN = 0.02  # of the variance that columns alone leave open
 _MOST_PAIRS = 4
@@ -91,9 +92,10 @@ def _gains(X: Array, Y: Array) -> Array:
     H = np.concatenate([_cells(column) for column in X.T], axis=1)
     left = Y - Y.mean(axis=0)
     left -= H @ np.linalg.solve(H.T @ H + _PRIOR * np.eye(H.shape[1], dtype=H.dtype), H.T @ left)
+    left = left[:, np.argsort(-(left**2).sum(axis=0), kind="stable")[:_MOST_OUTPUTS]]
     halves = [(H[k::2].T @ H[k::2], left[k::2], H[k::2]) for k in (0, 1)]
     total = np.zeros((2, X.shape[1], X.shape[1]))
-    for r in range(Y.shape[1]):
+    for r in range(left.shape[1]):
         counted = [(N, h.T @ (own[:, r : r + 1] * h)) for N, own, h in halves]
         for known, judged in (counted, counted[::-1]):
             total[0] += _explained(known, judged, 1)
