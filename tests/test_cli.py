@@ -276,7 +276,7 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
 def test_inspect_prints_json(models, capsys):
     assert main(["inspect", str(models / "rent.safetensors"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["network"]["layers"][0]["activation"] == "mish"
+    assert told["network"]["layers"][0]["activation"] == "gelu"
     assert told["about"]["figures"]["network"]["r2"] < 1
 
 

@@ -42,12 +42,17 @@ def edges(X: Array, most: int) -> Edges | None:
     ((0.0, 1.0), (0.0, 1.0, 2.0, 4.0))
     """
     checked_number("edges", "most", most, low=0, whole=True)
-    X = X[:: -(-len(X) // _MOST_ROWS)]
+    X = sampled(X)
     values = [np.unique(column) for column in X.T]
     cut = sum(len(own) > 2 for own in values)
     most = min(most, _MOST_UNITS // max(cut, 1))
     found = tuple(_edges(*both, most) for both in zip(X.T, values, strict=True))
     return None if all(own == _UNCUT for own in found) else found
+
+
+def sampled(X: Array) -> Array:
+    """As many of the rows, evenly, as quantiles are found by."""
+    return X[:: -(-len(X) // _MOST_ROWS)]
 
 
 def _edges(column: Array, values: Array, most: int) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 import deltarule.baselines as bl
 from deltarule.arrays import Array
 from deltarule.errors import DivergenceError
-from deltarule.tabular.bins import Edges, edges
+from deltarule.tabular.bins import Edges, edges, sampled
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
 from deltarule.tabular.running import is_small, run
@@ -63,7 +63,7 @@ def _detail(settings: Settings, X: Array, Y: Array) -> tuple[Edges | None, Array
         return None, None
     finely = [k for k, own in enumerate(found) if len(own) > _FINE]
     across = slants(X, Y, np.array(finely, dtype=np.int64))
-    cut = None if across is None else edges(X @ across.T.astype(X.dtype), most)
+    cut = None if across is None else edges(sampled(X) @ across.T.astype(X.dtype), most)
     return (found, None) if cut is None else (found + cut, across)
 
 
