@@ -19,7 +19,7 @@ from deltarule.errors import FileError, SettingError
 from deltarule.modelfile import Model
 
 _TEMPERATURES = (0.1, 10.0)
-_ERRORS = 2.0  # standard errors that a temperature is from 1, at least
+_ERRORS = 3.0  # standard errors that a temperature is from 1, at least
 _STEPS = 60  # of the golden section: far below what float64 tells apart
 _KEPT = 2001  # residuals that a model stores, at most
 
@@ -126,7 +126,7 @@ def calibration_of(model: Model) -> Calibration:
 def temperature(Z: Array, Y: Array, s: Array | None = None) -> float:
     """What outputs are best divided by: the smallest cross entropy of held-out rows.
 
-    It stays 1 where the rows do not tell it from 1: where its logarithm is less than two standard
+    It stays 1 where the rows do not tell it from 1: where its logarithm is less than three standard
     errors from 0. Few rows would make probabilities worse more often than better. Targets are drawn
     together as if one row more had been seen, of every class a share (after Platt 1999): rows that
     are all told right do not make a model certain.
