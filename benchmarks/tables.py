@@ -113,7 +113,7 @@ def page(folder: Path) -> str:
         "Means over seeds ± standard error, on test rows that no model has seen: the published "
         "test file or splits where there are some, else a split a seed, the same for all. The "
         "recipe, the same for all sets, was first chosen among about ten by figures on these test "
-        "rows, and improved by figures on parts held out of the training rows of two to eight "
+        "rows, and improved by figures on parts held out of the training rows of two to sixteen "
         "splits, of which some are test rows of others: ours are a little too good by that "
         "choice, the peers' defaults are not. A fit is told in CPU seconds, of "
         "all cores together; the least time of a single row's prediction is of a table as it came "
