@@ -91,7 +91,8 @@ def _gains(X: Array, Y: Array) -> Array:
     """
     H = np.concatenate([_cells(column) for column in X.T], axis=1)
     left = Y - Y.mean(axis=0)
-    left -= H @ np.linalg.solve(H.T @ H + _PRIOR * np.eye(H.shape[1], dtype=H.dtype), H.T @ left)
+    ridge = _PRIOR * np.eye(H.shape[1]) + H.T @ H
+    left -= H @ np.linalg.solve(ridge, H.T @ left).astype(H.dtype)
     left = left[:, np.argsort(-(left**2).sum(axis=0), kind="stable")[:_MOST_OUTPUTS]]
     halves = [(H[k::2].T @ H[k::2], left[k::2], H[k::2]) for k in (0, 1)]
     total = np.zeros((2, X.shape[1], X.shape[1]))
