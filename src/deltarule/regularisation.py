@@ -23,7 +23,8 @@ class Regularisation:
         Whether the penalties are divided by the batch's weight, as scikit-learn's ``alpha`` is.
     decay : float
         Decoupled weight decay: ``W − α·decay·W`` before the optimizer's update, with the rate
-        before any layer's multiplier. Added to the optimizer's own.
+        before any layer's multiplier. Added to the optimizer's own. Weights whose multiplier
+        is 0 are spared this, penalties and `max_norm`.
     max_norm : float, optional
         After each update, a unit's incoming weights are scaled back to at most this norm.
     clip_norm : float, optional

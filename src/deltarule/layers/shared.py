@@ -87,7 +87,8 @@ class Shared(Layer):
         How W ``(units, n_prev / members)`` and b ``(members · units, 1)`` start, as of
         :class:`Dense`.
     rate, bias_rate : float
-        The layer's learning-rate multiplier, and a further one for its biases.
+        The layer's learning-rate multiplier, and a further one for its biases; as of
+        :class:`Dense`.
 
     Raises
     ------
