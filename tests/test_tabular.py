@@ -343,6 +343,30 @@ def test_only_finely_cut_columns_go_through_units_of_their_own():
         assert [layer.kind for layer in chosen.network.layers][:2] == ["piecewise_linear", "scale"]
 
 
+@pytest.mark.parametrize(
+    ("task", "rows", "steps"),
+    [("regression", 4_000, 2_500), ("regression", 4_001, 5_000), ("classification", 1_000, 1_500)],
+)
+def test_steps_of_few_and_of_more_rows(task, rows, steps):
+    chosen = tabular.recipe(tabular.Settings(), task, 5, 1, rows)
+    assert chosen.stopping.epochs == steps * chosen.batch_size // rows
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "name"),
+    [
+        ("regression", 9_999, "gelu"),
+        ("regression", 10_000, "mish"),
+        ("classification", 9_999, "selu"),
+        ("classification", 10_000, "selu"),
+    ],
+)
+def test_the_hidden_layers_activation_goes_by_task_and_rows(task, rows, name):
+    network = tabular.recipe(tabular.Settings(), task, 5, 1, rows).network
+    dense = [layer for layer in network.layers if layer.kind == "dense"]
+    assert {layer.g.name for layer in dense[:-1]} == {name}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_digits_are_learnt(seed):
     frame, target = built_in("digits")
