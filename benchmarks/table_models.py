@@ -240,6 +240,7 @@ VARIANTS = {
     "adam": deltarule("bins and units, but plain dense layers and Adam", optimizer="adam"),
     "no-dropout": deltarule("no dropout", dropout=0.0),
     "no-decay": deltarule("no weight decay", weight_decay=0.0),
+    "newest": deltarule("parameters not averaged", {"_AVERAGED": 0.0}),
     "relu": deltarule("ReLU", activation="relu"),
     "wide": deltarule("twice as wide", hidden=(256, 256, 256)),
 }

@@ -102,6 +102,7 @@ def nothing_else(*more):
             "seed": SMALL,
             "engine": st.sampled_from(["auto", "native", "reference"]),
             "shuffle": st.booleans(),
+            "averaging": st.sampled_from([0.5, 1.0, 3.0]),
             "statistics": st.booleans(),
         }
     ),

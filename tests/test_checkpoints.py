@@ -59,16 +59,18 @@ def stop_after(count):
     return listen
 
 
+@pytest.mark.parametrize("averaging", [1, 2.5])
 @pytest.mark.parametrize("engine", ["reference", "native", "jax"])
 @pytest.mark.parametrize("optimizer", [dr.Adam("cosine(0.01)"), dr.SGD(0.01, nesterov=True)])
-def test_resumed_anywhere_equals_unbroken(tmp_path, engine, optimizer):
+def test_resumed_anywhere_equals_unbroken(tmp_path, engine, optimizer, averaging):
     """Mid-epoch too: the checkpoints are three steps apart, an epoch has six."""
-    unbroken = fit(engine=engine, optimizer=optimizer)
+    settings = {"engine": engine, "optimizer": optimizer, "averaging": averaging}
+    unbroken = fit(**settings)
     for count in (2, 5, 8, 11):
         folder = tmp_path / str(count)
         with pytest.raises(Stop):
-            fit(folder, [stop_after(count)], engine=engine, optimizer=optimizer)
-        resumed = fit(folder, kept={"resume": True}, engine=engine, optimizer=optimizer)
+            fit(folder, [stop_after(count)], **settings)
+        resumed = fit(folder, kept={"resume": True}, **settings)
         assert state_of(resumed) == state_of(unbroken)
 
 
@@ -110,6 +112,7 @@ def test_more_epochs_go_on_from_the_end(tmp_path):
         ({"m": 46}, "data.X"),
         ({"engine": "native"}, "engine"),
         ({"regularisation": dr.Regularisation(l2=0.1)}, "regularisation.l2"),
+        ({"averaging": 2.0}, "averaging"),
     ],
 )
 def test_another_run_is_refused_by_field(tmp_path, change, field):

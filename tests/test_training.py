@@ -234,6 +234,140 @@ class TestEvents:
         assert result.history[0].statistics.gradient_norm.shape == (4, 1)
 
 
+class TestAveraging:
+    """The moving mean of parameters, against what a listener sees between the epochs."""
+
+    NETWORK = dr.Network(2, [dr.Dense(9, "tanh", dropout=0.1), dr.Dense(1)])
+
+    def run(self, averaging, engine="reference", **settings):
+        seen, runner = [], []
+
+        def listen(event):
+            if isinstance(event, Started):
+                runner.append(event.runner)
+            elif isinstance(event, EpochEnded):
+                seen.append(runner[0].parameters())
+
+        X, Y = line(noise=1.0)
+        settings = {"epochs": 12, "validation": line(noise=1.0, seed=5), "batch_size": 7} | settings
+        result = dr.train(
+            self.NETWORK,
+            *(X, Y),
+            optimizer=dr.Adam(0.05),
+            engine=engine,
+            dtype="float64",
+            averaging=averaging,
+            callbacks=[listen],
+            **settings,
+        )
+        return result, seen
+
+    @staticmethod
+    def mean(seen, horizon):
+        """By weights: an epoch's share of the mean, times what each later one left of it."""
+        shares = [1.0 / min(e, horizon) for e in range(1, len(seen) + 1)]
+        weights = [p * np.prod([1.0 - q for q in shares[e + 1 :]]) for e, p in enumerate(shares)]
+        assert sum(weights) == pytest.approx(1.0)
+        return [
+            {
+                name: sum(w * p[l][name] for w, p in zip(weights, seen, strict=True))
+                for name in seen[0][l]
+            }
+            for l in range(len(seen[0]))
+        ]
+
+    @pytest.mark.parametrize("engine", ["reference", "native", "jax"])
+    def test_the_mean_is_judged_and_kept(self, engine):
+        if engine == "jax":
+            pytest.importorskip("jax")
+        result, seen = self.run(2.5, engine)
+        judge = dr.start(self.NETWORK, engine="reference", dtype="float64")
+        X, Y = line(noise=1.0, seed=5)
+        for epoch in result.history:
+            judge.set_parameters(self.mean(seen[: epoch.epoch], 2.5))
+            cost = judge.cost(X, Y.reshape(-1, 1))
+            assert epoch.validation_cost == pytest.approx(cost, rel=1e-9)
+        best = self.mean(seen[: result.best_epoch], 2.5)
+        for ours, expected in zip(result.parameters, best, strict=True):
+            for name in ours:
+                np.testing.assert_allclose(ours[name], expected[name], rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("engine", ["reference", "native"])
+    def test_the_steps_do_not_use_it(self, engine):
+        (mean, seen), (plain, without) = (self.run(n, engine) for n in (4.0, 1.0))
+        assert costs(mean) == costs(plain)
+        for one, other in zip(seen, without, strict=True):
+            np.testing.assert_array_equal(one[0]["W"], other[0]["W"])
+
+    def test_without_validation_the_last_mean_stays(self):
+        result, seen = self.run(3.0, validation=None)
+        expected = self.mean(seen, 3.0)
+        np.testing.assert_allclose(result.parameters[1]["W"], expected[1]["W"], rtol=1e-9)
+
+    def test_a_metric_judges_the_mean(self):
+        judged = []
+
+        def metric(truth, prediction):
+            judged.append(prediction.copy())
+            return float(len(judged) == 4)
+
+        result, _ = self.run(3.0, metric=metric)
+        assert result.best_epoch == 4
+        np.testing.assert_array_equal(result.predict(line(seed=5, noise=1.0)[0]), judged[3])
+
+    def test_it_takes_noise_away(self):
+        """Constant steps keep the parameters at a distance from the optimum; their mean is nearer.
+
+        A line fitted to noisy targets with a rate of 0.1: by hand, least squares.
+        """
+        X, Y = line(m=200, noise=1.0)
+        found = np.linalg.lstsq(np.c_[X, np.ones(200)], Y, rcond=None)[0]
+        far = {}
+        for averaging in (1.0, 50.0):
+            result = fit(
+                data=(X, Y),
+                optimizer=dr.SGD(0.1, momentum=0.0),
+                batch_size=5,
+                epochs=100,
+                averaging=averaging,
+            )
+            W, b = result.parameters[0]["W"][0], result.parameters[0]["b"][0]
+            far[averaging] = np.linalg.norm([*W, *b] - found)
+        assert far[50.0] < 0.3 * far[1.0]
+
+    def test_divergence_begins_it_anew(self):
+        run = dr.Training(
+            LINE,
+            *line(),
+            optimizer=dr.SGD(0.01),
+            stopping=dr.Stopping(epochs=30, on_divergence="reduce"),
+            averaging=50.0,
+            engine="reference",
+            dtype="float64",
+        )
+        seen = []
+        for event in run:
+            seen.append(type(event))
+            if isinstance(event, EpochEnded) and event.epoch == 4 and dr.RateReduced not in seen:
+                run.act(dr.ScaleRate(1e4))
+            run.resolve_wish()
+        since = seen[::-1].index(dr.RateReduced)
+        assert run._average.epochs == seen[-since:].count(EpochEnded) < len(run.history) == 30
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"averaging": 0.5}, "averaging"),
+            ({"averaging": float("nan")}, "averaging"),
+            ({"averaging": "5"}, "averaging"),
+            ({"averaging": 5, "optimizer": "lbfgs"}, "LBFGS goes from where it is"),
+        ],
+    )
+    def test_what_it_cannot_be(self, settings, message):
+        with pytest.raises(dr.DeltaruleError, match=message):
+            fit(**settings)
+
+
 class TestFullBatchDriver:
     def test_lbfgs_converges(self):
         result = fit(optimizer="lbfgs", epochs=100)

@@ -83,7 +83,8 @@ class EpochEnded:
     cost : float
         Mean of the batches' costs over the epoch, penalties included, each before its update.
     validation_cost : float or None
-        Cost on the validation data after the epoch, without penalties.
+        Cost on the validation data after the epoch, without penalties; of averaged parameters,
+        where they are averaged.
     figure : float or None
         The metric on the validation data, where one is used; higher is better.
     learning_rate : float

@@ -63,6 +63,8 @@ class Snapshot:
         What computed it: on another the numbers agree to rounding only.
     orders : tuple of str
         A digest of each epoch's order so far, where that is the caller's own.
+    average : tuple or None
+        Of averaged parameters, how many epochs have gone into them, and what they are.
     """
 
     parameters: Parameters
@@ -81,6 +83,7 @@ class Snapshot:
     verdict: tuple[str, str] | None = None
     instruction_set: str = ""
     orders: tuple[str, ...] = ()
+    average: tuple[int, Parameters] | None = None
 
     @property
     def best_epoch(self) -> int | None:
@@ -105,6 +108,8 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
         tensors |= _named_state("good_state", snapshot.good[1].optimizer)
     if snapshot.best is not None:
         tensors |= named_arrays("best", snapshot.best[2])
+    if snapshot.average is not None:
+        tensors |= named_arrays("average", snapshot.average[1])
     rows = [[getattr(event, name) for name in _COLUMNS] for event in snapshot.history]
     known = np.array([[value is not None for value in row] for row in rows], dtype=bool)
     filled = [[0.0 if value is None else float(value) for value in row] for row in rows]
@@ -130,6 +135,7 @@ def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
         "rate_scale": snapshot.rate_scale.hex(),
         "seconds": snapshot.seconds,
         "best": None if best is None else [float(best[0]).hex(), best[1]],
+        "average": None if snapshot.average is None else snapshot.average[0],
         "listeners": remembered,
         "orders": list(snapshot.orders),
         "good": None if snapshot.good is None else snapshot.good[1].step,
@@ -173,8 +179,9 @@ def unpack(found: Opened, like: Snapshot) -> Snapshot:
             | _named_state("state", like.state.optimizer)
         ).items()
     }
-    if metadata.get("best") is not None:
-        expected |= {n: Tensor.of(a) for n, a in named_arrays("best", like.parameters).items()}
+    for prefix in ("best", "average"):
+        if metadata.get(prefix) is not None:
+            expected |= {n: Tensor.of(a) for n, a in named_arrays(prefix, like.parameters).items()}
     if metadata.get("good") is not None:
         good = named_arrays("good", like.parameters) | _named_state(
             "good_state", like.state.optimizer
@@ -203,6 +210,10 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
     if metadata["best"] is not None:
         figure, epoch = metadata["best"]
         best = (float.fromhex(figure), int(epoch), parameters_in(arrays, "best", like.parameters))
+    average = None
+    if metadata.get("average") is not None:
+        averaged = parameters_in(arrays, "average", like.parameters)
+        average = (int(metadata["average"]), averaged)
     good = None
     if metadata["good"] is not None:
         state = _read_state("good_state", int(metadata["good"]), like, arrays)
@@ -235,6 +246,7 @@ def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -
         None if verdict is None else (str(verdict[0]), str(verdict[1])),
         str(metadata["instruction_set"]),
         tuple(str(digest) for digest in metadata["orders"]),
+        average,
     )
 
 

@@ -83,8 +83,12 @@ def _cost(plan: Recipe, settings: Settings, kept: Examples, held: Examples) -> f
     epochs = math.ceil(plan.stopping.epochs / _SHARE)
     try:
         with bl.few_threads(is_small(plan)):
-            short = replace(plan.stopping, epochs=epochs)
-            result = run(plan, settings, kept, held, stopping=short)
+            short = replace(
+                plan,
+                stopping=replace(plan.stopping, epochs=epochs),
+                averaging=max(1.0, plan.averaging / _SHARE),
+            )
+            result = run(short, settings, kept, held)
     except DivergenceError:
         return math.inf
     costs = (epoch.validation_cost for epoch in result.history)

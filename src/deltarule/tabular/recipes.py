@@ -42,6 +42,7 @@ _BIAS_RATE = 0.1
 _BETA_2 = 0.95
 _DROPOUT = 0.3
 _DECAY = 0.1  # times the rate
+_AVERAGED = 0.05  # of the epochs: what parameters are averaged over
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
@@ -66,6 +67,8 @@ class Recipe:
     regularisation : Regularisation
     stopping : Stopping
     batch_size : int
+    averaging : float
+        Epochs that the parameters are averaged over.
     pairs : tuple of (int, int)
         The columns that slanted ones lie between.
     """
@@ -76,6 +79,7 @@ class Recipe:
     regularisation: Regularisation
     stopping: Stopping
     batch_size: int
+    averaging: float = 1.0
     pairs: tuple[tuple[int, int], ...] = ()
 
     def predicting(self, parameters: Parameters) -> tuple[Network, Parameters]:
@@ -90,12 +94,13 @@ class Recipe:
         activations = [layer.g.name for layer in single.layers]
         members = network.outputs // single.outputs
         together = "" if members == 1 else f", {members} members' added"
+        averaged_over = f", averaged over {self.averaging:.1f}" if self.averaging > 1 else ""
         shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
             f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "
             f"{network.parameter_count:,} parameters, {single.cost_row.name}{together}",
             f"{_described(self.optimizer)}, batches of {self.batch_size}, at most "
-            f"{self.stopping.epochs} epochs",
+            f"{self.stopping.epochs} epochs{averaged_over}",
         ]
 
 
@@ -157,6 +162,7 @@ def recipe(
         _regularisation(settings),
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         min(batch_size, rows),
+        1.0 if settings.optimizer else max(1.0, _AVERAGED * epochs),
         () if slants is None else pairs_of(slants),
     )
 

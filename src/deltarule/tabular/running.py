@@ -46,6 +46,7 @@ def run(plan: Recipe, settings: Settings, kept: Examples, held: Examples, **furt
     """
     asked: dict[str, Any] = {
         "stopping": plan.stopping,
+        "averaging": plan.averaging,
         "engine": settings.engine,
         "options": settings.options,
         "dtype": settings.dtype,

@@ -98,6 +98,7 @@ class Recoverable(Resumable):
         del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
         if self._best is not None and self._best[1] > len(self.history):
             self._best = None
+        self._average = None  # what diverged may be in it: it begins anew
         self._forget_epoch()
         self._reductions += 1
         self.rate_scale *= 0.5

@@ -33,6 +33,7 @@ def train(
     stopping: Stopping | None = None,
     metric: Metric | None = None,
     shuffle: bool | Order = True,
+    averaging: float = 1.0,
     engine: str = "auto",
     options: EngineOptions | None = None,
     dtype: Any = "float32",
@@ -74,6 +75,10 @@ def train(
     shuffle : bool or function
         A new order every epoch, of blocks by :class:`~deltarule.BlockOrder`; or a function of the
         epoch, from 1, to the order of the rows.
+    averaging : float
+        Epochs that the parameters are averaged over, by a moving mean; 1 takes the newest as they
+        are. The mean is what validation data judge and what the run gives; its steps do not use
+        it. Not with an optimizer that takes all data at once.
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
@@ -137,6 +142,7 @@ def train(
         stopping=stopping,
         metric=metric,
         shuffle=shuffle,
+        averaging=averaging,
         engine=engine,
         options=options,
         dtype=dtype,

@@ -38,6 +38,7 @@ from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
 from deltarule.stopping import Stopping, Verdict, needs_validation
+from deltarule.training.averaging import Average, check_averaging
 from deltarule.training.blocks import Blocks
 from deltarule.training.divergence import Last, Recoverable
 from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
@@ -73,6 +74,7 @@ class Training(Recoverable):
         stopping: Stopping | None = None,
         metric: Metric | None = None,
         shuffle: bool | Order = True,
+        averaging: float = 1.0,
         engine: str = "auto",
         options: EngineOptions | None = None,
         dtype: Any = "float32",
@@ -93,9 +95,10 @@ class Training(Recoverable):
             self.stopping = replace(self.stopping, epochs=epochs)
         needs_validation(self.stopping, validation is not None)
         self.network, self.metric, self.statistics = network, metric, statistics
-        self.seed, self.shuffle = seed, shuffle
+        self.seed, self.shuffle, self.averaging = seed, shuffle, averaging
         self.options = options or EngineOptions()
         optimizer = OPTIMIZERS(optimizer)
+        check_averaging(averaging, optimizer)
         self._check_memory(optimizer, engine, X, Y, batch_size, validation, dtype)
         self._reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
         if self._reader is None:
@@ -132,6 +135,7 @@ class Training(Recoverable):
         self.rate_scale = 1.0
         self._wish: str | None = None
         self._best: tuple[float, int, Parameters] | None = None
+        self._average: Average | None = None
         self._verdict: Verdict | None = None
         self._chunk = _FIRST_CHUNK
         self.listeners: Sequence[object] = ()  # whoever may remember something
@@ -172,7 +176,7 @@ class Training(Recoverable):
             self.options,
             batch_size=rows if whole else min(batch_size or rows, rows),
             data=copies,
-            copies=1 + (validation is not None),  # the last good ones, the best
+            copies=1 + (validation is not None) + (self.averaging > 1),  # last good, best, mean
         )
 
     def act(self, action: Action | None) -> None:
@@ -224,6 +228,8 @@ class Training(Recoverable):
             self.close()
         if self._best is not None:
             self.runner.set_parameters(self._best[2])
+        elif self._average is not None:
+            self.runner.set_parameters(self._average.parameters)
         assert self._verdict is not None
         best = None if self._best is None else self._best[1]
         yield Ended(*self._verdict, len(self.history), best, self._seconds())
@@ -273,6 +279,9 @@ class Training(Recoverable):
         self._after = self.runner.parameters()
         if self.stopping.on_divergence != "ignore":
             self._check_sound(epoch, last, cost)
+        if self.averaging > 1:
+            average = self._average or Average(0, self._after)
+            self._average = average.with_newest(self._after, self.averaging)
         statistics = joined(self._found) if self.statistics else None
         step = (epoch - 1) * self.steps_per_epoch + last.step
         self._forget_epoch()
@@ -357,11 +366,7 @@ class Training(Recoverable):
     ) -> EpochEnded:
         validation_cost = figure = norm = None
         if self.validation is not None:
-            validation_cost = self.runner.cost(*self.validation, penalised=False)
-            if self.metric is not None:
-                figure = float(
-                    self.metric(self.validation.Y, self.runner.predict(self.validation.X))
-                )
+            validation_cost, figure = self._validated(self.validation)
         if self.stopping.gradient_norm is not None:
             gradients = self.runner.gradients(*self.data)
             norm = float(np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values())))
@@ -387,6 +392,22 @@ class Training(Recoverable):
         self._verdict = self.stopping.verdict(self.history)
         return event
 
+    @property
+    def _judged(self) -> Parameters:
+        """What an epoch is judged by: its parameters, or the average they have gone into."""
+        return self._after if self._average is None else self._average.parameters
+
+    def _validated(self, examples: Examples) -> tuple[float, float | None]:
+        """Cost and, where there is a metric, figure; the runner then goes on where it was."""
+        if self._average is not None:
+            self.runner.set_parameters(self._judged)
+        cost, figure = self.runner.cost(*examples, penalised=False), None
+        if self.metric is not None:
+            figure = float(self.metric(examples.Y, self.runner.predict(examples.X)))
+        if self._average is not None:
+            self.runner.set_parameters(self._after)
+        return cost, figure
+
     def resolve_wish(self) -> None:
         """End the run where a callback wished so; :func:`train` calls it after each event.
 
@@ -399,7 +420,7 @@ class Training(Recoverable):
     def _keep_if_best(self, figure: float, epoch: int) -> bool:
         if self._best is not None and not figure > self._best[0] + self.stopping.improvement:
             return False
-        self._best = (figure, epoch, self._after)
+        self._best = (figure, epoch, self._judged)
         return True
 
     def _out_of_time(self) -> bool:

@@ -36,6 +36,7 @@ from deltarule.network import Parameters
 from deltarule.processes import Group
 from deltarule.rng import generator
 from deltarule.stopping import Stopping, Verdict
+from deltarule.training.averaging import Average
 from deltarule.training.blocks import BlockOrder, InOrder
 from deltarule.training.examples import Examples
 from deltarule.training.windows import Reader, Window
@@ -61,6 +62,7 @@ class Resumable:
     rows: int
     metric: Metric | None
     shuffle: bool | Order
+    averaging: float
     statistics: bool
     seed: int
     batch_size: int
@@ -77,6 +79,7 @@ class Resumable:
     _shares: list[np.ndarray]
     _found: list[Any]
     _best: tuple[float, int, Parameters] | None
+    _average: Average | None
     _good: tuple[Parameters, RunnerState]
     _reductions: int
     _verdict: Verdict | None
@@ -149,6 +152,7 @@ class Resumable:
             self.plan,
             batch_size=self.batch_size,
             shuffle=self.shuffle,
+            averaging=self.averaging,
             order_seed=self.seed,
             statistics=self.statistics,
             metric=self.metric,
@@ -211,6 +215,7 @@ class Resumable:
         self.runner.set_state(past.state)
         self.history = list(past.history)
         self.rate_scale, self._best, self._reductions = past.rate_scale, past.best, past.reductions
+        self._average = None if past.average is None else Average(*past.average)
         self._forget_epoch()
         if past.first:
             self._first, self._costs, self._shares = past.first, [past.costs], [past.shares]
@@ -238,7 +243,7 @@ class Resumable:
                 )
 
     def _snapshot(self) -> Snapshot:
-        verdict = self._verdict
+        verdict, average = self._verdict, self._average
         lasting = verdict is not None and verdict.reason in ("callback", "diverged")
         return Snapshot(
             self.runner.parameters(),
@@ -257,6 +262,7 @@ class Resumable:
             (verdict.reason, verdict.text) if lasting and verdict is not None else None,
             self._instruction_set(),
             tuple(self._orders),
+            None if average is None else (average.epochs, average.parameters),
         )
 
     def _instruction_set(self) -> str:
