@@ -103,6 +103,31 @@ def test_intervals_cover_their_share(share, draw):
     assert np.mean(covered) == pytest.approx(share, abs=0.015)
 
 
+def problem_and_fit(n_ensemble, time):
+    """Of 200 rows, with their validation rows and what these say."""
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame({"x": rng.uniform(-1, 1, 200), "day": np.arange(200)})
+    frame = frame.with_columns(y=pl.col("x") ** 2 + rng.normal(0, 0.1, 200))
+    settings = tabular.Settings(hidden=(8,), epochs=4, bins=0, n_ensemble=n_ensemble)
+    roles = tabular.Roles(("y",), time="day" if time else None)
+    whole = tabular.table(frame, roles, task="regression")
+    problem = tabular.problem(whole, settings, np.arange(200), frame[:0])
+    return problem, tabular.fit(problem, settings)
+
+
+@pytest.mark.parametrize(
+    ("n_ensemble", "time", "rows"), [(1, True, 40), (5, True, 40), (5, False, 200), (7, False, 200)]
+)
+def test_a_row_that_several_networks_hold_counts_once(n_ensemble, time, rows):
+    problem, fitted = problem_and_fit(n_ensemble, time)
+    assert fitted.calibration.rows == rows == len(fitted.calibration.residuals[0])
+    if time:  # held by all, so that the residuals are the average's own
+        held = problem.train[problem.validations[0].held]
+        told = fitted.model.predict(held)["y"].to_numpy()
+        found = np.sort(held["y"].to_numpy() - told)
+        np.testing.assert_allclose(fitted.calibration.residuals[0], found, rtol=1e-4, atol=1e-5)
+
+
 def test_many_residuals_are_kept_as_quantiles():
     residuals = np.random.default_rng(0).normal(size=(50_000, 2))
     kept = kept_residuals(residuals)

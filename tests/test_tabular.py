@@ -50,6 +50,19 @@ def test_groups_stay_together():
     assert 40 <= len(parts.held) <= 80
 
 
+@pytest.mark.parametrize("sizes", [(30, 30), (30, 30, 30), (60, 10, 10, 10, 10), (40, 20, 20, 20)])
+def test_few_large_groups_are_split_whatever_the_seed(sizes):
+    groups = np.repeat(np.arange(1, len(sizes) + 1), sizes)  # no row has group 0
+    keys = Keys(groups=groups)
+    for seed in range(50):
+        parts = held_out(len(groups), 0.2, keys, seed, 1)
+        assert not set(groups[parts.kept]) & set(groups[parts.held])
+        if len(sizes) > 2:  # and what is left is split again
+            again = held_out(len(parts.kept), 0.2, keys.take(parts.kept), seed, 2)
+            assert len(again.kept)
+            assert len(again.held)
+
+
 def test_what_is_held_out_is_later():
     time = rng().integers(0, 50, 300)
     parts = held_out(300, 0.2, Keys(time=time), 0, 1)
@@ -97,6 +110,12 @@ def test_folds_by_time_train_on_the_past():
     time = rng().integers(0, 100, 200)
     for parts in folds(200, 4, Keys(time=time), 0):
         assert time[parts.kept].max() < time[parts.held].min()
+
+
+def test_folds_need_as_many_groups_as_have_rows():
+    groups = np.repeat([1, 4], 10)
+    with pytest.raises(dr.DataError, match="--cv 3 needs at least 3 groups, got 2"):
+        list(folds(20, 3, Keys(groups=groups), 0))
 
 
 def test_splits_are_the_seeds():
@@ -326,6 +345,39 @@ def test_the_same_seed_gives_the_same_model():
     )
     assert (one.parameters[-1]["W"] == same.parameters[-1]["W"]).all()
     assert (one.parameters[-1]["W"] != other.parameters[-1]["W"]).any()
+
+
+@pytest.mark.parametrize(
+    ("asked", "averaging"),
+    [
+        ({}, 6.4),  # a twentieth of 128
+        ({"epochs": 60}, 3.0),
+        ({"epochs": 10}, 1.0),
+        ({"optimizer": "adam"}, 1.0),
+    ],
+)
+def test_parameters_are_averaged_over_a_twentieth_of_the_epochs(asked, averaging):
+    plan = tabular.recipe(tabular.Settings(**asked), "classification", 4, 3, 150)
+    assert plan.averaging == pytest.approx(averaging)
+    said = f"parameters averaged over {averaging:.1f}"
+    assert plan.lines()[1].endswith(said) is (averaging > 1)
+
+
+def test_training_averages_as_the_recipe_says(monkeypatch):
+    frame, target = built_in("iris")
+    seen = []
+    real = tabular.running.train
+
+    def spied(*given, **settings):
+        seen.append((settings["stopping"].epochs, settings["averaging"]))
+        return real(*given, **settings)
+
+    monkeypatch.setattr(tabular.running, "train", spied)
+    run(frame, {"hidden": (8,), "epochs": 80}, target=(target,))
+    assert seen == [(10, 1.0), (10, 1.0), (80, 4.0)]  # two trials of an eighth, and the fit
+    seen.clear()
+    run(frame, {"hidden": (8,), "epochs": 240}, target=(target,))
+    assert seen == [(30, 1.5), (30, 1.5), (240, 12.0)]
 
 
 def test_only_finely_cut_columns_go_through_units_of_their_own():

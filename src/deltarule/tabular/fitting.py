@@ -116,24 +116,36 @@ def fit(
 def _calibration(
     problem: Problem, made: Sequence[tuple[Network, Parameters]], examples: Examples
 ) -> Calibration:
-    """What each network's own validation rows say."""
+    """What validation rows say, each of the networks that it is held out from, and each once."""
     X, parts = np.asarray(examples.X), []
     for (network, parameters), (_, held) in zip(made, problem.validations, strict=True):
         for first in range(0, len(held), _ROWS_AT_ONCE):
             some = held[first : first + _ROWS_AT_ONCE]
-            output = feed_forward(network, parameters, columns(X[some]))[-1]
-            parts.append((output.Z.T, output.A.T, some))
-    Z, A, held = (np.concatenate(column) for column in zip(*parts, strict=True))
+            parts.append((feed_forward(network, parameters, columns(X[some]))[-1].Z.T, some))
+    Z, held = _mean_of_each(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     Y = examples.Y[held, : problem.targets.outputs]
     s = None if examples.weights is None else examples.weights[held]
     if problem.task == "regression":
+        A = made[0][0].layers[-1].g.g(Z.T).T.astype(np.float64)
         unit = np.array(problem.targets.stds)
-        return Calibration(len(held), residuals=kept_residuals((Y - A.astype(np.float64)) * unit))
+        return Calibration(len(held), residuals=kept_residuals((Y - A) * unit))
     return Calibration(len(held), temperature(Z, Y, s))
 
 
+def _mean_of_each(Z: Array, rows: Array) -> tuple[Array, Array]:
+    """The mean output of each row that is there, and the rows, ascending: as the average tells.
+
+    By time, or of more networks than folds, several hold the same rows: one row told several
+    times is still one.
+    """
+    found, place, times = np.unique(rows, return_inverse=True, return_counts=True)
+    total = np.zeros((len(found), Z.shape[1]), Z.dtype)
+    np.add.at(total, place, Z)
+    return total / times[:, None].astype(Z.dtype), found
+
+
 def _check_memory(problem: Problem, settings: Settings, plan: Recipe) -> None:
-    """Refuse what memory will not hold, before any training."""
+    """Refuse what memory will not hold, before the networks are trained."""
     dtype = checked_dtype(settings.dtype)
     numbers = len(problem.train) * (plan.network.inputs + plan.network.outputs)
     check_memory(
@@ -144,7 +156,7 @@ def _check_memory(problem: Problem, settings: Settings, plan: Recipe) -> None:
         settings.options,
         batch_size=plan.batch_size,
         data=4 * numbers,  # float32, once more in two parts
-        copies=2,
+        copies=2 + (plan.averaging > 1),
     )
 
 

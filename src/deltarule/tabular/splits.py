@@ -134,12 +134,15 @@ def _of_each_class(labels: Array, wanted: int, rng: np.random.Generator) -> Arra
 
 
 def _whole_groups(groups: Array, wanted: int, rng: np.random.Generator) -> Array:
-    """Groups in random order, until as many rows are held out as come nearest to the wish."""
+    """Groups in random order, until as many rows are held out as come nearest to the wish.
+
+    Some groups may have their rows elsewhere: what is held out, and what is kept, has rows.
+    """
     counts = np.bincount(groups)
     order = rng.permutation(len(counts))
     held = np.cumsum(counts[order])
-    most = max(1, len(counts) - 1)
-    number = min(int(abs(held - wanted).argmin()) + 1, most)
+    possible = (held > 0) & (held < len(groups))
+    number = np.where(possible, abs(held - wanted), np.inf).argmin() + 1
     return np.isin(groups, order[:number])
 
 
@@ -153,10 +156,11 @@ def _latest(time: Array, wanted: int) -> Array:
 def _fold_of_groups(groups: Array, count: int, rng: np.random.Generator) -> Array:
     """Each group to the smallest fold so far, the largest groups first."""
     counts = np.bincount(groups)
-    if len(counts) < count:
+    there = np.count_nonzero(counts)
+    if there < count:
         raise DataError(
-            f"--cv {count} needs at least {count} groups, got {len(counts)}. Lower --cv, or leave "
-            "out --groups."
+            f"--cv {count} needs at least {count} groups, got {there}. Lower --cv, or leave out "
+            "--groups."
         )
     fold_of, size = np.empty(len(counts), dtype=np.int64), np.zeros(count)
     for group in np.lexsort((rng.random(len(counts)), -counts)):
