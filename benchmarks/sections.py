@@ -28,14 +28,24 @@ def environment() -> str:
     )
 
 
+def section(path: Path, name: str) -> str:
+    """What is between the markers of `name`; empty where there are none."""
+    begin, end = _markers(name)
+    return path.read_text().partition(begin)[2].partition(end)[0]
+
+
 def write_section(path: Path, name: str, text: str) -> None:
     """Put `text` between the markers of `name`, at the file's end where there are none."""
-    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    section = f"{begin}\n{text.strip()}\n{end}"
+    begin, end = _markers(name)
+    marked = f"{begin}\n{text.strip()}\n{end}"
     page = path.read_text() if path.exists() else ""
     if begin in page:
         before, rest = page.split(begin, 1)
-        page = before + section + rest.split(end, 1)[1]
+        page = before + marked + rest.split(end, 1)[1]
     else:
-        page = f"{page.rstrip()}\n\n{section}\n"
+        page = f"{page.rstrip()}\n\n{marked}\n"
     path.write_text(page)
+
+
+def _markers(name: str) -> tuple[str, str]:
+    return f"<!-- begin {name} -->", f"<!-- end {name} -->"

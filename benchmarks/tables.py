@@ -5,8 +5,8 @@
 
 fits what RESULTS, a folder, does not hold yet: one file a data set, model and seed, so that it may
 be ended and begun again. ``--docs`` fits nothing: it writes what RESULTS holds into
-``docs/results.md``, and what the recipe's ingredients are worth into ``docs/tables.md``. Of a peer
-that RESULTS does not hold, the row stays as it is.
+``docs/results.md``, and what the recipe's ingredients are worth into ``docs/tables.md``. Of a set
+that RESULTS does not hold, and of a peer on one that it holds, the page stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from deltarule import baselines as bl
 from deltarule import tabular
-from sections import command, environment, write_section
+from sections import command, environment, section, write_section
 from table_models import MODELS, VARIANTS, Model, settings_of
 from table_sets import MOST_SPLITS, SETS, TableSet
 
@@ -119,11 +119,12 @@ def page(folder: Path) -> str:
         "choice, the peers' defaults are not. A fit is told in CPU seconds, of "
         "all cores together; the least time of a single row's prediction is of a table as it came "
         "with deltarule, of preprocessed numbers with the others. "
-        f"{environment()}. Made by `{command()}`, after the same without `--docs`; where only ours "
-        "were measured again, peers' rows are those of before.",
+        f"{environment()}. Made by `{command()}`, after the same without `--docs`; what was not "
+        "measured again is of before.",
     ]
     for name, row in SETS.items():
-        lines = _table(folder, name, row)
+        measured_again = any(results(folder, name, model) for model in MODELS)
+        lines = _table(folder, name, row) if measured_again else _earlier(name)
         if lines:
             parts += ["", f"### {name}", "", *lines]
     return "\n".join(parts)
@@ -132,11 +133,13 @@ def page(folder: Path) -> str:
 def _table(folder: Path, name: str, row: TableSet) -> list[str]:
     columns = [*bl.FIGURES[row.task]]
     further = _FURTHER[row.task]
+    heads = ["", *(c.label for c in columns), *further.values()]
+    heads += ["fit, CPU s", "one row, µs", "size, KiB", "seeds"]
     lines = []
     for model in MODELS:
         found = results(folder, name, model)
         if not found:
-            lines.append(_earlier(name, MODELS[model]))
+            lines.append(_earlier_row(name, MODELS[model], len(heads)))
             continue
         cells = [_spread([r["figures"].get(c.name) for r in found]) for c in columns]
         cells += [_spread([r["figures"].get(key) for r in found]) for key in further]
@@ -145,22 +148,25 @@ def _table(folder: Path, name: str, row: TableSet) -> list[str]:
         cells.append(f"{np.mean([r['bytes'] for r in found]) / 1024:.0f}")
         cells.append(str(len(found)))
         lines.append(f"| {MODELS[model].name} | {' | '.join(cells)} |")
-    if not any(results(folder, name, model) for model in MODELS):
-        return []
-    heads = ["", *(c.label for c in columns), *further.values()]
-    heads += ["fit, CPU s", "one row, µs", "size, KiB", "seeds"]
     rule = "|".join("---" for _ in heads)
     return [f"| {' | '.join(heads)} |", f"|{rule}|", *lines, *_aims(folder, name, row)]
 
 
-def _earlier(name: str, model: Model) -> str:
+def _earlier(name: str) -> list[str]:
+    """What the page has of a set already."""
+    tables = section(DOCS / "results.md", "tables")
+    return tables.partition(f"\n### {name}\n")[2].partition("\n### ")[0].strip().splitlines()
+
+
+def _earlier_row(name: str, model: Model, cells: int) -> str:
     """A peer's row of a set as the page has it; ours are never older than the recipe."""
     begin = f"| {model.name} | "
-    section = (
-        (DOCS / "results.md").read_text().partition(f"\n### {name}\n")[2].partition("\n### ")[0]
-    )
-    rows = [line for line in section.splitlines() if line.startswith(begin)]
-    return rows[0] if rows and not model.ours else f"{begin}not yet measured |"
+    rows = [
+        line
+        for line in _earlier(name)
+        if line.startswith(begin) and line.count("|") == cells + 1 and not model.ours
+    ]
+    return rows[0] if rows else f"{begin}not yet measured |"
 
 
 def ablation(folder: Path) -> str:

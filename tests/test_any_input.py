@@ -20,6 +20,7 @@ from .fuzz.examples import examples
 ODD = st.sampled_from(
     [
         *(None, True, -1, 0, 1, 3, 0.5, -0.5, 1e-300, 1e300, float("nan"), float("inf"), 2**70),
+        10**400,
         *("", "relu", "cosine(0.1)", "huber(2)", "x", "adam", (), (2,), b"", {}),
     ]
 )

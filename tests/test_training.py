@@ -321,6 +321,16 @@ class TestAveraging:
         assert result.best_epoch == 4
         np.testing.assert_array_equal(result.predict(line(seed=5, noise=1.0)[0]), judged[3])
 
+    def test_the_gradient_norm_is_the_means(self):
+        X, Y = line()
+        stopping = dr.Stopping(epochs=400, gradient_norm=1e-3)
+        result = fit(data=(X, Y), averaging=20, stopping=stopping, epochs=None)
+        assert result.stopped_because == "gradient_norm"
+        gradients = result.runner.gradients(X, Y.reshape(-1, 1))
+        norm = np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values()))
+        assert norm == pytest.approx(result.history[-1].gradient_norm, rel=1e-9)
+        assert norm < 1e-3
+
     def test_it_takes_noise_away(self):
         """Constant steps keep the parameters at a distance from the optimum; their mean is nearer.
 

@@ -166,9 +166,9 @@ def checked_number(
     kind = numbers.Integral if whole else numbers.Real
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if good:
-        number = value if whole else float(value)  # a float does not hold every whole number
+        number = value if whole else _as_float(value)  # a float does not hold every whole number
         good = (
-            math.isfinite(number)
+            (whole or math.isfinite(number))
             and (low < number if open_low else low <= number)
             and (number < high if open_high else number <= high)
         )
@@ -182,6 +182,14 @@ def checked_number(
     raise SettingError(
         f"{owner}({name}={value!r}): {name} must be {', '.join(wanted)}; got {value!r}."
     )
+
+
+def _as_float(value: Any) -> float:
+    """A number as a float; infinite where it is a whole one that no float holds."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _numeric(name: str, values: Any) -> Array:

@@ -29,7 +29,8 @@ class Started:
     epochs : int
         At most so many.
     runner : Runner or None
-        What trains, to be looked at between epochs: its parameters, its state, its predictions.
+        What trains, to be looked at between epochs: its parameters, its state, its predictions;
+        the newest, where parameters are averaged, while an epoch's figures are of their mean.
     X, Y : arrays or None, shapes (m, n[0]) and (m, n[L])
         What it trains on, read-only; of blocks some rows of the first.
     weights : array or None, shape (m,)
@@ -90,7 +91,8 @@ class EpochEnded:
     learning_rate : float
         Of the epoch's last step.
     gradient_norm : float or None
-        Norm of the gradient over all training data, where a stopping rule needs it.
+        Norm of the gradient over all training data, where a stopping rule needs it; of averaged
+        parameters, where they are averaged.
     seconds : float
         Since the run began.
     best : bool

@@ -94,13 +94,13 @@ class Recipe:
         activations = [layer.g.name for layer in single.layers]
         members = network.outputs // single.outputs
         together = "" if members == 1 else f", {members} members' added"
-        averaged_over = f", averaged over {self.averaging:.1f}" if self.averaging > 1 else ""
+        over = f", parameters averaged over {self.averaging:.1f}" if self.averaging > 1 else ""
         shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
             f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "
             f"{network.parameter_count:,} parameters, {single.cost_row.name}{together}",
             f"{_described(self.optimizer)}, batches of {self.batch_size}, at most "
-            f"{self.stopping.epochs} epochs{averaged_over}",
+            f"{self.stopping.epochs} epochs{over}",
         ]
 
 

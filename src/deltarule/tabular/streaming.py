@@ -3,7 +3,8 @@
 The pass keeps three samples in memory, each uniform: rows to fit the preprocessing on, rows to find
 the best epoch by, rows to judge by. What is added up over all rows is exact: classes, missing
 values, means and standard deviations. Kinds of columns, levels, medians and bins are those of the
-sample; where all rows are in it, everything is as it is in memory.
+sample; where all rows are in it, they are as they are in memory. Columns of numbers are always cut
+into bins: who has so many rows needs no trial.
 """
 
 from __future__ import annotations
@@ -341,7 +342,7 @@ def _window(stream: Stream, counts: Sequence[int], rows: int, row: int, memory: 
             f"{block.file.path}: has a block of {block.rows:,} rows, which as numbers take "
             f"{readable_size(row * max(counts))}, twice; memory={readable_size(memory)} leaves "
             f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or cut it smaller "
-            "row groups."
+            "(Parquet: row groups)."
         )
     return rows
 

@@ -57,8 +57,8 @@ class Average:
         )
 
 
-def check_averaging(horizon: float, optimizer: Optimizer) -> None:
-    """Refuse a horizon below one epoch, and any beside an optimizer that takes all data at once.
+def checked_averaging(horizon: float, optimizer: Optimizer) -> float:
+    """A horizon of at least one epoch; above that, not of an optimizer that takes all data at once.
 
     Raises
     ------
@@ -71,3 +71,4 @@ def check_averaging(horizon: float, optimizer: Optimizer) -> None:
             "without noise that a mean would take away. Leave it out, or choose an optimizer that "
             "steps, such as Adam."
         )
+    return float(horizon)

@@ -77,8 +77,9 @@ def train(
         epoch, from 1, to the order of the rows.
     averaging : float
         Epochs that the parameters are averaged over, by a moving mean; 1 takes the newest as they
-        are. The mean is what validation data judge and what the run gives; its steps do not use
-        it. Not with an optimizer that takes all data at once.
+        are. The mean is what is judged after an epoch (validation, metric, gradient norm) and what
+        the run gives; its steps do not use it, and an error carries the newest. Not with an
+        optimizer that takes all data at once.
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional

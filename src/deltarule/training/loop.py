@@ -38,7 +38,7 @@ from deltarule.regularisation import Regularisation
 from deltarule.rng import checked_seed
 from deltarule.schedules import Schedule, Warmup
 from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.averaging import Average, check_averaging
+from deltarule.training.averaging import Average, checked_averaging
 from deltarule.training.blocks import Blocks
 from deltarule.training.divergence import Last, Recoverable
 from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
@@ -95,10 +95,10 @@ class Training(Recoverable):
             self.stopping = replace(self.stopping, epochs=epochs)
         needs_validation(self.stopping, validation is not None)
         self.network, self.metric, self.statistics = network, metric, statistics
-        self.seed, self.shuffle, self.averaging = seed, shuffle, averaging
+        self.seed, self.shuffle = seed, shuffle
         self.options = options or EngineOptions()
         optimizer = OPTIMIZERS(optimizer)
-        check_averaging(averaging, optimizer)
+        self.averaging = checked_averaging(averaging, optimizer)
         self._check_memory(optimizer, engine, X, Y, batch_size, validation, dtype)
         self._reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
         if self._reader is None:
@@ -364,14 +364,8 @@ class Training(Recoverable):
     def _ended(
         self, epoch: int, step: int, cost: float, rate: float, statistics: Any
     ) -> EpochEnded:
-        validation_cost = figure = norm = None
-        if self.validation is not None:
-            validation_cost, figure = self._validated(self.validation)
-        if self.stopping.gradient_norm is not None:
-            gradients = self.runner.gradients(*self.data)
-            norm = float(np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values())))
         validation_cost, figure, norm, seconds = self.group.agreed(
-            (validation_cost, figure, norm, self._seconds())
+            (*self._found_out(), self._seconds())
         )
         best = False
         if validation_cost is not None:
@@ -397,16 +391,21 @@ class Training(Recoverable):
         """What an epoch is judged by: its parameters, or the average they have gone into."""
         return self._after if self._average is None else self._average.parameters
 
-    def _validated(self, examples: Examples) -> tuple[float, float | None]:
-        """Cost and, where there is a metric, figure; the runner then goes on where it was."""
+    def _found_out(self) -> tuple[float | None, float | None, float | None]:
+        """Validation cost, figure and gradient norm; the runner then goes on where it was."""
+        cost = figure = norm = None
         if self._average is not None:
             self.runner.set_parameters(self._judged)
-        cost, figure = self.runner.cost(*examples, penalised=False), None
-        if self.metric is not None:
-            figure = float(self.metric(examples.Y, self.runner.predict(examples.X)))
+        if self.validation is not None:
+            X, Y, weights = self.validation
+            cost = self.runner.cost(X, Y, weights, penalised=False)
+            figure = None if self.metric is None else float(self.metric(Y, self.runner.predict(X)))
+        if self.stopping.gradient_norm is not None:
+            gradients = self.runner.gradients(*self.data)
+            norm = float(np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values())))
         if self._average is not None:
             self.runner.set_parameters(self._after)
-        return cost, figure
+        return cost, figure, norm
 
     def resolve_wish(self) -> None:
         """End the run where a callback wished so; :func:`train` calls it after each event.
