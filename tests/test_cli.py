@@ -192,6 +192,40 @@ def test_odd_columns_are_used_or_dropped_with_a_word(here, capsys):
 # --------------------------------------------------------------------- evaluate repeats train
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train flats.csv --target rent --out ./flats.csv", "--out flats.csv: is the data,"),
+        ("train fl*.csv --target rent --report flats.csv", "--report flats.csv: is the data,"),
+        ("train flats.csv --target rent --out a --report a", "is what --out names too,"),
+        (
+            "train flats.csv --target rent --test later.csv --out later.csv",
+            "--out later.csv: is the test file,",
+        ),
+        ("tune flats.csv --target rent --out flats.csv", "--out flats.csv: is the data,"),
+        ("tune flats.csv --target rent --out a --search a", "is what --out names too,"),
+        ("tune flats.csv --target rent --search flats.csv", "--search flats.csv: is the data,"),
+        ("predict m flats.csv --out m", "--out m: is the model,"),
+        ("predict m link.csv --out flats.csv", "--out flats.csv: is the data,"),
+        ("export m.onnx --out m.onnx", "--out m.onnx: is the model,"),
+        ("explain m flats.csv --out flats.csv", "--out flats.csv: is the data,"),
+    ],
+)
+def test_no_output_replaces_what_is_read(here, capsys, arguments, said):
+    (here / "later.csv").write_bytes((here / "flats.csv").read_bytes())
+    (here / "link.csv").symlink_to("flats.csv")
+    for name in ("m", "m.onnx"):
+        (here / name).write_text("a model")
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    assert said in fails(capsys, *arguments.split())
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_outputs_that_are_no_files_may_be_the_same(here):
+    arguments = ["train", "flats.csv", "--target", "rent", *QUICK, "--no-baselines"]
+    assert main([*arguments, "--out", os.devnull, "--report", os.devnull]) == 0
+
+
 @pytest.mark.parametrize("target", ["rent", "sold"])
 def test_evaluate_repeats_the_held_out_figures(models, target, capsys):
     model, data = models / f"{target}.safetensors", models / "flats.csv"

@@ -91,10 +91,40 @@ def test_no_trial_is_given_up_before_there_are_some_to_compare_with():
 
 def test_no_time_for_one_fit():
     settings = tabular.Settings(epochs=50)
-    (trial,) = tuning.search(problem(settings), settings, 1e-3)
-    assert trial.outcome == OUT_OF_TIME
-    assert tuning.best([trial]) is None
+    data = problem(settings)
+    assert tuning._tried(data, settings, 0, [], 0.0).outcome == OUT_OF_TIME
+    assert list(tuning.search(data, settings, 1e-3)) == []
+    assert tuning.best([]) is None
     assert tuning.applied(settings, None) is settings
+
+
+def test_a_recipe_that_had_no_time_is_tried_when_the_search_goes_on(here, capsys):
+    arguments = ["tune", "t.csv", "--target", "y", "--epochs", "6", "--no-baselines"]
+    arguments += ["--search", "s.json"]
+    assert main([*arguments, "--minutes", "0"]) == 0
+    assert main([*arguments, "--minutes", "60", "--trials", "1"]) == 0
+    assert re.search(r"trial +0 +complete .* the recipe +best so far", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--search", "s.json"], "the trials so far are kept in s.json, and the same command"),
+        ([], "nothing was written. With --search FILE trials are kept."),
+    ],
+)
+def test_an_interruption_says_what_is_kept(here, capsys, monkeypatch, options, said):
+    real = tuning._tried
+
+    def tried(data, settings, number, *rest):
+        if number == 1:
+            raise KeyboardInterrupt
+        return real(data, settings, number, *rest)
+
+    monkeypatch.setattr(tuning, "_tried", tried)
+    arguments = ["tune", "t.csv", "--target", "y", "--epochs", "6", "--no-baselines"]
+    assert main([*arguments, *options]) == 130
+    assert said in capsys.readouterr().err
 
 
 def test_what_diverges_is_no_winner():

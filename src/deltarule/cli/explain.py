@@ -12,10 +12,11 @@ from deltarule import explain as ex
 from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.outputs import check_outputs
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import SettingError
-from deltarule.modelfile import Model, check_writable, load_model
+from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing.targets import with_targets
 
@@ -86,9 +87,10 @@ def explain(
       deltarule explain flats.safetensors flats.csv --rows 0:4 --out flats.html
       deltarule explain --text | less
     """  # noqa: D301 - typer keeps the lines after it
-    for path in (None if text else out, numbers):
-        if path is not None:
-            check_writable(path)
+    check_outputs(
+        {"--out": None if text else out, "--numbers": numbers},
+        {"the model": model, "the data": data},
+    )
     row = _optimizer(optimizer, learning_rate)
     if model is None:
         example = ex.worked_trace(steps) if row is None else ex.worked_trace(steps, optimizer=row)

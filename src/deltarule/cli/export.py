@@ -12,9 +12,10 @@ from deltarule import export as ex
 from deltarule import tabular
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
+from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
-from deltarule.modelfile import Model, check_writable, load_model
+from deltarule.modelfile import Model, load_model
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 
@@ -90,7 +91,7 @@ def export(
         )
     is_c = out.suffix.lower() == ".c"
     _check_options(is_c, with_training, optimizer, learning_rate)
-    check_writable(out)
+    check_outputs({"--out": out}, {"the model": model, "the data": check})
     loaded = load_model(model)
     rows = None
     if check:

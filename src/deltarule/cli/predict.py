@@ -12,11 +12,12 @@ from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
+from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
-from deltarule.modelfile import Model, check_writable, load_model, write_whole
+from deltarule.modelfile import Model, load_model, write_whole
 from deltarule.storage import written_whole
 
 
@@ -49,8 +50,7 @@ def predict(
       deltarule predict flats.safetensors new.csv --intervals 0.9
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
-    if out is not None:
-        check_writable(out)
+    check_outputs({"--out": out}, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
     reading = rd.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, about=record_of(loaded)

@@ -13,12 +13,13 @@ from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
+from deltarule.cli.outputs import check_outputs
 from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.explain import Watch, check_drawable
-from deltarule.modelfile import check_writable, save_model
+from deltarule.modelfile import save_model
 
 
 def train(
@@ -150,8 +151,10 @@ def train(
         raise SettingError("--cv and --test: the figures come from one of them; got both.")
     if cv is not None and cv < 2:
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
-    for path in filter(None, (None if by else out, report)):
-        check_writable(path)
+    check_outputs(
+        {"--out": None if by else out, "--report": report},
+        {"the data": data, "the test file": test},
+    )
     if report is not None:
         check_drawable()
     if by is not None and resume and out is None:

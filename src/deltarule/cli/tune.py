@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
@@ -15,9 +18,11 @@ from deltarule.arrays import checked_number
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.job import Job, print_figures
+from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.train import say_table, targets_of
-from deltarule.modelfile import check_writable, save_model
+from deltarule.errors import InterruptionError
+from deltarule.modelfile import save_model
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import Trial
 
@@ -28,7 +33,7 @@ Minutes = Annotated[
     typer.Option(
         "--minutes",
         metavar="N",
-        help="How long to search; the training after it comes on top.",
+        help="How long to search from now on; the training after it comes on top.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -111,8 +116,7 @@ def tune(
         seed=seed,
     )
     tabular.check(settings)
-    for path in filter(None, (out, log)):
-        check_writable(path)
+    check_outputs({"--out": out, "--search": log}, {"the data": data})
     terminal = Terminal(quiet=json)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
@@ -124,10 +128,11 @@ def tune(
     mark = tabular.fingerprint(source.frame)
     parts = tabular.split(whole, settings)
     problem = tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])
-    found = _searched(terminal, problem, settings, minutes, trials, log, (mark, roles))
-    winner = _told(terminal, found)
-    chosen = tuning.applied(settings, winner)
-    done = Job(terminal, whole, chosen, compare).held_out()
+    with _told_what_is_kept(log):
+        found = _searched(terminal, problem, settings, minutes, trials, log, (mark, roles))
+        winner = _told(terminal, found)
+        chosen = tuning.applied(settings, winner)
+        done = Job(terminal, whole, chosen, compare).held_out()
     print_figures(terminal, done)
     about = tabular.about(
         whole,
@@ -146,6 +151,20 @@ def tune(
         best = None if winner is None else winner.number
         history = [asdict(trial) for trial in found]
         print_json({"model": str(out) if out else None, "best": best, "trials": history, **about})
+
+
+@contextmanager
+def _told_what_is_kept(log: Path | None) -> Iterator[None]:
+    """Say at Ctrl-C where the search is, and how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = log is not None and log.exists()
+        text = f"the trials so far are kept in {log}, and the same command goes on after them."
+        lost = "nothing was written. With --search FILE trials are kept."
+        raise InterruptionError(
+            f"interrupted; {text if kept else lost}", signal=signal.SIGINT, checkpoint=str(log)
+        ) from None
 
 
 def _searched(

@@ -106,7 +106,7 @@ def search(
     earlier: Sequence[Trial] = (),
     most: int | None = None,
 ) -> Iterator[Trial]:
-    """Try settings until the time is up: every trial as it ends.
+    """Try settings until the time is up: every trial that ends before.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def search(
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and (most is None or len(trials) < most):
         trial = _tried(problem, settings, len(trials), trials, deadline)
-        if trial.outcome == OUT_OF_TIME and trial.number > 0:
+        if trial.outcome == OUT_OF_TIME:
             return  # it can be tried again
         trials.append(trial)
         yield trial
