@@ -11,7 +11,12 @@ import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
 from deltarule.tabular.bins import edges
-from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
+from deltarule.tabular.calibration import (
+    Calibration,
+    effective_rows,
+    kept_residuals,
+    temperature,
+)
 
 
 def cross_entropy(Z, Y):
@@ -126,6 +131,38 @@ def test_a_row_that_several_networks_hold_counts_once(n_ensemble, time, rows):
         told = fitted.model.predict(held)["y"].to_numpy()
         found = np.sort(held["y"].to_numpy() - told)
         np.testing.assert_allclose(fitted.calibration.residuals[0], found, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_weights_are_none():
+    residuals = np.random.default_rng(1).normal(size=(101, 1))
+    kept = kept_residuals(residuals, np.full(101, 0.3))
+    np.testing.assert_allclose(kept, kept_residuals(residuals), rtol=1e-12)
+    assert effective_rows(101, np.full(101, 0.3)) == 101
+
+
+@pytest.mark.parametrize("little", [0.0, 1e-6])
+def test_rows_that_hardly_count_do_not_widen_intervals(little):
+    rng = np.random.default_rng(2)
+    residuals = np.concatenate([rng.normal(0, 0.1, 300), rng.normal(0, 10.0, 300)])[:, None]
+    s = np.repeat([1.0, little], 300)
+    rows = effective_rows(600, s)
+    assert rows == 300
+    low, high = Calibration(rows, residuals=kept_residuals(residuals, s)).interval(0.9)
+    fresh = rng.normal(0, 0.1, 10_000)
+    assert np.mean((fresh > low) & (fresh < high)) == pytest.approx(0.9, abs=0.03)
+
+
+def test_weights_count_in_intervals_and_scales_of_a_fit():
+    """Half of the rows are far off and count nothing: as if they were not there."""
+    rng = np.random.default_rng(4)
+    x, s = rng.uniform(-1, 1, 600), np.repeat([1.0, 0.0], 300)
+    y = x + rng.normal(0, 0.1, 600) + np.where(s > 0, 0.0, 1e4)
+    fitted = dr.TabularRegressor(hidden=(16,), epochs=40, bins=0, random_state=0)
+    fitted.fit(x[:, None], y, sample_weight=s)
+    assert fitted.score(x[:300, None], y[:300]) > 0.9
+    low, high = fitted.predict_interval(x[:300, None], 0.9).T
+    assert np.mean((y[:300] > low) & (y[:300] < high)) == pytest.approx(0.9, abs=0.07)
+    assert np.mean(high - low) < 0.6
 
 
 def test_many_residuals_are_kept_as_quantiles():

@@ -416,13 +416,13 @@ BAD = {
         lambda: Preprocessing.fit({"x": [1.0, np.inf, 2.0]}),
         DataError,
         "column 'x' holds inf in row 2; expected finite numbers. Correct it, or leave it empty: "
-        "missing values are filled.",
+        "missing inputs are filled.",
     ),
     "infinity, later": (
         lambda: FITTED.transform(FRAME.with_columns(age=-np.inf)),
         DataError,
         "column 'age' holds -inf in row 1; expected finite numbers. Correct it, or leave it empty: "
-        "missing values are filled.",
+        "missing inputs are filled.",
     ),
     "dates where numbers were": (
         lambda: FITTED.transform(FRAME.with_columns(age=pl.col("born"))),
@@ -660,6 +660,67 @@ def test_the_task_overruled():
     assert found.classes == ("0.5", "1.5")
 
 
+def test_weighted_rows_scale_the_target_by_their_weights():
+    y = np.array([1.0, 3.0, 5.0, 1e6])
+    frame = pl.DataFrame({"y": y})
+    weights = np.array([1.0, 2.0, 1.0, 0.0])
+    found = Targets.fit(frame, ["y"], task="regression", weights=weights)
+    assert found.means[0] == pytest.approx(3.0)
+    assert found.stds[0] == pytest.approx(np.sqrt(2.0))
+    alike = Targets.fit(frame, ["y"], task="regression", weights=np.full(4, 0.7))
+    plain = Targets.fit(frame, ["y"], task="regression")
+    assert (*alike.means, *alike.stds) == pytest.approx((*plain.means, *plain.stds))
+    one = Targets.fit(frame, ["y"], task="regression", weights=np.eye(4)[1])
+    assert one.means[0] == pytest.approx(3.0)
+    assert one.stds[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("trained", "given"),
+    [
+        ([True, False], [1, 0]),
+        ([True, False], [1.0, 0.0]),
+        ([True, False], ["1", "0"]),
+        ([True, False], ["Yes", "no"]),
+        (["y", "n"], [True, False]),
+        (["T", "F"], ["true", "FALSE"]),
+    ],
+)
+def test_a_yes_and_a_no_however_they_are_written(trained, given):
+    fitted = Preprocessing.fit(pl.DataFrame({"x": trained * 3}))
+    made = fitted.transform(pl.DataFrame({"x": [*given, None]}))
+    assert made.ravel().tolist() == [1.0, 0.0, 0.5]
+
+
+def test_a_boolean_that_became_something_else_is_refused():
+    fitted = Preprocessing.fit(pl.DataFrame({"garden": [True, False] * 3}))
+    with pytest.raises(DataError, match="'garden': holds '7', and nowhere what it held"):
+        fitted.transform(pl.DataFrame({"garden": [7, 8]}))
+    made = fitted.transform(pl.DataFrame({"garden": ["true", "maybe"]}))
+    assert made.ravel().tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([f"{i / 7:.4f}" for i in range(1, 41)], "numeric"),
+        ([f"{3 * (i * 7 % 41)}" for i in range(1, 41)], "numeric"),
+        ([f"{i:04d}" for i in range(1, 41)], "dropped"),  # codes
+        ([f"{i}" for i in range(1, 41)], "dropped"),  # counts the rows
+        ([f"x{i}" for i in range(1, 41)], "dropped"),
+    ],
+)
+def test_numbers_written_as_text(cells, kind):
+    frame = pl.DataFrame({"x": cells, "other": [0.5, 1.5] * 20})
+    fitted = Preprocessing.fit(frame)
+    assert fitted.columns[0].kind == kind
+    if kind == "numeric":
+        as_numbers = frame.with_columns(pl.col("x").cast(float))
+        np.testing.assert_allclose(
+            fitted.transform(frame), Preprocessing.fit(as_numbers).transform(as_numbers), rtol=1e-6
+        )
+
+
 def test_labels_written_differently():
     _, found = targets(["<=50K", ">50K"] * 3)
     assert found.encode(pl.DataFrame({"y": [">50K.", "<=50K."]})).tolist() == [[1], [0]]
@@ -723,8 +784,8 @@ BAD_TARGETS = {
     "missing, strict": (
         lambda: with_targets(FRAME, ["age"], strict=True),
         DataError,
-        "the target is missing in 6 of 60 rows; expected it in each. Fill them, or leave out "
-        "--strict to drop those rows.",
+        "the target is missing in 6 of 60 rows; expected it in each. Fill them, or drop "
+        "those rows, as the command does without --strict.",
     ),
     "all missing": (
         lambda: with_targets(FRAME, ["none"]),
@@ -741,7 +802,7 @@ BAD_TARGETS = {
         lambda: targets([1.5, np.inf, 2.5]),
         DataError,
         "column 'y' holds inf in row 2; expected finite numbers. Correct it, or leave it empty: "
-        "missing values are filled.",
+        "missing inputs are filled.",
     ),
     "a regression of text": (
         lambda: targets(["a", "b", "a"], task="regression"),

@@ -163,7 +163,8 @@ def made_up_rows(model: Model, count: int = _ROWS, seed: int = 0) -> Any:
 def _cells(column: Column, count: int, rng: np.random.Generator) -> list[Any]:
     """The cells of a column, about every sixth missing."""
     if isinstance(column, (Boolean, Category)):
-        levels: list[Any] = [*column.levels, _unseen(column.levels), None]
+        written = column.spellings if isinstance(column, Boolean) else ()
+        levels: list[Any] = [*column.levels, *written, _unseen(column.levels), None]
         return [levels[i] for i in rng.permutation(np.arange(count) % len(levels))]
     assert not isinstance(column, Dropped)
     values = rng.normal(column.mean, column.std, count)

@@ -125,7 +125,7 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
 
 def _spelled(column: Boolean) -> dict[str, int]:
     """The two values in lower case; of letters beyond ASCII, which runtimes leave, in either."""
-    return {
+    return column.spellings | {
         _ascii_lower(written): i
         for i, level in enumerate(column.levels)
         for written in (level, level.upper(), level.lower())

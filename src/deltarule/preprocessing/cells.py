@@ -122,7 +122,7 @@ def _finite(numbers: pl.Series) -> pl.Series:
         raise CellError(
             f"column {numbers.name!r} holds {numbers[row]}",
             row,
-            "; expected finite numbers. Correct it, or leave it empty: missing values are filled.",
+            "; expected finite numbers. Correct it, or leave it empty: missing inputs are filled.",
         )
     return numbers
 

@@ -37,8 +37,8 @@ MOST_LEVELS = 24
 
 _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
-_TRUE = frozenset({"yes", "true", "y", "t", "1"})
-_FALSE = frozenset({"no", "false", "n", "f", "0"})
+_TRUE = ("yes", "true", "y", "t", "1")
+_FALSE = ("no", "false", "n", "f", "0")
 _BLOCK = 1 << 16  # rows
 _MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is slow
 
@@ -118,7 +118,7 @@ class Numeric:
 class Boolean:
     """Two values, as 0 and 1; a missing one is in between, as is a third.
 
-    How they are written does not matter: ``True`` is ``true``.
+    How they are written does not matter: ``True`` is ``true``, and of a yes and a no also ``1``.
 
     Attributes
     ----------
@@ -159,7 +159,8 @@ class Boolean:
     def is_pair(levels: list[str]) -> bool:
         """Whether two values are a yes and a no."""
         values = {level.lower() for level in levels[:3]}
-        return len(levels) == 2 and len(values & _TRUE) == len(values & _FALSE) == 1
+        both = values.intersection(_TRUE), values.intersection(_FALSE)
+        return len(levels) == 2 and [len(words) for words in both] == [1, 1]
 
     def refined(self, totals: Totals) -> Boolean:
         """The same, missing where any of more rows than it was fitted on is."""
@@ -171,11 +172,38 @@ class Boolean:
         flag = [f"{self.name} is missing"] if self.missing else []
         return [f"{self.name} = {self.levels[1]}", *flag]
 
+    @property
+    def spellings(self) -> dict[str, int]:
+        """What is read as 0 and as 1, in lower case: of a yes and a no, however they are written.
+
+        Examples
+        --------
+        >>> Boolean("garden", ("False", "True"), 0.5, 0).spellings["1"]
+        1
+        >>> Boolean("side", ("left", "right"), 0.5, 0).spellings
+        {'left': 0, 'right': 1}
+        """
+        own = {level.lower(): i for i, level in enumerate(self.levels)}
+        if not self.is_pair(list(self.levels)):
+            return own
+        return {word: i for i, words in enumerate((_FALSE, _TRUE)) for word in words}
+
     def transform(self, column: pl.Series) -> Made:
-        """0, 1, or the share of ones where a value is missing or was not seen."""
+        """0, 1, or the share of ones where a value is missing or was not seen.
+
+        Raises
+        ------
+        DataError
+            Where there are values, and none is one of the two.
+        """
         levels, codes = numbered(column)
-        numbers = {self.levels[i].lower(): float(i) for i in range(2)}
-        values = [numbers.get(level.lower(), self.fill) for level in levels]
+        numbers = self.spellings
+        if levels and not any(level.lower() in numbers for level in levels):
+            raise DataError(
+                f"column {self.name!r}: holds {levels[0]!r}, and nowhere what it held in training; "
+                f"expected {self.levels[0]} or {self.levels[1]}."
+            )
+        values = [float(numbers.get(level.lower(), self.fill)) for level in levels]
         table = np.zeros((len(levels) + 1, len(self.outputs)), dtype=np.float32)
         table[:, 0] = [*values, self.fill]
         table[-1, 1:] = 1

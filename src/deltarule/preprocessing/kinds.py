@@ -43,6 +43,7 @@ _OFTEN = 20  # rows
 _STRAYS = 5  # different values at most,
 _STRAY = 0.05  # in at most this share of the rows, are no kind of their own
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_PLAIN = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")  # not 007, a code
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
 
@@ -94,11 +95,21 @@ def _fitted_text(column: pl.Series, found: Coded) -> Column:
     if format_of(found.levels) is not None:
         return Date.fit(column)
     why = _identifying_text(found)
+    if why and all(map(_PLAIN.fullmatch, found.levels)):
+        return fitted(_as_numbers(column))
     if why:
         if 0.02 < found.missing / len(column) < 0.98:
             return Category.fit_presence(column)
         return Dropped(column.name, why)
     return Category.fit_coded(column.name, found)
+
+
+def _as_numbers(column: pl.Series) -> pl.Series:
+    """Text that is numbers as numbers, whole ones where they all are."""
+    polars = require("polars", "table", "preprocessing")
+    numbers = numbers_of(column)
+    whole = numbers.cast(polars.Int64, strict=False)
+    return whole if (whole == numbers).all() else numbers
 
 
 def _identifying_number(column: pl.Series) -> str:

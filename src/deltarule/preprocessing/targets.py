@@ -76,7 +76,14 @@ class Targets:
     stds: tuple[float, ...] = ()
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, names: Sequence[str], *, task: str | None = None) -> Targets:
+    def fit(
+        cls,
+        frame: pl.DataFrame,
+        names: Sequence[str],
+        *,
+        task: str | None = None,
+        weights: Array | None = None,
+    ) -> Targets:
         """Tell the task and learn from the training rows, none of whose targets is missing.
 
         Parameters
@@ -86,6 +93,8 @@ class Targets:
             The target columns.
         task : str, optional
             Overrules the rule.
+        weights : array, shape (m,), optional
+            Of the rows, in means and standard deviations.
 
         Raises
         ------
@@ -106,16 +115,8 @@ class Targets:
         told, reason = _told(frame, names) if task is None else (task, "as asked for")
         if told == "classification":
             return cls(tuple(names), told, reason, classes=_classes(frame, names))
-        for name in names:
-            _numbers(frame[name])  # none missing, all finite
-        scales = [Numeric.fit(frame[name]) for name in names]
-        return cls(
-            tuple(names),
-            told,
-            reason,
-            means=tuple(scale.mean for scale in scales),
-            stds=tuple(scale.std for scale in scales),
-        )
+        means, stds = zip(*(_scale(frame[name], weights) for name in names), strict=True)
+        return cls(tuple(names), told, reason, means=means, stds=stds)
 
     def refined(self, totals: Mapping[str, Totals]) -> Targets:
         """The same with means and standard deviations of more rows than it was fitted on.
@@ -294,7 +295,7 @@ def with_targets(
     if dropped and strict:
         raise DataError(
             f"the target is missing in {dropped} of {frame.height} rows; expected it in each. "
-            "Fill them, or leave out --strict to drop those rows."
+            "Fill them, or drop those rows, as the command does without --strict."
         )
     if kept.height == 0:
         raise DataError(
@@ -439,6 +440,18 @@ def _numbers(column: pl.Series) -> pl.Series:
     if numbers.null_count():
         raise DataError(f"target {column.name!r}: holds NaN; expected a number in each row.")
     return numbers
+
+
+def _scale(column: pl.Series, weights: Array | None) -> tuple[float, float]:
+    """Mean and standard deviation of a target of a regression, which may not be 0."""
+    numbers = _numbers(column)  # none missing, all finite
+    whole = Numeric.fit(column)
+    if weights is None or not weights.any():
+        return whole.mean, whole.std
+    values = (numbers.to_numpy() - whole.mean) / whole.std  # their squares are in range
+    mean = float(np.average(values, weights=weights))
+    std = math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
+    return whole.mean + mean * whole.std, (std or 1.0) * whole.std
 
 
 def _label_text(label: Any) -> str:

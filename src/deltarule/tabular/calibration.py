@@ -31,7 +31,7 @@ class Calibration:
     Attributes
     ----------
     rows : int
-        How many there were.
+        How many there were; of weighted rows, how many of equal weights tell as much.
     temperature : float
         What the outputs are divided by before they become probabilities; 1 for a regression. The
         model's last layer holds it already.
@@ -200,7 +200,30 @@ def _least(cost: Any, low: float, high: float) -> float:
     return (low + high) / 2.0
 
 
-def kept_residuals(residuals: Array) -> tuple[tuple[float, ...], ...]:
-    """Residuals ``(m, targets)`` as a :class:`Calibration` keeps them: ascending, not too many."""
+def kept_residuals(residuals: Array, s: Array | None = None) -> tuple[tuple[float, ...], ...]:
+    """Residuals ``(m, targets)`` as a :class:`Calibration` keeps them: ascending, not too many.
+
+    Of weighted rows they are weighted quantiles: each residual is in the middle of its weight.
+    """
     places = np.linspace(0.0, 1.0, min(len(residuals), _KEPT))
-    return tuple(tuple(map(float, np.quantile(own, places))) for own in residuals.T)
+    if s is None or not s.any():
+        return tuple(tuple(map(float, np.quantile(own, places))) for own in residuals.T)
+    residuals, s = residuals[s > 0], s[s > 0]
+    found = []
+    for own in residuals.T:
+        order = np.argsort(own)
+        middle = np.cumsum(s[order]) - s[order] / 2
+        at = middle[0] + places * (middle[-1] - middle[0])
+        found.append(tuple(map(float, np.interp(at, middle, own[order]))))
+    return tuple(found)
+
+
+def effective_rows(m: int, s: Array | None) -> int:
+    """How many rows of equal weights tell as much as `m` weighted ones (Kish 1965).
+
+    Examples
+    --------
+    >>> effective_rows(4, np.array([1.0, 1.0, 0.0, 0.0])), effective_rows(4, None)
+    (2, 4)
+    """
+    return m if s is None or not s.any() else round(float(s.sum() ** 2 / (s @ s)))

@@ -17,7 +17,12 @@ from deltarule.events import Callback
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.preprocessing import Targets
-from deltarule.tabular.calibration import Calibration, kept_residuals, temperature
+from deltarule.tabular.calibration import (
+    Calibration,
+    effective_rows,
+    kept_residuals,
+    temperature,
+)
 from deltarule.tabular.choosing import chosen_recipe
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
@@ -125,11 +130,12 @@ def _calibration(
     Z, held = _mean_of_each(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     Y = examples.Y[held, : problem.targets.outputs]
     s = None if examples.weights is None else examples.weights[held]
+    rows = effective_rows(len(held), s)
     if problem.task == "regression":
         A = made[0][0].layers[-1].g.g(Z.T).T.astype(np.float64)
         unit = np.array(problem.targets.stds)
-        return Calibration(len(held), residuals=kept_residuals((Y - A) * unit))
-    return Calibration(len(held), temperature(Z, Y, s))
+        return Calibration(rows, residuals=kept_residuals((Y - A) * unit, s))
+    return Calibration(rows, temperature(Z, Y, s))
 
 
 def _mean_of_each(Z: Array, rows: Array) -> tuple[Array, Array]:

@@ -215,11 +215,12 @@ def problem_of(
     if preprocessing.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies; see what was "
-            "dropped above, or keep one with --kind COLUMN=number."
+            "dropped above, or keep one with --kind COLUMN=numeric (kinds= in Python)."
         )
     targets = whole.targets  # all classes, also one that only the test has
     if targets.task == "regression":
-        own = Targets.fit(train, roles.target, task=targets.task)
+        weights = weights_of(train, roles)
+        own = Targets.fit(train, roles.target, task=targets.task, weights=weights)
         targets = scaled(replace(own, reason=targets.reason), settings)
     return Problem(roles, preprocessing, targets, train, test, validations)
 

@@ -373,11 +373,12 @@ def _table(met: _Pass, frame: Any, numbers: Array, settings: Settings) -> Table:
 
 
 def _refined(problem: Problem, settings: Settings, totals: dict[str, Totals]) -> Problem:
-    """A problem fitted on a sample, with what is known of all rows."""
+    """A problem fitted on a sample, with what is known of all rows; their weights are not."""
+    targets = problem.targets if problem.roles.weights else problem.targets.refined(totals)
     return replace(
         problem,
         preprocessing=problem.preprocessing.refined(totals),
-        targets=scaled(problem.targets.refined(totals), settings),
+        targets=scaled(targets, settings),
     )
 
 
