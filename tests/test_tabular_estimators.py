@@ -1,6 +1,7 @@
 """TabularClassifier and TabularRegressor: the command's recipe with scikit-learn's interface."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -276,3 +277,80 @@ def test_a_level_that_training_has_not_seen(regressor):
     seen = [regressor.predict(X.assign(town=town)) for town in ("north", "south")]
     assert (unseen != seen[0]).any()
     assert (unseen != seen[1]).any()
+
+
+def test_a_failed_fit_leaves_the_fitted_as_it_was():
+    X, y = flats()
+    fitted = dr.TabularRegressor(**QUICK).fit(X, y)
+    before = fitted.predict(X)
+    with pytest.raises(dr.DataError):
+        fitted.fit(X[:5], np.c_[y[:5], y[:5]])
+    np.testing.assert_array_equal(fitted.predict(X), before)
+
+
+def test_parameters_as_numpy_draws_them_can_be_saved(tmp_path):
+    X, y = flats()
+    drawn = {
+        "epochs": np.int64(2),
+        "hidden": np.array([8, 8]),
+        "bins": np.int32(4),
+        "batch_size": np.int64(32),
+        "dropout": np.float32(0.25),
+        "learning_rate": np.float64(0.01),
+        "n_ensemble": np.int64(2),
+    }
+    fitted = dr.TabularRegressor(**drawn, random_state=0).fit(X, y)
+    fitted.save(tmp_path / "m")
+    plain = {name: value.tolist() for name, value in drawn.items()}
+    expected = dr.TabularRegressor(**plain, random_state=0).fit(X, y).predict(X)
+    np.testing.assert_array_equal(dr.TabularRegressor.load(tmp_path / "m").predict(X), expected)
+
+
+def test_columns_that_are_left_out_are_named():
+    X, y = flats()
+    X["name"] = [f"flat {i} of many" for i in range(len(X))]
+    with pytest.warns(UserWarning, match="columns left out: 'name' .free text") as told:
+        dr.TabularRegressor(**QUICK).fit(X, y)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dr.TabularRegressor(**QUICK, kinds={"name": "dropped"}).fit(X, y)
+
+
+def test_an_array_for_a_frame_goes_by_its_order():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+    fitted = dr.TabularRegressor(**QUICK).fit(X, X["a"] + X["b"])
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        found = fitted.predict(X.to_numpy())
+    np.testing.assert_array_equal(found, fitted.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameters", "given", "message"),
+    [
+        (dr.TabularRegressor, {"hidden": 16}, {}, "hidden must be a sequence of whole numbers"),
+        (dr.TabularRegressor, {"callbacks": 5}, {}, "callbacks: expected a callable"),
+        (dr.TabularRegressor, {}, {"sample_weight": 1.0}, "weights: expected a value for each"),
+        (dr.TabularRegressor, {}, {"groups": 3}, "groups: expected a value for each"),
+        (dr.TabularRegressor, {}, {"y": 3}, "target: expected a value for each of the 300 rows"),
+        (dr.TabularClassifier, {"class_weight": {1: 2.0}}, {"y": None}, "y: expected a target"),
+        (dr.TabularClassifier, {}, {"y": np.linspace(0, 1, 300)}, "Unknown label type: continuous"),
+        (
+            dr.TabularClassifier,
+            {"class_weight": {1: 2.0}},
+            {"y": np.arange(300) % 2, "sample_weight": np.ones(7)},
+            "weights: expected a value for each of the 300 rows of X, got 7",
+        ),
+        (
+            dr.TabularClassifier,
+            {"class_weight": {"a": 2.0}},
+            {"y": np.array(["a", "b", None] * 100, dtype=object)},
+            "the target is missing in 100 of 300 rows",
+        ),
+    ],
+)
+def test_what_fit_refuses_in_its_own_words(estimator, parameters, given, message):
+    X, y = flats()
+    with pytest.raises((dr.DataError, dr.SettingError), match=message):
+        estimator(**(QUICK | parameters)).fit(X, **({"y": y} | given))

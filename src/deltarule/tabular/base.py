@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -13,6 +14,8 @@ from deltarule.data import frame_of
 from deltarule.errors import DataError, SettingError, ShapeError, require
 from deltarule.events import Callback
 from deltarule.modelfile import Model, load_model, save_model
+from deltarule.preprocessing import Preprocessing
+from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.fitting import Fitted, fit
 from deltarule.tabular.problems import Table, problem, table
 from deltarule.tabular.report import about, fingerprint
@@ -41,6 +44,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
         chosen = Settings(seed=_seed(self.random_state), task=self._task, **{**own, **settings})
         whole = table(frame, roles, task=self._task, strict=True)
         everything = problem(whole, chosen, np.arange(len(frame)), frame[:0])
+        _warn_of_dropped(everything.preprocessing)
         fitted = fit(everything, chosen, _listed(self.callbacks))
         self._learn(_described(whole, chosen, fitted), frame.drop(_placed(roles)).columns)
         self.history_ = fitted.result.history
@@ -56,11 +60,21 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
         """A table to predict; of a data frame the columns may stand in any order."""
         check_is_fitted(self)
         frame = _table(X)
-        if frame.width != self.n_features_in_ and not hasattr(X, "columns"):
+        if hasattr(X, "columns"):
+            return frame
+        if frame.width != self.n_features_in_:
             raise ShapeError(
                 f"X has {frame.width} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input."
             )
+        if frame.columns != list(self.feature_names_in_):
+            warnings.warn(
+                f"X does not have valid feature names, but {type(self).__name__} was fitted with "
+                "feature names; its columns are taken in their order.",
+                UserWarning,
+                stacklevel=3,
+            )
+            frame.columns = list(self.feature_names_in_)
         return frame
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -164,6 +178,10 @@ def _columns_of(y: Any) -> dict[str, Any]:
 
 def _column(role: str, values: Any, m: int) -> Any:
     """One value for each row, as a column."""
+    if np.ndim(values) == 0:
+        raise DataError(
+            f"{role}: expected a value for each of the {m} rows of X, got {values!r} alone."
+        )
     values = values if hasattr(values, "dtype") else list(np.asarray(values))
     column = frame_of({role: values})[role]
     if len(column) != m:
@@ -180,7 +198,28 @@ def _seed(random_state: Any) -> int:
 
 
 def _listed(callbacks: Any) -> Sequence[Callback]:
-    return [callbacks] if callable(callbacks) else list(callbacks or ())
+    listed = [callbacks] if callable(callbacks) else callbacks or ()
+    if not isinstance(listed, Sequence) or not all(map(callable, listed)):
+        raise SettingError(
+            f"callbacks: expected a callable, or a sequence of them; got {callbacks!r}."
+        )
+    return listed
+
+
+def _warn_of_dropped(preprocessing: Preprocessing) -> None:
+    """Name the columns that are left out though they vary: the command says it of all."""
+    found = [
+        f"{column.name!r} ({column.why})"
+        for column in preprocessing.columns
+        if isinstance(column, Dropped) and column.why.startswith(("identifier", "free text"))
+    ]
+    if found:
+        warnings.warn(
+            f"columns left out: {', '.join(found)}. To keep one: kinds={{NAME: 'category'}}, or "
+            "another kind.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _described(whole: Table, settings: Settings, fitted: Fitted) -> Model:

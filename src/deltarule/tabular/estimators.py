@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import require
+from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.tabular.calibration import calibration_of
 
@@ -133,12 +133,11 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         groups, time : array_like, shape (m,), optional
             What the validation rows go by: whole groups, or the latest.
         """
+        _refuse_fractions(y)
         rule = self.class_weight
-        if rule is not None and not isinstance(rule, str):
-            weights = compute_sample_weight(rule, np.asarray(y))
-            sample_weight = weights if sample_weight is None else weights * sample_weight
-        balanced = rule if isinstance(rule, str) else None
-        return self._fit(X, y, sample_weight, groups, time, class_weight=balanced)
+        if rule is None or isinstance(rule, str):
+            return self._fit(X, y, sample_weight, groups, time, class_weight=rule)
+        return self._fit(X, y, _times_class_weights(sample_weight, rule, y), groups, time)
 
     def _learn(self, model: Model, columns: Sequence[str]) -> None:
         super()._learn(model, columns)
@@ -164,6 +163,28 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         """
         frame = self._framed(X)
         return self.model_.probabilities(frame)
+
+
+def _refuse_fractions(y: Any) -> None:
+    """As classes they would come back as text, which scikit-learn's scores do not take."""
+    labels = np.asarray(y)
+    if labels.dtype.kind == "f":
+        odd = labels[np.isfinite(labels) & (labels != np.floor(labels))]
+        if odd.size:
+            raise DataError(
+                f"y: Unknown label type: continuous, such as {odd[0]:g}; expected text, booleans "
+                "or whole numbers. Take TabularRegressor, or write the classes as text."
+            )
+
+
+def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
+    """The rows' weights times those of their classes; of what :meth:`fit` refuses, as they are."""
+    labels, own = np.asarray(y), np.ones(1) if sample_weight is None else np.asarray(sample_weight)
+    if labels.ndim != 1 or any(label is None or label != label for label in labels.tolist()):
+        return sample_weight
+    if own.shape not in ((1,), labels.shape):
+        return sample_weight
+    return own * compute_sample_weight(rule, labels)
 
 
 class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
@@ -270,8 +291,9 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         groups, time : array_like, shape (m,), optional
             What the validation rows go by: whole groups, or the latest.
         """
+        self._fit(X, y, sample_weight, groups, time)
         self._one_target = np.asarray(y).ndim < 2
-        return self._fit(X, y, sample_weight, groups, time)
+        return self
 
     def predict(self, X: Any) -> Array:
         """A number for each row, ``(m,)``, or ``(m, targets)`` where `y` had columns.

@@ -6,7 +6,10 @@ None means: chosen by the recipe, from the task and the size of the table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
 
 from deltarule.arrays import checked_number
 from deltarule.engines.plan import EngineOptions
@@ -158,6 +161,13 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, _plain(getattr(self, each.name)))
+        if self.hidden is not None and not isinstance(self.hidden, tuple):
+            raise SettingError(
+                f"Settings(hidden={self.hidden!r}): hidden must be a sequence of whole numbers, "
+                "such as (64, 64)."
+            )
         checked_seed("Settings", self.seed)
         for name in ("test_share", "validation_share"):
             checked_number(
@@ -182,3 +192,10 @@ class Settings:
         return EngineOptions(
             self.device, self.precision, n_threads=self.n_threads, devices=self.devices
         )
+
+
+def _plain(value: Any) -> Any:
+    """A setting as a Python value, which a model file can keep: also those that searches draw."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
