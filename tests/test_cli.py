@@ -209,6 +209,7 @@ def test_odd_columns_are_used_or_dropped_with_a_word(here, capsys):
         ("predict m link.csv --out flats.csv", "--out flats.csv: is the data,"),
         ("export m.onnx --out m.onnx", "--out m.onnx: is the model,"),
         ("explain m flats.csv --out flats.csv", "--out flats.csv: is the data,"),
+        ("predict m flats.csv --out p.xlsx", "--out p.xlsx: predictions are written as CSV,"),
     ],
 )
 def test_no_output_replaces_what_is_read(here, capsys, arguments, said):
@@ -241,6 +242,7 @@ def test_evaluate_repeats_the_figures_of_a_test_file(here, capsys):
     arguments = ["train", "flats.csv", "--target", "rent", "--test", "later.csv", "--out", "m"]
     assert main([*arguments, *QUICK, "--json"]) == 0
     trained = json.loads(capsys.readouterr().out)
+    assert trained["calibration"].keys() == {"rows", "temperature"}  # and no row's residual
     assert main(["evaluate", "m", "later.csv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["figures"] == trained["figures"]["network"]
     assert main(["evaluate", "m", "flats.csv"]) == 0

@@ -20,6 +20,8 @@ from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
 from deltarule.storage import written_whole
 
+_OTHER_FORMATS = frozenset({".xlsx", ".xls", ".ods", ".json", ".jsonl", ".feather", ".arrow"})
+
 
 def predict(
     model: opt.ModelPath,
@@ -50,6 +52,7 @@ def predict(
       deltarule predict flats.safetensors new.csv --intervals 0.9
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
+    _check_format(out)
     check_outputs({"--out": out}, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
     reading = rd.reading_of(
@@ -162,6 +165,15 @@ def check_tabular(model: Model, path: Path) -> None:
         raise SettingError(
             f"{path}: holds a network without preprocessing, which takes arrays and no tables. "
             "Use load_model in Python, or a file written by train --out."
+        )
+
+
+def _check_format(out: Path | None) -> None:
+    """Refuse a name that says another format than those that are written."""
+    if out is not None and out.suffix.lower() in _OTHER_FORMATS:
+        raise SettingError(
+            f"--out {out}: predictions are written as CSV, or as Parquet where the name ends in "
+            ".parquet. Name such a file."
         )
 
 

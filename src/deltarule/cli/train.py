@@ -229,7 +229,9 @@ def train(
         terminal.say(f"Report: {report}")
     if json:
         seconds = {each.name: round(each.seconds, 3) for each in done.judged}
-        print_json({"model": str(out) if out else None, **about, "fit_seconds": seconds})
+        print_json(
+            {"model": str(out) if out else None, **tabular.printed(about), "fit_seconds": seconds}
+        )
 
 
 def _refuse_beside_keys(

@@ -150,7 +150,14 @@ def tune(
     if json:
         best = None if winner is None else winner.number
         history = [asdict(trial) for trial in found]
-        print_json({"model": str(out) if out else None, "best": best, "trials": history, **about})
+        print_json(
+            {
+                "model": str(out) if out else None,
+                "best": best,
+                "trials": history,
+                **tabular.printed(about),
+            }
+        )
 
 
 @contextmanager

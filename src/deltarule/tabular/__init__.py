@@ -35,6 +35,7 @@ from deltarule.tabular.report import (
     fingerprint,
     held_out_again,
     is_training_table,
+    printed,
     roles_of,
     shares_of,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "judged_rows",
     "leaks",
     "predictions",
+    "printed",
     "problem",
     "recipe",
     "record",

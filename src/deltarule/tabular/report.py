@@ -79,6 +79,18 @@ def about(
     }
 
 
+def printed(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``--json`` prints of :func:`about`: all but each held-out row's residual.
+
+    Examples
+    --------
+    >>> printed({"epochs": 3, "calibration": {"rows": 2, "residuals": [[-0.1, 0.3]]}})
+    {'epochs': 3, 'calibration': {'rows': 2}}
+    """
+    kept = {name: v for name, v in about["calibration"].items() if name != "residuals"}
+    return {**about, "calibration": kept}
+
+
 def _changed(settings: Settings) -> dict[str, Any]:
     """The settings that are not the defaults, and the seed and share that the split needs."""
     plain = Settings()
