@@ -27,7 +27,8 @@ class TableSet:
     """One data set.
 
     ``unit`` is what an RMSE is divided by, ``aims`` what a single network and an ensemble are to
-    reach by the first figure of the task, None where the best peer is the measure.
+    reach by the first figure of the task, None where the best peer is the measure. ``about`` is
+    what the page says of it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class TableSet:
     unit: float = 1.0
     aims: tuple[float | None, float | None] = (None, None)
     splits: Callable[[Path, int], tuple[np.ndarray, np.ndarray]] | None = None
+    about: str = ""
 
     def split(self, settings: tabular.Settings) -> tabular.Problem:
         """The problem of a seed: the training rows with a validation part, and the test rows."""
@@ -140,12 +142,14 @@ SETS = {
             test="higgs_sample/binary.test",
             reading=_NO_HEADER,
         ),
-        TableSet(  # the same rows, for 500 tell little: their accuracy has an error of 0.02
+        TableSet(
             "higgs-splits",
             ("higgs_sample/binary.train", "higgs_sample/binary.test"),
             "column_1",
             "classification",
             reading=_NO_HEADER,
+            about="The same sample, its two files together and a split a seed: 500 rows alone tell "
+            "an accuracy to 0.02.",
         ),
         TableSet(
             "vowel",

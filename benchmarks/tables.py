@@ -149,7 +149,8 @@ def _table(folder: Path, name: str, row: TableSet) -> list[str]:
         cells.append(str(len(found)))
         lines.append(f"| {MODELS[model].name} | {' | '.join(cells)} |")
     rule = "|".join("---" for _ in heads)
-    return [f"| {' | '.join(heads)} |", f"|{rule}|", *lines, *_aims(folder, name, row)]
+    about = [row.about, ""] if row.about else []
+    return [*about, f"| {' | '.join(heads)} |", f"|{rule}|", *lines, *_aims(folder, name, row)]
 
 
 def _earlier(name: str) -> list[str]:
