@@ -451,6 +451,15 @@ def test_without_polars(monkeypatch, tmp_path):
 # ----------------------------------------------------------------------------- tables in memory
 
 
+def test_missing_values_among_objects():
+    pandas = pytest.importorskip("pandas")
+    cells = ["a", np.nan, None, pandas.NA, pandas.NaT, np.float64("nan"), "NaN"]
+    for held in (cells, np.array(cells, dtype=object), pandas.Series(cells)):
+        assert frame_of({"x": held})["x"].to_list() == ["a", *[None] * 5, "NaN"]
+    mixed = pandas.DataFrame({"town": ["x", None, "y"], "area": [1.5, 2.5, None]}).to_numpy()
+    assert frame_of(mixed).rows() == [("x", 1.5), (None, 2.5), ("y", None)]
+
+
 def test_frames_from_memory():
     X = np.array([[1.0, np.nan], [3.0, 4.0]])
     expected = [(1.0, None), (3.0, 4.0)]

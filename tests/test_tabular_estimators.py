@@ -345,7 +345,7 @@ def test_an_array_for_a_frame_goes_by_its_order():
         (
             dr.TabularClassifier,
             {"class_weight": {"a": 2.0}},
-            {"y": np.array(["a", "b", None] * 100, dtype=object)},
+            {"y": np.array(["a", "b", pd.NA] * 100, dtype=object)},
             "the target is missing in 100 of 300 rows",
         ),
     ],

@@ -87,6 +87,10 @@ def frame_of(table: Any) -> pl.DataFrame:
     return _frame_of_native(table)
 
 
+_ABSENT = frozenset({"NAType", "NaTType"})
+"""What pandas calls the types of its missing values, among other objects."""
+
+
 def _columns_of_array(array: np.ndarray) -> dict[str, Any]:
     if array.dtype.names:
         return {name: array[name] for name in array.dtype.names}
@@ -133,6 +137,14 @@ def _values(column: Any) -> Any:
     ]
 
 
+def _cell(value: Any) -> Any:
+    """A value among others: missing as None, and NumPy's as Python's, or all take one's type."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    is_nan = isinstance(value, float) and value != value
+    return None if is_nan or type(value).__name__ in _ABSENT else value
+
+
 def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
     polars = require("polars", "table", "reading tables")
     series = []
@@ -140,8 +152,8 @@ def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
         if isinstance(values, np.ndarray):
             is_object = values.dtype.kind == "O"
             values = values.tolist() if is_object else np.ascontiguousarray(values)
-        if isinstance(values, (list, tuple)):  # NumPy's scalars would all become the first's type
-            values = [v.item() if isinstance(v, np.generic) else v for v in values]
+        if isinstance(values, (list, tuple)):
+            values = [_cell(value) for value in values]
         try:
             series.append(polars.Series(name, values, strict=False, nan_to_null=True))
         except (TypeError, ValueError, polars.exceptions.PolarsError) as error:

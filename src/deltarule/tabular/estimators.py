@@ -180,7 +180,8 @@ def _refuse_fractions(y: Any) -> None:
 def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
     """The rows' weights times those of their classes; of what :meth:`fit` refuses, as they are."""
     labels, own = np.asarray(y), np.ones(1) if sample_weight is None else np.asarray(sample_weight)
-    if labels.ndim != 1 or any(label is None or label != label for label in labels.tolist()):
+    absent = (label is None or (label != label) is not False for label in labels.ravel().tolist())
+    if labels.ndim != 1 or any(absent):  # NaN, and pandas' NA, are not equal to themselves
         return sample_weight
     if own.shape not in ((1,), labels.shape):
         return sample_weight
