@@ -379,7 +379,8 @@ TRAIN = {
     ("few.csv",): "the table has 3 rows with a target; expected at least 10.",
     ("constant.csv",): "no column is left to learn from.",
     ("nothing.csv",): "no column is left to learn from.",
-    ("one.csv",): "target 'b': has one value, 5, in every row; expected at least two.",
+    ("one.csv",): "target 'b': has one value, 5, in every row; expected at least two, classes or "
+    "numbers.",
     ("classes.csv",): "target 'b': has another class in each of its 12 rows",
     ("infinite.csv",): "column 'a' holds inf in row 41;",
     ("typo.csv",): "column 'a' holds text in row 41 ('oops')",

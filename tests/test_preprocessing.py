@@ -752,7 +752,7 @@ BAD_TARGETS = {
     "one value": (
         lambda: targets(["a"] * 5),
         DataError,
-        "target 'y': has one value, 'a', in every row; expected at least two.",
+        "target 'y': has one value, 'a', in every row; expected at least two, classes or numbers.",
     ),
     "one row a class": (
         lambda: targets([f"K{i}" for i in range(9)]),

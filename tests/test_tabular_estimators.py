@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import deltarule as dr
 from deltarule import tabular
@@ -252,7 +253,7 @@ def test_tables_that_cannot_be():
         make.fit(X[:9], y[:9])
     with pytest.raises(dr.DataError, match="holds inf"):
         make.fit(X.assign(area=np.inf), y)
-    with pytest.raises(dr.DataError, match="expected a target for each row"):
+    with pytest.raises(dr.DataError, match="requires y to be passed, but the target y is None"):
         make.fit(X, None)
     with pytest.raises(dr.DataError, match="one value, 'a', in every row"):
         dr.TabularClassifier(**QUICK).fit(X, ["a"] * 300)
@@ -277,6 +278,21 @@ def test_a_level_that_training_has_not_seen(regressor):
     seen = [regressor.predict(X.assign(town=town)) for town in ("north", "south")]
     assert (unseen != seen[0]).any()
     assert (unseen != seen[1]).any()
+
+
+UNLIKE = {
+    "check_sample_weight_equivalence_on_dense_data": "other rows are other batches",
+    "check_sample_weight_equivalence_on_sparse_data": "other rows are other batches",
+    "check_methods_sample_order_invariance": "to 1e-7 only: sums of float32 depend on the place",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [dr.TabularClassifier(), dr.TabularRegressor()], expected_failed_checks=lambda _: UNLIKE
+)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
 
 
 def test_a_failed_fit_leaves_the_fitted_as_it_was():
@@ -334,7 +350,12 @@ def test_an_array_for_a_frame_goes_by_its_order():
         (dr.TabularRegressor, {}, {"sample_weight": 1.0}, "weights: expected a value for each"),
         (dr.TabularRegressor, {}, {"groups": 3}, "groups: expected a value for each"),
         (dr.TabularRegressor, {}, {"y": 3}, "target: expected a value for each of the 300 rows"),
-        (dr.TabularClassifier, {"class_weight": {1: 2.0}}, {"y": None}, "y: expected a target"),
+        (
+            dr.TabularClassifier,
+            {"class_weight": {1: 2.0}},
+            {"y": None},
+            "fit requires y to be passed",
+        ),
         (dr.TabularClassifier, {}, {"y": np.linspace(0, 1, 300)}, "Unknown label type: continuous"),
         (
             dr.TabularClassifier,

@@ -96,8 +96,8 @@ def _columns_of_array(array: np.ndarray) -> dict[str, Any]:
         return {name: array[name] for name in array.dtype.names}
     if array.ndim != 2:
         raise DataError(
-            f"table: expected an array of shape (rows, columns), got {array.shape}. Put one "
-            "example in each row."
+            f"table: expected an array of shape (rows, columns), got {array.shape}. Reshape your "
+            "data: one example in each row."
         )
     return {f"column_{i}": column for i, column in enumerate(array.T, start=1)}
 
@@ -154,6 +154,8 @@ def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
             values = values.tolist() if is_object else np.ascontiguousarray(values)
         if isinstance(values, (list, tuple)):
             values = [_cell(value) for value in values]
+        if isinstance(values, np.ndarray) and values.dtype.kind == "c":
+            raise DataError(f"column {name!r}: Complex data not supported; expected real numbers.")
         try:
             series.append(polars.Series(name, values, strict=False, nan_to_null=True))
         except (TypeError, ValueError, polars.exceptions.PolarsError) as error:

@@ -355,7 +355,7 @@ def _check_varies(column: pl.Series) -> None:
     if column.min() == column.max() if ordered else column.n_unique() < 2:
         raise DataError(
             f"target {column.name!r}: has one value, {column[0]!r}, in every row; expected at "
-            "least two."
+            "least two, classes or numbers."
         )
 
 

@@ -133,6 +133,10 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
 def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]:
     """One frame of inputs, targets and what else there is a value of for each row."""
     frame = _table(X)
+    if not frame.width:
+        raise DataError(f"X: 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
+    if len(frame) == 1:
+        raise DataError("X: one sample tells nothing of others; expected at least ten rows.")
     targets = _columns_of(y)
     taken, placed = set(frame.columns), {}
     for role, values in [*targets.items(), *further.items()]:
@@ -164,7 +168,7 @@ def _placed(roles: Roles) -> list[str]:
 def _columns_of(y: Any) -> dict[str, Any]:
     """Targets by name: ``target``, where they have none."""
     if y is None:
-        raise DataError("y: expected a target for each row, got None.")
+        raise DataError("fit requires y to be passed, but the target y is None.")
     if hasattr(y, "columns"):
         frame = frame_of(y)
         return {str(name): frame[name] for name in frame.columns}
@@ -178,7 +182,7 @@ def _columns_of(y: Any) -> dict[str, Any]:
 
 def _column(role: str, values: Any, m: int) -> Any:
     """One value for each row, as a column."""
-    if np.ndim(values) == 0:
+    if np.asarray(values).ndim == 0:
         raise DataError(
             f"{role}: expected a value for each of the {m} rows of X, got {values!r} alone."
         )

@@ -5,6 +5,7 @@ They hold no training of their own: what they fit is what the command fits from 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from deltarule.tabular.calibration import calibration_of
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 
 from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: E402
+from sklearn.exceptions import DataConversionWarning  # noqa: E402
 from sklearn.utils import compute_sample_weight  # noqa: E402
 
 from deltarule.tabular.base import Tabular  # noqa: E402
@@ -133,7 +135,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         groups, time : array_like, shape (m,), optional
             What the validation rows go by: whole groups, or the latest.
         """
-        _refuse_fractions(y)
+        y = _labels(y)
         rule = self.class_weight
         if rule is None or isinstance(rule, str):
             return self._fit(X, y, sample_weight, groups, time, class_weight=rule)
@@ -165,9 +167,20 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         return self.model_.probabilities(frame)
 
 
-def _refuse_fractions(y: Any) -> None:
-    """As classes they would come back as text, which scikit-learn's scores do not take."""
+def _labels(y: Any) -> Any:
+    """Labels, of a column vector its column, with scikit-learn's warning.
+
+    Numbers with fractions are refused: as classes they would come back as text, which its scores
+    do not take.
+    """
     labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1 and not hasattr(y, "columns"):
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected.",
+            DataConversionWarning,
+            stacklevel=3,
+        )
+        y = labels = labels[:, 0]
     if labels.dtype.kind == "f":
         odd = labels[np.isfinite(labels) & (labels != np.floor(labels))]
         if odd.size:
@@ -175,6 +188,7 @@ def _refuse_fractions(y: Any) -> None:
                 f"y: Unknown label type: continuous, such as {odd[0]:g}; expected text, booleans "
                 "or whole numbers. Take TabularRegressor, or write the classes as text."
             )
+    return y
 
 
 def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
