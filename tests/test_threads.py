@@ -72,7 +72,16 @@ def test_what_is_under_way_is_told_to_end_and_its_own_end_is_no_error():
         each_in_threads(work, range(2), threads=2, stop=halt.set)
 
 
+@pytest.fixture
+def hears_signals():
+    """Python's own handler of Ctrl-C: a shell's background jobs ignore it from the start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs a signal to a thread")
+@pytest.mark.usefixtures("hears_signals")
 def test_a_signal_that_came_to_another_thread_is_heard(monkeypatch):
     halt, waits, told = threading.Event(), threading.Event(), []
 
