@@ -670,6 +670,9 @@ def test_weighted_rows_scale_the_target_by_their_weights():
     alike = Targets.fit(frame, ["y"], task="regression", weights=np.full(4, 0.7))
     plain = Targets.fit(frame, ["y"], task="regression")
     assert (*alike.means, *alike.stds) == pytest.approx((*plain.means, *plain.stds))
+    far = frame.with_columns(y=np.array([1.0, 3.0, 5.0, 1e20]))  # beside which 1 to 5 are alike
+    found = Targets.fit(far, ["y"], task="regression", weights=weights)
+    assert (*found.means, *found.stds) == pytest.approx((3.0, np.sqrt(2.0)))
     one = Targets.fit(frame, ["y"], task="regression", weights=np.eye(4)[1])
     assert one.means[0] == pytest.approx(3.0)
     assert one.stds[0] > 0

@@ -342,6 +342,17 @@ def test_an_array_for_a_frame_goes_by_its_order():
     np.testing.assert_array_equal(found, fitted.predict(X))
 
 
+def test_what_has_names_goes_by_them():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+    fitted = dr.TabularRegressor(**QUICK).fit(X, X["a"] + X["b"])
+    records = np.zeros(60, dtype=[(name, "f8") for name in "cba"])
+    for name in "abc":
+        records[name] = X[name]
+    for other in ({name: X[name].to_numpy() for name in "cba"}, records, X[["b", "c", "a"]]):
+        np.testing.assert_array_equal(fitted.predict(other), fitted.predict(X))
+
+
 @pytest.mark.parametrize(
     ("estimator", "parameters", "given", "message"),
     [
@@ -362,6 +373,12 @@ def test_an_array_for_a_frame_goes_by_its_order():
             {"class_weight": {1: 2.0}},
             {"y": np.arange(300) % 2, "sample_weight": np.ones(7)},
             "weights: expected a value for each of the 300 rows of X, got 7",
+        ),
+        (
+            dr.TabularClassifier,
+            {"class_weight": {1: 2.0}},
+            {"y": np.arange(300) % 2, "sample_weight": [2.0]},
+            "weights: expected a value for each of the 300 rows of X, got 1",
         ),
         (
             dr.TabularClassifier,

@@ -445,13 +445,14 @@ def _numbers(column: pl.Series) -> pl.Series:
 def _scale(column: pl.Series, weights: Array | None) -> tuple[float, float]:
     """Mean and standard deviation of a target of a regression, which may not be 0."""
     numbers = _numbers(column)  # none missing, all finite
-    whole = Numeric.fit(column)
-    if weights is None or not weights.any():
-        return whole.mean, whole.std
-    values = (numbers.to_numpy() - whole.mean) / whole.std  # their squares are in range
-    mean = float(np.average(values, weights=weights))
-    std = math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
-    return whole.mean + mean * whole.std, (std or 1.0) * whole.std
+    counts = None if weights is None or not weights.any() else weights > 0
+    plain = Numeric.fit(column if counts is None else numbers.filter(counts))
+    if weights is None or counts is None:
+        return plain.mean, plain.std
+    values = (numbers.to_numpy()[counts] - plain.mean) / plain.std  # their squares are in range
+    mean = float(np.average(values, weights=weights[counts]))
+    std = math.sqrt(float(np.average((values - mean) ** 2, weights=weights[counts])))
+    return plain.mean + mean * plain.std, (std or 1.0) * plain.std
 
 
 def _label_text(label: Any) -> str:

@@ -17,7 +17,7 @@ from deltarule.modelfile import Model, load_model, save_model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.fitting import Fitted, fit
-from deltarule.tabular.problems import Table, problem, table
+from deltarule.tabular.problems import FEWEST_ROWS, Table, problem, table
 from deltarule.tabular.report import about, fingerprint
 from deltarule.tabular.settings import Roles, Settings
 
@@ -60,7 +60,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
         """A table to predict; of a data frame the columns may stand in any order."""
         check_is_fitted(self)
         frame = _table(X)
-        if hasattr(X, "columns"):
+        if _has_names(X):
             return frame
         if frame.width != self.n_features_in_:
             raise ShapeError(
@@ -136,7 +136,7 @@ def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]
     if not frame.width:
         raise DataError(f"X: 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
     if len(frame) == 1:
-        raise DataError("X: one sample tells nothing of others; expected at least ten rows.")
+        raise DataError(f"X: got one sample; expected at least {FEWEST_ROWS} rows.")
     targets = _columns_of(y)
     taken, placed = set(frame.columns), {}
     for role, values in [*targets.items(), *further.items()]:
@@ -157,8 +157,13 @@ def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]
 
 def _table(X: Any) -> Any:
     """Whatever scikit-learn takes, as a frame: lists of rows too."""
-    known = isinstance(X, Mapping) or any(hasattr(X, name) for name in ("columns", "toarray"))
-    return frame_of(X if known else np.asarray(X))
+    return frame_of(X if _has_names(X) or hasattr(X, "toarray") else np.asarray(X))
+
+
+def _has_names(X: Any) -> bool:
+    """Whether columns come with names, by which they are found."""
+    named = isinstance(X, Mapping) or hasattr(X, "columns")
+    return named or bool(getattr(getattr(X, "dtype", None), "names", None))
 
 
 def _placed(roles: Roles) -> list[str]:

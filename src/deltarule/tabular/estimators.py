@@ -193,13 +193,15 @@ def _labels(y: Any) -> Any:
 
 def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
     """The rows' weights times those of their classes; of what :meth:`fit` refuses, as they are."""
-    labels, own = np.asarray(y), np.ones(1) if sample_weight is None else np.asarray(sample_weight)
+    labels = np.asarray(y)
     absent = (label is None or (label != label) is not False for label in labels.ravel().tolist())
     if labels.ndim != 1 or any(absent):  # NaN, and pandas' NA, are not equal to themselves
         return sample_weight
-    if own.shape not in ((1,), labels.shape):
-        return sample_weight
-    return own * compute_sample_weight(rule, labels)
+    of_classes = compute_sample_weight(rule, labels)
+    if sample_weight is None:
+        return of_classes
+    own = np.asarray(sample_weight)
+    return own * of_classes if own.shape == labels.shape else sample_weight
 
 
 class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]

@@ -365,7 +365,7 @@ class Training(Recoverable):
         self, epoch: int, step: int, cost: float, rate: float, statistics: Any
     ) -> EpochEnded:
         validation_cost, figure, norm, seconds = self.group.agreed(
-            (*self._found_out(), self._seconds())
+            (*self._measured(), self._seconds())
         )
         best = False
         if validation_cost is not None:
@@ -391,7 +391,7 @@ class Training(Recoverable):
         """What an epoch is judged by: its parameters, or the average they have gone into."""
         return self._after if self._average is None else self._average.parameters
 
-    def _found_out(self) -> tuple[float | None, float | None, float | None]:
+    def _measured(self) -> tuple[float | None, float | None, float | None]:
         """Validation cost, figure and gradient norm; the runner then goes on where it was."""
         cost = figure = norm = None
         if self._average is not None:
