@@ -12,7 +12,7 @@ from deltarule import explain
 from deltarule.cli import main
 from deltarule.engines.plan import Plan
 from deltarule.explain import diagnosis, plots
-from deltarule.explain.drawing import matplotlib
+from deltarule.explain.drawing import matplotlib, svg
 from deltarule.explain.evidence import (
     calibration,
     confusion,
@@ -504,6 +504,16 @@ def test_a_plot_draws_on_the_axes_it_is_given(draw, task):
     assert ax.has_data()
     own = draw(evidence)
     matplotlib(".pyplot").close(own.figure)
+
+
+def test_a_logarithmic_axis_is_labelled_in_plain_numbers():
+    history = [dr.EpochEnded(epoch, epoch, 10.0 ** (1 - epoch)) for epoch in range(1, 5)]
+    figure = matplotlib(".figure").Figure()
+    ax = plots.plot_history(history, ax=figure.subplots())
+    drawn = svg(figure, "cost")
+    assert ax.get_yscale() == "log"
+    assert {"0.001", "0.01", "0.1", "1"} <= set(re.findall(r">([\d.]+)</text>", drawn))
+    assert "mathdefault" not in drawn
 
 
 def test_every_optimizer_has_a_path_and_most_arrive():

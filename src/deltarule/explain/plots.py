@@ -83,6 +83,7 @@ def plot_history(
             ax.plot([], [], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="restored")
         if min(values) > 0 and max(values) > 20 * min(values):
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter("{x:g}")  # its own is mathematics, which is off
         return _dressed(ax, "Cost", "epoch", "cost", legend="best")
 
 
