@@ -5,9 +5,11 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstdlib>
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "rows.hpp"
 
@@ -28,8 +30,44 @@ template <> inline constexpr const char* dtype_name<double> = "float64";
 template <> inline constexpr const char* dtype_name<std::int32_t> = "int32";
 template <> inline constexpr const char* dtype_name<std::int64_t> = "int64";
 
-// A view of an array for as long as it lives.
-template <class T> class View {
+// What a view of an array is, whatever it holds: a buffer for as long as it lives.
+class Memory {
+ public:
+  Memory() = default;
+  ~Memory() {
+    if (held_) PyBuffer_Release(&buffer_);
+  }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  // Whether some byte is part of both. Exact, where their reach does not tell.
+  bool shares(const Memory& other) const {
+    const auto [begin, end] = reach();
+    const auto [others_begin, others_end] = other.reach();
+    if (end <= others_begin || others_end <= begin) return false;
+    const nb::object numpy = nb::module_::import_("numpy");
+    return nb::cast<bool>(numpy.attr("shares_memory")(nb::handle(buffer_.obj),
+                                                      nb::handle(other.buffer_.obj)));
+  }
+
+ protected:
+  // Addresses, from the first byte to the one after the last.
+  std::pair<std::uintptr_t, std::uintptr_t> reach() const {
+    auto begin = reinterpret_cast<std::uintptr_t>(buffer_.buf), end = begin;
+    for (int axis = 0; axis < buffer_.ndim; ++axis) {
+      if (buffer_.shape[axis] == 0) return {begin, begin};
+      const Py_ssize_t span = (buffer_.shape[axis] - 1) * buffer_.strides[axis];
+      (span < 0 ? begin : end) += static_cast<std::uintptr_t>(span);
+    }
+    return {begin, end + static_cast<std::uintptr_t>(buffer_.itemsize)};
+  }
+
+  Py_buffer buffer_{};
+  bool held_ = false;
+};
+
+// A view of an array of numbers.
+template <class T> class View : public Memory {
  public:
   View(nb::handle array, const char* name, bool writable = false) : name_(name) {
     const int flags = PyBUF_STRIDES | PyBUF_FORMAT;
@@ -46,12 +84,6 @@ template <class T> class View {
     }
     if (writable && buffer_.readonly) fail("TypeMismatchError", "expected a writable array, got a read-only one");
   }
-  ~View() {
-    if (held_) PyBuffer_Release(&buffer_);
-  }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-
   std::size_t length() const {
     return buffer_.ndim > 0 ? static_cast<std::size_t>(buffer_.shape[0]) : 0;
   }
@@ -93,6 +125,13 @@ template <class T> class View {
   }
   T* data() const { return static_cast<T*>(buffer_.buf); }
 
+  // Refuse to write where `read`, of that name, is read.
+  void expect_apart(const Memory& read, const char* name) {
+    if (shares(read))
+      fail("SettingError", std::string("expected memory of its own, got an array that shares it "
+                                       "with ") + name + ". Pass another array, or a copy");
+  }
+
  private:
   // Native byte order; NumPy writes '=' for arrays that are not aligned.
   bool right_type() const {
@@ -103,12 +142,8 @@ template <class T> class View {
     if (std::is_same_v<T, double>) return *format == 'd';
     return *format == 'q' || *format == 'l' || *format == 'i';  // by their size, seen above
   }
-  // The destructor does not run for an object whose constructor throws.
-  [[noreturn]] void fail(const char* error, const std::string& what) {
-    const std::string message = std::string(name_) + ": " + what + ".";
-    if (held_) PyBuffer_Release(&buffer_);
-    held_ = false;
-    raise(error, message);
+  [[noreturn]] void fail(const char* error, const std::string& what) const {
+    raise(error, std::string(name_) + ": " + what + ".");
   }
   static std::string text_of(const Py_ssize_t* shape, std::size_t count) {
     std::string text = "(";
@@ -121,18 +156,16 @@ template <class T> class View {
     return text + (shape.size() == 1 ? ",)" : ")");
   }
 
-  Py_buffer buffer_{};
   const char* name_;
-  bool held_ = false;
 };
 
 // Examples: an array, or a sparse matrix in compressed rows, whose structure is looked through
-// before anything follows it.
+// before anything follows it, and `changed` where it is another when it is followed.
 template <class T> class Examples {
  public:
-  Examples(nb::handle X, const char* name) : name_(name) {
+  Examples(nb::handle X, const char* name, Changed changed) : name_(name) {
     if (PyObject_CheckBuffer(X.ptr()) || !nb::hasattr(X, "indptr")) array_.emplace(X, name);
-    else read(X);
+    else read(X, changed);
   }
 
   std::size_t length() const { return array_ ? array_->length() : rows_.count; }
@@ -143,13 +176,21 @@ template <class T> class Examples {
              std::to_string(rows_.count) + ", " + std::to_string(rows_.width) + ")");
   }
   Rows<T> rows() const { return array_ ? array_->rows() : rows_; }
+  // Refuse to write where these are read.
+  template <class Out> void expect_apart(View<Out>& out) const {
+    const auto apart = [&](const auto& part) {
+      if (part) out.expect_apart(*part, name_);
+    };
+    apart(array_), apart(data_);
+    apart(indices_), apart(indptr_), apart(wide_indices_), apart(wide_indptr_);
+  }
 
  private:
   [[noreturn]] void refuse(const std::string& what) const {
     raise("ShapeError", std::string(name_) + ": " + what + ".");
   }
 
-  void read(nb::handle X) {
+  void read(nb::handle X, Changed changed) {
     const nb::object format = nb::getattr(X, "format", nb::str("none"));
     if (std::string(nb::str(format).c_str()) != "csr")
       raise("TypeMismatchError", std::string(name_) + ": expected a sparse matrix in compressed " +
@@ -165,6 +206,7 @@ template <class T> class Examples {
     if (wide) look_through(indices, indptr, wide_indices_, wide_indptr_);
     else look_through(indices, indptr, indices_, indptr_);
     rows_.compressed.data = data_->data(), rows_.compressed.wide = wide;
+    rows_.compressed.changed = changed;
   }
 
   template <class I>
@@ -188,6 +230,7 @@ template <class T> class Examples {
       inside = inside && column[i] >= 0 && static_cast<std::uint64_t>(column[i]) < rows_.width;
     if (!inside) refuse("expected indices from 0 to " + std::to_string(rows_.width) + " - 1");
     rows_.compressed.indices = column, rows_.compressed.indptr = end;
+    rows_.compressed.entries = std::min(data_->length(), columns->length());
   }
 
   const char* name_;

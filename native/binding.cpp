@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "arrays.hpp"
+#include "gil.hpp"
 #include "machine.hpp"
 #include "math_check.hpp"
 #include "peak.hpp"
@@ -168,7 +169,7 @@ template <class T> class Bound {
 
   double step(nb::handle X, nb::handle Y, nb::handle weights, double rate, std::size_t threads) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
@@ -176,20 +177,20 @@ template <class T> class Bound {
     double cost = 0;
     expect_steps();
     job.rates = &rate, job.costs = &cost;
-    run(runner_.work(job.entries, true), [&] { runner_.train(job, threads, [] { return false; }); });
+    run(runner_.work(job.entries, true), [&](const Interrupted&) { runner_.train(job, threads); });
     return cost;
   }
 
   void step_from(nb::handle X, nb::handle dA, double rate, std::size_t threads) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> d(dA, "dA");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, d, nb::none(), s);
     job.dA = d.rows();
     expect_steps();
     job.rates = &rate;
-    run(runner_.work(job.entries, true), [&] { runner_.train(job, threads, [] { return false; }); });
+    run(runner_.work(job.entries, true), [&](const Interrupted&) { runner_.train(job, threads); });
   }
 
   // Returns how many costs are known; costs and statistics are arrays to fill.
@@ -197,7 +198,7 @@ template <class T> class Bound {
                     nb::handle rates, nb::handle weights, nb::handle costs, nb::handle statistics,
                     std::size_t threads) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
@@ -210,7 +211,7 @@ template <class T> class Bound {
         raise("ShapeError", "order: expected row numbers 0 to " + std::to_string(x.length() - 1) +
                                 ", got " + std::to_string(rows.data()[i]) + ".");
     if (batch_size == 0) raise("SettingError", "batch_size: expected at least 1, got 0.");
-    job.order = rows.data(), job.entries = rows.length();
+    job.order = rows.data(), job.entries = rows.length(), job.changed = &changed_;
     job.batch_size = std::min(batch_size, job.entries);
     View<double> rate(rates, "learning_rates"), found(costs, "costs", true);
     rate.expect({job.batches()}), found.expect({job.batches()});
@@ -224,61 +225,70 @@ template <class T> class Bound {
       figures->expect_contiguous();
       for (std::size_t i = 0; i < 3; ++i) job.statistics[i] = figures->data() + i * size;
     }
+    const auto expect_apart = [&](View<double>& out) {
+      x.expect_apart(out);
+      out.expect_apart(y, "Y"), out.expect_apart(rows, "order"), out.expect_apart(rate, "rates");
+      if (s) out.expect_apart(*s, "weights");
+    };
+    expect_apart(found);
+    if (figures) expect_apart(*figures), figures->expect_apart(found, "costs");
     expect_steps();
-    bool raised = false;
-    {
-      const nb::gil_scoped_release release;
-      runner_.train(job, threads, [&] {
-        if (stopping_) return true;
-        const nb::gil_scoped_acquire acquire;
-        return raised = PyErr_CheckSignals() != 0;
-      });
-    }
-    if (raised) throw nb::python_error();
+    run(always_released, [&](const Interrupted& interrupted) {
+      runner_.train(job, threads, [&] { return stopping_ || interrupted(); });
+    });
     return job.done;
   }
 
   void predict_into(nb::handle X, nb::handle out, std::size_t threads) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> to(out, "out", true);
     x.expect(inputs_);
     to.expect({x.length(), outputs_});
-    run(runner_.work(x.length(), false),
-        [&] { runner_.predict(x.rows(), to.writable(), threads); });
+    x.expect_apart(to);
+    run(runner_.work(x.length(), false), [&](const Interrupted& interrupted) {
+      runner_.predict(x.rows(), to.writable(), threads, interrupted);
+    });
   }
 
   void jacobian_into(nb::handle X, nb::handle out) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> to(out, "out", true);
     x.expect(inputs_);
     to.expect({x.length(), outputs_, inputs_});
     to.expect_contiguous();
+    x.expect_apart(to);
     run(runner_.work(x.length(), false) * double(outputs_ + 1),
-        [&] { runner_.jacobian(x.rows(), to.data()); });
+        [&](const Interrupted& interrupted) {
+          runner_.jacobian(x.rows(), to.data(), interrupted);
+        });
   }
 
   double cost(nb::handle X, nb::handle Y, nb::handle weights, bool penalised, std::size_t threads) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> y(Y, "Y");
     std::optional<View<T>> s;
     const Job<T> job = job_of(x, y, weights, s);
     double found = 0;
-    run(runner_.work(job.entries, false),
-        [&] { found = runner_.cost(job.X, y.rows(), job.weights, penalised, threads); });
+    run(runner_.work(job.entries, false), [&](const Interrupted& interrupted) {
+      found = runner_.cost(job.X, y.rows(), job.weights, penalised, threads, interrupted);
+    });
     return found;
   }
 
   void gradients(nb::handle X, nb::handle Y, nb::handle weights, std::size_t threads) {
     const Use use(*this);
-    Examples<T> x(X, "X");
+    Examples<T> x(X, "X", &changed_);
     View<T> y(Y, "Y");
     std::optional<View<T>> s;
     Job<T> job = job_of(x, y, weights, s);
     job.Y = y.rows();
-    run(runner_.work(job.entries, true), [&] { runner_.gradients(job, threads); });
+    differentiated_ = false;
+    run(runner_.work(job.entries, true), [&](const Interrupted& interrupted) {
+      runner_.gradients(job, threads, interrupted);
+    });
     differentiated_ = true;
   }
 
@@ -313,6 +323,7 @@ template <class T> class Bound {
         raise("SettingError",
               "this runner is busy in another thread; expected one call at a time. Start a runner "
               "a thread.");
+      owner_.changed_ = false;
     }
     ~Use() { owner_.busy_ = false; }
     Use(const Use&) = delete;
@@ -346,10 +357,23 @@ template <class T> class Bound {
 
   // Fmas of some ten microseconds.
   static constexpr double worth_releasing = 400e3;
-  template <class Work> static void run(double fmas, const Work& work) {
-    if (fmas < worth_releasing) return work();
-    const nb::gil_scoped_release release;
-    work();
+  static constexpr double always_released = std::numeric_limits<double>::infinity();
+
+  // work(interrupted), without the GIL where it takes longer than releasing it.
+  template <class Work> void run(double fmas, const Work& work) const {
+    if (fmas < worth_releasing) return work(Interrupted(never));
+    bool raised = false;
+    {
+      Released released;
+      work(Interrupted([&] {
+        return raised = raised || released.with_gil([] { return PyErr_CheckSignals() != 0; });
+      }));
+    }
+    if (raised) throw nb::python_error();
+    if (changed_)
+      raise("SettingError",
+            "order, or the indices of X: expected to stay as they were when the call began; "
+            "another thread wrote to them. The result is not to be used: pass copies.");
   }
 
   std::size_t units(int which, std::size_t l, std::size_t place) const {
@@ -371,7 +395,7 @@ template <class T> class Bound {
   Runner<T> runner_;
   std::size_t inputs_ = 0, outputs_ = 0, widest_ = 0;
   bool differentiated_ = false;
-  std::atomic<bool> busy_{false}, stopping_{false};
+  std::atomic<bool> busy_{false}, stopping_{false}, changed_{false};
 };
 
 template <class T> void bind(nb::module_& m, const char* name) {
@@ -405,7 +429,7 @@ template <class T> double peak(std::size_t threads, double seconds) {
   if (threads < 1 || threads > 1024 || !(seconds >= 0 && seconds <= 60))
     raise("SettingError", "fma_peak: expected 1 to 1024 threads and 0 to 60 seconds, got " +
                               std::to_string(threads) + " and " + std::to_string(seconds) + ".");
-  const nb::gil_scoped_release release;
+  const Released released;
   return fma_peak<T>(threads, seconds);
 }
 
@@ -413,6 +437,7 @@ template <class T> double peak(std::size_t threads, double seconds) {
 
 NB_MODULE(DELTARULE_MODULE, m) {
   using namespace deltarule;
+  nb::set_leak_warnings(false);  // a daemon thread may hold a runner when the interpreter ends
   nb::register_exception_translator(
       [](const std::exception_ptr& thrown, void*) {
         try {

@@ -130,7 +130,7 @@ template <class T> class HotLoop {
 
   void update(Job<T>& job, double rate) {
     job.rates = &rate;
-    runner_->train(job, threads_, [] { return false; });
+    runner_->train(job, threads_);
   }
 
   std::unique_ptr<Runner<T>> runner_;

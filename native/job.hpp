@@ -16,10 +16,15 @@ template <class T> struct Job {
   double* statistics[3] = {};     // gradient norm, update ratio, dead units: (batches, L), or null
   bool update = true;             // false: leave dW and db in memory, without dropout
   std::size_t done = 0;           // batches whose cost is known
+  Changed changed = nullptr;
 
   std::size_t batches() const { return (entries + batch_size - 1) / batch_size; }
   std::size_t row(std::size_t entry) const {
-    return order != nullptr ? static_cast<std::size_t>(order[entry]) : entry;
+    if (order == nullptr) return entry;
+    const std::size_t row = loaded(order + entry);
+    if (row < X.count) return row;
+    note(changed);
+    return 0;
   }
 };
 

@@ -1,7 +1,11 @@
 // A caller's arrays: rows of numbers at any strides and any alignment, read only through memcpy;
 // or rows of a sparse matrix, made dense one by one as a batch is gathered.
+//
+// Another thread of the caller's may write to these arrays at any time. Numbers may then be anything;
+// whatever leads to a place in memory is loaded once, and checked as it was loaded.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,27 +14,49 @@
 
 namespace deltarule {
 
+// Set once an index is found that leads nowhere, though all were in order when the call began.
+using Changed = std::atomic<bool>*;
+inline void note(Changed changed) {
+  if (changed != nullptr) changed->store(true, std::memory_order_relaxed);
+}
+
+// An index of a caller's, loaded once: below 0 it becomes larger than any size.
+template <class Index> DELTARULE_INLINE std::size_t loaded(const Index* from) {
+  return static_cast<std::size_t>(*static_cast<const volatile Index*>(from));
+}
+
 // Compressed rows (CSR): the entries of row i are [indptr[i], indptr[i + 1]), each with its column.
-// Who makes one has checked that these lead nowhere else. Entries of one place are added up.
+// Entries of one place are added up; those of a column that is none are left out.
 template <class T> struct Compressed {
   const T* data = nullptr;
   const void *indices = nullptr, *indptr = nullptr;
-  bool wide = false;  // int64, else int32
+  bool wide = false;        // int64, else int32
+  std::size_t entries = 0;  // how many data and indices there are
+  Changed changed = nullptr;
 
   explicit operator bool() const { return indptr != nullptr; }
-  std::int64_t number(const void* numbers, std::size_t i) const {
-    return wide ? static_cast<const std::int64_t*>(numbers)[i]
-                : static_cast<const std::int32_t*>(numbers)[i];
+  std::size_t number(const void* numbers, std::size_t i) const {
+    return wide ? loaded(static_cast<const std::int64_t*>(numbers) + i)
+                : loaded(static_cast<const std::int32_t*>(numbers) + i);
+  }
+  std::size_t end(std::size_t i) const {
+    const std::size_t at = number(indptr, i);
+    if (at <= entries) return at;
+    note(changed);
+    return entries;
   }
   void copy(std::size_t i, std::size_t width, Panels<T> out, std::size_t to) const {
     for (std::size_t column = 0; column < width; column += P<T>)
       std::memset(out.row(column / P<T>, to), 0, P<T> * sizeof(T));
-    const auto last = static_cast<std::size_t>(number(indptr, i + 1));
-    for (auto entry = static_cast<std::size_t>(number(indptr, i)); entry < last; ++entry)
-      out.at(to, static_cast<std::size_t>(number(indices, entry))) += data[entry];
+    const std::size_t last = end(i + 1);
+    for (std::size_t entry = end(i); entry < last; ++entry) {
+      const std::size_t column = number(indices, entry);
+      if (column < width) out.at(to, column) += data[entry];
+      else note(changed);
+    }
   }
   void fetch(std::size_t i) const {
-    const auto first = static_cast<std::size_t>(number(indptr, i));
+    const std::size_t first = end(i);
     prefetch(data + first);
     prefetch(static_cast<const char*>(indices) + first * (wide ? 8 : 4));
   }

@@ -22,6 +22,10 @@ namespace deltarule {
 
 template <class T> struct Job;
 
+// Asked about every 50 ms on the caller's thread: whether to end the call.
+using Interrupted = std::function<bool()>;
+inline bool never() { return false; }
+
 // Which array of a layer: its parameter (slot −1), or a slot of the optimizer; or its derivative.
 enum class Array : int { derivative = -2, parameter = -1, first_slot = 0, second_slot = 1 };
 
@@ -30,17 +34,18 @@ template <class T> class Runner {
   explicit Runner(Plan plan);
   ~Runner();
 
-  // Steps; `threads` 0 chooses by the work. `interrupted` is asked about every 50 ms on the
-  // caller's thread, and ends the call after a whole step.
-  void train(Job<T>& job, std::size_t threads, const std::function<bool()>& interrupted);
+  // Steps; `threads` 0 chooses by the work. Interrupted, it ends after a whole step; the calls below
+  // end anywhere, and what they found is no result.
+  void train(Job<T>& job, std::size_t threads, const Interrupted& interrupted = never);
   // The derivatives of the penalised cost; read them with get(Array::derivative, …).
-  void gradients(Job<T>& job, std::size_t threads);
+  void gradients(Job<T>& job, std::size_t threads, const Interrupted& interrupted = never);
   // The weighted mean loss; with `penalised` also smoothing and penalties.
   double cost(const Rows<T>& X, const Rows<T>& Y, const Rows<T>& weights, bool penalised,
-              std::size_t threads);
-  void predict(const Rows<T>& X, const WritableRows<T>& out, std::size_t threads);
+              std::size_t threads, const Interrupted& interrupted = never);
+  void predict(const Rows<T>& X, const WritableRows<T>& out, std::size_t threads,
+               const Interrupted& interrupted = never);
   // out: one row an example, outputs × inputs numbers, contiguous.
-  void jacobian(const Rows<T>& X, T* out);
+  void jacobian(const Rows<T>& X, T* out, const Interrupted& interrupted = never);
 
   // Array number `place` of layer l, from 0, as C-ordered numbers: W (units × inputs) is 0, b
   // (units × 1) is 1; other kinds' are units × 1, in the order of their `shapes` in layers/.

@@ -27,9 +27,31 @@ inline constexpr double work_of_a_short_step = 30e6;
 // How many between two looks at the clock: some tens of microseconds.
 inline constexpr double work_per_look = 1e6;
 
-template <class T> struct Runner<T>::Inside {
+// Asks about every 50 ms of work whether to end a call. To a tiny step a look at the clock is
+// something, so the work since is counted first.
+class Watch {
+ public:
+  explicit Watch(const Interrupted& interrupted) : interrupted_(interrupted) {}
+
+  bool operator()(double fmas) {
+    if ((since_ += fmas) < work_per_look) return false;
+    since_ = 0;
+    const auto now = Clock::now();
+    if (asked_ == Clock::time_point()) asked_ = now;
+    if (now - asked_ < std::chrono::milliseconds(50)) return false;
+    asked_ = now;
+    return interrupted_();
+  }
+
+ private:
   using Clock = std::chrono::steady_clock;
 
+  const Interrupted& interrupted_;
+  double since_ = 0;
+  Clock::time_point asked_{};
+};
+
+template <class T> struct Runner<T>::Inside {
   explicit Inside(Plan plan) : stepper(std::move(plan)) {}
 
   Stepper<T> stepper;
@@ -50,7 +72,7 @@ template <class T> struct Runner<T>::Inside {
     return std::clamp<std::size_t>(shares, 1, static_cast<std::size_t>(count));
   }
 
-  void run(Job<T>& job, std::size_t wanted, const std::function<bool()>& interrupted) {
+  void run(Job<T>& job, std::size_t wanted, const Interrupted& interrupted) {
     stepper.reserve(job);
     const std::size_t rows = std::min(job.batch_size, job.entries), batches = job.batches();
     const double step_work = stepper.work_of_step(rows);
@@ -63,23 +85,14 @@ template <class T> struct Runner<T>::Inside {
       --calls_alone;
       count = 1;
     }
-    Clock::time_point asked = Clock::now();
-    double since = 0;  // work since the clock was read: to a tiny step even that is something
-    const auto poll = [&] {
-      if (batches == 1 || (since += step_work) < work_per_look) return false;
-      since = 0;
-      const auto now = Clock::now();
-      if (now - asked < std::chrono::milliseconds(50)) return false;
-      asked = now;
-      return interrupted();
-    };
-    stepper.begin();
+    Watch watch(interrupted);
+    stepper.begin(job);
     const auto go_on_alone = [&] {
       Barrier none(1, false);
-      stepper.work(job, job.done, batches, 0, 1, none, poll);
+      stepper.work(job, job.done, batches, 0, 1, none, std::ref(watch));
     };
     if (count == 1) go_on_alone();
-    else if (team(job, count, may_leave, poll)) {
+    else if (team(job, count, may_leave, watch)) {
       stepper.go_on();
       go_on_alone();
     }
@@ -87,11 +100,11 @@ template <class T> struct Runner<T>::Inside {
   }
 
   // All steps by a team of `count`; or those before it was held up, and then true.
-  template <class Poll> bool team(Job<T>& job, std::size_t count, bool may_leave, Poll poll) {
+  bool team(Job<T>& job, std::size_t count, bool may_leave, Watch& watch) {
     Barrier barrier(count, double(count) > cores);
     bool held_up = false;
-    const auto poll_team = [&] {
-      const bool interrupted = poll();
+    const auto poll_team = [&](double fmas) {
+      const bool interrupted = watch(fmas);
       held_up = !interrupted && may_leave && barrier.long_waits() >= held_up_at_least &&
                 barrier.long_waits() * held_up_one_in >= 2 * job.done;
       return interrupted || held_up;
@@ -109,13 +122,21 @@ template <class T> struct Runner<T>::Inside {
   }
 
   // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.
-  template <class Use> void each_chunk(std::size_t total, std::size_t wanted, const Use& use) {
+  template <class Use>
+  void each_chunk(std::size_t total, std::size_t wanted, const Interrupted& interrupted,
+                  const Use& use) {
     const std::size_t chunks = (total + chunk_rows - 1) / chunk_rows;
     const double work = stepper.work_of_step(total) / 3;
     const std::size_t count = threads(wanted, work / call_work_per_thread, chunks);
+    const double chunk_work = work / double(chunks);
+    Watch watch(interrupted);
+    std::atomic<bool> stop{false};
     const auto some = [&](Batch<T>& batch, Share share) {
-      for (std::size_t i = share.first; i < share.last; ++i)
+      for (std::size_t i = share.first; i < share.last; ++i) {
         use(batch, i * chunk_rows, std::min(chunk_rows, total - i * chunk_rows));
+        if (share.first == 0 && watch(chunk_work)) stop.store(true, std::memory_order_relaxed);
+        if (stop.load(std::memory_order_relaxed)) return;
+      }
     };
     if (chunk.capacity == 0) chunk = new_chunk();
     if (count == 1) return some(chunk, {0, chunks});
@@ -127,6 +148,7 @@ template <class T> struct Runner<T>::Inside {
   }
 
   void forward(Batch<T>& batch, const Rows<T>& X, std::size_t first, std::size_t rows) {
+    const FlushTiny flush;
     for (std::size_t i = 0; i < rows; ++i) {
       X.copy(first + i, batch.A[0].view(), i);
       if (first + rows + i < X.count) X.fetch(first + rows + i);  // the next chunk's
@@ -145,25 +167,27 @@ template <class T> double Runner<T>::work(std::size_t rows, bool step) const {
 }
 
 template <class T>
-void Runner<T>::train(Job<T>& job, std::size_t threads, const std::function<bool()>& interrupted) {
+void Runner<T>::train(Job<T>& job, std::size_t threads, const Interrupted& interrupted) {
   inside_->run(job, threads, interrupted);
 }
 
-template <class T> void Runner<T>::gradients(Job<T>& job, std::size_t threads) {
+template <class T>
+void Runner<T>::gradients(Job<T>& job, std::size_t threads, const Interrupted& interrupted) {
   job.update = false;
-  inside_->run(job, threads, [] { return false; });
+  inside_->run(job, threads, interrupted);
 }
 
 template <class T>
 double Runner<T>::cost(const Rows<T>& X, const Rows<T>& Y, const Rows<T>& weights, bool penalised,
-                       std::size_t threads) {
+                       std::size_t threads, const Interrupted& interrupted) {
   Stepper<T>& stepper = inside_->stepper;
   Buffer<double> parts((X.count + chunk_rows - 1) / chunk_rows);
-  inside_->each_chunk(X.count, threads, [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
+  const auto sum = [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) stepper.copy_target(Y, first + i, batch, i, penalised);
     inside_->forward(batch, X, first, rows);
     parts[first / chunk_rows] = stepper.losses(batch, weights, first, rows);
-  });
+  };
+  inside_->each_chunk(X.count, threads, interrupted, sum);
   double weight = double(X.count);
   if (weights) {
     weight = 0;
@@ -173,20 +197,27 @@ double Runner<T>::cost(const Rows<T>& X, const Rows<T>& Y, const Rows<T>& weight
 }
 
 template <class T>
-void Runner<T>::predict(const Rows<T>& X, const WritableRows<T>& out, std::size_t threads) {
-  inside_->each_chunk(X.count, threads, [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
+void Runner<T>::predict(const Rows<T>& X, const WritableRows<T>& out, std::size_t threads,
+                        const Interrupted& interrupted) {
+  const auto write = [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
     inside_->forward(batch, X, first, rows);
     const Panels<T> A = batch.A.back().view();
     for (std::size_t i = 0; i < rows; ++i) out.copy(A, i, first + i);
-  });
+  };
+  inside_->each_chunk(X.count, threads, interrupted, write);
 }
 
-template <class T> void Runner<T>::jacobian(const Rows<T>& X, T* out) {
+template <class T>
+void Runner<T>::jacobian(const Rows<T>& X, T* out, const Interrupted& interrupted) {
   std::vector<Layer<T>>& layers = inside_->stepper.layers();
   Jacobian<T>& jacobian = inside_->jacobian;
   if (jacobian.empty()) jacobian = Jacobian<T>(layers);
-  const std::size_t size = layers.back().n * layers.front().n_prev;
-  for (std::size_t i = 0; i < X.count; ++i) jacobian.of(layers, X, i, out + i * size);
+  const std::size_t outputs = layers.back().n, size = outputs * layers.front().n_prev;
+  const double fmas = work(1, false) * double(outputs + 1);
+  Watch watch(interrupted);
+  const FlushTiny flush;
+  for (std::size_t i = 0; i < X.count && !watch(fmas); ++i)
+    jacobian.of(layers, X, i, out + i * size);
 }
 
 // Where an array stands in panels: call use(unit, input, number) for each of its numbers.

@@ -73,16 +73,20 @@ template <class T> class Stepper {
     return parameters + double(m) * units;
   }
 
-  // Steps [first, last) of a job on one thread of a team. `poll` is called by thread 0 after each
-  // step and says whether to stop there.
+  // Steps [first, last) of a job on one thread of a team. `poll` is called by thread 0 with the
+  // fmas of its work since, and says whether to stop: after each step, or in the middle of
+  // derivatives, which then are none.
   template <class Poll>
   void work(Job<T>& job, std::size_t first, std::size_t last, std::size_t thread,
             std::size_t threads, Barrier& barrier, Poll poll) {
+    const auto look = [&](double fmas) {
+      if (thread == 0 && poll(fmas)) stop_.store(true, std::memory_order_relaxed);
+      return stop_.load(std::memory_order_relaxed);
+    };
+    const double fmas = work_of_step(std::min(job.batch_size, job.entries));
     for (std::size_t batch = first; batch < last; ++batch) {
-      StepPlace at{batch, batch * job.batch_size, 0, step_at_start(batch), 0};
-      at.m = std::min(job.batch_size, job.entries - at.first);
-      at.weight = weight_of(job, at);
-      by_example(job, at, thread, threads, barrier);
+      const StepPlace at = place_of(job, batch);
+      by_example(job, at, thread, threads, barrier, look);
       if (plan_.penalised()) sum_penalties(share_of(strips_.cost, thread, threads));
       barrier.wait();
       const double cost = cost_of(job, at);
@@ -92,17 +96,19 @@ template <class T> class Stepper {
         if (thread == 0) stop_.store(true, std::memory_order_relaxed);
         return;
       }
-      by_parameter(job, at, thread, threads, barrier);
+      by_parameter(job, at, thread, threads, barrier, look);
       if (thread == 0) {
         if (job.update) next_step_ = at.step + 1;
-        if (poll()) stop_.store(true, std::memory_order_relaxed);
+        if (batch + 1 < last) weight_ = weight_of(job, batch + 1);
+        look(fmas);
       }
       barrier.wait();
       if (stop_.load(std::memory_order_relaxed)) return;
     }
   }
-  void begin() {
+  void begin(const Job<T>& job) {
     next_step_ = start_ = step;
+    weight_ = weight_of(job, 0);
     stop_.store(false, std::memory_order_relaxed);
   }
   // After a team has stopped: the steps that are left may follow.
@@ -144,31 +150,57 @@ template <class T> class Stepper {
   bool cost_reads_Z() const { return cost_.from_Z; }
 
  private:
-  std::uint64_t step_at_start(std::size_t batch) const { return start_ + batch; }
+  StepPlace place_of(const Job<T>& job, std::size_t batch) const {
+    const std::size_t first = batch * job.batch_size;
+    const std::size_t m = std::min(job.batch_size, job.entries - first);
+    return {batch, first, m, start_ + batch, job.weights ? weight_ : double(m)};
+  }
 
   bool two_passes(const Job<T>& job) const {
     return !job.update || plan_.clip_norm > 0 || plan_.max_norm > 0 || job.statistics[0] != nullptr;
   }
 
-  static double weight_of(const Job<T>& job, const StepPlace& at) {
-    if (!job.weights) return double(at.m);
+  // Of a batch, by one thread for all: numbers that change meanwhile may not part a team.
+  static double weight_of(const Job<T>& job, std::size_t batch) {
+    if (!job.weights) return 0;
+    const std::size_t first = batch * job.batch_size;
     double total = 0;
-    for (std::size_t i = 0; i < at.m; ++i) total += double(job.weights.at(job.row(at.first + i), 0));
+    for (std::size_t i = first; i < std::min(first + job.batch_size, job.entries); ++i)
+      total += double(job.weights.at(job.row(i), 0));
     return total;
   }
 
   // ---------------------------------------------------------------- phase 1: by example
 
+  // Rows of derivatives between two looks: of a step, which is made whole, all at once.
+  static constexpr std::size_t rows_per_look = 512;
+
+  template <class Look>
   void by_example(const Job<T>& job, const StepPlace& at, std::size_t thread, std::size_t threads,
-                  Barrier& barrier) {
+                  Barrier& barrier, const Look& look) {
     const Share rows = share_of(at.m, thread, threads);
     if (rows.first == rows.last && !looks_at_batch_) return;
     const Whole<T> whole{at.m, job.weights ? batch_.weights.data() : nullptr, T(1 / at.divisor()),
                          thread, threads, &barrier};
+    if (job.update) return forward_and_back(job, at, rows, whole);
+    for (std::size_t first = rows.first; first < rows.last;) {
+      const std::size_t last = std::min(first + rows_per_look, rows.last);
+      forward_and_back(job, at, {first, last}, whole);
+      if (look(work_of_step(last - first))) return;
+      first = last;
+    }
+  }
+
+  // The cost alone keeps numbers below the normal ones: its logarithms may need them.
+  void forward_and_back(const Job<T>& job, const StepPlace& at, Share rows, const Whole<T>& whole) {
     const Dropping dropping{job.update, plan_.seed, at.step};
-    gather(job, at, rows);
-    feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
+    {
+      const FlushTiny flush;
+      gather(job, at, rows);
+      feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
+    }
     for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
+    const FlushTiny flush;
     // so many rows pay for transposing weights; the choice may not depend on threads
     back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 8,
                    job.statistics[0] != nullptr, whole);
@@ -242,8 +274,9 @@ template <class T> class Stepper {
 
   // --------------------------------------------------------------- phase 2: by parameter
 
+  template <class Look>
   void by_parameter(Job<T>& job, const StepPlace& at, std::size_t thread, std::size_t threads,
-                    Barrier& barrier) {
+                    Barrier& barrier, const Look& look) {
     const FlushTiny flush;
     const Share share = share_of(strips_.cost, thread, threads);
     const bool weighs = at.weight > 0;
@@ -254,7 +287,7 @@ template <class T> class Stepper {
       if (weighs) update_at_once(job, at, share);
       return;
     }
-    keep_gradients(at, share);
+    keep_gradients(at, share, [&](double fmas) { return !job.update && look(fmas); });
     barrier.wait();
     if (!job.update) return;
     if (job.statistics[0] != nullptr) {
@@ -362,10 +395,11 @@ template <class T> class Stepper {
 
   // The first of two passes: dW with its penalty, unclipped, and the squares of what clipping
   // by value leaves of it, row by row.
-  void keep_gradients(const StepPlace& at, Share share) {
+  template <class Look> void keep_gradients(const StepPlace& at, Share share, const Look& look) {
     each_with_coefficients(
         at, 0.0, share,
         [&](const Strip& strip, std::size_t first, std::size_t last, const Coefficients<T>& c) {
+          if (look(double(at.m * (last - first) * P<T>))) return;
           T* d = gradients_[strip.layer].place(strip, first);
           sum_strip(strip, first, last, at.m, d);
           const T* W = strip.bias ? layers_[strip.layer].b.data() + strip.panel * P<T>
@@ -403,6 +437,7 @@ template <class T> class Stepper {
   std::vector<Before<T>> before_;       // parameters before the step, for statistics
   Buffer<double> squares_, penalties_;  // one a row of a strip; one a part
   std::uint64_t start_ = 0, next_step_ = 0;
+  double weight_ = 0;  // Σ of the batch's example weights
   std::atomic<bool> stop_{false};
 };
 

@@ -137,7 +137,7 @@ template <class T> std::vector<T> trained(const Plan& plan, std::size_t threads,
   job.rates = rates.data(), job.costs = costs.data();
   if (statistics)
     for (std::size_t i = 0; i < 3; ++i) job.statistics[i] = figures.data() + i * m * 3;
-  runner.train(job, threads, [] { return false; });
+  runner.train(job, threads);
   expect(job.done == 4, "all batches done");
   std::vector<T> out(m * n), jacobian(m * n * 11);
   runner.predict(job.X, {reinterpret_cast<char*>(out.data()), n * sizeof(T), sizeof(T), m, n},
@@ -172,7 +172,8 @@ template <class T, class Index> void test_compressed_rows() {
   }
   Rows<T> compressed;
   compressed.count = m, compressed.width = width;
-  compressed.compressed = {data.data(), indices.data(), indptr.data(), sizeof(Index) == 8};
+  compressed.compressed = {data.data(), indices.data(), indptr.data(), sizeof(Index) == 8,
+                           data.size()};
 
   const auto Y = numbers.vector<T>(m * outputs);
   std::vector<std::int64_t> order(m);
@@ -186,7 +187,7 @@ template <class T, class Index> void test_compressed_rows() {
     Job<T> job;
     job.X = X, job.Y = rows_of(Y, outputs), job.order = order.data();
     job.entries = m, job.batch_size = 5, job.rates = rates.data(), job.costs = costs.data();
-    runner.train(job, threads, [] { return false; });
+    runner.train(job, threads);
     std::vector<T> out(m * outputs);
     runner.predict(X, {reinterpret_cast<char*>(out.data()), outputs * sizeof(T), sizeof(T), m,
                        outputs}, threads);

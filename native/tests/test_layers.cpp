@@ -165,9 +165,7 @@ template <class T> struct Data {
     job.rates = rates.data(), job.costs = costs.data();
     return job;
   }
-};
 
-const auto never = [] { return false; };
 
 // What a step of gradient descent takes away is rate · ∂C/∂parameter, C being the cost of training.
 void test_step_of(Kind kind) {
@@ -178,7 +176,7 @@ void test_step_of(Kind kind) {
   const auto cost_of = [&](const Arrays<double>& parameters) {
     put(runner, parameters);
     Job<double> job = data.job(m);
-    runner.train(job, 2, never);
+    runner.train(job, 2);
     return data.costs[0];
   };
   cost_of(before);
@@ -337,11 +335,11 @@ template <class T> void test_threads_of(Kind kind, bool two_passes) {
     Data<T> data;
     if (kind == Kind::embedding) data.encode();
     Job<T> job = data.job(7);
-    runner.train(job, threads, never);
+    runner.train(job, threads);
     expect(job.done == 4, "all batches done");
     const Arrays<T> found = taken(runner);
     const long before = allocations();
-    if (threads == 1) runner.train(job, 1, never);
+    if (threads == 1) runner.train(job, 1);
     const bool none = allocations() == before;
     expect(none, "an epoch allocates nothing");
     return found;

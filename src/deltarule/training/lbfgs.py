@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +17,19 @@ from deltarule.training.examples import Examples
 def minimising(
     optimizer: LBFGS, runner: Runner, data: Examples, iterations: int
 ) -> Generator[Parameters, bool, tuple[Parameters, str]]:
-    """The parameters after each iteration; whoever listens sends back whether to go on.
+    """The parameters after each iteration; whoever listens sends back whether to continue.
 
-    SciPy works in a thread, so that its iterations are events as they happen.
+    SciPy works in a thread, so that its iterations are events as they happen. It asks for costs and
+    gradients, which are computed in the caller's thread: there Ctrl-C interrupts them.
 
     Parameters
     ----------
     optimizer : LBFGS
     runner : Runner
-        What computes cost and gradients; its parameters are where it begins.
+        What computes cost and gradients; its parameters are the start.
     data : Examples
     iterations : int
-        At most so many.
+        The maximum number of iterations.
 
     Returns
     -------
@@ -39,31 +42,37 @@ def minimising(
     from deltarule.threads import submitted
 
     template = runner.parameters()
-    iterates: queue.Queue[np.ndarray | None] = queue.Queue()
-    go_on: queue.Queue[bool] = queue.Queue()
+    questions: queue.SimpleQueue[tuple[bool, np.ndarray] | None] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def cost_and_gradient(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        runner.set_parameters(_unflattened(vector, template))
-        return runner.cost(*data), _flattened(runner.gradients(*data))
-
-    def after_each(vector: np.ndarray) -> None:
-        iterates.put(vector.copy())
-        if not go_on.get():
+    def ask(iterated: bool, vector: np.ndarray) -> Any:
+        questions.put((iterated, vector.copy()))
+        if (answer := answers.get()) is None:
             raise StopIteration
+        return answer
+
+    def cost_and_gradient(parameters: Parameters) -> tuple[float, np.ndarray]:
+        runner.set_parameters(parameters)
+        return runner.cost(*data), _flattened(runner.gradients(*data))
 
     with ThreadPoolExecutor(1) as pool:
         work = submitted(
             pool,
             lambda: optimizer.minimise(
-                cost_and_gradient, _flattened(template), iterations, after_each
+                partial(ask, False), _flattened(template), iterations, partial(ask, True)
             ),
         )
-        work.add_done_callback(lambda _: iterates.put(None))
+        work.add_done_callback(lambda _: questions.put(None))
         try:
-            while (vector := iterates.get()) is not None:
-                go_on.put((yield _unflattened(vector, template)))
+            while (question := questions.get()) is not None:
+                iterated, vector = question
+                parameters = _unflattened(vector, template)
+                if not iterated:
+                    answers.put(cost_and_gradient(parameters))
+                else:
+                    answers.put((yield parameters) or None)
         finally:
-            go_on.put(False)  # also where whoever listens has left
+            answers.put(None)  # also where whoever listens has left
         last, why = work.result()
     return _unflattened(last, template), why
 
