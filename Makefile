@@ -9,7 +9,8 @@ export DELTARULE_WERROR := ON
 BENCHMARKS := speed calls growth memory
 PART := 1/1
 
-.PHONY: help demo test test-browser bench parity fuzz check sanitize baseline neon wheel pure docs constraints clean
+.PHONY: help demo test test-browser bench parity fuzz check sanitize baseline neon wheel clang pure \
+        oldest docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
@@ -22,8 +23,10 @@ help:
 	@echo "make baseline the engine's Python tests on lesser instruction sets"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
-	@echo "make wheel   a wheel, and the suite against it outside this tree"
+	@echo "make wheel   a wheel as for a release, and the suite against it outside this tree"
+	@echo "make clang   the same compiled by Clang, and the tests of the compiled core (Debian: apt install clang)"
 	@echo "make pure    the same without the compiled core"
+	@echo "make oldest  every command on the lowest versions that pyproject.toml declares"
 	@echo "make docs    the documentation, into docs/_build/html"
 
 $(STAMPS)/venv:
@@ -92,8 +95,11 @@ FORCE:
 wheel:
 	.ci/wheel
 
-pure:
-	DELTARULE_PURE=1 .ci/wheel
+clang pure:
+	.ci/wheel $@
+
+oldest:
+	.ci/oldest
 
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py

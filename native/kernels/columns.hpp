@@ -77,17 +77,20 @@ inline void columns_tiles(ColumnsTask<T> task, std::size_t rows, std::size_t pan
     task.out.data += done * task.out.stride * P<T>;
     panels -= done;
   };
-  if (rows == 1)
-    for (; panels >= 4; next(4)) columns_tile<1, 4>(task);
-  if (rows <= 3) {
-    for (; panels >= 2; next(2)) {
-      if (rows == 1) columns_tile<1, 2>(task);
-      else if (rows == 2) columns_tile<2, 2>(task);
-      else columns_tile<3, 2>(task);
-    }
+  while (rows == 1 && panels >= 4) {
+    columns_tile<1, 4>(task);
+    next(4);
   }
-  for (; panels > 0; next(1))
+  while (rows <= 3 && panels >= 2) {
+    if (rows == 1) columns_tile<1, 2>(task);
+    else if (rows == 2) columns_tile<2, 2>(task);
+    else columns_tile<3, 2>(task);
+    next(2);
+  }
+  while (panels > 0) {
     with_height<tile_rows>(rows, [&](auto R) { columns_tile<R.value, 1>(task); });
+    next(1);
+  }
 }
 
 // Rows [0, rows) of the views; `start` has a number a lane, or is null for 0.

@@ -165,7 +165,7 @@ template <class T> struct Data {
     job.rates = rates.data(), job.costs = costs.data();
     return job;
   }
-
+};
 
 // What a step of gradient descent takes away is rate · ∂C/∂parameter, C being the cost of training.
 void test_step_of(Kind kind) {
