@@ -172,7 +172,7 @@ def _run(
         kept = "Nothing is kept: pass out=FOLDER to keep keys as they finish."
         if folder is not None:
             kept = (
-                f"{keys:,} of {count:,} keys are kept in {folder.path}: resume=True trains the "
+                f"{keys:,} of {count:,} keys are kept in {folder.path}; resume=True trains the "
                 "others."
             )
         if isinstance(error, WorkerError):

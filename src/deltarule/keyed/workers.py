@@ -366,7 +366,7 @@ class _Dask:
         busy = self._client.processing() if silent else {}
         for name in silent:
             if any(str(key).startswith(self._prefix) for key in busy.get(name, ())):
-                raise WorkerError(f"Dask's worker {name} gives no sign of life")
+                raise WorkerError(f"the Dask worker {name} gives no sign of life")
 
     def _beat(self, name: str, last: Any) -> tuple[Any, int]:
         """A worker's last heartbeat, and how many looks have found no later one."""
