@@ -1,10 +1,16 @@
 """A model a key: each key's model depends on its own rows alone, and no key spoils another."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -14,7 +20,7 @@ import pytest
 import deltarule as dr
 from deltarule import keyed
 from deltarule.cli import main
-from deltarule.keyed import running
+from deltarule.keyed import running, workers
 from deltarule.keyed.blocks import held_out, key_seeds, latest, starts_of
 from deltarule.keyed.training import order_of, scaled
 from deltarule.storage import FolderLock
@@ -171,20 +177,52 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
     assert stack.rows[k].tolist() == [len(learnt), len(judging), test.sum()]
 
 
-def test_the_same_bits_for_1_2_and_4_workers(frame, models, small_blocks):
-    for jobs in (2, 4):
-        assert_same(trained(frame, n_jobs=jobs), models)
-    with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert_same(trained(frame), models)
+def test_the_same_bits_for_any_number_of_workers_and_threads(frame, models, small_blocks):
+    assert_same(trained(frame, n_jobs=4), models)
     assert_same(trained(frame, settings=replace(QUICK, n_threads=3)), models)
 
 
-def test_a_backend_that_returns_lists(frame, models, small_blocks, monkeypatch):
-    """As Ray's does."""
-    backend = joblib.parallel.get_active_backend()[0].__class__
-    monkeypatch.setattr(backend, "supports_return_generator", False)
-    with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert_same(trained(frame, n_jobs=2), models)
+@pytest.fixture(scope="module")
+def many():
+    """300 keys, and the file of their models trained by this process alone."""
+    frame = stores(300, 20).drop("level")
+    return frame, file_of(dr.train_by_key(frame, "sold", "store", settings=QUICK))
+
+
+def file_of(models):
+    with tempfile.TemporaryDirectory() as folder:
+        models.save(f"{folder}/models")
+        return Path(folder, "models").read_bytes()
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading", "sequential"])
+def test_the_same_bytes_on_every_backend(many, backend):
+    frame, expected = many
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        models = dr.train_by_key(frame, "sold", "store", settings=QUICK)
+    assert file_of(models) == expected
+
+
+class Elsewhere(joblib.parallel.ParallelBackendBase):
+    """A backend of others."""
+
+    def effective_n_jobs(self, n_jobs):
+        return 2
+
+
+def test_other_backends_are_refused(frame, monkeypatch):
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "elsewhere", Elsewhere)
+    with (
+        joblib.parallel_config(backend="elsewhere", n_jobs=2),
+        pytest.raises(dr.SettingError, match=r"backend Elsewhere: .* Expected loky, .*or ray"),
+    ):
+        trained(frame)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+def test_a_number_of_workers_that_is_none(frame, n_jobs):
+    with pytest.raises(dr.SettingError, match=r"n_jobs=.*: expected a number of workers"):
+        trained(frame, n_jobs=n_jobs)
 
 
 def test_a_key_that_comes_or_goes_changes_no_other(frame, models):
@@ -397,6 +435,14 @@ def test_killed_halfway_and_resumed(here, frame, models, small_blocks):
         trained(frame, out="out", resume=True, settings=replace(QUICK, seed=1))
 
 
+def test_a_process_of_threads_is_killed_and_resumed(here, frame, models, small_blocks):
+    code = KILLED.replace("keyed.run(", "import joblib\nwith joblib.parallel_config('threading', "
+                          "n_jobs=2): keyed.run(")  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert len(list((here / "out").glob("part-*"))) == 4
+    assert_same(trained(frame, out="out", resume=True), models)
+
+
 def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
     whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
 
@@ -404,11 +450,34 @@ def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
         if done >= 14:
             raise KeyboardInterrupt
 
-    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out: --resume"):
+    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out; resume=True"):
         keyed.run(whole, QUICK, out="out", progress=interrupt)
     assert len(list((here / "out").glob("part-*"))) == 2
     with pytest.raises(KeyboardInterrupt):
         keyed.run(whole, QUICK, progress=interrupt)
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_a_worker_that_is_killed_is_named_and_what_finished_is_resumed(
+    here, frame, models, small_blocks, backend
+):
+    whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
+    killed = []
+
+    def kill(done, count):
+        if not killed:
+            killed.append(min(p.pid for p in multiprocessing.active_children()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        with pytest.raises(dr.ResourceError, match=r"keys are kept in out; resume=True") as error:
+            keyed.run(whole, QUICK, out="out", progress=kill)
+        assert f"process {killed[0]} was killed by signal 9 (Killed)" in str(error.value)
+        assert not multiprocessing.active_children()
+        kept = len(list((here / "out").glob("part-*")))
+        assert kept >= 1
+        assert f"{7 * kept} of 60 keys" in str(error.value)
+        assert_same(keyed.run(whole, QUICK, out="out", resume=True), models)
 
 
 class Deadly:
@@ -418,12 +487,105 @@ class Deadly:
         return os._exit, (9,)
 
 
-def test_a_worker_that_ends_is_a_clear_error(here, frame):
+def test_a_worker_that_ends_is_a_clear_error(here, frame, small_blocks):
     whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
     whole = replace(whole, work=replace(whole.work, engine=Deadly()))
-    said = r"ended before its work was done.*0 of 60 keys are kept in out: --resume goes on"
-    with pytest.raises(dr.ResourceError, match=said):
+    with pytest.raises(
+        dr.ResourceError, match=r"process \d+ ended with status 9\. .* 0 of 60 keys"
+    ):
         keyed.run(whole, QUICK, out="out", n_jobs=2)
+    with pytest.raises(dr.ResourceError, match=r"Nothing is kept: pass out=FOLDER"):
+        keyed.run(whole, QUICK, n_jobs=2)
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_an_error_of_training_is_raised_as_it_is(here, frame, small_blocks, backend):
+    """Nor is it taken for the death of a worker."""
+    whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
+    whole = replace(whole, work=replace(whole.work, engine="none"))
+    with (
+        joblib.parallel_config(backend=backend, n_jobs=2),
+        pytest.raises(dr.UnknownNameError, match="'none'"),
+    ):
+        keyed.run(whole, QUICK)
+
+
+ORPHANS = """
+import multiprocessing, os, signal
+import joblib
+import polars as pl
+import deltarule as dr
+from deltarule import keyed
+from deltarule.keyed import running
+from deltarule.tabular import Roles, Settings
+
+running.KEYS_A_BLOCK = 7
+settings = Settings(epochs=5, hidden=(5,))
+roles = Roles(("sold",), drop=("level",))
+
+def progress(done, count):
+    print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+whole = keyed.problem(pl.read_parquet("stores.parquet"), "store", roles, settings, strict=False)
+with joblib.parallel_config(BACKEND, n_jobs=2):
+    keyed.run(whole, settings, progress=progress)
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "'loky'",
+        pytest.param(
+            "'multiprocessing', context=multiprocessing.get_context('fork')",
+            marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"),
+            id="fork",
+        ),
+    ],
+)
+def test_workers_end_with_the_process_they_work_for(here, backend):
+    """They share its standard output: the end of that is the end of them all."""
+    code = ORPHANS.replace("BACKEND", backend)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=False, timeout=120
+    )
+    assert done.returncode == -9
+    assert len(done.stdout.split()) == 2
+
+
+class Silent:
+    """Workers that take blocks and never finish one; `check` is what their cluster says."""
+
+    at_once = 2
+
+    def __init__(self, check):
+        self.check = check
+
+    def submit(self, work, block):
+        return Future()
+
+
+@pytest.mark.parametrize("check", [threading.Event().wait, lambda: 1 / 0])
+def test_a_cluster_that_does_not_answer_is_noticed(monkeypatch, check):
+    monkeypatch.setattr(workers, "BEAT", 0.01)
+    with pytest.raises(workers.WorkerError, match="the workers' cluster has not answered for"):
+        list(workers.each_trained(Silent(check), None, [(0, None)]))
+
+
+def test_slow_blocks_have_no_limit(monkeypatch):
+    """However many looks at the workers they take."""
+    monkeypatch.setattr(workers, "BEAT", 0.001)
+    looks, pending = [], Future()
+
+    def check():
+        looks.append(1)
+        if len(looks) == 10 * workers.SILENCE:
+            pending.set_result("a stack")
+
+    slow = Silent(check)
+    slow.submit = lambda work, block: pending
+    assert list(workers.each_trained(slow, None, [(7, None)])) == [(7, "a stack")]
 
 
 def test_a_folder_has_one_run_at_a_time(here, frame):

@@ -169,7 +169,7 @@ def each_trained(
         done, _ = wait(waiting, BEAT, FIRST_COMPLETED)
         for future in sorted(done, key=lambda future: future.exception() is not None):
             yield waiting.pop(future), _result(future)
-        watch.look(monotonic() - begun)
+        watch.passed(monotonic() - begun)
 
 
 def _submitted(workers: Workers, work: Work, block: Block) -> Future[Outcome]:
@@ -198,19 +198,26 @@ class _Watch:
     """
 
     def __init__(self, workers: Workers) -> None:
-        self.workers = workers
-        self.look_under_way = _in_thread(workers.check)
-        self.waited = 0.0
+        self._workers = workers
+        self._look = _in_thread(workers.check)
+        self._since = self._silence = 0.0  # seconds since a look began, since one was answered
 
-    def look(self, seconds: float) -> None:
-        """Note that so many seconds have passed; raise what the last look found."""
-        self.waited += min(seconds, BEAT)
-        if self.look_under_way.done():
-            self.look_under_way.result()
-            if self.waited >= BEAT:
-                self.look_under_way, self.waited = _in_thread(self.workers.check), 0.0
-        elif self.waited >= SILENCE * BEAT:
-            raise WorkerError(f"the workers' cluster has not answered for {self.waited:.0f} s")
+    def passed(self, seconds: float) -> None:
+        """Note that so many seconds have passed; raise what a look has found."""
+        self._since += min(seconds, BEAT)
+        self._silence += min(seconds, BEAT)
+        error = None
+        if self._look.done() and self._since >= BEAT:
+            error = self._look.exception()
+            if isinstance(error, WorkerError):
+                raise error
+            if error is None:
+                self._silence = 0.0
+            self._look, self._since = _in_thread(self._workers.check), 0.0
+        if self._silence >= SILENCE * BEAT:
+            raise WorkerError(
+                f"the workers' cluster has not answered for {self._silence:.0f} s"
+            ) from error
 
 
 def _in_thread(function: Callable[..., _Made], *arguments: Any) -> Future[_Made]:
@@ -428,31 +435,23 @@ def _threads(backend: Any, jobs: int, blocks: int) -> Workers | None:
     return _Threads(count) if count > 1 else None
 
 
-def _processes(backend: Any, jobs: int, blocks: int, context: Any) -> Workers | None:
+def _processes(backend: Any, jobs: int, blocks: int) -> Workers | None:
+    """Processes started afresh: a copy of this one by fork may hang, for it has threads."""
     import joblib
+    from joblib.externals.loky.backend import get_context
 
     count = _count(backend, jobs, blocks)
     threads = backend.inner_max_num_threads or max(joblib.cpu_count() // count, 1)
+    context = backend.backend_kwargs.get("context") or get_context("loky")
     return _Processes(context, count, threads) if count > 1 else None
-
-
-def _loky(backend: Any, jobs: int, blocks: int) -> Workers | None:
-    from joblib.externals.loky.backend import get_context
-
-    return _processes(backend, jobs, blocks, get_context("loky"))
-
-
-def _multiprocessing(backend: Any, jobs: int, blocks: int) -> Workers | None:
-    context = backend.backend_kwargs.get("context") or multiprocessing.get_context()
-    return _processes(backend, jobs, blocks, context)
 
 
 _OPENERS: Mapping[str, Callable[[Any, int, int], Workers | None]] = {
     "SequentialBackend": lambda backend, jobs, blocks: None,
     "ThreadingBackend": _threads,
-    "LokyBackend": _loky,
+    "LokyBackend": _processes,
     "RayBackend": lambda backend, jobs, blocks: _Ray(backend, jobs),
-    "MultiprocessingBackend": _multiprocessing,
+    "MultiprocessingBackend": _processes,
     "DaskDistributedBackend": lambda backend, jobs, blocks: _Dask(backend),
 }
 """By the name of joblib's class, or of one it is made from."""
