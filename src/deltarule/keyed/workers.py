@@ -266,6 +266,7 @@ class _Processes:
         self.at_once = count
         self._idle: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
         self._all: list[Any] = []
+        self._lock = threading.Lock()
         try:
             for _ in range(count):
                 self._start(context, threads)
@@ -289,12 +290,12 @@ class _Processes:
         try:
             pipe.send_bytes(content)
             while not pipe.poll(BEAT):
-                if not process.is_alive():
+                if not self._lives(process):
                     raise EOFError
             answer = pipe.recv_bytes()
         except (EOFError, OSError):
-            process.join(_JOIN)
-            raise WorkerError(f"process {process.pid} {_ending(process.exitcode)}") from None
+            ending = "closed its pipe" if self._lives(process, _JOIN) else _ending(process.exitcode)
+            raise WorkerError(f"process {process.pid} {ending}") from None
         self._idle.put((process, pipe))
         found: Outcome = pickle.loads(answer)
         return found
@@ -304,11 +305,16 @@ class _Processes:
 
     def close(self) -> None:
         for process in self._all:
-            if process.is_alive():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, _KILL)  # loky's cannot be killed otherwise
+            if self._lives(process):
+                os.kill(process.pid, _KILL)  # loky's have no kill()
         for process in self._all:
-            process.join(_JOIN)
+            self._lives(process, _JOIN)
+
+    def _lives(self, process: Any, seconds: float = 0.0) -> bool:
+        """Whether a process lives, after so many seconds at most."""
+        with self._lock:  # where two threads ask the system, one of them gets no answer
+            process.join(seconds)
+            return bool(process.is_alive())
 
 
 def _serve(pipe: Any, parents: Any, threads: int) -> None:
