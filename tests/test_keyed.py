@@ -631,6 +631,19 @@ def test_a_changed_file_is_refused(here, models, part):
         keyed.load_keyed(path)
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [b"[" * 100_000, b'[["s0"],{"s0":"","s0":""}]', b'[["s0", NaN],{}]', b"\xff", b"7", b"[1, {}]"],
+    ids=range(6),
+)
+def test_texts_that_are_no_keys(here, models, monkeypatch, texts):
+    tensors = models.stack.tensors() | {"texts": np.frombuffer(texts, np.uint8)}
+    monkeypatch.setattr(keyed.Stack, "tensors", lambda stack: tensors)
+    models.save("models.safetensors")
+    with pytest.raises(dr.FileError, match="its table of keys cannot be read"):
+        keyed.load_keyed("models.safetensors")
+
+
 def test_a_folder_without_models_and_a_model_of_another_kind(here):
     with pytest.raises(dr.FileError, match="finish it with --resume"):
         keyed.load_keyed(here)
