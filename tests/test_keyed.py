@@ -358,13 +358,13 @@ def test_where_no_key_can_be_trained_the_first_reason_is_told(frame):
 @pytest.mark.parametrize(
     ("settings", "roles", "message"),
     [
-        ({"n_ensemble": 2}, {}, "--by and --ensemble"),
-        ({"patience": 3}, {}, "--by and --patience"),
-        ({"class_weight": "balanced"}, {}, "--by and --class-weight"),
-        ({"optimizer": "lbfgs"}, {}, "--by and --optimizer lbfgs"),
-        ({"cost": "poisson"}, {}, "--by and --cost poisson"),
-        ({}, {"groups": "a"}, "--by and --groups"),
-        ({}, {"weights": "a"}, "--by and --weights"),
+        ({"n_ensemble": 2}, {}, "by and n_ensemble: one model per key has no n_ensemble"),
+        ({"patience": 3}, {}, "by and patience"),
+        ({"class_weight": "balanced"}, {}, "by and class_weight"),
+        ({"optimizer": "lbfgs"}, {}, "by and optimizer='lbfgs'"),
+        ({"cost": "poisson"}, {}, "by and cost='poisson'"),
+        ({}, {"groups": "a"}, "by and groups"),
+        ({}, {"weights": "a"}, "by and weights"),
         ({}, {"drop": ("store",)}, "has another role too"),
     ],
 )
@@ -376,7 +376,7 @@ def test_settings_that_a_model_a_key_has_no_use_for(frame, settings, roles, mess
 
 
 def test_keys_that_are_not_there(frame):
-    with pytest.raises(dr.DataError, match=r"no column 'shop' \(--by\)"):
+    with pytest.raises(dr.DataError, match=r"no column 'shop' \(by\)"):
         keyed.problem(frame, "shop", Roles(("sold",)), QUICK, strict=False)
     empty = frame.with_columns(store=pl.lit(None, pl.String))
     with pytest.raises(dr.DataError, match="missing in every row"):
@@ -645,11 +645,11 @@ def test_texts_that_are_no_keys(here, models, monkeypatch, texts):
 
 
 def test_a_folder_without_models_and_a_model_of_another_kind(here):
-    with pytest.raises(dr.FileError, match="finish it with --resume"):
+    with pytest.raises(dr.FileError, match="finish it with resume=True"):
         keyed.load_keyed(here)
     assert main(["train", "stores.parquet", "--target", "sold", "--out", "one.safetensors",
                  "--epochs", "1", "--no-baselines", "--drop", "level,store"]) == 0  # fmt: skip
-    with pytest.raises(dr.FileError, match="not one of deltarule's file of a model a keys"):
+    with pytest.raises(dr.FileError, match="not one of deltarule's keyed model files"):
         keyed.load_keyed("one.safetensors")
 
 
@@ -744,7 +744,7 @@ def error_of(capsys):
         (["--cv", "3"], "--by and --cv: they do not go together. Leave one out."),
         (["--test", "x.csv"], "--by and --test: they do not go together. Leave one out."),
         (["--resume"], "--by and --resume: expected --out FOLDER beside them, got none."),
-        (["--groups", "a"], "--by and --groups: a model a key has no --groups. Leave one out."),
+        (["--groups", "a"], "by and groups: one model per key has no groups. Leave one out."),
         (
             ["--checkpoint-dir", "run"],
             "--by and --checkpoint-dir (--out keeps what is finished): they do not go together. "

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 _PART = re.compile(r"part-(\d{6})\.safetensors")
 _KIND = FileKind(
     "deltarule-part",
-    "part of a training by key",
+    "keyed training part",
     1,
     1,
     "remove it, and resume=True trains its keys again.",
