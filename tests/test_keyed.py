@@ -358,14 +358,14 @@ def test_where_no_key_can_be_trained_the_first_reason_is_told(frame):
 @pytest.mark.parametrize(
     ("settings", "roles", "message"),
     [
-        ({"n_ensemble": 2}, {}, "by and n_ensemble: one model per key has no n_ensemble"),
-        ({"patience": 3}, {}, "by and patience"),
-        ({"class_weight": "balanced"}, {}, "by and class_weight"),
-        ({"optimizer": "lbfgs"}, {}, "by and optimizer='lbfgs'"),
-        ({"cost": "poisson"}, {}, "by and cost='poisson'"),
-        ({}, {"groups": "a"}, "by and groups"),
-        ({}, {"weights": "a"}, "by and weights"),
-        ({}, {"drop": ("store",)}, "has another role too"),
+        ({"n_ensemble": 2}, {}, r"\(n_ensemble=2\): n_ensemble must be its default, 1, beside by"),
+        ({"patience": 3}, {}, "patience must be its default, None, beside by"),
+        ({"class_weight": "balanced"}, {}, "class_weight must be"),
+        ({"optimizer": "lbfgs"}, {}, "optimizer must be one that trains on batches"),
+        ({"cost": "poisson"}, {}, "cost must be one of mse"),
+        ({}, {"groups": "a"}, r"Roles\(groups='a'\): groups must be its default"),
+        ({}, {"weights": "a"}, "weights must be its default"),
+        ({}, {"drop": ("store",)}, "by must be a column without another role"),
     ],
 )
 def test_settings_that_a_model_a_key_has_no_use_for(frame, settings, roles, message):
@@ -744,7 +744,10 @@ def error_of(capsys):
         (["--cv", "3"], "--by and --cv: they do not go together. Leave one out."),
         (["--test", "x.csv"], "--by and --test: they do not go together. Leave one out."),
         (["--resume"], "--by and --resume: expected --out FOLDER beside them, got none."),
-        (["--groups", "a"], "by and groups: one model per key has no groups. Leave one out."),
+        (
+            ["--groups", "a"],
+            "--groups: expected its default, None, beside by; got 'a'. Leave one out.",
+        ),
         (
             ["--checkpoint-dir", "run"],
             "--by and --checkpoint-dir (--out keeps what is finished): they do not go together. "

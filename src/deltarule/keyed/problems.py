@@ -82,14 +82,17 @@ def check_settings(settings: Settings, roles: Roles) -> None:
     SettingError
         With the name of the first.
     """
-    given = [name for name, absent in _ELSEWHERE.items() if getattr(settings, name) != absent]
-    given += [role for role in ("weights", "groups") if getattr(roles, role) is not None]
-    for name in given:
-        raise SettingError(f"by and {name}: one model per key has no {name}. Leave one out.")
+    for owner, defaults in ((settings, _ELSEWHERE), (roles, {"weights": None, "groups": None})):
+        for name, default in defaults.items():
+            if (given := getattr(owner, name)) != default:
+                raise SettingError(
+                    f"{type(owner).__name__}({name}={given!r}): {name} must be its default, "
+                    f"{default!r}, beside by; got {given!r}. Leave one out."
+                )
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
         raise SettingError(
-            f"by and optimizer={settings.optimizer!r}: expected an optimizer that trains on "
-            "batches. Use another."
+            f"Settings(optimizer={settings.optimizer!r}): optimizer must be one that trains on "
+            f"batches, beside by; got {settings.optimizer!r}."
         )
 
 
@@ -112,7 +115,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     DataError
         For columns that are not there or cannot be used.
     SettingError
-        For settings that a model a key has no use for.
+        For settings that keyed training does not have.
     """
     check_settings(settings, roles)
     _check_key(frame, by, roles)
@@ -204,7 +207,8 @@ def _check_key(frame: Any, by: str, roles: Roles) -> None:
         )
     if any(by == name for _, name in roles.named):
         raise SettingError(
-            f"by={by!r}: the column has another role too. Expected one role per column."
+            f"train_by_key(by={by!r}): by must be a column without another role; got {by!r}, which "
+            "has one."
         )
     if frame[by].null_count() == len(frame):
         raise DataError(f"column {by!r} (by) is missing in every row; expected the rows' keys.")
@@ -280,8 +284,9 @@ def _work(
     if not classes and recipe.network.cost_row.targets != REALS:
         name = recipe.network.cost_row.name
         raise SettingError(
-            f"by and cost={name!r}: each key's targets are standardized, and this cost needs "
-            f"their sign. Use one of {', '.join(n for n in COSTS if COSTS(n).targets == REALS)}."
+            f"Settings(cost={name!r}): cost must be one of "
+            f"{', '.join(n for n in COSTS if COSTS(n).targets == REALS)}, beside by, for each "
+            f"key's targets are standardized; got {name!r}."
         )
     return Work(
         recipe,

@@ -69,7 +69,7 @@ def train_by_key(
     by : str
         The column of keys.
     out : path, optional
-        A folder: finished keys are kept there, and all models in the end.
+        A folder: finished keys are written there at once, and all models in the end.
     settings : Settings, optional
         What it leaves None is chosen for small networks.
     time : str, optional
@@ -77,10 +77,11 @@ def train_by_key(
     drop : iterable of str
         Columns to leave out.
     n_jobs : int, optional
-        Processes, by joblib; None for this process alone, or what ``joblib.parallel_config`` says:
-        Dask's and Ray's machines too. The models are the same bits for any.
+        Number of workers; -1 for all processors. Default: that of ``joblib.parallel_config``, which
+        also selects the backend (loky, multiprocessing, threading, dask or ray), or this process
+        alone. The models are the same bits for any.
     resume : bool
-        Go on with what `out` holds.
+        Continue the training that `out` holds.
 
     Returns
     -------
@@ -93,8 +94,10 @@ def train_by_key(
         For a table or settings that cannot be; where no key at all could be trained.
     FileError
         Where `out` cannot be written, or holds another run.
-    InterruptionError, ResourceError
-        For Ctrl-C, and where a process that trains ends; what was finished is kept in `out`.
+    InterruptionError
+        For Ctrl-C; finished keys are kept in `out`.
+    ResourceError
+        Where a worker has died; finished keys are kept in `out`.
 
     Examples
     --------
