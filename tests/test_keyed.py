@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -219,10 +221,15 @@ def test_other_backends_are_refused(frame, monkeypatch):
         trained(frame)
 
 
-@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2"])
 def test_a_number_of_workers_that_is_none(frame, n_jobs):
     with pytest.raises(dr.SettingError, match=r"n_jobs=.*: expected a number of workers"):
         trained(frame, n_jobs=n_jobs)
+    with (
+        joblib.parallel_config(n_jobs=n_jobs),
+        pytest.raises(dr.SettingError, match=r"n_jobs=.*: expected a number of workers"),
+    ):
+        trained(frame)
 
 
 def test_a_key_that_comes_or_goes_changes_no_other(frame, models):
@@ -435,6 +442,17 @@ def test_killed_halfway_and_resumed(here, frame, models, small_blocks):
         trained(frame, out="out", resume=True, settings=replace(QUICK, seed=1))
 
 
+@pytest.mark.parametrize(("source", "name"), [(0, 1), (0, 99), (8, 0)])
+def test_a_part_under_another_name_is_refused(here, frame, models, small_blocks, source, name):
+    subprocess.run([sys.executable, "-c", KILLED.replace("done >= 28", "done >= 60")], check=False)
+    parts = [here / "out" / f"part-{place:06d}.safetensors" for place in (source, name)]
+    shutil.copy(*parts)
+    with pytest.raises(dr.FileError, match="holds other keys than the part of that number"):
+        trained(frame, out="out", resume=True)
+    parts[1].unlink()
+    assert_same(trained(frame, out="out", resume=True), models)
+
+
 def test_a_process_of_threads_is_killed_and_resumed(here, frame, models, small_blocks):
     code = KILLED.replace("keyed.run(", "import joblib\nwith joblib.parallel_config('threading', "
                           "n_jobs=2): keyed.run(")  # fmt: skip
@@ -571,6 +589,33 @@ def test_a_cluster_that_does_not_answer_is_noticed(monkeypatch, check):
     monkeypatch.setattr(workers, "BEAT", 0.01)
     with pytest.raises(workers.WorkerError, match="the workers' cluster has not answered for"):
         list(workers.each_trained(Silent(check), None, [(0, None)]))
+
+
+class EmptyRay:
+    """A Ray cluster of so many processors at every look."""
+
+    def __init__(self, processors):
+        self.processors = iter(processors)
+
+    def is_initialized(self):
+        return True
+
+    def remote(self, function):
+        return function
+
+    def cluster_resources(self):
+        return {"CPU": n} if (n := next(self.processors)) else {}
+
+
+def test_a_ray_cluster_without_processors_is_noticed(monkeypatch):
+    gone = [0] * (workers.SILENCE - 1)
+    monkeypatch.setattr(workers, "require", lambda *_: EmptyRay([2, *gone, 1, *gone, 0]))
+    ray = workers._Ray(SimpleNamespace(ray_remote_args=None), -1)
+    assert ray.at_once == 4
+    for _ in range(2 * len(gone) + 1):
+        ray.check()
+    with pytest.raises(workers.WorkerError, match="the Ray cluster has no processor left"):
+        ray.check()
 
 
 def test_slow_blocks_have_no_limit(monkeypatch):

@@ -237,8 +237,8 @@ def _each_block(
 
 
 def _block(whole: KeyedProblem, place: int) -> Block:
-    first, count = place * KEYS_A_BLOCK, len(whole.block.keys)
-    return whole.block.between(first, min(first + KEYS_A_BLOCK, count))
+    first, last = (min(k * KEYS_A_BLOCK, len(whole.block.keys)) for k in (place, place + 1))
+    return whole.block.between(first, last)
 
 
 def _identity(whole: KeyedProblem) -> Identity:
@@ -313,7 +313,10 @@ class _Folder:
         for path in self._files():
             opened = open_tensors(path, _KIND)
             self._check(path, opened.metadata.get("identity"))
-            found[int(path.name[5:11])] = Stack.of_file(opened, network, dtype)
+            place, stack = int(path.name[5:11]), Stack.of_file(opened, network, dtype)
+            if {*stack.keys, *stack.failures} != {*_block(whole, place).keys}:
+                raise opened.broken("it holds other keys than the part of that number")
+            found[place] = stack
         return found
 
     def save(self, place: int, stack: Stack) -> None:

@@ -19,6 +19,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from numbers import Integral
 from time import monotonic
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -109,21 +110,21 @@ def open_workers(n_jobs: int | None, blocks: int) -> Workers | None:
     MissingExtraError
         Where joblib is needed and not installed.
     """
-    is_whole = isinstance(n_jobs, int) and not isinstance(n_jobs, bool)
-    if n_jobs is not None and (not is_whole or n_jobs == 0):
-        raise SettingError(
-            f"n_jobs={n_jobs!r}: expected a number of workers, -1 for all processors, or None; got "
-            f"{n_jobs!r}."
-        )
     if n_jobs == 1 or blocks == 0:
         return None
     try:
-        joblib = require("joblib", "sklearn", "several processes")
+        joblib: Any = require("joblib", "sklearn", "several processes")
     except MissingExtraError:
         if n_jobs is None:
             return None
         raise
     backend, usual = joblib.parallel.get_active_backend()
+    jobs: Any = (1 if usual is None else usual) if n_jobs is None else n_jobs
+    if not isinstance(jobs, Integral) or jobs == 0:
+        raise SettingError(
+            f"n_jobs={jobs!r}: expected a number of workers, -1 for all processors, or None; got "
+            f"{jobs!r}."
+        )
     names = [each.__name__ for each in type(backend).__mro__]
     name = next((name for name in names if name in _OPENERS), None)
     if name is None:
@@ -132,7 +133,7 @@ def open_workers(n_jobs: int | None, blocks: int) -> Workers | None:
             "died. Expected loky, multiprocessing, threading, dask or ray, or n_jobs=1."
         )
     try:
-        return _OPENERS[name](backend, usual if n_jobs is None else n_jobs, blocks)
+        return _OPENERS[name](backend, int(jobs), blocks)
     except (OSError, RuntimeError, TimeoutError) as error:
         raise ResourceError(
             f"the workers of joblib's {names[0]} cannot be had: {_short(error)}. Ask for fewer "
@@ -167,7 +168,7 @@ def each_trained(
             return
         begun = monotonic()
         done, _ = wait(waiting, BEAT, FIRST_COMPLETED)
-        for future in sorted(done, key=lambda future: future.exception() is not None):
+        for future in sorted(done, key=_failed):
             yield waiting.pop(future), _result(future)
         watch.passed(monotonic() - begun)
 
@@ -177,6 +178,10 @@ def _submitted(workers: Workers, work: Work, block: Block) -> Future[Outcome]:
         return workers.submit(work, block)
     except Exception as error:
         raise WorkerError(f"no worker takes a block: {_short(error)}") from error
+
+
+def _failed(future: Future[Outcome]) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 def _result(future: Future[Outcome]) -> Stack:
@@ -227,10 +232,15 @@ def _in_thread(function: Callable[..., _Made], *arguments: Any) -> Future[_Made]
     def call() -> None:
         try:
             future.set_result(function(*arguments))
-        except BaseException as error:
+        except Exception as error:
             future.set_exception(error)
+        except BaseException as error:  # asyncio's CancelledError, for one
+            future.set_exception(WorkerError(_short(error)))
 
-    threading.Thread(target=call, daemon=True).start()
+    try:
+        threading.Thread(target=call, daemon=True).start()
+    except RuntimeError as error:  # "can't start new thread"
+        future.set_exception(error)
     return future
 
 
@@ -263,8 +273,8 @@ class _Processes:
     """Processes of this machine, each at the end of a pipe: where one dies, its pipe breaks."""
 
     def __init__(self, context: Any, count: int, threads: int) -> None:
-        self.at_once = count
-        self._idle: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+        self.at_once = 2 * count  # the next block is at hand when one is finished
+        self._idle: queue.SimpleQueue[tuple[Any, Any] | None] = queue.SimpleQueue()
         self._all: list[Any] = []
         self._lock = threading.Lock()
         try:
@@ -286,7 +296,11 @@ class _Processes:
         return _in_thread(self._ask, packed(work, block))
 
     def _ask(self, content: bytes) -> Outcome:
-        process, pipe = self._idle.get()
+        worker = self._idle.get()
+        if worker is None:
+            self._idle.put(None)  # for the next that waits
+            raise WorkerError("its workers were told to end")
+        process, pipe = worker
         try:
             pipe.send_bytes(content)
             while not pipe.poll(BEAT):
@@ -296,7 +310,7 @@ class _Processes:
         except (EOFError, OSError):
             ending = "closed its pipe" if self._lives(process, _JOIN) else _ending(process.exitcode)
             raise WorkerError(f"process {process.pid} {ending}") from None
-        self._idle.put((process, pipe))
+        self._idle.put(worker)
         found: Outcome = pickle.loads(answer)
         return found
 
@@ -304,6 +318,7 @@ class _Processes:
         pass
 
     def close(self) -> None:
+        self._idle.put(None)
         for process in self._all:
             if self._lives(process):
                 os.kill(process.pid, _KILL)  # loky's have no kill()
@@ -322,7 +337,9 @@ def _serve(pipe: Any, parents: Any, threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     parents.close()  # a forked process has it too, and would keep its own pipe open
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    for name in ("SIGINT", "SIGHUP"):  # the parent's to answer, whose terminal this one shares
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with threadpool_limits(threads), contextlib.suppress(EOFError, OSError):
         while True:
