@@ -152,7 +152,7 @@ def test_foreign_and_partial_files_are_passed_over(tmp_path):
 
 def test_what_is_no_folder_for_checkpoints_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    for name, said in (("file", "not a directory"), ("a\0b", "embedded null")):
+    for name, said in (("file", "file exists"), ("a\0b", "embedded null")):
         with pytest.raises(dr.FileError, match=f"no folder for checkpoints: {said}"):
             fit(tmp_path / name)
     with pytest.raises(dr.TypeMismatchError, match=r"expected Checkpoints\(folder\), got str"):

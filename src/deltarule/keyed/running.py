@@ -156,9 +156,9 @@ def _run(
     progress: Progress | None,
     known: dict[str, Any],
 ) -> KeyedModels:
-    finished = None if folder is None else folder.finished()
-    if finished is not None:
-        return finished
+    complete = None if folder is None else folder.finished()
+    if complete is not None:
+        return complete
     count = len(whole.block.keys)
     done = {} if folder is None else folder.parts(whole)
     missing = [place for place in range(-(-count // KEYS_A_BLOCK)) if place not in done]
@@ -174,14 +174,12 @@ def _run(
     except (KeyboardInterrupt, WorkerError) as error:
         kept = "Nothing is kept: pass out=FOLDER to keep keys as they finish."
         if folder is not None:
-            kept = (
-                f"{keys:,} of {count:,} keys are kept in {folder.path}; resume=True trains the "
-                "others."
-            )
+            finished = f"{keys:,} of {count:,} keys are kept in {folder.path}"
+            kept = f"{finished}; resume=True trains the rest."
         if isinstance(error, WorkerError):
             raise ResourceError(
-                f"keyed training ended: {error}. Expected every worker to live; one that needs too "
-                f"much memory is killed, and fewer (n_jobs) need less. {kept}"
+                f"keyed training ended: {error}. Expected every worker to finish its blocks. If "
+                f"memory ran out, use fewer (n_jobs). {kept}"
             ) from error
         if folder is None:
             raise

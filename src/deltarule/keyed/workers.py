@@ -122,22 +122,21 @@ def open_workers(n_jobs: int | None, blocks: int) -> Workers | None:
     jobs: Any = (1 if usual is None else usual) if n_jobs is None else n_jobs
     if not isinstance(jobs, Integral) or jobs == 0:
         raise SettingError(
-            f"n_jobs={jobs!r}: expected a number of workers, -1 for all processors, or None; got "
-            f"{jobs!r}."
+            f"n_jobs={jobs!r}: expected a number of workers, -1 for all processors, or None."
         )
     names = [each.__name__ for each in type(backend).__mro__]
     name = next((name for name in names if name in _OPENERS), None)
     if name is None:
         raise SettingError(
-            f"joblib backend {names[0]}: keyed training could not tell there that a worker has "
-            "died. Expected loky, multiprocessing, threading, dask or ray, or n_jobs=1."
+            f"joblib's {names[0]}: keyed training cannot detect there that a worker has died. "
+            "Expected the backend loky, multiprocessing, threading, dask or ray, or n_jobs=1."
         )
     try:
         return _OPENERS[name](backend, int(jobs), blocks)
     except (OSError, RuntimeError, TimeoutError) as error:
         raise ResourceError(
-            f"the workers of joblib's {names[0]} cannot be had: {_short(error)}. Ask for fewer "
-            "(n_jobs), or start the cluster's workers first."
+            f"joblib's {names[0]} has no workers: {_short(error)}. Use fewer (n_jobs), or start "
+            "the cluster's workers first."
         ) from error
 
 
@@ -387,7 +386,7 @@ class _Dask:
         return _in_thread(future.result)
 
     def check(self) -> None:
-        workers = self._client.scheduler_info()["workers"]
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
         self._without = 0 if workers else self._without + 1
         if self._without >= SILENCE:
             raise WorkerError("the Dask cluster has no worker left")

@@ -15,9 +15,13 @@ _NAME = ".lock"
 class _Lock:
     """The system's own lock on a file: it goes when the process does, however that ends."""
 
-    def __init__(self, path: Path, unusable: str, taken: str) -> None:
+    def __init__(
+        self, path: Path, unusable: str, taken: str, *, makes_folder: bool = False
+    ) -> None:
         self._handle = -1
         try:
+            if makes_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except (OSError, ValueError) as error:  # a name with a null character
             raise FileError(
@@ -57,12 +61,11 @@ class FolderLock(_Lock):
     """
 
     def __init__(self, folder: Path, noun: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # told where the lock cannot be made
-            folder.mkdir(parents=True, exist_ok=True)
         super().__init__(
             folder / _NAME,
             f"{folder}: no folder for {noun}",
             f"{folder}: another run writes its {noun} there",
+            makes_folder=True,
         )
 
 
