@@ -9,13 +9,14 @@ export DELTARULE_WERROR := ON
 BENCHMARKS := speed calls growth memory
 PART := 1/1
 
-.PHONY: help demo test test-browser bench parity fuzz check sanitize baseline neon wheel clang pure \
-        oldest docs constraints clean
+.PHONY: help demo test test-browser clusters bench parity fuzz check sanitize baseline neon wheel \
+        clang pure oldest docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
 	@echo "make test    the whole test suite"
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
+	@echo "make clusters keyed training on Dask and Ray clusters of two workers on this machine"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product; a part: PART=3/40"
 	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris (finds: build/fuzz)"
@@ -46,6 +47,9 @@ test: $(STAMPS)/test
 
 test-browser: $(STAMPS)/browser
 	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
+
+clusters: $(STAMPS)/clusters
+	DELTARULE_CLUSTERS=required $(BIN)/python -m pytest tests/test_clusters.py
 
 bench: $(STAMPS)/bench
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --docs || exit 1; done

@@ -1,10 +1,18 @@
 """A model a key: each key's model depends on its own rows alone, and no key spoils another."""
 
 import json
+import multiprocessing
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -14,7 +22,7 @@ import pytest
 import deltarule as dr
 from deltarule import keyed
 from deltarule.cli import main
-from deltarule.keyed import running
+from deltarule.keyed import running, workers
 from deltarule.keyed.blocks import held_out, key_seeds, latest, starts_of
 from deltarule.keyed.training import order_of, scaled
 from deltarule.storage import FolderLock
@@ -171,20 +179,57 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
     assert stack.rows[k].tolist() == [len(learnt), len(judging), test.sum()]
 
 
-def test_the_same_bits_for_1_2_and_4_workers(frame, models, small_blocks):
-    for jobs in (2, 4):
-        assert_same(trained(frame, n_jobs=jobs), models)
-    with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert_same(trained(frame), models)
+def test_the_same_bits_for_any_number_of_workers_and_threads(frame, models, small_blocks):
+    assert_same(trained(frame, n_jobs=4), models)
     assert_same(trained(frame, settings=replace(QUICK, n_threads=3)), models)
 
 
-def test_a_backend_that_returns_lists(frame, models, small_blocks, monkeypatch):
-    """As Ray's does."""
-    backend = joblib.parallel.get_active_backend()[0].__class__
-    monkeypatch.setattr(backend, "supports_return_generator", False)
-    with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert_same(trained(frame, n_jobs=2), models)
+@pytest.fixture(scope="module")
+def many():
+    """300 keys, and the file of their models trained by this process alone."""
+    frame = stores(300, 20).drop("level")
+    return frame, file_of(dr.train_by_key(frame, "sold", "store", settings=QUICK))
+
+
+def file_of(models):
+    with tempfile.TemporaryDirectory() as folder:
+        models.save(f"{folder}/models")
+        return Path(folder, "models").read_bytes()
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading", "sequential"])
+def test_the_same_bytes_on_every_backend(many, backend):
+    frame, expected = many
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        models = dr.train_by_key(frame, "sold", "store", settings=QUICK)
+    assert file_of(models) == expected
+
+
+class Elsewhere(joblib.parallel.ParallelBackendBase):
+    """A backend of others."""
+
+    def effective_n_jobs(self, n_jobs):
+        return 2
+
+
+def test_other_backends_are_refused(frame, monkeypatch):
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "elsewhere", Elsewhere)
+    with (
+        joblib.parallel_config(backend="elsewhere", n_jobs=2),
+        pytest.raises(dr.SettingError, match=r"joblib's Elsewhere: .* Expected the backend loky"),
+    ):
+        trained(frame)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2"])
+def test_a_number_of_workers_that_is_none(frame, n_jobs):
+    with pytest.raises(dr.SettingError, match=r"n_jobs=.*: expected a number of workers"):
+        trained(frame, n_jobs=n_jobs)
+    with (
+        joblib.parallel_config(n_jobs=n_jobs),
+        pytest.raises(dr.SettingError, match=r"n_jobs=.*: expected a number of workers"),
+    ):
+        trained(frame)
 
 
 def test_a_key_that_comes_or_goes_changes_no_other(frame, models):
@@ -320,14 +365,14 @@ def test_where_no_key_can_be_trained_the_first_reason_is_told(frame):
 @pytest.mark.parametrize(
     ("settings", "roles", "message"),
     [
-        ({"n_ensemble": 2}, {}, "--by and --ensemble"),
-        ({"patience": 3}, {}, "--by and --patience"),
-        ({"class_weight": "balanced"}, {}, "--by and --class-weight"),
-        ({"optimizer": "lbfgs"}, {}, "--by and --optimizer lbfgs"),
-        ({"cost": "poisson"}, {}, "--by and --cost poisson"),
-        ({}, {"groups": "a"}, "--by and --groups"),
-        ({}, {"weights": "a"}, "--by and --weights"),
-        ({}, {"drop": ("store",)}, "has another role too"),
+        ({"n_ensemble": 2}, {}, r"\(n_ensemble=2\): n_ensemble must be its default, 1, beside by"),
+        ({"patience": 3}, {}, "patience must be its default, None, beside by"),
+        ({"class_weight": "balanced"}, {}, "class_weight must be"),
+        ({"optimizer": "lbfgs"}, {}, "optimizer must be one that trains on batches"),
+        ({"cost": "poisson"}, {}, "cost must be one of mse"),
+        ({}, {"groups": "a"}, r"Roles\(groups='a'\): groups must be its default"),
+        ({}, {"weights": "a"}, "weights must be its default"),
+        ({}, {"drop": ("store",)}, "by must be a column without another role"),
     ],
 )
 def test_settings_that_a_model_a_key_has_no_use_for(frame, settings, roles, message):
@@ -338,7 +383,7 @@ def test_settings_that_a_model_a_key_has_no_use_for(frame, settings, roles, mess
 
 
 def test_keys_that_are_not_there(frame):
-    with pytest.raises(dr.DataError, match=r"no column 'shop' \(--by\)"):
+    with pytest.raises(dr.DataError, match=r"no column 'shop' \(by\)"):
         keyed.problem(frame, "shop", Roles(("sold",)), QUICK, strict=False)
     empty = frame.with_columns(store=pl.lit(None, pl.String))
     with pytest.raises(dr.DataError, match="missing in every row"):
@@ -397,6 +442,25 @@ def test_killed_halfway_and_resumed(here, frame, models, small_blocks):
         trained(frame, out="out", resume=True, settings=replace(QUICK, seed=1))
 
 
+@pytest.mark.parametrize(("source", "name"), [(0, 1), (0, 99), (8, 0)])
+def test_a_part_under_another_name_is_refused(here, frame, models, small_blocks, source, name):
+    subprocess.run([sys.executable, "-c", KILLED.replace("done >= 28", "done >= 60")], check=False)
+    parts = [here / "out" / f"part-{place:06d}.safetensors" for place in (source, name)]
+    shutil.copy(*parts)
+    with pytest.raises(dr.FileError, match="holds other keys than the part of that number"):
+        trained(frame, out="out", resume=True)
+    parts[1].unlink()
+    assert_same(trained(frame, out="out", resume=True), models)
+
+
+def test_a_process_of_threads_is_killed_and_resumed(here, frame, models, small_blocks):
+    code = KILLED.replace("keyed.run(", "import joblib\nwith joblib.parallel_config('threading', "
+                          "n_jobs=2): keyed.run(")  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert len(list((here / "out").glob("part-*"))) == 4
+    assert_same(trained(frame, out="out", resume=True), models)
+
+
 def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
     whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
 
@@ -404,11 +468,34 @@ def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
         if done >= 14:
             raise KeyboardInterrupt
 
-    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out: --resume"):
+    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out; resume=True"):
         keyed.run(whole, QUICK, out="out", progress=interrupt)
     assert len(list((here / "out").glob("part-*"))) == 2
     with pytest.raises(KeyboardInterrupt):
         keyed.run(whole, QUICK, progress=interrupt)
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_a_worker_that_is_killed_is_named_and_what_finished_is_resumed(
+    here, frame, models, small_blocks, backend
+):
+    whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
+    killed = []
+
+    def kill(done, count):
+        if not killed:
+            killed.append(min(p.pid for p in multiprocessing.active_children()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        with pytest.raises(dr.ResourceError, match=r"keys are kept in out; resume=True") as error:
+            keyed.run(whole, QUICK, out="out", progress=kill)
+        assert f"process {killed[0]} was killed by signal 9 (Killed)" in str(error.value)
+        assert not multiprocessing.active_children()
+        kept = len(list((here / "out").glob("part-*")))
+        assert kept >= 1
+        assert f"{7 * kept} of 60 keys" in str(error.value)
+        assert_same(keyed.run(whole, QUICK, out="out", resume=True), models)
 
 
 class Deadly:
@@ -418,12 +505,132 @@ class Deadly:
         return os._exit, (9,)
 
 
-def test_a_worker_that_ends_is_a_clear_error(here, frame):
+def test_a_worker_that_ends_is_a_clear_error(here, frame, small_blocks):
     whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
     whole = replace(whole, work=replace(whole.work, engine=Deadly()))
-    said = r"ended before its work was done.*0 of 60 keys are kept in out: --resume goes on"
-    with pytest.raises(dr.ResourceError, match=said):
+    with pytest.raises(
+        dr.ResourceError, match=r"process \d+ ended with status 9\. .* 0 of 60 keys"
+    ):
         keyed.run(whole, QUICK, out="out", n_jobs=2)
+    with pytest.raises(dr.ResourceError, match=r"Nothing is kept: pass out=FOLDER"):
+        keyed.run(whole, QUICK, n_jobs=2)
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_an_error_of_training_is_raised_as_it_is(here, frame, small_blocks, backend):
+    """Nor is it taken for the death of a worker."""
+    whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
+    whole = replace(whole, work=replace(whole.work, engine="none"))
+    with (
+        joblib.parallel_config(backend=backend, n_jobs=2),
+        pytest.raises(dr.UnknownNameError, match="'none'"),
+    ):
+        keyed.run(whole, QUICK)
+
+
+ORPHANS = """
+import multiprocessing, os, signal
+import joblib
+import polars as pl
+import deltarule as dr
+from deltarule import keyed
+from deltarule.keyed import running
+from deltarule.tabular import Roles, Settings
+
+running.KEYS_A_BLOCK = 7
+settings = Settings(epochs=5, hidden=(5,))
+roles = Roles(("sold",), drop=("level",))
+
+def progress(done, count):
+    print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+whole = keyed.problem(pl.read_parquet("stores.parquet"), "store", roles, settings, strict=False)
+with joblib.parallel_config(BACKEND, n_jobs=2):
+    keyed.run(whole, settings, progress=progress)
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "'loky'",
+        pytest.param(
+            "'multiprocessing', context=multiprocessing.get_context('fork')",
+            marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"),
+            id="fork",
+        ),
+    ],
+)
+def test_workers_end_with_the_process_they_work_for(here, backend):
+    """They share its standard output: the end of that is the end of them all."""
+    code = ORPHANS.replace("BACKEND", backend)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=False, timeout=120
+    )
+    assert done.returncode == -9
+    assert len(done.stdout.split()) == 2
+
+
+class Silent:
+    """Workers that take blocks and never finish one; `check` is what their cluster says."""
+
+    at_once = 2
+
+    def __init__(self, check):
+        self.check = check
+
+    def submit(self, work, block):
+        return Future()
+
+
+@pytest.mark.parametrize("check", [threading.Event().wait, lambda: 1 / 0])
+def test_a_cluster_that_does_not_answer_is_noticed(monkeypatch, check):
+    monkeypatch.setattr(workers, "BEAT", 0.01)
+    with pytest.raises(workers.WorkerError, match="the workers' cluster has not answered for"):
+        list(workers.each_trained(Silent(check), None, [(0, None)]))
+
+
+class EmptyRay:
+    """A Ray cluster of so many processors at every look."""
+
+    def __init__(self, processors):
+        self.processors = iter(processors)
+
+    def is_initialized(self):
+        return True
+
+    def remote(self, function):
+        return function
+
+    def cluster_resources(self):
+        return {"CPU": n} if (n := next(self.processors)) else {}
+
+
+def test_a_ray_cluster_without_processors_is_noticed(monkeypatch):
+    gone = [0] * (workers.SILENCE - 1)
+    monkeypatch.setattr(workers, "require", lambda *_: EmptyRay([2, *gone, 1, *gone, 0]))
+    ray = workers._Ray(SimpleNamespace(ray_remote_args=None), -1)
+    assert ray.at_once == 4
+    for _ in range(2 * len(gone) + 1):
+        ray.check()
+    with pytest.raises(workers.WorkerError, match="the Ray cluster has no processor left"):
+        ray.check()
+
+
+def test_slow_blocks_have_no_limit(monkeypatch):
+    """However many looks at the workers they take."""
+    monkeypatch.setattr(workers, "BEAT", 0.001)
+    looks, pending = [], Future()
+
+    def check():
+        looks.append(1)
+        if len(looks) == 10 * workers.SILENCE:
+            pending.set_result("a stack")
+
+    slow = Silent(check)
+    slow.submit = lambda work, block: pending
+    assert list(workers.each_trained(slow, None, [(7, None)])) == [(7, "a stack")]
 
 
 def test_a_folder_has_one_run_at_a_time(here, frame):
@@ -469,12 +676,25 @@ def test_a_changed_file_is_refused(here, models, part):
         keyed.load_keyed(path)
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [b"[" * 100_000, b'[["s0"],{"s0":"","s0":""}]', b'[["s0", NaN],{}]', b"\xff", b"7", b"[1, {}]"],
+    ids=range(6),
+)
+def test_texts_that_are_no_keys(here, models, monkeypatch, texts):
+    tensors = models.stack.tensors() | {"texts": np.frombuffer(texts, np.uint8)}
+    monkeypatch.setattr(keyed.Stack, "tensors", lambda stack: tensors)
+    models.save("models.safetensors")
+    with pytest.raises(dr.FileError, match="its table of keys cannot be read"):
+        keyed.load_keyed("models.safetensors")
+
+
 def test_a_folder_without_models_and_a_model_of_another_kind(here):
-    with pytest.raises(dr.FileError, match="finish it with --resume"):
+    with pytest.raises(dr.FileError, match="finish it with resume=True"):
         keyed.load_keyed(here)
     assert main(["train", "stores.parquet", "--target", "sold", "--out", "one.safetensors",
                  "--epochs", "1", "--no-baselines", "--drop", "level,store"]) == 0  # fmt: skip
-    with pytest.raises(dr.FileError, match="not one of deltarule's file of a model a keys"):
+    with pytest.raises(dr.FileError, match="not one of deltarule's keyed model files"):
         keyed.load_keyed("one.safetensors")
 
 
@@ -569,7 +789,10 @@ def error_of(capsys):
         (["--cv", "3"], "--by and --cv: they do not go together. Leave one out."),
         (["--test", "x.csv"], "--by and --test: they do not go together. Leave one out."),
         (["--resume"], "--by and --resume: expected --out FOLDER beside them, got none."),
-        (["--groups", "a"], "--by and --groups: a model a key has no --groups. Leave one out."),
+        (
+            ["--groups", "a"],
+            "--groups: expected its default, None, beside by; got 'a'. Leave one out.",
+        ),
         (
             ["--checkpoint-dir", "run"],
             "--by and --checkpoint-dir (--out keeps what is finished): they do not go together. "

@@ -1,6 +1,8 @@
 """``deltarule tune``: random search, early discarding, and a search that goes on."""
 
+import contextlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
 from deltarule.events import EpochEnded, Started
+from deltarule.storage import FileLock
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import COMPLETE, GIVEN_UP, OUT_OF_TIME, Trial
 
@@ -168,19 +171,108 @@ def test_a_budget_too_short_for_one_fit(here, capsys):
     np.testing.assert_array_equal(one.predict(table), other.predict(table))
 
 
+TUNE = ["tune", "t.csv", "--target", "y", "--search", "s.json", "--epochs", "2", "--no-baselines"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("no json", "s.json: holds no search"),
-        ('{"search": "other", "trials": []}', "s.json: holds a search of other data"),
-        ('{"search": "other"}', "s.json: holds no search"),
+        (b"no json", "s.json: holds no search"),
+        (b"", "s.json: holds no search"),
+        (b"[" * 100_000, "s.json: holds no search (nested too deeply)"),
+        (b'{"a":' * 100_000, "s.json: holds no search (nested too deeply)"),
+        (b"\xef\xbb\xbf{}", "s.json: holds no search (Unexpected UTF-8 BOM"),
+        ('{"search": "é"}'.encode("latin-1"), "s.json: holds no search ('utf-8' codec"),
+        (b'{"search": NaN, "trials": []}', "s.json: holds no search (NaN is no finite number)"),
+        (b"[1e999]", "s.json: holds no search (1e999 is no finite number)"),
+        (b"9" * 10_000, "s.json: holds no search (Exceeds the limit"),
+        (b'{"search": "", "search": "", "trials": []}', "(an object has a name twice)"),
+        (b" " * 16_000_001, "s.json: holds no search (expected at most 16,000,000 bytes)"),
+        (b"[]", "s.json: holds no search (expected an object of a search and its trials)"),
+        (b'{"search": "other"}', "s.json: holds no search (expected an object"),
+        (b'{"search": "other", "trials": {}}', "s.json: holds no search (expected an object"),
+        (b'{"search": "other", "trials": []}', "s.json: holds a search of other data"),
+        (b'{"search": ["other"], "trials": []}', "s.json: holds a search of other data"),
+    ],
+    ids=range(16),
+)
+def test_a_search_that_is_none_or_another_is_refused_and_left_alone(here, capsys, content, message):
+    Path("s.json").write_bytes(content)
+    assert main(TUNE) == 2
+    assert message in capsys.readouterr().err
+    assert Path("s.json").read_bytes() == content
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """The file of a search of two trials."""
+    settings, path = tabular.Settings(epochs=2), tmp_path_factory.mktemp("search") / "s.json"
+    trials = list(tuning.search(problem(settings), settings, FOREVER, most=2))
+    tuning.save_trials(path, "this", trials)
+    assert tuning.load_trials(path, "this", settings) == trials
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("number", 0),
+        ("number", "1"),
+        ("number", True),
+        ("chosen", {}),
+        ("chosen", {"hidden": [10**9]}),
+        ("chosen", None),
+        ("outcome", "out of time"),
+        ("outcome", []),
+        ("figure", "0.5"),
+        ("figure", 10**400),
+        ("rungs", 0.5),
+        ("rungs", [[0.5]]),
+        ("rungs", [0.1] * 4),
+        ("seconds", None),
+        ("more", 1),
     ],
 )
-def test_a_search_that_is_none_or_another(here, capsys, content, message):
-    Path("s.json").write_text(content)
-    assert main(["tune", "t.csv", "--target", "y", "--search", "s.json"]) == 2
-    assert message in capsys.readouterr().err
-    assert Path("s.json").read_text() == content
+def test_a_trial_that_cannot_be_is_refused(searched, tmp_path, name, value):
+    record = json.loads(searched.read_text())
+    record["trials"][1][name] = value
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(record))
+    with pytest.raises(dr.FileError, match=r"holds no search \(trial 1 is not what"):
+        tuning.load_trials(path, "this", tabular.Settings(epochs=2))
+
+
+def test_a_truncated_search_is_refused_wherever_it_ends(searched, tmp_path):
+    content, path = searched.read_bytes(), tmp_path / "s.json"
+    for length in range(0, len(content), 37):
+        path.write_bytes(content[:length])
+        with pytest.raises(dr.FileError, match="holds no search"):
+            tuning.load_trials(path, "this", tabular.Settings(epochs=2))
+
+
+def test_an_infinite_cost_is_kept(tmp_path):
+    trials = [Trial(0, {}, GIVEN_UP, None, (float("inf"), 2.0), 1.0)]
+    tuning.save_trials(tmp_path / "s.json", "this", trials)
+    assert tuning.load_trials(tmp_path / "s.json", "this", tabular.Settings()) == trials
+
+
+def test_a_search_has_one_run_at_a_time(here, capsys):
+    Path("other.json").symlink_to("s.json")
+    with contextlib.closing(FileLock(Path("other.json"), "search")):
+        assert main(TUNE) == 2
+    expected = "s.json: another run keeps its search there. Wait for it, or name another."
+    assert expected in capsys.readouterr().err
+    assert not Path("s.json").exists()
+    assert main([*TUNE, "--minutes", "60", "--trials", "1"]) == 0
+    assert main([*TUNE, "--minutes", "60", "--trials", "1"]) == 0
+
+
+def test_a_search_in_what_is_no_file(here, capsys):
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    for name in ("folder", "pipe", os.devnull):
+        assert main([*TUNE, "--search", name]) == 2
+        assert f"error: {name}: is " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--minutes", "-1"], ["--trials", "0"]])

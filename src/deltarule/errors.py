@@ -12,7 +12,7 @@
     ├── FileError               OSError          a file missing, foreign, truncated, unwritable
     ├── DeviceError             RuntimeError     a device that is not there
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
-    ├── ResourceError           RuntimeError     threads that the system refuses
+    ├── ResourceError           RuntimeError     a thread that is refused, a worker that died
     │   └── OutOfMemoryError    MemoryError      a training that needs more memory than there is
     ├── PeerError               RuntimeError     another process of a run that is gone
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
@@ -137,7 +137,7 @@ class DeviceMemoryError(DeviceError, MemoryError):
 
 
 class ResourceError(DeltaruleError, RuntimeError):
-    """Something of the machine's that the system refuses, such as a thread."""
+    """Something of the machine's that is refused or gone: a thread, a worker."""
 
 
 class OutOfMemoryError(ResourceError, MemoryError):

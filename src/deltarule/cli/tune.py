@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
@@ -23,6 +23,7 @@ from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.train import say_table, targets_of
 from deltarule.errors import InterruptionError
 from deltarule.modelfile import save_model
+from deltarule.storage import FileLock
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import Trial
 
@@ -186,15 +187,16 @@ def _searched(
     """All trials, those of the file first; each is in the file before the next begins."""
     mark, roles = table
     identity = f"{mark} {asdict(roles)} {asdict(replace(settings, n_threads=None))}"
-    found = [] if log is None else tuning.load_trials(log, identity)
-    if found:
-        terminal.say(f"Goes on after {len(found)} trials of {log}.")
-    with _Bar(terminal, 60.0 * minutes) as bar:
-        for trial in tuning.search(problem, settings, 60.0 * minutes, found, most):
-            found.append(trial)
-            if log is not None:
-                tuning.save_trials(log, identity, found)
-            bar.show(trial, tuning.best(found))
+    with nullcontext() if log is None else closing(FileLock(log, "search")):
+        found = [] if log is None else tuning.load_trials(log, identity, settings)
+        if found:
+            terminal.say(f"Continues after {len(found)} trials of {log}.")
+        with _Bar(terminal, 60.0 * minutes) as bar:
+            for trial in tuning.search(problem, settings, 60.0 * minutes, found, most):
+                found.append(trial)
+                if log is not None:
+                    tuning.save_trials(log, identity, found)
+                bar.show(trial, tuning.best(found))
     return found
 
 

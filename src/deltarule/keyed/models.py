@@ -38,10 +38,10 @@ FILE = "models.safetensors"
 
 KIND = FileKind(
     "deltarule-keys",
-    "file of a model a key",
+    "keyed model file",
     FORMAT,
     1,
-    "restore it from a copy, or train again with --by and --out.",
+    "restore it from a copy, or train again.",
 )
 
 FALLBACKS: Table[str] = Table(
@@ -235,8 +235,8 @@ def load_keyed(path: str | os.PathLike[str]) -> KeyedModels:
     if path.is_dir():
         if not (path / FILE).exists():
             raise FileError(
-                f"{path}: holds no {FILE}. Expected a folder that train --by wrote; where its "
-                "training was cut short, finish it with --resume."
+                f"{path}: holds no {FILE}. Expected a folder that keyed training wrote (out); if "
+                "it was interrupted, finish it with resume=True."
             )
         path = path / FILE
     opened = open_tensors(path, KIND)

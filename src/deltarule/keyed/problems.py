@@ -29,15 +29,15 @@ _BATCH_SIZE = 32
 _STEPS = 800  # about what a key's run may take, within these limits of epochs
 _EPOCHS = (16, 100)
 
-_ELSEWHERE: Mapping[str, tuple[Any, str]] = {
-    "n_ensemble": (1, "--ensemble"),
-    "n_members": (1, "--members"),
-    "bins": (None, "--bins"),
-    "patience": (None, "--patience"),
-    "on_divergence": ("raise", "--on-divergence"),
-    "class_weight": (None, "--class-weight"),
+_ELSEWHERE: Mapping[str, Any] = {
+    "n_ensemble": 1,
+    "n_members": 1,
+    "bins": None,
+    "patience": None,
+    "on_divergence": "raise",
+    "class_weight": None,
 }
-"""Settings that a model a key has no use for: what they are where they are not asked for."""
+"""Settings that keyed training does not have, and their defaults."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,24 @@ class KeyedProblem:
 
 
 def check_settings(settings: Settings, roles: Roles) -> None:
-    """Refuse what a model a key has no use for.
+    """Refuse settings and roles that keyed training does not have.
 
     Raises
     ------
     SettingError
-        With the option's name.
+        With the name of the first.
     """
-    given = [
-        option for name, (absent, option) in _ELSEWHERE.items() if getattr(settings, name) != absent
-    ]
-    given += [f"--{role}" for role in ("weights", "groups") if getattr(roles, role) is not None]
-    for option in given:
-        raise SettingError(f"--by and {option}: a model a key has no {option}. Leave one out.")
+    for owner, defaults in ((settings, _ELSEWHERE), (roles, {"weights": None, "groups": None})):
+        for name, default in defaults.items():
+            if (given := getattr(owner, name)) != default:
+                raise SettingError(
+                    f"{type(owner).__name__}({name}={given!r}): {name} must be its default, "
+                    f"{default!r}, beside by; got {given!r}. Leave one out."
+                )
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
         raise SettingError(
-            f"--by and --optimizer {settings.optimizer}: expected an optimizer that steps."
+            f"Settings(optimizer={settings.optimizer!r}): optimizer must be one that trains on "
+            f"batches, beside by; got {settings.optimizer!r}."
         )
 
 
@@ -113,7 +115,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     DataError
         For columns that are not there or cannot be used.
     SettingError
-        For settings that a model a key has no use for.
+        For settings that keyed training does not have.
     """
     check_settings(settings, roles)
     _check_key(frame, by, roles)
@@ -200,15 +202,16 @@ def recipe_of(settings: Settings, task: str, inputs: int, outputs: int, rows: in
 def _check_key(frame: Any, by: str, roles: Roles) -> None:
     if by not in frame.columns:
         raise DataError(
-            f"no column {by!r} (--by).{nearest(by, frame.columns)} "
+            f"no column {by!r} (by).{nearest(by, frame.columns)} "
             f"The table has: {', '.join(frame.columns[:20])}."
         )
     if any(by == name for _, name in roles.named):
         raise SettingError(
-            f"--by {by}: the column has another role too. Expected one role a column."
+            f"train_by_key(by={by!r}): by must be a column without another role; got {by!r}, which "
+            "has one."
         )
     if frame[by].null_count() == len(frame):
-        raise DataError(f"column {by!r} (--by) is missing in every row; expected the rows' keys.")
+        raise DataError(f"column {by!r} (by) is missing in every row; expected the rows' keys.")
 
 
 def _infinite(
@@ -281,8 +284,9 @@ def _work(
     if not classes and recipe.network.cost_row.targets != REALS:
         name = recipe.network.cost_row.name
         raise SettingError(
-            f"--by and --cost {name}: each key's targets are standardised, and this cost needs "
-            f"their sign. Use one of {', '.join(n for n in COSTS if COSTS(n).targets == REALS)}."
+            f"Settings(cost={name!r}): cost must be one of "
+            f"{', '.join(n for n in COSTS if COSTS(n).targets == REALS)}, beside by, for each "
+            f"key's targets are standardized; got {name!r}."
         )
     return Work(
         recipe,

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,18 @@ from deltarule.errors import (
     InterruptionError,
     ResourceError,
     SettingError,
-    require,
 )
 from deltarule.keyed.blocks import Block
 from deltarule.keyed.models import FILE, KeyedModels, load_keyed
 from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
-from deltarule.keyed.training import Work, train_block
+from deltarule.keyed.training import train_block
+from deltarule.keyed.workers import WorkerError, each_trained, open_workers
 from deltarule.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings
 
 KEYS_A_BLOCK = 128
 """Keys that one worker trains in one go."""
-
-_AT_ONCE = 8  # blocks a worker that are handed out together: so many are in memory twice
 
 Progress = Callable[[int, int], None]
 """Called with how many keys are done, and how many there are."""
@@ -43,10 +40,10 @@ Progress = Callable[[int, int], None]
 _PART = re.compile(r"part-(\d{6})\.safetensors")
 _KIND = FileKind(
     "deltarule-part",
-    "part of a training by key",
+    "keyed training part",
     1,
     1,
-    "remove it, and --resume trains its keys again.",
+    "remove it, and resume=True trains its keys again.",
 )
 
 
@@ -72,7 +69,7 @@ def train_by_key(
     by : str
         The column of keys.
     out : path, optional
-        A folder: finished keys are kept there, and all models in the end.
+        A folder: finished keys are written there at once, and all models in the end.
     settings : Settings, optional
         What it leaves None is chosen for small networks.
     time : str, optional
@@ -80,10 +77,11 @@ def train_by_key(
     drop : iterable of str
         Columns to leave out.
     n_jobs : int, optional
-        Processes, by joblib; None for this process alone, or what ``joblib.parallel_config`` says:
-        Dask's and Ray's machines too. The models are the same bits for any.
+        Number of workers; -1 for all processors. Default: that of ``joblib.parallel_config``, which
+        also selects the backend (loky, multiprocessing, threading, dask or ray), or this process
+        alone. The models are the same bits for any.
     resume : bool
-        Go on with what `out` holds.
+        Continue the training that `out` holds.
 
     Returns
     -------
@@ -96,8 +94,10 @@ def train_by_key(
         For a table or settings that cannot be; where no key at all could be trained.
     FileError
         Where `out` cannot be written, or holds another run.
-    InterruptionError, ResourceError
-        For Ctrl-C, and where a process that trains ends; what was finished is kept in `out`.
+    InterruptionError
+        For Ctrl-C; finished keys are kept in `out`.
+    ResourceError
+        Where a worker has died; finished keys are kept in `out`.
 
     Examples
     --------
@@ -156,37 +156,45 @@ def _run(
     progress: Progress | None,
     known: dict[str, Any],
 ) -> KeyedModels:
-    finished = None if folder is None else folder.finished()
-    if finished is not None:
-        return finished
+    complete = None if folder is None else folder.finished()
+    if complete is not None:
+        return complete
     count = len(whole.block.keys)
-    blocks = range(-(-count // KEYS_A_BLOCK))
     done = {} if folder is None else folder.parts(whole)
-    missing = [place for place in blocks if place not in done]
+    missing = [place for place in range(-(-count // KEYS_A_BLOCK)) if place not in done]
+    keys = sum(len(_block(whole, place).keys) for place in done)
     try:
         for place, stack in _each_block(whole, missing, n_jobs):
             done[place] = stack
             if folder is not None:
                 folder.save(place, stack)
+            keys += len(_block(whole, place).keys)
             if progress is not None:
-                progress(min(len(done) * KEYS_A_BLOCK, count), count)
-    except (KeyboardInterrupt, BrokenExecutor) as error:
-        kept = ""
+                progress(keys, count)
+    except (KeyboardInterrupt, WorkerError) as error:
+        kept = "Nothing is kept: pass out=FOLDER to keep keys as they finish."
         if folder is not None:
-            finished_keys = min(len(done) * KEYS_A_BLOCK, count)
-            kept = (
-                f" {finished_keys:,} of {count:,} keys are kept in {folder.path}: --resume goes on."
-            )
-        if isinstance(error, BrokenExecutor):
+            finished = f"{keys:,} of {count:,} keys are kept in {folder.path}"
+            kept = f"{finished}; resume=True trains the rest."
+        if isinstance(error, WorkerError):
             raise ResourceError(
-                "a process that trained ended before its work was done: killed, or out of memory. "
-                f"Try fewer (n_jobs, --jobs).{kept}"
+                f"keyed training ended: {error}. Expected every worker to finish its blocks. If "
+                f"memory ran out, use fewer (n_jobs). {kept}"
             ) from error
         if folder is None:
             raise
-        where = str(folder.path)
-        raise InterruptionError(f"interrupted.{kept}", signal=2, checkpoint=where) from None
-    stack = together([done[place] for place in sorted(done)])
+        raise InterruptionError(
+            f"interrupted. {kept}", signal=2, checkpoint=str(folder.path)
+        ) from None
+    models = _models(whole, settings, together([done[place] for place in sorted(done)]), known)
+    if folder is not None:
+        folder.complete(models)
+    return models
+
+
+def _models(
+    whole: KeyedProblem, settings: Settings, stack: Stack, known: dict[str, Any]
+) -> KeyedModels:
     failures = dict(sorted((whole.failures | dict(stack.failures)).items()))
     if not stack.keys:
         key, why = next(iter(failures.items()))
@@ -194,7 +202,7 @@ def _run(
             f"none of the {len(failures)} keys of {whole.by!r} can be trained; {key!r}, for one, "
             f"{why}."
         )
-    models = KeyedModels(
+    return KeyedModels(
         whole.by,
         whole.work.recipe.network,
         replace(stack, failures=failures),
@@ -207,49 +215,28 @@ def _run(
             "seed": settings.seed,
         },
     )
-    if folder is not None:
-        folder.complete(models)
-    return models
 
 
 def _each_block(
     whole: KeyedProblem, places: list[int], n_jobs: int | None
 ) -> Iterator[tuple[int, Stack]]:
     """The number and the networks of every block, as they finish."""
-    joblib: Any = None
-    if places:
-        with contextlib.suppress(*([ImportError] if n_jobs in (None, 1) else [])):
-            joblib = require("joblib", "sklearn", "several processes")
-    jobs = 1 if joblib is None else joblib.effective_n_jobs(n_jobs)
-    if jobs == 1:
-        for place in places:
-            yield _trained(whole.work, place, _block(whole, place))
+    blocks = ((place, _block(whole, place)) for place in places)
+    workers = open_workers(n_jobs, len(places))
+    if workers is None:
+        for place, block in blocks:
+            yield place, train_block(whole.work, block)
         return
     options = whole.work.options
-    if options.n_threads is None:  # the cores are taken by the other processes
+    if options.n_threads is None:  # the cores are taken by the other workers
         options = replace(options, n_threads=1)
-    work = replace(whole.work, options=options)
-    one = joblib.delayed(_trained)
-    backend, _ = joblib.parallel.get_active_backend()
-    streams = backend.supports_return_generator  # Ray's returns lists
-    runs = joblib.Parallel(
-        n_jobs=n_jobs,
-        batch_size=1,
-        pre_dispatch="all",  # what is dispatched later may hang where a process was killed
-        return_as="generator_unordered" if streams else "list",
-    )
-    for first in range(0, len(places), _AT_ONCE * jobs):
-        some = places[first : first + _AT_ONCE * jobs]
-        yield from runs(one(work, place, _block(whole, place)) for place in some)
+    with contextlib.closing(workers):
+        yield from each_trained(workers, replace(whole.work, options=options), blocks)
 
 
 def _block(whole: KeyedProblem, place: int) -> Block:
-    first, count = place * KEYS_A_BLOCK, len(whole.block.keys)
-    return whole.block.between(first, min(first + KEYS_A_BLOCK, count))
-
-
-def _trained(work: Work, place: int, block: Block) -> tuple[int, Stack]:
-    return place, train_block(work, block)
+    first, last = (min(k * KEYS_A_BLOCK, len(whole.block.keys)) for k in (place, place + 1))
+    return whole.block.between(first, last)
 
 
 def _identity(whole: KeyedProblem) -> Identity:
@@ -294,8 +281,8 @@ class _Folder:
         try:
             if not resume and ((path / FILE).exists() or self._files()):
                 raise SettingError(
-                    f"{path}: holds models of an earlier run. Pass resume=True (--resume) to go on "
-                    "with it, or name another folder."
+                    f"{path}: holds models of an earlier run. Pass resume=True to continue it, "
+                    "or name another folder (out)."
                 )
             for each in path.iterdir():
                 if each.name.startswith((".part-", f".{FILE}.")):  # a write that was killed
@@ -324,7 +311,10 @@ class _Folder:
         for path in self._files():
             opened = open_tensors(path, _KIND)
             self._check(path, opened.metadata.get("identity"))
-            found[int(path.name[5:11])] = Stack.of_file(opened, network, dtype)
+            place, stack = int(path.name[5:11]), Stack.of_file(opened, network, dtype)
+            if {*stack.keys, *stack.failures} != {*_block(whole, place).keys}:
+                raise opened.broken("it holds other keys than the part of that number")
+            found[place] = stack
         return found
 
     def save(self, place: int, stack: Stack) -> None:

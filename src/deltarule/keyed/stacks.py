@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.network import Network, Parameters
-from deltarule.storage import Opened, Tensor
+from deltarule.storage import Opened, Tensor, parsed_json
 
 _TEXTS = "texts"
 SCALES = ("shift", "factor", "mean", "std", "figures", "rows")
@@ -86,7 +86,7 @@ class Stack:
         """
         arrays, n = opened.load(), network.outputs
         try:
-            keys, failures = json.loads(bytes(arrays.pop(_TEXTS)))
+            keys, failures = parsed_json(bytes(arrays.pop(_TEXTS)))
             good = isinstance(keys, list) and isinstance(failures, dict)
             texts = [*keys, *failures, *failures.values()]
             good = good and all(isinstance(text, str) for text in texts)

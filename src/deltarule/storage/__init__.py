@@ -3,7 +3,7 @@
 Model files and checkpoints are safetensors files of this package's; here is what they share.
 """
 
-from deltarule.storage.locking import FolderLock
+from deltarule.storage.locking import FileLock, FolderLock
 from deltarule.storage.reading import (
     FileKind,
     Opened,
@@ -11,6 +11,7 @@ from deltarule.storage.reading import (
     open_tensors,
     reason,
 )
+from deltarule.storage.texts import holds_none, parsed_json, read_json
 from deltarule.storage.writing import (
     check_writable,
     tensor_bytes,
@@ -20,11 +21,15 @@ from deltarule.storage.writing import (
 
 __all__ = [
     "FileKind",
+    "FileLock",
     "FolderLock",
     "Opened",
     "Tensor",
     "check_writable",
+    "holds_none",
     "open_tensors",
+    "parsed_json",
+    "read_json",
     "reason",
     "tensor_bytes",
     "write_whole",

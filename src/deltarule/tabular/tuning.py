@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy as np
 from deltarule.errors import DivergenceError, FileError
 from deltarule.events import EpochEnded, Event, Started, StopTraining
 from deltarule.rng import generator
-from deltarule.storage import write_whole
+from deltarule.storage import holds_none, read_json, write_whole
 from deltarule.tabular.fitting import fit
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.settings import Settings
@@ -145,7 +146,7 @@ def best(trials: Sequence[Trial]) -> Trial | None:
 
 def applied(settings: Settings, trial: Trial | None) -> Settings:
     """The settings of a trial; as they were where there is none."""
-    return settings if trial is None else replace(settings, **_restored(trial.chosen))
+    return settings if trial is None else replace(settings, **trial.chosen)
 
 
 class _Judge:
@@ -212,37 +213,71 @@ def save_trials(path: str | os.PathLike[str], identity: str, trials: Sequence[Tr
     FileError
         Where it cannot be written.
     """
-    record = {"search": identity, "trials": [asdict(trial) for trial in trials]}
-    write_whole(path, json.dumps(record, indent=1).encode())
+    kept = [
+        asdict(trial) | {"rungs": [x if math.isfinite(x) else None for x in trial.rungs]}
+        for trial in trials
+    ]
+    record = {"search": identity, "trials": kept}
+    write_whole(path, json.dumps(record, indent=1, allow_nan=False).encode())
 
 
-def load_trials(path: str | os.PathLike[str], identity: str) -> list[Trial]:
-    """The trials of a search that is to be gone on with; none where there is no file.
+def load_trials(path: str | os.PathLike[str], identity: str, settings: Settings) -> list[Trial]:
+    """The trials of a search that is to be continued; none where there is no file.
+
+    Parameters
+    ----------
+    path : path
+    identity : str
+        As it was saved with.
+    settings : Settings
+        The search's: what each trial changes follows from them.
 
     Raises
     ------
     FileError
-        For a file that is none, or is of another search.
+        For a file that holds no search, or another one.
     """
-    path = Path(path)
-    if not path.exists():
+    if not Path(path).exists():
         return []
-    try:
-        record = json.loads(path.read_text())
-        trials = [Trial(**{**each, "rungs": tuple(each["rungs"])}) for each in record["trials"]]
-        same = record["search"] == identity
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise FileError(
-            f"{path}: holds no search ({type(error).__name__}). Name another file, or remove it."
-        ) from None
-    if not same:
+    record = read_json(path, "search")
+    is_search = isinstance(record, dict) and set(record) == {"search", "trials"}
+    if not is_search or not isinstance(record["trials"], list):
+        raise holds_none(path, "search", "expected an object of a search and its trials")
+    if record["search"] != identity:
         raise FileError(
             f"{path}: holds a search of other data or other settings. Give the same table, target "
             "and options as before, or name another file."
         )
-    return trials
+    trials = [_trial(number, each, settings) for number, each in enumerate(record["trials"])]
+    wrong = next((number for number, trial in enumerate(trials) if trial is None), None)
+    if wrong is not None:
+        raise holds_none(path, "search", f"trial {wrong} is not what this version writes")
+    return [trial for trial in trials if trial is not None]
 
 
-def _restored(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings from JSON values."""
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}
+def _trial(number: int, stored: Any, settings: Settings) -> Trial | None:
+    """A trial as it was saved; None where it cannot have been."""
+    chosen = chosen_settings(settings, number)
+    if not isinstance(stored, dict) or set(stored) != {each.name for each in fields(Trial)}:
+        return None
+    outcome, figure, rungs = stored["outcome"], stored["figure"], stored["rungs"]
+    good = (
+        _is_number(stored["number"])
+        and stored["number"] == number
+        and stored["chosen"] == json.loads(json.dumps(chosen))
+        and outcome in (COMPLETE, GIVEN_UP, DIVERGED)
+        and (figure is None or _is_number(figure))
+        and isinstance(rungs, list)
+        and len(rungs) <= len(_RUNGS)
+        and all(rung is None or _is_number(rung) for rung in rungs)
+        and _is_number(stored["seconds"])
+    )
+    if not good:
+        return None
+    reached = tuple(math.inf if rung is None else float(rung) for rung in rungs)
+    return Trial(number, chosen, outcome, figure, reached, float(stored["seconds"]))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a JSON value is a number that a float holds."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
