@@ -91,14 +91,18 @@ def _numbers(g: Graph, columns: Sequence[Numeric]) -> list[Block]:
     )
     missing = g.node("IsNaN", X)
     scaled = g.node("Div", g.node("Sub", g.node("Where", missing, fill, X), mean), std)
-    near = g.node("Max", scaled, g.constant(-FARTHEST, np.float64))
-    near = g.node("Min", near, g.constant(FARTHEST, np.float64))
-    blocks = [(g.cast(near, np.float32), [(column.name, 0) for column in columns])]
+    blocks = [(g.cast(_near(g, scaled), np.float32), [(column.name, 0) for column in columns])]
     flagged = [i for i, column in enumerate(columns) if column.flagged]
     if flagged:
         flags = g.taken(g.cast(missing, np.float32), flagged)
         blocks.append((flags, [(columns[i].name, 1) for i in flagged]))
     return blocks
+
+
+def _near(g: Graph, scaled: str) -> str:
+    """Standardised values, moved within reach."""
+    above = g.node("Max", scaled, g.constant(-FARTHEST, np.float64))
+    return g.node("Min", above, g.constant(FARTHEST, np.float64))
 
 
 def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
@@ -187,7 +191,9 @@ def _dates(g: Graph, columns: Sequence[Date]) -> list[Block]:
         day = g.node("Floor", g.node("Add", days, number(3.0)))
         turns = [g.node("Div", days, number(365.2425)), g.node("Div", day, number(7.0))]
         turns += [days] if column.hours else []
-        parts = [g.node("Div", g.node("Sub", days, number(column.mean)), number(column.std))]
+        parts = [
+            _near(g, g.node("Div", g.node("Sub", days, number(column.mean)), number(column.std)))
+        ]
         for turn in turns:
             angle = g.node("Mul", turn, number(2.0 * np.pi))
             parts += [g.node("Sin", angle), g.node("Cos", angle)]
