@@ -136,18 +136,17 @@ def test_correct_files_pass_their_own_test(first, tmp_path):
 
 
 @needs_compiler
-@pytest.mark.fuzz
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_step_is_found(fault, tmp_path):
-    """In all of these files; of any drawn at random, in all whose parameters matter."""
-    for seed in SOUND[: 4 * TIMES]:
+    found = 0
+    for seed in range(1000, 1006):
         model, optimizer, rules = drawn(seed)
         if not changes_nothing(optimizer, rules, fault):
             text = c_file(model, optimizer=optimizer, regularisation=rules).text
             assert not ran(tmp_path, faulty(text, fault))[0], seed
+            found += 1
+    assert found >= 2
 
-
-SOUND = [0]
 
 KINKED = {
     "predictions are all equal": (
