@@ -15,4 +15,7 @@ os.environ["DELTARULE_JAX_CACHE"] = ""
 # that take the fixture `polished` have theirs compiled as users do.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-collect_ignore = ["fuzz/readers.py"]  # needs atheris, which `make fuzz` installs
+collect_ignore = [
+    "fuzz/readers.py",  # needs atheris, which `make fuzz` installs
+    "sklearn_mocks.py",  # a plugin for scikit-learn's own tests
+]

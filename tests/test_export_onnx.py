@@ -2,12 +2,14 @@
 
 import datetime
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnxruntime
 import polars as pl
 import pytest
+from onnx.reference import ReferenceEvaluator
 from tests import layer_cases as cases
 
 import deltarule as dr
@@ -212,6 +214,71 @@ def test_made_up_rows_have_what_training_had_and_what_it_had_not():
     assert rows.equals(made_up_rows(model))
 
 
+def both(content, given):
+    """What two implementations make of a graph: ONNX Runtime and onnx's own reference."""
+    session = onnxruntime.InferenceSession(content)
+    with np.errstate(over="ignore", invalid="ignore"):  # within the reference's sigmoid
+        return session.run(None, given), ReferenceEvaluator(content).run(None, given)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_reference_evaluator_agrees(target, dtype):
+    """On rows with missing cells in every column, on unseen levels, on texts in any case."""
+    model, frame = table_model(TARGETS[target], dtype)
+    content = onnx_bytes(model)
+    for rows in (frame, made_up_rows(model), *strange_rows()):
+        found, expected = both(content, feeds(model.preprocessing, rows))
+        for ours, theirs in zip(found, expected, strict=True):
+            if ours.dtype == object:
+                assert ours.tolist() == theirs.tolist()
+            else:
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+TEXTS = {
+    "empty and blank": (["yes", "no"], ["", " ", "Yes ", "yes", "NO"]),
+    "accents": (["Ålesund", "Bø"], ["ålesund", "ÅLESUND", "Alesund", "bø", "BO", "", "BØ"]),
+    "sharp s": (["Straße", "Weg"], ["STRASSE", "STRAẞE", "straße", "sTRAßE", "", "wEg"]),
+    "dotted i": (["İzmir", "Ankara"], ["İZMİR", "i̇zmir", "izmir", "IZMIR", "", "ANKARA"]),
+    "sigma": (["οδός", "στοά"], ["ΟΔΌΣ", "οδόσ", "Οδός", "ΣΤΟΆ", ""]),
+    "cyrillic": (["мужской", "женский"], ["МУЖСКОЙ", "Мужской", "мУЖСКОЙ", "Женский", ""]),
+    "kelvin": (["ok", "bad"], ["oK", "OK", "o\u212a", "BAD", ""]),
+    "long": (["not at all likely", "likely"], ["NOT AT ALL LIKELY", "Not at all likely", ""]),
+    "pieces": (["a,b", 'c"d'], ["A,B", 'C"D', "a", ""]),
+}
+
+
+@pytest.mark.parametrize("kind", ["boolean", "category"])
+@pytest.mark.parametrize("case", TEXTS)
+def test_texts_are_read_as_the_model_reads_them(case, kind):
+    levels, texts = TEXTS[case]
+    training = pl.DataFrame({"a": [*levels * 9, *([None] * 3)], "n": [float(i) for i in range(21)]})
+    preprocessing = Preprocessing.fit(training, kinds={"a": kind})
+    network = dr.Network(preprocessing.width, [dr.Scale()])
+    content = onnx_bytes(Model(network, network.initial_parameters(), preprocessing))
+    rows = pl.DataFrame({"a": [*levels, *texts, None], "n": [0.5] * (len(texts) + 3)})
+    given = feeds(preprocessing, rows)
+    present = [text != "" for text in given["a"]]  # which is a missing one in a graph
+    expected = preprocessing.transform(rows.with_columns(pl.Series("a", [
+        text if there else None for text, there in zip(given["a"], present, strict=True)
+    ])))  # fmt: skip
+    for (found,) in both(content, given):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("column", ["a", "b"])
+def test_a_single_row_and_a_missing_one(column):
+    """One row of empty texts: what a normaliser of text would leave as no row at all."""
+    frame = pl.DataFrame({"a": ["yes", "no", None] * 9, "b": ["x", "y", "z"] * 9})
+    preprocessing = Preprocessing.fit(frame)
+    network = dr.Network(preprocessing.width, [dr.Scale()])
+    content = onnx_bytes(Model(network, network.initial_parameters(), preprocessing))
+    rows = pl.DataFrame({"a": ["YES"], "b": ["y"]}).with_columns(pl.lit(None).alias(column))
+    for (found,) in both(content, feeds(preprocessing, rows)):
+        np.testing.assert_allclose(found, preprocessing.transform(rows), atol=1e-6)
+
+
 # ------------------------------------------------------------------------ refusals and faults
 
 
@@ -260,6 +327,20 @@ def test_a_boolean_is_told_in_any_case():
     session = onnxruntime.InferenceSession(onnx_bytes(model))
     (X,) = session.run(None, feeds(preprocessing, rows))
     np.testing.assert_array_equal(X, preprocessing.transform(rows))
+
+
+@pytest.mark.parametrize("offset", [0.0, -1e9, 1e12, 1e15])
+def test_a_target_far_from_zero_is_held_to_what_float64_resolves(offset, tmp_path):
+    frame = a_table()
+    targets = Targets.fit(pl.DataFrame({"y": [offset + 0.25 * (i % 9) for i in range(240)]}), ["y"])
+    preprocessing = Preprocessing.fit(frame)
+    network = dr.Network(preprocessing.width, [dr.Dense(1)])
+    model = Model(network, network.initial_parameters(1), preprocessing, targets)
+    found = save_onnx(tmp_path / "m.onnx", model, frame)
+    assert found.deviation <= max(1e-5, 2 * np.spacing(offset + 3) / targets.stds[0])
+    wrong = replace(targets, means=(targets.means[0] + 4 * targets.stds[0],))
+    with pytest.raises(dr.ExportError, match="This is a fault of the export"):
+        checked(onnx_bytes(replace(model, targets=wrong)), model, frame)
 
 
 def test_a_graph_that_predicts_something_else_is_not_kept(tmp_path, monkeypatch):

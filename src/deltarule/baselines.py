@@ -135,11 +135,12 @@ def figures(
     """
     targets, predictions = np.asarray(targets), np.asarray(predictions, dtype=np.float64)
     s = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
-    found = {
-        figure.name: figure.of(targets, predictions, s)
-        for figure in FIGURES[task]
-        if not figure.two_classes or predictions.shape[1] == 2
-    }
+    with np.errstate(over="ignore", invalid="ignore"):  # of predictions that overflow
+        found = {
+            figure.name: figure.of(targets, predictions, s)
+            for figure in FIGURES[task]
+            if not figure.two_classes or predictions.shape[1] == 2
+        }
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
@@ -147,7 +148,8 @@ def errors_by_row(task: str, targets: Array, predictions: Array) -> Array:
     """What the first figure averages, ``(m,)``: misses for classes, squared errors for numbers."""
     if task == "classification":
         return 1.0 - _hits(np.asarray(targets), predictions)
-    return ((targets - predictions) ** 2).mean(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ((targets - predictions) ** 2).mean(axis=1)
 
 
 # --------------------------------------------------------------------------------- baselines

@@ -47,6 +47,7 @@ KIND = FileKind(
     "deltarule", "model file", FORMAT, 2, "restore it from a copy, or train it again with --out."
 )
 _ROWS_AT_ONCE = 8192
+_MOST_LAYERS = 10_000  # of a network in a file, with the parts of parallel ones
 
 __all__ = [
     "FORMAT",
@@ -115,7 +116,7 @@ class Model:
         X = frame if self.preprocessing is None else self.preprocessing.transform(frame)
         X = checked_matrix("X", X, width=self.network.inputs, dtype=self.dtype)
         chunks = []
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for first in range(0, len(X), _ROWS_AT_ONCE):
                 A0 = columns(X[first : first + _ROWS_AT_ONCE])
                 chunks.append(rows(feed_forward(self.network, self.parameters, A0)[-1].A))
@@ -292,11 +293,15 @@ def network_in(opened: Opened, own: dict[str, Row]) -> Network:
     stored = opened.metadata.get("network")
     try:
         assert isinstance(stored, dict)
+        count = _layers_in(stored["layers"])
+        if count > _MOST_LAYERS:
+            raise ValueError(f"it has {count:,} layers; expected at most {_MOST_LAYERS:,}")
         missing = [row for row in stored.get("own_rows", []) if row not in own]
         if missing:
             raise FileError(
-                f"{opened.name}: the network uses {missing[0]!r}, a row of its author's own, and a "
-                "file stores only its name. Load it in Python: load_model(path, rows=[the row])."
+                f"{opened.name}: the network uses {missing[0]!r:.80}, a row of its author's own, "
+                "and a file stores only its name. Load it in Python: load_model(path, rows=[the "
+                "row])."
             )
         cost = own.get(stored["cost"], stored["cost"])
         assert isinstance(cost, (str, Cost))
@@ -310,6 +315,15 @@ def network_in(opened: Opened, own: dict[str, Row]) -> Network:
         raise
     except Exception as error:  # whatever a foreign hand may have put there
         raise opened.broken(f"its network cannot be built ({error})") from error
+
+
+def _layers_in(stored: Any) -> int:
+    """How many layers and parts a JSON value describes, at any depth."""
+    if isinstance(stored, dict):
+        parts = stored.get("parts")
+        own = len(parts) if isinstance(parts, list) else 0
+        return 1 + own + sum(map(_layers_in, stored.values()))
+    return sum(map(_layers_in, stored)) if isinstance(stored, list) else 0
 
 
 def _layer(stored: dict[str, Any], own: dict[str, Row]) -> Layer:

@@ -9,6 +9,8 @@ from weakref import WeakValueDictionary
 
 from deltarule.errors import SettingError, TypeMismatchError, UnknownNameError
 
+_LONGEST_NAME = 100
+
 Row = TypeVar("Row")
 Numbers = ParamSpec("Numbers")
 
@@ -47,6 +49,8 @@ def nearest(name: str, known: list[str]) -> str:
     """
     import difflib  # only a mistake needs it
 
+    if len(name) > _LONGEST_NAME:  # no name that was mistyped
+        return ""
     folded = {other.lower(): other for other in reversed(known)}
     swapped = [other for other in folded if sorted(other) == sorted(name.lower())]
     match = swapped or difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.5)

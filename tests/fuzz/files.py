@@ -29,7 +29,8 @@ MODELS = Path(__file__).parents[1] / "models"
 SECONDS = 1.0  # of the processor, for one file
 MEGABYTES = 200
 NASTY = (
-    *(None, True, False, 0, -1, 1, 3, 2**31, 2**63, 2**200, 1e308, 0.5, "", "relu", "../x", "\0"),
+    *(None, True, False, 0, -1, 1, 3, 2**31, 2**63, 2**200, 0.5, "", "relu", "../x", "\0"),
+    *(1e308, -1e308, 1e-300, 5e-324, -0.0, 10**300, 10**4000),
     *("x" * 5000, [], {}, [[]], [1, 2, 3], [2**40, 2**40], {"kind": "dense"}, "F64", "\ud800"),
 )  # fmt: skip
 
@@ -191,12 +192,28 @@ def resealed(content: bytes, rng: random.Random, part: str | None = None) -> byt
     part : str, optional
         Of the JSON, what alone is changed.
     """
+
+    def spoil(metadata: dict[str, Any]) -> None:
+        for _ in range(rng.choice((1, 1, 3))):
+            _spoil(metadata if part is None else metadata[part], rng)
+
+    return changed(content, spoil)
+
+
+def changed(content: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """A file whose own JSON is changed, under a digest that fits.
+
+    Parameters
+    ----------
+    content : bytes
+    change : function
+        Changes the JSON in place.
+    """
     header, numbers = _parts(content)
     ((key, text),) = header["__metadata__"].items()
     metadata = json.loads(text)
     had = metadata.pop("digest", None) is not None
-    for _ in range(rng.choice((1, 1, 3))):
-        _spoil(metadata if part is None else metadata[part], rng)
+    change(metadata)
     text = json.dumps(metadata)
     if had and text != "{}":
         arrays = safetensors.numpy.load(content)

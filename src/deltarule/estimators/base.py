@@ -161,12 +161,10 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
             self._threads,
             checkpoints,
         )
-        try:
-            outcome = Fit(task, rules, course, start).run()
-        finally:
-            for watcher in watchers:
-                watcher.close()
+        outcome = Fit(task, rules, course, start).run()
         self._keep(course, outcome, rules, incremental)
+        for watcher in watchers:
+            watcher.finish(self)
         self._warn(outcome, rules, incremental)
 
     def _training_data(
@@ -270,7 +268,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
         watchers: list[Any] = [Lines()] if self.verbose else []
         if getattr(self, "_skl_callbacks", None) and not incremental:
             metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-            watchers.append(Tasks(original, rules.epochs, X, y, metadata, self._as_if_stopped))
+            watchers.append(Tasks(original, rules, X, y, metadata, self._as_if_stopped))
         return tuple(watchers)
 
     def _listeners(self) -> tuple[Any, ...]:

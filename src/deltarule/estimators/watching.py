@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from deltarule.estimators.course import Rules
 from deltarule.estimators.fitting import Fit
 
 try:
@@ -43,7 +44,7 @@ class Lines:
         if fit.ending is not None:
             print(fit.ending)
 
-    def close(self) -> None:
+    def finish(self, fitted: Any) -> None:
         """Nothing is open."""
 
 
@@ -54,28 +55,29 @@ class Tasks:
     ----------
     estimator : estimator
         Whose fit it is, with its callbacks set.
-    epochs : int
-        At most so many.
+    rules : Rules
+        Of the fit.
     X, y : array_like
-        The training data as they came.
+        The raw training data.
     metadata : dict
-        What came with them.
+        What was passed beside them.
     attributes : function
-        Of a fit and a runner to the fitted attributes of an estimator that had stopped there.
+        Of a fit and a runner to the fitted attributes of an estimator whose fit had ended there.
     """
 
     def __init__(
         self,
         estimator: Any,
-        epochs: int,
+        rules: Rules,
         X: Any,
         y: Any,
         metadata: dict[str, Any],
         attributes: Callable[[Fit, Any], dict[str, Any]],
     ) -> None:
-        self._estimator, self._attributes, self._epochs = estimator, attributes, epochs
+        self._estimator, self._attributes, self._epochs = estimator, attributes, rules.epochs
         self._data = {"X": X, "y": y, "metadata": metadata}
-        self._whole = estimator._init_callback_context(max_subtasks=epochs)
+        most = None if rules.on_divergence == "reduce" else rules.epochs  # epochs may be repeated
+        self._whole = estimator._init_callback_context(max_subtasks=most)
         self._whole.call_on_fit_task_begin(estimator=estimator, **self._data)
         self._epoch = self._begun()
 
@@ -90,11 +92,18 @@ class Tasks:
         self._epoch = None if over else self._begun()
         return bool(stop)
 
-    def close(self) -> None:
-        """End what is still open."""
-        for task in (self._epoch, self._whole):
-            if task is not None:
-                task.call_on_fit_task_end(estimator=self._estimator, **self._data)
+    def finish(self, fitted: Any) -> None:
+        """End the task of the whole fit, as the fitted estimator stands; an error leaves it open.
+
+        scikit-learn tears its callbacks down in any case.
+        """
+        if self._epoch is not None:  # it was begun, and the fit ended before it
+            self._epoch.call_on_fit_task_end(estimator=self._estimator, **self._data)
+        self._whole.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: dict(vars(fitted)),
+            **self._data,
+        )
 
     def _begun(self) -> Any:
         task = self._whole.subcontext(task_name="epoch")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from deltarule.arrays import Array, columns
 from deltarule.network import Network, Parameters, feed_forward
 
@@ -66,7 +68,8 @@ def dense_part(
     before, names = network.layers[:first], tuple(inputs)
     for layer in before:
         names = layer.names_after(names)
-    A = feed_forward(network, parameters, columns(X))[first - 1].A
+    with np.errstate(over="ignore", invalid="ignore"):
+        A = feed_forward(network, parameters, columns(X))[first - 1].A
     rest = Network(network.sizes[first], network.layers[first:], network.cost)
     kinds = tuple(layer.kind for layer in before)
     return DensePart(rest, parameters[first:], A.T, names, kinds)

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.arrays import Array, checked_matrix
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.export.c_check import rate_of, written_test
+from deltarule.export.c_check import written_test
 from deltarule.export.c_network import Passes
 from deltarule.export.c_step import (
     arrays_defined,
@@ -23,6 +23,7 @@ from deltarule.export.c_step import (
     step_function,
 )
 from deltarule.export.c_text import array, comment, kernels, number, prefix
+from deltarule.export.c_vectors import rate_of, vectors
 from deltarule.export.check import made_up_rows
 from deltarule.modelfile import Model
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -30,7 +31,6 @@ from deltarule.preprocessing.columns import Date, Numeric
 from deltarule.regularisation import Regularisation
 from deltarule.storage import check_writable, write_whole
 
-_TEST_ROWS = 8
 _INT = 4  # bytes
 
 
@@ -96,7 +96,7 @@ def c_file(
     """
     name, dtype = prefix(name), model.dtype
     passes = Passes(dtype, training=optimizer is not None)
-    X = _prepared(model, rows)[:_TEST_ROWS]
+    X = _prepared(model, rows)
     if optimizer is None and regularisation is not None:
         raise SettingError(
             "export: regularisation is of a training step; expected an optimizer beside it, got "
@@ -116,7 +116,7 @@ def c_file(
         *_definitions(passes, model, plan),
         *kernels(code),
         code,
-        written_test(model, plan, name, X),
+        written_test(model, plan, name, vectors(model, plan, X)),
     ]
     return CFile("\n\n".join(parts) + "\n", *_sizes(passes, model, plan))
 

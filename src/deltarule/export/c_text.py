@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.errors import SettingError
 
 _WIDTH = 92
 
@@ -18,13 +20,24 @@ _WIDTH = 92
 def number(value: Any, dtype: np.dtype[Any]) -> str:
     """A constant of the network's type, to the last bit.
 
+    Raises
+    ------
+    SettingError
+        For a number that the type does not hold.
+
     Examples
     --------
     >>> number(0.1, np.dtype("float32")), number(1, np.dtype("float64"))
     ('0.1f', '1.0')
     """
-    if not np.isfinite(value):  # the end of a bin
+    value = float(value)
+    if math.isinf(value):  # the end of a bin
         return "INFINITY" if value > 0 else "-INFINITY"
+    if abs(value) > float(np.finfo(dtype).max):
+        raise SettingError(
+            f"export: the model has the number {value:g}, which is beyond {dtype}. Export it "
+            "without training, or choose a smaller number."
+        )
     return str(dtype.type(value)) + ("f" if dtype == np.float32 else "")
 
 

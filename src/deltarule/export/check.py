@@ -11,6 +11,8 @@ from deltarule.arrays import Array, checked_matrix
 from deltarule.errors import DataError, ExportError, require
 from deltarule.export.onnx_table import feeds
 from deltarule.modelfile import Model
+from deltarule.network import Parameters
+from deltarule.preprocessing import Targets
 from deltarule.preprocessing.columns import Boolean, Category, Column, Date, Dropped
 
 CLOSE = 1e-5
@@ -52,7 +54,8 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
     Raises
     ------
     ExportError
-        Where they lie further apart than 1e-5, and four times the model's own rounding.
+        Where they lie further apart than 1e-5, and four times the model's own rounding: of its
+        numbers, and of a prediction in the target's units.
     DataError
         Where the model's predictions overflow on every row.
     MissingExtraError
@@ -66,17 +69,15 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
             f"export: the model's own predictions overflow on all {len(expected)} rows; expected "
             "some that are finite, to compare. Pass rows of your own, with --check."
         )
-    wide = tuple(
-        {name: W.astype(np.float64) for name, W in own.items()} for own in model.parameters
-    )
-    exact = replace(model, parameters=wide).outputs(table)
+    exact = replace(model, parameters=widened(model.parameters)).outputs(table)
     found = _found(content, model, table)
     scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
 
     def apart(A: Array, A_other: Array) -> float:
         return float(abs(A[usable] - A_other[usable]).max()) / scale
 
-    deviation, limit = apart(found, expected), max(CLOSE, _SLACK * apart(expected, exact))
+    own = apart(expected, exact) + _step(model.targets, expected[usable])
+    deviation, limit = apart(found, expected), max(CLOSE, _SLACK * own)
     if not deviation <= limit:
         raise ExportError(
             f"export: ONNX Runtime's predictions lie up to {deviation:.2g} from the model's, as a "
@@ -84,6 +85,14 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
             "This is a fault of the export: report it with the model."
         )
     return Checked(int(usable.sum()), rows is None, deviation)
+
+
+def _step(targets: Targets | None, A: Array) -> float:
+    """The distance of two float64 numbers at the largest prediction, as a share of the spread."""
+    if targets is None or targets.task != "regression":
+        return 0.0
+    values = A * np.array(targets.stds) + np.array(targets.means)
+    return float((np.spacing(abs(values)) / np.array(targets.stds)).max())
 
 
 def _found(content: bytes, model: Model, table: Any) -> Array:
@@ -108,6 +117,11 @@ def _found(content: bytes, model: Model, table: Any) -> Array:
             "written. This is a fault of the export: report it with the model."
         )
     return A
+
+
+def widened(parameters: Parameters) -> Parameters:
+    """Parameters as float64."""
+    return tuple({name: W.astype(np.float64) for name, W in own.items()} for own in parameters)
 
 
 def _session(content: bytes) -> Any:

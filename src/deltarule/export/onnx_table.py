@@ -6,7 +6,10 @@ since 1970. Columns of one kind are worked on together, so a wide table needs fe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,8 @@ Place = tuple[str, int]
 
 Block = tuple[str, list[Place]]
 """A value of the graph, ``(m, k)`` of float32, and what its k columns are."""
+
+_MOST_SPELLINGS = 1024  # of a word: every case of ten letters
 
 ABOUT = {
     "numeric": "a number, NaN where missing",
@@ -86,14 +91,18 @@ def _numbers(g: Graph, columns: Sequence[Numeric]) -> list[Block]:
     )
     missing = g.node("IsNaN", X)
     scaled = g.node("Div", g.node("Sub", g.node("Where", missing, fill, X), mean), std)
-    near = g.node("Max", scaled, g.constant(-FARTHEST, np.float64))
-    near = g.node("Min", near, g.constant(FARTHEST, np.float64))
-    blocks = [(g.cast(near, np.float32), [(column.name, 0) for column in columns])]
+    blocks = [(g.cast(_near(g, scaled), np.float32), [(column.name, 0) for column in columns])]
     flagged = [i for i, column in enumerate(columns) if column.flagged]
     if flagged:
         flags = g.taken(g.cast(missing, np.float32), flagged)
         blocks.append((flags, [(columns[i].name, 1) for i in flagged]))
     return blocks
+
+
+def _near(g: Graph, scaled: str) -> str:
+    """Standardised values, moved within reach."""
+    above = g.node("Max", scaled, g.constant(-FARTHEST, np.float64))
+    return g.node("Min", above, g.constant(FARTHEST, np.float64))
 
 
 def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
@@ -103,7 +112,6 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
     ones: list[tuple[int, int, Place]] = []  # column, code, output
     for k, (column, text) in enumerate(zip(columns, _inputs(g, columns, object), strict=True)):
         if isinstance(column, Boolean):
-            text = g.node("StringNormalizer", text, case_change_action="LOWER", locale="C")
             codes.append(_encoded(g, column, text, _spelled(column), absent=2, other=3))
             value = g.constant([0.0, 1.0, column.fill, column.fill], np.float32)
             values.append((g.node("Gather", value, codes[-1]), (column.name, 0)))
@@ -124,17 +132,33 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
 
 
 def _spelled(column: Boolean) -> dict[str, int]:
-    """The two values in lower case; of letters beyond ASCII, which runtimes leave, in either."""
-    return column.spellings | {
-        _ascii_lower(written): i
-        for i, level in enumerate(column.levels)
-        for written in (level, level.upper(), level.lower())
-        if written.lower() == level.lower()
-    }
+    """Every text that is one of the two values, in any case; of a long one, in the usual cases.
+
+    They are listed because runtimes disagree on StringNormalizer: on empty text, on accents, on
+    letters beyond ASCII.
+    """
+    words = [*column.spellings.items(), *((level, i) for i, level in enumerate(column.levels))]
+    return {text: i for word, i in words for text in _written(word)}
 
 
-def _ascii_lower(text: str) -> str:
-    return "".join(c.lower() if c.isascii() else c for c in text)
+def _written(word: str) -> Iterator[str]:
+    """How a word is written that reads the same in lower case."""
+    letters = [[c, *_capitals().get(c, ())] for c in word.lower()]
+    if math.prod(map(len, letters)) <= _MOST_SPELLINGS:
+        yield from map("".join, product(*letters))
+    for text in (word, word.lower(), word.upper(), word.capitalize(), word.title()):
+        if text.lower() == word.lower():
+            yield text
+
+
+@cache
+def _capitals() -> dict[str, list[str]]:
+    """By small letter, every letter that it is the small one of: of k also the sign for kelvin."""
+    found: dict[str, list[str]] = {}
+    for capital in map(chr, range(0x20000)):  # no later letter has two cases
+        if capital.lower() != capital:
+            found.setdefault(capital.lower(), []).append(capital)
+    return found
 
 
 def _encoded(
@@ -167,7 +191,9 @@ def _dates(g: Graph, columns: Sequence[Date]) -> list[Block]:
         day = g.node("Floor", g.node("Add", days, number(3.0)))
         turns = [g.node("Div", days, number(365.2425)), g.node("Div", day, number(7.0))]
         turns += [days] if column.hours else []
-        parts = [g.node("Div", g.node("Sub", days, number(column.mean)), number(column.std))]
+        parts = [
+            _near(g, g.node("Div", g.node("Sub", days, number(column.mean)), number(column.std)))
+        ]
         for turn in turns:
             angle = g.node("Mul", turn, number(2.0 * np.pi))
             parts += [g.node("Sin", angle), g.node("Cos", angle)]

@@ -260,7 +260,8 @@ class PiecewiseLinear(Layer):
         if not edges:
             raise SettingError("PiecewiseLinear: edges: expected at least one column, got none.")
         for k, column in enumerate(edges):
-            good = len(column) > 1 and np.isfinite(column).all() and (np.diff(column) > 0).all()
+            rises = all(low < high for low, high in pairwise(column))
+            good = len(column) > 1 and rises and -math.inf < column[0] and column[-1] < math.inf
             if not good:
                 raise SettingError(
                     f"PiecewiseLinear: edges of column {k}: expected at least two finite numbers, "

@@ -115,7 +115,6 @@ class Parallel(Layer):
 
     def units_after(self, n_prev: int) -> int:
         """The sum of the parts' units."""
-        read: set[int] = set()
         total = 0
         for part in self.parts:
             if part.last > n_prev:
@@ -123,10 +122,13 @@ class Parallel(Layer):
                     f"Parallel: a part reads columns {part.first} to {part.last}, but there are "
                     f"{n_prev}."
                 )
-            read.update(range(part.first, part.last))
             total += _sizes(part)[-1]
-        if len(read) < n_prev:
-            missing = min(set(range(n_prev)) - read)
+        missing = 0
+        for part in sorted(self.parts, key=lambda part: part.first):
+            if part.first > missing:
+                break
+            missing = max(missing, part.last)
+        if missing < n_prev:
             raise SettingError(
                 f"Parallel: no part reads column {missing}. Hand it on with ({missing}, "
                 f"{missing + 1}, [])."

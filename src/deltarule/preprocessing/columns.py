@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.errors import DataError, require
-from deltarule.preprocessing.assembly import Made, Ones, Rows, Scaled
+from deltarule.preprocessing.assembly import FARTHEST, Made, Ones, Rows, Scaled
 from deltarule.preprocessing.cells import (
     Coded,
     check_type,
@@ -363,7 +363,9 @@ class Date:
         turns = [days / 365.2425, np.floor(days + 3) / 7]  # 1970-01-01 was a Thursday
         turns += [days] if self.hours else []
         circles = [f(2 * np.pi * turn) for turn in turns for f in (np.sin, np.cos)]
-        parts = [(days - self.mean) / self.std, *circles]
+        with np.errstate(over="ignore"):
+            elapsed = np.clip((days - self.mean) / self.std, -FARTHEST, FARTHEST)
+        parts = [elapsed, *circles]
         parts += [np.isnan(days)] if self.missing else []
         made = np.empty((len(days), len(parts)), dtype=np.float32)
         for column, part in zip(made.T, parts, strict=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
+import sys
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
-
-import numpy as np
 
 from deltarule.errors import DataError
 from deltarule.preprocessing.columns import KINDS, Boolean, Column
@@ -19,33 +21,43 @@ def restored(state: Any) -> Column:
         For anything that no column could have written.
     """
     if not isinstance(state, dict) or str(state.get("kind")) not in KINDS:
-        raise DataError(f"a column's record is damaged: {str(state)[:80]!r}")
+        raise DataError(f"a column's record is damaged: {reprlib.repr(state)}")
     kind = KINDS[str(state["kind"])]
-    fields: dict[str, Any] = kind.__dataclass_fields__
     values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name == "kind":
-            continue
+    for name, (good, read) in _FIELDS[kind.kind].items():
         value = state.get(name)
-        if field.type.startswith("tuple"):
-            good = isinstance(value, list) and all(isinstance(v, str) for v in value)
-            value = tuple(value) if good and isinstance(value, list) else value
-        else:
-            good = _PLAIN[field.type](value)
-        if not good:
-            raise DataError(f"a column's record is damaged: {name} is {str(value)[:80]!r}")
-        values[name] = value
+        if not good(value):
+            raise DataError(f"a column's record is damaged: {name} is {reprlib.repr(value)}")
+        values[name] = read(value)
     levels = values.get("levels", ())
     if len(set(levels)) < len(levels) or (kind is Boolean and len(levels) != 2):
-        raise DataError(f"a column's record is damaged: levels is {str(levels)[:80]!r}")
+        raise DataError(f"a column's record is damaged: levels is {reprlib.repr(levels)}")
     if values.get("std", 1.0) <= 0:
         raise DataError(f"a column's record is damaged: std is {values['std']!r}")
+    if kind is Boolean and not 0 <= values["fill"] <= 1:
+        raise DataError(f"a column's record is damaged: fill is {values['fill']!r}")
     return kind(**values)
 
 
-_PLAIN = {
-    "str": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: type(value) is int and value >= 0,
-    "float": lambda value: type(value) in (int, float) and bool(np.isfinite(value)),
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+_TYPES: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
+    "str": (lambda value: isinstance(value, str), str),
+    "bool": (lambda value: isinstance(value, bool), bool),
+    "int": (lambda value: type(value) is int and value >= 0, int),
+    "float": (_is_finite, float),
+    "tuple": (_is_texts, tuple),
 }
+"""By type of a field, what a file may hold there, and how it is read."""
+
+_FIELDS = {
+    name: {field.name: _TYPES[str(field.type).partition("[")[0]] for field in fields(kind)}
+    for name, kind in KINDS.items()
+}
+"""By kind of column, its fields."""

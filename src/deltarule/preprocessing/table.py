@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,7 @@ class Preprocessing:
             For anything else.
         """
         if not isinstance(state, dict) or not isinstance(state.get("columns"), list):
-            raise DataError(f"the record of the preprocessing is damaged: {str(state)[:80]!r}")
+            raise DataError(f"the record of the preprocessing is damaged: {reprlib.repr(state)}")
         return cls(tuple(restored(column) for column in state["columns"]))
 
 

@@ -8,6 +8,8 @@ are a regression of all of them.
 from __future__ import annotations
 
 import math
+import reprlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -156,7 +158,8 @@ class Targets:
             encoded = np.empty(values.shape, dtype=np.float32)
             for first in range(0, len(values), _BLOCK):
                 rows = slice(first, first + _BLOCK)
-                encoded[rows] = (values[rows] - self.means) / self.stds
+                with np.errstate(over="ignore"):
+                    encoded[rows] = (values[rows] - self.means) / self.stds
             return encoded
         codes = self._codes(frame[self.names[0]])
         if self.outputs == 1:
@@ -183,7 +186,8 @@ class Targets:
                 f"outputs: expected shape (rows, {self.outputs}), got {outputs.shape}."
             )
         if self.task == "regression":
-            values = outputs.astype(np.float64) * self.stds + self.means
+            with np.errstate(over="ignore", invalid="ignore"):  # of an absurd scale
+                values = outputs.astype(np.float64) * self.stds + self.means
             return polars.DataFrame({n: values[:, i] for i, n in enumerate(self.names)})
         codes = (outputs[:, 0] >= 0.5) if self.outputs == 1 else outputs.argmax(axis=1)
         labels = polars.Series(self.names[0], list(self.classes))
@@ -232,19 +236,21 @@ class Targets:
             n = len(state["names"]) if state["task"] == "regression" else 0
             classes = 0 if n else len(state["classes"])
             good = len(state["means"]) == len(state["stds"]) == n and (n > 0 or classes > 1)
-            good = good and all(abs(v) < float("inf") for v in (*state["means"], *state["stds"]))
+            numbers = (*state["means"], *state["stds"])
+            good = good and all(abs(v) <= sys.float_info.max for v in numbers)
             good = good and all(std > 0 for std in state["stds"]) and bool(state["names"])
             good = good and all(
                 len(set(state[key])) == len(state[key]) for key in ("names", "classes")
             )
             good = good and len({type(label) for label in state["classes"]}) < 2
         if not good:
-            raise DataError(f"the record of the targets is damaged: {str(state)[:80]!r}")
+            raise DataError(f"the record of the targets is damaged: {reprlib.repr(state)}")
         return cls(
             tuple(state["names"]),
             state["task"],
             state["reason"],
-            *(tuple(state[key]) for key in ("classes", "means", "stds")),
+            tuple(state["classes"]),
+            *(tuple(map(float, state[key])) for key in ("means", "stds")),
         )
 
     def _codes(self, column: pl.Series) -> Array:

@@ -10,9 +10,10 @@ import json
 import math
 import os
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,11 @@ from deltarule.errors import FileError
 
 _TAIL = ', "digest": "{}"}}'  # how a signed JSON text ends
 _TAIL_LENGTH = len(_TAIL.format("0" * 32))
-_HEADER_LIMIT = 32_000_000  # bytes
+_HEADER_LIMIT = 32_000_000  # bytes, of the file and of its text in memory
+_MOST_LISTS = 300_000  # lists and records of a JSON text: a table of 100,000 columns has fewer
+_MOST_VALUES = 1_200_000  # with all that they hold
+_DEEPEST = 100  # one within another
+_LONGEST = 400  # characters of what is said of a file, some of which it says itself
 _DTYPES = {"F32": "float32", "F64": "float64", "BOOL": "bool", "U8": "uint8"}
 _CODES = {name: code for code, name in _DTYPES.items()}
 
@@ -69,6 +74,7 @@ class FileKind:
 
     def broken(self, name: str, what: str) -> FileError:
         """The error for a file that cannot be used."""
+        what = what if len(what) <= _LONGEST else f"{what[:_LONGEST]}…"
         return FileError(
             f"{name}: {what}. Expected a {self.noun} written by deltarule; {self.advice}"
         )
@@ -120,7 +126,7 @@ class Opened:
             With the first that is missing, too many, or of another shape or dtype.
         """
         if set(self.tensors) != set(expected):
-            wrong = sorted(set(self.tensors) ^ set(expected))[0]
+            wrong = min(set(self.tensors) ^ set(expected))
             state = "is missing" if wrong in expected else "is one too many"
             raise self.broken(f"its tensors do not fit {whose}: {wrong!r} {state}")
         for name, tensor in expected.items():
@@ -169,7 +175,8 @@ def digest_of(text: str, tensors: Mapping[str, Tensor], arrays: Mapping[str, Arr
     The tensors go in the order of their names; the parts of the head of each are separated by
     spaces, the numbers of a shape by commas, and every head and the text end with a newline.
     """
-    digest = hashlib.blake2b(f"{text}\n".encode("utf-8", "surrogatepass"), digest_size=16)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
+    digest.update(b"\n")
     for name in sorted(tensors):
         tensor = tensors[name]
         shape = ",".join(map(str, tensor.shape))
@@ -202,7 +209,7 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            header, start = _header(kind, name, file.read(8 + min(size, _HEADER_LIMIT)), size)
+            header, start = _header(kind, name, file, size)
     except FileError:
         raise
     except (OSError, ValueError) as error:  # a name with a null character
@@ -223,42 +230,76 @@ def reason(error: OSError | ValueError) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
-def _header(kind: FileKind, name: str, content: bytes, size: int) -> tuple[dict[str, Any], int]:
-    """The header of a safetensors file and where its numbers begin, from the file's first bytes."""
+def _header(kind: FileKind, name: str, file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file and where its numbers begin."""
     if size == 0:
         raise kind.broken(name, "the file is empty")
     if size < 8:
         raise kind.broken(name, f"no {kind.noun}: it has only {size} bytes")
-    (length,) = struct.unpack("<Q", content[:8])
-    start = 8 + length
-    if content[8:9] != b"{" or length > _HEADER_LIMIT:
+    (length,) = struct.unpack("<Q", file.read(8))
+    start, first = 8 + length, file.read(1)
+    if first != b"{" or length > _HEADER_LIMIT:
         raise kind.broken(name, f"no {kind.noun}: it does not begin like a safetensors file")
     if start > size:
         raise kind.broken(
             name, f"the file is truncated: its header needs {start} bytes, it has {size}"
         )
     try:
-        header = json.loads(content[8:start].decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise kind.broken(name, f"no {kind.noun}: its header is no JSON") from None
-    return header, start
+        text = (first + file.read(length - 1)).decode("utf-8")
+    except UnicodeDecodeError:
+        raise kind.broken(name, f"no {kind.noun}: its header is no text") from None
+    return _parsed(kind, name, "header", text), start
 
 
 def _metadata(kind: FileKind, name: str, text: str) -> tuple[dict[str, Any], int]:
     """The JSON object of ours, and its version."""
-    try:
-        metadata = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise kind.broken(name, "its metadata is no JSON") from None
+    metadata = _parsed(kind, name, "metadata", text)
     version = metadata.get("format") if isinstance(metadata, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise kind.broken(name, "its metadata has no format version")
     if version > kind.newest:
         raise FileError(
-            f"{name}: written by a newer deltarule: its format is {version}, this version reads "
-            f"up to {kind.newest}. Upgrade with pip install --upgrade deltarule."
+            f"{name}: written by a newer deltarule: its format is {version!s:.20}, this "
+            f"version reads up to {kind.newest}. Upgrade with pip install --upgrade deltarule."
         )
     return metadata, version
+
+
+def _parsed(kind: FileKind, name: str, what: str, text: str) -> Any:
+    """A JSON text that is counted before anything is built of it: what it costs is bounded."""
+    size = sys.getsizeof(text)
+    if size > _HEADER_LIMIT + 100:
+        raise kind.broken(name, f"its {what} takes {size:,} bytes of memory")
+    lists = text.count("[") + text.count("{")
+    for count, most, of in (
+        (lists, _MOST_LISTS, "lists and records"),
+        (lists + text.count(","), _MOST_VALUES, "values"),
+    ):
+        if count > most:
+            raise kind.broken(name, f"its {what} holds {count:,} {of}; expected at most {most:,}")
+    try:
+        tree = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise kind.broken(name, f"its {what} is no JSON of finite numbers") from None
+    level, depth = [tree], 0
+    while level:
+        if depth == _DEEPEST:
+            raise kind.broken(name, f"its {what} is nested more than {_DEEPEST} deep")
+        level, depth = [item for node in level for item in _within(node)], depth + 1
+    return tree
+
+
+def _within(node: Any) -> list[Any]:
+    """The lists and records directly within one."""
+    items = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [item for item in items if isinstance(item, (dict, list))]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
 
 
 def _refuse_constant(text: str) -> None:
@@ -271,8 +312,10 @@ def _tensor(kind: FileKind, name: str, tensor: str, stored: Any) -> Tensor:
     dtype, shape = entry.get("dtype"), entry.get("shape")
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         known = " or ".join(_DTYPES.values())
-        raise kind.broken(name, f"tensor {tensor!r} should be of {known}, it is of {dtype}")
+        raise kind.broken(
+            name, f"tensor {tensor!r:.80} should be of {known}, it is of {dtype!s:.80}"
+        )
     sizes: list[Any] = shape if isinstance(shape, list) else [None]
     if len(sizes) > 3 or not all(type(n) is int and 0 <= n < 2**48 for n in sizes):
-        raise kind.broken(name, f"tensor {tensor!r} has no usable shape: {shape!r:.80}")
+        raise kind.broken(name, f"tensor {tensor!r:.80} has no usable shape: {shape!r:.80}")
     return Tensor(_DTYPES[dtype], tuple(sizes))
