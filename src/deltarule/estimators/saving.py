@@ -111,13 +111,13 @@ def _load(kind: type, path: str | os.PathLike[str], rows: Iterable[Row]) -> Any:
     if not isinstance(about, dict) or about.get("kind") != kind.__name__:
         found = about.get("kind") if isinstance(about, dict) else "no estimator"
         raise FileError(
-            f"{path}: holds {found!r}; expected a {kind.__name__}. Any model file is read by "
+            f"{path}: holds {found!r:.80}; expected a {kind.__name__}. Any model file is read by "
             "deltarule.modelfile.load_model."
         )
     try:
         return _restored(kind, model, about)
     except Exception as error:  # whatever a foreign hand may have put there
-        raise FileError(f"{path}: its estimator cannot be restored ({error}).") from error
+        raise FileError(f"{path}: its estimator cannot be restored ({error!s:.300}).") from error
 
 
 def _restored(kind: Any, model: Model, about: dict[str, Any]) -> Any:
