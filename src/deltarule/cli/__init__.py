@@ -37,6 +37,7 @@ from deltarule.errors import (
     MissingExtraError,
     PeerError,
     ResourceError,
+    SettingError,
     unloadable,
 )
 from deltarule.storage import reason
@@ -75,6 +76,8 @@ def options(
 
 _CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What the parser raises for a wrong command line, wherever this version of typer keeps it."""
+
+_NOT_THE_INPUT = (DivergenceError, MissingExtraError, PeerError, ResourceError)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -139,12 +142,9 @@ def _say_failure(terminal: Terminal, error: BaseException, given: Sequence[str])
     return 2 if isinstance(error, DeltaruleError) and not isinstance(error, _NOT_THE_INPUT) else 1
 
 
-_NOT_THE_INPUT = (DivergenceError, MissingExtraError, PeerError, ResourceError)
-
-
 def _message(error: BaseException, given: Sequence[str]) -> str | None:
     if isinstance(error, DeltaruleError):
-        return _named_as_option(str(error), given)
+        return _named_as_options(error, given)
     if isinstance(error, OutputError):
         return f"the output: {reason(error.failure)}."
     if isinstance(error, MemoryError):
@@ -166,25 +166,39 @@ def _has_no_working_folder() -> bool:
     return False
 
 
-_SETTING = re.compile(r"\w+\((\w+)=.*?\): \1 must be ")
-_OPTION_OF = {
+_SETTING = re.compile(r"(?:\w+\()?(\w+)=.*?\)?: (?:\1 must be |expected )")
+_ADVICE = re.compile(r"\b[A-Z]\w+\((\w+)=([^()]*)\)")  # Regularisation(clip_norm=1)
+_PARAMETER_OF = {
     "units": "hidden",
-    "rate": "learning-rate",
+    "rate": "learning_rate",
+    "decay": "weight_decay",
     "n_ensemble": "ensemble",
     "n_members": "members",
     "n_threads": "threads",
 }
+"""Keywords of the library that a command's parameter is called otherwise than."""
 
 
-def _named_as_option(message: str, given: Sequence[str]) -> str:
-    """What is wrong with a setting, the setting named as the option that was given, if it was."""
-    found = _SETTING.match(message)
-    if found is None:
-        return message
-    option = "--" + _OPTION_OF.get(found[1], found[1].replace("_", "-"))
-    if not any(argument.split("=")[0] == option for argument in given):
-        return message
-    return f"{option}: expected {message[found.end() :]}"
+def _named_as_options(error: DeltaruleError, given: Sequence[str]) -> str:
+    """An error's message, the keywords of Python in it named as the command's own options."""
+    message, options = str(error), _options_of(given)
+
+    def option(found: re.Match[str]) -> str | None:
+        return options.get(_PARAMETER_OF.get(found[1], found[1]))
+
+    setting = _SETTING.match(message) if isinstance(error, SettingError) else None
+    named = setting and option(setting)
+    if setting and named and any(argument.split("=")[0] == named for argument in given):
+        return f"{named}: expected {message[setting.end() :]}"
+    return _ADVICE.sub(lambda f: f"{option(f)} {f[2]}" if option(f) else f[0], message)
+
+
+def _options_of(given: Sequence[str]) -> dict[str, str]:
+    """The options of the command that was given, by its parameters."""
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    command = next((commands[argument] for argument in given if argument in commands), None)
+    named = [] if command is None else [p for p in command.params if p.opts[0].startswith("--")]
+    return {parameter.name: parameter.opts[0] for parameter in named}
 
 
 def _wrong_usage(terminal: Terminal, error: Any) -> int:
