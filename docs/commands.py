@@ -22,10 +22,19 @@ INTRODUCTION = """\
 This page is written by `docs/commands.py` from the commands themselves; edit their help, not it.
 
 `deltarule COMMAND --help` prints what stands here. Exit status: 0 on success, 2 for a mistake in
-the command or its input, 130 where it was interrupted, 1 for anything else. Errors go to standard
-error as `error: …`, warnings as `warning: …`. `NO_COLOR=1` turns colours off; in a pipe there are
-none, and lines take the place of the progress bar. `deltarule --install-completion` sets up
-completion for the shell in use.
+the command or its input, 130 where it was interrupted (143 by SIGTERM, 129 where its terminal was
+closed), 1 for anything else. Errors go to standard error as `error: …`, warnings as `warning: …`.
+`NO_COLOR=1` turns colors off; in a pipe there are none, and lines take the place of the progress
+bar. `deltarule --install-completion` sets up completion for the shell in use.
+
+Files are written before figures are printed: where standard output fails (a full disk, a reader
+that has left), the model is saved, and the message names it. Control characters in names and cells
+are shown escaped, as `\\x1b`; so are characters that the output's encoding lacks. `--json` prints
+ASCII.
+
+Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless `nohup` ignores it) end a training. With
+`--checkpoint-dir` the run resumes from there; `--by --out` keeps finished keys, `--search` finished
+trials. Without these nothing is written, and what was trained so far is lost.
 """
 
 

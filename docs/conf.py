@@ -31,6 +31,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 3
 
+smartquotes = False  # they would turn the dashes of --options into one
 html_theme = "furo"
 html_title = "deltarule"
 html_math_renderer = "mathml"

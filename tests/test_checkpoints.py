@@ -510,7 +510,7 @@ def test_killed_at_random_moments(tmp_path):
     assert out.read_text() == unbroken
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_finishes_the_step_and_says_how_to_resume(tmp_path, number):
     def send(event):
         if isinstance(event, dr.EpochEnded) and event.epoch == 2:
@@ -553,7 +553,9 @@ def interrupted(folder, seconds, *numbers):
     return process.returncode, said
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_the_command_ends_with_the_status_of_its_signal(tmp_path, number, status):
     returned, said = interrupted(tmp_path, 0.05, number)
     assert returned == status

@@ -415,6 +415,15 @@ TRAIN = {
     ("flats.csv", "--batch-size", "0"): "--batch-size: expected a whole number, at least 1; got 0.",
     ("flats.csv", "--seed", "-1"): "error: --seed: expected a whole number, at least 0",
     ("flats.csv", "--dropout", "1"): "--dropout: expected a number, at least 0, below 1; got 1.0.",
+    ("flats.csv", "--weight-decay", "-1"): "error: --weight-decay: expected a number, at least 0; ",
+    ("flats.csv", "--on-divergence", "x"): "error: --on-divergence: expected one of raise, stop, ",
+    (
+        "flats.csv",
+        "--hidden",
+        "none",
+        "--members",
+        "3",
+    ): "--members: expected a hidden layer",
     ("flats.csv", "--dtype", "int8"): "dtype must be one of float32, float64; got 'int8'.",
     (
         "flats.csv",
@@ -522,6 +531,7 @@ def test_divergence_is_no_mistake_of_the_command_line(here, capsys):
     rate = ["--learning-rate", "1e9", "--schedule", "constant"]
     error = fails(capsys, "train", *arguments, *rate, "--out", "m", status=1)
     assert error.startswith("error: training diverged at step")
+    assert error.endswith("or clip the gradients (--clip-norm 1).")
     assert not Path("m").exists()
 
 

@@ -145,7 +145,8 @@ def test_too_few_addresses_for_a_table_are_told_before_it_is_read():
     )
     assert done.returncode == 1
     assert re.fullmatch(
-        r"error: reading a table needs at least 1\.0 GB of addresses.*leaves \d+ MB.*\n",
+        r"error: reading tables and the baselines: expected at least \d\.\d GB of addresses, .*"
+        r"leaves \d+ MB.*\n",
         done.stderr,
     )
 

@@ -164,7 +164,7 @@ class InterruptionError(DeltaruleError, RuntimeError):
     message : str
         What happened and how to resume.
     signal : int
-        Its number: 2 for Ctrl-C, 15 for SIGTERM.
+        Its number: 2 for Ctrl-C, 15 for SIGTERM, 1 for SIGHUP.
     checkpoint : str
         The file that was written.
     """
@@ -220,6 +220,8 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
     ------
     MissingExtraError
         Where the module cannot be found.
+    ResourceError
+        Where it is there and cannot be loaded, for example for lack of memory.
 
     Examples
     --------
@@ -234,3 +236,27 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
             f'{purpose} needs the package "{missing}", which is not installed. '
             f'Run: pip install "deltarule[{extra}]"'
         ) from error
+    except (ImportError, MemoryError, SystemError) as error:
+        raise ResourceError(unloadable(purpose, error)) from error
+
+
+def unloadable(purpose: str, error: Exception) -> str:
+    """The message for a library that is installed and cannot be loaded.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it.
+    error : Exception
+        What its import raised.
+
+    Examples
+    --------
+    >>> unloadable("a report", ImportError("x.so: failed to map segment"))
+    'a report needs a library that cannot be loaded: x.so: failed to map segment. Check ...'
+    """
+    what = str(error) or type(error).__name__
+    return (
+        f"{purpose} needs a library that cannot be loaded: {what}. Check its installation, and "
+        "that the process may use enough memory and addresses (ulimit -v)."
+    )

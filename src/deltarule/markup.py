@@ -1,13 +1,46 @@
-"""HTML as notebooks show it: a table and a line chart, every text escaped."""
+"""Text from elsewhere as it is shown: control characters escaped, and HTML for notebooks."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
 _WIDTH, _HEIGHT, _ROOM = 420, 120, 6
 _COLOURS = ("#3b7dd8", "#d9731a", "#2c9c69")
+_CONTROLS = "\x00-\x1f\x7f-\x9f"
+_SEPARATORS = "\u2028\u2029"
+_REORDERING = "\u202a-\u202e\u2066-\u2069"  # text shown in another order than it is stored
+_UNSAFE = re.compile(f"[{_CONTROLS}{_SEPARATORS}{_REORDERING}]")
+_UNSAFE_IN_LINES = re.compile(rf"(?![\n\t]){_UNSAFE.pattern}")
+
+
+def visible(text: str) -> str:
+    r"""Text on one line, its control characters escaped: what a file holds moves no cursor.
+
+    Examples
+    --------
+    >>> print(visible("rent\x1b[2J\nerror: none"))
+    rent\x1b[2J\nerror: none
+    """
+    return _UNSAFE.sub(_escaped, text)
+
+
+def visible_lines(text: str) -> str:
+    r"""The same of text that has lines, and columns between tabs.
+
+    Examples
+    --------
+    >>> print(visible_lines("a\nb\x07"))
+    a
+    b\x07
+    """
+    return _UNSAFE_IN_LINES.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:

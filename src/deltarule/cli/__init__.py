@@ -1,15 +1,18 @@
 """The ``deltarule`` command: one file a command, and here what turns errors into exit codes.
 
-0 is success, 2 a mistake in the command or its input, 130 an interruption (143 by SIGTERM), 1
-anything else.
+0 is success, 2 a mistake in the command or its input, 130 an interruption (143 by SIGTERM, 129 by
+SIGHUP), 1 anything else.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +24,7 @@ from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.inspection import inspect
 from deltarule.cli.predict import predict
+from deltarule.cli.streams import OutputError, standard_streams
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.train import train
 from deltarule.cli.tune import tune
@@ -34,8 +38,10 @@ from deltarule.errors import (
     PeerError,
     ResourceError,
     SettingError,
+    unloadable,
 )
 from deltarule.storage import reason
+from deltarule.training.interruption import signals_raised
 
 app = typer.Typer(
     name="deltarule",
@@ -71,6 +77,8 @@ def options(
 _CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What the parser raises for a wrong command line, wherever this version of typer keeps it."""
 
+_NOT_THE_INPUT = (DivergenceError, MissingExtraError, PeerError, ResourceError)
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line.
@@ -90,68 +98,107 @@ def main(arguments: Sequence[str]) -> int:
     >>> main(["inspect", "no-such.safetensors"])
     2
     """
-    terminal = Terminal()
     given = list(arguments)
-    try:
-        status = app(given, prog_name="deltarule", standalone_mode=False, obj=given)
-        sys.stdout.flush()
-    except _CLICK_ERROR as error:
-        return _wrong_usage(terminal, error)
-    except (DivergenceError, MissingExtraError, PeerError, ResourceError) as error:
-        terminal.fail(str(error))
-        return 1
-    except InterruptionError as error:
-        terminal.fail(str(error))
-        return 128 + error.signal
-    except SettingError as error:
-        terminal.fail(_named_as_option(str(error), given))
-        return 2
-    except DeltaruleError as error:
-        terminal.fail(str(error))
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        terminal.fail("interrupted; nothing was written.")
-        return 130
-    except MemoryError:
-        terminal.fail("out of memory. Use fewer rows, or a machine with more.")
-        return 1
-    except BrokenPipeError:  # whoever read the output has had enough
-        _give_up_output()
-        return 1
-    except OSError as error:
-        if error.filename is None:
-            _give_up_output()
-        terminal.fail(f"{error.filename or 'the output'}: {reason(error)}.")
-        return 1
-    if status == 130:
-        terminal.fail("interrupted; nothing was written.")
+    with standard_streams() as output, signals_raised() as signals:
+        terminal = Terminal()
+        try:
+            with _warnings_shown(terminal):
+                status = app(given, prog_name="deltarule", standalone_mode=False, obj=given)
+                output.finish()
+        except _CLICK_ERROR as error:
+            return _wrong_usage(terminal, error)
+        except (KeyboardInterrupt, typer.Abort):
+            status = 130
+        except BaseException as error:
+            if (status := _say_failure(terminal, error, given)) is None:
+                raise
+            return status
+        if status == 130:
+            terminal.fail("interrupted; nothing was written.")
+            return 128 + (signals[0] if signals else signal.SIGINT)
     return status if isinstance(status, int) else 0
 
 
-def _give_up_output() -> None:
-    """Let what is still to be written go nowhere: else the interpreter fails again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+@contextmanager
+def _warnings_shown(terminal: Terminal) -> Iterator[None]:
+    """Within it, Python's warnings are shown as a command's own."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: terminal.warn(str(message))
+        yield
 
 
-_SETTING = re.compile(r"\w+\((\w+)=.*?\): \1 must be ")
-_OPTION_OF = {
+def _say_failure(terminal: Terminal, error: BaseException, given: Sequence[str]) -> int | None:
+    """Say what ended a command, and return its status; None for a fault of this package."""
+    if isinstance(error, OutputError) and isinstance(error.failure, BrokenPipeError):
+        return 1  # whoever read the output has had enough
+    message = _message(error, given)
+    if message is None:
+        return None
+    terminal.fail(message)
+    if isinstance(error, OSError) and _has_no_working_folder():
+        terminal.note("The working folder no longer exists. Change to one that does.")
+    if isinstance(error, InterruptionError):
+        return 128 + error.signal
+    return 2 if isinstance(error, DeltaruleError) and not isinstance(error, _NOT_THE_INPUT) else 1
+
+
+def _message(error: BaseException, given: Sequence[str]) -> str | None:
+    if isinstance(error, DeltaruleError):
+        return _named_as_options(error, given)
+    if isinstance(error, OutputError):
+        return f"the output: {reason(error.failure)}."
+    if isinstance(error, MemoryError):
+        return "out of memory. Use fewer rows, or a machine with more."
+    if isinstance(error, ImportError):
+        return unloadable("the command", error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {reason(error)}." if error.filename else f"{reason(error)}."
+    if type(error).__module__ == "pyo3_runtime":  # a panic in Rust, for which it has no class
+        return f"a library failed: {error}. Check the memory and threads this process may use."
+    return None
+
+
+def _has_no_working_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
+
+
+_SETTING = re.compile(r"(?:\w+\()?(\w+)=.*?\)?: (?:\1 must be |expected )")
+_ADVICE = re.compile(r"\b[A-Z]\w+\((\w+)=([^()]*)\)")  # Regularisation(clip_norm=1)
+_PARAMETER_OF = {
     "units": "hidden",
-    "rate": "learning-rate",
+    "rate": "learning_rate",
+    "decay": "weight_decay",
     "n_ensemble": "ensemble",
     "n_members": "members",
     "n_threads": "threads",
 }
+"""Keywords of the library that a command's parameter is called otherwise than."""
 
 
-def _named_as_option(message: str, given: Sequence[str]) -> str:
-    """What is wrong with a setting, the setting named as the option that was given, if it was."""
-    found = _SETTING.match(message)
-    if found is None:
-        return message
-    option = "--" + _OPTION_OF.get(found[1], found[1].replace("_", "-"))
-    if not any(argument.split("=")[0] == option for argument in given):
-        return message
-    return f"{option}: expected {message[found.end() :]}"
+def _named_as_options(error: DeltaruleError, given: Sequence[str]) -> str:
+    """An error's message, the keywords of Python in it named as the command's own options."""
+    message, options = str(error), _options_of(given)
+
+    def option(found: re.Match[str]) -> str | None:
+        return options.get(_PARAMETER_OF.get(found[1], found[1]))
+
+    setting = _SETTING.match(message) if isinstance(error, SettingError) else None
+    named = setting and option(setting)
+    if setting and named and any(argument.split("=")[0] == named for argument in given):
+        return f"{named}: expected {message[setting.end() :]}"
+    return _ADVICE.sub(lambda f: f"{option(f)} {f[2]}" if option(f) else f[0], message)
+
+
+def _options_of(given: Sequence[str]) -> dict[str, str]:
+    """The options of the command that was given, by its parameters."""
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    command = next((commands[argument] for argument in given if argument in commands), None)
+    named = [] if command is None else [p for p in command.params if p.opts[0].startswith("--")]
+    return {parameter.name: parameter.opts[0] for parameter in named}
 
 
 def _wrong_usage(terminal: Terminal, error: Any) -> int:

@@ -14,6 +14,7 @@ from deltarule import baselines as bl
 from deltarule import keyed, tabular
 from deltarule.cli import reading as rd
 from deltarule.cli.columns import condensed
+from deltarule.cli.outputs import after_saving
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
@@ -66,12 +67,13 @@ def train_keys(
                 "reading": dict(reading),
             },
         )
-    say_models(terminal, models)
     path = None if out is None else out / keyed.FILE
-    if path is not None:
-        terminal.say(f"Saved: {path} ({len(models):,} models, {_size(path)})")
-    if json:
-        print_json({"model": None if path is None else str(path), **as_json(models)})
+    with after_saving(terminal, path):
+        say_models(terminal, models)
+        if path is not None:
+            terminal.say(f"Saved: {path} ({len(models):,} models, {_size(path)})")
+        if json:
+            print_json({"model": None if path is None else str(path), **as_json(models)})
 
 
 def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +13,9 @@ from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.predict import check_tabular
-from deltarule.cli.terminal import Terminal
+from deltarule.cli.terminal import Terminal, print_lines
 from deltarule.errors import SettingError
+from deltarule.markup import visible
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing.targets import with_targets
@@ -127,9 +127,9 @@ def explain(
         loaded.targets.encode(frame),
         optimizer=OPTIMIZERS("gradient_descent") if row is None else row,
         steps=steps,
-        inputs=part.inputs,
-        outputs=[str(label) for label in labels] or loaded.targets.names,
-        title=f"{model.stem} on {shown} of {Path(source.name).name}",
+        inputs=[visible(name) for name in part.inputs],
+        outputs=[visible(str(label)) for label in labels or loaded.targets.names],
+        title=visible(f"{model.stem} on {shown} of {Path(source.name).name}"),
     )
     _show(trace, out, text, numbers)
 
@@ -171,7 +171,7 @@ def _show(trace: ex.Trace, out: Path, text: bool, numbers: Path | None) -> None:
         save(numbers)
         terminal.note(f"every number: {numbers}")
     if text:
-        sys.stdout.write(ex.text(trace))
+        print_lines(ex.text(trace))
         return
     ex.save_page(trace, out)
     terminal.note(f"{trace!r}: {out}, to be opened in a browser.")

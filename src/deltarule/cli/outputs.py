@@ -1,14 +1,17 @@
-"""What a command is to write, checked before it computes: writable, and nothing that it reads."""
+"""What a command writes: checked before it computes, and named where the command then fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from deltarule.cli.terminal import Terminal
 from deltarule.data import BUILT_IN
 from deltarule.data.files import paths_of
-from deltarule.errors import SettingError
+from deltarule.errors import InterruptionError, SettingError
 from deltarule.modelfile import check_writable
+from deltarule.training.interruption import signal_of
 
 
 def check_outputs(
@@ -52,6 +55,38 @@ def check_outputs(
                 f"{option} {path}: is {what}, which it would replace. Name another file."
             )
         taken[own] = f"what {option} names too"
+
+
+@contextmanager
+def after_saving(terminal: Terminal, path: Path | None) -> Iterator[None]:
+    """Within it, what fails or interrupts is reported together with the file that is saved.
+
+    Parameters
+    ----------
+    terminal : Terminal
+    path : Path or None
+        The file; None where there is none.
+
+    Raises
+    ------
+    InterruptionError
+        Instead of ``KeyboardInterrupt``, where there is a file.
+    OutputError
+        Where standard output has failed, also before.
+    """
+    try:
+        yield
+        terminal.finish()
+    except KeyboardInterrupt as error:
+        if path is None:
+            raise
+        raise InterruptionError(
+            f"interrupted; {path} is saved.", signal=signal_of(error), checkpoint=str(path)
+        ) from None
+    except Exception:
+        if path is not None:
+            terminal.note(f"Saved before the error: {path}")
+        raise
 
 
 def _paths(given: Path | Sequence[str] | None) -> Iterable[Path]:

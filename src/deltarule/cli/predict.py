@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,15 @@ from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.outputs import check_outputs
-from deltarule.cli.terminal import Terminal, print_json
+from deltarule.cli.terminal import Terminal, print_json, print_lines
 from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
 from deltarule.storage import written_whole
 
+_FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _OTHER_FORMATS = frozenset({".xlsx", ".xls", ".ods", ".json", ".jsonl", ".feather", ".arrow"})
 
 
@@ -43,7 +44,10 @@ def predict(
 
     Columns may stand in any order, and further ones are left alone. Without --out the
     predictions go to standard output as CSV; a name ending in .parquet writes Parquet. Of a
-    folder by train --by, each row gets the model of its key.
+    folder by train --by, each row gets the model of its key. In CSV, text that a spreadsheet would
+    run as a formula (it begins with =, +, -, @, a tab or a line end, and is no number) gets an
+    apostrophe in front; Parquet and --json keep text unchanged. Standard output also shows control
+    characters escaped.
 
     \b
     Examples:
@@ -83,13 +87,13 @@ def predict(
         source = rd.source(data, reading)
         _note_filled(loaded, source.frame)
         predicted = predictions(loaded, source.frame, probabilities, offsets)
-    if json:
-        print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
     if out is not None:
         write_whole(out, _encoded(predicted, out))
         Terminal().note(f"{len(predicted):,} predictions of {source.name}: {out}")
-    elif not json:
-        sys.stdout.write(predicted.write_csv())
+    if json:
+        print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
+    elif out is None:
+        print_lines(_csv(predicted))
 
 
 def _in_blocks(
@@ -108,7 +112,7 @@ def _in_blocks(
             filled |= dict.fromkeys(model.preprocessing.filled(frame))
             with source.cells_of(k):
                 predicted = predictions(model, frame, probabilities, offsets)
-            predicted.write_csv(file, include_header=k == 0)
+            file.write(_csv(predicted, header=k == 0).encode())
     _say_filled(list(filled))
     return source.rows
 
@@ -190,4 +194,14 @@ def _encoded(frame: Any, out: Path) -> bytes:
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         return buffer.getvalue()
-    return bytes(frame.write_csv(), "utf-8")
+    return _csv(frame).encode()
+
+
+def _csv(frame: Any, header: bool = True) -> str:
+    """A frame as CSV in which no text is a formula: a class may be called ``=HYPERLINK(…)``."""
+    import polars as pl
+
+    text = pl.col(pl.String)
+    runs = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
+    safe = frame.with_columns(pl.when(runs).then(pl.lit("'") + text).otherwise(text).name.keep())
+    return str(safe.write_csv(include_header=header))

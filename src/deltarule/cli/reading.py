@@ -7,13 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deltarule.cli.loading import load
 from deltarule.data import BUILT_IN, Reading, Stream, built_in, read, stream
-from deltarule.errors import FileError, OutOfMemoryError, SettingError
-from deltarule.memory import address_space, readable_size
+from deltarule.errors import FileError, SettingError
 from deltarule.tables import nearest
-
-_ADDRESSES = 10**9
-"""What polars and the threads of mathematical libraries reserve at the least, little of it used."""
 
 
 class Source(NamedTuple):
@@ -81,12 +78,7 @@ def source(data: Sequence[str], reading: Reading) -> Source:
     OutOfMemoryError
         Where the process may not have the addresses: the libraries would end it without a word.
     """
-    left = address_space()
-    if left is not None and left < _ADDRESSES:
-        raise OutOfMemoryError(
-            f"reading a table needs at least {readable_size(_ADDRESSES)} of addresses, most of "
-            f"them never used; ulimit -v leaves {readable_size(left)}. Raise it: ulimit -v 4000000."
-        )
+    load()
     named = [name for name in data if name in BUILT_IN]
     if named and len(data) > 1:
         raise SettingError(
@@ -112,6 +104,7 @@ def in_blocks(data: Sequence[str], reading: Reading) -> Stream:
     """
     if data[0] in BUILT_IN:
         raise SettingError(f"{data[0]!r} is a built-in set and small; leave out --memory.")
+    load()
     return stream(list(data), reading)
 
 

@@ -14,6 +14,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from deltarule.cli.streams import Stream
+from deltarule.markup import visible, visible_lines
+
 _NAMES_WIDTH, _NAMES_MOST = 8, 32
 PLAIN_WIDTH = 100  # where nobody looks, in a pipe or a file
 
@@ -21,15 +24,21 @@ PLAIN_WIDTH = 100  # where nobody looks, in a pipe or a file
 class Terminal:
     """Where a command writes: for people, or one JSON object for machines.
 
+    Control characters of what it is given are shown escaped; its own styling stays.
+
     Parameters
     ----------
     quiet : bool
         Nothing for people but warnings and errors: what a machine reads stands alone.
     mute : bool
         Nothing at all: another process says it.
+    writes : bool
+        Whether the command writes files: it then goes on where its output fails.
     """
 
-    def __init__(self, *, quiet: bool = False, mute: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, mute: bool = False, writes: bool = False) -> None:
+        if writes and isinstance(sys.stdout, Stream):
+            sys.stdout.persistent = True
         self.console = _console(sys.stdout, quiet=quiet or mute)
         self.errors = _console(sys.stderr, quiet=mute)
 
@@ -40,7 +49,7 @@ class Terminal:
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """A sentence, wrapped."""
-        self.show(Text(text, style=style))
+        self.show(_text(text, style))
 
     def show(self, renderable: RenderableType) -> None:
         """Anything that rich can draw; where nobody looks, without spaces at the ends of lines."""
@@ -70,26 +79,40 @@ class Terminal:
             self.say(title, style="bold")
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for place, head in enumerate(heads):
-            table.add_column(head, justify="right" if place else "left", overflow="fold")
+            table.add_column(_text(head), justify="right" if place else "left", overflow="fold")
         for number, row in enumerate(rows):
-            table.add_row(*map(Text, row), style="bold green" if number == mark else "")
+            table.add_row(*map(_text, row), style="bold green" if number == mark else "")
         self.show(Padding(table, (1, 0, 1, 2), expand=False))
 
     def waiting(self, text: str) -> AbstractContextManager[Any]:
         """Something that moves while work is done, where somebody watches."""
-        return self.console.status(text) if self.live else nullcontext()
+        if not self.live:
+            return nullcontext()
+        spinner = "dots" if self.console.encoding.startswith("utf") else "line"
+        return self.console.status(_text(text), spinner=spinner)
+
+    def finish(self) -> None:
+        """Hand on what was shown, and raise what has failed meanwhile.
+
+        Raises
+        ------
+        OutputError
+            Where standard output takes no more.
+        """
+        if isinstance(sys.stdout, Stream):
+            sys.stdout.finish()
 
     def warn(self, text: str) -> None:
         """A warning, on the error stream."""
-        self._tell(Text.assemble(("warning: ", "bold yellow"), text))
+        self._tell(Text.assemble(("warning: ", "bold yellow"), _text(text)))
 
     def note(self, text: str) -> None:
         """What is worth knowing but does not belong into the output, on the error stream."""
-        self._tell(Text(text))
+        self._tell(_text(text))
 
     def fail(self, text: str) -> None:
         """An error, on the error stream."""
-        self._tell(Text.assemble(("error: ", "bold red"), text))
+        self._tell(Text.assemble(("error: ", "bold red"), _text(text)))
 
     def _tell(self, text: Text) -> None:
         """To the error stream: wrapped between words where somebody looks, else one line."""
@@ -97,8 +120,18 @@ class Terminal:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object, on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    """One JSON object, on standard output, in ASCII: whatever the encoding, it stays JSON."""
+    sys.stdout.write(json.dumps(value, allow_nan=False, indent=2) + "\n")
+
+
+def print_lines(text: str) -> None:
+    """Text that has lines of its own, on standard output, as it is but for control characters."""
+    sys.stdout.write(visible_lines(text))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """What people read; whoever makes such a text from names or cells makes it here."""
+    return Text(visible(text), style=style)
 
 
 def _grid(rows: Iterable[tuple[str, str]], style: str, width: int) -> Table:
@@ -106,7 +139,7 @@ def _grid(rows: Iterable[tuple[str, str]], style: str, width: int) -> Table:
     grid.add_column(style=style, overflow="fold", min_width=width, max_width=_NAMES_MOST)
     grid.add_column(overflow="fold")
     for name, text in rows:
-        grid.add_row(Text(name), Text(text))
+        grid.add_row(_text(name), _text(text))
     return grid
 
 

@@ -13,12 +13,13 @@ from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
-from deltarule.cli.outputs import check_outputs
+from deltarule.cli.loading import BASELINES, REPORT, load
+from deltarule.cli.outputs import after_saving, check_outputs
 from deltarule.cli.report import report_of
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
 from deltarule.errors import SettingError
-from deltarule.explain import Watch, check_drawable
+from deltarule.explain import Watch
 from deltarule.modelfile import save_model
 
 
@@ -155,12 +156,12 @@ def train(
         {"--out": None if by else out, "--report": report},
         {"the data": data, "the test file": test},
     )
-    if report is not None:
-        check_drawable()
+    load(*((BASELINES,) if compare and by is None else ()), *((REPORT,) if report else ()))
     if by is not None and resume and out is None:
         raise SettingError("--by and --resume: expected --out FOLDER beside them, got none.")
     kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
-    terminal = Terminal(quiet=json, mute=not group.first)
+    writes = any(path is not None for path in (out, report, checkpoint_dir))
+    terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
     roles = tabular.Roles(
@@ -206,7 +207,6 @@ def train(
         done = job.judged_by_file(rd.source(test, reading).frame, strict)
     else:
         done = job.held_out()
-    print_figures(terminal, done)
     about = tabular.about(
         whole,
         settings,
@@ -220,18 +220,20 @@ def train(
     )
     if out is not None:
         save_model(out, replace(done.fitted.model, about=about))
-        terminal.say(f"Saved: {out}")
-    if report is not None:
-        with terminal.waiting("writing the report"):
-            command = context.obj or sys.argv[1:]
-            page = report_of(done, source.name, watch, command, warnings)
-            page.save(report)
-        terminal.say(f"Report: {report}")
-    if json:
-        seconds = {each.name: round(each.seconds, 3) for each in done.judged}
-        print_json(
-            {"model": str(out) if out else None, **tabular.printed(about), "fit_seconds": seconds}
-        )
+    with after_saving(terminal, out):
+        if report is not None:
+            with terminal.waiting("writing the report"):
+                command = context.obj or sys.argv[1:]
+                page = report_of(done, source.name, watch, command, warnings)
+                page.save(report)
+        print_figures(terminal, done)
+        for what, path in (("Saved", out), ("Report", report)):
+            if path is not None:
+                terminal.say(f"{what}: {path}")
+        if json:
+            seconds = {each.name: round(each.seconds, 3) for each in done.judged}
+            model = str(out) if out else None
+            print_json({"model": model, **tabular.printed(about), "fit_seconds": seconds})
 
 
 def _refuse_beside_keys(

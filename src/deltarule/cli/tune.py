@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -18,7 +17,8 @@ from deltarule.arrays import checked_number
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.job import Job, print_figures
-from deltarule.cli.outputs import check_outputs
+from deltarule.cli.loading import BASELINES, load
+from deltarule.cli.outputs import after_saving, check_outputs
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.train import say_table, targets_of
 from deltarule.errors import InterruptionError
@@ -26,6 +26,7 @@ from deltarule.modelfile import save_model
 from deltarule.storage import FileLock
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import Trial
+from deltarule.training.interruption import signal_of
 
 _PANEL = "Search"
 
@@ -118,7 +119,8 @@ def tune(
     )
     tabular.check(settings)
     check_outputs({"--out": out, "--search": log}, {"the data": data})
-    terminal = Terminal(quiet=json)
+    load(*((BASELINES,) if compare else ()))
+    terminal = Terminal(quiet=json, writes=out is not None or log is not None)
     reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
     source = rd.source(data, reading)
     roles = tabular.Roles(
@@ -134,7 +136,6 @@ def tune(
         winner = _told(terminal, found)
         chosen = tuning.applied(settings, winner)
         done = Job(terminal, whole, chosen, compare).held_out()
-    print_figures(terminal, done)
     about = tabular.about(
         whole,
         chosen,
@@ -147,18 +148,19 @@ def tune(
     )
     if out is not None:
         save_model(out, replace(done.fitted.model, about=about))
-        terminal.say(f"Saved: {out}")
-    if json:
-        best = None if winner is None else winner.number
-        history = [asdict(trial) for trial in found]
-        print_json(
-            {
-                "model": str(out) if out else None,
-                "best": best,
-                "trials": history,
-                **tabular.printed(about),
-            }
-        )
+    with after_saving(terminal, out):
+        print_figures(terminal, done)
+        if out is not None:
+            terminal.say(f"Saved: {out}")
+        if json:
+            print_json(
+                {
+                    "model": str(out) if out else None,
+                    "best": None if winner is None else winner.number,
+                    "trials": [asdict(trial) for trial in found],
+                    **tabular.printed(about),
+                }
+            )
 
 
 @contextmanager
@@ -166,12 +168,12 @@ def _told_what_is_kept(log: Path | None) -> Iterator[None]:
     """Say at Ctrl-C where the search is, and how it goes on."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         kept = log is not None and log.exists()
         text = f"the trials so far are kept in {log}, and the same command goes on after them."
         lost = "nothing was written. With --search FILE trials are kept."
         raise InterruptionError(
-            f"interrupted; {text if kept else lost}", signal=signal.SIGINT, checkpoint=str(log)
+            f"interrupted; {text if kept else lost}", signal=signal_of(error), checkpoint=str(log)
         ) from None
 
 

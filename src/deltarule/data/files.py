@@ -166,6 +166,11 @@ def sampled(path: Path) -> list[bytes]:
             f"{path}: is a folder; expected a file. For its files write {path}/*.csv, or pass "
             "--memory SIZE, which reads folders in blocks."
         )
+    if not _is_text(path):  # polars takes no other
+        raise FileError(
+            f"{path}: its name is no text in UTF-8; expected one that is. Rename the file, or "
+            "run in a UTF-8 locale."
+        )
     try:
         with path.open("rb") as file:
             pieces = [file.read(HEAD)]
@@ -186,6 +191,15 @@ def sampled(path: Path) -> list[bytes]:
         if pieces[0].startswith(magic):
             raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
     return pieces
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a name can be written in UTF-8; not, where its bytes are of another encoding."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parquet(path: Path) -> pl.DataFrame:

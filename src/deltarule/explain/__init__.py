@@ -3,7 +3,7 @@
 from deltarule.explain.dense_part import DensePart, dense_part
 from deltarule.explain.page import page, save_page
 from deltarule.explain.paths import optimizer_paths, plot_optimizer_paths
-from deltarule.explain.report import Report, check_drawable, report
+from deltarule.explain.report import Report, report
 from deltarule.explain.spreadsheet import spreadsheet
 from deltarule.explain.tensorboard import TensorBoard
 from deltarule.explain.text import text
@@ -22,7 +22,6 @@ __all__ = [
     "TracedStep",
     "Watch",
     "Worksheet",
-    "check_drawable",
     "dense_part",
     "key_page",
     "optimizer_paths",

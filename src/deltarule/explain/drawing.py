@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from deltarule.errors import require
+from deltarule.markup import visible_lines
 
 INK, MUTED, LINE = "#24292f", "#6b7480", "#cfd6dd"
 """Text; lesser text and guides; grid: on a page, the page's own."""
@@ -22,6 +25,16 @@ COLOURS = (
     *("#b08a1e", "#2899a8", "#d2504f", "#7a8b2f", "#8a6d5c"),
 )
 """Of curves, legible on light and on dark."""
+
+_MORE = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK TC", "Noto Sans CJK KR"),
+    *("Source Han Sans", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback"),
+    *("IPAGothic", "IPAexGothic", "TakaoGothic", "NanumGothic", "UnDotum"),
+    *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    *("Yu Gothic", "Microsoft YaHei", "Microsoft JhengHei", "Malgun Gothic", "Segoe UI Symbol"),
+    *("Noto Sans", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Symbols", "Noto Emoji"),
+)
+"""Fonts with the letters of many languages, one of which most systems have."""
 
 _NAMES = {INK: "ink", MUTED: "muted", LINE: "line"}
 _STYLE = {
@@ -65,8 +78,16 @@ def matplotlib(module: str = "") -> Any:
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """Within it, matplotlib draws in this package's style."""
-    with matplotlib().rc_context(_STYLE):
+    families = list(dict.fromkeys([*matplotlib().rcParams["font.family"], *_further_fonts()]))
+    with matplotlib().rc_context({**_STYLE, "font.family": families}):
         yield
+
+
+@lru_cache(maxsize=1)
+def _further_fonts() -> list[str]:
+    """Installed fonts with letters that the user's own may lack."""
+    installed = set(matplotlib(".font_manager").fontManager.get_font_names())
+    return [name for name in _MORE if name in installed]
 
 
 def axes_of(ax: Any, *, size: tuple[float, float] = (5.0, 3.3)) -> Any:
@@ -94,9 +115,11 @@ def svg(drawn: Any, name: str) -> str:
     """
     matplotlib(".backends.backend_svg")
     file = io.StringIO()
-    with matplotlib().rc_context({**_STYLE, "svg.hashsalt": name}):
+    with style(), matplotlib().rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        # the page's text is drawn by the browser, which has further fonts
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         drawn.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
+    text = visible_lines(file.getvalue())
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)

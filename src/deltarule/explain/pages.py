@@ -1,4 +1,4 @@
-"""Templates to pages: every text that comes from data is escaped on its way."""
+"""Templates to pages: text from data is escaped, its HTML and its control characters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from deltarule.errors import require
+from deltarule.markup import visible_lines
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -36,6 +37,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja.StrictUndefined,
+        finalize=lambda value: visible_lines(value) if type(value) is str else value,
         loader=jinja.FunctionLoader(_source),
     )
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from deltarule.errors import require
 from deltarule.explain.diagnosis import Finding, Run, diagnose
 from deltarule.explain.evidence import Evidence, evidence_of
 from deltarule.explain.pages import rendered
@@ -142,15 +141,3 @@ def compose(
         sections=sections_of(result, evidence, context, findings, diagnostics),
     )
     return Report(page, tuple(findings))
-
-
-def check_drawable() -> None:
-    """Refuse before the work what cannot be drawn after it.
-
-    Raises
-    ------
-    MissingExtraError
-        Where matplotlib or Jinja is not installed.
-    """
-    require("matplotlib", "report", "a report")
-    require("jinja2", "report", "a report")
