@@ -38,6 +38,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, **settings: Any
     ) -> Self:
+        require("polars", "table", "fitting a table")
         frame, roles = _with_roles(X, y, {"weights": sample_weight, "groups": groups, "time": time})
         roles = replace(roles, kinds=dict(self.kinds or {}))
         own = {name: value for name, value in self.get_params().items() if name not in _OWN}
