@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from tests.fuzz.examples import TIMES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
@@ -13,7 +12,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does
 PATIENCE = 120
 """Seconds after which a child counts as hanging: it needs less than one."""
 
-PROGRAM = """
+PROGRAM = f"""
 import os, signal, sys, tempfile, threading, warnings
 warnings.simplefilter("ignore")  # of forks of processes with threads
 import numpy as np
@@ -24,7 +23,7 @@ def forked(work):
     child = os.fork()
     if child:
         return child
-    signal.alarm({patience})  # which ends the child, wherever it waits
+    signal.alarm({PATIENCE})  # which ends the child, wherever it waits
     status = 99
     try:
         status = work()
@@ -39,7 +38,7 @@ def forked(work):
 def ended(child):
     "How a child ended: its status, or the number of the signal that ended it, below zero."
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-""".format(patience=PATIENCE)
+"""
 
 TABLES = """
 import datetime, pandas as pd, polars as pl
@@ -233,7 +232,7 @@ def train():
     used = """
 runner = dr.start(network, engine="jax")
 many = dr.train_many(network, X, Y, seeds=[0, 1], engine="jax", epochs=1)
-estimator = dr.MLPRegressor((4,), engine="jax", max_iter=1).fit(X, Y[:, 0])
+estimator = dr.MLPRegressor(hidden_layer_sizes=(4,), engine="jax", max_iter=1).fit(X, Y[:, 0])
 works = [train, lambda: runner.step(X, Y), lambda: many.predict(X), lambda: estimator.predict(X)]
 children = [forked(work) for work in works]
 print(*map(ended, children))
