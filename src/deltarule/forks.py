@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from threading import Thread
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Condition, Thread, get_ident
 
 _PATIENCE = 5.0  # seconds: threads that are there answer within milliseconds
 
@@ -72,10 +74,47 @@ TESTS: Mapping[str, Callable[[], bool]] = {"polars": _polars_answers, "jax": _ja
 """How a forked process learns whether a library that its parent had loaded can be used."""
 
 
-def _forked() -> None:
+# ------------------------------------------------------------- locks of a mathematical library
+
+_gate = Condition()
+_computing: Counter[int] = Counter()  # calls under way, by thread
+
+
+@contextmanager
+def unforked() -> Iterator[None]:
+    """Within it no other thread forks: a matrix product by NumPy holds locks of its library.
+
+    A process forked meanwhile would wait for them forever. So a fork waits until the calls under
+    way have ended, and calls wait for a fork: keep them short.
+    """
+    me = get_ident()
+    with _gate:
+        _computing[me] += 1
+    try:
+        yield
+    finally:
+        with _gate:
+            _computing[me] -= 1
+            if not _computing[me]:
+                del _computing[me]
+            _gate.notify_all()
+
+
+def _before() -> None:
+    _gate.acquire()
+    while set(_computing) - {get_ident()}:
+        _gate.wait()
+
+
+def _in_child() -> None:
+    global _gate
+    _gate = Condition()
+    _computing.clear()
     _known.clear()
     _inherited.update(library for library in TESTS if library in sys.modules)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(
+        before=_before, after_in_parent=lambda: _gate.release(), after_in_child=_in_child
+    )

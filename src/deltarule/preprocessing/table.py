@@ -118,7 +118,8 @@ class Preprocessing:
         """
         frame = frame_of(table)  # NaN is found by the columns' kinds
         used = [column for column in self.columns if column.outputs]
-        absent = [column.name for column in used if column.name not in frame.columns]
+        there = frozenset(frame.columns)
+        absent = [column.name for column in used if column.name not in there]
         if absent:
             known = {column.name for column in self.columns}
             others = [name for name in frame.columns if name not in known]
@@ -137,12 +138,13 @@ class Preprocessing:
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
         frame = _framed(table)
+        there = frozenset(frame.columns)
         return [
             column.name
             for column in self.columns
             if column.outputs
             and not getattr(column, "missing", 0)
-            and column.name in frame.columns
+            and column.name in there
             and frame[column.name].null_count()
         ]
 
