@@ -186,6 +186,10 @@ class Boolean:
             return own
         return {word: i for i, words in enumerate((_FALSE, _TRUE)) for word in words}
 
+    def knows(self, level: str) -> bool:
+        """Whether a value is one of the two."""
+        return level.lower() in self.spellings
+
     def transform(self, column: pl.Series) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen.
 
@@ -276,6 +280,10 @@ class Category:
         pooled = bool(self.rare and self.levels)
         nowhere = len(self.outputs)
         return n + pooled if self.missing else nowhere, n if pooled else nowhere
+
+    def knows(self, level: str) -> bool:
+        """Whether a value has an output: one of its own, or that of the rare."""
+        return level in self.levels or self.rare > 0
 
     def transform(self, column: pl.Series) -> Made:
         """Which of the outputs is 1 in each row."""

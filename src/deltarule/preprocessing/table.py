@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import frame_of
@@ -12,7 +15,8 @@ from deltarule.data.parallel import at_once
 from deltarule.data.values import has_nan
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
+from deltarule.preprocessing.cells import numbered
+from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dropped, Numeric
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.records import restored
 from deltarule.preprocessing.totals import Totals
@@ -147,6 +151,33 @@ class Preprocessing:
             and column.name in there
             and frame[column.name].null_count()
         ]
+
+    def unseen(self, table: Any) -> dict[str, Counter[str]]:
+        """Values that no level of their column stands for, and how many rows hold each.
+
+        Of a category with rare levels that is not known: they are not stored one by one.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+
+        Examples
+        --------
+        >>> fitted = Preprocessing.fit({"town": ["A", "B", "A"]})
+        >>> fitted.unseen({"town": ["C", "A", "C", None]})
+        {'town': Counter({'C': 2})}
+        """
+        frame = frame_of(table)
+        there = frozenset(frame.columns)
+        found: dict[str, Counter[str]] = {}
+        for column in self.columns:
+            if isinstance(column, Boolean | Category) and column.name in there:
+                levels, codes = numbered(frame[column.name])
+                counts = np.bincount(codes, minlength=len(levels)).tolist()
+                rows = {level: n for level, n in zip(levels, counts, strict=False) if n}
+                strange = Counter({x: n for x, n in rows.items() if not column.knows(x)})
+                found |= {column.name: strange} if strange else {}
+        return found
 
     def describe(self) -> list[str]:
         """One line a column: what was done with it, and why it was dropped where it was."""
