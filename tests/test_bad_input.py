@@ -64,7 +64,7 @@ CASES = {
     "weights of another length": (
         lambda: train(weights=[1, 2]),
         dr.ShapeError,
-        "weights: expected one number an example, shape (5,), got (2,).",
+        "weights: expected one number per example, shape (5,), got (2,).",
     ),
     "parameters of another shape": (
         lambda: train(parameters=dr.Network(3, [dr.Dense(4), dr.Dense(3)]).initial_parameters()),

@@ -658,3 +658,30 @@ def test_a_terminal_shows_a_warning_wrapped_between_words(here):
         "warning: column 'moved in' alone explains 100% of 'sold': a leak, if it is not known "
         "before 'sold' is. To leave it out: --drop 'moved in'"
     )
+
+
+def test_values_not_seen_in_training_are_named(models, here, capsys):
+    towns = ["Bonn", "north", "Köln", "Bonn", "\x1b[2J", None, "Oslo", "south"]
+    pl.read_csv(here / "flats.csv").head(8).with_columns(town=pl.Series(towns)).write_csv("new.csv")
+    model = str(models / "rent.safetensors")
+    expected = (
+        "column 'town': 5 rows hold 4 values not seen in training ('Bonn', '\\x1b[2J', 'Köln', …)"
+    )
+    in_blocks = ["--memory", "1GB", "--out", "out.csv"]
+    for command in (["predict"], ["predict", *in_blocks], ["evaluate"]):
+        assert main([command[0], model, "new.csv", *command[1:]]) == 0
+        shown = " ".join(capsys.readouterr().err.split())
+        assert expected in shown
+    for command in ("predict", "evaluate"):
+        assert main([command, model, "flats.csv"]) == 0
+        assert "not seen" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_table_may_come_through_a_pipe(here):
+    program = "import sys; from deltarule.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "train", "/dev/stdin", "--target", "rent", *QUICK]
+    done = subprocess.run(
+        command, input=(here / "flats.csv").read_bytes(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
 import hypothesis.strategies as st
@@ -15,10 +16,12 @@ from deltarule.data import (
     BUILT_IN,
     Reading,
     built_in,
+    files,
     frame_of,
     parallel,
     pieces,
     read,
+    stream,
     tidied,
     values,
 )
@@ -569,4 +572,60 @@ def test_a_ragged_row_of_a_late_piece_is_told_by_its_line(tmp_path, monkeypatch)
     monkeypatch.setattr(pieces, "LARGE", 1)
     monkeypatch.setattr(pieces, "PIECE", 100)
     with pytest.raises(DataError, match=r"row 301 \(line 302\) has 1 cells; expected 2"):
+        read(path)
+
+
+def through_pipe(tmp_path, content, use):
+    """What `use` makes of a pipe into which a thread writes some bytes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, content)
+        found = use(pipe)
+        written.result()
+    return found
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.parametrize("kind", ["csv", "long", "latin", "quoted", "ragged blanks", "parquet"])
+def test_a_pipe_is_read_as_its_file(tmp_path, kind):
+    path = tmp_path / "table"
+    rows = "".join(f"{i},{i / 3},town {i % 4}\n" for i in range(40_000))
+    contents = {
+        "csv": b"a,b\n1,x\n2,y\n",
+        "long": ("i,x,town\n" + rows).encode(),
+        "latin": "ort;x\nKöln;3,5\nZürich;1,0\n".encode("latin-1"),
+        "quoted": b'a,b\n"1\n2",x\n3,"y, z"\n',
+        "ragged blanks": b"a  b\n1   2\n 3 4\n",
+    }
+    if kind == "parquet":
+        pl.DataFrame({"a": [1, 2], "b": ["x", None]}).write_parquet(path)
+    else:
+        path.write_bytes(contents[kind])
+    polars_testing.assert_frame_equal(through_pipe(tmp_path, path.read_bytes(), read), read(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_not_read_in_blocks(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match=r"pipe, which can be read only once.*--memory"):
+        stream(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_header_may_be_longer_than_what_is_looked_at_first(tmp_path, ends):
+    names = [f"ENSG{i:011d}" for i in range(20_000)]
+    lines = [names, *([str((i * k) % 7) for i in range(20_000)] for k in (1, 2, 3))]
+    path = tmp_path / "genes.csv"
+    path.write_text(ends.join(map(",".join, lines)) + ends, newline="")
+    frame = read(path)
+    assert frame.columns == names
+    assert frame.row(1)[:5] == (0, 2, 4, 6, 1)
+
+
+def test_a_first_line_that_does_not_end_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LONGEST_HEAD", 1 << 19)
+    path = tmp_path / "line.csv"
+    path.write_bytes(b"ab," * (1 << 18))
+    with pytest.raises(FileError, match="its first line does not end within 524,288 bytes"):
         read(path)

@@ -554,3 +554,72 @@ def test_nothing_warns_without_a_reason():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         MLPRegressor(solver="lbfgs", hidden_layer_sizes=3, max_iter=2000).fit(X_reg, Y_reg[:, 0])
+
+
+SIZES = (1.0, 1e39, 1e-46, 1e300, 5e-324 * 2**60)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_of_any_size_are_proportions(dtype):
+    X, y = X_iris.astype(dtype), y_iris
+    weights = np.arange(150) % 3 + 1.0
+    settings = {"alpha": 0.0, "max_iter": 3, "random_state": 0}
+    found = [
+        MLPClassifier((4,), **settings).fit(X, y, size * weights).predict_proba(X) for size in SIZES
+    ]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-5)
+    doubled = 2.0**200 * weights
+    again = MLPClassifier((4,), **settings).fit(X, y, doubled)
+    np.testing.assert_array_equal(again.predict_proba(X), found[0])
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        (np.ones((150, 1)), r"sample_weight: .*shape \(150,\), got \(150, 1\)"),
+        (np.zeros(150), "sample_weight: all are zero"),
+        (np.full(150, -1e-46), "sample_weight: expected none below zero"),
+        (np.full(150, np.inf), "infinity"),
+        (np.full(150, np.nan), "NaN"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(weights, match):
+    with pytest.raises(ValueError, match=match):
+        MLPClassifier((4,), max_iter=1).fit(X_iris.astype("float32"), y_iris, weights)
+
+
+DAYS = np.datetime64("2024-01-01") + np.arange(40)
+WAITS = np.arange(40).astype("m8[s]")
+TIMES = {
+    "days": DAYS,
+    "waits": WAITS,
+    "objects": DAYS.astype(object),
+    "timestamps": np.array(list(pd.to_datetime(DAYS)), dtype=object),
+    "list": DAYS.astype(object).tolist(),
+    "pandas": pd.Series(pd.to_datetime(DAYS)),
+    "zone": pd.Series(pd.date_range("2024", periods=40, tz="UTC")),
+    "arrow": pd.Series(pd.to_datetime(DAYS)).astype("timestamp[s][pyarrow]"),
+}
+
+
+@pytest.mark.parametrize("kind", TIMES)
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_dates_and_durations_are_no_numbers(estimator, kind):
+    times = TIMES[kind]
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    frame = pd.DataFrame({"a": X[:, 0], "when": times})
+    mixed = [[a, when] for a, when in zip(X[:, 0].tolist(), times, strict=True)]
+    ours = estimator(hidden_layer_sizes=(4,), max_iter=1, random_state=0)
+    message = r": expected numbers, got .*\(t - t0\) / numpy.timedelta64"
+    for bad in (frame, np.array(mixed, dtype=object), mixed):
+        with pytest.raises(dr.TypeMismatchError, match="X" + message):
+            ours.fit(bad, y)
+    with pytest.raises(dr.TypeMismatchError, match="y" + message):
+        ours.fit(X, times)
+    with pytest.raises(dr.TypeMismatchError, match="X" + message):
+        ours.partial_fit(frame, y, **({"classes": [0, 1]} if estimator is MLPClassifier else {}))
+    ours.fit(X, y)
+    for call in (ours.predict, lambda bad: ours.score(bad, y)):
+        with pytest.raises(dr.TypeMismatchError, match="X" + message):
+            call(np.array(mixed, dtype=object))

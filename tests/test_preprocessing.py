@@ -28,7 +28,8 @@ from deltarule.preprocessing import (
     suspicious,
     with_targets,
 )
-from deltarule.preprocessing.cells import DATE_FORMATS, coded, format_of
+from deltarule.preprocessing.cells import coded
+from deltarule.preprocessing.dates import DATE_FORMATS, format_of
 
 from .fuzz.examples import examples
 

@@ -358,7 +358,12 @@ def test_what_has_names_goes_by_them():
     [
         (dr.TabularRegressor, {"hidden": 16}, {}, "hidden must be a sequence of whole numbers"),
         (dr.TabularRegressor, {"callbacks": 5}, {}, "callbacks: expected a callable"),
-        (dr.TabularRegressor, {}, {"sample_weight": 1.0}, "weights: expected a value for each"),
+        (
+            dr.TabularRegressor,
+            {},
+            {"sample_weight": 1.0},
+            "sample_weight: expected a value for each",
+        ),
         (dr.TabularRegressor, {}, {"groups": 3}, "groups: expected a value for each"),
         (dr.TabularRegressor, {}, {"y": 3}, "target: expected a value for each of the 300 rows"),
         (
@@ -372,13 +377,13 @@ def test_what_has_names_goes_by_them():
             dr.TabularClassifier,
             {"class_weight": {1: 2.0}},
             {"y": np.arange(300) % 2, "sample_weight": np.ones(7)},
-            "weights: expected a value for each of the 300 rows of X, got 7",
+            "sample_weight: expected a value for each of the 300 rows of X, got 7",
         ),
         (
             dr.TabularClassifier,
             {"class_weight": {1: 2.0}},
             {"y": np.arange(300) % 2, "sample_weight": [2.0]},
-            "weights: expected a value for each of the 300 rows of X, got 1",
+            "sample_weight: expected a value for each of the 300 rows of X, got 1",
         ),
         (
             dr.TabularClassifier,
@@ -392,3 +397,46 @@ def test_what_fit_refuses_in_its_own_words(estimator, parameters, given, message
     X, y = flats()
     with pytest.raises((dr.DataError, dr.SettingError), match=message):
         estimator(**(QUICK | parameters)).fit(X, **({"y": y} | given))
+
+
+@pytest.mark.parametrize("size", [1e39, 1e-46, 1e300])
+@pytest.mark.parametrize("estimator", [dr.TabularClassifier, dr.TabularRegressor])
+def test_weights_of_any_size_are_proportions(estimator, size):
+    frame, rent = flats()
+    y = rent > 600 if estimator is dr.TabularClassifier else rent
+    weights = np.arange(len(frame)) % 3 + 1.0
+    one, other = (
+        estimator(**QUICK).fit(frame, y, scale * weights) for scale in (1.0, 2.0 ** np.log2(size))
+    )
+    proba = [getattr(e, "predict_proba", e.predict)(frame) for e in (one, other)]
+    np.testing.assert_allclose(proba[1], proba[0], rtol=1e-4)
+
+
+def test_booleans_are_weights():
+    frame, rent = flats()
+    counts = np.arange(len(frame)) % 4 > 0
+    one, other, third = (
+        dr.TabularRegressor(**QUICK).fit(frame, rent, weights)
+        for weights in (counts, counts.astype(float), pd.array(counts, dtype="boolean"))
+    )
+    np.testing.assert_array_equal(one.predict(frame), other.predict(frame))
+    np.testing.assert_array_equal(third.predict(frame), other.predict(frame))
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        (np.ones((300, 1)), r"sample_weight: .*shape \(300,\), got \(300, 1\)"),
+        (np.zeros(300), "sample_weight: all are zero"),
+        (np.full(300, -1e-46), "sample_weight: expected none below zero, got -1e-46 in row 0"),
+        (np.full(300, np.inf), "sample_weight: expected finite numbers, got inf"),
+        ([None] + [1.0] * 299, "sample_weight: expected finite numbers, got nan in row 0"),
+        (["a"] * 300, "sample_weight: expected numbers"),
+        (np.ones(7), "sample_weight: expected a value for each of the 300 rows"),
+        (2.0, "sample_weight: expected a value for each of the 300 rows"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused_by_their_name(weights, match):
+    frame, rent = flats()
+    with pytest.raises(ValueError, match=match):
+        dr.TabularRegressor(**QUICK).fit(frame, rent, weights)

@@ -19,6 +19,8 @@ Array: TypeAlias = Any
 
 DTYPES = ("float32", "float64")
 
+_SUMMED = {"float32": 64, "float64": 500}  # powers of two up to which sums and squares are finite
+
 
 def namespace(array: Array) -> Any:
     """The module that an array's functions come from: ``numpy`` or ``jax.numpy``.
@@ -112,29 +114,64 @@ def checked_matrix(
     return array
 
 
-def checked_weights(weights: Any, m: int, dtype: np.dtype[Any]) -> Array:
+def checked_weights(weights: Any, m: int, dtype: np.dtype[Any], name: str = "weights") -> Array:
     """Example weights ``(m,)``: finite, none negative, not all zero; None stays None.
+
+    Of any size: they are scaled as :func:`proportions` does before they are cast to `dtype`.
 
     Raises
     ------
     ShapeError, TypeMismatchError, DataError
         As :func:`checked_matrix`, and DataError for weights that are negative or all zero.
+
+    Examples
+    --------
+    >>> weights = checked_weights([1e39, 2e39], 2, np.dtype("float32"))
+    >>> float(weights[1] / weights[0])
+    2.0
     """
     if weights is None:
         return None
-    array = _numeric("weights", weights)
+    array = _numeric(name, weights)
     if array.shape != (m,):
         raise ShapeError(
-            f"weights: expected one number an example, shape ({m},), got {_shape(array)}."
+            f"{name}: expected one number per example, shape ({m},), got {_shape(array)}."
         )
-    array = checked_matrix("weights", array, width=1, dtype=dtype)[:, 0]
+    wide = dtype if array.dtype == dtype else np.dtype(np.float64)
+    array = checked_matrix(name, array, width=1, dtype=wide)[:, 0]
     if array.min() < 0:
         raise DataError(
-            f"weights: expected none below zero, got {array.min()} in row {int(array.argmin())}."
+            f"{name}: expected none below zero, got {array.min()} in row {int(array.argmin())}."
         )
     if not array.any():
-        raise DataError("weights: all are zero, so there is nothing to learn from.")
-    return array
+        raise DataError(f"{name}: all are zero, so there is nothing to learn from.")
+    return np.asarray(proportions(array, dtype), dtype=dtype)
+
+
+def proportions(weights: Array, dtype: Any = "float32", largest: float | None = None) -> Array:
+    """Weights times a power of two, where they are too large or too small to be summed in `dtype`.
+
+    Only their proportions matter; others stay as they are.
+
+    Parameters
+    ----------
+    weights : float array
+    dtype : dtype
+        float32 or float64.
+    largest : float, optional
+        Of all weights, where these are some of them.
+
+    Examples
+    --------
+    >>> scaled = proportions(np.array([1e300, 5e299]))
+    >>> float(scaled[0] / scaled[1]), bool(scaled[0] < 2**64), proportions(np.array([3.0, 1.0]))
+    (2.0, True, array([3., 1.]))
+    """
+    most = float(weights.max(initial=0.0)) if largest is None else largest
+    exponent = math.frexp(most)[1] if math.isfinite(most) else 0
+    limit = _SUMMED[np.dtype(dtype).name]
+    within = min(max(exponent, -limit), limit)
+    return weights if within == exponent else np.ldexp(weights, within - exponent)
 
 
 def checked_number(

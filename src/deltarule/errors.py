@@ -12,7 +12,7 @@
     ├── FileError               OSError          a file missing, foreign, truncated, unwritable
     ├── DeviceError             RuntimeError     a device that is not there
     │   └── DeviceMemoryError   MemoryError      a device whose memory is too small
-    ├── ResourceError           RuntimeError     a thread that is refused, a worker that died
+    ├── ResourceError           RuntimeError     threads or workers that are refused, or have died
     │   └── OutOfMemoryError    MemoryError      a training that needs more memory than there is
     ├── PeerError               RuntimeError     another process of a run that is gone
     ├── MissingExtraError       ImportError      an optional dependency that is not installed
@@ -30,6 +30,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+
+from deltarule.forks import has_threads
 
 
 class DeltaruleError(Exception):
@@ -204,7 +206,7 @@ class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
         self.quantity = quantity
 
 
-def require(module: str, extra: str, purpose: str) -> ModuleType:
+def require(module: str, extra: str, purpose: str, *, threads: bool = True) -> ModuleType:
     """Import an optional dependency, or raise :class:`MissingExtraError` that names its extra.
 
     Parameters
@@ -215,13 +217,16 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         The extra of this package that installs it.
     purpose : str
         What needs it, for the message.
+    threads : bool
+        Whether the module is going to compute in threads of its own.
 
     Raises
     ------
     MissingExtraError
         Where the module cannot be found.
     ResourceError
-        Where it is there and cannot be loaded, for example for lack of memory.
+        Where it is there and cannot be loaded, for example for lack of memory; in a forked process,
+        where the module's threads have stayed in the parent.
 
     Examples
     --------
@@ -229,7 +234,7 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
     'numpy'
     """
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = (error.name or module).split(".")[0]
         raise MissingExtraError(
@@ -238,6 +243,14 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         ) from error
     except (ImportError, MemoryError, SystemError) as error:
         raise ResourceError(unloadable(purpose, error)) from error
+    if threads and not has_threads(module):
+        raise ResourceError(
+            f"{purpose} needs the threads of {module}, and this process was forked from one that "
+            f"had started them: a fork does not copy threads. Start workers by "
+            '"spawn" or "forkserver" (multiprocessing.get_context), or do this before the fork. '
+            "Predictions need no threads."
+        )
+    return found
 
 
 def unloadable(purpose: str, error: Exception) -> str:

@@ -22,6 +22,7 @@ from deltarule.arrays import (
 )
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
+from deltarule.forks import unforked
 from deltarule.layers import KINDS, Batch, Cache, Dense, Layer, LayerParameters
 from deltarule.markup import table
 from deltarule.rng import checked_seed, generator
@@ -331,7 +332,8 @@ def feed_forward(
     caches = []
     A = A0
     for l, (layer, own) in enumerate(zip(network.layers, parameters, strict=True), 1):
-        caches.append(layer.forward(own, _masked(A, masks, l - 1), batch))
+        with unforked():
+            caches.append(layer.forward(own, _masked(A, masks, l - 1), batch))
         A = caches[-1].A
         if observe is not None:
             observe("Z", l, caches[-1].Z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import (
     FIRST_EXCEPTION,
@@ -19,6 +20,11 @@ _HEARS = 0.2  # seconds: a signal that came to another thread waits until this o
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def each_in_threads(

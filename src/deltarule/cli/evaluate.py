@@ -12,7 +12,7 @@ from deltarule.arrays import Array
 from deltarule.cli import options as opt
 from deltarule.cli import reading as rd
 from deltarule.cli.by_key import is_by_key
-from deltarule.cli.predict import check_tabular
+from deltarule.cli.predict import check_tabular, warn_of_unseen
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
 from deltarule.errors import SettingError, rows_of
@@ -68,6 +68,8 @@ def evaluate(
         frame, rows, which = _rows_in_blocks(terminal, loaded, source, all_rows, limit)
     else:
         frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+    assert loaded.preprocessing is not None
+    warn_of_unseen(loaded.preprocessing.unseen(frame))
     with rows_of(rows):
         figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     assert loaded.targets is not None

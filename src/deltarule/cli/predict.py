@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,7 @@ def predict(
             Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
             return
         source = rd.source(data, reading)
-        _note_filled(loaded, source.frame)
+        _note_differences(loaded, source.frame)
         predicted = predictions(loaded, source.frame, probabilities, offsets)
     if out is not None:
         write_whole(out, _encoded(predicted, out))
@@ -107,25 +109,43 @@ def _in_blocks(
     """Predict a table block by block, and write as it goes; how many rows there were."""
     assert model.preprocessing is not None
     filled: dict[str, None] = {}
+    unseen: dict[str, Counter[str]] = {}
     with written_whole(out) as file:
         for k, frame in tabular.frames(source, memory=memory):
             filled |= dict.fromkeys(model.preprocessing.filled(frame))
+            for name, values in model.preprocessing.unseen(frame).items():
+                unseen[name] = unseen.get(name, Counter()) + values
             with source.cells_of(k):
                 predicted = predictions(model, frame, probabilities, offsets)
             file.write(_csv(predicted, header=k == 0).encode())
     _say_filled(list(filled))
+    warn_of_unseen(unseen)
     return source.rows
 
 
-def _note_filled(model: Model, frame: Any) -> None:
-    """Say which columns have missing values that training never saw."""
+def _note_differences(model: Model, frame: Any) -> None:
+    """Warn of missing values, and of others, that training has not seen."""
     assert model.preprocessing is not None
     _say_filled(model.preprocessing.filled(frame))
+    warn_of_unseen(model.preprocessing.unseen(frame))
 
 
 def _say_filled(filled: list[str]) -> None:
     if filled:
         Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
+
+
+def warn_of_unseen(found: Mapping[str, Counter[str]]) -> None:
+    """Warn of values that training has not seen, in one line per column."""
+    for name, values in found.items():
+        often = sorted(values, key=lambda value: (-values[value], value))
+        shown = ", ".join([*map(repr, often[:3]), *(["…"] if len(often) > 3 else [])])
+        rows = values.total()
+        Terminal().warn(
+            f"column {name!r}: {rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)} "
+            f"{len(values):,} value{'s' * (len(values) != 1)} not seen in training ({shown}); "
+            "no level stands for them."
+        )
 
 
 def predictions(

@@ -7,11 +7,12 @@ cell contradicts the sample, that column is read again as text and turned into w
 from __future__ import annotations
 
 import glob
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from deltarule.data.detection import HEAD, PIECE, Layout, Reading, detected, no_text, not_of
 from deltarule.data.malformed import blank_rows, rewritten
@@ -46,6 +47,10 @@ PARQUET = b"PAR1"
 
 _TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "Categorical"}
 _ATTEMPTS = 6
+_FEWEST_LINES = 20  # to detect a layout from
+
+LONGEST_HEAD = 1 << 26
+"""Bytes within which the first line of a text file ends."""
 
 
 def read(
@@ -138,13 +143,15 @@ def _stacked(paths: list[Path], frames: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
-    pieces = sampled(path)
+    data = _content(path) if is_pipe(path) else path
+    pieces = sampled(path, data)
     if pieces[0].startswith(PARQUET):
-        return _parquet(path)
+        return _parquet(path, data)
     layout = detected(path, pieces, reading)
-    frame = parsed(path, _prepared(path, layout), layout, reading)
+    frame = parsed(path, _prepared(path, data, layout), layout, reading)
     if frame.height == 0:
-        rewritten(path, _text(path, _prepared(path, layout)), replace(layout, begins=0))  # a quote?
+        text = _text(path, _prepared(path, data, layout))
+        rewritten(path, text, replace(layout, begins=0))  # a quote?
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
     last = layout.names[-1]
     unnamed = layout.begins and frame.width > 1 and last == f"column_{frame.width}"
@@ -153,13 +160,35 @@ def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
     return tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
 
 
-def sampled(path: Path) -> list[bytes]:
+def is_pipe(path: Path) -> bool:
+    """Whether a path names a pipe, such as ``/dev/stdin``, which can be read only once."""
+    try:
+        return path.is_fifo()
+    except OSError:
+        return False
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def sampled(path: Path, data: Path | bytes | None = None) -> list[bytes]:
     """The beginning of a file; of a long one also pieces of its middle and its end.
+
+    Parameters
+    ----------
+    path : Path
+    data : Path or bytes, optional
+        The content, where it was read already.
 
     Raises
     ------
     FileError
-        For a folder, a file that is missing, empty or cannot be read, or one of :data:`FOREIGN`.
+        For a folder, a file that is missing, empty or cannot be read, or one of :data:`FOREIGN`;
+        for a first line that does not end.
     """
     if path.is_dir():
         raise FileError(
@@ -172,11 +201,11 @@ def sampled(path: Path) -> list[bytes]:
             "run in a UTF-8 locale."
         )
     try:
-        with path.open("rb") as file:
-            pieces = [file.read(HEAD)]
-            size = path.stat().st_size
-            if size > HEAD:
-                for begins in (size // 2, max(HEAD, size - PIECE)):
+        with io.BytesIO(data) if isinstance(data, bytes) else path.open("rb") as file:
+            pieces = [_beginning(file)]
+            head, size = len(pieces[0]), file.seek(0, io.SEEK_END)
+            if size > head:
+                for begins in (size // 2, max(head, size - PIECE)):
                     file.seek(begins)
                     pieces.append(file.read(PIECE))
     except FileNotFoundError:
@@ -190,6 +219,13 @@ def sampled(path: Path) -> list[bytes]:
     for magic, what in FOREIGN.items():
         if pieces[0].startswith(magic):
             raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
+    if len(pieces) > 1 and not _lines(pieces[0]):
+        if b"\x00" in pieces[0]:
+            raise no_text(path)
+        raise FileError(
+            f"{path}: its first line does not end within {LONGEST_HEAD:,} bytes; expected a table "
+            "whose rows are lines."
+        )
     return pieces
 
 
@@ -202,10 +238,25 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def _parquet(path: Path) -> pl.DataFrame:
+def _beginning(file: BinaryIO) -> bytes:
+    """The first lines of a file: of a table with many columns, more bytes than of others."""
+    head = file.read(HEAD)
+    while not head.startswith(PARQUET) and _lines(head) < _FEWEST_LINES:
+        more = file.read(min(len(head), LONGEST_HEAD - len(head)))
+        if not more:
+            break
+        head += more
+    return head
+
+
+def _lines(text: bytes) -> int:
+    return text.count(b"\n") or text.count(b"\r")
+
+
+def _parquet(path: Path, data: Path | bytes) -> pl.DataFrame:
     polars = require("polars", "table", "reading tables")
     try:
-        frame = polars.read_parquet(path, glob=False)
+        frame = polars.read_parquet(data, glob=False)
     except (polars.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise FileError(
@@ -259,7 +310,7 @@ def _mended(
         if layout.encoding != "utf-8" or reading.encoding is not None:
             raise no_text(path)
         layout = replace(layout, encoding="cp1252")
-        return _prepared(path, layout), layout
+        return _prepared(path, data, layout), layout
     odd = re.search(r"as dtype `[if]64` at column '.*' \(column number (\d+)\)", reason, re.DOTALL)
     if odd is None:
         return rewritten(path, _text(path, data), layout)
@@ -292,12 +343,13 @@ def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
     return parse(data, True) if frame is None else frame
 
 
-def _prepared(path: Path, layout: Layout) -> Path | bytes:
-    """The file itself, or its text in UTF-8 with the fixes that the parser needs."""
+def _prepared(path: Path, data: Path | bytes, layout: Layout) -> Path | bytes:
+    """The content itself, or its text in UTF-8 with the fixes that the parser needs."""
     if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii") and not layout.fixes:
-        return path
+        return data
+    content = data if isinstance(data, bytes) else path.read_bytes()
     try:
-        data = path.read_bytes().decode(layout.encoding).removeprefix("\ufeff").encode()
+        data = content.decode(layout.encoding).removeprefix("\ufeff").encode()
     except UnicodeDecodeError as error:
         if layout.encoding == "cp1252":
             raise no_text(path) from None

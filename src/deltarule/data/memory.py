@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 BUILT_IN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 """Names of the built-in sets; scikit-learn ships them."""
 
+_polars = partial(require, "polars", "table", "reading tables", threads=False)
 _TARGETS = {"iris": "species", "digits": "digit", "breast_cancer": "diagnosis"}
 
 
@@ -73,10 +75,11 @@ def frame_of(table: Any) -> pl.DataFrame:
     >>> frame_of(np.array([[1.0, 2.0]])).columns
     ['column_1', 'column_2']
     """
-    polars = require("polars", "table", "reading tables")
+    polars = _polars()
     if isinstance(table, polars.DataFrame):
         return table
     if isinstance(table, polars.LazyFrame):
+        _polars(threads=True)
         return table.collect()
     if hasattr(table, "toarray"):
         table = table.toarray()
@@ -120,6 +123,7 @@ def _frame_of_native(table: Any) -> pl.DataFrame:
             f"of columns; got {type(table).__name__}."
         ) from None
     if not eager.implementation.is_pandas_like():
+        _polars(threads=True)
         frame: pl.DataFrame = eager.to_polars()
         return frame
     columns = enumerate(eager.columns)  # by place: a name that is a number would be one
@@ -146,7 +150,7 @@ def _cell(value: Any) -> Any:
 
 
 def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
-    polars = require("polars", "table", "reading tables")
+    polars = _polars()
     series = []
     for name, values in columns.items():
         if isinstance(values, np.ndarray):

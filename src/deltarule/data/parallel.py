@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from deltarule.errors import require
-from deltarule.threads import each_in_threads
+from deltarule.threads import cores, each_in_threads
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
@@ -27,14 +27,15 @@ def at_once(
     items : iterable
     cells : int
         How many cells of a table the items have together: for few there are no threads. Else
-        there are as many as polars has, which the environment variable ``POLARS_MAX_THREADS``
-        sets.
+        there is one per core, or as many as the environment variable ``POLARS_MAX_THREADS`` says.
 
     Examples
     --------
     >>> at_once(abs, [-1, 2, -3], cells=3)
     [1, 2, 3]
     """
-    polars = require("polars", "table", "reading tables")
-    threads = min(polars.thread_pool_size(), _MOST_THREADS)
-    return each_in_threads(function, items, 1 if cells < _WORTH_THREADS else threads)
+    if cells < _WORTH_THREADS:
+        return [function(item) for item in items]
+    limit = os.environ.get("POLARS_MAX_THREADS", "")
+    threads = int(limit) if limit.isdigit() else cores()
+    return each_in_threads(function, items, min(threads, _MOST_THREADS))

@@ -18,7 +18,7 @@ import numpy as np
 
 from deltarule.data.blocks import Block, File, Span
 from deltarule.data.detection import Reading
-from deltarule.data.files import PARQUET, paths_of, sampled
+from deltarule.data.files import PARQUET, is_pipe, paths_of, sampled
 from deltarule.data.footers import footer
 from deltarule.data.texts import TextFile
 from deltarule.errors import CellError, DataError, FileError, require
@@ -197,6 +197,11 @@ def _expanded(path: Path) -> list[Path]:
 
 
 def _opened(path: Path, reading: Reading) -> File:
+    if is_pipe(path):
+        raise FileError(
+            f"{path}: is a pipe, which can be read only once; --memory reads its files several "
+            "times. Write it to a file, or leave out --memory."
+        )
     pieces = sampled(path)
     return ParquetFile(path) if pieces[0].startswith(PARQUET) else TextFile(path, pieces, reading)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from deltarule.engines.step import (
     training_step,
     weight_of,
 )
+from deltarule.forks import unforked
 from deltarule.network import (
     Masks,
     Parameters,
@@ -51,6 +54,13 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
             "(OPENBLAS_NUM_THREADS); engine 'native' heeds the option"
         )
     return options.beyond_cpu
+
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    """NumPy's warnings off, and no fork while it computes."""
+    with np.errstate(**_QUIET), unforked():  # type: ignore[arg-type]
+        yield
 
 
 class ReferenceRunner:
@@ -116,7 +126,7 @@ class ReferenceRunner:
         """One update from the caller's own ∂(summed loss)/∂A[L]."""
         X = dense(X)
         check_batch(self.plan, X, dA, name="dA")
-        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+        with _computing():
             self._parameters, self._state = step_from(
                 self.plan,
                 self._parameters,
@@ -135,7 +145,7 @@ class ReferenceRunner:
         check_batch(self.plan, X)
         if isinstance(X, CompressedRows):
             return np.concatenate([self.predict(part) for part in X.parts()])
-        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+        with _computing():
             caches = feed_forward(self.plan.network, self._parameters, columns(X))
         return np.ascontiguousarray(rows(caches[-1].A))
 
@@ -149,7 +159,7 @@ class ReferenceRunner:
         """∂A[L]/∂A[0] of each example, ``(m, n[L], n[0])``."""
         X = dense(X)
         check_batch(self.plan, X)
-        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+        with _computing():
             return input_jacobian(self.plan.network, self._parameters, columns(X))
 
     def cost(
@@ -161,7 +171,7 @@ class ReferenceRunner:
         if isinstance(X, CompressedRows) and not penalised:
             return self._cost_by_parts(X, Y, weights)
         X = dense(X)
-        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+        with _computing():
             A0, targets, m = columns(X), columns(Y), weight_of(columns(X), weights)
             output = feed_forward(self.plan.network, self._parameters, A0)[-1]
             if not penalised:
@@ -183,7 +193,7 @@ class ReferenceRunner:
         """The derivatives of the penalised cost by every parameter."""
         X = dense(X)
         check_batch(self.plan, X, Y, weights)
-        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+        with _computing():
             A0, network = columns(X), self.plan.network
             caches = feed_forward(network, self._parameters, A0)
             delta = output_delta(network, caches[-1], smoothed(self.plan, columns(Y)), weights)
@@ -212,7 +222,7 @@ class ReferenceRunner:
     def _update(
         self, X: Array, Y: Array, s: Array | None, rate: float, statistics: bool
     ) -> tuple[float, Statistics | None]:
-        with np.errstate(**_QUIET):  # type: ignore[arg-type]
+        with _computing():
             stepped = training_step(
                 self.plan,
                 self._parameters,

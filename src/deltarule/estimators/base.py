@@ -38,7 +38,13 @@ from deltarule.estimators.networks import (
 from deltarule.estimators.options import NetworkOptions, RegularizationOptions
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
-from deltarule.estimators.rows import checked_validation, held_out, rows_of, weights_of
+from deltarule.estimators.rows import (
+    check_no_times,
+    checked_validation,
+    held_out,
+    rows_of,
+    weights_of,
+)
 from deltarule.estimators.saving import SavingMixin
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks, become
 from deltarule.events import Callback
@@ -179,6 +185,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
         """Checked X and y; `reset` learns the names of the columns."""
+        check_no_times(X=X, y=y)
         try:
             X, y = validate_data(
                 self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -44,12 +46,14 @@ class Fitted:
         self.parameters = parameters
         self._runner = runner
         self._lock = threading.Lock()  # a runner takes one call at a time, an estimator any
+        _alive.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_runner": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ = {**state, "_lock": threading.Lock()}
+        _alive.add(self)
 
     @property
     def runner(self) -> Runner:
@@ -115,6 +119,21 @@ class Fitted:
             for layer, cache in zip(network.layers, caches, strict=True)
             if id(layer) in last
         ]
+
+
+def _forked() -> None:
+    """In a forked process, take new locks and runners: a thread of the parent may hold the old."""
+    for fitted in list(_alive):
+        fitted._lock = threading.Lock()
+        _left.append(fitted._runner)  # not freed: what a library has left behind may wait for it
+        fitted._runner = None
+
+
+_alive: WeakSet[Fitted] = WeakSet()
+_left: list[Runner | None] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Live(Fitted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
-from deltarule.arrays import Array
-from deltarule.errors import DataError, SettingError
+from deltarule.arrays import Array, proportions
+from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
 from deltarule.estimators.course import Course
 from deltarule.estimators.options import StoppingOptions
 from deltarule.sparse import CompressedRows, is_sparse
 from deltarule.training.examples import Examples
+
+_TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
 
 def rows_of(X: Any, dtype: Any = None) -> Array | CompressedRows:
@@ -24,6 +27,55 @@ def rows_of(X: Any, dtype: Any = None) -> Array | CompressedRows:
         X = CompressedRows.of(X if X.format == "csr" else X.tocsr())
         return replace(X, data=np.asarray(X.data, dtype))
     return np.ascontiguousarray(X, dtype)
+
+
+def check_no_times(**arrays: Any) -> None:
+    """Refuse dates and durations: as numbers, their unit may change between fit and predict.
+
+    Parameters
+    ----------
+    arrays : array_like
+        By name: X, y.
+
+    Raises
+    ------
+    TypeMismatchError
+        For ``datetime64`` and ``timedelta64``, in data frames and among objects as well.
+    """
+    for name, values in arrays.items():
+        if isinstance(values, np.ndarray) or not hasattr(values, "dtypes"):
+            found = _times_in(values)
+        else:
+            found = next(filter(None, map(_times_in, _columns_of(values))), None)
+        if found is not None:
+            raise TypeMismatchError(
+                f"{name}: expected numbers, got {found}. Convert dates and durations to numbers in "
+                "a unit of your choice, such as days: (t - t0) / numpy.timedelta64(1, 'D')."
+            )
+
+
+def _columns_of(frame: Any) -> list[Any]:
+    """A data frame's columns; a series is one."""
+    columns = getattr(frame, "columns", None)
+    return [frame] if columns is None else [frame[name] for name in columns]
+
+
+def _times_in(values: Any) -> str | None:
+    """The type of dates or durations among some values; None where there are none."""
+    dtype = str(getattr(values, "dtype", ""))
+    if dtype.lower().startswith(("date", "time", "duration", "period")):
+        return dtype
+    if dtype and dtype != "object":
+        return None
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of unequal length, which scikit-learn refuses
+        return None
+    if array.dtype.kind in "mM":
+        return str(array.dtype)
+    kinds = {type(cell) for cell in array.ravel().tolist()} if array.dtype.kind == "O" else set()
+    times = [kind.__name__ for kind in kinds if issubclass(kind, _TIMES)]
+    return f"objects of type {min(times)}" if times else None
 
 
 def weights_of(sample_weight: Any, X: Array, name: str = "sample_weight") -> Array | None:
@@ -38,12 +90,17 @@ def weights_of(sample_weight: Any, X: Array, name: str = "sample_weight") -> Arr
         return None
     if not np.any(np.asarray(sample_weight)):
         raise DataError(f"{name}: all are zero, so no row counts.")
-    weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    shape = np.asarray(sample_weight).shape
+    if len(shape) > 1:
+        raise ShapeError(
+            f"{name}: expected one number per row, shape ({X.shape[0]},), got {shape}."
+        )
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if weights.min() < 0:
         raise DataError(
             f"{name}: expected none below zero, got {weights.min()} in row {int(weights.argmin())}."
         )
-    return weights
+    return proportions(weights, X.dtype).astype(X.dtype, copy=False)
 
 
 def checked_validation(

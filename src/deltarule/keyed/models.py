@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.arrays import DTYPES, Array
 from deltarule.data import frame_of
-from deltarule.errors import DataError, FileError, TypeMismatchError
+from deltarule.errors import DataError, FileError, TypeMismatchError, require
 from deltarule.keyed.figures import Summary, summary
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import outputs, scaled
@@ -26,7 +26,7 @@ from deltarule.modelfile import (
 )
 from deltarule.network import Network
 from deltarule.preprocessing import Preprocessing, Targets
-from deltarule.preprocessing.cells import coded
+from deltarule.preprocessing.cells import numbered
 from deltarule.storage import FileKind, open_tensors, tensor_bytes, write_whole
 from deltarule.tables import Table
 
@@ -112,14 +112,14 @@ class KeyedModels:
         table : data frame or mapping of columns
         """
         frame = frame_of(table)
-        levels, codes, counts = coded(self._keys_of(frame))
+        levels, codes = numbered(self._keys_of(frame))
+        *counts, missing = np.bincount(codes, minlength=len(levels) + 1).tolist()
         known = set(self.keys)
         found: dict[str | None, int] = {
-            level: int(count)
-            for level, count in zip(levels, counts, strict=True)
-            if level not in known
+            level: count
+            for level, count in sorted(zip(levels, counts, strict=True))
+            if count and level not in known
         }
-        missing = int((codes < 0).sum())
         return found | ({None: missing} if missing else {})
 
     def outputs(self, table: Any, fallback: str = "missing") -> Array:
@@ -139,7 +139,7 @@ class KeyedModels:
         """
         FALLBACKS.entry(fallback)
         frame = frame_of(table)
-        levels, codes, _ = coded(self._keys_of(frame))
+        levels, codes = numbered(self._keys_of(frame))
         numbers = {key: k for k, key in enumerate(self.keys)}
         places = np.array([*(numbers.get(level, -1) for level in levels), -1], np.int64)[codes]
         known = np.flatnonzero(places >= 0)
@@ -168,12 +168,22 @@ class KeyedModels:
         table, fallback
             As :meth:`outputs`. Where there is no prediction it is null.
         """
-        import polars as pl
-
+        polars = require("polars", "table", "predictions", threads=False)
         values = self.outputs(table, fallback)
-        there = pl.Series(np.isfinite(values).all(axis=1))
+        there = np.isfinite(values).all(axis=1).tolist()
         decoded = self.targets.decode(np.nan_to_num(values))
-        return decoded.select(pl.when(there).then(pl.all()))
+        if all(there):
+            return decoded
+        return polars.DataFrame(
+            [
+                polars.Series(
+                    column.name,
+                    [v if good else None for v, good in zip(column.to_list(), there, strict=True)],
+                    dtype=column.dtype,
+                )
+                for column in decoded.iter_columns()
+            ]
+        )
 
     def probabilities(self, table: Any, fallback: str = "missing") -> Array:
         """The probability of each class, ``(m, classes)``; NaN where there is no prediction.

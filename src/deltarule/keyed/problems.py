@@ -12,7 +12,7 @@ from deltarule import tabular
 from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.errors import DataError, SettingError, rows_of
+from deltarule.errors import DataError, SettingError, require, rows_of
 from deltarule.keyed.blocks import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
 from deltarule.optimizers import OPTIMIZERS
@@ -117,6 +117,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     SettingError
         For settings that keyed training does not have.
     """
+    require("polars", "table", "training one model per key")
     check_settings(settings, roles)
     _check_key(frame, by, roles)
     keyed = np.flatnonzero(frame[by].is_not_null().to_numpy())

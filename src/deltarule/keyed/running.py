@@ -30,6 +30,7 @@ from deltarule.keyed.training import train_block
 from deltarule.keyed.workers import WorkerError, each_trained, open_workers
 from deltarule.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings
+from deltarule.training.interruption import signal_of
 
 KEYS_A_BLOCK = 128
 """Keys that one worker trains in one go."""
@@ -184,7 +185,7 @@ def _run(
         if folder is None:
             raise
         raise InterruptionError(
-            f"interrupted. {kept}", signal=2, checkpoint=str(folder.path)
+            f"interrupted. {kept}", signal=signal_of(error), checkpoint=str(folder.path)
         ) from None
     models = _models(whole, settings, together([done[place] for place in sorted(done)]), known)
     if folder is not None:

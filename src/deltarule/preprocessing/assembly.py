@@ -16,7 +16,6 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data.parallel import at_once
-from deltarule.errors import require
 
 FARTHEST = 1e6
 """How many standard deviations a value may lie from the mean; those beyond are moved there."""
@@ -31,15 +30,12 @@ class Scaled(NamedTuple):
     ----------
     numbers : polars.Series, shape (m,)
         Of any type; missing ones are null.
-    there : polars.Series, shape (m,), or None
-        Which are not missing; None where none is.
     fill, mean, std : float
     flagged : bool
         Whether a second output says which are missing.
     """
 
     numbers: Any
-    there: Any
     fill: float
     mean: float
     std: float
@@ -93,8 +89,7 @@ def assembled(made: Sequence[Made], widths: Sequence[int], m: int) -> Array:
     Examples
     --------
     >>> import polars as pl
-    >>> area = pl.Series([3.0, None, 7.0])
-    >>> area = Scaled(area, area.is_not_null(), fill=5.0, mean=5.0, std=2.0, flagged=True)
+    >>> area = Scaled(pl.Series([3.0, None, 7.0]), fill=5.0, mean=5.0, std=2.0, flagged=True)
     >>> town = Ones(codes=np.array([1, 0, 2]), outputs=np.array([0, 1, 2]))
     >>> assembled([area, town], [2, 2], 3)
     array([[-1.,  0.,  0.,  1.],
@@ -150,18 +145,13 @@ def _write_scaled(block: Array, rows: slice, columns: Sequence[tuple[int, Scaled
 
 
 def _filled(one: Scaled, rows: slice) -> tuple[Array, Array | bool]:
-    """Some rows' numbers without gaps, and where gaps were.
-
-    A series in pieces is never copied whole, and one with gaps is filled before NumPy has it,
-    which takes half the time.
-    """
-    polars = require("polars", "table", "preprocessing")
-    numbers = one.numbers[rows]
-    if one.there is None:
-        return numbers.to_numpy(), False
-    there = one.there[rows]
-    filled = numbers.cast(polars.Float64).zip_with(there, polars.Series([one.fill]))
-    return filled.to_numpy(), ~there.to_numpy()
+    """Some rows' numbers without gaps, and where gaps were: a series is never copied whole."""
+    some = one.numbers[rows]
+    numbers = some.to_numpy()  # a missing one is NaN
+    if not some.null_count():
+        return numbers, False
+    absent = np.isnan(numbers)
+    return np.where(absent, one.fill, numbers.astype(np.float64)), absent
 
 
 def _write_ones(block: Array, begins: Array, outputs: Array, at: int, width: int) -> None:

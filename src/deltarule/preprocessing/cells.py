@@ -1,36 +1,30 @@
-"""What the cells of a column hold: numbers, dates, or values that recur, whatever their type."""
+"""What the cells of a column hold: numbers, dates, or values that recur, whatever their type.
+
+A prediction calls nearly all of this, also in a forked process, where polars has no threads. So of
+polars there is only what needs none: casts, slices, conversions to and from NumPy and lists. What
+is left, :func:`coded`, only training calls.
+"""
 
 from __future__ import annotations
 
 import math
 import shlex
+from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.data.values import moments
 from deltarule.errors import CellError, DataError, require
+from deltarule.forks import is_inherited
+from deltarule.preprocessing.dates import format_of, milliseconds
 
 if TYPE_CHECKING:
     import polars as pl
 
-_DATES = (
-    *("%Y-%m-%d", "%Y/%m/%d"),
-    *("%d.%m.%y", "%d.%m.%Y"),  # a year of two digits first: %Y would read 24 as the year 24
-    *("%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y"),
-    *("%d-%m-%y", "%d-%m-%Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y"),
-)
-_HOURS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-
-DATE_FORMATS = tuple(date + hour for date in _DATES for hour in _HOURS)
-"""How dates are written; where several fit a column, the first."""
-
-_BEGINS = (  # how every one of them does: most text is told from dates by this alone
-    r"^(\d{1,4}[-/. ]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d)"
-)
+_polars = partial(require, "polars", "table", "preprocessing", threads=False)
 _DAY = 86_400_000.0  # milliseconds
-_FIRST = 50  # texts looked at before all are
 _BLOCK = 1 << 16  # rows
 
 
@@ -42,7 +36,7 @@ def check_type(column: pl.Series) -> None:
     DataError
         With the column and its type.
     """
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     if column.dtype.is_nested() or column.dtype in (polars.Binary, polars.Object):
         raise DataError(
             f"column {column.name!r} holds cells of type {column.dtype}; expected numbers, text, "
@@ -52,20 +46,20 @@ def check_type(column: pl.Series) -> None:
 
 def is_date(column: pl.Series) -> bool:
     """Whether a column's type is that of dates or moments."""
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     return column.dtype == polars.Date or isinstance(column.dtype, polars.Datetime)
 
 
 def is_numeric(column: pl.Series) -> bool:
     """Whether a column's type is that of numbers; times of day and durations are."""
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     is_span = column.dtype == polars.Time or isinstance(column.dtype, polars.Duration)
     return is_span or bool(column.dtype.is_numeric())
 
 
 def is_whole(column: pl.Series) -> bool:
     """Whether a column's type is that of whole numbers which processors know."""
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     is_long = column.dtype in (polars.Int128, polars.UInt128)
     return bool(column.dtype.is_integer()) and not is_long
 
@@ -84,11 +78,11 @@ def numbers_of(column: pl.Series) -> pl.Series:
     >>> numbers_of(pl.Series("a", [1.5, float("nan")])).to_list()
     [1.5, None]
     """
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     if column.dtype == polars.Time:
         return column.cast(polars.Int64).cast(polars.Float64) / 1e9
     if isinstance(column.dtype, polars.Duration):
-        return column.dt.total_milliseconds().cast(polars.Float64) / 1000
+        return column.cast(polars.Duration("ms")).cast(polars.Int64).cast(polars.Float64) / 1000
     if column.dtype.is_numeric() or column.dtype == polars.Boolean:
         numbers = column.cast(polars.Float64)
     else:
@@ -114,27 +108,30 @@ def narrow_numbers_of(column: pl.Series) -> pl.Series:
 
 def _finite(numbers: pl.Series) -> pl.Series:
     """NaN as null; refuses infinity."""
+    polars = _polars()
     if math.isfinite(numbers.sum()):
         return numbers
-    numbers = numbers.fill_nan(None)
-    if numbers.is_infinite().any():
-        row = int(numbers.is_infinite().arg_max() or 0)
+    values = numbers.to_numpy()
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
         raise CellError(
             f"column {numbers.name!r} holds {numbers[row]}",
             row,
             "; expected finite numbers. Correct it, or leave it empty: missing inputs are filled.",
         )
-    return numbers
+    return polars.Series(numbers.name, values, nan_to_null=True)
 
 
 def _numbers_in_text(column: pl.Series) -> pl.Series:
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     if is_date(column):
         raise DataError(f"column {column.name!r} holds dates; expected numbers, as in training.")
     text = text_of(column)
     numbers = text.cast(polars.Float64, strict=False)
     if numbers.null_count() > text.null_count():
-        row = int((numbers.is_null() & text.is_not_null()).arg_max() or 0)
+        absent = [cell is None for cell in text.to_list()]
+        row = int((np.isnan(numbers.to_numpy()) & ~np.array(absent)).argmax())
         raise CellError(
             f"column {column.name!r} holds text",
             row,
@@ -146,13 +143,13 @@ def _numbers_in_text(column: pl.Series) -> pl.Series:
 
 def text_of(column: pl.Series) -> pl.Series:
     """A column as text; whole numbers without a point, so that 1.0 and 1 are one level."""
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     if column.dtype == polars.String:
         return column
     if column.dtype.is_float():
-        column = column.fill_nan(None)
-        whole = column.drop_nulls()
-        if len(whole) == 0 or bool((whole == whole.floor()).all()):
+        values = column.to_numpy()
+        column = polars.Series(column.name, values, nan_to_null=True)
+        if (np.isnan(values) | (values == np.floor(values))).all():
             short = column.cast(polars.Int64, strict=False)
             column = short if short.null_count() == column.null_count() else column
     return column.cast(polars.String)
@@ -191,6 +188,10 @@ def coded(column: pl.Series) -> Coded:
     >>> levels, codes.tolist(), counts.tolist()
     (['a', 'b'], [1, 0, -1, 1], [1, 2])
     """
+    polars = require("polars", "table", "preprocessing")
+    if not isinstance(column.dtype, polars.Enum):
+        column = text_of(column)
+        column = column.cast(polars.Enum(column.drop_nulls().unique().sort()))
     levels, codes = numbered(column)
     counts = _tallied(codes, len(levels))
     used = counts > 0
@@ -203,7 +204,7 @@ def coded(column: pl.Series) -> Coded:
 
 
 def numbered(column: pl.Series) -> tuple[list[str], Array]:
-    """Texts in order, among them all of a column's values, and each row's number.
+    """Different texts, among them all of a column's values, and each row's number.
 
     A missing one has the number after the last.
 
@@ -213,17 +214,33 @@ def numbered(column: pl.Series) -> tuple[list[str], Array]:
     >>> levels, codes = numbered(pl.Series(["b", None], dtype=pl.Enum(["a", "b"])))
     >>> levels, codes.tolist()
     (['a', 'b'], [1, 2])
+    >>> levels, codes = numbered(pl.Series(["b", None, "a", "b"]))
+    >>> levels, codes.tolist()
+    (['b', 'a'], [0, 2, 1, 0])
     """
-    polars = require("polars", "table", "preprocessing")
-    if not isinstance(column.dtype, polars.Enum):
-        column = text_of(column)
-        values = column.drop_nulls().unique().sort()
-        column = column.cast(polars.Enum(values))
-    levels, codes = column.dtype.categories.to_list(), column.to_physical()
-    if codes.null_count():  # codes of a byte are of 255 levels at most
-        absent = polars.Series([len(levels)], dtype=codes.dtype)
-        codes = codes.zip_with(codes.is_not_null(), absent)
-    return levels, codes.to_numpy()
+    if not isinstance(column.dtype, _polars().Enum) or is_inherited("polars"):
+        return _numbered_text(text_of(column))
+    levels = column.dtype.categories.to_list()
+    numbers = column.to_physical()  # which may need threads
+    if not numbers.null_count():
+        return levels, numbers.to_numpy()
+    codes = np.empty(len(column), np.min_scalar_type(len(levels)))
+    for first in range(0, len(codes), _BLOCK):
+        some = numbers[first : first + _BLOCK].to_numpy()  # a missing one is NaN
+        codes[first : first + _BLOCK] = np.nan_to_num(some, nan=len(levels))
+    return levels, codes
+
+
+def _numbered_text(text: pl.Series) -> tuple[list[str], Array]:
+    """The same of text, some rows at a time: as Python's objects all would need memory."""
+    number_of: defaultdict[str, int] = defaultdict()
+    number_of.default_factory = number_of.__len__
+    codes = np.empty(len(text), dtype=np.int32)
+    for first in range(0, len(text), _BLOCK):
+        some = text[first : first + _BLOCK].to_list()
+        codes[first : first + _BLOCK] = [-1 if t is None else number_of[t] for t in some]
+    codes[codes < 0] = len(number_of)
+    return list(number_of), codes
 
 
 def _tallied(codes: Array, n: int) -> Array:
@@ -247,43 +264,6 @@ def date_format(column: pl.Series) -> str | None:
     return format_of(coded(column).levels)
 
 
-def format_of(levels: list[str]) -> str | None:
-    """The format of which all of some texts are dates; None where there is none.
-
-    Examples
-    --------
-    >>> format_of(["31.05.2024", "01.06.2024"])
-    '%d.%m.%Y'
-    """
-    polars = require("polars", "table", "preprocessing")
-    texts = polars.Series(levels, dtype=polars.String)
-    if not texts.head(_FIRST).str.contains(_BEGINS).all():
-        return None
-    for form in DATE_FORMATS:
-        if all(_parsed(part, form).null_count() == 0 for part in (texts.head(_FIRST), texts)):
-            return form
-    return None
-
-
-def no_dates(levels: list[str]) -> tuple[str, list[int]]:
-    """Where most of some texts are dates, their format and the numbers of those that are none.
-
-    Examples
-    --------
-    >>> no_dates(["1.5.2024", "2.5.2024", "3.5.2024", "soon"])
-    ('%d.%m.%Y', [3])
-    """
-    polars = require("polars", "table", "preprocessing")
-    texts = polars.Series(levels, dtype=polars.String)
-    some = texts.gather_every(max(1, len(texts) // _FIRST))
-    if some.str.contains(_BEGINS).sum() <= len(some) / 2:
-        return "", []
-    for form in DATE_FORMATS:
-        if _parsed(some, form).null_count() < len(some) / 2:
-            return form, _parsed(texts, form).is_null().arg_true().to_list()
-    return "", []
-
-
 def days_of(column: pl.Series, form: str) -> Array:
     """Days since 1970 with their fraction, missing ones as NaN.
 
@@ -299,17 +279,17 @@ def days_of(column: pl.Series, form: str) -> Array:
     DataError
         For text of another format, with its row; for numbers.
     """
-    polars = require("polars", "table", "preprocessing")
     if is_date(column):
         return _days(column)
     if is_numeric(column):
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
         )
-    levels, codes, _ = coded(column)
-    days = _days(_parsed(polars.Series(levels, dtype=polars.String), form))
-    if np.isnan(days).any():
-        row = int(np.isin(codes, np.flatnonzero(np.isnan(days))).argmax())
+    levels, codes = numbered(column)
+    days = milliseconds(levels, form) / _DAY
+    absent = np.isnan(days)
+    if absent.any() and np.append(absent, False)[codes].any():
+        row = int(np.append(absent, False)[codes].argmax())
         raise CellError(
             f"column {column.name!r} holds {column[row]!r}",
             row,
@@ -335,16 +315,16 @@ def distinct_days(column: pl.Series, form: str) -> tuple[Array, Array | None]:
 
 def _calendar(column: pl.Series) -> tuple[Array, Array] | None:
     """The same of dates proper, from the four bytes that each of them is."""
-    polars = require("polars", "table", "preprocessing")
-    if column.dtype != polars.Date or column.null_count() == len(column):
+    if column.dtype != _polars().Date or column.null_count() == len(column):
         return None
-    numbers = column.to_physical()
+    numbers = column.cast(_polars().Int32)
     low, high = int(numbers.min()), int(numbers.max())
     if high - low >= len(numbers):
         return None
-    codes = numbers - low
-    codes = codes.fill_null(high + 1 - low) if codes.null_count() else codes
-    return np.append(np.arange(low, high + 1.0), np.nan), codes.to_numpy()
+    codes = numbers.to_numpy() - low
+    if numbers.null_count():
+        codes = np.where(np.isnan(codes), high + 1 - low, codes).astype(np.int32)
+    return np.append(np.arange(low, high + 1.0), np.nan), codes
 
 
 def _distinct(days: Array) -> tuple[Array, Array | None]:
@@ -359,23 +339,12 @@ def _distinct(days: Array) -> tuple[Array, Array | None]:
     return np.append(np.arange(low, high + 1), np.nan), codes
 
 
-def _parsed(text: pl.Series, form: str) -> pl.Series:
-    polars = require("polars", "table", "preprocessing")
-    if not form:
-        dates = text.str.to_date("%Y-%m-%d", strict=False).cast(polars.Datetime("us"))
-        return moments(text).fill_null(dates)
-    if "%M" in form:
-        return text.str.to_datetime(form, strict=False)
-    return text.str.to_date(form, strict=False).cast(polars.Datetime)
-
-
 def _days(column: pl.Series) -> Array:
-    polars = require("polars", "table", "preprocessing")
+    polars = _polars()
     if column.dtype == polars.Date:
-        whole: Array = column.to_physical().cast(polars.Float64).to_numpy()
+        whole: Array = column.cast(polars.Int32).cast(polars.Float64).to_numpy()
         return whole
-    if getattr(column.dtype, "time_zone", None):
-        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    ticks = column.cast(polars.Datetime("ms")).cast(polars.Int64).cast(polars.Float64)
-    days: Array = ticks.to_numpy() / _DAY
+    numbers = column.cast(polars.Int64)  # of moments with a time zone those of UTC
+    ticks = numbers.cast(polars.Datetime(column.dtype.time_unit)).cast(polars.Datetime("ms"))
+    days: Array = ticks.cast(polars.Int64).cast(polars.Float64).to_numpy() / _DAY
     return days

@@ -104,9 +104,7 @@ class Numeric:
 
     def transform(self, column: pl.Series) -> Made:
         """The values, to be filled, flagged and standardised."""
-        numbers = narrow_numbers_of(column)
-        there = numbers.is_not_null() if numbers.null_count() else None
-        return Scaled(numbers, there, self.fill, self.mean, self.std, self.flagged)
+        return Scaled(narrow_numbers_of(column), self.fill, self.mean, self.std, self.flagged)
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -188,6 +186,10 @@ class Boolean:
             return own
         return {word: i for i, words in enumerate((_FALSE, _TRUE)) for word in words}
 
+    def knows(self, level: str) -> bool:
+        """Whether a value is one of the two."""
+        return level.lower() in self.spellings
+
     def transform(self, column: pl.Series) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen.
 
@@ -200,8 +202,8 @@ class Boolean:
         numbers = self.spellings
         if levels and not any(level.lower() in numbers for level in levels):
             raise DataError(
-                f"column {self.name!r}: holds {levels[0]!r}, and nowhere what it held in training; "
-                f"expected {self.levels[0]} or {self.levels[1]}."
+                f"column {self.name!r}: holds {min(levels)!r}, and nowhere what it held in "
+                f"training; expected {self.levels[0]} or {self.levels[1]}."
             )
         values = [float(numbers.get(level.lower(), self.fill)) for level in levels]
         table = np.zeros((len(levels) + 1, len(self.outputs)), dtype=np.float32)
@@ -278,6 +280,10 @@ class Category:
         pooled = bool(self.rare and self.levels)
         nowhere = len(self.outputs)
         return n + pooled if self.missing else nowhere, n if pooled else nowhere
+
+    def knows(self, level: str) -> bool:
+        """Whether a value has an output: one of its own, or that of the rare."""
+        return level in self.levels or self.rare > 0
 
     def transform(self, column: pl.Series) -> Made:
         """Which of the outputs is 1 in each row."""

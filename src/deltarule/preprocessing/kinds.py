@@ -13,10 +13,8 @@ from deltarule.preprocessing.cells import (
     Coded,
     check_type,
     coded,
-    format_of,
     is_date,
     is_numeric,
-    no_dates,
     numbers_of,
 )
 from deltarule.preprocessing.columns import (
@@ -29,6 +27,7 @@ from deltarule.preprocessing.columns import (
     Numeric,
     frequent,
 )
+from deltarule.preprocessing.dates import format_of, no_dates
 
 if TYPE_CHECKING:
     import polars as pl

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import frame_of
@@ -13,7 +16,8 @@ from deltarule.data.parallel import at_once
 from deltarule.data.values import has_nan
 from deltarule.errors import DataError, UnknownNameError, require
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
+from deltarule.preprocessing.cells import numbered
+from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dropped, Numeric
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.records import restored
 from deltarule.preprocessing.totals import Totals
@@ -119,7 +123,8 @@ class Preprocessing:
         """
         frame = frame_of(table)  # NaN is found by the columns' kinds
         used = [column for column in self.columns if column.outputs]
-        absent = [column.name for column in used if column.name not in frame.columns]
+        there = frozenset(frame.columns)
+        absent = [column.name for column in used if column.name not in there]
         if absent:
             known = {column.name for column in self.columns}
             others = [name for name in frame.columns if name not in known]
@@ -138,14 +143,42 @@ class Preprocessing:
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
         frame = _framed(table)
+        there = frozenset(frame.columns)
         return [
             column.name
             for column in self.columns
             if column.outputs
             and not getattr(column, "missing", 0)
-            and column.name in frame.columns
+            and column.name in there
             and frame[column.name].null_count()
         ]
+
+    def unseen(self, table: Any) -> dict[str, Counter[str]]:
+        """Values that no level of their column stands for, and how many rows hold each.
+
+        Of a category with rare levels that is not known: they are not stored one by one.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+
+        Examples
+        --------
+        >>> fitted = Preprocessing.fit({"town": ["A", "B", "A"]})
+        >>> fitted.unseen({"town": ["C", "A", "C", None]})
+        {'town': Counter({'C': 2})}
+        """
+        frame = frame_of(table)
+        there = frozenset(frame.columns)
+        found: dict[str, Counter[str]] = {}
+        for column in self.columns:
+            if isinstance(column, Boolean | Category) and column.name in there:
+                levels, codes = numbered(frame[column.name])
+                counts = np.bincount(codes, minlength=len(levels)).tolist()
+                rows = {level: n for level, n in zip(levels, counts, strict=False) if n}
+                strange = Counter({x: n for x, n in rows.items() if not column.knows(x)})
+                found |= {column.name: strange} if strange else {}
+        return found
 
     def describe(self) -> list[str]:
         """One line a column: what was done with it, and why it was dropped where it was."""

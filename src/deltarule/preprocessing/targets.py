@@ -179,26 +179,37 @@ class Targets:
         ShapeError
             For another number of columns.
         """
-        polars = require("polars", "table", "reading tables")
-        outputs = np.asarray(outputs)
-        if outputs.ndim != 2 or outputs.shape[1] != self.outputs:
-            raise ShapeError(
-                f"outputs: expected shape (rows, {self.outputs}), got {outputs.shape}."
-            )
+        polars = require("polars", "table", "reading tables", threads=False)
+        outputs = self._checked(outputs)
         if self.task == "regression":
-            with np.errstate(over="ignore", invalid="ignore"):  # of an absurd scale
-                values = outputs.astype(np.float64) * self.stds + self.means
-            return polars.DataFrame({n: values[:, i] for i, n in enumerate(self.names)})
+            values = self.values(outputs)
+            return polars.DataFrame(
+                [polars.Series(name, values[:, i]) for i, name in enumerate(self.names)]
+            )
         codes = (outputs[:, 0] >= 0.5) if self.outputs == 1 else outputs.argmax(axis=1)
-        labels = polars.Series(self.names[0], list(self.classes))
-        return polars.DataFrame([labels.gather(codes.astype(np.int64))])
+        labels = self._labels()[codes.astype(np.int64)].tolist()
+        return polars.DataFrame([polars.Series(self.names[0], labels)])
+
+    def values(self, outputs: Array) -> Array:
+        """Predictions of a regression in the targets' units, float64 ``(m, targets)``.
+
+        Parameters
+        ----------
+        outputs : array, shape (m, outputs)
+
+        Raises
+        ------
+        ShapeError
+            For another number of columns.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # of an absurd scale
+            values: Array = self._checked(outputs).astype(np.float64) * self.stds + self.means
+        return values
 
     def raw(self, frame: pl.DataFrame) -> Array:
         """The targets as they stand: labels ``(m,)``, or float64 ``(m,)`` or ``(m, targets)``."""
         if self.task == "classification":
-            labels = np.empty(len(self.classes), dtype=object)
-            labels[:] = self.classes
-            return np.array(labels[self._codes(frame[self.names[0]])].tolist())
+            return np.array(self._labels()[self._codes(frame[self.names[0]])].tolist())
         columns = [_numbers(frame[name]).to_numpy() for name in self.names]
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
@@ -252,6 +263,20 @@ class Targets:
             tuple(state["classes"]),
             *(tuple(map(float, state[key])) for key in ("means", "stds")),
         )
+
+    def _checked(self, outputs: Array) -> Array:
+        outputs = np.asarray(outputs)
+        if outputs.ndim != 2 or outputs.shape[1] != self.outputs:
+            raise ShapeError(
+                f"outputs: expected shape (rows, {self.outputs}), got {outputs.shape}."
+            )
+        return outputs
+
+    def _labels(self) -> Array:
+        """The classes as an array of objects."""
+        labels = np.empty(len(self.classes), dtype=object)
+        labels[:] = self.classes
+        return labels
 
     def _codes(self, column: pl.Series) -> Array:
         """The number of each row's class."""

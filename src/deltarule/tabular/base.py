@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from deltarule.arrays import Array, checked_weights
 from deltarule.data import frame_of
 from deltarule.errors import DataError, SettingError, ShapeError, require
 from deltarule.events import Callback
@@ -38,7 +39,8 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, **settings: Any
     ) -> Self:
-        frame, roles = _with_roles(X, y, {"weights": sample_weight, "groups": groups, "time": time})
+        require("polars", "table", "fitting a table")
+        frame, roles = _with_roles(X, y, sample_weight, {"groups": groups, "time": time})
         roles = replace(roles, kinds=dict(self.kinds or {}))
         own = {name: value for name, value in self.get_params().items() if name not in _OWN}
         chosen = Settings(seed=_seed(self.random_state), task=self._task, **{**own, **settings})
@@ -130,7 +132,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
 # ------------------------------------------------------------------------------- one table
 
 
-def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]:
+def _with_roles(X: Any, y: Any, sample_weight: Any, others: Mapping[str, Any]) -> tuple[Any, Roles]:
     """One frame of inputs, targets and what else there is a value of for each row."""
     frame = _table(X)
     if not frame.width:
@@ -138,6 +140,7 @@ def _with_roles(X: Any, y: Any, further: Mapping[str, Any]) -> tuple[Any, Roles]
     if len(frame) == 1:
         raise DataError(f"X: got one sample; expected at least {FEWEST_ROWS} rows.")
     targets = _columns_of(y)
+    further = {"weights": _weights(sample_weight, len(frame)), **others}
     taken, placed = set(frame.columns), {}
     for role, values in [*targets.items(), *further.items()]:
         if values is None:
@@ -191,13 +194,29 @@ def _column(role: str, values: Any, m: int) -> Any:
         raise DataError(
             f"{role}: expected a value for each of the {m} rows of X, got {values!r} alone."
         )
-    values = values if hasattr(values, "dtype") else list(np.asarray(values))
+    if not (isinstance(values, np.ndarray) or hasattr(values, "name")):  # a list, pandas' arrays
+        values = list(np.asarray(values))
     column = frame_of({role: values})[role]
     if len(column) != m:
         raise DataError(
             f"{role}: expected a value for each of the {m} rows of X, got {len(column)}."
         )
     return column
+
+
+def _weights(sample_weight: Any, m: int) -> Array | None:
+    """Weights as numbers; of booleans, 0 and 1."""
+    if sample_weight is None:
+        return None
+    shape = np.asarray(sample_weight).shape
+    if len(shape) > 1:
+        raise ShapeError(
+            f"sample_weight: expected one number per row of X, shape ({m},), got {shape}."
+        )
+    column = _column("sample_weight", sample_weight, m)
+    if not column.dtype.is_numeric() and column.dtype.base_type().__name__ != "Boolean":
+        raise DataError(f"sample_weight: expected numbers, got {column.dtype}.")
+    return checked_weights(column.cast(float).to_numpy(), m, np.dtype(float), "sample_weight")
 
 
 def _seed(random_state: Any) -> int:

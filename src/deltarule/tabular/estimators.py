@@ -319,8 +319,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         ----------
         X : data frame, array or sparse matrix, shape (m, columns)
         """
-        frame = self._framed(X)
-        found = self.model_.predict(frame).to_numpy()
+        found = self._values(X)
         return found[:, 0] if self._is_vector else found
 
     def predict_interval(self, X: Any, share: float = 0.9) -> Array:
@@ -340,11 +339,16 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         SettingError
             For a share that the held-out rows cannot tell.
         """
-        frame = self._framed(X)
+        found = self._values(X)
         low, high = calibration_of(self.model_).interval(share)
-        found = self.model_.predict(frame).to_numpy()
         ends = np.stack([found + low, found + high], axis=-1)
         return ends[:, 0] if self._is_vector else ends
+
+    def _values(self, X: Any) -> Array:
+        """Predictions ``(m, targets)``."""
+        frame = self._framed(X)
+        assert self.model_.targets is not None
+        return self.model_.targets.values(self.model_.outputs(frame))
 
     @property
     def _is_vector(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.activations import REALS
-from deltarule.arrays import Array
+from deltarule.arrays import Array, proportions
 from deltarule.costs import COSTS
 from deltarule.errors import CellError, DataError, SettingError, rows_of
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
@@ -299,17 +299,25 @@ def labels_of(targets: Targets, frame: Any) -> Array:
 def weights_of(frame: Any, roles: Roles) -> Array | None:
     """The rows' weights ``(m,)``, or None where no column gives them.
 
+    Their proportions matter: far from 1 they are scaled.
+
     Raises
     ------
     DataError
         For weights that are missing, no numbers, or negative.
     """
+    weights = raw_weights(frame, roles)
+    return None if weights is None else proportions(weights)
+
+
+def raw_weights(frame: Any, roles: Roles) -> Array | None:
+    """The same as they stand in the table; booleans are 0 and 1."""
     if roles.weights is None:
         return None
     name = roles.weights
     series = frame[name]
     values = np.full(len(frame), np.nan)
-    if series.dtype.is_numeric():
+    if series.dtype.is_numeric() or series.dtype.base_type().__name__ == "Boolean":
         values = series.cast(float).to_numpy()
     wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(wrong):

@@ -123,6 +123,8 @@ def fingerprint(frame: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for series in frame:
         digest.update(series.name.encode() + b"\x1f")
+        if series.dtype.base_type().__name__ == "Duration":  # which polars does not write as text
+            series = series.to_physical()
         if series.dtype.is_numeric():
             values = series.cast(float).fill_null(float("nan")).to_numpy()
             digest.update(np.ascontiguousarray(values).tobytes())

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.arrays import Array
+from deltarule.arrays import Array, proportions
 from deltarule.data import Stream
 from deltarule.errors import DataError, SettingError, require, rows_of
 from deltarule.memory import readable_size
@@ -27,9 +27,9 @@ from deltarule.tabular.problems import (
     check_columns,
     inputs_of,
     problem_of,
+    raw_weights,
     scaled,
     table,
-    weights_of,
 )
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts
@@ -157,6 +157,7 @@ class StreamedRows:
     targets: Targets
     counts: tuple[int, ...]
     window: int
+    heaviest: float
 
     @property
     def digest(self) -> str:
@@ -174,8 +175,13 @@ class StreamedRows:
             return (
                 self.preprocessing.transform(inputs_of(frame, self.roles)),
                 self.targets.encode(frame),
-                weights_of(frame, self.roles),
+                self._weights(frame),
             )
+
+    def _weights(self, frame: Any) -> Array | None:
+        """In the proportions that they have in all blocks."""
+        weights = raw_weights(frame, self.roles)
+        return None if weights is None else proportions(weights, largest=self.heaviest)
 
 
 class _Pass:
@@ -187,6 +193,7 @@ class _Pass:
         self.counts: list[int] = []
         self.totals: dict[str, Totals] = {}
         self.distinct: Any = None
+        self.heaviest = 0.0
         self.dropped = 0
 
     def read(self, block: int, strict: bool) -> None:
@@ -202,7 +209,8 @@ class _Pass:
                 "expected it in each. Fill them, or leave out --strict to drop those rows."
             )
         with self.stream.cells_of(block):
-            weights_of(frame, self.roles)
+            weights = raw_weights(frame, self.roles)
+            self.heaviest = max(self.heaviest, 0.0 if weights is None else weights.max(initial=0.0))
             check_table(inputs_of(frame, self.roles).drop(self.roles.kinds))
         parts = np.where(there, parts, _NOWHERE)
         self.counts.append(int((parts == _TRAIN).sum()))
@@ -291,6 +299,7 @@ def survey(
         problem.targets,
         tuple(met.counts),
         _window(stream, met.counts, window // (2 * row), row, memory),
+        met.heaviest,
     )
     return Surveyed(whole, replace(problem, stream=rows), tested)
 

@@ -16,7 +16,7 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
 from deltarule.engines.plan import EngineOptions, Plan
-from deltarule.errors import DeviceMemoryError
+from deltarule.errors import DeviceMemoryError, require
 from deltarule.memory import available_memory
 
 CACHE_VARIABLE = "DELTARULE_JAX_CACHE"
@@ -39,7 +39,14 @@ _CPU_OPTIONS_SMALL = {
 
 @contextmanager
 def scope(plan: Plan, options: EngineOptions) -> Iterator[None]:
-    """JAX's settings as a plan needs them, for the time of a call: a user's own stay."""
+    """JAX's settings as a plan needs them, for the time of a call: a user's own stay.
+
+    Raises
+    ------
+    ResourceError
+        In a process that was forked from one that had used JAX.
+    """
+    require("jax", "jax", "engine 'jax'")
     with (
         jax.enable_x64(bool(plan.dtype == np.float64)),
         jax.default_matmul_precision(options.precision),

@@ -6,7 +6,6 @@ from deltarule.engines.native.core import (
     INSTRUCTION_SETS,
     Capabilities,
     capabilities,
-    cores,
     fma_peak,
     missing,
 )
@@ -20,6 +19,7 @@ from deltarule.engines.native.plain import (
 from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
+from deltarule.threads import cores
 
 __all__ = [
     "ACTIVATION_ROWS",

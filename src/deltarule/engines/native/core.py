@@ -64,11 +64,6 @@ def chosen() -> Any:
     return _core(os.environ.get("DELTARULE_ISA", ""))
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def fma_peak(n_threads: int, seconds: float = 0.1, dtype: str = "float32") -> float:
     """How many floating-point operations a second the core's vectors do at most.
 

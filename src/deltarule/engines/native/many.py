@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.engines.native.core import cores
 from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
-from deltarule.threads import each_in_threads
+from deltarule.threads import cores, each_in_threads
 
 
 class ManyRunner:
