@@ -30,13 +30,16 @@ help:
 	@echo "make oldest  every command on the lowest versions that pyproject.toml declares"
 	@echo "make docs    the documentation, into docs/_build/html"
 
-$(STAMPS)/venv:
+# What builds the core stays in the environment: in an isolated one it would be compiled again for
+# every stamp.
+$(STAMPS)/venv: constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt scikit-build-core nanobind cmake ninja
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt $(CORE)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$*]'
 	@touch $@
 
 demo: $(STAMPS)/all

@@ -1,9 +1,15 @@
 """The package from outside: its public names, what importing it needs and costs."""
 
+import ast
+import pathlib
+import re
 import subprocess
 import sys
 
+import pytest
+
 import deltarule as dr
+from deltarule.cli import main
 
 PUBLIC = """
 ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm BlockOrder Blocks COSTS
@@ -84,3 +90,37 @@ except SystemExit as end:
     )
     assert "error: the command line needs the package" in out
     assert 'pip install "deltarule[cli]"' in out
+
+
+def strings_of(tree):
+    """Every string of a module but docstrings and what `setting` chooses between."""
+    spared = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            spared.add(node.value)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setting":
+            spared |= {each for argument in node.args for each in ast.walk(argument)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in spared:
+            yield node
+
+
+def test_messages_of_the_library_name_options_only_where_the_command_line_asks():
+    source = pathlib.Path(dr.__file__).parent
+    found = [
+        f"{path.relative_to(source)}:{node.lineno}: {node.value}"
+        for path in sorted(source.rglob("*.py"))
+        if path.parent.name not in ("cli", "options") and path.name != "__main__.py"
+        for node in strings_of(ast.parse(path.read_text()))
+        if re.search(r"(?<![\w-])--[a-z]", node.value) and "pip install" not in node.value
+    ]
+    assert found == []
+
+
+def test_a_message_names_a_setting_as_its_reader_gives_it(tmp_path, capsys):
+    table = tmp_path / "t.csv"
+    table.write_text("a,y\n" + "\n".join(f"{i},{i % 5}" for i in range(40)) + "\n")
+    with pytest.raises(dr.DataError, match=r"no column 'b' \(kinds\)"):
+        dr.TabularClassifier(kinds={"b": "category"}).fit({"a": range(40)}, [0, 1] * 20)
+    assert main(["train", str(table), "--target", "y", "--kind", "b=category"]) == 2
+    assert "no column 'b' (--kind)" in capsys.readouterr().err

@@ -206,6 +206,40 @@ class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
         self.quantity = quantity
 
 
+_spoken = {"options": False}
+
+
+def setting(keyword: str, option: str) -> str:
+    """A setting as whoever reads a message gives it: by keyword, or on the command line by option.
+
+    Parameters
+    ----------
+    keyword : str
+        In Python.
+    option : str
+        On the command line.
+
+    Examples
+    --------
+    >>> setting("resume=True", "--resume")
+    'resume=True'
+    >>> with options_named():
+    ...     setting("resume=True", "--resume")
+    '--resume'
+    """
+    return option if _spoken["options"] else keyword
+
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """Within it, messages name the options of the command line."""
+    before, _spoken["options"] = _spoken["options"], True
+    try:
+        yield
+    finally:
+        _spoken["options"] = before
+
+
 def require(module: str, extra: str, purpose: str, *, threads: bool = True) -> ModuleType:
     """Import an optional dependency, or raise :class:`MissingExtraError` that names its extra.
 

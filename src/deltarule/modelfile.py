@@ -44,7 +44,11 @@ FORMAT = 2
 """
 
 KIND = FileKind(
-    "deltarule", "model file", FORMAT, 2, "restore it from a copy, or train it again with --out."
+    "deltarule",
+    "model file",
+    FORMAT,
+    2,
+    "restore it from a copy, or train and save it again.",
 )
 _ROWS_AT_ONCE = 8192
 _MOST_LAYERS = 10_000  # of a network in a file, with the parts of parallel ones

@@ -13,7 +13,7 @@ from typing import Any
 from deltarule.arrays import checked_number
 from deltarule.checkpoints.identity import differing
 from deltarule.checkpoints.snapshot import Snapshot, opened, pack, unpack
-from deltarule.errors import FileError, SettingError
+from deltarule.errors import FileError, SettingError, setting
 from deltarule.storage import FolderLock, write_whole
 
 _NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
@@ -111,8 +111,8 @@ class Folder:
     def _check_resumes(self) -> None:
         if self.files() and not self.settings.resume:
             raise SettingError(
-                f"{self.path}: holds checkpoints of an earlier run. Pass resume=True "
-                "(--resume) to go on with it, or name another folder."
+                f"{self.path}: holds checkpoints of an earlier run. Pass "
+                f"{setting('resume=True', '--resume')} to continue it, or name another folder."
             )
 
     def close(self) -> None:

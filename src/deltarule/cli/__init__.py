@@ -38,6 +38,7 @@ from deltarule.errors import (
     PeerError,
     ResourceError,
     SettingError,
+    options_named,
     unloadable,
 )
 from deltarule.storage import reason
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
     2
     """
     given = list(arguments)
-    with standard_streams() as output, signals_raised() as signals:
+    with standard_streams() as output, signals_raised() as signals, options_named():
         terminal = Terminal()
         try:
             with _warnings_shown(terminal):

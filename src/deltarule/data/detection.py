@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError, FileError, SettingError
+from deltarule.errors import DataError, FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 """What counts as a missing value in a text file, beside markers of one's own."""
@@ -203,7 +203,7 @@ def no_text(path: Path) -> FileError:
     """The error for a file that is not text."""
     return FileError(
         f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
-        "If it is text, name its encoding with --encoding."
+        f"If it is text, name its encoding ({setting('encoding', '--encoding')})."
     )
 
 
@@ -251,7 +251,7 @@ def not_of(path: Path, encoding: str, error: UnicodeDecodeError) -> FileError:
     """The error for a file that is not of an encoding."""
     return FileError(
         f"{path}: is not {encoding}: {error.reason} at byte {error.start}. "
-        "Name its encoding with --encoding."
+        f"Name its encoding ({setting('encoding', '--encoding')})."
     )
 
 
@@ -350,7 +350,8 @@ def _names(path: Path, first: list[str], header: bool) -> tuple[str, ...]:
     if repeated:
         raise DataError(
             f"{path}: the column name {repeated[0]!r} stands {names.count(repeated[0])} times in "
-            "the header; expected each once. Rename them, or pass --no-header."
+            "the header; expected each once. Rename them, or pass "
+            f"{setting('header=False', '--no-header')}."
         )
     return tuple(name or f"column_{i}" for i, name in enumerate(names, start=1))
 

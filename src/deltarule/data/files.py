@@ -18,7 +18,7 @@ from deltarule.data.detection import HEAD, PIECE, Layout, Reading, detected, no_
 from deltarule.data.malformed import blank_rows, rewritten
 from deltarule.data.pieces import in_pieces
 from deltarule.data.values import tidied
-from deltarule.errors import DataError, FileError, require
+from deltarule.errors import DataError, FileError, require, setting
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -192,8 +192,8 @@ def sampled(path: Path, data: Path | bytes | None = None) -> list[bytes]:
     """
     if path.is_dir():
         raise FileError(
-            f"{path}: is a folder; expected a file. For its files write {path}/*.csv, or pass "
-            "--memory SIZE, which reads folders in blocks."
+            f"{path}: is a folder; expected a file. For its files write {path}/*.csv, or "
+            f"{setting('use stream', 'pass --memory SIZE')}, which reads folders in blocks."
         )
     if not _is_text(path):  # polars takes no other
         raise FileError(

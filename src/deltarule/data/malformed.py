@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.detection import Layout
-from deltarule.errors import DataError, require
+from deltarule.errors import DataError, require, setting
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,12 +102,13 @@ def _rows(path: Path, text: str, layout: Layout) -> Iterator[list[str]]:
         if "end of data" in what or "field larger" in what:
             raise DataError(
                 f"{path}: a quote that opens in line {begun} does not close; expected another "
-                f"{layout.quote} before the end of the cell. Close it, or name another --quote."
+                f"{layout.quote} before the end of the cell. Close it, or name another quote "
+                f"({setting('quote', '--quote')})."
             ) from None
         raise DataError(
             f"{path}: line {begun} has text behind a closing quote; expected "
             f"{layout.delimiter!r} or the end of the line. Write a {layout.quote} within a cell "
-            "twice, or name another --quote."
+            f"twice, or name another quote ({setting('quote', '--quote')})."
         ) from None
     finally:
         csv.field_size_limit(limit)
@@ -119,5 +120,5 @@ def _ragged(path: Path, layout: Layout, line: int, cells: int) -> DataError:
     first = "the header" if layout.begins else "the first line"
     return DataError(
         f"{path}: {where} has {cells} cells; expected {width}, as in {first}. "
-        "Correct that line, or name the right --delimiter."
+        f"Correct that line, or name the right delimiter ({setting('delimiter', '--delimiter')})."
     )

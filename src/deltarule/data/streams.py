@@ -21,7 +21,7 @@ from deltarule.data.detection import Reading
 from deltarule.data.files import PARQUET, is_pipe, paths_of, sampled
 from deltarule.data.footers import footer
 from deltarule.data.texts import TextFile
-from deltarule.errors import CellError, DataError, FileError, require
+from deltarule.errors import CellError, DataError, FileError, require, setting
 from deltarule.tables import nearest
 
 if TYPE_CHECKING:
@@ -199,8 +199,9 @@ def _expanded(path: Path) -> list[Path]:
 def _opened(path: Path, reading: Reading) -> File:
     if is_pipe(path):
         raise FileError(
-            f"{path}: is a pipe, which can be read only once; --memory reads its files several "
-            "times. Write it to a file, or leave out --memory."
+            f"{path}: is a pipe, which can be read only once; "
+            f"{setting('a stream', '--memory')} reads its files several times. Write it to a file, "
+            f"or {setting('use read', 'leave out --memory')}."
         )
     pieces = sampled(path)
     return ParquetFile(path) if pieces[0].startswith(PARQUET) else TextFile(path, pieces, reading)

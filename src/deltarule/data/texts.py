@@ -13,7 +13,7 @@ from deltarule.data.blocks import Span
 from deltarule.data.detection import Layout, Reading, detected, not_of
 from deltarule.data.files import parsed
 from deltarule.data.values import tidied
-from deltarule.errors import DataError, FileError, require
+from deltarule.errors import DataError, FileError, require, setting
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +114,7 @@ class TextFile:
                     raise DataError(
                         f"{self.path}: no row ends within {LONGEST:,} bytes from byte {begins:,} "
                         "on; expected rows that end with a line. A quote may not close: close it, "
-                        "or name another --quote."
+                        f"or name another quote ({setting('quote', '--quote')})."
                     )
                 yield lines
 

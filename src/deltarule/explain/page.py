@@ -21,7 +21,7 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, setting
 from deltarule.explain.trace import Trace, TracedStep
 from deltarule.modelfile import network_to_dict, write_whole
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -68,8 +68,8 @@ def page(trace: Trace) -> str:
         raise SettingError(
             f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
             "Trace the dense layers at its end (explain.dense_part), use the trace itself (its "
-            "arrays, save_json, save_npz, explain.text), or train dense layers alone: deltarule "
-            "train --bins 0 --optimizer adam."
+            "arrays, save_json, save_npz, explain.text), or train dense layers alone"
+            f"{setting('', ': deltarule train --bins 0 --optimizer adam')}."
         )
     assets = resources.files("deltarule.explain") / "assets"
 

@@ -17,7 +17,7 @@ from deltarule.arrays import Array
 from deltarule.costs import Cost
 from deltarule.engines import start
 from deltarule.engines.plan import Plan
-from deltarule.errors import DataError
+from deltarule.errors import DataError, setting
 from deltarule.export.check import widened
 from deltarule.modelfile import Model
 from deltarule.network import Parameters
@@ -133,7 +133,7 @@ def _rows(model: Model, rounded: list[Parameters], X: Array) -> list[Vectors]:
     if not usable.any():
         raise DataError(
             f"export: the model's own predictions overflow on all {len(X)} rows of the file's "
-            "test; expected some that are finite. Pass other rows with --check."
+            f"test; expected some that are finite. Pass other rows ({setting('rows', '--check')})."
         )
     X, exact, others = X[usable], exact[usable], [A[usable] for A in others]
     found = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array, checked_matrix
-from deltarule.errors import DataError, ExportError, require
+from deltarule.errors import DataError, ExportError, require, setting
 from deltarule.export.onnx_table import feeds
 from deltarule.modelfile import Model
 from deltarule.network import Parameters
@@ -67,7 +67,8 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
     if not usable.any():
         raise DataError(
             f"export: the model's own predictions overflow on all {len(expected)} rows; expected "
-            "some that are finite, to compare. Pass rows of your own, with --check."
+            "some that are finite, to compare. Pass other rows "
+            f"({setting('rows', '--check')})."
         )
     exact = replace(model, parameters=widened(model.parameters)).outputs(table)
     found = _found(content, model, table)

@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.arrays import DTYPES, Array
 from deltarule.data import frame_of
-from deltarule.errors import DataError, FileError, TypeMismatchError, require
+from deltarule.errors import DataError, FileError, TypeMismatchError, require, setting
 from deltarule.keyed.figures import Summary, summary
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import outputs, scaled
@@ -246,7 +246,7 @@ def load_keyed(path: str | os.PathLike[str]) -> KeyedModels:
         if not (path / FILE).exists():
             raise FileError(
                 f"{path}: holds no {FILE}. Expected a folder that keyed training wrote (out); if "
-                "it was interrupted, finish it with resume=True."
+                f"it was interrupted, finish it with {setting('resume=True', '--resume')}."
             )
         path = path / FILE
     opened = open_tensors(path, KIND)

@@ -21,6 +21,7 @@ from deltarule.errors import (
     InterruptionError,
     ResourceError,
     SettingError,
+    setting,
 )
 from deltarule.keyed.blocks import Block
 from deltarule.keyed.models import FILE, KeyedModels, load_keyed
@@ -44,7 +45,7 @@ _KIND = FileKind(
     "keyed training part",
     1,
     1,
-    "remove it, and resume=True trains its keys again.",
+    "remove it, and resume the training.",
 )
 
 
@@ -173,14 +174,15 @@ def _run(
             if progress is not None:
                 progress(keys, count)
     except (KeyboardInterrupt, WorkerError) as error:
-        kept = "Nothing is kept: pass out=FOLDER to keep keys as they finish."
+        out = setting("out=FOLDER", "--out FOLDER")
+        kept = f"Nothing is kept: pass {out} to keep keys as they finish."
         if folder is not None:
             finished = f"{keys:,} of {count:,} keys are kept in {folder.path}"
-            kept = f"{finished}; resume=True trains the rest."
+            kept = f"{finished}; {setting('resume=True', '--resume')} trains the rest."
         if isinstance(error, WorkerError):
             raise ResourceError(
                 f"keyed training ended: {error}. Expected every worker to finish its blocks. If "
-                f"memory ran out, use fewer (n_jobs). {kept}"
+                f"memory ran out, use fewer ({setting('n_jobs', '--jobs')}). {kept}"
             ) from error
         if folder is None:
             raise
@@ -282,8 +284,9 @@ class _Folder:
         try:
             if not resume and ((path / FILE).exists() or self._files()):
                 raise SettingError(
-                    f"{path}: holds models of an earlier run. Pass resume=True to continue it, "
-                    "or name another folder (out)."
+                    f"{path}: holds models of an earlier run. Pass "
+                    f"{setting('resume=True', '--resume')} to continue it, "
+                    "or name another folder."
                 )
             for each in path.iterdir():
                 if each.name.startswith((".part-", f".{FILE}.")):  # a write that was killed

@@ -23,7 +23,7 @@ from numbers import Integral
 from time import monotonic
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from deltarule.errors import MissingExtraError, ResourceError, SettingError, require
+from deltarule.errors import MissingExtraError, ResourceError, SettingError, require, setting
 from deltarule.keyed.blocks import Block
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import Work, train_block
@@ -135,7 +135,8 @@ def open_workers(n_jobs: int | None, blocks: int) -> Workers | None:
         return _OPENERS[name](backend, int(jobs), blocks)
     except (OSError, RuntimeError, TimeoutError) as error:
         raise ResourceError(
-            f"joblib's {names[0]} has no workers: {_short(error)}. Use fewer (n_jobs), or start "
+            f"joblib's {names[0]} has no workers: {_short(error)}. Use fewer "
+            f"({setting('n_jobs', '--jobs')}), or start "
             "the cluster's workers first."
         ) from error
 

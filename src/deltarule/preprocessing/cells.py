@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import CellError, DataError, require
+from deltarule.errors import CellError, DataError, require, setting
 from deltarule.forks import is_inherited
 from deltarule.preprocessing.dates import format_of, milliseconds
 
@@ -135,10 +135,22 @@ def _numbers_in_text(column: pl.Series) -> pl.Series:
         raise CellError(
             f"column {column.name!r} holds text",
             row,
-            f" ({text[row]!r}); expected numbers. Pass --missing {shlex.quote(text[row])} to read "
-            "it as missing.",
+            f" ({text[row]!r}); expected numbers. {as_missing(text[row])}.",
         )
     return numbers
+
+
+def as_missing(marker: str) -> str:
+    """What to do where cells say that there is no value."""
+    return setting(
+        "Replace such cells by None to have them missing",
+        f"Pass --missing {shlex.quote(marker)} to read such cells as missing",
+    )
+
+
+def as_category(name: str) -> str:
+    """The setting that makes a column a category."""
+    return setting(f"kinds={{{name!r}: 'category'}}", f"--kind {shlex.quote(name)}=category")
 
 
 def text_of(column: pl.Series) -> pl.Series:

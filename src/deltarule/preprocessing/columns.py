@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import DataError, require
+from deltarule.errors import DataError, require, setting
 from deltarule.preprocessing.assembly import FARTHEST, Made, Ones, Rows, Scaled
 from deltarule.preprocessing.cells import (
     Coded,
+    as_category,
     check_type,
     coded,
     date_format,
@@ -75,7 +76,7 @@ class Numeric:
         if missing == m:
             raise DataError(
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
-                "Drop it with --drop."
+                f"Drop it ({setting('drop', '--drop')})."
             )
         mean, variance, unit = numbers.mean(), numbers.var(ddof=0), 1.0
         if not math.isfinite(variance):  # squares beyond the range of float64
@@ -147,7 +148,7 @@ class Boolean:
         if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
                 f"column {name!r}: holds {len(levels)} values; expected two for a boolean. "
-                f"Pass --kind {name}=category."
+                f"Pass {as_category(name)}."
             )
         false, true = sorted(range(2), key=lambda i: (levels[i].lower() in _TRUE, levels[i]))
         share = float(found.counts[true] / found.counts.sum())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,8 @@ import numpy as np
 from deltarule.errors import CellError, require
 from deltarule.preprocessing.cells import (
     Coded,
+    as_category,
+    as_missing,
     check_type,
     coded,
     is_date,
@@ -88,7 +89,7 @@ def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:
 
 
 def _fitted_text(column: pl.Series, found: Coded) -> Column:
-    refuse_strays(column.name, found, _as_category(column.name))
+    refuse_strays(column.name, found, as_category(column.name))
     if Boolean.is_pair(found.levels):
         return Boolean.fit_coded(column.name, found)
     if format_of(found.levels) is not None:
@@ -168,7 +169,7 @@ def check_cells(column: pl.Series) -> None:
     if is_numeric(column):
         numbers_of(column)
     elif not is_date(column):
-        refuse_strays(column.name, coded(column), _as_category(column.name))
+        refuse_strays(column.name, coded(column), as_category(column.name))
 
 
 def refuse_strays(name: str, found: Coded, otherwise: str) -> None:
@@ -200,10 +201,5 @@ def refuse_strays(name: str, found: Coded, otherwise: str) -> None:
     raise CellError(
         f"column {name!r} holds text",
         row,
-        f" ({marker!r}); expected {expected}. Pass --missing {shlex.quote(marker)} to read it as "
-        f"missing, or {otherwise}.",
+        f" ({marker!r}); expected {expected}. {as_missing(marker)}, or pass {otherwise}.",
     )
-
-
-def _as_category(name: str) -> str:
-    return f"--kind {shlex.quote(name)}=category"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import CellError, DataError, SettingError, ShapeError, require
+from deltarule.errors import CellError, DataError, SettingError, ShapeError, require, setting
 from deltarule.preprocessing.cells import (
     check_type,
     coded,
@@ -113,7 +113,11 @@ class Targets:
         for name in names:
             _check_varies(frame[name])
             if task is None and not is_numeric(frame[name]):
-                refuse_strays(name, coded(frame[name]), "--task classification")
+                refuse_strays(
+                    name,
+                    coded(frame[name]),
+                    setting('task="classification"', "--task classification"),
+                )
         told, reason = _told(frame, names) if task is None else (task, "as asked for")
         if told == "classification":
             return cls(tuple(names), told, reason, classes=_classes(frame, names))
@@ -326,7 +330,7 @@ def with_targets(
     if dropped and strict:
         raise DataError(
             f"the target is missing in {dropped} of {frame.height} rows; expected it in each. "
-            "Fill them, or drop those rows, as the command does without --strict."
+            f"Fill them, or drop those rows{setting('', ' (leave out --strict)')}."
         )
     if kept.height == 0:
         raise DataError(
@@ -448,9 +452,13 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
     if len(labels) > _MOST_CLASSES:
         raise DataError(
             f"target {names[0]!r}: has {len(labels)} classes; expected at most {_MOST_CLASSES}. "
-            "For numbers pass --task regression; for names leave out the column."
+            f"For numbers pass {_regression()}; for names leave out the column."
         )
     return tuple(labels)
+
+
+def _regression() -> str:
+    return setting('task="regression"', "--task regression")
 
 
 def _numbers(column: pl.Series) -> pl.Series:
@@ -465,7 +473,7 @@ def _numbers(column: pl.Series) -> pl.Series:
                 f"target {column.name!r}: holds {text[row]!r}",
                 row,
                 "; expected numbers for a regression. For classes name one target column, without "
-                "--task regression.",
+                f"{_regression()}.",
             )
     numbers = numbers_of(column)
     if numbers.null_count():

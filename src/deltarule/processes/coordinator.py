@@ -160,14 +160,14 @@ class Coordinator:
             peer.tell({"lost": self._news})
         elif processes != self._settings.processes:
             self._tell_lost(
-                f"{peer.name} was told of {processes} processes (processes, --processes), and "
-                f"process 0 of {self._settings.processes}. Give all of them one number.",
+                f"{peer.name} was started as one of {processes} processes, and process 0 as one of "
+                f"{self._settings.processes}. Pass all of them the same number of processes.",
                 peer,
             )
         elif taken is not None:
             self._tell_lost(
-                f"two processes came as process {process} (process, --process): {taken.name} and "
-                f"{peer.name}. Give each a number of its own, from 0.",
+                f"two processes came as process {process}: {taken.name} and {peer.name}. Pass each "
+                "another number, from 0.",
                 peer,
             )
         else:
@@ -196,7 +196,7 @@ class Coordinator:
             self._tell_lost(
                 f"of {self._settings.processes} processes, {listed(absent)} did not come within "
                 f"{self._settings.wait:g} s. See that all are started and reach "
-                f"{self._settings.host}:{self._settings.port}, or wait longer (wait, --wait)."
+                f"{self._settings.host}:{self._settings.port}, or wait longer."
             )
 
     def _lose(self, peer: Peer, how: str) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, setting
 
 
 class Place(NamedTuple):
@@ -66,9 +66,8 @@ def place(
         return _checked(_of_launcher(os.environ if environ is None else environ))
     if coordinator is None or process is None or processes is None:
         raise SettingError(
-            "coordinator, process and processes go together (--coordinator HOST:PORT --process I "
-            f"--processes N); {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
-            "missing."
+            f"{_places()} go together; {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing."
         )
     host, colon, port = coordinator.rpartition(":")
     if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
@@ -155,15 +154,14 @@ def _of_launcher(environ: Mapping[str, str]) -> Place:
             raise SettingError(
                 f"distributed: of the variables of {launcher.name}, {', '.join(missing)} "
                 f"{'is' if len(missing) == 1 else 'are'} missing. Set what is missing, or pass "
-                "coordinator, process and processes (--coordinator HOST:PORT --process I "
-                "--processes N)."
+                f"{_places()}."
             )
         try:
             return launcher.place(environ)
         except (ValueError, KeyError) as error:
             raise SettingError(
                 f"distributed: the variables of {launcher.name} do not say which process of how "
-                f"many this is ({error}). Pass coordinator, process and processes."
+                f"many this is ({error}). Pass {_places()}."
             ) from None
     expected = "; ".join(
         f"{', '.join(names[0] for names in launcher.needs)} ({launcher.name})"
@@ -171,8 +169,14 @@ def _of_launcher(environ: Mapping[str, str]) -> Place:
     )
     raise SettingError(
         f"distributed: no launcher has said which process this is: expected {expected}. Start it "
-        "with one of these, or pass coordinator, process and processes (--coordinator HOST:PORT "
-        "--process I --processes N)."
+        f"with one of these, or pass {_places()}."
+    )
+
+
+def _places() -> str:
+    return setting(
+        "coordinator, process and processes",
+        "--coordinator HOST:PORT, --process I and --processes N",
     )
 
 

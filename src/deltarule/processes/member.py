@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from deltarule.errors import InterruptionError, PeerError
+from deltarule.errors import InterruptionError, PeerError, setting
 from deltarule.processes import Group, backend
 from deltarule.processes.coordinator import Settings
 from deltarule.processes.launch import Place
@@ -177,8 +177,9 @@ class Member(Group):
             ""
             if message.endswith(".")
             else (
-                f"; process {self.index} of {self.count} ends too. A run with checkpoints goes on "
-                "from the newest (resume=True, --resume), on as many processes or others."
+                f"; process {self.index} of {self.count} ends too. A run with checkpoints resumes "
+                f"from the newest ({setting('resume=True', '--resume')}), on as many processes or "
+                "others."
             )
         )
         self._lost = message + advice

@@ -118,7 +118,7 @@ def calibration_of(model: Model) -> Calibration:
     except Exception as error:  # whatever a foreign hand may have put there
         raise FileError(
             f"the model file's calibration cannot be read ({error}). Restore the file from a copy, "
-            "or train it again with --out."
+            "or train and save the model again."
         ) from error
     return found
 

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.activations import REALS
 from deltarule.arrays import Array, proportions
 from deltarule.costs import COSTS
-from deltarule.errors import CellError, DataError, SettingError, rows_of
+from deltarule.errors import CellError, DataError, SettingError, rows_of, setting
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
 from deltarule.preprocessing.cells import (
     coded,
@@ -124,7 +124,7 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
     DataError
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
-    check_columns(frame.columns, [*roles.named, *(("--kind", name) for name in roles.kinds)])
+    check_columns(frame.columns, roles.all)
     came = len(frame)
     frame, rows = with_targets(frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
@@ -171,7 +171,10 @@ def cross_validation(whole: Table, settings: Settings, count: int) -> Iterator[P
     """The rows of each of `count` folds."""
     m = len(whole.frame)
     if count > m // 2:
-        raise DataError(f"--cv {count}: {m} rows are too few; expected at most {m // 2} folds.")
+        raise DataError(
+            f"{count} folds{setting('', ' (--cv)')}: {m} rows are too few; expected at most "
+            f"{m // 2} folds."
+        )
     return folds(m, count, whole.keys, settings.seed)
 
 
@@ -215,7 +218,8 @@ def problem_of(
     if preprocessing.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies; see what was "
-            "dropped above, or keep one with --kind COLUMN=numeric (kinds= in Python)."
+            "dropped, or keep one "
+            f"({setting('kinds', '--kind COLUMN=numeric')})."
         )
     targets = whole.targets  # all classes, also one that only the test has
     if targets.task == "regression":
@@ -272,10 +276,11 @@ def leaks(whole: Table) -> list[str]:
     name = whole.roles.target[0]
     others = [other for role, other in whole.roles.named if other != name]
     found = suspicious(whole.frame.drop(others), name, task=whole.targets.task)
-    together = shlex.quote(",".join(column for column, _ in found))
+    columns = [column for column, _ in found]
+    leave_out = setting(f"drop={columns}", f"--drop {shlex.quote(','.join(columns))}")
     return [
         f"column {column!r} alone explains {_explained(share)} of {name!r}: a leak, if it is not "
-        f"known before {name!r} is. To leave it out: --drop {together}"
+        f"known before {name!r} is. To leave it out: {leave_out}"
         for column, share in found
     ]
 
@@ -323,7 +328,7 @@ def raw_weights(frame: Any, roles: Roles) -> Array | None:
     if len(wrong):
         row = int(wrong[0])
         raise CellError(
-            f"column {name!r} (--weights) holds {series[row]!r}",
+            f"column {name!r} ({setting('weights', '--weights')}) holds {series[row]!r}",
             row,
             "; expected numbers, none below zero or missing.",
         )
@@ -364,8 +369,8 @@ def _times(frame: Any, name: str) -> Array:
     series = frame[name]
     if series.null_count():
         raise DataError(
-            f"column {name!r} (--time) is missing in {series.null_count()} rows; expected a time "
-            "in each. Drop those rows, or fill them."
+            f"column {name!r} ({setting('time', '--time')}) is missing in {series.null_count()} "
+            "rows; expected a time in each. Drop those rows, or fill them."
         )
     if not (is_date(series) or is_numeric(series)):
         form = date_format(series)
@@ -373,8 +378,9 @@ def _times(frame: Any, name: str) -> Array:
         sortable = len({len(text) for text in texts}) == 1 and all(map(_YEAR.match, texts))
         if form is None and not sortable:
             raise DataError(
-                f"column {name!r} (--time) holds {series[0]!r}; expected numbers, or dates such as "
-                "2024-05-31, 31.05.2024 or 05/31/2024. Write them so, or as a number that grows."
+                f"column {name!r} ({setting('time', '--time')}) holds {series[0]!r}; expected "
+                "numbers, or dates such as 2024-05-31, 31.05.2024 or 05/31/2024. Write them so, or "
+                "as a number that grows."
             )
         if form is not None:
             return np.unique(days_of(series, form), return_inverse=True)[1]

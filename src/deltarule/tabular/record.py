@@ -64,8 +64,8 @@ def record(model: Model) -> Mapping[str, Any]:
         if name not in about or not _fits(about[name], form):
             raise FileError(
                 f"the model file's record of its training is damaged: {name} is "
-                f"{about.get(name)!r:.80}. Restore the file from a copy, or train it again with "
-                "--out."
+                f"{about.get(name)!r:.80}. Restore the file from a copy, or train and save the "
+                "model again."
             )
     return about
 

@@ -162,7 +162,7 @@ def shares_of(model: Model, mark: str) -> Shares | None:
     if not whole or len(stored) != len(Shares._fields) or min(stored) < 0:
         raise FileError(
             f"the model file's record of its training is damaged: held_out is {stored!r:.80}. "
-            "Restore the file from a copy, or train it again with --out."
+            "Restore the file from a copy, or train and save the model again."
         )
     return Shares(*stored)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.arrays import checked_number
 from deltarule.engines.plan import EngineOptions
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, setting
 from deltarule.rng import checked_seed
 from deltarule.tables import Table
 
@@ -54,11 +54,10 @@ class Roles:
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.time is not None:
-            raise SettingError(
-                "--groups and --time: a split goes by one of them; got both. Leave one out."
-            )
+            both = setting("groups and time", "--groups and --time")
+            raise SettingError(f"{both}: a split goes by one of them; got both. Leave one out.")
         roles: dict[str, str] = {}
-        for role, name in [*self.named, *(("--kind", name) for name in self.kinds)]:
+        for role, name in self.all:
             if name in roles:
                 raise SettingError(
                     f"column {name!r} is named twice: as {roles[name]} and as {role}. Expected one "
@@ -75,6 +74,11 @@ class Roles:
             *((role, name) for role, name in single.items() if name is not None),
             *(("dropped", name) for name in self.drop),
         ]
+
+    @property
+    def all(self) -> list[tuple[str, str]]:
+        """The same, with the columns whose kind is given."""
+        return [*self.named, *((setting("kinds", "--kind"), name) for name in self.kinds)]
 
 
 @dataclass(frozen=True)

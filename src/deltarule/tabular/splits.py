@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import DataError
+from deltarule.errors import DataError, setting
 from deltarule.rng import generator
 
 
@@ -114,7 +114,7 @@ def _parts(is_held: Array) -> Parts:
     if not len(parts.kept) or not len(parts.held):
         raise DataError(
             "the rows cannot be split: one part would be empty. Expected at least two groups, or "
-            "two different times; pass more rows, or another column to --groups or --time."
+            "two different times. Pass more rows, or other groups or times."
         )
     return parts
 
@@ -159,8 +159,8 @@ def _fold_of_groups(groups: Array, count: int, rng: np.random.Generator) -> Arra
     there = np.count_nonzero(counts)
     if there < count:
         raise DataError(
-            f"--cv {count} needs at least {count} groups, got {there}. Lower --cv, or leave out "
-            "--groups."
+            f"{count} folds: expected at least as many groups, got {there}. Use fewer folds"
+            f"{setting('', ' (--cv)')}, or no groups."
         )
     fold_of, size = np.empty(len(counts), dtype=np.int64), np.zeros(count)
     for group in np.lexsort((rng.random(len(counts)), -counts)):
@@ -176,6 +176,7 @@ def _folds_of_time(time: Array, count: int) -> Iterator[Parts]:
         kept, held = np.flatnonzero(time < cut), np.flatnonzero((time >= cut) & until)
         if not len(kept) or not len(held):
             raise DataError(
-                f"--cv {count} needs at least {count + 1} different times in the column of --time."
+                f"{count} folds by time: expected at least {count + 1} different times. Use fewer "
+                f"folds{setting('', ' (--cv)')}."
             )
         yield Parts(kept, held)

@@ -17,7 +17,7 @@ import numpy as np
 
 from deltarule.arrays import Array, proportions
 from deltarule.data import Stream
-from deltarule.errors import DataError, SettingError, require, rows_of
+from deltarule.errors import DataError, SettingError, require, rows_of, setting
 from deltarule.memory import readable_size
 from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
 from deltarule.rng import row_words
@@ -206,7 +206,8 @@ class _Pass:
         if strict and self.dropped:
             raise DataError(
                 f"{self.stream.blocks[block].file.path}: the target is missing in some rows; "
-                "expected it in each. Fill them, or leave out --strict to drop those rows."
+                "expected it in each. Fill them, or drop those rows "
+                f"({setting('strict=False', 'leave out --strict')})."
             )
         with self.stream.cells_of(block):
             weights = raw_weights(frame, self.roles)
@@ -275,7 +276,7 @@ def survey(
         As :func:`~deltarule.tabular.table`, with the file.
     """
     _check_streamed(roles, settings)
-    check_columns(list(stream.schema), [*roles.named, *(("--kind", n) for n in roles.kinds)])
+    check_columns(list(stream.schema), roles.all)
     left = _left_beside_reading(stream, memory)
     held = _held_size(stream, roles)
     most = max(1, min(MOST_ROWS, memory // (_SHARE * held)))
@@ -306,16 +307,17 @@ def survey(
 
 def _check_streamed(roles: Roles, settings: Settings) -> None:
     wrong = {
-        "--groups": roles.groups is not None,
-        "--time": roles.time is not None,
-        "--ensemble": settings.n_ensemble > 1,
-        "--members": settings.n_members > 1,
-        "--class-weight": settings.class_weight is not None,
+        setting("groups", "--groups"): roles.groups is not None,
+        setting("time", "--time"): roles.time is not None,
+        setting("n_ensemble", "--ensemble"): settings.n_ensemble > 1,
+        setting("n_members", "--members"): settings.n_members > 1,
+        setting("class_weight", "--class-weight"): settings.class_weight is not None,
     }
+    blocks = setting("a stream", "--memory")
     for name, is_wrong in wrong.items():
         if is_wrong:
             raise SettingError(
-                f"{name}: needs all rows in memory, and --memory reads them in blocks. Leave one "
+                f"{name}: needs all rows in memory, and {blocks} reads them in blocks. Leave one "
                 "of them out."
             )
 
@@ -366,7 +368,7 @@ def _together(met: _Pass) -> tuple[Any, Array, Parts]:
     if is_held.all() or not is_held.any():
         raise DataError(
             f"the table has {len(both)} rows with a target; too few to hold some out. Add rows, "
-            "or leave out --memory."
+            f"or {setting('pass a data frame', 'leave out --memory')}."
         )
     parts = Parts(np.flatnonzero(~is_held), np.flatnonzero(is_held))
     return polars.concat(frames)[order], both[order], parts

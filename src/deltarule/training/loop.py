@@ -20,7 +20,7 @@ from deltarule.checkpoints import Checkpoints, Folder
 from deltarule.engines import choose, start_plan
 from deltarule.engines.memory import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
-from deltarule.errors import DivergenceError, SettingError, TypeMismatchError
+from deltarule.errors import DivergenceError, SettingError, TypeMismatchError, setting
 from deltarule.events import (
     Action,
     Ended,
@@ -118,9 +118,10 @@ class Training(Recoverable):
         self.group = group()
         self.engine = choose(self.plan, engine, options)
         if self.group.count > 1 and self.engine.name != "jax":
+            jax = setting("engine='jax'", "--engine jax")
             raise SettingError(
                 f"engine {self.engine.name!r} computes in one process, and this is one of "
-                f'{self.group.count}. Pass engine="jax" (--engine jax).'
+                f"{self.group.count}. Pass {jax}."
             )
         self.runner = start_plan(self.plan, self.engine.name, parameters, options)
         self._steps_before = 0 if state is None or begins_anew else state.step

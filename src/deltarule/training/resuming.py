@@ -30,6 +30,7 @@ from deltarule.errors import (
     InterruptionError,
     SettingError,
     TypeMismatchError,
+    setting,
 )
 from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
@@ -283,8 +284,8 @@ class Resumable:
         if self._signal is not None:
             path = self._save(folder)
             raise InterruptionError(
-                f"interrupted; the run is kept in {path}. Resume it with resume=True (--resume) "
-                "and the same settings.",
+                f"interrupted; the run is kept in {path}. Resume it with "
+                f"{setting('resume=True', '--resume')} and the same settings.",
                 signal=self._signal,
                 checkpoint=str(path),
             )

@@ -16,7 +16,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions
-from deltarule.errors import DeviceError, SettingError
+from deltarule.errors import DeviceError, SettingError, setting
 from deltarule.processes import group
 
 _AXIS = "examples"
@@ -158,7 +158,8 @@ def _of_every_process(own: list[Any], processes: int) -> list[Any]:
         if len(there) < len(own):
             raise DeviceError(
                 f"process {process} has {len(there)} devices where this one has {len(own)}; "
-                "expected as many in each. Ask each for the same number (devices, --devices)."
+                "expected as many in each. Ask each for the same number "
+                f"({setting('devices', '--devices')})."
             )
         found += there
     return found
