@@ -685,3 +685,16 @@ def test_a_table_may_come_through_a_pipe(here):
         command, input=(here / "flats.csv").read_bytes(), capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_weights_of_a_table_in_blocks_may_have_any_size(here):
+    found = []
+    for size in (2.0**-200, 1.0, 2.0**200):
+        weights = size * (1.0 + np.arange(120) % 3)
+        write_flats(here / "flats.csv", weight=pl.Series(weights))
+        pl.read_csv(here / "flats.csv").write_parquet(here / "flats.parquet", row_group_size=50)
+        arguments = ["flats.parquet", "--target", "rent", "--weights", "weight", "--memory", "1GB"]
+        assert main(["train", *arguments, "--out", "model", *QUICK]) == 0
+        found.append(load_model("model").predict(pl.read_csv("flats.csv"))["rent"].to_numpy())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+    np.testing.assert_allclose(found[2], found[1], rtol=1e-5)

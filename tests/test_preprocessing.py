@@ -29,7 +29,7 @@ from deltarule.preprocessing import (
     with_targets,
 )
 from deltarule.preprocessing.cells import coded
-from deltarule.preprocessing.dates import DATE_FORMATS, format_of
+from deltarule.preprocessing.dates import DATE_FORMATS, format_of, milliseconds
 
 from .fuzz.examples import examples
 
@@ -1111,3 +1111,14 @@ def test_blocks_and_threads_change_nothing(cells, monkeypatch):
     monkeypatch.setattr(parallel, "_WORTH_THREADS", 1)
     assert np.array_equal(Preprocessing.fit(frame).transform(frame), whole)
     assert whole[:, fitted.names.index("town = Rome")].sum() == frame["town"].eq("Rome").sum()
+
+
+@pytest.mark.parametrize("form", DATE_FORMATS)
+def test_dates_in_text_are_those_that_polars_reads(form):
+    rng = np.random.default_rng(0)
+    seconds = pl.Series(rng.integers(-(2**31), 2**33, 200)) * 1_000_000
+    texts = seconds.cast(pl.Datetime("us")).dt.to_string(form)
+    texts = [*texts, *(text.replace("0", "", 1) for text in texts), "30.2.2024", "2024-02-30", ""]
+    read = pl.Series(texts).str.to_datetime if "%M" in form else pl.Series(texts).str.to_date
+    expected = read(form, strict=False).cast(pl.Datetime("ms")).cast(pl.Int64)
+    np.testing.assert_array_equal(milliseconds(texts, form), expected.cast(float).to_numpy())

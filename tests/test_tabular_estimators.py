@@ -440,3 +440,49 @@ def test_weights_that_cannot_be_are_refused_by_their_name(weights, match):
     frame, rent = flats()
     with pytest.raises(ValueError, match=match):
         dr.TabularRegressor(**QUICK).fit(frame, rent, weights)
+
+
+@pytest.mark.parametrize("unit", ["s", "m", "h"])
+def test_dates_in_any_unit_are_the_same_dates(unit):
+    frame, rent = flats()
+    hours = np.datetime64("2024-01-01T00", "h") + np.arange(len(frame)) * 7
+    frame["day"] = pd.Series(hours.astype("M8[us]"))
+    frame["wait"] = (np.arange(len(frame)) * 3600).astype("m8[s]").astype("m8[us]")
+    model = dr.TabularRegressor(**QUICK).fit(frame, rent)
+    columns = {name: frame[name].to_numpy() for name in frame}
+    columns["day"], columns["wait"] = hours.astype(f"M8[{unit}]"), columns["wait"].astype("m8[s]")
+    zoned = frame.assign(day=pd.Series(columns["day"]).astype("M8[s]").dt.tz_localize("UTC"))
+    for table in (columns, frame.assign(day=frame["day"].astype("M8[s]")), zoned):
+        np.testing.assert_array_equal(model.predict(table), model.predict(frame))
+        np.testing.assert_array_equal(
+            dr.TabularRegressor(**QUICK).fit(table, rent).predict(frame), model.predict(frame)
+        )
+
+
+def test_masked_cells_are_missing():
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(200, 2))
+    hidden = rng.random(X.shape) < 0.05
+    masked = np.ma.masked_array(np.where(hidden, 1e6, X), mask=hidden)
+    holed = masked.filled(np.nan)
+    one, other = (dr.TabularRegressor(**QUICK).fit(table, X[:, 0]) for table in (masked, holed))
+    np.testing.assert_array_equal(one.predict(masked), other.predict(holed))
+    for targets in (masked[:, 0], masked):
+        with pytest.raises(dr.DataError, match="the target is missing"):
+            one.fit(X, targets)
+    for call in (
+        lambda: dr.train(dr.Network(2, [dr.Dense(1)]), X, masked[:, :1], epochs=1),
+        lambda: dr.MLPRegressor().fit(masked, X[:, 0]),
+        lambda: dr.MLPRegressor().fit(X, masked[:, 0]),
+    ):
+        with pytest.raises(dr.DataError, match="masked"):
+            call()
+
+
+def test_kinds_go_by_the_names_of_columns():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({0: rng.integers(0, 5, 90), 1: rng.normal(size=90)})
+    model = dr.TabularRegressor(**QUICK, kinds={0: "category"}).fit(frame, frame[1])
+    assert model.model_.preprocessing.columns[0].kind == "category"
+    with pytest.raises(dr.SettingError, match="kinds: expected a mapping"):
+        dr.TabularRegressor(**QUICK, kinds=["category"]).fit(frame, frame[1])

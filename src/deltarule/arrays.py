@@ -232,6 +232,10 @@ def _as_float(value: Any) -> float:
 def _numeric(name: str, values: Any) -> Array:
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise TypeMismatchError(f"{name}: a sparse matrix is not read here; pass {name}.toarray().")
+    if np.ma.is_masked(values):
+        raise DataError(
+            f"{name}: expected a number in each cell, got masked ones. Fill them first."
+        )
     try:
         array = np.asarray(values)
     except ValueError:  # rows of unequal length

@@ -83,6 +83,8 @@ def frame_of(table: Any) -> pl.DataFrame:
         return table.collect()
     if hasattr(table, "toarray"):
         table = table.toarray()
+    if isinstance(table, np.ma.MaskedArray):
+        table = _without_mask(table)
     if isinstance(table, np.ndarray):
         return _frame_of_columns(_columns_of_array(table))
     if isinstance(table, Mapping):
@@ -90,8 +92,17 @@ def frame_of(table: Any) -> pl.DataFrame:
     return _frame_of_native(table)
 
 
+_UNITS = {"M": ("D", "ms", "us", "ns"), "m": ("ms", "us", "ns")}
 _ABSENT = frozenset({"NAType", "NaTType"})
 """What pandas calls the types of its missing values, among other objects."""
+
+
+def _without_mask(table: Any) -> Any:
+    """A masked array as one whose masked cells are missing."""
+    if not np.ma.is_masked(table):
+        return table.data
+    is_float = table.dtype.kind == "f"
+    return table.filled(np.nan) if is_float else table.astype(object).filled(None)
 
 
 def _columns_of_array(array: np.ndarray) -> dict[str, Any]:
@@ -141,6 +152,14 @@ def _values(column: Any) -> Any:
     ]
 
 
+def _in_known_unit(values: np.ndarray) -> np.ndarray:
+    """Dates and durations in a unit that polars has, such as those that pandas keeps in seconds."""
+    kind = values.dtype.kind
+    if kind not in "mM" or np.datetime_data(values.dtype)[0] in _UNITS[kind]:
+        return values
+    return values.astype(f"{kind}8[us]")
+
+
 def _cell(value: Any) -> Any:
     """A value among others: missing as None, and NumPy's as Python's, or all take one's type."""
     if isinstance(value, np.generic):
@@ -153,9 +172,11 @@ def _frame_of_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
     polars = _polars()
     series = []
     for name, values in columns.items():
+        if isinstance(values, np.ma.MaskedArray):
+            values = _without_mask(values)
         if isinstance(values, np.ndarray):
             is_object = values.dtype.kind == "O"
-            values = values.tolist() if is_object else np.ascontiguousarray(values)
+            values = values.tolist() if is_object else np.ascontiguousarray(_in_known_unit(values))
         if isinstance(values, (list, tuple)):
             values = [_cell(value) for value in values]
         if isinstance(values, np.ndarray) and values.dtype.kind == "c":

@@ -12,7 +12,7 @@ from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
 from deltarule.estimators.fitted import Fitted, parameters_of
 from deltarule.estimators.networks import build_network
-from deltarule.estimators.rows import check_no_times, rows_of
+from deltarule.estimators.rows import check_numbers, rows_of
 from deltarule.sparse import CompressedRows
 
 
@@ -56,7 +56,7 @@ class AnsweringMixin(ABC):
             and np.isfinite(X).all()
         ):
             return X
-        check_no_times(X=X)
+        check_numbers(X=X)
         X = validate_data(
             self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
         )

@@ -39,7 +39,7 @@ from deltarule.estimators.options import NetworkOptions, RegularizationOptions
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
 from deltarule.estimators.rates import find_rate_for
 from deltarule.estimators.rows import (
-    check_no_times,
+    check_numbers,
     checked_validation,
     held_out,
     rows_of,
@@ -185,7 +185,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
         """Checked X and y; `reset` learns the names of the columns."""
-        check_no_times(X=X, y=y)
+        check_numbers(X=X, y=y)
         try:
             X, y = validate_data(
                 self,

@@ -29,8 +29,10 @@ def rows_of(X: Any, dtype: Any = None) -> Array | CompressedRows:
     return np.ascontiguousarray(X, dtype)
 
 
-def check_no_times(**arrays: Any) -> None:
-    """Refuse dates and durations: as numbers, their unit may change between fit and predict.
+def check_numbers(**arrays: Any) -> None:
+    """Refuse what NumPy would read as other numbers: dates, durations, cells that are masked.
+
+    The unit of dates and durations may change between fit and predict.
 
     Parameters
     ----------
@@ -41,8 +43,14 @@ def check_no_times(**arrays: Any) -> None:
     ------
     TypeMismatchError
         For ``datetime64`` and ``timedelta64``, in data frames and among objects as well.
+    DataError
+        For masked cells.
     """
     for name, values in arrays.items():
+        if np.ma.is_masked(values):
+            raise DataError(
+                f"{name}: expected a number in each cell, got masked ones. Fill or drop them first."
+            )
         if isinstance(values, np.ndarray) or not hasattr(values, "dtypes"):
             found = _times_in(values)
         else:

@@ -41,7 +41,7 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         require("polars", "table", "fitting a table")
         frame, roles = _with_roles(X, y, sample_weight, {"groups": groups, "time": time})
-        roles = replace(roles, kinds=dict(self.kinds or {}))
+        roles = replace(roles, kinds=_kinds(self.kinds))
         own = {name: value for name, value in self.get_params().items() if name not in _OWN}
         chosen = Settings(seed=_seed(self.random_state), task=self._task, **{**own, **settings})
         whole = table(frame, roles, task=self._task, strict=True)
@@ -160,7 +160,7 @@ def _with_roles(X: Any, y: Any, sample_weight: Any, others: Mapping[str, Any]) -
 
 def _table(X: Any) -> Any:
     """Whatever scikit-learn takes, as a frame: lists of rows too."""
-    return frame_of(X if _has_names(X) or hasattr(X, "toarray") else np.asarray(X))
+    return frame_of(X if _has_names(X) or hasattr(X, "toarray") else np.asanyarray(X))
 
 
 def _has_names(X: Any) -> bool:
@@ -180,7 +180,7 @@ def _columns_of(y: Any) -> dict[str, Any]:
     if hasattr(y, "columns"):
         frame = frame_of(y)
         return {str(name): frame[name] for name in frame.columns}
-    values = np.asarray(y)
+    values = np.asanyarray(y)
     if values.ndim == 2:
         if values.shape[1] == 1:
             return {"target": values[:, 0]}
@@ -217,6 +217,13 @@ def _weights(sample_weight: Any, m: int) -> Array | None:
     if not column.dtype.is_numeric() and column.dtype.base_type().__name__ != "Boolean":
         raise DataError(f"sample_weight: expected numbers, got {column.dtype}.")
     return checked_weights(column.cast(float).to_numpy(), m, np.dtype(float), "sample_weight")
+
+
+def _kinds(kinds: Any) -> dict[str, str]:
+    """Kinds by the columns' names, which are text: 0 names the column 0."""
+    if not isinstance(kinds, Mapping | None):
+        raise SettingError(f"kinds: expected a mapping of column names to kinds, got {kinds!r}.")
+    return {str(name): kind for name, kind in (kinds or {}).items()}
 
 
 def _seed(random_state: Any) -> int:
