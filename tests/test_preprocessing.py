@@ -28,7 +28,7 @@ from deltarule.preprocessing import (
     suspicious,
     with_targets,
 )
-from deltarule.preprocessing.cells import coded
+from deltarule.preprocessing.cells import coded, numbers_of
 from deltarule.preprocessing.dates import DATE_FORMATS, format_of, milliseconds
 
 from .fuzz.examples import examples
@@ -1122,3 +1122,9 @@ def test_dates_in_text_are_those_that_polars_reads(form):
     read = pl.Series(texts).str.to_datetime if "%M" in form else pl.Series(texts).str.to_date
     expected = read(form, strict=False).cast(pl.Datetime("ms")).cast(pl.Int64)
     np.testing.assert_array_equal(milliseconds(texts, form), expected.cast(float).to_numpy())
+
+
+def test_a_text_among_numbers_is_named_with_its_row():
+    column = pl.Series("a", ["1", None, "NaN", "", "x"])
+    with pytest.raises(CellError, match=r"holds text in row 4 \(''\)"):
+        numbers_of(column)

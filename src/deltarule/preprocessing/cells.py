@@ -130,8 +130,8 @@ def _numbers_in_text(column: pl.Series) -> pl.Series:
     text = text_of(column)
     numbers = text.cast(polars.Float64, strict=False)
     if numbers.null_count() > text.null_count():
-        absent = [cell is None for cell in text.to_list()]
-        row = int((np.isnan(numbers.to_numpy()) & ~np.array(absent)).argmax())
+        numeric = [number is not None for number in numbers.to_list()]
+        row = next(i for i, t in enumerate(text.to_list()) if t is not None and not numeric[i])
         raise CellError(
             f"column {column.name!r} holds text",
             row,
