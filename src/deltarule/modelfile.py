@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from deltarule.activations import ACTIVATIONS, Activation
-from deltarule.arrays import DTYPES, Array, checked_matrix, columns, rows
+from deltarule.arrays import DTYPES, Array, checked_matrix
 from deltarule.costs import COSTS, Cost
+from deltarule.engines import choose, start_plan
+from deltarule.engines.plan import Plan
 from deltarule.errors import DeltaruleError, FileError, TypeMismatchError
 from deltarule.initialisers import Initialiser
 from deltarule.layers import KINDS, Layer
-from deltarule.network import Network, Parameters, checked_parameters, feed_forward
+from deltarule.network import Network, Parameters, checked_parameters
 from deltarule.storage import (
     FileKind,
     Opened,
@@ -119,12 +121,11 @@ class Model:
         """
         X = frame if self.preprocessing is None else self.preprocessing.transform(frame)
         X = checked_matrix("X", X, width=self.network.inputs, dtype=self.dtype)
-        chunks = []
+        plan = Plan(self.network, dtype=self.dtype)
+        runner = start_plan(plan, choose(plan).name, self.parameters)  # own: threads may predict
+        some = (X[first : first + _ROWS_AT_ONCE] for first in range(0, len(X), _ROWS_AT_ONCE))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for first in range(0, len(X), _ROWS_AT_ONCE):
-                A0 = columns(X[first : first + _ROWS_AT_ONCE])
-                chunks.append(rows(feed_forward(self.network, self.parameters, A0)[-1].A))
-        return np.concatenate(chunks)
+            return np.concatenate([runner.predict(rows) for rows in some])
 
     def predict(self, frame: Any) -> Any:
         """Predictions in the target's own labels or units, one a row, in order."""
