@@ -131,7 +131,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def test_an_earlier_run_is_not_overwritten(tmp_path):
     fit(tmp_path)
-    with pytest.raises(dr.SettingError, match=r"holds checkpoints.*--resume"):
+    with pytest.raises(dr.SettingError, match=r"holds checkpoints.*resume=True"):
         fit(tmp_path)
 
 
@@ -517,7 +517,7 @@ def test_a_signal_finishes_the_step_and_says_how_to_resume(tmp_path, number):
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
-    with pytest.raises(dr.InterruptionError, match=r"--resume") as caught:
+    with pytest.raises(dr.InterruptionError, match="resume=True") as caught:
         fit(tmp_path, [send])
     assert caught.value.signal == number
     assert signal.getsignal(number) is before

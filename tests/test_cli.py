@@ -431,7 +431,11 @@ TRAIN = {
         "2",
     ): "--test-share: expected a number, above 0, below 1; got 2.0.",
     ("flats.csv", "--cv", "1"): "--cv: expected at least 2 folds; got 1.",
-    ("flats.csv", "--cv", "100"): "--cv 100: 120 rows are too few; expected at most 60 folds.",
+    (
+        "flats.csv",
+        "--cv",
+        "100",
+    ): "100 folds (--cv): 120 rows are too few; expected at most 60 folds.",
     ("flats.csv", "--cv", "3", "--test", "flats.csv"): "--cv and --test: the figures come from",
     ("flats.csv", "--kind", "area"): "--kind: expected COLUMN=KIND, as age=category; got 'area'.",
     ("flats.csv", "--kind", "area=catgory"): "unknown kind 'catgory' of column 'area'. Did you",

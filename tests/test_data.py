@@ -259,73 +259,73 @@ BAD = {
         "a,b,a\n1,2,3\n",
         DataError,
         "the column name 'a' stands 2 times in the header; expected each once. Rename them, or "
-        "pass --no-header.",
+        "pass header=False.",
     ),
     "a row too short": (
         "a,b,c\n1,2,3\n4,5\n6,7,8\n",
         DataError,
-        "row 2 (line 3) has 2 cells; expected 3, as in the header. Correct that line, or name the "
-        "right --delimiter.",
+        "row 2 (line 3) has 2 cells; expected 3, as in the header. Correct that line, or pass the "
+        "right delimiter.",
     ),
     "a row too long": (
         "a,b,c\n1,2,3\n4,5,6,7\n6,7,8\n",
         DataError,
-        "row 2 (line 3) has 4 cells; expected 3, as in the header. Correct that line, or name the "
-        "right --delimiter.",
+        "row 2 (line 3) has 4 cells; expected 3, as in the header. Correct that line, or pass the "
+        "right delimiter.",
     ),
     "a short row, no header": (
         "1,2,3\n4,5\n6,7,8\n",
         DataError,
-        "row 2 (line 2) has 2 cells; expected 3, as in the first line. Correct that line, or name "
-        "the right --delimiter.",
+        "row 2 (line 2) has 2 cells; expected 3, as in the first line. Correct that line, or pass "
+        "the right delimiter.",
     ),
     "a long row, late": (
         ONE_LATE,
         DataError,
         f"row {LATE + 1} (line {LATE + 2}) has 3 cells; expected 2, as in the header. Correct that "
-        "line, or name the right --delimiter.",
+        "line, or pass the right delimiter.",
     ),
     "a quote that does not close": (
         'a,b,c\n1,"2,3\n4,5,6\n6,7,8\n',
         DataError,
         'a quote that opens in line 2 does not close; expected another " before the end of the '
-        "cell. Close it, or name another --quote.",
+        "cell. Close it, or pass another quote.",
     ),
     "a quote that does not close, in the header": (
         'a,"b\n1,2\n3,4\n',
         DataError,
         'a quote that opens in line 1 does not close; expected another " before the end of the '
-        "cell. Close it, or name another --quote.",
+        "cell. Close it, or pass another quote.",
     ),
     "a quote that does not close, late": (
         late('1,"2'),
         DataError,
         f'a quote that opens in line {LATE + 2} does not close; expected another " before the end '
-        "of the cell. Close it, or name another --quote.",
+        "of the cell. Close it, or pass another quote.",
     ),
     "a quote within quotes": (
         'a,b\n"5" pipe,2\n"6 x",3\n',
         DataError,
         "line 2 has text behind a closing quote; expected ',' or the end of the line. Write a \" "
-        "within a cell twice, or name another --quote.",
+        "within a cell twice, or pass another quote.",
     ),
     "zero bytes": (
         b"a,b\n1,\x00\x01\n",
         FileError,
-        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, name its "
-        "encoding with --encoding.",
+        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, pass its "
+        "encoding.",
     ),
     "bytes that are no text": (
         bytes(range(1, 32)) * 30 + b"\xff\xfe",
         FileError,
-        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, name its "
-        "encoding with --encoding.",
+        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, pass its "
+        "encoding.",
     ),
     "bytes that are no text, late": (
         late("1,\x81").encode("latin-1"),
         FileError,
-        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, name its "
-        "encoding with --encoding.",
+        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, pass its "
+        "encoding.",
     ),
     "a picture": (
         b"\x89PNG\r\n\x1a\n1234",
@@ -354,7 +354,7 @@ def test_bad_files(table, tmp_path, content, error, message):
 
 
 def test_another_encoding_than_asked_for(table):
-    with pytest.raises(FileError, match=r"is not utf-8: invalid .* Name its encoding with"):
+    with pytest.raises(FileError, match=r"is not utf-8: invalid .* Pass its encoding"):
         table("a,b\n1,café\n".encode("cp1252"), encoding="utf-8")
 
 
@@ -385,8 +385,8 @@ def test_a_folder(tmp_path):
     with pytest.raises(FileError) as caught:
         read(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: is a folder; expected a file. For its files write {tmp_path}/*.csv, or pass "
-        "--memory SIZE, which reads folders in blocks."
+        f"{tmp_path}: is a folder; expected a file. For its files write {tmp_path}/*.csv, or use "
+        "stream, which reads folders in blocks."
     )
 
 
@@ -608,7 +608,7 @@ def test_a_pipe_is_read_as_its_file(tmp_path, kind):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_a_pipe_is_not_read_in_blocks(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(FileError, match=r"pipe, which can be read only once.*--memory"):
+    with pytest.raises(FileError, match=r"pipe, which can be read only once.*or use read"):
         stream(tmp_path / "pipe")
 
 

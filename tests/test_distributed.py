@@ -204,7 +204,7 @@ def test_a_coordinator_that_cannot_be_reached_is_waited_for_no_longer_than_told(
     [
         ([], "of 3 processes, processes 1, 2 did not come within"),
         ([(0, 3)], "two processes came as process 0"),
-        ([(1, 4)], "was told of 4 processes (processes, --processes), and process 0 of 3"),
+        ([(1, 4)], "was started as one of 4 processes, and process 0 as one of 3"),
     ],
 )
 def test_a_group_that_does_not_come_together_ends(others, message):

@@ -392,26 +392,26 @@ BAD = {
     "text among numbers": (
         lambda: Preprocessing.fit({"age": ODD_AGES}),
         DataError,
-        "column 'age' holds text in row 17 ('n/a'); expected numbers. Pass --missing n/a to read "
-        "it as missing, or --kind age=category.",
+        "column 'age' holds text in row 17 ('n/a'); expected numbers. Replace it by None to "
+        "make it missing, or pass kinds={'age': 'category'}.",
     ),
     "text among numbers, overruled": (
         lambda: Preprocessing.fit({"age": ODD_AGES}, kinds={"age": "numeric"}),
         DataError,
-        "column 'age' holds text in row 17 ('n/a'); expected numbers. Pass --missing n/a to read "
-        "it as missing.",
+        "column 'age' holds text in row 17 ('n/a'); expected numbers. Replace it by None to "
+        "make it missing.",
     ),
     "text where numbers were": (
         lambda: FITTED.transform(FRAME.with_columns(age=pl.Series(ODD_AGES))),
         DataError,
-        "column 'age' holds text in row 17 ('n/a'); expected numbers. Pass --missing n/a to read "
-        "it as missing.",
+        "column 'age' holds text in row 17 ('n/a'); expected numbers. Replace it by None to "
+        "make it missing.",
     ),
     "text among dates": (
         lambda: Preprocessing.fit({"on": [f"{i}.6.2024" for i in range(1, 30)] + ["to do"]}),
         CellError,
-        "column 'on' holds text in row 30 ('to do'); expected dates, as elsewhere (%d.%m.%Y). Pass "
-        "--missing 'to do' to read it as missing, or --kind on=category.",
+        "column 'on' holds text in row 30 ('to do'); expected dates, as elsewhere (%d.%m.%Y). "
+        "Replace it by None to make it missing, or pass kinds={'on': 'category'}.",
     ),
     "infinity": (
         lambda: Preprocessing.fit({"x": [1.0, np.inf, 2.0]}),
@@ -482,7 +482,7 @@ BAD = {
     "three values for a boolean": (
         lambda: Preprocessing.fit({"x": [1, 2, 3]}, kinds={"x": "boolean"}),
         DataError,
-        "column 'x': holds 3 values; expected two for a boolean. Pass --kind x=category.",
+        "column 'x': holds 3 values; expected two for a boolean. Pass kinds={'x': 'category'}.",
     ),
     "no dates": (
         lambda: Preprocessing.fit({"x": ["a", "b"]}, kinds={"x": "date"}),
@@ -492,7 +492,7 @@ BAD = {
     "no numbers": (
         lambda: Preprocessing.fit({"x": [None, None]}, kinds={"x": "numeric"}),
         DataError,
-        "column 'x': has no value in any training row; expected numbers. Drop it with --drop.",
+        "column 'x': has no value in any training row; expected numbers. Drop it (drop).",
     ),
 }
 
@@ -789,7 +789,7 @@ BAD_TARGETS = {
         lambda: with_targets(FRAME, ["age"], strict=True),
         DataError,
         "the target is missing in 6 of 60 rows; expected it in each. Fill them, or drop "
-        "those rows, as the command does without --strict.",
+        "those rows.",
     ),
     "all missing": (
         lambda: with_targets(FRAME, ["none"]),
@@ -812,19 +812,19 @@ BAD_TARGETS = {
         lambda: targets(["a", "b", "a"], task="regression"),
         DataError,
         "target 'y': holds 'a' in row 1; expected numbers for a regression. For classes name one "
-        "target column, without --task regression.",
+        'target column, without task="regression".',
     ),
     "text among the target's numbers": (
         lambda: targets([f"{i / 4}" for i in range(30)] + ["n.a."]),
         CellError,
-        "column 'y' holds text in row 31 ('n.a.'); expected numbers. Pass --missing n.a. to read "
-        "it as missing, or --task classification.",
+        "column 'y' holds text in row 31 ('n.a.'); expected numbers. Replace it by None to "
+        'make it missing, or pass task="classification".',
     ),
     "two targets of text": (
         lambda: Targets.fit(FRAME, ["town", "row"]),
         DataError,
         "target 'town': holds 'Oslo' in row 1; expected numbers for a regression. For classes name "
-        "one target column, without --task regression.",
+        'one target column, without task="regression".',
     ),
     "two targets to classify": (
         lambda: Targets.fit(FRAME, ["town", "row"], task="classification"),

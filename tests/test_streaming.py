@@ -415,7 +415,7 @@ def test_cells_and_blocks_that_cannot_be_are_named(tmp_path):
         surveyed(tmp_path, frame, 10**7)
     with pytest.raises(SettingError, match=r"part-0.parquet: has a block of 300 rows"):
         surveyed(tmp_path, flats(), 50_000)
-    with pytest.raises(SettingError, match="--time: needs all rows in memory"):
+    with pytest.raises(SettingError, match="time: needs all rows in memory"):
         surveyed(tmp_path, flats(), 10**7, tabular.Roles(("y",), time="built"))
     gaps = flats().with_columns(y=pl.when(pl.col("town") != "Rome").then("y"))
     with pytest.raises(DataError, match=r"part-0.parquet: the target is missing in some rows"):

@@ -114,7 +114,7 @@ def test_folds_by_time_train_on_the_past():
 
 def test_folds_need_as_many_groups_as_have_rows():
     groups = np.repeat([1, 4], 10)
-    with pytest.raises(dr.DataError, match="--cv 3 needs at least 3 groups, got 2"):
+    with pytest.raises(dr.DataError, match="3 folds: expected at least as many groups, got 2"):
         list(folds(20, 3, Keys(groups=groups), 0))
 
 
@@ -432,8 +432,8 @@ def test_digits_are_learnt(seed):
         ({"target": ("rnt",)}, "no column 'rnt' (the target). Did you mean 'rent'?"),
         ({"target": ("rent",), "weights": "wt"}, "no column 'wt' (weights)."),
         ({"target": ("rent",), "drop": ("twn",)}, "no column 'twn' (dropped). Did you mean 'town'"),
-        ({"target": ("rent",), "kinds": {"twn": "category"}}, "no column 'twn' (--kind)."),
-        ({"target": ("rent",), "weights": "town"}, "column 'town' (--weights) holds"),
+        ({"target": ("rent",), "kinds": {"twn": "category"}}, "no column 'twn' (kinds)."),
+        ({"target": ("rent",), "weights": "town"}, "column 'town' (weights) holds"),
         ({"target": ("rent",), "drop": ("area", "town", "block", "day")}, "no column is left"),
     ],
 )
@@ -457,5 +457,5 @@ def test_roles_that_cannot_be(roles, message):
 
 def test_missing_times_are_refused():
     frame = flats().with_columns(pl.when(pl.col("day") > 5).then("day").alias("day"))
-    with pytest.raises(dr.DataError, match=r"column 'day' \(--time\) is missing in 6 rows"):
+    with pytest.raises(dr.DataError, match=r"column 'day' \(time\) is missing in 6 rows"):
         run(frame, target=("rent",), time="day")

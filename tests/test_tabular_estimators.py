@@ -226,7 +226,7 @@ def test_callbacks_hear_of_the_training():
         ({"n_ensemble": 400}, dr.SettingError, "n_ensemble=400: more networks than .* rows"),
         ({"n_ensemble": 0}, dr.SettingError, "n_ensemble must be a whole number, at least 1"),
         ({"bins": -1}, dr.SettingError, "bins must be a whole number, at least 0"),
-        ({"kinds": {"twn": "category"}}, dr.DataError, r"no column 'twn' \(--kind\)"),
+        ({"kinds": {"twn": "category"}}, dr.DataError, r"no column 'twn' \(kinds\)"),
         ({"validation_share": 1.5}, dr.SettingError, "validation_share must be"),
         ({"activation": "rulu"}, dr.UnknownNameError, "Did you mean"),
     ],

@@ -203,7 +203,7 @@ def no_text(path: Path) -> FileError:
     """The error for a file that is not text."""
     return FileError(
         f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
-        f"If it is text, name its encoding ({setting('encoding', '--encoding')})."
+        f"If it is text, pass its {setting('encoding', '--encoding')}."
     )
 
 
@@ -251,7 +251,7 @@ def not_of(path: Path, encoding: str, error: UnicodeDecodeError) -> FileError:
     """The error for a file that is not of an encoding."""
     return FileError(
         f"{path}: is not {encoding}: {error.reason} at byte {error.start}. "
-        f"Name its encoding ({setting('encoding', '--encoding')})."
+        f"Pass its {setting('encoding', '--encoding')}."
     )
 
 

@@ -102,13 +102,13 @@ def _rows(path: Path, text: str, layout: Layout) -> Iterator[list[str]]:
         if "end of data" in what or "field larger" in what:
             raise DataError(
                 f"{path}: a quote that opens in line {begun} does not close; expected another "
-                f"{layout.quote} before the end of the cell. Close it, or name another quote "
-                f"({setting('quote', '--quote')})."
+                f"{layout.quote} before the end of the cell. Close it, or pass another "
+                f"{setting('quote', '--quote')}."
             ) from None
         raise DataError(
             f"{path}: line {begun} has text behind a closing quote; expected "
             f"{layout.delimiter!r} or the end of the line. Write a {layout.quote} within a cell "
-            f"twice, or name another quote ({setting('quote', '--quote')})."
+            f"twice, or pass another {setting('quote', '--quote')}."
         ) from None
     finally:
         csv.field_size_limit(limit)
@@ -120,5 +120,5 @@ def _ragged(path: Path, layout: Layout, line: int, cells: int) -> DataError:
     first = "the header" if layout.begins else "the first line"
     return DataError(
         f"{path}: {where} has {cells} cells; expected {width}, as in {first}. "
-        f"Correct that line, or name the right delimiter ({setting('delimiter', '--delimiter')})."
+        f"Correct that line, or pass the right {setting('delimiter', '--delimiter')}."
     )

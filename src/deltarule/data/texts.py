@@ -114,7 +114,7 @@ class TextFile:
                     raise DataError(
                         f"{self.path}: no row ends within {LONGEST:,} bytes from byte {begins:,} "
                         "on; expected rows that end with a line. A quote may not close: close it, "
-                        f"or name another quote ({setting('quote', '--quote')})."
+                        f"or pass another {setting('quote', '--quote')}."
                     )
                 yield lines
 

@@ -143,8 +143,8 @@ def _numbers_in_text(column: pl.Series) -> pl.Series:
 def as_missing(marker: str) -> str:
     """What to do where cells say that there is no value."""
     return setting(
-        "Replace such cells by None to have them missing",
-        f"Pass --missing {shlex.quote(marker)} to read such cells as missing",
+        "Replace it by None to make it missing",
+        f"Pass --missing {shlex.quote(marker)} to read it as missing",
     )
 
 
