@@ -85,28 +85,49 @@ def test_a_stale_table_is_noticed():
     assert tables().written(page.replace("`relu`", "`rule`")) == tables().written(page)
 
 
+def prose_of(page):
+    """A page with its code blanked: line numbers stay."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"```.*?```", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL)
+
+
 def anchors_of(page):
-    """The anchors that a code host gives a page's headings."""
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    """The anchors that a code host gives a page's headings, and those of its equations."""
+    text = prose_of(page)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | {f"eq-{number.lower()}" for number in re.findall(r"\\tag\{(\w+)\}", text)}
+
+
+def broken_links(page):
+    """Links of a page that lead nowhere: ``file:line: target``."""
+    text, found = prose_of(page), []
+    for link in re.finditer(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        target, anchor = link.groups()
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = (page.parent / target) if target else page
+        if not file.exists() or (anchor and anchor not in anchors_of(file)):
+            line = text[: link.start()].count("\n") + 1
+            found.append(f"{page}:{line}: {target}#{anchor}")
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_pages_links_lead_somewhere(page):
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
-        if re.match(r"[a-z]+:", target):
-            continue
-        file = (page.parent / target) if target else page
-        assert file.exists(), f"{name_of(page)}: {target}"
-        assert not anchor or anchor in anchors_of(file), f"{name_of(page)}: {target}#{anchor}"
+    assert not broken_links(page)
+
+
+def test_a_broken_anchor_is_noticed_with_its_place(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n\n$$ x = 1 \\tag{10c} $$\n\n[right](#eq-10c), [wrong](#eq-10e)\n")
+    assert broken_links(page) == [f"{page}:5: #eq-10e"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_tests_a_page_names_exist(page):
     text = page.read_text(encoding="utf-8")
-    for file, test in re.findall(r"tests/(test_\w+\.py)(?:::(\w+))?", text):
+    for file, test in re.findall(r"tests/(test_\w+\.py)(?:::Test\w+)?(?:::(\w+))?", text):
         source = (ROOT / "tests" / file).read_text(encoding="utf-8")
         assert not test or re.search(rf"^\s*def {test}\(", source, re.MULTILINE), test
     mutations = {mutation.name for mutation in test_mutations.MUTATIONS}

@@ -142,7 +142,9 @@ runner.predict = lambda X: runner._core.predict_into(
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("call", CALLS)
 def test_the_interpreter_ends_while_a_daemon_thread_computes(call, threads):
-    program = LONG + f"""
+    program = (
+        LONG
+        + f"""
 def work():
     print("begun", flush=True)
     {CALLS[call]}
@@ -150,6 +152,7 @@ def work():
 threading.Thread(target=work, daemon=True).start()
 time.sleep(0.3)
 """
+    )
     done = python(program, threads)
     assert (done.returncode, done.stdout, done.stderr) == (0, "begun\n", "")
 
@@ -159,7 +162,9 @@ time.sleep(0.3)
 @pytest.mark.parametrize("call", CALLS)
 def test_control_c_ends_every_call_within_a_second(call, threads):
     """A second a thread of the process's own time: what else the machine does is not counted."""
-    program = LONG + f"""
+    program = (
+        LONG
+        + f"""
 print("ready", flush=True)
 begun = time.process_time()
 try:
@@ -169,6 +174,7 @@ except KeyboardInterrupt:
     runner.step(X[:5], Y[:5])
     print(used, flush=True)
 """
+    )
     used, before = interrupted([sys.executable, "-c", program, str(threads)])
     assert used < threads * (before + 1.5)  # all of it would take many times as long
 
@@ -186,7 +192,9 @@ def interrupted(command):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_control_c_ends_a_run_of_lbfgs_in_the_middle_of_its_derivatives():
-    program = LONG + """
+    program = (
+        LONG
+        + """
 rows = np.ones((15_000, 64), np.float32)
 print("ready", flush=True)
 begun = time.process_time()
@@ -195,6 +203,7 @@ try:
 except KeyboardInterrupt:
     print(time.process_time() - begun, flush=True)
 """
+    )
     used, before = interrupted([sys.executable, "-c", program, "2"])
     assert used < 2 * (before + 1.5)
 
