@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from itertools import zip_longest
 from pathlib import Path
 
 from deltarule import ACTIVATIONS, COSTS, OPTIMIZERS, SCHEDULES
@@ -188,10 +189,22 @@ def stale() -> list[Path]:
     return [page for page in pages if written(text := page.read_text(encoding="utf-8")) != text]
 
 
+def place(page: Path) -> str:
+    """Where a stale page first differs from what it should be: ``file:line``."""
+    text = page.read_text(encoding="utf-8")
+    lines = zip_longest(text.splitlines(), written(text).splitlines())
+    differing = next(k for k, (old, new) in enumerate(lines, 1) if old != new)
+    return f"docs/{page.relative_to(DOCS).as_posix()}:{differing}"
+
+
 if __name__ == "__main__":
     pages = stale()
     if pages and "--check" in sys.argv[1:]:
-        sys.exit(f"tables are not those of the code in {pages[0]}; run: make docs")
+        sys.exit(
+            "\n".join(
+                f"{at}: not the table of the code; run: make docs" for at in map(place, pages)
+            )
+        )
     for page in pages:
         page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
         print(f"wrote the tables of {page.relative_to(DOCS)}")

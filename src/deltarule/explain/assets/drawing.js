@@ -141,14 +141,14 @@ const Drawing = (() => {
       parts.push(arrow(`M204 ${y + 42}H306`, "cache"), label(255, y + 34, "cache", { class: "quiet" }), label(255, y + 58, `A[${l - 1}], Z[${l}]`, { class: "live" }));
       for (const [name, dy, sum] of [["dW", 24, `δ[${l}] A[${l - 1}]ᵀ`], ["db", 58, `Σ columns δ[${l}]`]]) {
         const key = `${name}[${l}]`, on = step.out === key;
-        parts.push(arrow(`M494 ${y + dy}H520`), label(612, y + dy - 1, `${key} = ${share} ${sum}`, { class: `term ${on ? "strong " : ""}eq-${Formulas.equationOf(key)}` }), label(612, y + dy + 14, live(key), { class: "live" }));
+        parts.push(arrow(`M494 ${y + dy}H520`), label(622, y + dy - 1, `${key} = ${share} ${sum}`, { class: `term ${on ? "strong " : ""}eq-${Formulas.equationOf(key)}` }), label(622, y + dy + 14, live(key), { class: "live" }));
       }
       if (k < layers.length - 1) parts.push(arrow(`M110 ${y + 86}V${y + high - 3}`), arrow(`M400 ${y + high - 3}V${y + 88}`));
     });
     const y = 24 + layers.length * high;
     parts.push(arrow(`M110 ${y - 20}V${y + 8}H196`), arrow(`M314 ${y + 8}H400V${y - 16}`));
     parts.push(label(255, y + 3, "cost C", { class: "term eq-2" }), label(255, y + 18, live("C"), { class: "live" }));
-    return frame(706, y + 30, "Forward boxes, caches and backward boxes", parts,
+    return frame(726, y + 30, "Forward boxes, caches and backward boxes", parts,
       `Figure 3. Forward down the left, backward up the right; a cache between them in every layer${layers.length < L ? ` (layers ${layers[0]} to ${layers.at(-1)} of ${L})` : ""}.`);
   }
   function figure4(step) {
@@ -163,7 +163,7 @@ const Drawing = (() => {
     parts.push(label(178, 62, "cache", { class: "quiet small" }),
       arrow("M643 42V24H85V40"), label(364, 18, "next batch", { class: "quiet" }),
       svg("path", { d: "M842 36L924 70L842 104L760 70z", class: "box" }), arrow("M716 70H758"), label(842, 75, "converged?", { class: "term" }),
-      label(736, 126, "after an epoch", { class: "quiet small" }),
+      label(740, 34, "after an epoch", { class: "quiet small" }),
       arrow("M926 70H968"), label(947, 62, "yes", { class: "quiet small" }), label(994, 75, "done", { class: "term" }),
       arrow("M842 106V138H85V100"), label(364, 132, "no: next epoch", { class: "quiet" }));
     return frame(1020, 146, "The training process", parts,
