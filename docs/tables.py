@@ -137,10 +137,16 @@ def addresses() -> dict[str, str]:
 
 def misprints(number: str) -> str:
     """Links to what the errata say of an equation: a bare 5 there means 5a and 5b."""
-    summary = (DOCS / "errata.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    page = (DOCS / "errata.md").read_text(encoding="utf-8")
+    names = {slug(text): text.partition(": ")[2] for text in re.findall(r"(?m)^## (.+)$", page)}
     about = rf"\b({number}|{number.rstrip('abcd')})\b"
-    found = re.findall(r"^\| \[(\d[^]]*)\]\((#\S+)\)", summary, re.MULTILINE)
-    return ", ".join(f"[{of}](errata.md{at})" for of, at in found if re.search(about, of))
+    found = re.findall(r"(?m)^\| \[(\d[^]]*)\]\(#(\S+)\)", page)
+    return "; ".join(f"[{names[at]}](errata.md#{at})" for of, at in found if re.search(about, of))
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def equations() -> Iterator[tuple[str, ...]]:

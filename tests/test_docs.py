@@ -112,7 +112,7 @@ def anchors_of(page):
     """The anchors that a code host gives a page's headings, and those of its equations."""
     text = prose_of(page)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    slugs = set(map(tables().slug, headings))
     return slugs | {f"eq-{number.lower()}" for number in re.findall(r"\\tag\{(\w+)\}", text)}
 
 
