@@ -118,6 +118,13 @@ def test_the_page_names_what_exists():
     assert not unkept(PAGE.read_text(encoding="utf-8"))
 
 
+def test_the_terms_name_code_that_exists():
+    text = (DOCS / "derivation" / "building-blocks.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\|.*`(\w+(?:\.\w+)+)`", text, re.MULTILINE)
+    assert len(names) > 10
+    assert [name for name in names if not code(name)] == []
+
+
 @pytest.mark.parametrize("label", ["[10c]", "| 3: ", "SGD and Adam"])
 def test_a_missing_line_is_noticed_with_its_place(label):
     lines = PAGE.read_text(encoding="utf-8").splitlines()

@@ -104,6 +104,8 @@ const Drawing = (() => {
     return Array.from({ length: 5 }, (_, k) => first + k);
   }
 
+  // A product as text, the other way round where examples are rows.
+  const product = (P, Q) => (Page.rows ? `${Q} ${P}` : `${P} ${Q}`);
   function figure1(step) {
     const layers = near(step), w = 132, gap = 34;
     const parts = [label(48, 62, `A[${layers[0] - 1}]`, { class: "term eq-" + Formulas.equationOf(`A[${layers[0] - 1}]`) }),
@@ -118,13 +120,13 @@ const Drawing = (() => {
   }
   function figure2(step) {
     const L = Page.plan.layers.length, keys = [`A[${L - 1}]`, `Z[${L}]`, `A[${L}]`, "loss", "C"];
-    const texts = [`A[${L - 1}]`, `Z = W A + b`, `A = g(Z)`, "loss ℓ(A, Y)", "cost C"];
+    const texts = [`A[${L - 1}]`, `Z = ${product("W", "A")} + b`, `A = g(Z)`, "loss ℓ(A, Y)", "cost C"];
     const parts = keys.map((key, k) => [
       k ? arrow(`M${k * 148 - 18} 46H${k * 148 + 6}`) : null,
       box(10 + k * 148, 20, 118, [[texts[k], key]], step.out === key ? key : null)]);
     return frame(10 + 5 * 148, 92, "The output layer and the cost", parts, "Figure 2. The output layer: its activations and the targets make the cost.");
   }
-  // The formula of δ that the step uses: fused, of softmax, or entry by entry.
+  // The formula of δ that the step uses: fused, of softmax, or element-wise.
   function deltaOf(l) {
     const last = l === Page.plan.layers.length;
     if (last && Page.plan.cost.fused) return `δ[${l}] = A[${l}] − Y`;
@@ -136,10 +138,10 @@ const Drawing = (() => {
     const parts = [label(110, 14, "forward", { class: "strong" }), label(400, 14, "backward", { class: "strong" })];
     layers.forEach((l, k) => {
       const y = 24 + k * high;
-      parts.push(box(20, y, 180, [[`Z[${l}] = W A[${l - 1}] + b`, `Z[${l}]`], [`A[${l}] = g(Z[${l}])`, `A[${l}]`]], null));
-      parts.push(box(310, y, 180, [[deltaOf(l), `delta[${l}]`], [`dA[${l - 1}] = Wᵀ δ[${l}]`, `dA[${l - 1}]`]], active(step, `delta[${l}]`, `dA[${l - 1}]`)));
+      parts.push(box(20, y, 180, [[`Z[${l}] = ${product("W", `A[${l - 1}]`)} + b`, `Z[${l}]`], [`A[${l}] = g(Z[${l}])`, `A[${l}]`]], null));
+      parts.push(box(310, y, 180, [[deltaOf(l), `delta[${l}]`], [`dA[${l - 1}] = ${product("Wᵀ", `δ[${l}]`)}`, `dA[${l - 1}]`]], active(step, `delta[${l}]`, `dA[${l - 1}]`)));
       parts.push(arrow(`M204 ${y + 42}H306`, "cache"), label(255, y + 34, "cache", { class: "quiet" }), label(255, y + 58, `A[${l - 1}], Z[${l}]`, { class: "live" }));
-      for (const [name, dy, sum] of [["dW", 24, `δ[${l}] A[${l - 1}]ᵀ`], ["db", 58, `Σ columns δ[${l}]`]]) {
+      for (const [name, dy, sum] of [["dW", 24, product(`δ[${l}]`, `A[${l - 1}]ᵀ`)], ["db", 58, `Σ ${Page.rows ? "rows" : "columns"} δ[${l}]`]]) {
         const key = `${name}[${l}]`, on = step.out === key;
         parts.push(arrow(`M494 ${y + dy}H520`), label(622, y + dy - 1, `${key} = ${share} ${sum}`, { class: `term ${on ? "strong " : ""}eq-${Formulas.equationOf(key)}` }), label(622, y + dy + 14, live(key), { class: "live" }));
       }
