@@ -17,13 +17,14 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "equations",  # an address for each numbered equation, and its place in the search
     "mathml",  # TeX -> MathML while building
     "code_of",  # the code of a function beside its equation
     "inline_figures",  # SVG into the page, so that it takes the page's colours
     "offline",  # fails a build whose pages would ask the network
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "equations-list.md"]  # the list is included by the home page
 root_doc = "index"
 language = "en"
 

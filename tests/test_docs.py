@@ -3,8 +3,12 @@
 import doctest
 import importlib
 import inspect
+import json
+import os
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,28 +89,125 @@ def test_a_stale_table_is_noticed():
     assert tables().written(page.replace("`relu`", "`rule`")) == tables().written(page)
 
 
+def test_a_missing_row_of_a_table_is_noticed_with_its_place(tmp_path, monkeypatch):
+    module = tables()
+    page = tmp_path / "notes.md"
+    lines = (DOCS / "notes.md").read_text(encoding="utf-8").splitlines(keepends=True)
+    at = next(k for k, line in enumerate(lines) if line.startswith("| [10c]"))
+    page.write_text("".join(lines[:at] + lines[at + 1 :]), encoding="utf-8")
+    monkeypatch.setattr(module, "DOCS", tmp_path)
+    monkeypatch.setattr(module, "addresses", tables().addresses)
+    monkeypatch.setattr(module, "misprints", tables().misprints)
+    assert module.stale() == [page]
+    assert module.place(page) == f"docs/notes.md:{at + 1}"
+
+
+def prose_of(page):
+    """A page with its code blanked: line numbers stay."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"```.*?```", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL)
+
+
 def anchors_of(page):
-    """The anchors that a code host gives a page's headings."""
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    """The anchors that a code host gives a page's headings, and those of its equations."""
+    text = prose_of(page)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    slugs = set(map(tables().slug, headings))
+    return slugs | {f"eq-{number.lower()}" for number in re.findall(r"\\tag\{(\w+)\}", text)}
+
+
+def broken_links(page):
+    """Links of a page that lead nowhere: ``file:line: target``."""
+    text, found = prose_of(page), []
+    for link in re.finditer(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        target, anchor = link.groups()
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = (page.parent / target) if target else page
+        if not file.exists() or (anchor and anchor not in anchors_of(file)):
+            line = text[: link.start()].count("\n") + 1
+            found.append(f"{page}:{line}: {target}#{anchor}")
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_pages_links_lead_somewhere(page):
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
-        if re.match(r"[a-z]+:", target):
-            continue
-        file = (page.parent / target) if target else page
-        assert file.exists(), f"{name_of(page)}: {target}"
-        assert not anchor or anchor in anchors_of(file), f"{name_of(page)}: {target}#{anchor}"
+    assert not broken_links(page)
+
+
+def test_a_broken_anchor_is_noticed_with_its_place(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n\n$$ x = 1 \\tag{10c} $$\n\n[right](#eq-10c), [wrong](#eq-10e)\n")
+    assert broken_links(page) == [f"{page}:5: #eq-10e"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A small site with the pages' own extensions: what the build said, a page, the search."""
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("Sphinx is not installed; the build of the pages checks it too")
+    folder, out = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("html")
+    (folder / "index.md").write_text(SITE, encoding="utf-8")
+    (folder / "conf.py").write_text(
+        'extensions = ["myst_parser", "equations", "mathml"]\n'
+        'html_math_renderer, myst_enable_extensions = "mathml", ["dollarmath"]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", str(folder), str(out)],
+        env={**os.environ, "PYTHONPATH": str(DOCS / "_ext")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    search = (out / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(search.removeprefix("Search.setIndex(").removesuffix(")"))
+    return done.stderr, (out / "index.html").read_text(encoding="utf-8"), index
+
+
+SITE = r"""# A page
+
+$$
+dA_{prev} = W^T \delta \tag{10d}
+$$
+
+$$
+db = b \tag{10c}
+$$
+
+$$
+x = y \tag{10c}
+$$
+
+[right](#eq-10d), [wrong](index.md#eq-10e)
+"""
+
+
+def test_an_equation_has_an_address_and_a_link_sign(site):
+    assert '<div class="equation" id="eq-10d">' in site[1]
+    assert 'href="#eq-10d" title="Permanent link to Eq. 10d"' in site[1]
+
+
+def test_the_search_lists_an_equation_before_any_page(site):
+    found = {name: (first, at) for _, _, first, at, name in site[2]["objects"][""]}
+    assert found == {"10c": (0, "eq-10c"), "10d": (0, "eq-10d")}  # 0 is the highest
+
+
+def test_a_broken_anchor_and_a_number_given_twice_are_warned_of_with_their_place(site):
+    warnings = re.findall(r"index\.md:(\d+): WARNING: (.*)", site[0])
+    assert [line for line, _ in warnings] == ["11", "15"]
+    assert "equation 10c is already on page index" in warnings[0][1]
+    assert "eq-10e" in warnings[1][1]
+
+
+def test_a_word_or_a_derivative_is_one_upright_symbol(site):
+    for symbol in ("dA", "db", "prev"):
+        assert f'<mi mathvariant="normal">{symbol}</mi>' in site[1]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_tests_a_page_names_exist(page):
     text = page.read_text(encoding="utf-8")
-    for file, test in re.findall(r"tests/(test_\w+\.py)(?:::(\w+))?", text):
+    for file, test in re.findall(r"tests/(test_\w+\.py)(?:::Test\w+)?(?:::(\w+))?", text):
         source = (ROOT / "tests" / file).read_text(encoding="utf-8")
         assert not test or re.search(rf"^\s*def {test}\(", source, re.MULTILINE), test
     mutations = {mutation.name for mutation in test_mutations.MUTATIONS}

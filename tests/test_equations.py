@@ -90,6 +90,14 @@ CASES = {case.name: case for case in pair_cases()}
 
 
 @pytest.mark.parametrize("name", list(CASES))
+def test_eq_5a_is_eq_1_layer_by_layer(name):
+    _, network, parameters, A0, _ = CASES[name]
+    Ws, bs = ([own[part] for own in parameters] for part in ("W", "b"))
+    A = equations.network_output(Ws, bs, [layer.g.g for layer in network.layers], A0)
+    assert error(A, feed_forward(network, parameters, A0)[-1].A) < STEP["float64"]
+
+
+@pytest.mark.parametrize("name", list(CASES))
 def test_eq_5b_equals_dA0(name):
     _, network, parameters, A0, Y = CASES[name]
     caches = feed_forward(network, parameters, A0)

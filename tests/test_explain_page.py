@@ -316,6 +316,63 @@ def test_the_train_button_reaches_the_engines_cost(opened, optimizer):
     assert "round again" in page.inner_text("#verdict")
 
 
+def figure_texts(page, phase):
+    """The texts of the figure beside a phase's first sub-step."""
+    return page.evaluate(
+        "(phase) => [...Drawing.figure(Story.steps().find((s) => s.phase === phase))"
+        ".querySelectorAll('text')].map((t) => t.textContent)",
+        phase,
+    )
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax", "tanh"])
+def test_figure_3_carries_the_formulas_of_the_step(opened, output):
+    cost = {"sigmoid": "binary_cross_entropy", "softmax": "mse", "tanh": "mse"}[output]
+    net = dr.Network(2, [dr.Dense(3, "tanh"), dr.Dense(2, output)], cost)
+    X, Y = [[0.1, 0.4], [0.3, -0.2], [0.5, 0.7]], [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    page = opened(explain.trace(net, start_of(net), X, Y))
+    texts = figure_texts(page, "backward")
+    last = {
+        "sigmoid": "A[2] − Y",
+        "softmax": "A ⊙ (dA − Σ A ⊙ dA)",
+        "tanh": "dA[2] ⊙ g′(Z[2])",
+    }
+    for formula in (
+        f"δ[2] = {last[output]}",
+        "δ[1] = dA[1] ⊙ g′(Z[1])",
+        "dW[2] = 1/m δ[2] A[1]ᵀ",
+        "db[1] = 1/m Σ columns δ[1]",
+        "dA[1] = Wᵀ δ[2]",
+    ):
+        assert formula in texts
+    page.evaluate("Page.rows = true")
+    texts = figure_texts(page, "backward")
+    for formula in (
+        "Z[2] = A[1] W + b",
+        "dW[2] = 1/m A[1]ᵀ δ[2]",
+        "db[1] = 1/m Σ rows δ[1]",
+        "dA[1] = δ[2] Wᵀ",
+    ):
+        assert formula in texts
+
+
+def test_figure_4_asks_after_an_epoch_and_shows_the_cost(opened):
+    page = opened(explain.worked_trace())
+    texts = figure_texts(page, "update")
+    assert "C = 1.72" in texts
+    assert {"next batch", "after an epoch", "converged?", "no: next epoch"} <= set(texts)
+
+
+def test_a_derivative_is_one_upright_symbol(opened):
+    page = opened(explain.worked_trace())
+    symbols = page.evaluate(
+        "['dA[1]', 'dW[1]', 'db[1]'].map((key) => Formulas.symbol(key))"
+        ".map((s) => [...s.querySelectorAll('mi')])"
+        ".map((all) => all.map((mi) => [mi.textContent, mi.getAttribute('mathvariant')]))"
+    )
+    assert symbols == [[[name, "normal"]] for name in ("dA", "dW", "db")]
+
+
 def test_converged_ends_training(opened):
     net = dr.Network(2, [dr.Dense(1)])
     trace = explain.trace(

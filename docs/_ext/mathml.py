@@ -1,7 +1,9 @@
 """Mathematics as MathML, made from TeX while the pages are built: no script, no font to load.
 
-An equation may end in ``\\tag{10a}``; it is then numbered ``10a``, as on a code host. A label
-(``$$ … $$ (name)``) is numbered by Sphinx and can be referred to by ``{eq}``.
+An equation may end in ``\\tag{10a}``; it is then numbered ``10a``, as on a code host, and has a
+link to its address (:mod:`equations`). A label (``$$ … $$ (name)``) is numbered by Sphinx and can
+be referred to by ``{eq}``. A word (``A_{prev}``) and a derivative's short name (``dA``) are one
+upright symbol each.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from docutils import nodes
+from equations import TAG
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -23,7 +26,10 @@ logger = logging.getLogger(__name__)
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _NAMES = {"max", "min", "log", "cos", "tanh", "exp", "sign"}
 _OPENING = {"(", "[", ",", "=", "⋅", "→", "←"}
-_TAG = re.compile(r"\\tag\{([^}]*)\}")
+_WORD = re.compile(  # commands stay; three letters are a word, d with one letter is a derivative
+    r"\\(?:text|operatorname|begin|end|math\w+)\{[^{}]*\}|\\[A-Za-z]+"
+    r"|(?P<word>[A-Za-z]{3,}|d[A-Za-z](?![A-Za-z])|d(?=\\[a-z]))"
+)
 ElementTree.register_namespace("", _MATHML)
 
 
@@ -37,17 +43,31 @@ def mathml(tex: str, *, block: bool) -> str:
     """
     tex = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", tex.strip())
     try:
-        root = ElementTree.fromstring(convert(tex, display="block" if block else "inline"))
+        display = "block" if block else "inline"
+        root = ElementTree.fromstring(convert(_upright(tex), display=display))
     except Exception as error:  # it raises many kinds, all of them about the TeX
         raise ValueError(f"cannot read {tex!r}: {type(error).__name__} {error}") from error
     for element in list(root.iter()):
         if "\\" in (element.text or "") or (element.text or "").strip() == "&":
             raise ValueError(f"cannot read {element.text!r} in {tex!r}")
+        _symbol(element)
         _limits(element)
         _fence(element)
         _space(element)
     root.set("alttext", tex)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _upright(tex: str) -> str:
+    r"""TeX with its words in ``\text``: letters side by side would be a product, in italics."""
+    return _WORD.sub(lambda m: rf"\text{{{m[0]}}}" if m["word"] else m[0], tex)
+
+
+def _symbol(element: Element) -> None:
+    """A word as an identifier, which it is: upright, for it has more letters than one."""
+    if element.tag.endswith("}mtext") and (element.text or "").isalpha():
+        element.tag = f"{{{_MATHML}}}mi"
+        element.set("mathvariant", "normal")
 
 
 def _limits(element: Element) -> None:
@@ -115,11 +135,14 @@ def visit_inline(self: Any, node: nodes.math) -> None:
 
 def visit_block(self: Any, node: nodes.math_block) -> None:
     tex = node.astext()
-    tag = _TAG.search(tex)
+    tag = TAG.search(tex)
     number = tag.group(1) if tag else node.get("number")
     anchor = f' id="{node["ids"][0]}"' if node["ids"] else ""
     beside = f'<span class="eqno">({html.escape(str(number))})</span>' if number else ""
-    formula = _converted(node, _TAG.sub("", tex), block=True)
+    if tag:
+        title = f"Permanent link to Eq. {html.escape(tag.group(1))}"
+        beside += f'<a class="eqlink" href="#{node["ids"][0]}" title="{title}">#</a>'
+    formula = _converted(node, TAG.sub("", tex), block=True)
     self.body.append(f'<div class="equation"{anchor}><div>{formula}</div>{beside}</div>\n')
     raise nodes.SkipNode
 

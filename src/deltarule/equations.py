@@ -273,7 +273,7 @@ def softmax_dA_dZ(A: Array) -> Array:
 
 
 def delta_by_chain(dA: Array, dA_dZ: Array) -> Array:
-    """Eq. 4a: ``δ = dC/dA · dA/dZ``.
+    """Eq. 4a: ``δ = dA · ∂A/∂Z``.
 
     Parameters
     ----------
@@ -343,7 +343,7 @@ def db_by_chain(delta: Array, dZ_db: Array, m: Array) -> Array:
 
 
 def dA_prev_by_chain(delta: Array, dZ_dA_prev: Array) -> Array:
-    """Eq. 4d: ``dC/dA_prev = δ · dZ/dA_prev`` (the source prints dZ/dW by mistake).
+    """Eq. 4d: ``dA_prev = δ · ∂Z/∂A_prev`` (the source prints ∂Z/∂W by mistake).
 
     Parameters
     ----------
@@ -365,7 +365,7 @@ def dA_prev_by_chain(delta: Array, dZ_dA_prev: Array) -> Array:
 
 
 def input_gradient(Ws: Sequence[Array], dA_dZs: Sequence[Array], dA: Array) -> Array:
-    """Eq. 5b: ``W[1]ᵀ g'[1] … W[L]ᵀ g'[L] ∇C``: the gradient at the input, in one product.
+    """Eq. 5b: ``W[1]ᵀ g'[1] … W[L]ᵀ g'[L] dA[L]``: the gradient at the input, in one product.
 
     Parameters
     ----------

@@ -29,8 +29,7 @@ const Formulas = (() => {
   const sub = (base, index) => mml("msub", {}, base, row(index));
 
   const BASES = {
-    delta: ["δ"], dA: ["d", "A"], dW: ["d", "W"], db: ["d", "b"], W_new: ["W"], b_new: ["b"],
-    D: ["D"], Am: ["Ã"],
+    delta: "δ", W_new: "W", b_new: "b", Am: "Ã",
   };
   // Which equation makes a symbol: one colour everywhere.
   const EQUATION = {
@@ -53,8 +52,7 @@ const Formulas = (() => {
   function symbol(key, turned) {
     const { name, l } = split(key);
     const slot = /^([Wb])_([A-Z])$/.exec(name);
-    const letters = slot ? [sub(mi(slot[2]), mi(slot[1]))] : (BASES[name] || [name]).map((t) => mml("mi", {}, t));
-    const base = letters.length > 1 ? mml("mrow", {}, ...letters) : letters[0];
+    const base = slot ? sub(mi(slot[2]), mi(slot[1])) : mi(BASES[name] || name);
     const marks = [];
     if (l !== null) marks.push(mn(`[${l}]`));
     if (turned) marks.push(mi("T"));
