@@ -33,7 +33,7 @@ MARKED = (0, 1)  # the entry of W[3] whose way to its new value is spelled out
 
 CHROMIUM = (
     *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--hide-scrollbars", "--window-size=1180,1040"),
+    *("--disable-background-networking", "--hide-scrollbars", "--window-size=1180,1400"),
 )
 
 HEAD = f"""\
@@ -61,7 +61,8 @@ def figure() -> str:
             ends = (_top(j, len(A_prev)) + TALL / 2, _top(i, len(A)) + TALL / 2)
             parts += _edge(layer, *ends, weight, (layer, i, j) == (last, *MARKED))
     for layer, A in enumerate(step.A):
-        name = "inputs" if layer == 0 else f"layer {layer}, {network.layers[layer - 1].activation.name}"
+        name = f"layer {layer}, {network.layers[layer - 1].activation.name}"
+        name = name if layer else "inputs"
         parts += _text(LEFT + STEP * layer + BOX / 2, 70, name, anchor="middle", opacity=0.75)
         for unit, values in enumerate(A):
             x, y = LEFT + STEP * layer, _top(unit, len(A))
@@ -72,6 +73,8 @@ def figure() -> str:
     x, y = LEFT + STEP * last, _top(0, 1)
     parts += _line(x, y - 22, "Y", Y[:, 0])
     parts += _text(x + BOX / 2, y + 76, f"Eq. 2: C = {step.cost:.3f}", anchor="middle", weight=600)
+    legend = "two examples in each box; weights: solid 1, dashed −1, no line 0"
+    parts += _text(WIDTH - LEFT, 396, legend, anchor="end", size=13, opacity=0.75)
     backward = "backward   Eq. 11a: δ = dA ⊙ g′(Z)   Eq. 11d: dA of the layer before = Wᵀ δ"
     parts += _arrow(424, False, backward, BACKWARD)
     parts += _one_weight(step, following.cost)
@@ -185,7 +188,8 @@ def photograph_report() -> None:
             sys.exit(f"docs/getting-started.md:{difference}")
         picture = f"--screenshot={HERE / 'images' / 'report.png'}"
         page = Path("report.html").absolute().as_uri()
-        subprocess.run([*CHROMIUM, f"--user-data-dir={folder}/profile", picture, page], check=True)
+        command = [*CHROMIUM, f"--user-data-dir={folder}/profile", picture, page]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 if __name__ == "__main__":
