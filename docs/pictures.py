@@ -54,6 +54,10 @@ def figure() -> str:
     network, parameters, X, Y, _ = worked_example()
     step, following = explain.trace(network, parameters, X, Y, steps=2).steps
     last = len(network.layers)
+    names = [
+        "inputs",
+        *(f"layer {l}, {each.activation.name}" for l, each in enumerate(network.layers, 1)),
+    ]
     parts = [HEAD]
     parts += _arrow(28, True, "forward   Eq. 1a: Z = W A + b   Eq. 1b: A = g(Z)", FORWARD)
     for layer, (A_prev, A) in enumerate(pairwise(step.A), 1):
@@ -61,9 +65,9 @@ def figure() -> str:
             ends = (_top(j, len(A_prev)) + TALL / 2, _top(i, len(A)) + TALL / 2)
             parts += _edge(layer, *ends, weight, (layer, i, j) == (last, *MARKED))
     for layer, A in enumerate(step.A):
-        name = f"layer {layer}, {network.layers[layer - 1].activation.name}"
-        name = name if layer else "inputs"
-        parts += _text(LEFT + STEP * layer + BOX / 2, 70, name, anchor="middle", opacity=0.75)
+        parts += _text(
+            LEFT + STEP * layer + BOX / 2, 70, names[layer], anchor="middle", opacity=0.75
+        )
         for unit, values in enumerate(A):
             x, y = LEFT + STEP * layer, _top(unit, len(A))
             parts += _box(x, y)
