@@ -1,6 +1,7 @@
 """README and the first pages: their outputs are what commands print, and their claims hold."""
 
 import importlib.util
+import inspect
 import math
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deltarule.engines.native import core
 from deltarule.errors import MissingExtraError, require
 
 from .test_docs import anchors_of
@@ -236,8 +238,8 @@ def test_the_messages_of_the_install_page_are_those_of_the_package():
     with pytest.raises(MissingExtraError) as raised:
         require("typer_that_is_missing", "cli", "the command line")
     message = str(raised.value).replace("typer_that_is_missing", "typer")
-    sources = [ROOT / "src/deltarule/engines/native/core.py", ROOT / "native/flags.cmake"]
-    texts = [message, *(source.read_text(encoding="utf-8") for source in sources)]
+    build = (ROOT / "native" / "flags.cmake").read_text(encoding="utf-8")
+    texts = [message, inspect.getsource(core), build]
     symptoms = re.findall(r"^\| `(the .*?|which .*?)` \|", INSTALL, re.MULTILINE)
     assert len(symptoms) == 3
     assert [any(symptom in text for text in texts) for symptom in symptoms] == [True] * 3
