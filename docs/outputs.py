@@ -1,8 +1,8 @@
 """Runs what the first pages show and writes each command's output: ``python docs/outputs.py``.
 
-With ``--check`` it writes nothing and fails where an output is not what the page shows, with file
-and line. A page's blocks run in order, in one empty folder: ``python`` and ``pycon`` blocks share
-their names, ``console`` blocks hold commands and what they print. A line ``...`` stands for any
+With ``--check`` it writes nothing and fails if an output differs from the page, with file and
+line. A page's blocks run in order, in one empty folder: ``python`` and ``pycon`` blocks share
+their names, ``console`` blocks hold commands and their outputs. A line ``...`` stands for any
 number of lines. Times, versions and last digits depend on the machine and are not compared.
 """
 
@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Lines of a page, from ``first``, and what stands there now, or a message about them."""
+    """An output as the page shows it, from line ``first``, and as found, or a message."""
 
     first: int
     shown: list[str]
@@ -80,13 +80,13 @@ def commands(block: Block) -> Iterator[tuple[str, int, list[str]]]:
 
 
 def differences(page: Path) -> list[Difference]:
-    """Run a page's blocks in an empty folder; where it does not show what came of them."""
+    """Run a page's blocks in an empty folder; return the outputs that differ from the page."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         return list(ran(page))
 
 
 def ran(page: Path) -> Iterator[Difference]:
-    """The same in the folder that is the current one."""
+    """Run a page's blocks in the current folder; yield the outputs that differ from the page."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.language == "python":
@@ -139,7 +139,7 @@ def _compared(first: int, shown: list[str], output: list[str]) -> Iterator[Diffe
 
 
 def alike(shown: str, found: str) -> bool:
-    """Whether two lines say the same, but for what depends on the machine."""
+    """Whether two lines are equal, except for what depends on the machine."""
     for pattern, name in MACHINES:
         shown, found = pattern.sub(name, shown), pattern.sub(name, found)
     these, those = NUMBER.split(shown.strip()), NUMBER.split(found.strip())
@@ -147,14 +147,14 @@ def alike(shown: str, found: str) -> bool:
 
 
 def _close(a: str, b: str) -> bool:
-    """Numbers with a decimal point may differ by a hundredth, errors of rounding by anything."""
+    """Numbers with a decimal point may differ by 1 %, rounding errors by any factor."""
     if a == b or not (NUMBER.fullmatch(a) and NUMBER.fullmatch(b) and "." in a + b):
         return a == b
     return math.isclose(float(a), float(b), rel_tol=0.01, abs_tol=1e-6)
 
 
 def write(page: Path) -> None:
-    """Replace the outputs that a page no longer shows as they are."""
+    """Replace the outputs of a page that changed."""
     lines = page.read_text(encoding="utf-8").splitlines()
     for difference in reversed(differences(page)):
         if difference.message:
@@ -168,7 +168,7 @@ if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
         wrong = [f"{page.relative_to(ROOT)}:{d}" for page in PAGES for d in differences(page)]
         if wrong:
-            sys.exit("\n".join(wrong) + "\nTo write the outputs as they are: make docs")
+            sys.exit("\n".join(wrong) + "\nTo update the outputs, run: make docs")
     else:
         for page in PAGES:
             write(page)

@@ -1,8 +1,8 @@
 """Draws ``docs/figures/step.svg``, the worked example's step, from its numbers.
 
-``python docs/pictures.py`` writes it; ``--check`` fails where the file is not what it would write.
-``--report`` takes ``docs/images/report.png`` instead: the report of docs/getting-started.md, as
-Chromium shows it.
+``python docs/pictures.py`` writes it; ``--check`` fails if the file is stale.
+``--report`` takes a screenshot of the report of docs/getting-started.md instead, with Chromium:
+``docs/images/report.png``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 960, 560
 LEFT, STEP = 24, 256  # of the columns of units
 BOX, TALL, GAP, MIDDLE = 144, 46, 12, 240  # of the units
 FORWARD, BACKWARD, UPDATE = "#1a9287", "#c94fa6", "#cc6d10"  # legible on white and on black
-MARKED = (0, 1)  # the entry of W[3] whose way to its new value is spelled out
+MARKED = (0, 1)  # the entry of W[3] whose update is spelled out
 
 CHROMIUM = (
     *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
@@ -50,7 +50,7 @@ sans-serif" font-size="14" fill="currentColor">
 
 
 def figure() -> str:
-    """The SVG: A and δ of every unit for both examples, and one weight's way to its new value."""
+    """The SVG: A and δ of every unit for both examples, and the update of one weight."""
     network, parameters, X, Y, _ = worked_example()
     step, following = explain.trace(network, parameters, X, Y, steps=2).steps
     last = len(network.layers)
@@ -185,8 +185,8 @@ def _arrow(y: float, rightwards: bool, text: str, color: str) -> Iterator[str]:
     yield from _text(WIDTH / 2, y + 4, text, color, "middle", 600)
 
 
-def photograph_report() -> None:
-    """Run the getting-started page in an empty folder, and take a picture of its report."""
+def capture_report() -> None:
+    """Run the getting-started page in an empty folder, and take a screenshot of its report."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for difference in outputs.ran(HERE / "getting-started.md"):
             sys.exit(f"docs/getting-started.md:{difference}")
@@ -198,8 +198,8 @@ def photograph_report() -> None:
 
 if __name__ == "__main__":
     if "--report" in sys.argv[1:]:
-        photograph_report()
+        capture_report()
     elif "--check" not in sys.argv[1:]:
         FIGURE.write_text(figure(), encoding="utf-8")
     elif FIGURE.read_text(encoding="utf-8") != figure():
-        sys.exit(f"{FIGURE} is not what its numbers say; run: make docs")
+        sys.exit(f"{FIGURE} is stale; to draw it again, run: make docs")
