@@ -69,6 +69,8 @@ fuzz: $(STAMPS)/test
 check: $(STAMPS)/check
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python docs/commands.py --check
+	$(BIN)/python docs/pictures.py --check
+	$(BIN)/python docs/outputs.py --check
 	$(SPHINX)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -111,6 +113,8 @@ oldest:
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/outputs.py
 	$(SPHINX)
 
 # The versions the tests run with; open for users.
