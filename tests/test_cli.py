@@ -455,7 +455,7 @@ TRAIN = {
     (
         "flats.csv",
         "--ensemble=0",
-    ): "error: --ensemble: expected a whole number, at least 1; got 0.",
+    ): "error: --ensemble: expected a whole number, at least 1, at most 1000; got 0.",
     ("flats.csv", "--checkpoint-every", "soon"): "--checkpoint-every: expected a number of steps",
     ("absent.csv",): "the target is missing in all 12 rows; expected it in some.",
     ("levels.csv",): "target 'b': has 2000 classes; expected at most 1000.",

@@ -1124,6 +1124,13 @@ def test_dates_in_text_are_those_that_polars_reads(form):
     np.testing.assert_array_equal(milliseconds(texts, form), expected.cast(float).to_numpy())
 
 
+def test_more_columns_than_a_model_file_holds_are_refused_before_training(monkeypatch):
+    monkeypatch.setattr("deltarule.preprocessing.table.MOST_COLUMNS", 2)
+    Preprocessing.fit({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    with pytest.raises(DataError, match=r"has 3 columns; expected at most 2, which a model file"):
+        Preprocessing.fit({"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]})
+
+
 def test_a_text_among_numbers_is_named_with_its_row():
     column = pl.Series("a", ["1", None, "NaN", "", "x"])
     with pytest.raises(CellError, match=r"holds text in row 4 \(''\)"):

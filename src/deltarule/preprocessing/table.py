@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped", "text": "dropped"}
 
+MOST_COLUMNS = 100_000
+"""Of a table: what is learned of more would be refused as a costly model file."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -72,6 +75,11 @@ class Preprocessing:
         frame = _framed(table)
         if frame.width and not frame.height:
             raise DataError("the table has no rows to learn from; expected at least one.")
+        if frame.width > MOST_COLUMNS:
+            raise DataError(
+                f"the table has {frame.width:,} columns; expected at most {MOST_COLUMNS:,}, which a "
+                "model file can hold. Drop or combine some."
+            )
         asked = _kinds(kinds, frame)
 
         def fit(column: pl.Series) -> Column:

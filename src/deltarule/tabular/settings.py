@@ -178,7 +178,7 @@ class Settings:
                 "Settings", name, getattr(self, name), low=0, high=1, open_low=True, open_high=True
             )
         for name in ("n_ensemble", "n_members"):
-            checked_number("Settings", name, getattr(self, name), low=1, whole=True)
+            checked_number("Settings", name, getattr(self, name), low=1, high=1000, whole=True)
         if self.bins is not None:
             checked_number("Settings", "bins", self.bins, low=0, whole=True)
         if self.class_weight is not None:
