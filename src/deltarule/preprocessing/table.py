@@ -77,8 +77,8 @@ class Preprocessing:
             raise DataError("the table has no rows to learn from; expected at least one.")
         if frame.width > MOST_COLUMNS:
             raise DataError(
-                f"the table has {frame.width:,} columns; expected at most {MOST_COLUMNS:,}, which a "
-                "model file can hold. Drop or combine some."
+                f"the table has {frame.width:,} columns; expected at most {MOST_COLUMNS:,}, which "
+                "a model file can hold. Drop or combine some."
             )
         asked = _kinds(kinds, frame)
 
