@@ -69,6 +69,7 @@ fuzz: $(STAMPS)/test
 check: $(STAMPS)/check
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python docs/commands.py --check
+	$(BIN)/python docs/prose.py --check
 	$(BIN)/python docs/pictures.py --check
 	$(BIN)/python docs/outputs.py --check
 	$(SPHINX)
@@ -113,6 +114,7 @@ oldest:
 docs: $(STAMPS)/check
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/prose.py
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/outputs.py
 	$(SPHINX)

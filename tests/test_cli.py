@@ -246,7 +246,7 @@ def test_evaluate_repeats_the_figures_of_a_test_file(here, capsys):
     assert main(["evaluate", "m", "later.csv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["figures"] == trained["figures"]["network"]
     assert main(["evaluate", "m", "flats.csv"]) == 0
-    assert "trained on these rows: its figures flatter it" in capsys.readouterr().err
+    assert "trained on these rows: its metrics are too good" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--groups", "block"], ["--time", "day"], ["--seed", "9"]])
@@ -436,7 +436,7 @@ TRAIN = {
         "--cv",
         "100",
     ): "100 folds (--cv): 120 rows are too few; expected at most 60 folds.",
-    ("flats.csv", "--cv", "3", "--test", "flats.csv"): "--cv and --test: the figures come from",
+    ("flats.csv", "--cv", "3", "--test", "flats.csv"): "--cv and --test: metrics come from",
     ("flats.csv", "--kind", "area"): "--kind: expected COLUMN=KIND, as age=category; got 'area'.",
     ("flats.csv", "--kind", "area=catgory"): "unknown kind 'catgory' of column 'area'. Did you",
     ("flats.csv", "--kind", "aera=category"): "no column 'aera' (--kind). Did you mean 'area'?",

@@ -786,8 +786,8 @@ def error_of(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--cv", "3"], "--by and --cv: they do not go together. Leave one out."),
-        (["--test", "x.csv"], "--by and --test: they do not go together. Leave one out."),
+        (["--cv", "3"], "--by and --cv: they cannot be combined. Leave one out."),
+        (["--test", "x.csv"], "--by and --test: they cannot be combined. Leave one out."),
         (["--resume"], "--by and --resume: expected --out FOLDER beside them, got none."),
         (
             ["--groups", "a"],
@@ -795,7 +795,7 @@ def error_of(capsys):
         ),
         (
             ["--checkpoint-dir", "run"],
-            "--by and --checkpoint-dir (--out keeps what is finished): they do not go together. "
+            "--by and --checkpoint-dir (--out keeps what is finished): they cannot be combined. "
             "Leave one out.",
         ),
     ],
@@ -812,7 +812,9 @@ def test_commands_that_a_folder_of_models_is_no_use_for(here, capsys):
     assert main(["evaluate", "out", "stores.parquet"]) == 2
     assert error_of(capsys).startswith("error: out: holds a model a key, which evaluate does not")
     assert main(["predict", "out", "stores.parquet", "--intervals", "0.9"]) == 2
-    assert error_of(capsys) == "error: --intervals: a model a key has none. Leave it out."
+    assert (
+        error_of(capsys) == "error: --intervals: not available for one model per key. Leave it out."
+    )
     assert main(["predict", "out", "stores.parquet", "--probabilities"]) == 2
     assert error_of(capsys).startswith("error: --probabilities: expected models of classes")
     assert main(["train", "stores.parquet", "--target", "sold", "--jobs", "2"]) == 2

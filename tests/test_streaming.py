@@ -450,7 +450,7 @@ def test_train_evaluate_and_predict_in_blocks(tmp_path, capsys):
 BAD = {
     "no size": (["--memory", "lots"], "--memory: expected a size, as 500MB or 4GB; got 'lots'."),
     "too small": (["--memory", "0.1KB"], "part-0.parquet: has a block of 3 rows"),
-    "folds": (["--memory", "1GB", "--cv", "3"], "--cv, --test, --by: do not go with --memory"),
+    "folds": (["--memory", "1GB", "--cv", "3"], "--cv, --test, --by: not available with --memory"),
     "an ensemble": (["--memory", "1GB", "--ensemble", "2"], "--ensemble: needs all rows"),
 }
 

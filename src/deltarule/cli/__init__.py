@@ -46,7 +46,7 @@ from deltarule.training.interruption import signals_raised
 
 app = typer.Typer(
     name="deltarule",
-    help="Dense networks from tables: train, judge, predict; and the equations they learn by.",
+    help="Dense networks for tables: train, evaluate, predict; and the equations behind them.",
     epilog="Begin with: deltarule train digits",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -72,7 +72,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Dense networks from tables: train, judge, predict; and the equations they learn by."""
+    """Dense networks for tables: train, evaluate, predict; and the equations behind them."""
 
 
 _CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")

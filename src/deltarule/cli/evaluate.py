@@ -1,4 +1,4 @@
-"""``deltarule evaluate``: a model's figures on a table, the same as train's on the same rows."""
+"""``deltarule evaluate``: a model's metrics on a table, the same as train's on the same rows."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def evaluate(
     quote: opt.Quote = None,
     json: opt.Json = False,
 ) -> None:
-    """Judge a model on a table that has the target.
+    """Evaluate a model on a table that has the target.
 
-    Where DATA is the table that the model was trained on, only the rows that were held out then
-    are judged: the figures are those of train. On a test file they are those of train --test.
+    If DATA is the table the model was trained on, only its held-out rows are used: the metrics are
+    those of train. On a test file they are those of train --test.
 
     \b
     Examples:
@@ -53,8 +53,8 @@ def evaluate(
     """  # noqa: D301 - typer keeps the lines after it
     if is_by_key(model):
         raise SettingError(
-            f"{model}: holds a model a key, which evaluate does not judge. Its held-out figures, "
-            "key by key: deltarule inspect --json; predictions of other rows: deltarule predict."
+            f"{model}: holds one model per key, which evaluate does not support. For its held-out "
+            "metrics per key: deltarule inspect --json; for predictions: deltarule predict."
         )
     loaded = load_model(model)
     check_tabular(loaded, model)
@@ -97,7 +97,7 @@ def _rows(
     if len(test) < len(frame):
         terminal.warn(f"rows without a target were dropped: {len(frame) - len(test):,}.")
     if own:
-        terminal.warn("the model was trained on these rows: its figures flatter it.")
+        terminal.warn("the model was trained on these rows: its metrics are too good.")
     return test, rows, "all of them"
 
 
@@ -111,6 +111,6 @@ def _rows_in_blocks(
         held = None
     frame, rows, met = tabular.judged_rows(source, roles, memory=memory, held=held)
     if own and all_rows:
-        terminal.warn("the model was trained on these rows: its figures flatter it.")
+        terminal.warn("the model was trained on these rows: its metrics are too good.")
     which = "held out when it was trained" if held is not None else "all of them"
     return frame, rows, which if len(frame) == met else f"a sample of {met:,}, {which}"

@@ -30,8 +30,8 @@ Check = Annotated[
     typer.Option(
         "--check",
         metavar="FILE",
-        help="Rows to compare predictions on; of C, those of its test. Made up unless given. "
-        "Repeat for more.",
+        help="Rows on which predictions are compared; for C, the rows of its test (default: "
+        "generated rows). Repeatable.",
         show_default=False,
     ),
 ]
@@ -43,7 +43,7 @@ StepOptimizer = Annotated[
     typer.Option(
         "--optimizer",
         metavar="NAME",
-        help="Of that step: gradient_descent, sgd, adam or adamw; the model's own unless given.",
+        help="Optimizer of that step: gradient_descent, sgd, adam or adamw (default: the model's).",
         show_default=False,
     ),
 ]

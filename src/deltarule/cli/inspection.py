@@ -13,7 +13,7 @@ from deltarule.network import Network
 
 
 def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
-    """Show a model: its network, what it does with each column, its figures at training.
+    """Show a model: its network, how each column is encoded, its metrics at training.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``deltarule predict``: a model and a table in, a prediction for every row out."""
+"""``deltarule predict``: a model and a table in, a prediction per row out."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def predict(
 ) -> None:
     """Predict every row of a table, in its order.
 
-    Columns may stand in any order, and further ones are left alone. Without --out the
-    predictions go to standard output as CSV; a name ending in .parquet writes Parquet. Of a
-    folder by train --by, each row gets the model of its key. In CSV, text that a spreadsheet would
+    Columns may be in any order, and additional ones are ignored. Without --out the predictions go
+    to standard output as CSV; a name ending in .parquet writes Parquet. With a folder written by
+    train --by, each row is predicted by the model of its key. In CSV, text that a spreadsheet would
     run as a formula (it begins with =, +, -, @, a tab or a line end, and is no number) gets an
     apostrophe in front; Parquet and --json keep text unchanged. Standard output also shows control
     characters escaped.
@@ -66,9 +66,9 @@ def predict(
     )
     if isinstance(loaded, KeyedModels):
         if intervals is not None:
-            raise SettingError("--intervals: a model a key has none. Leave it out.")
+            raise SettingError("--intervals: not available for one model per key. Leave it out.")
         if memory is not None:
-            raise SettingError("--memory: a model a key reads its table whole. Leave it out.")
+            raise SettingError("--memory: not available for one model per key. Leave it out.")
         FALLBACKS.entry(fallback)
         source = rd.source(data, reading)
         predicted = predictions_by_key(Terminal(), loaded, source.frame, probabilities, fallback)

@@ -1,4 +1,4 @@
-"""``deltarule train``: a table in, a judged model out."""
+"""``deltarule train``: a table in, an evaluated model out."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def train(
     wait: opt.Wait = 300.0,
     json: opt.Json = False,
 ) -> None:
-    """Train a network on a table and judge it on rows it has not seen.
+    """Train a network on a table and evaluate it on held-out rows.
 
-    Reads the files, tells the task from the target, turns columns into numbers, trains, restores
-    the best epoch, and prints held-out figures beside simple models. With --by it does so for each
-    key of a column, a small network each.
+    Reads the files, infers the task from the target, encodes the columns, trains, restores the
+    best epoch, and prints metrics on held-out rows beside those of simple models. With --by, one
+    small network is trained per key of a column.
 
     \b
     Examples:
@@ -149,7 +149,7 @@ def train(
     elif jobs is not None:
         raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
     if cv is not None and test:
-        raise SettingError("--cv and --test: the figures come from one of them; got both.")
+        raise SettingError("--cv and --test: metrics come from one of them; got both.")
     if cv is not None and cv < 2:
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
     check_outputs(
@@ -171,7 +171,7 @@ def train(
     if isinstance(source, Stream):
         if cv is not None or test or by is not None:
             raise SettingError(
-                "--cv, --test, --by: do not go with --memory, which holds rows out by chance."
+                "--cv, --test, --by: not available with --memory, which holds out random rows."
             )
         with terminal.waiting("reading all rows once"):
             limit = opt.size(memory or "")
@@ -248,7 +248,7 @@ def _refuse_beside_keys(
     }
     for option, value in given.items():
         if value is not None:
-            raise SettingError(f"--by and {option}: they do not go together. Leave one out.")
+            raise SettingError(f"--by and {option}: they cannot be combined. Leave one out.")
 
 
 def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ Most = Annotated[
     typer.Option(
         "--trials",
         metavar="N",
-        help="At most so many trials in all.",
+        help="Maximum number of trials in total.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -54,7 +54,7 @@ Log = Annotated[
     typer.Option(
         "--search",
         metavar="FILE",
-        help="Keep the trials there; a search that FILE holds goes on.",
+        help="File that keeps the trials; a search in it is continued.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -94,9 +94,9 @@ def tune(
 ) -> None:
     """Search for the settings that suit a table, then train with the best of them.
 
-    Settings are drawn at random from the ranges of the recipe and judged by validation rows; those
-    that fall behind are given up early. The held-out rows judge only the network trained at the
-    end, as train does.
+    Settings are drawn at random from the ranges of the recipe and evaluated on validation rows;
+    unpromising trials are stopped early. Only the final network is evaluated on the held-out test
+    set, as in train.
 
     \b
     Examples:

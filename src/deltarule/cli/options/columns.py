@@ -15,7 +15,7 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="COLUMN",
-        help="What to predict; several with commas. A built-in set knows its own.",
+        help="Target column; several separated by commas. Built-in data sets have a default.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -25,7 +25,7 @@ Task = Annotated[
     typer.Option(
         "--task",
         metavar="TASK",
-        help="classification or regression; told from the target unless given.",
+        help="classification or regression (default: inferred from the target).",
         autocompletion=names(("classification", "regression")),
         rich_help_panel=_PANEL,
         show_default=False,
@@ -36,7 +36,7 @@ Drop = Annotated[
     typer.Option(
         "--drop",
         metavar="COLUMNS",
-        help="Columns to leave out, with commas.",
+        help="Columns to leave out, separated by commas.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -46,7 +46,7 @@ Kind = Annotated[
     typer.Option(
         "--kind",
         metavar="COLUMN=KIND",
-        help="Overrule what a column is taken for, as age=category. Repeat for more.",
+        help="Override a column's inferred type, for example age=category. Repeatable.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -56,7 +56,7 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="COLUMN",
-        help="How much each row counts, in training and in the figures.",
+        help="Column with sample weights, used in training and in metrics.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -66,7 +66,7 @@ Groups = Annotated[
     typer.Option(
         "--groups",
         metavar="COLUMN",
-        help="Rows with one value here are never on both sides of a split.",
+        help="Group column: rows that share a value stay on the same side of a split.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -76,7 +76,7 @@ Time = Annotated[
     typer.Option(
         "--time",
         metavar="COLUMN",
-        help="Train on the past, judge by what came later.",
+        help="Time column: train on earlier rows, evaluate on later ones.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -86,7 +86,8 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="COLUMN",
-        help="A model for each of its keys: a store, a sensor, a customer. --out names a folder.",
+        help="Train one model per key of this column, such as a store or a sensor. --out names a "
+        "folder.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -95,7 +96,7 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Refuse rows whose target is missing instead of dropping them.",
+        help="Raise an error for rows without a target instead of dropping them.",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -41,8 +41,8 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         metavar="N",
-        help="Threads of engine native; DELTARULE_NUM_THREADS, else the work of a step, decides "
-        "unless given. The numbers are the same for any.",
+        help="Number of threads of engine native (default: DELTARULE_NUM_THREADS, else chosen from "
+        "the work per step). Results do not depend on it.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -52,8 +52,8 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
-        help="Processes that train with --by; -1 for a core each. The numbers are the same for "
-        "any.",
+        help="Number of processes that train with --by; -1 for one per core. Results do not depend "
+        "on it.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -63,7 +63,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        help=f"{', '.join(DEVICES)}; gpu:1 for the second. Other than the CPU: engine jax.",
+        help=f"{', '.join(DEVICES)}; gpu:1 for the second GPU. All but the CPU need engine jax.",
         autocompletion=names(DEVICES),
         rich_help_panel=_PANEL,
     ),
@@ -73,7 +73,8 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help=f"Of an accelerator's float32 products: {', '.join(PRECISIONS)}; engine jax.",
+        help="Precision of float32 products on an accelerator, engine jax: "
+        f"{', '.join(PRECISIONS)}.",
         autocompletion=names(PRECISIONS),
         rich_help_panel=_PANEL,
     ),
@@ -83,8 +84,8 @@ Devices = Annotated[
     typer.Option(
         "--devices",
         metavar="N",
-        help="Devices of this process that share each batch, or all; engine jax. One unless given; "
-        "of several processes, all.",
+        help="Number of devices of this process that share each batch, or all; engine jax "
+        "(default: 1; with several processes, all).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -93,8 +94,8 @@ Distributed = Annotated[
     bool,
     typer.Option(
         "--distributed",
-        help="Train with the other processes that the same torchrun or srun has started; engine "
-        "jax. Process 0 alone prints and writes.",
+        help="Train together with the other processes started by the same torchrun or srun; engine "
+        "jax. Only process 0 prints and writes.",
         rich_help_panel=_CLUSTER,
     ),
 ]
@@ -103,7 +104,7 @@ Coordinator = Annotated[
     typer.Option(
         "--coordinator",
         metavar="HOST:PORT",
-        help="The same without a launcher: where the others reach process 0.",
+        help="The same without a launcher: address at which the others reach process 0.",
         rich_help_panel=_CLUSTER,
         show_default=False,
     ),
@@ -113,7 +114,7 @@ Process = Annotated[
     typer.Option(
         "--process",
         metavar="I",
-        help="Which process this is, from 0.",
+        help="Index of this process, from 0.",
         rich_help_panel=_CLUSTER,
         show_default=False,
     ),
@@ -123,7 +124,7 @@ Processes = Annotated[
     typer.Option(
         "--processes",
         metavar="N",
-        help="How many there are.",
+        help="Number of processes.",
         rich_help_panel=_CLUSTER,
         show_default=False,
     ),
@@ -133,7 +134,7 @@ Wait = Annotated[
     typer.Option(
         "--wait",
         metavar="SECONDS",
-        help="For all processes to come.",
+        help="Seconds to wait until all processes have started.",
         rich_help_panel=_CLUSTER,
     ),
 ]

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-_PANEL = "Judging"
+_PANEL = "Evaluation"
 
 Test = Annotated[
     list[str] | None,
     typer.Option(
         "--test",
         metavar="FILE",
-        help="Judge by this file instead of rows held out. Repeat for more.",
+        help="Evaluate on this file instead of a held-out test set. Repeatable.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -23,7 +23,7 @@ TestShare = Annotated[
     typer.Option(
         "--test-share",
         metavar="SHARE",
-        help="Of the rows, held out to judge by.",
+        help="Share of rows in the held-out test set.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -32,7 +32,7 @@ Folds = Annotated[
     typer.Option(
         "--cv",
         metavar="K",
-        help="Judge by K-fold cross-validation; the model is then trained on all rows.",
+        help="Evaluate by K-fold cross-validation; the final model is trained on all rows.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -41,7 +41,7 @@ Baselines = Annotated[
     bool,
     typer.Option(
         "--baselines/--no-baselines",
-        help="Whether to fit simple models to compare with.",
+        help="Fit simple models for comparison.",
         rich_help_panel=_PANEL,
     ),
 ]

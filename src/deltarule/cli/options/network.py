@@ -17,7 +17,8 @@ Hidden = Annotated[
     typer.Option(
         "--hidden",
         metavar="UNITS",
-        help="Units of the hidden layers, with commas, or none; chosen unless given.",
+        help="Units of the hidden layers, separated by commas, or none (default: chosen "
+        "automatically).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -27,7 +28,8 @@ ActivationName = Annotated[
     typer.Option(
         "--activation",
         metavar="NAME",
-        help=f"Of the hidden layers; chosen unless given: {', '.join(ACTIVATIONS)}.",
+        help=f"Activation of the hidden layers (default: chosen automatically): "
+        f"{', '.join(ACTIVATIONS)}.",
         autocompletion=names(ACTIVATIONS),
         rich_help_panel=_PANEL,
         show_default=False,
@@ -38,7 +40,8 @@ Bins = Annotated[
     typer.Option(
         "--bins",
         metavar="N",
-        help="Pieces a column of numbers is cut into, at most; 0: none. Chosen unless given.",
+        help="Maximum number of bins per numeric column; 0 for none (default: chosen "
+        "automatically).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -48,7 +51,7 @@ Ensemble = Annotated[
     typer.Option(
         "--ensemble",
         metavar="N",
-        help="So many networks, averaged; each with validation rows of its own.",
+        help="Number of networks to train and average; each uses a different validation fold.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -57,7 +60,7 @@ Members = Annotated[
     typer.Option(
         "--members",
         metavar="N",
-        help="So many networks in one that share their weights, averaged: 8 to 32 are usual.",
+        help="Number of averaged members that share the weights of one network; usually 8 to 32.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -66,7 +69,8 @@ CostName = Annotated[
     typer.Option(
         "--cost",
         metavar="NAME",
-        help=f"By the task unless given: {', '.join(COSTS)}; with numbers as 'huber(2)'.",
+        help=f"Cost function (default: chosen from the task): {', '.join(COSTS)}; with parameters "
+        "as 'huber(2)'.",
         autocompletion=names(COSTS),
         rich_help_panel=_PANEL,
         show_default=False,
@@ -77,7 +81,7 @@ Dropout = Annotated[
     typer.Option(
         "--dropout",
         metavar="SHARE",
-        help="Share of each hidden layer's outputs dropped in training; chosen unless given.",
+        help="Dropout rate of the hidden layers (default: chosen automatically).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),

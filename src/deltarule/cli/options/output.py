@@ -17,7 +17,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Where to write it, whole or not at all.",
+        help="Output file, written atomically.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -27,7 +27,7 @@ ModelOut = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Where to write the model, whole or not at all; with --by a folder, for all of them.",
+        help="Model file, written atomically; with --by, a folder for all models.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -37,7 +37,7 @@ Report = Annotated[
     typer.Option(
         "--report",
         metavar="FILE",
-        help="Write a report of the training: one HTML page that needs nothing else.",
+        help="Write a training report: one self-contained HTML page.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -47,7 +47,7 @@ CheckpointDir = Annotated[
     typer.Option(
         "--checkpoint-dir",
         metavar="DIR",
-        help="Keep the run there, so that it can go on after a crash or Ctrl-C.",
+        help="Folder for checkpoints, so that the run can resume after a crash or Ctrl-C.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -57,7 +57,7 @@ CheckpointEvery = Annotated[
     typer.Option(
         "--checkpoint-every",
         metavar="N|Ns",
-        help="A checkpoint every N steps, or with an s every N seconds.",
+        help="Write a checkpoint every N steps or, with an s, every N seconds.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -65,20 +65,20 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on from the newest checkpoint of --checkpoint-dir, with --by from what --out "
-        "holds; without one, begin.",
+        help="Resume from the newest checkpoint in --checkpoint-dir, or with --by from what --out "
+        "holds; start from the beginning if there is none.",
         rich_help_panel=_PANEL,
     ),
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="One JSON object for machines.", rich_help_panel=_PANEL),
+    typer.Option("--json", help="Print one JSON object.", rich_help_panel=_PANEL),
 ]
 Probabilities = Annotated[
     bool,
     typer.Option(
         "--probabilities",
-        help="Beside the predicted class, the probability of each.",
+        help="Add the probability of each class.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -87,8 +87,8 @@ Fallback = Annotated[
     typer.Option(
         "--fallback",
         metavar="NAME",
-        help="What a row gets whose key has no model, of train --by: missing, overall (the median "
-        "or most frequent class of all rows), refuse.",
+        help="Prediction for rows whose key has no model (train --by): missing, overall (the "
+        "median or most frequent class of all rows), refuse.",
         autocompletion=names(FALLBACKS),
         rich_help_panel=_PANEL,
     ),
@@ -98,7 +98,7 @@ Intervals = Annotated[
     typer.Option(
         "--intervals",
         metavar="SHARE",
-        help="Beside a predicted number, the ends between which this share of the values lie: 0.9.",
+        help="Add prediction intervals with this coverage, for example 0.9.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),

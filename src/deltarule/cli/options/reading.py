@@ -22,7 +22,7 @@ ModelPath = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="What train --out wrote: a file, or with --by a folder.",
+        help="Model written by train --out: a file, or with --by a folder.",
         show_default=False,
     ),
 ]
@@ -32,8 +32,8 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="Read the table in blocks, so that its rows take at most so much memory: 500MB, 4GB. "
-        "A folder of Parquet or CSV files will do.",
+        help="Read the table in blocks, so that its rows take at most this much memory: 500MB, "
+        "4GB. Also for a folder of Parquet or CSV files.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -43,7 +43,7 @@ Missing = Annotated[
     typer.Option(
         "--missing",
         metavar="TEXT",
-        help="Text that means a missing value, beside empty, NA and ?. Repeat for more.",
+        help="Text that marks a missing value, besides empty cells, NA and ?. Repeatable.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -53,7 +53,7 @@ Delimiter = Annotated[
     typer.Option(
         "--delimiter",
         metavar="CHAR",
-        help="What separates columns; detected unless given.",
+        help="Column delimiter (default: detected).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -62,7 +62,7 @@ Header = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        help="Whether the first line names the columns; detected unless given.",
+        help="Whether the first line holds the column names (default: detected).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -72,7 +72,7 @@ Encoding = Annotated[
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Of the text, as utf-8 or latin-1; detected unless given.",
+        help="Text encoding, for example utf-8 or latin-1 (default: detected).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -81,7 +81,7 @@ DecimalComma = Annotated[
     bool | None,
     typer.Option(
         "--decimal-comma/--decimal-point",
-        help="How numbers are written; detected unless given.",
+        help="Decimal mark of numbers (default: detected).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -91,7 +91,7 @@ Quote = Annotated[
     typer.Option(
         "--quote",
         metavar="CHAR",
-        help="What encloses text; detected unless given.",
+        help="Quote character (default: detected).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),

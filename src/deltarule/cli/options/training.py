@@ -18,7 +18,7 @@ OptimizerName = Annotated[
     typer.Option(
         "--optimizer",
         metavar="NAME",
-        help=f"Adam with decay unless given: {', '.join(OPTIMIZERS)}.",
+        help=f"Optimizer (default: Adam with decay): {', '.join(OPTIMIZERS)}.",
         autocompletion=names(OPTIMIZERS),
         rich_help_panel=_PANEL,
         show_default=False,
@@ -29,7 +29,7 @@ LearningRate = Annotated[
     typer.Option(
         "--learning-rate",
         metavar="RATE",
-        help="The schedule's peak; the optimizer's own unless given.",
+        help="Peak of the learning-rate schedule (default: the optimizer's).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -39,7 +39,7 @@ ScheduleName = Annotated[
     typer.Option(
         "--schedule",
         metavar="NAME",
-        help=f"Cosine unless given: {', '.join(SCHEDULES)}.",
+        help=f"Learning-rate schedule (default: cosine): {', '.join(SCHEDULES)}.",
         autocompletion=names(SCHEDULES),
         rich_help_panel=_PANEL,
         show_default=False,
@@ -50,7 +50,7 @@ BatchSize = Annotated[
     typer.Option(
         "--batch-size",
         metavar="ROWS",
-        help="Rows a step; 32 to 256 by the number of rows unless given.",
+        help="Rows per step (default: 32 to 256, by the number of rows).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -60,7 +60,7 @@ Epochs = Annotated[
     typer.Option(
         "--epochs",
         metavar="N",
-        help="At most so many passes over the rows; 16 to 256 unless given.",
+        help="Maximum number of epochs (default: 16 to 256, by the number of rows).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -70,7 +70,7 @@ Patience = Annotated[
     typer.Option(
         "--patience",
         metavar="N",
-        help="Stop after so many epochs without a better validation cost.",
+        help="Number of epochs without a better validation cost after which training stops.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -80,26 +80,30 @@ OnDivergence = Annotated[
     typer.Option(
         "--on-divergence",
         metavar="WHAT",
-        help="Where numbers stop being finite: raise an error, stop with the best epoch, reduce "
-        "the rate and go on from the last good epoch, or ignore such batches.",
+        help="If numbers stop being finite: raise an error, stop with the best epoch, reduce the "
+        "learning rate and resume from the last good epoch, or ignore such batches.",
         autocompletion=names(ON_DIVERGENCE),
         rich_help_panel=_PANEL,
     ),
 ]
 L1 = Annotated[
     float,
-    typer.Option("--l1", metavar="X", help="Penalty on |W|.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--l1", metavar="X", help="L1 penalty: times the sum of |W|.", rich_help_panel=_PANEL
+    ),
 ]
 L2 = Annotated[
     float,
-    typer.Option("--l2", metavar="X", help="Penalty on W²/2.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--l2", metavar="X", help="L2 penalty: times the sum of W²/2.", rich_help_panel=_PANEL
+    ),
 ]
 WeightDecay = Annotated[
     float | None,
     typer.Option(
         "--weight-decay",
         metavar="X",
-        help="Decoupled decay; chosen unless given.",
+        help="Decoupled weight decay (default: chosen automatically).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -109,7 +113,7 @@ LabelSmoothing = Annotated[
     typer.Option(
         "--label-smoothing",
         metavar="SHARE",
-        help="Share of each target spread over all classes; none unless given.",
+        help="Share of each target spread over all classes (default: none).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -119,7 +123,7 @@ ClipNorm = Annotated[
     typer.Option(
         "--clip-norm",
         metavar="X",
-        help="Scale gradients back to this norm.",
+        help="Maximum norm of the gradient; larger ones are scaled down.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -129,7 +133,7 @@ ClassWeight = Annotated[
     typer.Option(
         "--class-weight",
         metavar="RULE",
-        help="balanced: every class counts alike in training.",
+        help="balanced: every class has the same total weight in training.",
         autocompletion=names(("balanced",)),
         rich_help_panel=_PANEL,
         show_default=False,
@@ -140,7 +144,7 @@ Seed = Annotated[
     typer.Option(
         "--seed",
         metavar="N",
-        help="Of everything random: the same seed gives the same numbers.",
+        help="Random seed; the same seed gives the same results.",
         rich_help_panel=_PANEL,
     ),
 ]
