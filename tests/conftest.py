@@ -4,11 +4,17 @@ Compiled programs are neither looked for nor left in a user's folder.
 """
 
 import os
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+# nohup and a shell's background jobs ignore these, and so would the processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 os.environ["DELTARULE_JAX_CACHE"] = ""
 # Hundreds of programs of a few steps each: most of the time XLA would be polishing them. Tests
