@@ -810,7 +810,7 @@ def test_commands_that_a_folder_of_models_is_no_use_for(here, capsys):
     assert main([*TRAIN, "--out", "out"]) == 2
     assert error_of(capsys).startswith("error: out: holds models of an earlier run.")
     assert main(["evaluate", "out", "stores.parquet"]) == 2
-    assert error_of(capsys).startswith("error: out: holds one model per key, which evaluate does not")
+    assert error_of(capsys).startswith("error: out: holds one model per key, which evaluate")
     assert main(["predict", "out", "stores.parquet", "--intervals", "0.9"]) == 2
     assert (
         error_of(capsys) == "error: --intervals: not available for one model per key. Leave it out."
