@@ -592,7 +592,7 @@ def test_a_cluster_that_does_not_answer_is_noticed(monkeypatch, check):
 
 
 class EmptyRay:
-    """A Ray cluster of so many processors at every look."""
+    """A Ray cluster with a given number of processors at every look."""
 
     def __init__(self, processors):
         self.processors = iter(processors)

@@ -151,7 +151,7 @@ def each_trained(
     workers : Workers
     work : Work
     blocks : iterable of (int, Block)
-        With their numbers. So many are taken at a time as the workers have at once.
+        With their numbers. At most `workers.at_once` are taken at a time.
 
     Raises
     ------
@@ -208,7 +208,7 @@ class _Watch:
         self._since = self._silence = 0.0  # seconds since a look began, since one was answered
 
     def passed(self, seconds: float) -> None:
-        """Note that so many seconds have passed; raise what a look has found."""
+        """Note that this number of seconds has passed; raise what a look has found."""
         self._since += min(seconds, BEAT)
         self._silence += min(seconds, BEAT)
         error = None
@@ -326,7 +326,7 @@ class _Processes:
             self._lives(process, _JOIN)
 
     def _lives(self, process: Any, seconds: float = 0.0) -> bool:
-        """Whether a process lives, after so many seconds at most."""
+        """Whether a process lives, after at most this number of seconds."""
         with self._lock:  # where two threads ask the system, one of them gets no answer
             process.join(seconds)
             return bool(process.is_alive())
