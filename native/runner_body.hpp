@@ -40,6 +40,7 @@ class Watch {
     if (asked_ == Clock::time_point()) asked_ = now;
     if (now - asked_ < std::chrono::milliseconds(50)) return false;
     asked_ = now;
+    const KeepTiny keep;  // signals run Python's code
     return interrupted_();
   }
 

@@ -247,14 +247,15 @@ DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
 #endif
 }
 
-// While it lives, this thread takes numbers too small for the normal format as 0. The moments of a
-// unit that died decay into them and stay, and arithmetic on them is many times slower.
-class FlushTiny {
+// While it lives, this thread takes numbers too small for the normal format as 0, or as they are.
+// The moments of a unit that died decay into them and stay, and arithmetic on them is many times
+// slower.
+template <bool as_zero> class TinyNumbers {
  public:
-  FlushTiny() : before_(mode()) { set_mode(before_ | flush); }
-  ~FlushTiny() { set_mode(before_); }
-  FlushTiny(const FlushTiny&) = delete;
-  FlushTiny& operator=(const FlushTiny&) = delete;
+  TinyNumbers() : before_(mode()) { set_mode(as_zero ? before_ | flush : before_ & ~flush); }
+  ~TinyNumbers() { set_mode(before_); }
+  TinyNumbers(const TinyNumbers&) = delete;
+  TinyNumbers& operator=(const TinyNumbers&) = delete;
 
  private:
 #if defined(__SSE2__)
@@ -280,6 +281,8 @@ class FlushTiny {
 
   Mode before_;
 };
+using FlushTiny = TinyNumbers<true>;
+using KeepTiny = TinyNumbers<false>;
 
 // Ask for a line of memory that will be needed soon: into the second-level cache, or the first.
 template <bool first_level = false> DELTARULE_INLINE void prefetch(const void* p) {

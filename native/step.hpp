@@ -84,6 +84,7 @@ template <class T> class Stepper {
       return stop_.load(std::memory_order_relaxed);
     };
     const double fmas = work_of_step(std::min(job.batch_size, job.entries));
+    const FlushTiny flush;  // once a call: switching takes as long as many multiplications
     for (std::size_t batch = first; batch < last; ++batch) {
       const StepPlace at = place_of(job, batch);
       by_example(job, at, thread, threads, barrier, look);
@@ -182,25 +183,18 @@ template <class T> class Stepper {
     if (rows.first == rows.last && !looks_at_batch_) return;
     const Whole<T> whole{at.m, job.weights ? batch_.weights.data() : nullptr, T(1 / at.divisor()),
                          thread, threads, &barrier};
-    if (job.update) return forward_and_back(job, at, rows, whole);
-    for (std::size_t first = rows.first; first < rows.last;) {
-      const std::size_t last = std::min(first + rows_per_look, rows.last);
-      forward_and_back(job, at, {first, last}, whole);
-      if (look(work_of_step(last - first))) return;
-      first = last;
+    for (Share some = rows; some.first < rows.last || job.update; some.first = some.last) {
+      if (!job.update) some.last = std::min(some.first + rows_per_look, rows.last);
+      forward_and_back(job, at, some, whole);
+      if (job.update || look(work_of_step(some.last - some.first))) return;
     }
   }
 
-  // The cost alone keeps numbers below the normal ones: its logarithms may need them.
   void forward_and_back(const Job<T>& job, const StepPlace& at, Share rows, const Whole<T>& whole) {
     const Dropping dropping{job.update, plan_.seed, at.step};
-    {
-      const FlushTiny flush;
-      gather(job, at, rows);
-      feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
-    }
-    for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
-    const FlushTiny flush;
+    gather(job, at, rows);
+    feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
+    output_deltas(job, rows);
     // so many rows pay for transposing weights; the choice may not depend on threads
     back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 8,
                    job.statistics[0] != nullptr, whole);
@@ -216,11 +210,17 @@ template <class T> class Stepper {
       else job.dA.copy(row, batch_.delta[layers_.size()].view(), i);
       if (job.weights) batch_.weights[i] = job.weights.at(row, 0);
       const std::size_t next = at.first + job.batch_size + i;
-      if (next < job.entries) {
-        job.X.fetch(job.row(next));
-        if (job.Y) job.Y.fetch(job.row(next));
-      }
+      if (next >= job.entries) continue;
+      const std::size_t coming = job.row(next);
+      job.X.fetch(coming);
+      if (job.Y) job.Y.fetch(coming);
     }
+  }
+
+  // A cost's logarithms may need the numbers that both passes take as 0.
+  void output_deltas(const Job<T>& job, Share rows) {
+    const KeepTiny keep;
+    for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
   }
 
   // δ[L] and the loss of one example: Eq. 10a, or the fused pair's.
@@ -262,6 +262,7 @@ template <class T> class Stepper {
   }
 
   void sum_penalties(Share share) {
+    const KeepTiny keep;
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
       if (strip.bias || !plan_.layers[strip.layer].penalised()) return;
       const Panels<T> W = layers_[strip.layer].W.view();
@@ -277,7 +278,6 @@ template <class T> class Stepper {
   template <class Look>
   void by_parameter(Job<T>& job, const StepPlace& at, std::size_t thread, std::size_t threads,
                     Barrier& barrier, const Look& look) {
-    const FlushTiny flush;
     const Share share = share_of(strips_.cost, thread, threads);
     const bool weighs = at.weight > 0;
     if (job.update && weighs)

@@ -61,6 +61,11 @@ template <class T> void test_flush() {
   {
     const FlushTiny flush;
     expect(half() == 0, "tiny numbers are flushed");
+    {
+      const KeepTiny keep;
+      expect(half() > 0, "tiny numbers are kept within");
+    }
+    expect(half() == 0, "tiny numbers are flushed again");
   }
 #endif
   expect(half() > 0, "tiny numbers are back");
