@@ -17,8 +17,8 @@ import pytest
 
 import deltarule as dr
 from deltarule import tabular
-from deltarule.checkpoints import Checkpoints, pack
-from deltarule.checkpoints.snapshot import opened
+from deltarule.training.checkpoints import Checkpoints, pack
+from deltarule.training.checkpoints.snapshot import opened
 
 NETWORK = dr.Network(3, [dr.Dense(5, "relu", dropout=0.2), dr.Dense(2)], "mse")
 
@@ -111,7 +111,7 @@ def test_more_epochs_go_on_from_the_end(tmp_path):
         ({"network": dr.Network(3, [dr.Dense(4), dr.Dense(2)])}, "network.layers.1.units"),
         ({"m": 46}, "data.X"),
         ({"engine": "native"}, "engine"),
-        ({"regularisation": dr.Regularisation(l2=0.1)}, "regularisation.l2"),
+        ({"regularization": dr.Regularization(l2=0.1)}, "regularization.l2"),
         ({"averaging": 2.0}, "averaging"),
     ],
 )
@@ -396,7 +396,7 @@ def test_a_sealed_checkpoint_that_no_run_wrote_is_refused(tmp_path, wrong):
 SERVER = """
 import os, signal, stat, sys
 from tests.test_checkpoints import fit, state_of
-from deltarule import storage
+from deltarule.system import storage
 
 def die_in(name, number, half):
     real, left = getattr(os, name), [number]
@@ -737,7 +737,7 @@ def test_an_estimator_goes_back_and_on_at_a_lower_rate():
     [
         ({"random_state": None}, r"random_state=None\. Pass a whole number"),
         ({"random_state": 4}, "of another run: seed was"),
-        ({"alpha": 0.5}, r"of another run: regularisation\.l2 was"),
+        ({"alpha": 0.5}, r"of another run: regularization\.l2 was"),
         ({"solver": "lbfgs"}, "cannot be resumed"),
     ],
 )

@@ -18,8 +18,8 @@ import pytest
 from deltarule import tabular
 from deltarule.cli import main
 from deltarule.cli.predict import _csv
-from deltarule.markup import visible, visible_lines
 from deltarule.modelfile import load_model, save_model
+from deltarule.system.markup import visible, visible_lines
 from deltarule.training.interruption import signals_heard, signals_raised
 
 QUICK = ["--epochs", "2", "--hidden", "4", "--no-baselines"]

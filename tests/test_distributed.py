@@ -15,10 +15,10 @@ import pytest
 from tests import process_of_a_group as run
 
 import deltarule as dr
-from deltarule.processes import group
-from deltarule.processes.coordinator import Settings
-from deltarule.processes.launch import LAUNCHERS, Place, place
-from deltarule.processes.member import Member, _start_coordinator
+from deltarule.system.processes import group
+from deltarule.system.processes.coordinator import Settings
+from deltarule.system.processes.launch import LAUNCHERS, Place, place
+from deltarule.system.processes.member import Member, _start_coordinator
 
 SCRIPT = pathlib.Path(run.__file__)
 WITHIN = 60  # seconds: what a process may outlive another that was killed

@@ -269,7 +269,7 @@ def test_texts_are_read_as_the_model_reads_them(case, kind):
 
 @pytest.mark.parametrize("column", ["a", "b"])
 def test_a_single_row_and_a_missing_one(column):
-    """One row of empty texts: what a normaliser of text would leave as no row at all."""
+    """One row of empty texts: what a normalizer of text would leave as no row at all."""
     frame = pl.DataFrame({"a": ["yes", "no", None] * 9, "b": ["x", "y", "z"] * 9})
     preprocessing = Preprocessing.fit(frame)
     network = dr.Network(preprocessing.width, [dr.Scale()])

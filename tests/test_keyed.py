@@ -23,9 +23,9 @@ import deltarule as dr
 from deltarule import keyed
 from deltarule.cli import main
 from deltarule.keyed import running, workers
-from deltarule.keyed.blocks import held_out, key_seeds, latest, starts_of
+from deltarule.keyed.grouping import held_out, key_seeds, latest, starts_of
 from deltarule.keyed.training import order_of, scaled
-from deltarule.storage import FolderLock
+from deltarule.system.storage import FolderLock
 from deltarule.tabular import Roles, Settings
 
 QUICK = Settings(epochs=5, hidden=(5,), batch_size=8)
@@ -164,7 +164,7 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
         validation=(X[judging], y[judging]),
         shuffle=order_of(int(seed[0]), len(learnt)),
         optimizer=work.recipe.optimizer,
-        regularisation=work.recipe.regularisation,
+        regularization=work.recipe.regularization,
         batch_size=work.recipe.batch_size,
         epochs=5,
         seed=int(seed[0]),

@@ -12,8 +12,9 @@ from deltarule import explain
 from deltarule.cli import main
 from deltarule.engines.plan import Plan
 from deltarule.explain import diagnosis, plots
-from deltarule.explain.drawing import matplotlib, svg
-from deltarule.explain.evidence import (
+from deltarule.network import feed_forward
+from deltarule.report.drawing import matplotlib, svg
+from deltarule.report.evidence import (
     calibration,
     confusion,
     evidence_of,
@@ -23,8 +24,7 @@ from deltarule.explain.evidence import (
     roc,
     worst,
 )
-from deltarule.explain.watch import look, saturated
-from deltarule.network import feed_forward
+from deltarule.report.watch import look, saturated
 
 from .test_cli import QUICK, fails, write_flats
 
@@ -205,9 +205,9 @@ def test_a_look_is_what_a_step_on_these_rows_does():
     network = dr.Network(3, [dr.Dense(6, "relu"), dr.Dense(2)], "mse")
     rng = np.random.default_rng(2)
     X, Y = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
-    plan = Plan(network, dr.Adam(0.01), dr.Regularisation(l2=0.1), "float64", seed=3)
+    plan = Plan(network, dr.Adam(0.01), dr.Regularization(l2=0.1), "float64", seed=3)
     runner = dr.start(
-        network, optimizer=plan.optimizer, regularisation=plan.regularisation, dtype="float64"
+        network, optimizer=plan.optimizer, regularization=plan.regularization, dtype="float64"
     )
     runner.step(X, Y)
     before = runner.parameters()

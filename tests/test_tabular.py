@@ -237,7 +237,7 @@ def test_the_output_fits_task_and_cost(task, outputs, cost, output):
 def test_every_optimizer_has_a_recipe(name):
     chosen = tabular.recipe(tabular.Settings(optimizer=name), "regression", 5, 1, 100)
     assert chosen.optimizer.full_batch or isinstance(chosen.optimizer.schedule, dr.Cosine)
-    assert chosen.regularisation.decay == 0.0
+    assert chosen.regularization.decay == 0.0
 
 
 @pytest.mark.parametrize("name", list(dr.SCHEDULES))

@@ -5,8 +5,8 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines.native import core
-from deltarule.events import Ended, EpochEnded, Progressed, Started
 from deltarule.training import loop
+from deltarule.training.events import Ended, EpochEnded, Progressed, Started
 
 LINE = dr.Network(2, [dr.Dense(1)], "mse")
 
@@ -175,7 +175,7 @@ class TestValidation:
 
     def test_its_cost_has_no_penalty(self):
         X, Y = line()
-        result = fit(validation=(X, Y), regularisation=dr.Regularisation(l2=10.0), epochs=1)
+        result = fit(validation=(X, Y), regularization=dr.Regularization(l2=10.0), epochs=1)
         expected = ((result.predict(X)[:, 0] - Y) ** 2).mean()
         assert result.history[0].validation_cost == pytest.approx(expected)
 
@@ -404,9 +404,9 @@ class TestFullBatchDriver:
     def test_lbfgs_with_penalty_and_weights(self):
         X, Y = line(noise=0.5)
         weights = np.linspace(0, 1, 40)
-        rules = dr.Regularisation(l2=0.3)
+        rules = dr.Regularization(l2=0.3)
         result = fit(
-            data=(X, Y), optimizer="lbfgs", weights=weights, regularisation=rules, epochs=200
+            data=(X, Y), optimizer="lbfgs", weights=weights, regularization=rules, epochs=200
         )
         A = np.c_[X, np.ones(40)]
         H = 2 * (A.T * weights) @ A / weights.sum() + 0.3 * np.diag([1, 1, 0])

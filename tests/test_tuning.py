@@ -13,10 +13,10 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
-from deltarule.events import EpochEnded, Started
-from deltarule.storage import FileLock
+from deltarule.system.storage import FileLock
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import COMPLETE, GIVEN_UP, OUT_OF_TIME, Trial
+from deltarule.training.events import EpochEnded, Started
 
 FOREVER = 1e6
 

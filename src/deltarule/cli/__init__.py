@@ -41,7 +41,7 @@ from deltarule.errors import (
     options_named,
     unloadable,
 )
-from deltarule.storage import reason
+from deltarule.system.storage import reason
 from deltarule.training.interruption import signals_raised
 
 app = typer.Typer(
@@ -168,7 +168,7 @@ def _has_no_working_folder() -> bool:
 
 
 _SETTING = re.compile(r"(?:\w+\()?(\w+)=.*?\)?: (?:\1 must be |expected )")
-_ADVICE = re.compile(r"\b[A-Z]\w+\((\w+)=([^()]*)\)")  # Regularisation(clip_norm=1)
+_ADVICE = re.compile(r"\b[A-Z]\w+\((\w+)=([^()]*)\)")  # Regularization(clip_norm=1)
 _PARAMETER_OF = {
     "units": "hidden",
     "rate": "learning_rate",

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deltarule.bench import WORKLOADS, CallTime, StepTime, call_times, step_time
 from deltarule.cli import options as opt
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.engines.benchmark import WORKLOADS, CallTime, StepTime, call_times, step_time
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
 

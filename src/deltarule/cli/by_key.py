@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deltarule import baselines as bl
 from deltarule import keyed, tabular
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.columns import condensed
 from deltarule.cli.outputs import after_saving
 from deltarule.cli.terminal import Terminal, print_json
@@ -35,7 +35,7 @@ def record_of(loaded: keyed.KeyedModels | Model) -> Mapping[str, Any]:
 
 def train_keys(
     terminal: Terminal,
-    source: rd.Source,
+    source: sources.Source,
     by: str,
     roles: tabular.Roles,
     settings: tabular.Settings,

@@ -10,7 +10,7 @@ from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key
 from deltarule.cli.predict import check_tabular, warn_of_unseen
 from deltarule.cli.terminal import Terminal, print_json
@@ -58,11 +58,11 @@ def evaluate(
         )
     loaded = load_model(model)
     check_tabular(loaded, model)
-    reading = rd.reading_of(
+    reading = sources.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
     )
     terminal = Terminal(quiet=json)
-    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
+    source = sources.source(data, reading) if memory is None else sources.in_blocks(data, reading)
     if isinstance(source, Stream):
         limit = opt.size(memory or "")
         frame, rows, which = _rows_in_blocks(terminal, loaded, source, all_rows, limit)

@@ -10,15 +10,15 @@ import typer
 from deltarule import explain as ex
 from deltarule import tabular
 from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal, print_lines
 from deltarule.errors import SettingError
-from deltarule.markup import visible
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing.targets import with_targets
+from deltarule.system.markup import visible
 
 _MOST = 200  # rows: a page is for looking at them
 
@@ -103,10 +103,10 @@ def explain(
         )
     loaded = load_model(model)
     check_tabular(loaded, model)
-    reading = rd.reading_of(
+    reading = sources.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
     )
-    source = rd.source(data, reading)
+    source = sources.source(data, reading)
     frame, shown = _chosen(loaded, source.frame, rows)
     assert loaded.preprocessing is not None
     assert loaded.targets is not None

@@ -11,7 +11,7 @@ import typer
 from deltarule import export as ex
 from deltarule import tabular
 from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
@@ -95,10 +95,10 @@ def export(
     loaded = load_model(model)
     rows = None
     if check:
-        reading = rd.reading_of(
+        reading = sources.reading_of(
             missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
         )
-        rows = rd.source(check, reading).frame
+        rows = sources.source(check, reading).frame
         rows = rows if loaded.preprocessing is not None else rows.to_numpy()
     found = (
         _to_c(out, loaded, rows, _step(loaded, optimizer, learning_rate, with_training))

@@ -12,12 +12,12 @@ import numpy as np
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
-from deltarule.checkpoints import Checkpoints
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.progress import Watcher
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import rows_of
-from deltarule.events import Callback
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
 
 
 class Done(NamedTuple):

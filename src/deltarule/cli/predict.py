@@ -11,7 +11,7 @@ from typing import Any
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json, print_lines
@@ -19,7 +19,7 @@ from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
-from deltarule.storage import written_whole
+from deltarule.system.storage import written_whole
 
 _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -61,7 +61,7 @@ def predict(
     _check_format(out)
     check_outputs({"--out": out}, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
-    reading = rd.reading_of(
+    reading = sources.reading_of(
         missing, delimiter, header, encoding, decimal_comma, quote, about=record_of(loaded)
     )
     if isinstance(loaded, KeyedModels):
@@ -70,7 +70,7 @@ def predict(
         if memory is not None:
             raise SettingError("--memory: not available for one model per key. Leave it out.")
         FALLBACKS.entry(fallback)
-        source = rd.source(data, reading)
+        source = sources.source(data, reading)
         predicted = predictions_by_key(Terminal(), loaded, source.frame, probabilities, fallback)
     else:
         check_tabular(loaded, model)
@@ -82,11 +82,11 @@ def predict(
                     "--memory: predictions are written in pieces, as CSV; expected --out FILE.csv, "
                     "without --json."
                 )
-            blocks = rd.in_blocks(data, reading)
+            blocks = sources.in_blocks(data, reading)
             count = _in_blocks(loaded, blocks, opt.size(memory), probabilities, offsets, out)
             Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
             return
-        source = rd.source(data, reading)
+        source = sources.source(data, reading)
         _note_differences(loaded, source.frame)
         predicted = predictions(loaded, source.frame, probabilities, offsets)
     if out is not None:

@@ -10,7 +10,15 @@ from rich.table import Column
 from rich.text import Text
 
 from deltarule.cli.terminal import Terminal
-from deltarule.events import Ended, EpochEnded, Event, Progressed, RateReduced, Resumed, Started
+from deltarule.training.events import (
+    Ended,
+    EpochEnded,
+    Event,
+    Progressed,
+    RateReduced,
+    Resumed,
+    Started,
+)
 
 _LINES = 10  # about so many lines a run where there is no terminal
 _FIGURES_WIDTH = 33

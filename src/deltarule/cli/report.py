@@ -12,10 +12,10 @@ from deltarule import explain, tabular
 from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.job import Done
-from deltarule.explain.evidence import Column, Evidence, with_the_other_class
-from deltarule.explain.report import Report, compose
-from deltarule.explain.sections import Context
 from deltarule.preprocessing import Targets
+from deltarule.report.compose import Report, compose
+from deltarule.report.evidence import Column, Evidence, with_the_other_class
+from deltarule.report.sections import Context
 
 
 def report_of(

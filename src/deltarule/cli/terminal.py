@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deltarule.cli.streams import Stream
-from deltarule.markup import visible, visible_lines
+from deltarule.system.markup import visible, visible_lines
 
 _NAMES_WIDTH, _NAMES_MOST = 8, 32
 PLAIN_WIDTH = 100  # where nobody looks, in a pipe or a file

@@ -10,7 +10,7 @@ import typer
 
 from deltarule import tabular
 from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.by_key import train_keys
 from deltarule.cli.job import Job, print_figures
 from deltarule.cli.loading import BASELINES, REPORT, load
@@ -162,8 +162,8 @@ def train(
     kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
     writes = any(path is not None for path in (out, report, checkpoint_dir))
     terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
-    reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
+    reading = sources.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
+    source = sources.source(data, reading) if memory is None else sources.in_blocks(data, reading)
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
@@ -184,7 +184,7 @@ def train(
             by,
             roles,
             settings,
-            rd.stored(reading),
+            sources.stored(reading),
             out=out,
             jobs=jobs,
             resume=resume,
@@ -204,7 +204,7 @@ def train(
     elif cv is not None:
         done = job.cross_validated(cv)
     elif test:
-        done = job.judged_by_file(rd.source(test, reading).frame, strict)
+        done = job.judged_by_file(sources.source(test, reading).frame, strict)
     else:
         done = job.held_out()
     about = tabular.about(
@@ -214,7 +214,7 @@ def train(
         done.judged,
         mark=mark,
         judged_by=done.judged_by,
-        reading=rd.stored(reading),
+        reading=sources.stored(reading),
         verdict=done.verdict,
         stream=done.problem.stream,
     )
@@ -251,7 +251,7 @@ def _refuse_beside_keys(
             raise SettingError(f"--by and {option}: they cannot be combined. Leave one out.")
 
 
-def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...]:
+def targets_of(target: str | None, source: sources.Source | Stream) -> tuple[str, ...]:
     """The target columns: as asked for, else what a built-in set is about.
 
     Raises
@@ -271,7 +271,7 @@ def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...
 
 def say_table(
     terminal: Terminal,
-    source: rd.Source | Stream,
+    source: sources.Source | Stream,
     rows: int,
     whole: tabular.Table,
     warnings: list[str],

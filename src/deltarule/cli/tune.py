@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from deltarule import tabular
 from deltarule.arrays import checked_number
 from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.job import Job, print_figures
 from deltarule.cli.loading import BASELINES, load
 from deltarule.cli.outputs import after_saving, check_outputs
@@ -23,7 +23,7 @@ from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.train import say_table, targets_of
 from deltarule.errors import InterruptionError
 from deltarule.modelfile import save_model
-from deltarule.storage import FileLock
+from deltarule.system.storage import FileLock
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import Trial
 from deltarule.training.interruption import signal_of
@@ -121,8 +121,8 @@ def tune(
     check_outputs({"--out": out, "--search": log}, {"the data": data})
     load(*((BASELINES,) if compare else ()))
     terminal = Terminal(quiet=json, writes=out is not None or log is not None)
-    reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = rd.source(data, reading)
+    reading = sources.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
+    source = sources.source(data, reading)
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
@@ -143,7 +143,7 @@ def tune(
         done.judged,
         mark=mark,
         judged_by=done.judged_by,
-        reading=rd.stored(reading),
+        reading=sources.stored(reading),
         verdict=done.verdict,
     )
     if out is not None:

@@ -14,7 +14,7 @@ from deltarule.cli.terminal import Terminal
 from deltarule.errors import FileError, SettingError
 from deltarule.explain.worksheet import ACTIVATIONS
 from deltarule.modelfile import write_whole
-from deltarule.storage import reason
+from deltarule.system.storage import reason
 
 Sizes = Annotated[
     str,

@@ -19,7 +19,7 @@ from deltarule.data.malformed import blank_rows, rewritten
 from deltarule.data.pieces import in_pieces
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require, setting
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import DataError, FileError, require
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl

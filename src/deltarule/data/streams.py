@@ -22,7 +22,7 @@ from deltarule.data.files import PARQUET, is_pipe, paths_of, sampled
 from deltarule.data.footers import footer
 from deltarule.data.texts import TextFile
 from deltarule.errors import CellError, DataError, FileError, require, setting
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from deltarule.arrays import Array
-from deltarule.engines.memory import check_memory
+from deltarule.engines.footprint import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DataError, SettingError
 from deltarule.estimators.answering import AnsweringMixin
@@ -47,11 +47,11 @@ from deltarule.estimators.rows import (
 )
 from deltarule.estimators.saving import SavingMixin
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks, become
-from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
-from deltarule.rates import RateSearch
+from deltarule.training.events import Callback
 from deltarule.training.examples import Examples
+from deltarule.training.rates import RateSearch
 
 _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
 

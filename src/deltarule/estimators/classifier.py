@@ -108,7 +108,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The cost of the validation data after each epoch, without penalties, where there is any.
     n_iter_, t_, n_layers_, n_outputs_ : int
     normalizations_ : list of dict, or None
-        Gain, shift and running averages of each hidden layer, where it is normalised.
+        Gain, shift and running averages of each hidden layer, where it is normalized.
     out_activation_ : str
     learning_rate_ : float
         After the last epoch.

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.checkpoints import named_arrays, parameters_in
 from deltarule.engines.plan import RunnerState
 from deltarule.network import Parameters
+from deltarule.training.checkpoints import named_arrays, parameters_in
 
 _SMALLEST_RATE = 1e-6  # below it, an adaptive rate is not divided again
 _DIVISOR = 5.0

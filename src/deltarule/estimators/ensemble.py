@@ -14,11 +14,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines.native import cores
 from deltarule.errors import DeltaruleError
-from deltarule.events import Event
-from deltarule.threads import each_in_threads
+from deltarule.system.threads import each_in_threads
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Event
 from deltarule.training.interruption import signals_shared
 
 

@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.checkpoints import Checkpoints, named_arrays, parameters_in
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DivergenceError
 from deltarule.estimators.course import Course, Orders, Rules
 from deltarule.estimators.fitted import dense_of
-from deltarule.events import Callback, EpochEnded, RateReduced, StopTraining
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
-from deltarule.regularisation import Regularisation
-from deltarule.stopping import Stopping
+from deltarule.regularization import Regularization
 from deltarule.training import Training
+from deltarule.training.checkpoints import Checkpoints, named_arrays, parameters_in
+from deltarule.training.events import Callback, EpochEnded, RateReduced, StopTraining
 from deltarule.training.examples import Examples
 from deltarule.training.interruption import signals_heard
+from deltarule.training.stopping import Stopping
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Task:
     ----------
     network : Network
     optimizer : Optimizer
-    regularisation : Regularisation
+    regularization : Regularization
     data, validation : Examples
     score : function or None
         Of a runner to the validation score.
@@ -74,7 +74,7 @@ class Task:
 
     network: Network
     optimizer: Optimizer
-    regularisation: Regularisation
+    regularization: Regularization
     data: Examples
     validation: Examples | None
     score: Callable[[Runner], float] | None
@@ -191,7 +191,7 @@ class Fit:
             weights=task.data.weights,
             optimizer=task.optimizer,
             batch_size=task.batch_size,
-            regularisation=task.regularisation,
+            regularization=task.regularization,
             stopping=Stopping(
                 epochs=rules.epochs,
                 seconds=rules.seconds,
@@ -241,7 +241,7 @@ class Fit:
 
     def _penalty(self, runner: Runner, batches: int) -> float:
         """An epoch's mean penalty, from the weights before and after, where the scale needs it."""
-        rule = self.task.regularisation
+        rule = self.task.regularization
         if self.task.scale.outputs == 1 or not rule.penalised:
             return 0.0
         share = 1.0
@@ -290,7 +290,7 @@ class Fit:
         return outcome
 
 
-def _penalty(rule: Regularisation, parameters: Parameters) -> float:
+def _penalty(rule: Regularization, parameters: Parameters) -> float:
     with np.errstate(over="ignore"):  # of a fit on its way to infinity
         return sum(float(rule.penalty(layer["W"])) for layer in dense_of(parameters))
 

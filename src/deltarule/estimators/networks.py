@@ -11,7 +11,6 @@ import numpy as np
 
 from deltarule.activations import Activation
 from deltarule.arrays import Array
-from deltarule.checkpoints import Checkpoints
 from deltarule.costs import Cost
 from deltarule.errors import SettingError
 from deltarule.estimators.course import Rules
@@ -26,6 +25,7 @@ from deltarule.estimators.parameters import SKLEARN_NAMES
 from deltarule.layers import Dense, Layer
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
+from deltarule.training.checkpoints import Checkpoints
 
 _LBFGS_COST_TOLERANCE = 2.220446049250313e-09  # SciPy's own, which scikit-learn leaves as it is
 
@@ -80,8 +80,8 @@ def build_network(
         if options.normalization is None:
             layers.append(Dense(n, named(g), dropout=share, **starts))
         else:
-            normalised = NORMALIZATIONS[options.normalization]
-            layers += [Dense(n, **starts), normalised(named(g), dropout=share)]
+            normalized = NORMALIZATIONS[options.normalization]
+            layers += [Dense(n, **starts), normalized(named(g), dropout=share)]
     layers.append(Dense(outputs, named(options.output_activation or output), **starts))
     return Network(inputs, layers, options.cost or cost, input_dropout=regularization.input_dropout)
 
@@ -89,7 +89,7 @@ def build_network(
 def initial_parameters(
     network: Network, options: NetworkOptions, generator: np.random.RandomState, dtype: Any
 ) -> Parameters:
-    """Weights and biases, drawn as scikit-learn draws them, or by the initialisers asked for."""
+    """Weights and biases, drawn as scikit-learn draws them, or by the initializers asked for."""
     if options.weights is not None or options.biases is not None:
         seed = int(generator.randint(2**31 - 1))
         return network.initial_parameters(seed, dtype)

@@ -168,8 +168,8 @@ def payload(trace: Trace) -> dict[str, Any]:
             },
         },
         "rules": {
-            entry.name: getattr(plan.regularisation, entry.name) or 0
-            for entry in fields(plan.regularisation)
+            entry.name: getattr(plan.regularization, entry.name) or 0
+            for entry in fields(plan.regularization)
         },
         "X": _packed(trace.X),
         "Y": _packed(trace.Y),

@@ -27,8 +27,8 @@ from deltarule.modelfile import (
 from deltarule.network import Network
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import numbered
-from deltarule.storage import FileKind, open_tensors, tensor_bytes, write_whole
-from deltarule.tables import Table
+from deltarule.registry import Registry
+from deltarule.system.storage import FileKind, open_tensors, tensor_bytes, write_whole
 
 FORMAT = 1
 """The version of the file that this code writes, and the newest that it reads."""
@@ -44,7 +44,7 @@ KIND = FileKind(
     "restore it from a copy, or train again.",
 )
 
-FALLBACKS: Table[str] = Table(
+FALLBACKS: Registry[str] = Registry(
     "fallback",
     str,
     {

@@ -13,13 +13,13 @@ from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.errors import DataError, SettingError, require, rows_of
-from deltarule.keyed.blocks import Block, starts_of
+from deltarule.keyed.grouping import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import coded, numbers_of
 from deltarule.preprocessing.columns import Column, Date, Numeric
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 from deltarule.tabular import Recipe, Roles, Settings
 
 _HIDDEN = ((2_000, (16,)),)  # up to so many rows of a key, at the median; then

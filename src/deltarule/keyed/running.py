@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checkpoints.identity import Identity, data_identity, differing, plan_identity
 from deltarule.data import frame_of
 from deltarule.engines.plan import Plan
 from deltarule.errors import (
@@ -23,14 +22,20 @@ from deltarule.errors import (
     SettingError,
     setting,
 )
-from deltarule.keyed.blocks import Block
+from deltarule.keyed.grouping import Block
 from deltarule.keyed.models import FILE, KeyedModels, load_keyed
 from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
 from deltarule.keyed.training import train_block
 from deltarule.keyed.workers import WorkerError, each_trained, open_workers
-from deltarule.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
+from deltarule.system.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings
+from deltarule.training.checkpoints.identity import (
+    Identity,
+    data_identity,
+    differing,
+    plan_identity,
+)
 from deltarule.training.interruption import signal_of
 
 KEYS_A_BLOCK = 128
@@ -245,7 +250,7 @@ def _block(whole: KeyedProblem, place: int) -> Block:
 def _identity(whole: KeyedProblem) -> Identity:
     """What decides the models' numbers: settings and data, by name."""
     work, recipe = whole.work, whole.work.recipe
-    plan = Plan(recipe.network, recipe.optimizer, recipe.regularisation, work.dtype, work.seed)
+    plan = Plan(recipe.network, recipe.optimizer, recipe.regularization, work.dtype, work.seed)
     keys = np.frombuffer("\n".join(whole.block.keys).encode("utf-8", "surrogatepass"), np.uint8)
     return plan_identity(
         plan,

@@ -9,14 +9,14 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions
-from deltarule.keyed.blocks import Block, held_out, key_seeds, latest, starts_of
 from deltarule.keyed.figures import classification_figures, regression_figures
+from deltarule.keyed.grouping import Block, held_out, key_seeds, latest, starts_of
 from deltarule.keyed.stacks import SCALES, Stack
-from deltarule.many import train_many
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.rng import generator
 from deltarule.tabular.recipes import Recipe
 from deltarule.training import Order
+from deltarule.training.many import train_many
 
 FEWEST_ROWS = 10
 """Of a key: with fewer there is nothing to hold out."""
@@ -98,7 +98,7 @@ def train_block(work: Work, block: Block) -> Stack:
         optimizer=recipe.optimizer,
         epochs=recipe.stopping.epochs,
         batch_size=recipe.batch_size,
-        regularisation=recipe.regularisation,
+        regularization=recipe.regularization,
         engine=work.engine,
         options=work.options,
         dtype=work.dtype,

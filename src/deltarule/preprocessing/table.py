@@ -21,7 +21,7 @@ from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dr
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.records import restored
 from deltarule.preprocessing.totals import Totals
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl

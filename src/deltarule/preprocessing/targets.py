@@ -29,7 +29,7 @@ from deltarule.preprocessing.cells import (
 from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.kinds import refuse_strays
 from deltarule.preprocessing.totals import Totals
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,6 +15,15 @@ from deltarule.tabular.fitting import (
     judged_network,
     predictions,
 )
+from deltarule.tabular.metadata import (
+    about,
+    fingerprint,
+    held_out_again,
+    is_training_table,
+    printed,
+    roles_of,
+    shares_of,
+)
 from deltarule.tabular.problems import (
     Problem,
     Table,
@@ -30,15 +39,6 @@ from deltarule.tabular.problems import (
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
 from deltarule.tabular.record import record
-from deltarule.tabular.report import (
-    about,
-    fingerprint,
-    held_out_again,
-    is_training_table,
-    printed,
-    roles_of,
-    shares_of,
-)
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streaming import (
     Shares,

@@ -13,14 +13,14 @@ import numpy as np
 from deltarule.arrays import Array, checked_weights
 from deltarule.data import frame_of
 from deltarule.errors import DataError, SettingError, ShapeError, require
-from deltarule.events import Callback
 from deltarule.modelfile import Model, load_model, save_model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.fitting import Fitted, fit
+from deltarule.tabular.metadata import about, fingerprint
 from deltarule.tabular.problems import FEWEST_ROWS, Table, problem, table
-from deltarule.tabular.report import about, fingerprint
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.training.events import Callback
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 

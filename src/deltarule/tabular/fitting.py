@@ -11,9 +11,7 @@ import numpy as np
 
 import deltarule.baselines as bl
 from deltarule.arrays import Array, checked_dtype, columns
-from deltarule.checkpoints import Checkpoints
-from deltarule.engines.memory import check_memory
-from deltarule.events import Callback
+from deltarule.engines.footprint import check_memory
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.preprocessing import Targets
@@ -31,6 +29,8 @@ from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.training import Examples, Result
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
 
 _ROWS_AT_ONCE = 8192
 

@@ -23,7 +23,7 @@ from deltarule.preprocessing.cells import (
     is_numeric,
     text_of,
 )
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
 

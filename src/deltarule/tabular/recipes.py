@@ -12,13 +12,13 @@ from deltarule.errors import SettingError
 from deltarule.layers import Dense, Layer, Parallel, PiecewiseLinear, Scale
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
-from deltarule.regularisation import Regularisation
+from deltarule.regularization import Regularization
 from deltarule.schedules import SCHEDULES, Schedule
-from deltarule.stopping import Stopping
 from deltarule.tabular.bins import Edges
 from deltarule.tabular.members import averaged, in_members
 from deltarule.tabular.settings import Settings
 from deltarule.tabular.slants import pairs_of
+from deltarule.training.stopping import Stopping
 
 BINS = 48
 """Of a column of numbers, at most."""
@@ -64,7 +64,7 @@ class Recipe:
     single : Network
         What one of its members is: the same, where there are none.
     optimizer : Optimizer
-    regularisation : Regularisation
+    regularization : Regularization
     stopping : Stopping
     batch_size : int
     averaging : float
@@ -76,7 +76,7 @@ class Recipe:
     network: Network
     single: Network
     optimizer: Optimizer
-    regularisation: Regularisation
+    regularization: Regularization
     stopping: Stopping
     batch_size: int
     averaging: float = 1.0
@@ -159,7 +159,7 @@ def recipe(
         network,
         single,
         optimizer,
-        _regularisation(settings),
+        _regularization(settings),
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         min(batch_size, rows),
         1.0 if settings.optimizer else max(1.0, _AVERAGED * epochs),
@@ -262,12 +262,12 @@ def _schedule(settings: Settings, rate: float) -> Schedule:
     return replace(found, rate=rate)
 
 
-def _regularisation(settings: Settings) -> Regularisation:
+def _regularization(settings: Settings) -> Regularization:
     decay = settings.weight_decay
     if decay is None:
         decay = 0.0 if settings.optimizer else _DECAY
     members, clip_norm = settings.n_members, settings.clip_norm  # their costs are added up
-    return Regularisation(
+    return Regularization(
         l1=members * settings.l1,
         l2=members * settings.l2,
         decay=decay,
@@ -298,6 +298,6 @@ def check(settings: Settings) -> None:
     for task, outputs in (("regression", 1), ("classification", 1), ("classification", 3)):
         chosen = recipe(replace(settings, cost=None), task, 2, outputs, 100)
         plan = Plan(
-            chosen.network, chosen.optimizer, chosen.regularisation, settings.dtype, settings.seed
+            chosen.network, chosen.optimizer, chosen.regularization, settings.dtype, settings.seed
         )
         choose(plan, settings.engine, settings.options)

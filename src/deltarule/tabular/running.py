@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import deltarule.baselines as bl
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines import choose
 from deltarule.engines.native import cores
 from deltarule.engines.plan import Plan
-from deltarule.events import Callback, Event
-from deltarule.processes import group
 from deltarule.rng import generator
+from deltarule.system.processes import group
+from deltarule.system.threads import each_in_threads
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.settings import Settings
-from deltarule.threads import each_in_threads
 from deltarule.training import Examples, Result, train
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback, Event
 from deltarule.training.interruption import signals_shared
 
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
@@ -60,7 +60,7 @@ def run(plan: Recipe, settings: Settings, kept: Examples, held: Examples, **furt
         batch_size=plan.batch_size,
         validation=held,
         weights=kept.weights,
-        regularisation=plan.regularisation,
+        regularization=plan.regularization,
         **{**asked, **further},
     )
 
@@ -133,7 +133,7 @@ def trained(
 
 
 def _runs_natively(plan: Recipe, settings: Settings) -> bool:
-    steps = Plan(plan.network, plan.optimizer, plan.regularisation, settings.dtype, settings.seed)
+    steps = Plan(plan.network, plan.optimizer, plan.regularization, settings.dtype, settings.seed)
     return choose(steps, settings.engine, settings.options).name == "native"
 
 

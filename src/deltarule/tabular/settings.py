@@ -14,10 +14,10 @@ import numpy as np
 from deltarule.arrays import checked_number
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError, setting
+from deltarule.registry import Registry
 from deltarule.rng import checked_seed
-from deltarule.tables import Table
 
-CLASS_WEIGHTS: Table[str] = Table("class weight", str, {"balanced": "balanced"})
+CLASS_WEIGHTS: Registry[str] = Registry("class weight", str, {"balanced": "balanced"})
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Settings:
     dropout : float, optional
         Share of each hidden layer's outputs.
     l1, l2, weight_decay : float
-        See :class:`~deltarule.Regularisation`.
+        See :class:`~deltarule.Regularization`.
     label_smoothing : float, optional
     clip_norm : float, optional
     class_weight : str, optional

@@ -18,9 +18,9 @@ import numpy as np
 from deltarule.arrays import Array, proportions
 from deltarule.data import Stream
 from deltarule.errors import DataError, SettingError, require, rows_of, setting
-from deltarule.memory import readable_size
 from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
 from deltarule.rng import row_words
+from deltarule.system.memory import readable_size
 from deltarule.tabular.problems import (
     Problem,
     Table,

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DivergenceError, FileError
-from deltarule.events import EpochEnded, Event, Started, StopTraining
 from deltarule.rng import generator
-from deltarule.storage import holds_none, read_json, write_whole
+from deltarule.system.storage import holds_none, read_json, write_whole
 from deltarule.tabular.fitting import fit
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.settings import Settings
+from deltarule.training.events import EpochEnded, Event, Started, StopTraining
 
 Draw = Callable[[np.random.Generator], Any]
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from deltarule.arrays import Array, columns
 from deltarule.errors import DivergenceError
-from deltarule.events import RateReduced
 from deltarule.layers import Batch
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.sparse import gathered
-from deltarule.stopping import Verdict
+from deltarule.training.events import RateReduced
 from deltarule.training.examples import Examples
 from deltarule.training.resuming import Resumable
+from deltarule.training.stopping import Verdict
 
 _MOST_REDUCTIONS = 20  # a millionth of the rate
 
@@ -80,7 +80,7 @@ class Recoverable(Resumable):
         raise DivergenceError(
             f"training diverged at step {step} (epoch {epoch}): {what}. Lower the "
             f"learning rate (it was {rate:g}), standardise the inputs, or clip the gradients "
-            "(Regularisation(clip_norm=1)).",
+            "(Regularization(clip_norm=1)).",
             step=step,
             layer=layer,
             quantity=quantity,

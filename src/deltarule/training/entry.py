@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines.plan import EngineOptions, RunnerState
-from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
-from deltarule.regularisation import Regularisation
-from deltarule.stopping import Stopping
+from deltarule.regularization import Regularization
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
 from deltarule.training.interruption import signals_heard
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
 from deltarule.training.resuming import Metric, Order
+from deltarule.training.stopping import Stopping
 
 
 def train(
@@ -29,7 +29,7 @@ def train(
     batch_size: int | None = 32,
     validation: Any = None,
     weights: Any = None,
-    regularisation: Regularisation | None = None,
+    regularization: Regularization | None = None,
     stopping: Stopping | None = None,
     metric: Metric | None = None,
     shuffle: bool | Order = True,
@@ -66,7 +66,7 @@ def train(
         With it, the parameters of the best epoch are restored.
     weights : array_like, shape (m,), optional
         Of the examples.
-    regularisation : Regularisation, optional
+    regularization : Regularization, optional
     stopping : Stopping, optional
         *Converged?*
     metric : callable, optional
@@ -139,7 +139,7 @@ def train(
         batch_size=batch_size,
         validation=validation,
         weights=weights,
-        regularisation=regularisation,
+        regularization=regularization,
         stopping=stopping,
         metric=metric,
         shuffle=shuffle,

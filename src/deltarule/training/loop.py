@@ -16,12 +16,21 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, checked_number
-from deltarule.checkpoints import Checkpoints, Folder
 from deltarule.engines import choose, start_plan
-from deltarule.engines.memory import check_memory
+from deltarule.engines.footprint import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
 from deltarule.errors import DivergenceError, SettingError, TypeMismatchError, setting
-from deltarule.events import (
+from deltarule.network import Network, Parameters
+from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from deltarule.regularization import Regularization
+from deltarule.rng import checked_seed
+from deltarule.schedules import Schedule, Warmup
+from deltarule.system.processes import group
+from deltarule.training.averaging import Average, checked_averaging
+from deltarule.training.blocks import Blocks
+from deltarule.training.checkpoints import Checkpoints, Folder
+from deltarule.training.divergence import Last, Recoverable
+from deltarule.training.events import (
     Action,
     Ended,
     EpochEnded,
@@ -31,20 +40,11 @@ from deltarule.events import (
     Started,
     StopTraining,
 )
-from deltarule.network import Network, Parameters
-from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
-from deltarule.processes import group
-from deltarule.regularisation import Regularisation
-from deltarule.rng import checked_seed
-from deltarule.schedules import Schedule, Warmup
-from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.averaging import Average, checked_averaging
-from deltarule.training.blocks import Blocks
-from deltarule.training.divergence import Last, Recoverable
 from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.lbfgs import minimising
 from deltarule.training.result import Result
 from deltarule.training.resuming import Metric, Order, joined
+from deltarule.training.stopping import Stopping, Verdict, needs_validation
 from deltarule.training.windows import Reader, Window, check_streamed
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
@@ -70,7 +70,7 @@ class Training(Recoverable):
         batch_size: int | None = 32,
         validation: Any = None,
         weights: Any = None,
-        regularisation: Regularisation | None = None,
+        regularization: Regularization | None = None,
         stopping: Stopping | None = None,
         metric: Metric | None = None,
         shuffle: bool | Order = True,
@@ -114,7 +114,7 @@ class Training(Recoverable):
         begins_anew = state is None or optimizer.schedule.horizon
         optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
         self._schedule: Schedule | Warmup = optimizer.schedule
-        self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
+        self.plan = Plan(network, optimizer, regularization or Regularization(), dtype, seed)
         self.group = group()
         self.engine = choose(self.plan, engine, options)
         if self.group.count > 1 and self.engine.name != "jax":

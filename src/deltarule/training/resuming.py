@@ -12,16 +12,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.checkpoints import (
-    Checkpoints,
-    Folder,
-    Identity,
-    Snapshot,
-    data_identity,
-    differing,
-    digest_of_array,
-    plan_identity,
-)
 from deltarule.engines import Choice
 from deltarule.engines.plan import EngineOptions, Plan, Runner, RunnerState
 from deltarule.errors import (
@@ -32,14 +22,24 @@ from deltarule.errors import (
     TypeMismatchError,
     setting,
 )
-from deltarule.events import EpochEnded, Resumed
 from deltarule.network import Parameters
-from deltarule.processes import Group
 from deltarule.rng import generator
-from deltarule.stopping import Stopping, Verdict
+from deltarule.system.processes import Group
 from deltarule.training.averaging import Average
 from deltarule.training.blocks import BlockOrder, InOrder
+from deltarule.training.checkpoints import (
+    Checkpoints,
+    Folder,
+    Identity,
+    Snapshot,
+    data_identity,
+    differing,
+    digest_of_array,
+    plan_identity,
+)
+from deltarule.training.events import EpochEnded, Resumed
 from deltarule.training.examples import Examples
+from deltarule.training.stopping import Stopping, Verdict
 from deltarule.training.windows import Reader, Window
 
 Metric: TypeAlias = Callable[[Array, Array], float]

@@ -14,9 +14,9 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError
 from deltarule.network import Network
 from deltarule.optimizers import Optimizer
-from deltarule.stopping import Stopping
 from deltarule.training.blocks import BlockOrder, Blocks
 from deltarule.training.examples import Examples, checked_examples
+from deltarule.training.stopping import Stopping
 
 _LOOKED_AT = 1000  # rows
 

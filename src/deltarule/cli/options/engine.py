@@ -11,7 +11,7 @@ from deltarule.cli.options.texts import names
 from deltarule.engines import ENGINES
 from deltarule.engines.plan import DEVICES, PRECISIONS
 from deltarule.errors import SettingError
-from deltarule.processes import Group, distributed, group
+from deltarule.system.processes import Group, distributed, group
 
 _PANEL = "Engine"
 _CLUSTER = "Several processes"

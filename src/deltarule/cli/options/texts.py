@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from deltarule.checkpoints import Checkpoints
 from deltarule.errors import SettingError
+from deltarule.training.checkpoints import Checkpoints
 
 
 def names(table: Iterable[str]) -> Callable[[str], list[str]]:

@@ -9,7 +9,7 @@ import typer
 from deltarule.cli.options.texts import names
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.schedules import SCHEDULES
-from deltarule.stopping import ON_DIVERGENCE
+from deltarule.training.stopping import ON_DIVERGENCE
 
 _PANEL = "Training"
 

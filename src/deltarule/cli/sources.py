@@ -1,0 +1,119 @@
+"""Files and built-in sets to frames, as the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deltarule.cli.loading import load
+from deltarule.data import BUILT_IN, Reading, Stream, built_in, read, stream
+from deltarule.errors import FileError, SettingError
+from deltarule.registry import nearest
+
+
+class Source(NamedTuple):
+    """A table that was read.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    frame : polars.DataFrame
+    target : str or None
+        What a built-in set is about.
+    """
+
+    name: str
+    frame: Any
+    target: str | None
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.frame.columns)
+
+
+def reading_of(
+    missing: Sequence[str] | None,
+    delimiter: str | None,
+    header: bool | None,
+    encoding: str | None,
+    decimal_comma: bool | None,
+    quote: str | None,
+    about: Mapping[str, Any] | None = None,
+) -> Reading:
+    """The options as one object; what they leave open is as when the model was trained."""
+    stored = dict((about or {}).get("reading", {}))
+    if "missing" in stored:
+        stored["missing"] = tuple(stored["missing"])
+    given = {
+        "missing": tuple(missing) if missing else None,
+        "delimiter": {"\\t": "\t", "tab": "\t"}.get(delimiter or "", delimiter),
+        "header": header,
+        "encoding": encoding,
+        "decimal_comma": decimal_comma,
+        "quote": quote,
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    return replace(Reading(), **{**stored, **known})
+
+
+def stored(reading: Reading) -> dict[str, Any]:
+    """The options as JSON values, for a model file."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(reading).items()
+    }
+
+
+def source(data: Sequence[str], reading: Reading) -> Source:
+    """The table behind the arguments: files, globs, or one built-in name.
+
+    Raises
+    ------
+    FileError, DataError, SettingError
+        For what cannot be read.
+    OutOfMemoryError
+        Where the process may not have the addresses: the libraries would end it without a word.
+    """
+    load()
+    named = [name for name in data if name in BUILT_IN]
+    if named and len(data) > 1:
+        raise SettingError(
+            f"{named[0]!r} is a built-in set and stands alone; got {len(data)} names. For a file "
+            f"of that name write ./{named[0]}."
+        )
+    if named:
+        frame, target = built_in(named[0])
+        return Source(named[0], frame, target)
+    _suggest(data)
+    return Source(", ".join(data), read(list(data), reading), None)
+
+
+def in_blocks(data: Sequence[str], reading: Reading) -> Stream:
+    """The table behind files, globs and folders, to be read in blocks.
+
+    Raises
+    ------
+    FileError, DataError
+        For what cannot be read, and files that disagree.
+    SettingError
+        For a built-in set.
+    """
+    if data[0] in BUILT_IN:
+        raise SettingError(f"{data[0]!r} is a built-in set and small; leave out --memory.")
+    load()
+    return stream(list(data), reading)
+
+
+def _suggest(data: Sequence[str]) -> None:
+    """Refuse what is no file and looks like a built-in name."""
+    for name in data:
+        hint = nearest(name, list(BUILT_IN)) if name.isidentifier() else ""
+        if hint and not Path(name).exists():
+            raise FileError(
+                f"{name}: there is no such file, and no built-in set of that name.{hint} "
+                f"Built-in: {', '.join(BUILT_IN)}."
+            )
