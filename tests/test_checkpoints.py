@@ -385,7 +385,7 @@ def test_a_sealed_checkpoint_that_no_run_wrote_is_refused(tmp_path, wrong):
     (path,) = tmp_path.glob("checkpoint-*")
     run.close()
     identity = opened(path).metadata["identity"]
-    path.write_bytes(pack(replace(run._snapshot(), **wrong), identity))
+    path.write_bytes(pack(replace(run.snapshot(), **wrong), identity))
     kept = Checkpoints(tmp_path, resume=True, every_steps=2)
     with pytest.raises(dr.FileError, match="do not fit each other"):
         dr.train(NETWORK, *data(), checkpoints=kept)

@@ -368,7 +368,7 @@ class TestAveraging:
                 run.act(dr.ScaleRate(1e4))
             run.resolve_wish()
         since = seen[::-1].index(dr.RateReduced)
-        assert run._average.epochs == seen[-since:].count(EpochEnded) < len(run.history) == 30
+        assert run.state.average.epochs == seen[-since:].count(EpochEnded) < len(run.history) == 30
 
     @pytest.mark.parametrize(
         ("settings", "message"),

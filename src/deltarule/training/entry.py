@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
 from typing import Any
 
 from deltarule.engines.plan import EngineOptions, RunnerState
@@ -12,11 +11,10 @@ from deltarule.optimizers import Optimizer
 from deltarule.regularization import Regularization
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
-from deltarule.training.interruption import signals_heard
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
-from deltarule.training.resuming import Metric, Order
-from deltarule.training.stopping import Stopping
+from deltarule.training.run import Metric, Order, Run
+from deltarule.training.stopping import StoppingRule
 
 
 def train(
@@ -30,7 +28,7 @@ def train(
     validation: Any = None,
     weights: Any = None,
     regularization: Regularization | None = None,
-    stopping: Stopping | None = None,
+    stopping: StoppingRule | None = None,
     metric: Metric | None = None,
     shuffle: bool | Order = True,
     averaging: float = 1.0,
@@ -67,7 +65,7 @@ def train(
     weights : array_like, shape (m,), optional
         Of the examples.
     regularization : Regularization, optional
-    stopping : Stopping, optional
+    stopping : Stopping or another StoppingRule, optional
         *Converged?*
     metric : callable, optional
         Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
@@ -130,15 +128,11 @@ def train(
     >>> result.predict(X).round().ravel().tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
-    training = Training(
+    run = Run.of(
         network,
-        X,
-        Y,
         optimizer=optimizer,
         epochs=epochs,
         batch_size=batch_size,
-        validation=validation,
-        weights=weights,
         regularization=regularization,
         stopping=stopping,
         metric=metric,
@@ -148,16 +142,16 @@ def train(
         options=options,
         dtype=dtype,
         seed=seed,
+        statistics=statistics,
+    )
+    training = Training(
+        run,
+        X,
+        Y,
+        weights=weights,
+        validation=validation,
         parameters=parameters,
         state=state,
-        statistics=statistics,
         checkpoints=checkpoints,
     )
-    training.listeners = callbacks
-    heard = nullcontext() if checkpoints is None else signals_heard(training.interrupt)
-    with closing(training), heard:
-        for event in training:
-            for callback in callbacks:
-                training.act(callback(event))
-            training.resolve_wish()
-    return training.result
+    return training.finish(callbacks)

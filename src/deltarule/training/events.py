@@ -99,6 +99,9 @@ class EpochEnded:
         Whether this epoch is the best so far, by figure or validation cost.
     statistics : Statistics or None
         Per step, where asked for.
+    penalty : float or None
+        What penalties have added to the cost, by the mean of the weights before and after the
+        epoch, where a stopping rule needs it.
     """
 
     epoch: int
@@ -111,6 +114,7 @@ class EpochEnded:
     seconds: float = 0.0
     best: bool = False
     statistics: Statistics | None = None
+    penalty: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,8 +22,109 @@ class Verdict(NamedTuple):
     text: str
 
 
+class Decision(NamedTuple):
+    """What a stopping rule answers to the end of an epoch.
+
+    Attributes
+    ----------
+    best : bool
+        Whether the epoch is the best so far.
+    verdict : Verdict or None
+        Why the run ends; None where it goes on.
+    rate_scale : float
+        What the schedule's rates are multiplied by from now on.
+    """
+
+    best: bool
+    verdict: Verdict | None = None
+    rate_scale: float = 1.0
+
+
+class StoppingRule(ABC):
+    """When a run ends, and which epoch is its best: a pure function from epoch to epoch.
+
+    What it remembers is a named tuple of numbers, which checkpoints keep.
+
+    Attributes
+    ----------
+    epochs : int
+        Limit of epochs.
+    seconds : float or None
+        Limit of time; an epoch under way is left at the next chance.
+    on_divergence : str
+        One of :data:`ON_DIVERGENCE`.
+    restores_best : bool
+        Whether the parameters of the best epoch are kept, and restored.
+    """
+
+    epochs: int
+    seconds: float | None
+    on_divergence: str
+    restores_best: bool = True
+
+    @property
+    @abstractmethod
+    def decides(self) -> Mapping[str, Any]:
+        """What of the rule decides the numbers of a run: a checkpoint must agree with it."""
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """What it needs of an epoch's event: ``gradient_norm``, ``penalty``, ``validation``."""
+        return frozenset()
+
+    @abstractmethod
+    def start(self, earlier: Any = None) -> Any:
+        """What it remembers before the first epoch.
+
+        Parameters
+        ----------
+        earlier : named tuple, optional
+            At the end of the run that this one goes on from.
+        """
+
+    @abstractmethod
+    def after_epoch(self, memory: Any, event: EpochEnded) -> tuple[Any, Decision]:
+        """What it remembers after an epoch, and what it decides.
+
+        Parameters
+        ----------
+        memory : named tuple
+        event : EpochEnded
+            `best` is not known yet.
+        """
+
+    @abstractmethod
+    def verdict(self, memory: Any, event: EpochEnded) -> Verdict | None:
+        """Why the run ends after an epoch that it remembers; asked again where a run is resumed."""
+
+    def after_recovery(self, memory: Any) -> Any:
+        """What it remembers where a run goes back to the end of a good epoch, as it was then."""
+        return memory
+
+
+class Progress(NamedTuple):
+    """What :class:`Stopping` remembers.
+
+    Attributes
+    ----------
+    best_epoch : int
+        0 before there is one.
+    best_figure : float
+        Of the validation data; higher is better.
+    least_cost : float
+        Of the training data.
+    flat : int
+        How many epochs in a row have not improved on it.
+    """
+
+    best_epoch: int = 0
+    best_figure: float = 0.0
+    least_cost: float = float("inf")
+    flat: int = 0
+
+
 @dataclass(frozen=True)
-class Stopping:
+class Stopping(StoppingRule):
     """When a run has converged: the first rule that holds after an epoch ends it.
 
     Parameters
@@ -56,8 +158,10 @@ class Stopping:
     Examples
     --------
     >>> rule = Stopping(epochs=100, tolerance=1e-3, tolerance_epochs=2)
-    >>> costs = [0.5, 0.4, 0.3999, 0.3998]
-    >>> rule.verdict([EpochEnded(i, i, cost) for i, cost in enumerate(costs, 1)]).reason
+    >>> memory = rule.start()
+    >>> for epoch, cost in enumerate([0.5, 0.4, 0.3999, 0.3998], 1):
+    ...     memory, decision = rule.after_epoch(memory, EpochEnded(epoch, epoch, cost))
+    >>> decision.verdict.reason
     'tolerance'
     """
 
@@ -81,46 +185,52 @@ class Stopping:
         if self.patience is not None:
             checked_number("Stopping", "patience", self.patience, low=1, whole=True)
 
-    def verdict(self, history: Sequence[EpochEnded]) -> Verdict | None:
-        """The rule that ends a run with this history, or None where it goes on.
+    @property
+    def wants(self) -> frozenset[str]:
+        """The gradient's norm where it has a limit, validation data where patience needs them."""
+        limits = {"gradient_norm": self.gradient_norm, "validation": self.patience}
+        return frozenset(name for name, limit in limits.items() if limit is not None)
 
-        Parameters
-        ----------
-        history : sequence of EpochEnded
-            All epochs so far.
-        """
-        last = history[-1]
-        norm, limit = last.gradient_norm, self.gradient_norm
+    @property
+    def decides(self) -> Mapping[str, Any]:
+        """Limits may be others when a run is resumed; these may not."""
+        return {"improvement": self.improvement, "on_divergence": self.on_divergence}
+
+    def start(self, earlier: Any = None) -> Progress:
+        """Nothing: each run counts for itself."""
+        return Progress()
+
+    def after_epoch(self, memory: Progress, event: EpochEnded) -> tuple[Progress, Decision]:
+        """What it remembers after an epoch, and what it decides."""
+        figure = event.figure
+        if figure is None and event.validation_cost is not None:
+            figure = -event.validation_cost
+        epoch, best_figure, least, flat = memory
+        best = figure is not None and (not epoch or figure > best_figure + self.improvement)
+        if best:
+            epoch, best_figure = event.epoch, figure or 0.0
+        tolerance = self.tolerance or 0.0
+        flat = 0 if event.cost < least - tolerance else flat + 1
+        memory = Progress(epoch, best_figure, min(least, event.cost), flat)
+        return memory, Decision(best, self.verdict(memory, event))
+
+    def verdict(self, memory: Progress, event: EpochEnded) -> Verdict | None:
+        """The first rule that ends the run, or None where it goes on."""
+        norm, limit = event.gradient_norm, self.gradient_norm
         if norm is not None and limit is not None and norm < limit:
             return Verdict("gradient_norm", f"gradient norm {norm:.3g} below {limit:g}")
-        if self.tolerance is not None and self._flat(history):
+        if self.tolerance is not None and memory.flat >= self.tolerance_epochs:
             return Verdict(
                 "tolerance",
                 f"cost improved by at most {self.tolerance:g} in {self.tolerance_epochs} epochs",
             )
-        if self.patience is not None:
-            best = max((entry.epoch for entry in history if entry.best), default=0)
-            if last.epoch - best >= self.patience:
-                return Verdict(
-                    "patience", f"no better validation figure for {self.patience} epochs"
-                )
-        if self.seconds is not None and last.seconds >= self.seconds:
-            return self.out_of_time()
-        if last.epoch >= self.epochs:
+        if self.patience is not None and event.epoch - memory.best_epoch >= self.patience:
+            return Verdict("patience", f"no better validation figure for {self.patience} epochs")
+        if self.seconds is not None and event.seconds >= self.seconds:
+            return Verdict("seconds", f"time limit of {self.seconds:g} s reached")
+        if event.epoch >= self.epochs:
             return Verdict("epochs", f"epoch limit {self.epochs} reached")
         return None
-
-    def out_of_time(self) -> Verdict:
-        """The verdict of the time limit."""
-        return Verdict("seconds", f"time limit of {self.seconds:g} s reached")
-
-    def _flat(self, history: Sequence[EpochEnded]) -> bool:
-        assert self.tolerance is not None
-        best, waited = float("inf"), 0
-        for entry in history:
-            waited = 0 if entry.cost < best - self.tolerance else waited + 1
-            best = min(best, entry.cost)
-        return waited >= self.tolerance_epochs
 
 
 class ReduceOnPlateau:
@@ -199,7 +309,7 @@ def checked_divergence(owner: str, word: Any) -> None:
         )
 
 
-def needs_validation(stopping: Stopping, given: bool) -> None:
+def needs_validation(rule: StoppingRule, given: bool) -> None:
     """Refuse patience without validation data.
 
     Raises
@@ -207,8 +317,9 @@ def needs_validation(stopping: Stopping, given: bool) -> None:
     SettingError
         With what to pass.
     """
-    if stopping.patience is not None and not given:
+    if "validation" in rule.wants and not given:
+        patience = getattr(rule, "patience", "")
         raise SettingError(
-            f"Stopping(patience={stopping.patience}): needs validation data to judge by, got none. "
+            f"Stopping(patience={patience}): needs validation data to judge by, got none. "
             "Pass validation=0.1, or a pair (X, Y)."
         )

@@ -13,10 +13,9 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError
 from deltarule.network import Network
-from deltarule.optimizers import Optimizer
 from deltarule.training.blocks import BlockOrder, Blocks
 from deltarule.training.examples import Examples, checked_examples
-from deltarule.training.stopping import Stopping
+from deltarule.training.run import Run
 
 _LOOKED_AT = 1000  # rows
 
@@ -162,14 +161,7 @@ class Reader:
         return Examples(X, Y, weights)
 
 
-def check_streamed(
-    Y: Any,
-    weights: Any,
-    validation: Any,
-    shuffle: Any,
-    optimizer: Optimizer,
-    stopping: Stopping,
-) -> None:
+def check_streamed(run: Run, Y: Any, weights: Any, validation: Any) -> None:
     """Refuse what needs all examples in memory, where they come in blocks.
 
     Raises
@@ -177,6 +169,7 @@ def check_streamed(
     SettingError
         With what to do instead.
     """
+    optimizer = run.plan.optimizer_row
     wrong = {
         "Y, weights": (
             Y is not None or weights is not None,
@@ -187,7 +180,7 @@ def check_streamed(
             "a share cannot be held out of blocks. Pass (X, Y)",
         ),
         "shuffle": (
-            not isinstance(shuffle, bool),
+            not isinstance(run.shuffle, bool),
             "expected True or False: an order of one's own may ask for any row",
         ),
         "optimizer": (
@@ -195,7 +188,7 @@ def check_streamed(
             f"{type(optimizer).__name__} needs all rows at once. Choose one that steps, as Adam",
         ),
         "gradient_norm": (
-            stopping.gradient_norm is not None,
+            "gradient_norm" in run.stopping.wants,
             "needs the gradient of all rows at once. Leave it out",
         ),
     }

@@ -9,7 +9,7 @@ from deltarule.training.checkpoints.identity import (
     plan_identity,
 )
 from deltarule.training.checkpoints.snapshot import (
-    Snapshot,
+    Surroundings,
     named_arrays,
     pack,
     parameters_in,
@@ -20,7 +20,7 @@ __all__ = [
     "Checkpoints",
     "Folder",
     "Identity",
-    "Snapshot",
+    "Surroundings",
     "data_identity",
     "differing",
     "digest_of_array",

@@ -14,7 +14,8 @@ from deltarule.arrays import checked_number
 from deltarule.errors import FileError, SettingError, setting
 from deltarule.system.storage import FolderLock, write_whole
 from deltarule.training.checkpoints.identity import differing
-from deltarule.training.checkpoints.snapshot import Snapshot, opened, pack, unpack
+from deltarule.training.checkpoints.snapshot import Surroundings, opened, pack, unpack
+from deltarule.training.state import TrainingState
 
 _NAME = re.compile(r"checkpoint-(\d{10})\.safetensors")
 _UNFINISHED = re.compile(r"\.checkpoint-\d{10}\.safetensors\..+")
@@ -131,7 +132,7 @@ class Folder:
         by_number = every is not None and step % every == 0
         return by_number or (seconds is not None and time.monotonic() - self.written >= seconds)
 
-    def save(self, step: int, snapshot: Snapshot) -> Path:
+    def save(self, step: int, state: TrainingState, around: Surroundings) -> Path:
         """Write one, whole or not at all, and remove what is no longer kept.
 
         Raises
@@ -142,22 +143,22 @@ class Folder:
         path = self.path / f"checkpoint-{step:010d}.safetensors"
         if self._lock is None:
             return path
-        write_whole(path, pack(snapshot, self.identity))
+        write_whole(path, pack(state, self.identity, around))
         self.written = time.monotonic()
-        if snapshot.best_epoch not in self._best:
-            self._best = {snapshot.best_epoch: path}
+        if state.best_epoch not in self._best:
+            self._best = {state.best_epoch: path}
         kept = {*self.files()[-self.settings.keep :], *self._best.values(), path}
         for old in self.files():
             if old not in kept:
                 old.unlink(missing_ok=True)
         return path
 
-    def newest(self, like: Snapshot) -> tuple[Path, Snapshot] | None:
+    def newest(self, like: TrainingState) -> tuple[Path, TrainingState, Surroundings] | None:
         """The newest that can be read, or None where there is none at all.
 
         Parameters
         ----------
-        like : Snapshot
+        like : TrainingState
             Of the run: arrays of the right shapes.
 
         Raises
@@ -170,15 +171,15 @@ class Folder:
             try:
                 found = opened(path)
                 self._check_identity(path, found.metadata.get("identity"))
-                snapshot = unpack(found, like)
+                state, around = unpack(found, like)
             except _ForeignError:
                 raise
             except FileError as error:
                 failed = failed or error
                 self.notes.append(str(error))
                 continue
-            self._best = {snapshot.best_epoch: path}
-            return path, snapshot
+            self._best = {state.best_epoch: path}
+            return path, state, around
         if failed is not None:
             raise failed
         return None

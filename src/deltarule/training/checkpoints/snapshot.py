@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,21 @@ from deltarule.arrays import Array
 from deltarule.engines.plan import OptimizerState, RunnerState, Statistics
 from deltarule.network import Parameters
 from deltarule.system.storage import FileKind, Opened, Tensor, open_tensors, tensor_bytes
+from deltarule.training.averaging import Average
 from deltarule.training.events import EpochEnded
+from deltarule.training.state import Best, TrainingState
+from deltarule.training.stopping import Verdict
 
 KIND = FileKind(
     "deltarule_checkpoint",
     "checkpoint",
-    1,
-    1,
+    2,
+    2,
     "remove it, or begin anew in another folder.",
 )
+
+Memory = dict[str, Any]
+"""What a callback remembers: JSON values, and arrays of float32, float64 or bool."""
 
 _COLUMNS = tuple(entry.name for entry in fields(EpochEnded) if entry.name != "statistics")
 _WHOLE = ("epoch", "step")
@@ -29,121 +35,99 @@ _FREE = ("history", "history_known", "costs", "shares", "statistics", "listeners
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """All that a run needs to go on.
+class Surroundings:
+    """What a checkpoint keeps of a run beside its state.
 
     Attributes
     ----------
-    parameters : Parameters
-    state : RunnerState
-        The runner's step, and the optimizer's arrays.
-    history : tuple of EpochEnded
-    first : int
-        Steps of the epoch under way that are done.
-    costs, shares : float64 arrays, shape (first,)
-        Their costs, and what each weighs in the epoch's.
-    statistics : Statistics or None
-        Theirs, where asked for.
-    rate_scale : float
-        What callbacks made of the schedule's rate.
-    seconds : float
-        How long the run has worked.
-    best : tuple or None
-        Figure, epoch and parameters of the best epoch.
-    listeners : tuple of dict or None
-        What each callback remembers, where it has a ``state()``: JSON values, and arrays of
-        float32, float64 or bool.
-    good : tuple or None
-        Parameters and state at the end of the last good epoch, where divergence goes back there.
-    reductions : int
-        How often the rate was halved since then.
-    verdict : tuple of two str, or None
-        Why a run that is over ended, where a callback or the driver ended it.
+    listeners : sequence of dict or None
+        What each callback remembers, where it has a ``state()``.
     instruction_set : str
         What computed it: on another the numbers agree to rounding only.
-    orders : tuple of str
+    orders : sequence of str
         A digest of each epoch's order so far, where that is the caller's own.
-    average : tuple or None
-        Of averaged parameters, how many epochs have gone into them, and what they are.
     """
 
-    parameters: Parameters
-    state: RunnerState
-    history: tuple[EpochEnded, ...] = ()
-    first: int = 0
-    costs: Array = ()
-    shares: Array = ()
-    statistics: Statistics | None = None
-    rate_scale: float = 1.0
-    seconds: float = 0.0
-    best: tuple[float, int, Parameters] | None = None
-    listeners: tuple[dict[str, Any] | None, ...] = ()
-    good: tuple[Parameters, RunnerState] | None = None
-    reductions: int = 0
-    verdict: tuple[str, str] | None = None
+    listeners: Sequence[Memory | None] = ()
     instruction_set: str = ""
-    orders: tuple[str, ...] = ()
-    average: tuple[int, Parameters] | None = None
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch whose parameters are kept as the best."""
-        return None if self.best is None else self.best[1]
+    orders: Sequence[str] = ()
 
 
-def pack(snapshot: Snapshot, identity: Mapping[str, Any]) -> bytes:
-    """A snapshot as the bytes of a checkpoint.
+def pack(
+    state: TrainingState, identity: Mapping[str, Any], around: Surroundings | None = None
+) -> bytes:
+    """A run's state as the bytes of a checkpoint.
 
     Parameters
     ----------
-    snapshot : Snapshot
+    state : TrainingState
+        With the optimizer's.
     identity : mapping
         What it belongs to, JSON values.
+    around : Surroundings, optional
     """
-    tensors: dict[str, Array] = {}
-    tensors |= named_arrays("parameters", snapshot.parameters)
-    tensors |= _named_state("state", snapshot.state.optimizer)
-    if snapshot.good is not None:
-        tensors |= named_arrays("good", snapshot.good[0])
-        tensors |= _named_state("good_state", snapshot.good[1].optimizer)
-    if snapshot.best is not None:
-        tensors |= named_arrays("best", snapshot.best[2])
-    if snapshot.average is not None:
-        tensors |= named_arrays("average", snapshot.average[1])
-    rows = [[getattr(event, name) for name in _COLUMNS] for event in snapshot.history]
+    around = around or Surroundings()
+    tensors = _tensors("", state)
+    if state.good is not None and state.good.optimizer is not None:
+        tensors |= _tensors("good.", state.good)
+    rows = [[getattr(event, name) for name in _COLUMNS] for event in state.history]
     known = np.array([[value is not None for value in row] for row in rows], dtype=bool)
     filled = [[0.0 if value is None else float(value) for value in row] for row in rows]
     tensors["history"] = np.array(filled, dtype=np.float64).reshape(-1, len(_COLUMNS))
     tensors["history_known"] = known.reshape(-1, len(_COLUMNS))
-    tensors["costs"] = np.asarray(snapshot.costs, dtype=np.float64)
-    tensors["shares"] = np.asarray(snapshot.shares, dtype=np.float64)
-    for place, own in enumerate([*(e.statistics for e in snapshot.history), snapshot.statistics]):
+    tensors["costs"] = np.asarray(state.costs, dtype=np.float64)
+    tensors["shares"] = np.asarray(state.shares, dtype=np.float64)
+    for place, own in enumerate([*(e.statistics for e in state.history), state.statistics]):
         if own is not None:
             tensors |= {f"statistics.{place}.{name}": a for name, a in own._asdict().items()}
-    remembered: list[dict[str, Any] | None] = []
-    for place, memory in enumerate(snapshot.listeners):
+    remembered: list[Memory | None] = []
+    for place, memory in enumerate(around.listeners):
         of_arrays = {n: v for n, v in (memory or {}).items() if isinstance(v, np.ndarray)}
         tensors |= {f"listeners.{place}.{name}": values for name, values in of_arrays.items()}
         rest = {n: v for n, v in (memory or {}).items() if n not in of_arrays}
         remembered.append(None if memory is None else rest)
-    best = snapshot.best
+    good = state.good
     metadata = {
         "format": KIND.newest,
         "identity": dict(identity),
-        "step": snapshot.state.step,
-        "first": snapshot.first,
-        "rate_scale": snapshot.rate_scale.hex(),
-        "seconds": snapshot.seconds,
-        "best": None if best is None else [float(best[0]).hex(), best[1]],
-        "average": None if snapshot.average is None else snapshot.average[0],
+        **_numbers(state),
+        "good": None if good is None or good.optimizer is None else _numbers(good),
+        "first": state.first,
+        "seconds": state.seconds,
+        "verdict": None if state.verdict is None else list(state.verdict),
         "listeners": remembered,
-        "orders": list(snapshot.orders),
-        "good": None if snapshot.good is None else snapshot.good[1].step,
-        "reductions": snapshot.reductions,
-        "verdict": None if snapshot.verdict is None else list(snapshot.verdict),
-        "instruction_set": snapshot.instruction_set,
+        "orders": list(around.orders),
+        "instruction_set": around.instruction_set,
     }
     return tensor_bytes(KIND.key, tensors, metadata)
+
+
+def _tensors(prefix: str, state: TrainingState) -> dict[str, Array]:
+    """The arrays of a state."""
+    assert state.optimizer is not None
+    tensors = named_arrays(f"{prefix}parameters", state.parameters)
+    tensors |= _named_state(f"{prefix}state", state.optimizer.optimizer)
+    if state.best is not None and state.best.parameters is not None:
+        tensors |= named_arrays(f"{prefix}best", state.best.parameters)
+    if state.average is not None:
+        tensors |= named_arrays(f"{prefix}average", state.average.parameters)
+    return tensors
+
+
+def _numbers(state: TrainingState) -> dict[str, Any]:
+    """The numbers of a state, as JSON values."""
+    assert state.optimizer is not None
+    best, average = state.best, state.average
+    return {
+        "step": state.optimizer.step,
+        "epochs": state.epochs,
+        "rule": [float(number).hex() for number in state.rule],
+        "best": None if best is None else [best.epoch, best.parameters is not None],
+        "average": None if average is None else average.epochs,
+        "reductions": state.reductions,
+        "rate_scale": state.rate_scale.hex(),
+        "rule_scale": state.rule_scale.hex(),
+    }
 
 
 def opened(path: Any) -> Opened:
@@ -157,96 +141,116 @@ def opened(path: Any) -> Opened:
     return open_tensors(path, KIND)
 
 
-def unpack(found: Opened, like: Snapshot) -> Snapshot:
-    """The snapshot that a file holds.
+def unpack(found: Opened, like: TrainingState) -> tuple[TrainingState, Surroundings]:
+    """The state that a file holds, and what it holds beside.
 
     Parameters
     ----------
     found : Opened
-    like : Snapshot
-        Of the run it is for: arrays of the right shapes and dtypes.
+    like : TrainingState
+        Of the run it is for: arrays of the right shapes and dtypes, the rule's memory.
 
     Raises
     ------
     FileError
         Where the file's contents do not fit.
     """
-    metadata = found.metadata
-    expected = {
-        name: Tensor.of(array)
-        for name, array in (
-            named_arrays("parameters", like.parameters)
-            | _named_state("state", like.state.optimizer)
-        ).items()
-    }
-    for prefix in ("best", "average"):
-        if metadata.get(prefix) is not None:
-            expected |= {n: Tensor.of(a) for n, a in named_arrays(prefix, like.parameters).items()}
-    if metadata.get("good") is not None:
-        good = named_arrays("good", like.parameters) | _named_state(
-            "good_state", like.state.optimizer
-        )
-        expected |= {name: Tensor.of(array) for name, array in good.items()}
+    try:
+        expected = _expected("", found.metadata, like)
+        if found.metadata["good"] is not None:
+            expected |= _expected("good.", found.metadata["good"], like)
+    except Exception as error:  # whatever a foreign hand may have put there
+        raise found.broken(f"its contents do not fit each other ({error})") from error
     for name, tensor in found.tensors.items():
         if name.partition(".")[0] in _FREE:
             expected[name] = tensor
     found.expect(expected, "its plan")
     arrays = found.load()
     try:
-        return _built(metadata, arrays, like)
-    except Exception as error:  # whatever a foreign hand may have put there
+        return _built(found.metadata, arrays, like), _around(found.metadata, arrays)
+    except Exception as error:
         raise found.broken(f"its contents do not fit each other ({error})") from error
 
 
-def _built(metadata: dict[str, Any], arrays: dict[str, Array], like: Snapshot) -> Snapshot:
+def _expected(prefix: str, numbers: Mapping[str, Any], like: TrainingState) -> dict[str, Tensor]:
+    """The tensors that a state of such numbers has."""
+    best = None if numbers["best"] is None or not numbers["best"][1] else like.parameters
+    average = None if numbers["average"] is None else Average(0, like.parameters)
+    full = replace(like, best=Best(0, best), average=average)
+    return {name: Tensor.of(array) for name, array in _tensors(prefix, full).items()}
+
+
+def _built(
+    metadata: dict[str, Any], arrays: dict[str, Array], like: TrainingState
+) -> TrainingState:
     history, known = arrays["history"], arrays["history_known"]
     if history.shape != known.shape or history.shape[1:] != (len(_COLUMNS),):
         raise ValueError("its history has no usable shape")
-    parameters = parameters_in(arrays, "parameters", like.parameters)
+    found = [_statistics(place, arrays) for place in range(len(history) + 1)]
+    events = [
+        _event(row, mask, own) for row, mask, own in zip(history, known, found[:-1], strict=True)
+    ]
+    first, seconds, verdict = metadata["first"], float(metadata["seconds"]), metadata["verdict"]
+    if arrays["costs"].shape != (first,) or not seconds >= 0:
+        raise ValueError("its counts are not those of its arrays")
+    good = metadata["good"]
+    return replace(
+        _state("", metadata, arrays, events, like),
+        good=None if good is None else _state("good.", good, arrays, events, like),
+        first=int(first),
+        costs=arrays["costs"],
+        shares=arrays["shares"],
+        statistics=found[-1],
+        seconds=seconds,
+        verdict=None if verdict is None else Verdict(str(verdict[0]), str(verdict[1])),
+    )
+
+
+def _state(
+    prefix: str,
+    numbers: dict[str, Any],
+    arrays: dict[str, Array],
+    events: list[EpochEnded],
+    like: TrainingState,
+) -> TrainingState:
+    """A state from its numbers and arrays."""
+    parameters = parameters_in(arrays, f"{prefix}parameters", like.parameters)
     if not all(np.isfinite(W).all() for layer in parameters for W in layer.values()):
         raise ValueError("its parameters are not finite")
-    found = [_statistics(place, arrays) for place in range(len(history) + 1)]
-    best = None
-    if metadata["best"] is not None:
-        figure, epoch = metadata["best"]
-        best = (float.fromhex(figure), int(epoch), parameters_in(arrays, "best", like.parameters))
-    average = None
-    if metadata.get("average") is not None:
-        averaged = parameters_in(arrays, "average", like.parameters)
-        average = (int(metadata["average"]), averaged)
-    good = None
-    if metadata["good"] is not None:
-        state = _read_state("good_state", int(metadata["good"]), like, arrays)
-        good = (parameters_in(arrays, "good", like.parameters), state)
-    first, reductions = int(metadata["first"]), int(metadata["reductions"])
-    rate_scale = float.fromhex(metadata["rate_scale"])
-    seconds = float(metadata["seconds"])
-    if arrays["costs"].shape != (first,) or min(reductions, seconds) < 0:
+    best, average = numbers["best"], numbers["average"]
+    if best is not None:
+        kept = parameters_in(arrays, f"{prefix}best", like.parameters) if best[1] else None
+        best = Best(int(best[0]), kept)
+    if average is not None:
+        mean = parameters_in(arrays, f"{prefix}average", like.parameters)
+        average = Average(int(average), mean)
+    epochs, reductions = int(numbers["epochs"]), int(numbers["reductions"])
+    if reductions < 0 or not 0 <= epochs <= len(events):
         raise ValueError("its counts are not those of its arrays")
-    if not 0 < rate_scale < math.inf:
-        raise ValueError(f"its rate is multiplied by {rate_scale}")
-    verdict = metadata["verdict"]
-    return Snapshot(
+    rate_scale, rule_scale = (float.fromhex(numbers[n]) for n in ("rate_scale", "rule_scale"))
+    if not (0 < rate_scale < math.inf and 0 < rule_scale < math.inf):
+        raise ValueError(f"its rate is multiplied by {rate_scale} and {rule_scale}")
+    memory = [float.fromhex(number) for number in numbers["rule"]]
+    return TrainingState(
         parameters,
-        _read_state("state", int(metadata["step"]), like, arrays),
-        tuple(
-            _event(row, mask, own)
-            for row, mask, own in zip(history, known, found[:-1], strict=True)
-        ),
-        first,
-        arrays["costs"],
-        arrays["shares"],
-        found[-1],
-        rate_scale,
-        seconds,
+        _read_state(f"{prefix}state", int(numbers["step"]), like, arrays),
+        epochs,
+        events,
+        type(like.rule)(*(type(x)(y) for x, y in zip(like.rule, memory, strict=True))),
         best,
-        _listeners(metadata["listeners"], arrays),
-        good,
+        average,
+        None,
         reductions,
-        None if verdict is None else (str(verdict[0]), str(verdict[1])),
+        rate_scale,
+        rule_scale,
+    )
+
+
+def _around(metadata: dict[str, Any], arrays: dict[str, Array]) -> Surroundings:
+    return Surroundings(
+        _listeners(metadata["listeners"], arrays),
         str(metadata["instruction_set"]),
         tuple(str(digest) for digest in metadata["orders"]),
-        average,
     )
 
 
@@ -258,11 +262,9 @@ def _event(row: Array, known: Array, statistics: Statistics | None) -> EpochEnde
     return EpochEnded(**values, statistics=statistics)
 
 
-def _listeners(
-    stored: list[dict[str, Any] | None], arrays: dict[str, Array]
-) -> tuple[dict[str, Any] | None, ...]:
+def _listeners(stored: list[Memory | None], arrays: dict[str, Array]) -> tuple[Memory | None, ...]:
     """What each callback remembers, its arrays beside the rest."""
-    found: list[dict[str, Any] | None] = [None if m is None else dict(m) for m in stored]
+    found: list[Memory | None] = [None if m is None else dict(m) for m in stored]
     for name, values in arrays.items():
         kind, _, rest = name.partition(".")
         if kind == "listeners":
@@ -312,12 +314,15 @@ def parameters_in(arrays: Mapping[str, Array], prefix: str, like: Parameters) ->
     )
 
 
-def _read_state(prefix: str, step: int, like: Snapshot, arrays: dict[str, Array]) -> RunnerState:
+def _read_state(
+    prefix: str, step: int, like: TrainingState, arrays: dict[str, Array]
+) -> RunnerState:
+    assert like.optimizer is not None
     optimizer = tuple(
         {
             name: tuple(arrays[f"{prefix}.{l}.{name}.{slot}"] for slot in range(len(slots)))
             for name, slots in layer.items()
         }
-        for l, layer in enumerate(like.state.optimizer, 1)
+        for l, layer in enumerate(like.optimizer.optimizer, 1)
     )
     return RunnerState(step, optimizer)
