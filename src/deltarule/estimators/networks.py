@@ -1,8 +1,7 @@
-"""From an estimator's parameters to the network, the optimizer and the rules of a fit."""
+"""From an estimator's parameters to the network, the optimizer and the stopping rule of a fit."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
@@ -13,7 +12,6 @@ from deltarule.activations import Activation
 from deltarule.arrays import Array
 from deltarule.costs import Cost
 from deltarule.errors import SettingError
-from deltarule.estimators.course import Rules
 from deltarule.estimators.fitted import blocks, untrained
 from deltarule.estimators.options import (
     NORMALIZATIONS,
@@ -22,6 +20,7 @@ from deltarule.estimators.options import (
     StoppingOptions,
 )
 from deltarule.estimators.parameters import SKLEARN_NAMES
+from deltarule.estimators.rules import SklearnRule
 from deltarule.layers import Dense, Layer
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
@@ -136,21 +135,20 @@ def optimizer_of(estimator: Any) -> Optimizer:
     )
 
 
-def rules_of(estimator: Any, *, full_batch: bool, incremental: bool) -> Rules:
-    """When a fit ends."""
+def rule_of(estimator: Any, *, full_batch: bool, incremental: bool) -> SklearnRule:
+    """When a fit ends; its rows and its scale are not known yet."""
     stopping = estimator.stopping or StoppingOptions()
-    regularization = estimator.regularization or RegularizationOptions()
     steers = estimator.solver == "sgd" or estimator.optimizer is not None
     patience, improvement = stopping.patience, stopping.improvement
-    return Rules(
+    return SklearnRule(
         epochs=1 if incremental else int(estimator.max_iter),
         tolerance=float(estimator.tol if improvement is None else improvement),
-        patience=math.inf if full_batch else patience or float(estimator.n_iter_no_change),
+        patience=patience or float(estimator.n_iter_no_change),
         early=judges(estimator) and not full_batch and not incremental,
         rate=estimator.learning_rate if steers else "constant",
         power=float(estimator.power_t),
-        restore_best=stopping.restore_best,
-        average=regularization.average,
+        steps=not full_batch,
+        restores_best=stopping.restore_best,
         on_divergence=stopping.on_divergence,
         seconds=stopping.seconds,
     )

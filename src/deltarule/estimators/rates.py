@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from deltarule.estimators.course import Course
 from deltarule.estimators.networks import build_network, optimizer_of
 from deltarule.estimators.options import RegularizationOptions
 from deltarule.training.rates import RateSearch, find_rate
@@ -17,8 +16,8 @@ def find_rate_for(estimator: Any, X: Any, y: Any, sample_weight: Any) -> RateSea
     draft._validate_params()
     data, _ = draft._training_data(X, y, sample_weight, goes_on=False, incremental=False)
     network = build_network(draft, data.X.shape[1], data.Y.shape[1], *draft._task())
-    generator, _ = draft._standing(goes_on=False)
-    start = draft._start(network, generator, None, data.X.dtype, goes_on=False)
+    kept = draft._standing(goes_on=False)
+    start = draft._start(network, kept, data.X.dtype, goes_on=False)
     regularization = draft.regularization or RegularizationOptions()
     return find_rate(
         network,
@@ -31,6 +30,6 @@ def find_rate_for(estimator: Any, X: Any, y: Any, sample_weight: Any) -> RateSea
         engine=draft.engine,
         options=draft.engine_options,
         dtype=data.X.dtype,
-        seed=Course.begun(generator).seed,
+        seed=kept.masks(),
         parameters=start,
     )

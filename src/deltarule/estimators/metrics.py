@@ -1,4 +1,4 @@
-"""What judges an epoch by validation data: accuracy or R², the cost, a metric of one's choice."""
+"""What scores an epoch by validation data: accuracy or R², the loss, a scorer, a function."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from sklearn.metrics import get_scorer
 
 from deltarule.engines.plan import Runner
 from deltarule.errors import SettingError
-from deltarule.estimators.course import Course, Rules
 from deltarule.estimators.options import StoppingOptions
+from deltarule.estimators.rules import SklearnRule
 from deltarule.sparse import CompressedRows
 from deltarule.training.examples import Examples
+from deltarule.training.run import RunnerMetric
 
 
-def validation_score(
-    estimator: Any, rules: Rules, course: Course, held: Examples | None, labels: Any
-) -> Callable[[Runner], float] | None:
-    """A runner's score on validation data, of which more is better; None where none judges."""
-    if not rules.early:
+def metric_of(
+    estimator: Any, rule: SklearnRule, held: Examples | None, labels: Any
+) -> RunnerMetric | None:
+    """What scores an epoch by validation data; None where the loss does, or nothing."""
+    metric = (estimator.stopping or StoppingOptions()).metric
+    if not rule.early or metric == "loss":
         return None
     assert held is not None
-    metric = (estimator.stopping or StoppingOptions()).metric
-    if metric == "loss":
-        return lambda runner: -course.validation_losses[-1]
     if metric is not None:
-        return _named_metric(metric, estimator, held, labels)
+        return RunnerMetric(_named_metric(metric, estimator, held, labels))
 
     def default(runner: Runner) -> float:
         outputs = runner.predict(held.X)
@@ -38,7 +37,7 @@ def validation_score(
             return float("nan")
         return float(estimator._score_outputs(outputs, labels, held.weights))
 
-    return default
+    return RunnerMetric(default)
 
 
 def _named_metric(
