@@ -546,7 +546,7 @@ def test_the_estimators_compute_no_derivative_and_walk_over_no_batch():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 asked.setdefault(node.func.attr, path.name)
-    assert "penalty" in asked  # calls are found
+    assert "finish" in asked  # calls are found
     assert {name: asked[name] for name in STEPS & set(asked)} == {}
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines.native import core
-from deltarule.training import loop
+from deltarule.training import steps
 from deltarule.training.events import Ended, EpochEnded, Progressed, Started
 
 LINE = dr.Network(2, [dr.Dense(1)], "mse")
@@ -98,8 +98,8 @@ def test_the_epochs_cost_is_the_mean_over_examples():
 
 def test_chunks_change_no_number(monkeypatch):
     whole = fit(batch_size=2)
-    monkeypatch.setattr(loop, "_FIRST_CHUNK", 3)
-    monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(steps, "_FIRST_CHUNK", 3)
+    monkeypatch.setattr(steps, "_CHUNK_SECONDS", 1e-9)
     chopped = fit(batch_size=2)
     assert same(whole, chopped)
     assert costs(whole) == costs(chopped)
@@ -195,8 +195,8 @@ class TestEvents:
         assert kinds == [Started, EpochEnded, EpochEnded, Ended]
 
     def test_progress_within_a_long_epoch(self, monkeypatch):
-        monkeypatch.setattr(loop, "_FIRST_CHUNK", 8)
-        monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
+        monkeypatch.setattr(steps, "_FIRST_CHUNK", 8)
+        monkeypatch.setattr(steps, "_CHUNK_SECONDS", 1e-9)
         X, Y = line()
         events = list(dr.Training(LINE, X, Y, epochs=1, batch_size=1, engine="reference"))
         progress = [event for event in events if isinstance(event, Progressed)]

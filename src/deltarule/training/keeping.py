@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from deltarule.training.checkpoints import (
     Folder,
     Identity,
     Surroundings,
+    data_identity,
     differing,
+    plan_identity,
 )
+from deltarule.training.examples import Examples
 from deltarule.training.orders import Orders
 from deltarule.training.run import Run
 from deltarule.training.state import TrainingState
+from deltarule.training.windows import Reader
 
 
 class Keeping:
@@ -178,6 +183,48 @@ def _opened(run: Run, checkpoints: Any, identity: Identity, group: Group) -> Fol
             "Adam."
         )
     return Folder(checkpoints, identity, writes=group.first)
+
+
+def identity_of(
+    run: Run,
+    engine: str,
+    data: Examples,
+    validation: Examples | None,
+    reader: Reader | None,
+    start: tuple[Any, ...],
+) -> Identity:
+    """What decides a run's numbers: the same in its checkpoints and in all processes.
+
+    Parameters
+    ----------
+    run : Run
+        Bound to its rows.
+    engine : str
+        That was chosen.
+    data, validation : Examples
+    reader : Reader or None
+        Of blocks.
+    start : tuple
+        What it begins from, where that is given.
+    """
+    rows = len(data.X) if reader is None else reader.rows
+    names = ("shuffle", "averaging", "statistics", "metric")
+    identity = plan_identity(
+        run.plan,
+        batch_size=run.batch_rows(rows),
+        order_seed=run.plan.seed,
+        **{name: getattr(run, name) for name in names},
+        **run.stopping.decides,
+        engine=engine,
+        # Any number of threads gives the same bits, any number of devices the same to rounding.
+        options=replace(run.options, n_threads=None, devices=None),
+        start=start,
+    )
+    held = validation or (None, None, None)
+    for name, arrays in (("data", data), ("validation", held)):
+        parts = zip(("X", "Y", "weights"), arrays, strict=True)
+        identity |= data_identity(**{f"{name}.{part}": array for part, array in parts})
+    return identity if reader is None else identity | reader.identity
 
 
 def check_engine(engine: str, group: Group) -> None:

@@ -16,16 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_number
+from deltarule.arrays import checked_number
 from deltarule.engines import choose, start_plan
-from deltarule.engines.footprint import check_memory
-from deltarule.engines.plan import RunnerState, Trained
+from deltarule.engines.plan import RunnerState
 from deltarule.errors import DataError, DivergenceError, FileError, SettingError, TypeMismatchError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS
 from deltarule.system.processes import group
-from deltarule.training.blocks import BlockOrder, Blocks, InOrder
-from deltarule.training.checkpoints import Checkpoints, Identity, data_identity
+from deltarule.training.blocks import BlockOrder, InOrder
+from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
 from deltarule.training.evaluation import Measured, mean_penalty, measured
 from deltarule.training.events import (
@@ -41,20 +40,18 @@ from deltarule.training.events import (
     Started,
     StopTraining,
 )
-from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.interruption import signals_heard
-from deltarule.training.keeping import Keeping, check_agreed, check_engine
+from deltarule.training.keeping import Keeping, check_agreed, check_engine, identity_of
 from deltarule.training.lbfgs import minimising
 from deltarule.training.orders import Orders
 from deltarule.training.result import Result
 from deltarule.training.run import Run
-from deltarule.training.state import TrainingState, joined
+from deltarule.training.state import TrainingState
+from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
-from deltarule.training.windows import Reader, Window, check_streamed
+from deltarule.training.windows import Window, check_run_memory, data_of
 
-_CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
-_FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
 
 class Training:
@@ -90,8 +87,8 @@ class Training:
     ) -> None:
         run = network if isinstance(network, Run) else Run.of(network, **settings)
         needs_validation(run.stopping, validation is not None)
-        _check_memory(run, X, Y, validation)
-        self.data, self.validation, self._reader = _examples(run, X, Y, weights, validation)
+        check_run_memory(run, X, Y, validation)
+        self.data, self.validation, self._reader = data_of(run, X, Y, weights, validation)
         self.rows = len(self.data.X) if self._reader is None else self._reader.rows
         self.run = run.bound(self.rows)
         self.batch_size = run.batch_rows(self.rows)
@@ -108,19 +105,22 @@ class Training:
         if optimizer is not None:
             self.runner.set_state(optimizer)
         goes_on = optimizer is not None and not run.plan.optimizer_row.schedule.horizon
-        self._steps_before = optimizer.step if goes_on and optimizer is not None else 0
+        before = optimizer.step if goes_on and optimizer is not None else 0
+        self._steps = Steps(self.run, self.rows, self.runner, self.group, before)
         own = self.runner.parameters()
         self.state = begun.begun(own, run.stopping.start(begun.rule))
         self.state = self.state.as_good(self._optimizer_kept())
         self.listeners: Sequence[object] = ()  # whoever may remember something
         self._wish: str | None = None
-        self._chunk = _FIRST_CHUNK
         self._begun = time.perf_counter()
 
         identity, recorded = {}, None
         if checkpoints is not None or self.group.count > 1:
             given = None if parameters is None else self.state.parameters
-            identity = self._identity(given, None if optimizer is None else self.runner.state())
+            start = given, None if optimizer is None else self.runner.state(), begun.rule
+            identity = identity_of(
+                self.run, self.engine.name, self.data, self.validation, self._reader, start
+            )
             recorded = self._check_order
         self._orders = Orders(self.run, self.rows, recorded)
         self.keeping = Keeping(
@@ -273,7 +273,7 @@ class Training:
             last: Last | None = None
             for window in windows:
                 last = None  # its examples make room for those that are being read
-                last = yield from self._trained_on(window, epoch)
+                last = yield from self._trained_on(window)
                 if self._out_of_time():
                     break
         assert last is not None
@@ -291,68 +291,25 @@ class Training:
         )
         yield self._ended(event, before)
 
-    def _trained_on(self, window: Window, epoch: int) -> Generator[Event, None, Last]:
+    def _trained_on(self, window: Window) -> Generator[Event, None, Last]:
         """The steps that a window's rows give, and the last of them."""
-        examples, order, begun = window
-        m, keeps_going = self.batch_size, self.run.stopping.on_divergence == "ignore"
-        for first, rates in self._chunks(begun + -(-len(order) // m)):
-            rows = order[(first - begun) * m : (first - begun + len(rates)) * m]
-            done = self._stepped(examples, rows, rates)
-            made = len(done.costs)
-            shares = self._shares(examples, rows[: made * m])
-            self.state = self.state.with_steps(done.costs, shares, done.statistics)
-            batch = rows[(made - 1) * m : made * m]
-            step = (epoch - 1) * self.steps_per_epoch + self.state.first
-            last = Last(epoch, step, examples, batch, float(rates[made - 1]))
-            if not np.isfinite(done.costs[-1]) and not keeps_going:
+        state, ignores = self.state, self.run.stopping.on_divergence == "ignore"
+        steps = self._steps.of(window, self._step, self._rate_scale, self.keeping.steps_until)
+        for last, costs, shares, statistics in steps:
+            self.state = state = self.state.with_steps(costs, shares, statistics)
+            if not np.isfinite(costs[-1]) and not ignores:
                 raise diverged(self.runner, last)
             if self._out_of_time():
                 break
-            if self.state.first < self.steps_per_epoch:
-                cost = float(done.costs.mean())
-                yield Progressed(epoch, self.state.first, self.steps_per_epoch, cost)
+            if state.first < self.steps_per_epoch:
+                cost = float(costs.mean())
+                yield Progressed(last.epoch, state.first, self.steps_per_epoch, cost)
                 self._save_if_due()
         return last
 
-    def _stepped(self, examples: Examples, rows: Array, rates: Array) -> Trained:
-        """The steps of a chunk; an engine ends at a cost that is not finite."""
-        done = self._run(examples, rows, rates)
-        while self.run.stopping.on_divergence == "ignore" and len(done.costs) < len(rates):
-            made = len(done.costs)
-            more = self._run(examples, rows[made * self.batch_size :], rates[made:])
-            found = [s for s in (done.statistics, more.statistics) if s is not None]
-            costs = np.concatenate([done.costs, more.costs])
-            done = Trained(costs, joined(found) if found else None)
-        return done
-
-    def _run(self, examples: Examples, rows: Array, rates: Array) -> Trained:
-        X, Y, weights = examples
-        return self.runner.train(X, Y, rows, self.batch_size, rates, weights, self.run.statistics)
-
-    def _chunks(self, end: int) -> Iterator[tuple[int, np.ndarray]]:
-        """The epoch's steps up to one in runs of about half a second: first step, rates."""
-        epochs_before = self.state.epochs * self.steps_per_epoch
-        offset = self._steps_before + epochs_before
-        schedule = self.run.plan.optimizer_row.schedule
-        first = self.state.first
-        while first < end:
-            count = min(self._chunk, end - first)
-            until = self.keeping.steps_until(epochs_before + first)
-            count = count if until is None else min(count, until)
-            begun = time.perf_counter()
-            rates = np.asarray(schedule(offset + np.arange(first, first + count)))
-            yield first, rates * (self.state.rule_scale * self.state.rate_scale)
-            seconds = max(self.group.agreed(time.perf_counter() - begun), 1e-6)
-            wanted = max(count * _CHUNK_SECONDS / seconds, 1.0)
-            self._chunk = 2 ** int(np.log2(wanted))
-            first += count
-
-    def _shares(self, examples: Examples, rows: Array) -> np.ndarray:
-        """The weight of each batch of some rows."""
-        starts = np.arange(0, len(rows), self.batch_size)
-        if examples.weights is None:
-            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
-        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+    def _rate_scale(self) -> float:
+        """What the schedule's rates are multiplied by now."""
+        return self.state.rule_scale * self.state.rate_scale
 
     def _epoch_cost(self) -> float:
         """The mean of the batches' costs, by the weight of each."""
@@ -503,17 +460,6 @@ class Training:
     def _check_order(self, digest: str) -> None:
         check_agreed(self.group, {"data.order": digest})
 
-    def _identity(self, given: Parameters | None, start: Any) -> Identity:
-        """What decides the run's numbers: the same in its checkpoints and in all processes."""
-        data, held = self.data, self.validation or (None, None, None)
-        identity = self.run.identity(
-            self.rows, engine=self.engine.name, start=(given, start)
-        ) | data_identity(
-            **{"data.X": data.X, "data.Y": data.Y, "data.weights": data.weights},
-            **{"validation.X": held[0], "validation.Y": held[1], "validation.weights": held[2]},
-        )
-        return identity if self._reader is None else identity | self._reader.identity
-
     # ------------------------------------------------------------------------ all the data
 
     def _iterations(self, optimizer: LBFGS) -> Iterator[Event]:
@@ -546,37 +492,3 @@ class Training:
         if not np.isfinite(cost):
             raise diverged(self.runner, Last(epoch, epoch, self.data, np.arange(self.rows), 1.0))
         return self._ended(EpochEnded(epoch, epoch, cost, learning_rate=1.0), before)
-
-
-def _check_memory(run: Run, X: Any, Y: Any, validation: Any) -> None:
-    """Refuse what memory will not hold, before anything is made of it."""
-    plan = run.plan
-    if isinstance(X, Blocks):
-        rows, copies = Reader(X, plan.network, plan.dtype).memory
-    else:
-        splits = validation is not None and not isinstance(validation, (tuple, list))
-        rows, copies = data_memory(plan.network, X, Y, plan.dtype, splits=splits)
-    check_memory(
-        plan.network,
-        plan.optimizer_row,
-        plan.dtype,
-        run.engine,
-        run.options,
-        batch_size=run.batch_rows(rows),
-        data=copies,
-        copies=1 + (validation is not None) + run.mean.on,  # last good, best, mean
-    )
-
-
-def _examples(
-    run: Run, X: Any, Y: Any, weights: Any, validation: Any
-) -> tuple[Examples, Examples | None, Reader | None]:
-    """Checked data to train on and to evaluate; of blocks some rows, and who reads them."""
-    network, dtype, seed = run.plan.network, run.plan.dtype, run.plan.seed
-    reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
-    if reader is None:
-        data = checked_examples(network, X, Y, weights, dtype)
-    else:
-        check_streamed(run, Y, weights, validation)
-        data = reader.first()
-    return *split_examples(network, data, validation, seed, dtype), reader

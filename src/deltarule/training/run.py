@@ -13,7 +13,6 @@ from deltarule.network import Network
 from deltarule.optimizers import Optimizer
 from deltarule.regularization import Regularization
 from deltarule.training.averaging import Averaging
-from deltarule.training.checkpoints.identity import Identity, plan_identity
 from deltarule.training.stopping import Stopping, StoppingRule
 
 Metric: TypeAlias = Callable[[Array, Array], float]
@@ -145,27 +144,4 @@ class Run:
         steps = self.steps_per_epoch(rows) * self.stopping.epochs
         return replace(
             self, plan=replace(self.plan, optimizer=self.plan.optimizer_row.bound(steps))
-        )
-
-    def identity(self, rows: int, **more: Any) -> Identity:
-        """What decides the numbers, field by field: the same in checkpoints and in all processes.
-
-        Parameters
-        ----------
-        rows : int
-        **more
-            What else does.
-        """
-        return plan_identity(
-            self.plan,
-            batch_size=self.batch_rows(rows),
-            shuffle=self.shuffle,
-            averaging=self.averaging,
-            order_seed=self.plan.seed,
-            statistics=self.statistics,
-            metric=self.metric,
-            stopping=self.stopping.decides,
-            # Any number of threads gives the same bits, any number of devices the same to rounding.
-            options=replace(self.options, n_threads=None, devices=None),
-            **more,
         )

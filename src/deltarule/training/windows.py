@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.engines.footprint import check_memory
 from deltarule.errors import DataError, SettingError
 from deltarule.network import Network
 from deltarule.training.blocks import BlockOrder, Blocks
-from deltarule.training.examples import Examples, checked_examples
+from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.run import Run
 
 _LOOKED_AT = 1000  # rows
@@ -161,7 +162,51 @@ class Reader:
         return Examples(X, Y, weights)
 
 
-def check_streamed(run: Run, Y: Any, weights: Any, validation: Any) -> None:
+def check_run_memory(run: Run, X: Any, Y: Any, validation: Any) -> None:
+    """Refuse what memory will not hold, before anything is made of it.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    plan = run.plan
+    if isinstance(X, Blocks):
+        rows, copies = Reader(X, plan.network, plan.dtype).memory
+    else:
+        splits = validation is not None and not isinstance(validation, (tuple, list))
+        rows, copies = data_memory(plan.network, X, Y, plan.dtype, splits=splits)
+    check_memory(
+        plan.network,
+        plan.optimizer_row,
+        plan.dtype,
+        run.engine,
+        run.options,
+        batch_size=run.batch_rows(rows),
+        data=copies,
+        copies=1 + (validation is not None) + run.mean.on,  # last good, best, mean
+    )
+
+
+def data_of(
+    run: Run, X: Any, Y: Any, weights: Any, validation: Any
+) -> tuple[Examples, Examples | None, Reader | None]:
+    """Checked data to train on and to evaluate; of blocks some rows, and who reads them.
+
+    Raises
+    ------
+    ShapeError, TypeMismatchError, DataError, SettingError
+    """
+    network, dtype, seed = run.plan.network, run.plan.dtype, run.plan.seed
+    reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
+    if reader is None:
+        data = checked_examples(network, X, Y, weights, dtype)
+    else:
+        _check_streamed(run, Y, weights, validation)
+        data = reader.first()
+    return *split_examples(network, data, validation, seed, dtype), reader
+
+
+def _check_streamed(run: Run, Y: Any, weights: Any, validation: Any) -> None:
     """Refuse what needs all examples in memory, where they come in blocks.
 
     Raises
