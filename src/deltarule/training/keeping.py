@@ -208,12 +208,14 @@ def identity_of(
         What it begins from, where that is given.
     """
     rows = len(data.X) if reader is None else reader.rows
-    names = ("shuffle", "averaging", "statistics", "metric")
     identity = plan_identity(
         run.plan,
         batch_size=run.batch_rows(rows),
+        shuffle=run.shuffle,
+        averaging=run.mean.keep or run.mean.horizon,
         order_seed=run.plan.seed,
-        **{name: getattr(run, name) for name in names},
+        statistics=run.statistics,
+        metric=run.metric,
         **run.stopping.decides,
         engine=engine,
         # Any number of threads gives the same bits, any number of devices the same to rounding.

@@ -105,8 +105,7 @@ class Training:
         if optimizer is not None:
             self.runner.set_state(optimizer)
         goes_on = optimizer is not None and not run.plan.optimizer_row.schedule.horizon
-        before = optimizer.step if goes_on and optimizer is not None else 0
-        self._steps = Steps(self.run, self.rows, self.runner, self.group, before)
+        self._steps_before = optimizer.step if goes_on and optimizer is not None else 0
         own = self.runner.parameters()
         self.state = begun.begun(own, run.stopping.start(begun.rule))
         self.state = self.state.as_good(self._optimizer_kept())
@@ -255,10 +254,11 @@ class Training:
     def _epochs(self) -> Iterator[Event]:
         """Epochs until the stopping rule says *converged*."""
         least = min((event.cost for event in self.state.events), default=np.inf)
+        steps = Steps(self.run, self.rows, self.runner, self.group, self._steps_before)
         while self.state.verdict is None:
             epoch = self.state.epochs + 1
             try:
-                yield from self._epoch(epoch)
+                yield from self._epoch(epoch, steps)
             except DivergenceError as error:
                 yield self._recovered(epoch, error)
                 continue
@@ -268,12 +268,12 @@ class Training:
                 self.state = self.state.as_good(self._optimizer_kept())
             self._save_if_due()
 
-    def _epoch(self, epoch: int) -> Iterator[Event]:
+    def _epoch(self, epoch: int, steps: Steps) -> Iterator[Event]:
         with closing(self._windows(epoch)) as windows:
             last: Last | None = None
             for window in windows:
                 last = None  # its examples make room for those that are being read
-                last = yield from self._trained_on(window)
+                last = yield from self._trained_on(window, steps)
                 if self._out_of_time():
                     break
         assert last is not None
@@ -291,11 +291,11 @@ class Training:
         )
         yield self._ended(event, before)
 
-    def _trained_on(self, window: Window) -> Generator[Event, None, Last]:
+    def _trained_on(self, window: Window, steps: Steps) -> Generator[Event, None, Last]:
         """The steps that a window's rows give, and the last of them."""
         state, ignores = self.state, self.run.stopping.on_divergence == "ignore"
-        steps = self._steps.of(window, self._step, self._rate_scale, self.keeping.steps_until)
-        for last, costs, shares, statistics in steps:
+        chunks = steps.of(window, self._step, self._rate_scale, self.keeping.steps_until)
+        for last, costs, shares, statistics in chunks:
             self.state = state = self.state.with_steps(costs, shares, statistics)
             if not np.isfinite(costs[-1]) and not ignores:
                 raise diverged(self.runner, last)

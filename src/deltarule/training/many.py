@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_dtype, checked_number
+from deltarule.arrays import Array
 from deltarule.engines import choose, native
 from deltarule.engines.footprint import check_memory
-from deltarule.engines.plan import EngineOptions, Plan
+from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError, ShapeError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer
@@ -24,7 +24,8 @@ from deltarule.registry import Registry
 from deltarule.regularization import Regularization
 from deltarule.rng import checked_seed, generator
 from deltarule.sparse import checked_rows
-from deltarule.training import Examples, Order, checked_examples, data_memory
+from deltarule.training.examples import Examples, checked_examples, data_memory
+from deltarule.training.run import Order, Run
 
 _MANY: Registry[str] = Registry(
     "engine for many networks",
@@ -160,101 +161,140 @@ def train_many(
     >>> many.stacked[0]["W"].shape, int(many.costs[:, -1].argmin())
     ((3, 1, 1), 2)
     """
-    dtype, options = checked_dtype(dtype), options or EngineOptions()
-    checked_number("train_many", "epochs", epochs, low=1, whole=True)
-    if batch_size is not None:
-        checked_number("train_many", "batch_size", batch_size, low=1, whole=True)
     row = OPTIMIZERS(optimizer)
     if row.full_batch:
         raise SettingError(
             f"train_many: {type(row).__name__} drives one network; choose an optimizer that steps."
         )
-    stacked = np.ndim(X) == 3
-    members = _members(
-        {
-            "seeds": seeds if isinstance(seeds, Sequence) else None,
-            "learning_rates": learning_rates,
-            "rows": rows,
-            "validation": validation,
-            "parameters": parameters,
-            "shuffle": None if isinstance(shuffle, bool) else shuffle,
-            "X": X if stacked else None,
-        }
+    run = Run.of(
+        network,
+        optimizer=row,
+        epochs=epochs,
+        batch_size=batch_size,
+        regularization=regularization,
+        engine=engine,
+        options=options,
+        dtype=dtype,
     )
-    own_seeds = list(seeds) if isinstance(seeds, Sequence) else [seeds] * members
+    per_member = {
+        "seeds": seeds if isinstance(seeds, Sequence) else None,
+        "learning_rates": learning_rates,
+        "rows": rows,
+        "validation": validation,
+        "parameters": parameters,
+        "shuffle": None if isinstance(shuffle, bool) else shuffle,
+        "X": X if np.ndim(X) == 3 else None,
+    }
+    count = _members(per_member)
+    data = _data(run, X, Y, weights, count)
+    m = data.X.shape[-2]
+    own_seeds = list(seeds) if isinstance(seeds, Sequence) else [seeds] * count
+    own_rows = _rows_of("rows", rows, m) if rows else [np.arange(m)] * count
+    held = None if validation is None else _held(data, _rows_of("validation", validation, m))
+    batch = _batch_rows(run, own_rows)
     for seed in own_seeds:
         checked_seed("train_many", seed)
-    height, copies = data_memory(network, X, Y, dtype, splits=stacked)
+    starts = parameters or [network.initial_parameters(seed, run.plan.dtype) for seed in own_seeds]
+    rates = _Rates(run, learning_rates, [-(-len(own) // batch) for own in own_rows])
+    runner = _runner(run, starts, own_seeds)
+    orders = _orders(shuffle, own_rows, own_seeds, batch)
+    return _trained(run, runner, data, held, own_rows, orders, rates, batch)
+
+
+def _trained(
+    run: Run,
+    runner: Any,
+    data: Examples,
+    held: list[Examples] | None,
+    rows: Sequence[np.ndarray],
+    orders_of: Sequence[Order | None],
+    rates: _Rates,
+    batch: int,
+) -> Many:
+    """The members after all epochs; with validation rows each as at its best."""
+    epochs, placed = run.stopping.epochs, runner.placed(data)
+    costs, evaluated = np.empty((len(rows), epochs)), np.full((len(rows), epochs), np.nan)
+    means = _Means(data, rates.steps, batch)
+    for epoch in range(epochs):
+        orders = [
+            own if order is None else own[order(epoch + 1)]
+            for own, order in zip(rows, orders_of, strict=True)
+        ]
+        found = runner.train(placed, orders, batch, rates.of(epoch), epoch)
+        costs[:, epoch] = means.of(found, orders)
+        if held is not None:
+            own = np.where(runner.diverged, np.nan, runner.judge(held))
+            evaluated[:, epoch] = own
+            runner.keep(own < np.fmin.reduce(evaluated[:, :epoch], axis=1, initial=np.inf))
+    if held is not None:
+        runner.restore()
+    known = None if held is None else evaluated
+    parameters = runner.parameters()
+    return Many(run.plan.network, parameters, costs, runner.diverged, known, runner)
+
+
+def _data(run: Run, X: Any, Y: Any, weights: Any, members: int) -> Examples:
+    """Checked data, once memory is known to hold it and the members."""
+    plan, stacked = run.plan, np.ndim(X) == 3
+    height, copies = data_memory(plan.network, X, Y, plan.dtype, splits=stacked)
     check_memory(
-        network,
-        row,
-        dtype,
-        engine,
-        options,
-        batch_size=min(batch_size or height, height),
+        *(plan.network, plan.optimizer_row, plan.dtype, run.engine, run.options),
+        batch_size=run.batch_rows(height),
         data=copies,
         copies=1,
         networks=members,
     )
-    data = _checked(network, X, Y, weights, dtype, members if stacked else None)
-    m = data.X.shape[-2]
-    own_rows = _rows_of("rows", rows, m) if rows else [np.arange(m)] * members
+    return _checked(plan.network, X, Y, weights, plan.dtype, members if stacked else None)
 
-    least = min(map(len, own_rows))
-    if batch_size is None and any(len(own) != least for own in own_rows):
+
+def _batch_rows(run: Run, rows: Sequence[np.ndarray]) -> int:
+    """How many rows every member's batches have."""
+    least = min(map(len, rows))
+    if run.batch_size is None and any(len(own) != least for own in rows):
         raise SettingError("train_many: batch_size=None needs as many rows of every member.")
-    batch = least if batch_size is None else min(batch_size, max(map(len, own_rows)))
-    steps = [-(-len(own) // batch) for own in own_rows]
-    rates = [row.learning_rate] * members if learning_rates is None else learning_rates
-    courses = [(0 if learning_rates is None else k, count) for k, count in enumerate(steps)]
-    schedules = {
-        (k, count): replace(row, learning_rate=rates[k]).bound(count * epochs).schedule
-        for k, count in set(courses)
-    }
-    plan = Plan(network, row, regularization or Regularization(), dtype)
-    starts = parameters or [network.initial_parameters(seed, dtype) for seed in own_seeds]
-    runner = _runner(engine, plan, starts, own_seeds, options)
-    placed = runner.placed(data)
-    held = None if validation is None else _held(data, _rows_of("validation", validation, m))
-    costs, judged = np.empty((members, epochs)), np.full((members, epochs), np.nan)
-    orders_of = _orders(shuffle, own_rows, own_seeds, batch)
-    means = _Means(data, steps, batch)
-    for epoch in range(epochs):
-        orders = [
-            own if order is None else own[order(epoch + 1)]
-            for own, order in zip(own_rows, orders_of, strict=True)
-        ]
-        by_course = {
-            (k, count): schedule(epoch * count + np.arange(count))
-            for (k, count), schedule in schedules.items()
+    return run.batch_rows(max(map(len, rows)))
+
+
+class _Rates:
+    """Every member's learning rates: a schedule for each rate and number of steps.
+
+    Parameters
+    ----------
+    run : Run
+    rates : sequence or None
+        Each member's own.
+    steps : sequence of int
+        Each member's, per epoch.
+    """
+
+    def __init__(self, run: Run, rates: Sequence[Any] | None, steps: Sequence[int]) -> None:
+        row, epochs = run.plan.optimizer_row, run.stopping.epochs
+        self.steps = steps
+        self._keys = [(0 if rates is None else k, count) for k, count in enumerate(steps)]
+        self._schedules = {
+            (k, count): replace(row, learning_rate=row.learning_rate if rates is None else rates[k])
+            .bound(count * epochs)
+            .schedule
+            for k, count in set(self._keys)
         }
-        found = runner.train(placed, orders, batch, [by_course[c] for c in courses], epoch)
-        costs[:, epoch] = means.of(found, orders)
-        if held is not None:
-            own = np.where(runner.diverged, np.nan, runner.judge(held))
-            judged[:, epoch] = own
-            runner.keep(own < np.fmin.reduce(judged[:, :epoch], axis=1, initial=np.inf))
-    if held is not None:
-        runner.restore()
-    return Many(
-        network,
-        runner.parameters(),
-        costs,
-        runner.diverged,
-        None if held is None else judged,
-        runner,
-    )
+
+    def of(self, epoch: int) -> list[np.ndarray]:
+        """Each member's rates in an epoch, from 0."""
+        found = {
+            (k, count): schedule(epoch * count + np.arange(count))
+            for (k, count), schedule in self._schedules.items()
+        }
+        return [found[key] for key in self._keys]
 
 
-def _runner(
-    engine: str, plan: Plan, starts: Sequence[Parameters], seeds: Sequence[int], options: Any
-) -> Any:
+def _runner(run: Run, starts: Sequence[Parameters], seeds: Sequence[int]) -> Any:
     """The members on an engine that trains many."""
+    engine = run.engine
     if engine == "auto":
-        engine = "native" if native.refusal(plan, options) is None else "jax"
+        engine = "native" if native.refusal(run.plan, run.options) is None else "jax"
     module = str(_MANY.entry(engine))
-    choose(plan, engine, options)
-    return importlib.import_module(module).ManyRunner(plan, starts, seeds, options)
+    choose(run.plan, engine, run.options)
+    return importlib.import_module(module).ManyRunner(run.plan, starts, seeds, run.options)
 
 
 def _members(given: dict[str, Any]) -> int:

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import checked_dtype, checked_number
-from deltarule.engines import start
+from deltarule.arrays import checked_number
+from deltarule.engines import choose, start_plan
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.regularization import Regularization
 from deltarule.rng import generator
-from deltarule.training import checked_examples
+from deltarule.training.examples import checked_examples
+from deltarule.training.run import Run
 
 _SMOOTHING = 0.9  # share of the old mean in the running mean of the costs
 _TOO_BAD = 4.0  # times the least cost: there the search ends
@@ -94,22 +95,24 @@ def find_rate(
     checked_number("find_rate", "high", high, low=low, open_low=True)
     checked_number("find_rate", "steps", steps, low=20, whole=True)
     checked_number("find_rate", "batch_size", batch_size, low=1, whole=True)
-    optimizer = OPTIMIZERS(optimizer)
-    if optimizer.full_batch:
-        raise SettingError(f"find_rate: {type(optimizer).__name__} has no learning rate to find.")
-    data = checked_examples(network, X, Y, weights, checked_dtype(dtype))
-    runner = start(
+    row = OPTIMIZERS(optimizer)
+    if row.full_batch:
+        raise SettingError(f"find_rate: {type(row).__name__} has no learning rate to find.")
+    run = Run.of(
         network,
-        optimizer=optimizer,
+        optimizer=row,
+        batch_size=batch_size,
         regularization=regularization,
         engine=engine,
         options=options,
         dtype=dtype,
         seed=seed,
-        parameters=parameters,
     )
+    data = checked_examples(network, X, Y, weights, run.plan.dtype)
+    chosen = choose(run.plan, engine, options)
+    runner = start_plan(run.plan, chosen.name, parameters, options)
     m = len(data.X)
-    batch_size = min(batch_size, m)
+    batch_size = run.batch_rows(m)
     epochs = -(-steps * batch_size // m)
     order = np.concatenate(
         [generator(seed, "order", e).permutation(m) for e in range(1, epochs + 1)]
