@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from deltarule import baselines as bl
 from deltarule import keyed, tabular
-from deltarule.cli import sources
 from deltarule.cli.columns import condensed
+from deltarule.cli.options import TableOptions
 from deltarule.cli.outputs import after_saving
+from deltarule.cli.progress import Bar
+from deltarule.cli.sources import Source, stored
+from deltarule.cli.tables import say_size
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Reading
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
 
@@ -35,37 +39,35 @@ def record_of(loaded: keyed.KeyedModels | Model) -> Mapping[str, Any]:
 
 def train_keys(
     terminal: Terminal,
-    source: sources.Source,
-    by: str,
+    source: Source,
+    table: TableOptions,
     roles: tabular.Roles,
     settings: tabular.Settings,
-    reading: Mapping[str, Any],
+    reading: Reading,
     *,
     out: Path | None,
-    jobs: int | None,
     resume: bool,
-    strict: bool,
     json: bool,
 ) -> None:
     """Train a network for every key of a table, and say how they do on rows held out."""
-    whole = keyed.problem(source.frame, by, roles, settings, strict=strict)
-    rows, width = source.frame.shape
-    terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
+    whole = keyed.problem(source.frame, table.by or "", roles, settings, strict=table.strict)
+    say_size(terminal, source)
     _warn_of_rows(terminal, whole)
     _say_problem(terminal, whole)
+    about = {
+        "table": {"fingerprint": source.digest, "rows": source.rows},
+        "roles": asdict(roles),
+        "reading": stored(reading),
+    }
     with _Watcher(terminal) as watcher:
         models = keyed.run(
             whole,
             settings,
             out=out,
-            n_jobs=jobs,
+            n_jobs=table.jobs,
             resume=resume,
             progress=watcher.listen,
-            about={
-                "table": {"fingerprint": tabular.fingerprint(source.frame), "rows": rows},
-                "roles": asdict(roles),
-                "reading": dict(reading),
-            },
+            about=about,
         )
     path = None if out is None else out / keyed.FILE
     with after_saving(terminal, path):
@@ -152,11 +154,7 @@ def inspect_keys(path: Path, json: bool) -> None:
 
 
 def predictions_by_key(
-    terminal: Terminal,
-    models: keyed.KeyedModels,
-    frame: Any,
-    probabilities: bool,
-    fallback: str,
+    terminal: Terminal, models: keyed.KeyedModels, frame: Any, probabilities: bool, fallback: str
 ) -> Any:
     """A frame of one row a row of the table; rows whose key has no model are told."""
     import polars as pl
@@ -222,30 +220,14 @@ def _size(path: Path) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
-class _Watcher:
+class _Watcher(Bar):
     """Keys as they finish: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, terminal: Terminal) -> None:
-        self.terminal, self.said = terminal, 0
-        self.bar = Progress(
-            TextColumn("keys"),
-            BarColumn(bar_width=None, complete_style="cyan"),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=terminal.console,
-            transient=True,
-            expand=True,
-            disable=not terminal.live,
-        )
-        self.task = self.bar.add_task("keys", total=None)
-
-    def __enter__(self) -> _Watcher:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        bar = BarColumn(bar_width=None, complete_style="cyan")
+        left = TimeRemainingColumn(compact=True)
+        super().__init__(terminal, ("keys", bar, MofNCompleteColumn(), left, "left"), "keys")
+        self.said = 0
 
     def listen(self, done: int, count: int) -> None:
         """Show how many keys are done."""

@@ -4,42 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
-from deltarule.cli import options as opt
-from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key
+from deltarule.cli.command import command
+from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
 from deltarule.cli.predict import check_tabular, warn_of_unseen
+from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
-
-AllRows = Annotated[
-    bool,
-    typer.Option(
-        "--all-rows",
-        help="Also rows that the model was trained on, where DATA is its training table.",
-    ),
-]
+from deltarule.tabular.options import option, option_group
 
 
+@option_group("Evaluation")
+class RowOptions:
+    """Which rows count."""
+
+    all_rows: bool = option(
+        "", "Also rows that the model was trained on, where DATA is its training table.", False
+    )
+
+
+@command
 def evaluate(
-    model: opt.ModelPath,
-    data: opt.Data,
-    all_rows: AllRows = False,
-    strict: opt.Strict = False,
-    memory: opt.Memory = None,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
-    json: opt.Json = False,
+    model: ModelPath,
+    data: Data,
+    asked: RowOptions,
+    table: Annotated[TableOptions, ("strict",)],
+    reading: StreamOptions,
+    json: Json = False,
 ) -> None:
     """Evaluate a model on a table that has the target.
 
@@ -58,16 +54,13 @@ def evaluate(
         )
     loaded = load_model(model)
     check_tabular(loaded, model)
-    reading = sources.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
-    )
     terminal = Terminal(quiet=json)
-    source = sources.source(data, reading) if memory is None else sources.in_blocks(data, reading)
+    source = opened(data, reading.reading(tabular.record(loaded)), reading.memory)
     if isinstance(source, Stream):
-        limit = opt.size(memory or "")
-        frame, rows, which = _rows_in_blocks(terminal, loaded, source, all_rows, limit)
+        memory = reading.memory or 0
+        frame, rows, which = _rows_in_blocks(terminal, loaded, source, asked.all_rows, memory)
     else:
-        frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+        frame, rows, which = _rows(terminal, loaded, source.frame, asked.all_rows, table.strict)
     assert loaded.preprocessing is not None
     warn_of_unseen(loaded.preprocessing.unseen(frame))
     with rows_of(rows):

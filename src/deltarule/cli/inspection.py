@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from deltarule import baselines as bl
 from deltarule import tabular
-from deltarule.cli import options as opt
 from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
+from deltarule.cli.command import command
+from deltarule.cli.options import Json, ModelPath
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.modelfile import Model, load_model, network_to_dict
 from deltarule.network import Network
 
 
-def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
+@command
+def inspect(model: ModelPath, json: Json = False) -> None:
     """Show a model: its network, how each column is encoded, its metrics at training.
 
     \b

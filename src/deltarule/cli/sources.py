@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from deltarule.cli.loading import load
 from deltarule.data import BUILT_IN, Reading, Stream, built_in, read, stream
 from deltarule.errors import FileError, SettingError
 from deltarule.registry import nearest
+from deltarule.tabular import fingerprint
 
 
 class Source(NamedTuple):
@@ -34,30 +35,15 @@ class Source(NamedTuple):
         """The names of its columns."""
         return list(self.frame.columns)
 
+    @property
+    def rows(self) -> int:
+        """How many it has."""
+        return len(self.frame)
 
-def reading_of(
-    missing: Sequence[str] | None,
-    delimiter: str | None,
-    header: bool | None,
-    encoding: str | None,
-    decimal_comma: bool | None,
-    quote: str | None,
-    about: Mapping[str, Any] | None = None,
-) -> Reading:
-    """The options as one object; what they leave open is as when the model was trained."""
-    stored = dict((about or {}).get("reading", {}))
-    if "missing" in stored:
-        stored["missing"] = tuple(stored["missing"])
-    given = {
-        "missing": tuple(missing) if missing else None,
-        "delimiter": {"\\t": "\t", "tab": "\t"}.get(delimiter or "", delimiter),
-        "header": header,
-        "encoding": encoding,
-        "decimal_comma": decimal_comma,
-        "quote": quote,
-    }
-    known = {name: value for name, value in given.items() if value is not None}
-    return replace(Reading(), **{**stored, **known})
+    @property
+    def digest(self) -> str:
+        """What tells it from other tables."""
+        return fingerprint(self.frame)
 
 
 def stored(reading: Reading) -> dict[str, Any]:
@@ -66,6 +52,11 @@ def stored(reading: Reading) -> dict[str, Any]:
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(reading).items()
     }
+
+
+def opened(data: Sequence[str], reading: Reading, memory: int | None = None) -> Source | Stream:
+    """The table behind the arguments; to be read in blocks where memory is limited."""
+    return source(data, reading) if memory is None else in_blocks(data, reading)
 
 
 def source(data: Sequence[str], reading: Reading) -> Source:

@@ -9,154 +9,92 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
-import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TimeRemainingColumn
 
 from deltarule import tabular
-from deltarule.arrays import checked_number
-from deltarule.cli import options as opt
-from deltarule.cli import sources
-from deltarule.cli.job import Job, print_figures
+from deltarule.cli.command import command
 from deltarule.cli.loading import BASELINES, load
-from deltarule.cli.outputs import after_saving, check_outputs
+from deltarule.cli.options import Data, EvaluationOptions, Json, ReadingOptions, TableOptions
+from deltarule.cli.outputs import after_saving, check_outputs, say_written
+from deltarule.cli.progress import Bar
+from deltarule.cli.sources import opened
+from deltarule.cli.tables import TrainingTable, roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.cli.train import say_table, targets_of
+from deltarule.cli.trainer import Trainer, print_figures
 from deltarule.errors import InterruptionError
-from deltarule.modelfile import save_model
 from deltarule.system.storage import FileLock
-from deltarule.tabular import tuning
+from deltarule.tabular import Roles, Settings, tuning
+from deltarule.tabular.options import option, option_group
 from deltarule.tabular.tuning import Trial
 from deltarule.training.interruption import signal_of
 
-_PANEL = "Search"
 
-Minutes = Annotated[
-    float,
-    typer.Option(
-        "--minutes",
-        metavar="N",
-        help="How long to search from now on; the training after it comes on top.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Most = Annotated[
-    int | None,
-    typer.Option(
-        "--trials",
-        metavar="N",
-        help="Maximum number of trials in total.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-Log = Annotated[
-    Path | None,
-    typer.Option(
-        "--search",
-        metavar="FILE",
-        help="File that keeps the trials; a search in it is continued.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
+@option_group("Search")
+class SearchOptions:
+    """How long is searched, and where the trials are kept."""
+
+    minutes: float = option(
+        "N",
+        "How long to search from now on; the training after it comes on top.",
+        5.0,
+        common=True,
+        limits={"low": 0},
+    )
+    trials: int | None = option(
+        "N", "Maximum number of trials in total.", common=True, limits={"low": 1, "whole": True}
+    )
+    search: Path | None = option(
+        "FILE", "File that keeps the trials; a search in it is continued.", common=True
+    )
+    out: Path | None = option(
+        "FILE", "Model file, written atomically.", common=True, panel="Output"
+    )
 
 
+@command
 def tune(
-    data: opt.Data,
-    target: opt.Target = None,
-    minutes: Minutes = 5.0,
-    trials: Most = None,
-    log: Log = None,
-    out: opt.Out = None,
-    test_share: opt.TestShare = 0.2,
-    compare: opt.Baselines = True,
-    drop: opt.Drop = None,
-    kind: opt.Kind = None,
-    task: opt.Task = None,
-    weights: opt.Weights = None,
-    groups: opt.Groups = None,
-    time: opt.Time = None,
-    strict: opt.Strict = False,
-    ensemble: opt.Ensemble = 1,
-    members: opt.Members = 1,
-    epochs: opt.Epochs = None,
-    class_weight: opt.ClassWeight = None,
-    seed: opt.Seed = 0,
-    engine: opt.EngineName = "auto",
-    threads: opt.Threads = None,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
-    json: opt.Json = False,
+    data: Data,
+    roles: Roles,
+    table: Annotated[TableOptions, ("strict",)],
+    search: SearchOptions,
+    evaluation: Annotated[EvaluationOptions, ("baselines",)],
+    settings: Settings,
+    reading: ReadingOptions,
+    json: Json = False,
 ) -> None:
     """Search for the settings that suit a table, then train with the best of them.
 
     Settings are drawn at random from the ranges of the recipe and evaluated on validation rows;
-    unpromising trials are stopped early. Only the final network is evaluated on the held-out test
-    set, as in train.
+    unpromising trials are stopped early. What is given as an option is not varied. Only the final
+    network is evaluated on the held-out test set, as in train.
 
     \b
     Examples:
       deltarule tune flats.csv --target rent --minutes 2 --out flats.safetensors
       deltarule tune flats.csv --target rent --search flats.json
     """  # noqa: D301 - typer keeps the lines after it
-    checked_number("tune", "--minutes", minutes, low=0)
-    if trials is not None:
-        checked_number("tune", "--trials", trials, low=1, whole=True)
-    settings = tabular.Settings(
-        epochs=epochs,
-        n_ensemble=ensemble,
-        n_members=members,
-        class_weight=class_weight,
-        task=task,
-        test_share=test_share,
-        engine=engine,
-        n_threads=threads,
-        seed=seed,
-    )
     tabular.check(settings)
-    check_outputs({"--out": out, "--search": log}, {"the data": data})
-    load(*((BASELINES,) if compare else ()))
-    terminal = Terminal(quiet=json, writes=out is not None or log is not None)
-    reading = sources.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = sources.source(data, reading)
-    roles = tabular.Roles(
-        targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
-    )
-    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
-    say_table(terminal, source, len(source.frame), whole, tabular.leaks(whole))
-    mark = tabular.fingerprint(source.frame)
-    parts = tabular.split(whole, settings)
-    problem = tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])
-    with _told_what_is_kept(log):
-        found = _searched(terminal, problem, settings, minutes, trials, log, (mark, roles))
+    check_outputs({"--out": search.out, "--search": search.search}, {"the data": data})
+    load(*((BASELINES,) if evaluation.baselines else ()))
+    terminal = Terminal(quiet=json, writes=search.out is not None or search.search is not None)
+    form = reading.reading()
+    source = opened(data, form)
+    roles = roles_in(source, roles)
+    read = training_table(terminal, source, roles, settings, form, strict=table.strict)
+    with _told_what_is_kept(search.search):
+        found = _searched(terminal, read, settings, search)
         winner = _told(terminal, found)
-        chosen = tuning.applied(settings, winner)
-        done = Job(terminal, whole, chosen, compare).held_out()
-    about = tabular.about(
-        whole,
-        chosen,
-        done.fitted,
-        done.judged,
-        mark=mark,
-        judged_by=done.judged_by,
-        reading=sources.stored(reading),
-        verdict=done.verdict,
-    )
-    if out is not None:
-        save_model(out, replace(done.fitted.model, about=about))
-    with after_saving(terminal, out):
-        print_figures(terminal, done)
-        if out is not None:
-            terminal.say(f"Saved: {out}")
+        trainer = Trainer(terminal, read, tuning.applied(settings, winner), evaluation)
+        trained = trainer.run()
+    about = trainer.save(trained, search.out)
+    with after_saving(terminal, search.out):
+        print_figures(terminal, trained)
+        say_written(terminal, {"Saved": search.out})
         if json:
             print_json(
                 {
-                    "model": str(out) if out else None,
-                    "best": None if winner is None else winner.number,
+                    "model": search.out and str(search.out),
+                    "best": winner and winner.number,
                     "trials": [asdict(trial) for trial in found],
                     **tabular.printed(about),
                 }
@@ -178,23 +116,20 @@ def _told_what_is_kept(log: Path | None) -> Iterator[None]:
 
 
 def _searched(
-    terminal: Terminal,
-    problem: tabular.Problem,
-    settings: tabular.Settings,
-    minutes: float,
-    most: int | None,
-    log: Path | None,
-    table: tuple[str, tabular.Roles],
+    terminal: Terminal, table: TrainingTable, settings: Settings, search: SearchOptions
 ) -> list[Trial]:
     """All trials, those of the file first; each is in the file before the next begins."""
-    mark, roles = table
-    identity = f"{mark} {asdict(roles)} {asdict(replace(settings, n_threads=None))}"
+    whole, log, seconds = table.whole, search.search, 60.0 * search.minutes
+    parts = tabular.split(whole, settings)
+    problem = tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])
+    of_settings = asdict(replace(settings, n_threads=None))
+    identity = f"{table.source.digest} {asdict(whole.roles)} {of_settings}"
     with nullcontext() if log is None else closing(FileLock(log, "search")):
         found = [] if log is None else tuning.load_trials(log, identity, settings)
         if found:
             terminal.say(f"Continues after {len(found)} trials of {log}.")
-        with _Bar(terminal, 60.0 * minutes) as bar:
-            for trial in tuning.search(problem, settings, 60.0 * minutes, found, most):
+        with _Bar(terminal, seconds) as bar:
+            for trial in tuning.search(problem, settings, seconds, found, search.trials):
                 found.append(trial)
                 if log is not None:
                     tuning.save_trials(log, identity, found)
@@ -234,28 +169,17 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"
 
 
-class _Bar:
+class _Bar(Bar):
     """The search as it goes: a bar of the time, a line for each trial that ends."""
 
     def __init__(self, terminal: Terminal, seconds: float) -> None:
-        self.terminal, self.begun = terminal, monotonic()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
+        columns = (
+            "{task.description}",
             BarColumn(bar_width=None, complete_style="cyan"),
             TimeRemainingColumn(compact=True),
-            console=terminal.console,
-            transient=True,
-            expand=True,
-            disable=not terminal.live,
         )
-        self.task = self.bar.add_task("trial 0", total=seconds)
-
-    def __enter__(self) -> _Bar:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        super().__init__(terminal, columns, "trial 0", total=seconds)
+        self.begun = monotonic()
 
     def show(self, trial: Trial, best: Trial | None) -> None:
         """One trial that has ended."""
@@ -266,7 +190,5 @@ class _Bar:
             f"{trial.seconds:6.1f} s  {_listed(trial) or 'the recipe'}{is_best}"
         )
         self.bar.update(
-            self.task,
-            completed=monotonic() - self.begun,
-            description=f"trial {trial.number + 1}",
+            self.task, completed=monotonic() - self.begun, description=f"trial {trial.number + 1}"
         )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DivergenceError, FileError
+from deltarule.optimizers import OPTIMIZERS
 from deltarule.rng import generator
 from deltarule.system.storage import holds_none, read_json, write_whole
 from deltarule.tabular.fitting import fit
@@ -53,6 +54,7 @@ RANGES: Mapping[str, Draw] = {
 }
 """What a search varies, and how a value is drawn; what the caller has set is left as it is."""
 
+_OF_STEPS = frozenset({"dropout", "learning_rate", "weight_decay"})  # which full batches lack
 _RUNGS = (0.125, 0.25, 0.5)  # shares of the epochs after which a trial may be given up
 _FEWEST = 4  # trials to compare with, before any is
 
@@ -97,7 +99,13 @@ def chosen_settings(settings: Settings, number: int) -> dict[str, Any]:
         return {}
     rng = generator(settings.seed, "search", number)
     drawn = {name: draw(rng) for name, draw in RANGES.items()}
-    return {name: value for name, value in drawn.items() if getattr(settings, name) is None}
+    without_steps = settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch
+    fixed = _OF_STEPS if without_steps else frozenset()
+    return {
+        name: value
+        for name, value in drawn.items()
+        if getattr(settings, name) is None and name not in fixed
+    }
 
 
 def search(

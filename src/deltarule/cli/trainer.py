@@ -1,11 +1,11 @@
-"""One training as people watch it: what was made of the columns, the bar, the figures."""
+"""A training as people watch it: what is made of the columns, the bar, the evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,20 @@ from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
+from deltarule.cli.options import EvaluationOptions
 from deltarule.cli.progress import Watcher
+from deltarule.cli.sources import source, stored
+from deltarule.cli.tables import TrainingTable
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import rows_of
+from deltarule.modelfile import save_model
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
 
 
-class Done(NamedTuple):
-    """A finished job.
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and its evaluation.
 
     Attributes
     ----------
@@ -30,8 +35,6 @@ class Done(NamedTuple):
     judged : list of Judged
         The network first, then the baselines.
     judged_by : str
-    verdict : str
-        Empty where there are no baselines.
     problem : Problem
         What the model was trained on, and the rows it was judged by where there are any.
     numbers : array or None
@@ -41,49 +44,74 @@ class Done(NamedTuple):
     fitted: tabular.Fitted
     judged: list[bl.Judged]
     judged_by: str
-    verdict: str
     problem: tabular.Problem
     numbers: Array | None = None
 
+    @property
+    def verdict(self) -> str:
+        """The network beside the baselines; empty where there are none."""
+        network, *others = self.judged
+        return bl.verdict(self.problem.task, network, others) if others else ""
 
-class Job:
-    """What ``train`` does once the table is known.
+
+@dataclass(frozen=True)
+class Trainer:
+    """What ``train`` and ``tune`` do once the table is known.
 
     Parameters
     ----------
     terminal : Terminal
-    whole : Table
+    table : TrainingTable
     settings : Settings
-    compare : bool
-        Whether to fit baselines.
-    kept : Checkpoints, optional
+    evaluation : EvaluationOptions
+    checkpoints : Checkpoints, optional
         Where the training is kept; each of several in a folder of its own below it.
     callbacks : sequence of callables
         Listeners of the training whose model is kept.
     """
 
-    def __init__(
-        self,
-        terminal: Terminal,
-        whole: tabular.Table,
-        settings: tabular.Settings,
-        compare: bool,
-        kept: Checkpoints | None = None,
-        callbacks: Sequence[Callback] = (),
-    ) -> None:
-        self.terminal, self.whole = terminal, whole
-        self.settings, self.compare, self.kept = settings, compare, kept
-        self.callbacks = callbacks
+    terminal: Terminal
+    table: TrainingTable
+    settings: tabular.Settings
+    evaluation: EvaluationOptions
+    checkpoints: Checkpoints | None = None
+    callbacks: Sequence[Callback] = ()
 
-    def held_out(self) -> Done:
-        """Judge by rows held out of the table."""
-        parts = tabular.split(self.whole, self.settings)
-        problem = self._problem(parts.kept, self.whole.frame[parts.held])
+    def run(self) -> Trained:
+        """Train, and evaluate as asked for."""
+        if self.table.survey is not None:
+            return self._streamed(self.table.survey)
+        if self.evaluation.cv is not None:
+            return self._cross_validated(self.evaluation.cv)
+        return self._with_test_file() if self.evaluation.test else self._held_out()
+
+    def save(self, trained: Trained, out: Path | None) -> dict[str, Any]:
+        """What is known about a training, written with its model where it is to be kept."""
+        about = tabular.about(
+            self.table.whole,
+            self.settings,
+            trained.fitted,
+            trained.judged,
+            mark=self.table.source.digest,
+            judged_by=trained.judged_by,
+            reading=stored(self.table.reading),
+            verdict=trained.verdict,
+            stream=trained.problem.stream,
+        )
+        if out is not None:
+            save_model(out, replace(trained.fitted.model, about=about))
+        return about
+
+    # ------------------------------------------------------------------- ways to evaluate
+
+    def _held_out(self) -> Trained:
+        whole = self.table.whole
+        parts = tabular.split(whole, self.settings)
+        problem = self._problem(parts.kept, whole.frame[parts.held])
         plan = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
-        return self._done(problem, plan, "held-out rows", parts.held)
+        return self._trained(problem, plan, "held-out rows", parts.held)
 
-    def streamed(self, found: tabular.Surveyed) -> Done:
-        """Judge by rows held out of a table that is read in blocks."""
+    def _streamed(self, found: tabular.Surveyed) -> Trained:
         problem = found.problem
         plan = self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
         if len(problem.train) < problem.count:
@@ -91,44 +119,43 @@ class Job:
                 f"Columns are told from {len(problem.train):,} of the rows, which the other models "
                 "train on."
             )
-        return self._done(problem, plan, "held-out rows", found.tested)
+        return self._trained(problem, plan, "held-out rows", found.tested)
 
-    def judged_by_file(self, frame: Any, strict: bool) -> Done:
-        """Judge by another file."""
-        test, rows = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
+    def _with_test_file(self) -> Trained:
+        whole, table = self.table.whole, self.table
+        frame = source(self.evaluation.test, table.reading).frame
+        test, rows = tabular.test_rows(whole.targets, whole.roles, frame, table.strict)
         if len(test) < len(frame):
             dropped = len(frame) - len(test)
             self.terminal.warn(f"test rows without a target were dropped: {dropped:,}.")
-        problem = self._problem(np.arange(len(self.whole.frame)), test)
+        problem = self._problem(np.arange(len(whole.frame)), test)
         with rows_of(rows):  # rather now than after the training
             problem.preprocessing.transform(test)
         plan = self._say_problem(problem, f"{len(test):,} in the test file")
-        return self._done(problem, plan, "a test file")
+        return self._trained(problem, plan, "a test file")
 
-    def cross_validated(self, count: int) -> Done:
-        """Judge by folds; then train on all rows."""
-        everything = self._problem(np.arange(len(self.whole.frame)), self.whole.frame[:0])
+    def _cross_validated(self, count: int) -> Trained:
+        """Evaluated on each fold in turn; then trained on all rows."""
+        whole = self.table.whole
+        everything = self._problem(np.arange(len(whole.frame)), whole.frame[:0])
         plan = self._say_problem(everything, f"judged by {count} folds{self._how()}")
         by_fold = []
-        for k, parts in enumerate(
-            tabular.cross_validation(self.whole, self.settings, count), start=1
-        ):
-            problem = self._problem(parts.kept, self.whole.frame[parts.held])
+        for k, parts in enumerate(tabular.cross_validation(whole, self.settings, count), start=1):
+            problem = self._problem(parts.kept, whole.frame[parts.held])
             fitted = self._fit(problem, f"fold {k}/{count} ")
             by_fold.append(self._judged(fitted, problem))
             self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
         judged = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
         fitted = self._fit(everything, "all rows ", plan)
-        verdict = self._verdict(everything, judged)
-        return Done(fitted, judged, "cross-validation", verdict, everything)
+        return Trained(fitted, judged, "cross-validation", everything)
 
     # ----------------------------------------------------------------------------- the steps
 
     def _problem(self, kept: Array, test: Any) -> tabular.Problem:
-        return tabular.problem(self.whole, self.settings, kept, test)
+        return tabular.problem(self.table.whole, self.settings, kept, test)
 
     def _how(self) -> str:
-        keys, roles = self.whole.keys, self.whole.roles
+        keys, roles = self.table.whole.keys, self.table.whole.roles
         if keys.labels is not None:
             return ", the same share of every class"
         if roles.groups is not None:
@@ -136,9 +163,9 @@ class Job:
         return f", the latest by {roles.time!r}" if roles.time is not None else ", by chance"
 
     def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
-        targets, terminal = self.whole.targets, self.terminal
-        names = " and ".join(map(repr, self.whole.roles.target))
-        terminal.pairs([("task", f"{problem.task} of {names}: {targets.reason}")])
+        whole, terminal = self.table.whole, self.terminal
+        names = " and ".join(map(repr, whole.roles.target))
+        terminal.pairs([("task", f"{problem.task} of {names}: {whole.targets.reason}")])
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):
@@ -154,17 +181,15 @@ class Job:
         )
         return plan
 
-    def _done(
+    def _trained(
         self,
         problem: tabular.Problem,
         plan: tabular.Recipe,
         judged_by: str,
         numbers: Array | None = None,
-    ) -> Done:
+    ) -> Trained:
         fitted = self._fit(problem, "", plan)
-        judged = self._judged(fitted, problem)
-        verdict = self._verdict(problem, judged)
-        return Done(fitted, judged, judged_by, verdict, problem, numbers)
+        return Trained(fitted, self._judged(fitted, problem), judged_by, problem, numbers)
 
     def _fit(
         self, problem: tabular.Problem, name: str, plan: tabular.Recipe | None = None
@@ -184,47 +209,36 @@ class Job:
         return fitted
 
     def _kept_in(self, name: str) -> Checkpoints | None:
-        if self.kept is None or not name:
-            return self.kept
+        if self.checkpoints is None or not name:
+            return self.checkpoints
         own = name.strip().partition("/")[0].replace(" ", "-")  # fold-1, all-rows
-        return replace(self.kept, folder=Path(self.kept.folder) / own)
+        return replace(self.checkpoints, folder=Path(self.checkpoints.folder) / own)
 
     def _judged(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
         network = tabular.judged_network(fitted, problem)
-        if not self.compare:
+        if not self.evaluation.baselines:
             return [network]
         with self.terminal.waiting("fitting baselines"):
             return [network, *tabular.baselines(problem, self.settings)]
 
-    def _verdict(self, problem: tabular.Problem, judged: list[bl.Judged]) -> str:
-        return bl.verdict(problem.task, judged[0], judged[1:]) if len(judged) > 1 else ""
 
-
-def print_figures(terminal: Terminal, done: Done) -> None:
+def print_figures(terminal: Terminal, trained: Trained) -> None:
     """The table of figures, and the verdict below it."""
-    assert done.fitted.model.targets is not None
-    used = [
-        row
-        for row in bl.FIGURES[str(done.fitted.model.targets.task)]
-        if row.name in done.judged[0].figures
-    ]
+    judged = trained.judged
+    used = [row for row in bl.FIGURES[trained.problem.task] if row.name in judged[0].figures]
     rows = [
-        [
-            each.name,
-            *(_with_spread(each, row.name) for row in used),
-            bl.shown_seconds(each.seconds),
-        ]
-        for each in done.judged
+        [each.name, *(_with_spread(each, row.name) for row in used), bl.shown_seconds(each.seconds)]
+        for each in judged
     ]
     terminal.say()
     terminal.table(
-        f"Judged on {len(done.judged[0].errors):,} rows ({done.judged_by})",
+        f"Judged on {len(judged[0].errors):,} rows ({trained.judged_by})",
         ["", *(row.label for row in used), "fit"],
         rows,
         mark=0,
     )
-    if done.verdict:
-        terminal.say(done.verdict, style="bold")
+    if trained.verdict:
+        terminal.say(trained.verdict, style="bold")
 
 
 def _with_spread(judged: bl.Judged, name: str) -> str:
