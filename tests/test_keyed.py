@@ -163,9 +163,9 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
         y[learnt],
         validation=(X[judging], y[judging]),
         shuffle=order_of(int(seed[0]), len(learnt)),
-        optimizer=work.recipe.optimizer,
-        regularization=work.recipe.regularization,
-        batch_size=work.recipe.batch_size,
+        optimizer=work.run.plan.optimizer_row,
+        regularization=work.run.plan.regularization,
+        batch_size=work.run.batch_size,
         epochs=5,
         seed=int(seed[0]),
     )

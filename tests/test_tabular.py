@@ -358,7 +358,7 @@ def test_the_same_seed_gives_the_same_model():
 )
 def test_parameters_are_averaged_over_a_twentieth_of_the_epochs(asked, averaging):
     plan = tabular.recipe(tabular.Settings(**asked), "classification", 4, 3, 150)
-    assert plan.averaging == pytest.approx(averaging)
+    assert plan.run.mean.horizon == pytest.approx(averaging)
     said = f"parameters averaged over {averaging:.1f}"
     assert plan.lines()[1].endswith(said) is (averaging > 1)
 
@@ -366,13 +366,13 @@ def test_parameters_are_averaged_over_a_twentieth_of_the_epochs(asked, averaging
 def test_training_averages_as_the_recipe_says(monkeypatch):
     frame, target = built_in("iris")
     seen = []
-    real = tabular.running.train
+    real = tabular.running.Training
 
-    def spied(*given, **settings):
-        seen.append((settings["stopping"].epochs, settings["averaging"]))
-        return real(*given, **settings)
+    def spied(run, *given, **more):
+        seen.append((run.stopping.epochs, run.mean.horizon))
+        return real(run, *given, **more)
 
-    monkeypatch.setattr(tabular.running, "train", spied)
+    monkeypatch.setattr(tabular.running, "Training", spied)
     run(frame, {"hidden": (8,), "epochs": 80}, target=(target,))
     assert seen == [(10, 1.0), (10, 1.0), (80, 4.0)]  # two trials of an eighth, and the fit
     seen.clear()

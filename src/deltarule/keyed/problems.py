@@ -293,12 +293,8 @@ def _work(
         recipe,
         classes,
         _are_numbers(preprocessing),
-        settings.seed,
         settings.test_share,
         settings.validation_share,
-        settings.engine,
-        settings.dtype,
-        settings.options,
     )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.data import frame_of
-from deltarule.engines.plan import Plan
 from deltarule.errors import (
     DataError,
     FileError,
@@ -235,11 +234,12 @@ def _each_block(
         for place, block in blocks:
             yield place, train_block(whole.work, block)
         return
-    options = whole.work.options
-    if options.n_threads is None:  # the cores are taken by the other workers
-        options = replace(options, n_threads=1)
+    work, run = whole.work, whole.work.run
+    if run.options.n_threads is None:  # the cores are taken by the other workers
+        run = replace(run, options=replace(run.options, n_threads=1))
+    work = replace(work, recipe=replace(work.recipe, run=run))
     with contextlib.closing(workers):
-        yield from each_trained(workers, replace(whole.work, options=options), blocks)
+        yield from each_trained(workers, work, blocks)
 
 
 def _block(whole: KeyedProblem, place: int) -> Block:
@@ -249,14 +249,13 @@ def _block(whole: KeyedProblem, place: int) -> Block:
 
 def _identity(whole: KeyedProblem) -> Identity:
     """What decides the models' numbers: settings and data, by name."""
-    work, recipe = whole.work, whole.work.recipe
-    plan = Plan(recipe.network, recipe.optimizer, recipe.regularization, work.dtype, work.seed)
+    work, run = whole.work, whole.work.run
     keys = np.frombuffer("\n".join(whole.block.keys).encode("utf-8", "surrogatepass"), np.uint8)
     return plan_identity(
-        plan,
-        epochs=recipe.stopping.epochs,
-        batch_size=recipe.batch_size,
-        engine=work.engine,
+        run.plan,
+        epochs=run.stopping.epochs,
+        batch_size=run.batch_size,
+        engine=run.engine,
         keys_a_block=KEYS_A_BLOCK,
         test_share=work.test_share,
         validation_share=work.validation_share,
@@ -315,7 +314,7 @@ class _Folder:
 
     def parts(self, whole: KeyedProblem) -> dict[int, Stack]:
         """What is finished, by the number of its block."""
-        network, dtype = whole.work.recipe.network, whole.work.dtype
+        network, dtype = whole.work.recipe.network, whole.work.run.plan.dtype
         found = {}
         for path in self._files():
             opened = open_tensors(path, _KIND)

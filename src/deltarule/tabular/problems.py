@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +89,11 @@ class Problem:
     test: Any
     validations: tuple[Parts, ...]
     stream: StreamedRows | None = None
+
+    @cached_property
+    def X(self) -> Array:
+        """The training rows in numbers, ``(m, width)``."""
+        return self.preprocessing.transform(inputs_of(self.train, self.roles))
 
     @property
     def count(self) -> int:

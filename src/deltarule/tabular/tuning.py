@@ -129,6 +129,7 @@ def search(
     most : int, optional
         Trials in all.
     """
+    problem = replace(problem, validations=problem.validations[:1])
     trials = list(earlier)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and (most is None or len(trials) < most):
@@ -195,7 +196,7 @@ def _tried(
     begun = time.monotonic()
     single = replace(settings, n_ensemble=1, **chosen)
     try:
-        fit(replace(problem, validations=problem.validations[:1]), single, [judge])
+        fit(problem, single, [judge])
     except DivergenceError:
         judge.outcome = DIVERGED
     figure = judge.figure if math.isfinite(judge.figure) else None

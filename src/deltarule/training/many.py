@@ -81,7 +81,7 @@ class Many:
 
 
 def train_many(
-    network: Network,
+    network: Network | Run,
     X: Any,
     Y: Any,
     *,
@@ -106,7 +106,8 @@ def train_many(
 
     Parameters
     ----------
-    network : Network
+    network : Network or Run
+        A run brings its own optimizer, epochs, batch size, regularization, engine and dtype.
     X, Y : array_like, shapes (m, n[0]) and (m, n[L])
         As :func:`~deltarule.training.train` takes them; or one such table a member, stacked:
         ``(members, m, n[0])`` and ``(members, m, n[L])``.
@@ -161,21 +162,20 @@ def train_many(
     >>> many.stacked[0]["W"].shape, int(many.costs[:, -1].argmin())
     ((3, 1, 1), 2)
     """
-    row = OPTIMIZERS(optimizer)
-    if row.full_batch:
-        raise SettingError(
-            f"train_many: {type(row).__name__} drives one network; choose an optimizer that steps."
+    if isinstance(network, Run):
+        run = network
+    else:
+        run = Run.of(
+            network,
+            optimizer=_stepping(optimizer),
+            epochs=epochs,
+            batch_size=batch_size,
+            regularization=regularization,
+            engine=engine,
+            options=options,
+            dtype=dtype,
         )
-    run = Run.of(
-        network,
-        optimizer=row,
-        epochs=epochs,
-        batch_size=batch_size,
-        regularization=regularization,
-        engine=engine,
-        options=options,
-        dtype=dtype,
-    )
+    _stepping(run.plan.optimizer_row)
     per_member = {
         "seeds": seeds if isinstance(seeds, Sequence) else None,
         "learning_rates": learning_rates,
@@ -194,11 +194,23 @@ def train_many(
     batch = _batch_rows(run, own_rows)
     for seed in own_seeds:
         checked_seed("train_many", seed)
-    starts = parameters or [network.initial_parameters(seed, run.plan.dtype) for seed in own_seeds]
+    starts = parameters or [
+        run.plan.network.initial_parameters(seed, run.plan.dtype) for seed in own_seeds
+    ]
     rates = _Rates(run, learning_rates, [-(-len(own) // batch) for own in own_rows])
     runner = _runner(run, starts, own_seeds)
     orders = _orders(shuffle, own_rows, own_seeds, batch)
     return _trained(run, runner, data, held, own_rows, orders, rates, batch)
+
+
+def _stepping(optimizer: Optimizer | str) -> Optimizer:
+    """An optimizer that steps: one that takes all data at once drives one network."""
+    row = OPTIMIZERS(optimizer)
+    if row.full_batch:
+        raise SettingError(
+            f"train_many: {type(row).__name__} drives one network; choose an optimizer that steps."
+        )
+    return row
 
 
 def _trained(
