@@ -527,7 +527,7 @@ def test_a_signal_finishes_the_step_and_says_how_to_resume(tmp_path, number):
 
 SLOW = """
 import sys, time
-from deltarule import cli, events
+from deltarule import cli
 from deltarule.cli import progress
 listen = progress.Watcher.listen
 def slowly(self, event):

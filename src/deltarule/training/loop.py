@@ -116,7 +116,7 @@ class Training:
         identity, recorded = {}, None
         if checkpoints is not None or self.group.count > 1:
             given = None if parameters is None else self.state.parameters
-            start = given, None if optimizer is None else self.runner.state(), begun.rule
+            start = given, None if optimizer is None else self.runner.state(), repr(begun.rule)
             identity = identity_of(
                 self.run, self.engine.name, self.data, self.validation, self._reader, start
             )
