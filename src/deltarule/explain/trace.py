@@ -42,6 +42,7 @@ from deltarule.network import (
 from deltarule.optimizers import OPTIMIZERS, GradientDescent, Optimizer
 from deltarule.regularization import Regularization
 from deltarule.rng import generator
+from deltarule.system.markup import notebook_html
 from deltarule.training import checked_examples
 
 SMALL = 400
@@ -254,8 +255,6 @@ class Trace:
 
     def _repr_html_(self) -> str:
         """The page in a frame of a notebook, or what it is about where the page is large."""
-        from deltarule.explain.page import notebook_html
-
         return notebook_html(self)
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import singledispatch
 from html import escape
 
 _WIDTH, _HEIGHT, _ROOM = 420, 120, 6
@@ -14,6 +15,12 @@ _SEPARATORS = "\u2028\u2029"
 _REORDERING = "\u202a-\u202e\u2066-\u2069"  # text shown in another order than it is stored
 _UNSAFE = re.compile(f"[{_CONTROLS}{_SEPARATORS}{_REORDERING}]")
 _UNSAFE_IN_LINES = re.compile(rf"(?![\n\t]){_UNSAFE.pattern}")
+
+
+@singledispatch
+def notebook_html(value: object) -> str:
+    """A value as a notebook shows it; who knows how to render a type, registers it here."""
+    return escape(repr(value))
 
 
 def visible(text: str) -> str:

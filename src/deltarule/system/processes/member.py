@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from deltarule.errors import InterruptionError, PeerError, setting
-from deltarule.system.processes import Group, backend
+from deltarule.system.processes import backend
 from deltarule.system.processes.coordinator import Settings
 from deltarule.system.processes.launch import Place
+from deltarule.system.processes.peers import Group
 
 _BEAT = 1.0  # seconds between two signs of life
 _GRACE = 5.0  # seconds to leave in good order, once another is lost
