@@ -55,7 +55,7 @@ def report_of(
             ("training", trained.fitted.recipe.lines()[1]),
         ],
         columns=condensed(problem.preprocessing.describe()),
-        judged=trained.judged,
+        judged=trained.evaluations,
         judged_by=which,
         warnings=[f"{text[:1].upper()}{text[1:]}" for text in table.warnings],
         command=shlex.join(["deltarule", *command]),
@@ -69,8 +69,8 @@ def _rows(trained: Trained) -> tuple[Any, str, Array]:
     """The rows to judge by, what they are, and what they are called."""
     problem = trained.problem
     if len(problem.test):
-        numbers = np.arange(len(problem.test)) if trained.numbers is None else trained.numbers
-        return problem.test, f"{trained.judged_by} that it has not seen", numbers + 1
+        numbers = np.arange(len(problem.test)) if trained.places is None else trained.places
+        return problem.test, f"{trained.evaluated_on} that it has not seen", numbers + 1
     held = problem.validation.held
     which = "rows that found the best epoch; the figures are of the folds"
     return problem.train[held], which, held + 1

@@ -45,15 +45,14 @@ def training_table(
     roles: tabular.Roles,
     settings: tabular.Settings,
     reading: Reading,
-    *,
     strict: bool,
-    memory: int = 0,
+    memory: int | None = None,
 ) -> TrainingTable:
     """Check a table, and say what was read and what to be warned of."""
     survey = None
     if isinstance(source, Stream):
         with terminal.waiting("reading all rows once"):
-            survey = tabular.survey(source, roles, settings, memory=memory, strict=strict)
+            survey = tabular.survey(source, roles, settings, memory=memory or 0, strict=strict)
         whole = survey.whole
     else:
         whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
@@ -76,7 +75,7 @@ def say_size(terminal: Terminal, source: Source | Stream) -> None:
 
 
 def roles_in(source: Source | Stream, asked: tabular.Roles) -> tabular.Roles:
-    """The roles with their lists of columns read; a built-in set has a target of its own.
+    """The roles with their lists of columns read; a built-in set has a default target.
 
     Raises
     ------

@@ -26,7 +26,7 @@ from deltarule.cli.report import report_of
 from deltarule.cli.sources import Source, opened
 from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.cli.trainer import Trainer, print_figures
+from deltarule.cli.trainer import Trainer, as_json, print_figures
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
 from deltarule.tabular.options import option, option_group
@@ -94,8 +94,8 @@ def train(
 
     writes = any((output.out, output.report, checkpoints.checkpoint_dir))
     terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
-    form, memory = reading.reading(), reading.memory
-    source = opened(data, form, memory)
+    form, strict = reading.reading(), table.strict
+    source = opened(data, form, reading.memory)
     roles = roles_in(source, roles)
     if table.by is not None:
         assert isinstance(source, Source)
@@ -104,10 +104,7 @@ def train(
             terminal, source, table, roles, settings, form, out=out, resume=resume, json=json
         )
         return
-    strict = table.strict
-    read = training_table(
-        terminal, source, roles, settings, form, strict=strict, memory=memory or 0
-    )
+    read = training_table(terminal, source, roles, settings, form, strict, reading.memory)
     watch = Watch()
     listeners = () if output.report is None else (watch,)
     trainer = Trainer(terminal, read, settings, evaluation, kept, listeners)
@@ -121,9 +118,7 @@ def train(
         print_figures(terminal, trained)
         say_written(terminal, {"Saved": output.out, "Report": output.report})
         if json:
-            seconds = {each.name: round(each.seconds, 3) for each in trained.judged}
-            model = {"model": output.out and str(output.out)}
-            print_json({**model, **tabular.printed(about), "fit_seconds": seconds})
+            print_json({**as_json(output.out, about), "fit_seconds": trained.fit_seconds})
 
 
 def _check_combination(

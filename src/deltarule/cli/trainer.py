@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,26 +32,31 @@ class Trained:
     ----------
     fitted : Fitted
         The model to keep.
-    judged : list of Judged
+    evaluations : list
         The network first, then the baselines.
-    judged_by : str
+    evaluated_on : str
     problem : Problem
-        What the model was trained on, and the rows it was judged by where there are any.
-    numbers : array or None
-        The places of those rows in the table, where they are of it.
+        The rows it was trained on, and those it was evaluated on where there are any.
+    places : array or None
+        Of the latter in the table, where they are of it.
     """
 
     fitted: tabular.Fitted
-    judged: list[bl.Judged]
-    judged_by: str
+    evaluations: list[bl.Judged]
+    evaluated_on: str
     problem: tabular.Problem
-    numbers: Array | None = None
+    places: Array | None = None
 
     @property
     def verdict(self) -> str:
         """The network beside the baselines; empty where there are none."""
-        network, *others = self.judged
+        network, *others = self.evaluations
         return bl.verdict(self.problem.task, network, others) if others else ""
+
+    @property
+    def fit_seconds(self) -> dict[str, float]:
+        """How long each took to fit."""
+        return {each.name: round(each.seconds, 3) for each in self.evaluations}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Trainer:
     settings : Settings
     evaluation : EvaluationOptions
     checkpoints : Checkpoints, optional
-        Where the training is kept; each of several in a folder of its own below it.
+        Where the training is kept; several in one subfolder each.
     callbacks : sequence of callables
         Listeners of the training whose model is kept.
     """
@@ -91,9 +96,9 @@ class Trainer:
             self.table.whole,
             self.settings,
             trained.fitted,
-            trained.judged,
+            trained.evaluations,
             mark=self.table.source.digest,
-            judged_by=trained.judged_by,
+            judged_by=trained.evaluated_on,
             reading=stored(self.table.reading),
             verdict=trained.verdict,
             stream=trained.problem.stream,
@@ -143,11 +148,11 @@ class Trainer:
         for k, parts in enumerate(tabular.cross_validation(whole, self.settings, count), start=1):
             problem = self._problem(parts.kept, whole.frame[parts.held])
             fitted = self._fit(problem, f"fold {k}/{count} ")
-            by_fold.append(self._judged(fitted, problem))
+            by_fold.append(self._evaluations(fitted, problem))
             self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
-        judged = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
+        averages = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
         fitted = self._fit(everything, "all rows ", plan)
-        return Trained(fitted, judged, "cross-validation", everything)
+        return Trained(fitted, averages, "cross-validation", everything)
 
     # ----------------------------------------------------------------------------- the steps
 
@@ -185,11 +190,11 @@ class Trainer:
         self,
         problem: tabular.Problem,
         plan: tabular.Recipe,
-        judged_by: str,
-        numbers: Array | None = None,
+        evaluated_on: str,
+        places: Array | None = None,
     ) -> Trained:
         fitted = self._fit(problem, "", plan)
-        return Trained(fitted, self._judged(fitted, problem), judged_by, problem, numbers)
+        return Trained(fitted, self._evaluations(fitted, problem), evaluated_on, problem, places)
 
     def _fit(
         self, problem: tabular.Problem, name: str, plan: tabular.Recipe | None = None
@@ -214,7 +219,7 @@ class Trainer:
         own = name.strip().partition("/")[0].replace(" ", "-")  # fold-1, all-rows
         return replace(self.checkpoints, folder=Path(self.checkpoints.folder) / own)
 
-    def _judged(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
+    def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
         network = tabular.judged_network(fitted, problem)
         if not self.evaluation.baselines:
             return [network]
@@ -222,17 +227,22 @@ class Trainer:
             return [network, *tabular.baselines(problem, self.settings)]
 
 
+def as_json(out: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a training, for machines, with where the model is."""
+    return {"model": None if out is None else str(out), **tabular.printed(about)}
+
+
 def print_figures(terminal: Terminal, trained: Trained) -> None:
     """The table of figures, and the verdict below it."""
-    judged = trained.judged
-    used = [row for row in bl.FIGURES[trained.problem.task] if row.name in judged[0].figures]
+    evaluations = trained.evaluations
+    used = [row for row in bl.FIGURES[trained.problem.task] if row.name in evaluations[0].figures]
     rows = [
         [each.name, *(_with_spread(each, row.name) for row in used), bl.shown_seconds(each.seconds)]
-        for each in judged
+        for each in evaluations
     ]
     terminal.say()
     terminal.table(
-        f"Judged on {len(judged[0].errors):,} rows ({trained.judged_by})",
+        f"Judged on {len(evaluations[0].errors):,} rows ({trained.evaluated_on})",
         ["", *(row.label for row in used), "fit"],
         rows,
         mark=0,

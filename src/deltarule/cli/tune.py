@@ -20,7 +20,7 @@ from deltarule.cli.progress import Bar
 from deltarule.cli.sources import opened
 from deltarule.cli.tables import TrainingTable, roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.cli.trainer import Trainer, print_figures
+from deltarule.cli.trainer import Trainer, as_json, print_figures
 from deltarule.errors import InterruptionError
 from deltarule.system.storage import FileLock
 from deltarule.tabular import Roles, Settings, tuning
@@ -80,10 +80,10 @@ def tune(
     form = reading.reading()
     source = opened(data, form)
     roles = roles_in(source, roles)
-    read = training_table(terminal, source, roles, settings, form, strict=table.strict)
-    with _told_what_is_kept(search.search):
+    read = training_table(terminal, source, roles, settings, form, table.strict)
+    with _kept_trials_named(search.search):
         found = _searched(terminal, read, settings, search)
-        winner = _told(terminal, found)
+        winner = _say_best(terminal, found)
         trainer = Trainer(terminal, read, tuning.applied(settings, winner), evaluation)
         trained = trainer.run()
     about = trainer.save(trained, search.out)
@@ -93,16 +93,15 @@ def tune(
         if json:
             print_json(
                 {
-                    "model": search.out and str(search.out),
-                    "best": winner and winner.number,
+                    **as_json(search.out, about),
+                    "best": None if winner is None else winner.number,
                     "trials": [asdict(trial) for trial in found],
-                    **tabular.printed(about),
                 }
             )
 
 
 @contextmanager
-def _told_what_is_kept(log: Path | None) -> Iterator[None]:
+def _kept_trials_named(log: Path | None) -> Iterator[None]:
     """Say at Ctrl-C where the search is, and how it goes on."""
     try:
         yield
@@ -137,8 +136,8 @@ def _searched(
     return found
 
 
-def _told(terminal: Terminal, found: list[Trial]) -> Trial | None:
-    """Say what was found."""
+def _say_best(terminal: Terminal, found: list[Trial]) -> Trial | None:
+    """Say which trial was best, and return it."""
     winner = tuning.best(found)
     if winner is None:
         terminal.warn(

@@ -8,8 +8,7 @@ from typing import Annotated
 from deltarule import explain
 from deltarule.cli.command import command
 from deltarule.cli.terminal import Terminal
-from deltarule.cli.texts import units
-from deltarule.errors import FileError
+from deltarule.errors import FileError, SettingError
 from deltarule.explain.worksheet import ACTIVATIONS
 from deltarule.modelfile import write_whole
 from deltarule.system.storage import reason
@@ -49,7 +48,7 @@ def worksheet(settings: Annotated[Settings, ("seed",)], asked: SheetOptions) -> 
       deltarule worksheet --seed 100 --count 30 --network 2,3,1 --out class
     """  # noqa: D301 - typer keeps the lines after it
     seed, count, out = settings.seed, asked.count, asked.out
-    sizes = units("--network", asked.network)
+    sizes = _sizes(asked.network)
     sheets = [
         explain.worksheet(
             seed + k, sizes, activation=asked.activation, examples=asked.examples, blank=asked.blank
@@ -69,3 +68,13 @@ def worksheet(settings: Annotated[Settings, ("seed",)], asked: SheetOptions) -> 
         f"{out}: worksheets {seeds} as .html and .xlsx, {sheets[0].asked} entries to find in the "
         "first; answer-key.html"
     )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(
+            f"--network {text!r}: expected whole numbers with commas, the inputs first, such as "
+            "2,2,1."
+        ) from None

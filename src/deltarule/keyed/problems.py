@@ -29,15 +29,11 @@ _BATCH_SIZE = 32
 _STEPS = 800  # about what a key's run may take, within these limits of epochs
 _EPOCHS = (16, 100)
 
-_ELSEWHERE: Mapping[str, Any] = {
-    "n_ensemble": 1,
-    "n_members": 1,
-    "bins": None,
-    "patience": None,
-    "on_divergence": "raise",
-    "class_weight": None,
+_ELSEWHERE = {
+    Settings: ("n_ensemble", "n_members", "bins", "patience", "on_divergence", "class_weight"),
+    Roles: ("weights", "groups"),
 }
-"""Settings that keyed training does not have, and their defaults."""
+"""Settings and roles that keyed training does not have."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +78,14 @@ def check_settings(settings: Settings, roles: Roles) -> None:
     SettingError
         With the name of the first.
     """
-    for owner, defaults in ((settings, _ELSEWHERE), (roles, {"weights": None, "groups": None})):
-        for name, default in defaults.items():
-            if (given := getattr(owner, name)) != default:
+    for owner in (settings, roles):
+        group = type(owner)
+        for name in _ELSEWHERE[group]:
+            given, default = getattr(owner, name), getattr(group, name)
+            if given != default:
                 raise SettingError(
-                    f"{type(owner).__name__}({name}={given!r}): {name} must be its default, "
-                    f"{default!r}, beside by; got {given!r}. Leave one out."
+                    f"{group.__name__}({name}={given!r}): {name} must be its default, {default!r}, "
+                    f"beside by; got {given!r}. Leave one out."
                 )
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
         raise SettingError(
