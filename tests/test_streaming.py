@@ -135,7 +135,7 @@ REFUSED = {
     "targets beside": ((Made(), [1.0]), {}, "Y, weights, with blocks"),
     "a share": ((Made(),), {"validation": 0.1}, r"Pass \(X, Y\)"),
     "an order": ((Made(),), {"shuffle": lambda epoch: np.arange(259)}, "expected True or False"),
-    "L-BFGS": ((Made(),), {"optimizer": "lbfgs"}, "needs all rows at once"),
+    "L-BFGS": ((Made(),), {"optimizer": "lbfgs"}, "optimizer that steps"),
     "a norm": ((Made(),), {"stopping": dr.Stopping(gradient_norm=1.0)}, "gradient_norm"),
 }
 
