@@ -1,4 +1,4 @@
-"""One training as people watch it: what was made of the columns, the bar, the figures."""
+"""One training run as it is shown: the columns, the progress bar, the metrics."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Done(NamedTuple):
     fitted : Fitted
         The model to keep.
     judged : list of Judged
-        The network first, then the baselines.
+        The evaluations: of the network, then of the baselines.
     judged_by : str
     verdict : str
         Empty where there are no baselines.
     problem : Problem
-        What the model was trained on, and the rows it was judged by where there are any.
+        What the model was trained on, and its test rows where there are any.
     numbers : array or None
-        The places of those rows in the table, where they are of it.
+        The positions of the test rows in the table, where they were held out of it.
     """
 
     fitted: tabular.Fitted
@@ -57,7 +57,7 @@ class Job:
     compare : bool
         Whether to fit baselines.
     kept : Checkpoints, optional
-        Where the training is kept; each of several in a folder of its own below it.
+        Where checkpoints are written; each of several runs has its own subfolder.
     callbacks : sequence of callables
         Listeners of the training whose model is kept.
     """
@@ -76,25 +76,25 @@ class Job:
         self.callbacks = callbacks
 
     def held_out(self) -> Done:
-        """Judge by rows held out of the table."""
+        """Evaluate on rows held out of the table."""
         parts = tabular.split(self.whole, self.settings)
         problem = self._problem(parts.kept, self.whole.frame[parts.held])
         plan = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
         return self._done(problem, plan, "held-out rows", parts.held)
 
     def streamed(self, found: tabular.Surveyed) -> Done:
-        """Judge by rows held out of a table that is read in blocks."""
+        """Evaluate on rows held out of a table that is read in blocks."""
         problem = found.problem
-        plan = self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
+        plan = self._say_problem(problem, f"{len(found.tested):,} held out, at random")
         if len(problem.train) < problem.count:
             self.terminal.say(
-                f"Columns are told from {len(problem.train):,} of the rows, which the other models "
-                "train on."
+                f"Column types were inferred from {len(problem.train):,} rows; the baselines are "
+                "trained on the same rows."
             )
         return self._done(problem, plan, "held-out rows", found.tested)
 
     def judged_by_file(self, frame: Any, strict: bool) -> Done:
-        """Judge by another file."""
+        """Evaluate on another file."""
         test, rows = tabular.test_rows(self.whole.targets, self.whole.roles, frame, strict)
         if len(test) < len(frame):
             dropped = len(frame) - len(test)
@@ -106,9 +106,11 @@ class Job:
         return self._done(problem, plan, "a test file")
 
     def cross_validated(self, count: int) -> Done:
-        """Judge by folds; then train on all rows."""
+        """Evaluate by cross-validation; then train on all rows."""
         everything = self._problem(np.arange(len(self.whole.frame)), self.whole.frame[:0])
-        plan = self._say_problem(everything, f"judged by {count} folds{self._how()}")
+        plan = self._say_problem(
+            everything, f"evaluated by {count}-fold cross-validation{self._how()}"
+        )
         by_fold = []
         for k, parts in enumerate(
             tabular.cross_validation(self.whole, self.settings, count), start=1
@@ -130,10 +132,10 @@ class Job:
     def _how(self) -> str:
         keys, roles = self.whole.keys, self.whole.roles
         if keys.labels is not None:
-            return ", the same share of every class"
+            return ", stratified by class"
         if roles.groups is not None:
-            return f", whole groups of {roles.groups!r}"
-        return f", the latest by {roles.time!r}" if roles.time is not None else ", by chance"
+            return f", in whole groups of {roles.groups!r}"
+        return f", the latest by {roles.time!r}" if roles.time is not None else ", at random"
 
     def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
         targets, terminal = self.whole.targets, self.terminal
@@ -146,7 +148,7 @@ class Job:
         network, training = plan.lines()
         terminal.pairs(
             [
-                ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch; {held}"),
+                ("rows", f"{kept:,} for training, {best:,} of them for validation; {held}"),
                 *between(problem, plan),
                 ("network", network),
                 ("training", training),
@@ -177,8 +179,8 @@ class Job:
             first = "" if count == 1 else f" (the first of {count} networks)"
             self.terminal.say()
             self.terminal.say(
-                f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; epoch "
-                f"{result.best_epoch} of {len(result.history)} was best and is restored{first} "
+                f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; best "
+                f"epoch {result.best_epoch} of {len(result.history)} restored{first} "
                 f"({fitted.seconds:.1f} s, engine {result.engine})."
             )
         return fitted
@@ -201,7 +203,7 @@ class Job:
 
 
 def print_figures(terminal: Terminal, done: Done) -> None:
-    """The table of figures, and the verdict below it."""
+    """The table of metrics, and the verdict below it."""
     assert done.fitted.model.targets is not None
     used = [
         row
@@ -218,7 +220,7 @@ def print_figures(terminal: Terminal, done: Done) -> None:
     ]
     terminal.say()
     terminal.table(
-        f"Judged on {len(done.judged[0].errors):,} rows ({done.judged_by})",
+        f"Metrics on {len(done.judged[0].errors):,} {tabular.rows_named(done.judged_by)}",
         ["", *(row.label for row in used), "fit"],
         rows,
         mark=0,

@@ -1,4 +1,4 @@
-"""``--report``: what a finished job and its table say, put together for the page."""
+"""``--report``: the training report of a finished job."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def report_of(
     source : str
         What the data are called.
     watch : Watch
-        That listened to the training.
+        The callback that recorded the training.
     command : list of str
         The command line, without the program's name.
     warnings : list of str
-        Of columns that may give the target away.
+        Of possible target leakage.
     """
     problem = done.problem
     frame, which, numbers = _rows(done)
@@ -47,8 +47,8 @@ def report_of(
     data = [
         ("source", source),
         ("task", f"{problem.task} of {subject}: {targets.reason}"),
-        ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch"),
-        ("judged by", f"{len(frame):,} rows: {which}"),
+        ("rows", f"{kept:,} for training, {best:,} of them for validation"),
+        ("evaluated on", f"{len(frame):,} {which}"),
     ]
     if problem.task == "classification":
         data.append(("classes", ", ".join(map(str, targets.classes))))
@@ -72,13 +72,13 @@ def report_of(
 
 
 def _rows(done: Done) -> tuple[Any, str, Array]:
-    """The rows to judge by, what they are, and what they are called."""
+    """The rows to evaluate on, what they are, and their numbers."""
     problem = done.problem
     if len(problem.test):
         numbers = np.arange(len(problem.test)) if done.numbers is None else done.numbers
-        return problem.test, f"{done.judged_by} that it has not seen", numbers + 1
+        return problem.test, tabular.rows_named(done.judged_by), numbers + 1
     held = problem.validation.held
-    which = "rows that found the best epoch; the figures are of the folds"
+    which = "validation rows (metrics: cross-validation)"
     return problem.train[held], which, held + 1
 
 

@@ -142,14 +142,14 @@ def train(
     if by is not None:
         if group.count > 1:
             raise SettingError(
-                "--by does not go with several processes of one run (--distributed, --coordinator)."
-                " Leave one out; --jobs N shares keys between processes."
+                "--by and several processes of one run (--distributed, --coordinator): they "
+                "cannot be combined. Leave one out; --jobs N shares keys between processes."
             )
         _refuse_beside_keys(test, cv, report, checkpoint_dir)
     elif jobs is not None:
         raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
     if cv is not None and test:
-        raise SettingError("--cv and --test: metrics come from one of them; got both.")
+        raise SettingError("--cv and --test: they cannot be combined. Leave one out.")
     if cv is not None and cv < 2:
         raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
     check_outputs(
@@ -239,12 +239,12 @@ def train(
 def _refuse_beside_keys(
     test: list[str] | None, cv: int | None, report: Path | None, checkpoint_dir: Path | None
 ) -> None:
-    """Refuse what a model a key has no use for."""
+    """Refuse what does not apply to one model per key."""
     given = {
         "--test": test,
         "--cv": cv,
         "--report": report,
-        "--checkpoint-dir (--out keeps what is finished)": checkpoint_dir,
+        "--checkpoint-dir (--out saves finished keys)": checkpoint_dir,
     }
     for option, value in given.items():
         if value is not None:
@@ -252,7 +252,7 @@ def _refuse_beside_keys(
 
 
 def targets_of(target: str | None, source: sources.Source | Stream) -> tuple[str, ...]:
-    """The target columns: as asked for, else what a built-in set is about.
+    """The target columns: those requested, else what a built-in set is about.
 
     Raises
     ------

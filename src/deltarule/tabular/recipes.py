@@ -93,8 +93,10 @@ class Recipe:
         network, single = self.network, self.single
         activations = [layer.g.name for layer in single.layers]
         members = network.outputs // single.outputs
-        together = "" if members == 1 else f", {members} members' added"
-        over = f", parameters averaged over {self.averaging:.1f}" if self.averaging > 1 else ""
+        together = "" if members == 1 else f", summed over {members} members"
+        over = (
+            f", parameters averaged over {self.averaging:.1f} epochs" if self.averaging > 1 else ""
+        )
         shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
             f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "

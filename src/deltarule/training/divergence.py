@@ -79,7 +79,7 @@ class Recoverable(Resumable):
         what = f"the {what}" if what and layer is None else f"{where} is not finite"
         raise DivergenceError(
             f"training diverged at step {step} (epoch {epoch}): {what}. Lower the "
-            f"learning rate (it was {rate:g}), standardise the inputs, or clip the gradients "
+            f"learning rate (it was {rate:g}), standardize the inputs, or clip the gradients "
             "(Regularization(clip_norm=1)).",
             step=step,
             layer=layer,
@@ -107,8 +107,8 @@ class Recoverable(Resumable):
             error.step,
             self.rate_scale,
             had - len(self.history),
-            f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
-            f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
+            f"diverged at step {error.step} (epoch {epoch}): resumes from the end of "
+            f"epoch {len(self.history)} with {self.rate_scale:g} times the scheduled learning rate",
         )
 
     def _stopped(self, error: DivergenceError) -> None:

@@ -105,7 +105,7 @@ class Resumable:
     def _lost(self, error: FileError | DataError) -> FileError | DataError:
         """The end of a run whose data cannot be read any more: what has been learnt is kept."""
         made = len(self.history) * self.steps_per_epoch + self._first
-        where = "" if self._folder is None else f" The run is kept in {self._save(self._folder)}."
+        where = "" if self._folder is None else f" The run is saved in {self._save(self._folder)}."
         kind = FileError if isinstance(error, FileError) else DataError
         lost = kind(f"{error} Training ended after step {made:,}.{where}")
         lost.parameters = self.runner.parameters()
@@ -239,8 +239,9 @@ class Resumable:
             self._order(epoch)
             if self._orders[epoch - 1] != digest:
                 raise FileError(
-                    f"{path}: is of another run: data.order, what shuffle gives for epoch {epoch}, "
-                    "was another there. Resume with what it began with, or name another folder."
+                    f"{path}: belongs to another run: data.order, what shuffle gives for epoch "
+                    f"{epoch}, differs there. Resume with the original settings, or name another "
+                    "folder."
                 )
 
     def _snapshot(self) -> Snapshot:
@@ -284,7 +285,7 @@ class Resumable:
         if self._signal is not None:
             path = self._save(folder)
             raise InterruptionError(
-                f"interrupted; the run is kept in {path}. Resume it with "
+                f"interrupted; the run is saved in {path}. Resume it with "
                 f"{setting('resume=True', '--resume')} and the same settings.",
                 signal=self._signal,
                 checkpoint=str(path),

@@ -102,7 +102,7 @@ class Stopping:
             best = max((entry.epoch for entry in history if entry.best), default=0)
             if last.epoch - best >= self.patience:
                 return Verdict(
-                    "patience", f"no better validation figure for {self.patience} epochs"
+                    "patience", f"no better validation metric for {self.patience} epochs"
                 )
         if self.seconds is not None and last.seconds >= self.seconds:
             return self.out_of_time()
@@ -209,6 +209,6 @@ def needs_validation(stopping: Stopping, given: bool) -> None:
     """
     if stopping.patience is not None and not given:
         raise SettingError(
-            f"Stopping(patience={stopping.patience}): needs validation data to judge by, got none. "
+            f"Stopping(patience={stopping.patience}): needs validation data, got none. "
             "Pass validation=0.1, or a pair (X, Y)."
         )
