@@ -267,13 +267,13 @@ CASES = {
     "all rows for validation": (
         lambda: train(validation=0.99),
         dr.SettingError,
-        "validation=0.99 of 5 rows leaves 0 to train on and 5 to judge by",
+        "validation=0.99 of 5 rows leaves 0 for training and 5 for validation",
     ),
     "a share above 1": (lambda: train(validation=1.5), dr.SettingError, "validation must be"),
     "patience without validation": (
         lambda: train(stopping=dr.Stopping(patience=3)),
         dr.SettingError,
-        "Stopping(patience=3): needs validation data to judge by, got none. Pass validation=0.1",
+        "Stopping(patience=3): needs validation data, got none. Pass validation=0.1",
     ),
     "a cost that needs probabilities": (
         lambda: dr.Network(3, [dr.Dense(2, "relu")], "binary_cross_entropy"),

@@ -117,7 +117,7 @@ def test_more_epochs_go_on_from_the_end(tmp_path):
 )
 def test_another_run_is_refused_by_field(tmp_path, change, field):
     fit(tmp_path)
-    with pytest.raises(dr.FileError, match=f"of another run: {field} was"):
+    with pytest.raises(dr.FileError, match=f"to another run: {field} was"):
         fit(tmp_path, kept={"resume": True}, **change)
 
 
@@ -613,7 +613,7 @@ def test_divergence_reduces_the_rate_and_says_so():
     said = [event for event in events if isinstance(event, dr.RateReduced)]
     assert said
     assert said[0].factor == 0.5
-    assert "goes on from the end of epoch" in said[0].text
+    assert "resumes from the end of epoch" in said[0].text
     assert len(result.history) == 12
     assert result.history[-1].cost < result.history[0].cost
 
@@ -736,8 +736,8 @@ def test_an_estimator_goes_back_and_on_at_a_lower_rate():
     ("settings", "message"),
     [
         ({"random_state": None}, r"random_state=None\. Pass a whole number"),
-        ({"random_state": 4}, "of another run: seed was"),
-        ({"alpha": 0.5}, r"of another run: regularization\.l2 was"),
+        ({"random_state": 4}, "to another run: seed was"),
+        ({"alpha": 0.5}, r"to another run: regularization\.l2 was"),
         ({"solver": "lbfgs"}, "cannot be resumed"),
     ],
 )
@@ -832,7 +832,7 @@ def test_the_command_says_what_divergence_does(capsys):
     assert main(wild) == 1
     assert "training diverged at step" in capsys.readouterr().err
     assert main([*wild, "--on-divergence", "reduce"]) in (0, 1)  # as far as 20 halvings reach
-    assert "of the schedule's rate" in capsys.readouterr().err
+    assert "the scheduled learning rate" in capsys.readouterr().err
     assert main([*wild, "--on-divergence", "halve"]) == 2
     assert "expected one of raise, stop, reduce, ignore" in capsys.readouterr().err
 

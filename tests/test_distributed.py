@@ -167,7 +167,7 @@ def test_a_signal_to_one_ends_all_with_a_checkpoint(tmp_path):
     with Started(2, signal="SIGTERM", struck=1, epoch=3, **settings) as group:
         for status, _, errors in group.ended():
             assert status == 1
-            assert "InterruptionError: interrupted; the run is kept in" in errors
+            assert "InterruptionError: interrupted; the run is saved in" in errors
     assert (tmp_path / "run" / "checkpoint-0000000012.safetensors").exists()
 
 

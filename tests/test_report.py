@@ -11,8 +11,8 @@ import deltarule as dr
 from deltarule import explain
 from deltarule.cli import main
 from deltarule.engines.plan import Plan
-from deltarule.explain import diagnosis, plots
 from deltarule.network import feed_forward
+from deltarule.report import diagnosis, plots
 from deltarule.report.drawing import matplotlib, svg
 from deltarule.report.evidence import (
     calibration,
@@ -302,10 +302,10 @@ FALLING = np.geomspace(1.0, 0.1, 20)
     [
         (run(FALLING), "good", "The training went well"),
         (run(FALLING[:3]), "note", "A short run"),
-        (run([1.0, 0.99, 0.98] * 6), "problem", "It hardly learnt"),
-        (run([1.0, *[0.3, 0.8] * 8]), "problem", "The cost jumps"),
-        (run(FALLING, update_ratio=[0.5] * 3), "problem", "The steps are large"),
-        (run([1.0] * 9, update_ratio=[1e-7] * 3), "problem", "The steps are tiny"),
+        (run([1.0, 0.99, 0.98] * 6), "problem", "Hardly any learning"),
+        (run([1.0, *[0.3, 0.8] * 8]), "problem", "The cost is unstable"),
+        (run(FALLING, update_ratio=[0.5] * 3), "problem", "Updates are too large"),
+        (run([1.0] * 9, update_ratio=[1e-7] * 3), "problem", "Updates are too small"),
         (run(FALLING, gradient_norm=[1e-5, 0.1, 1.0]), "problem", "The gradient vanishes"),
         (run(FALLING, gradient_norm=[1e5, 10.0, 1.0]), "problem", "The gradient explodes"),
         (run(FALLING, dead=[0.1, 0.3, 0.0]), "note", "Dead units in layer 2"),
@@ -316,9 +316,9 @@ FALLING = np.geomspace(1.0, 0.1, 20)
         ),
         (
             run(FALLING, np.r_[FALLING[:10], np.linspace(0.4, 0.9, 10)], 10),
-            *("note", "It began to learn its rows by heart"),
+            *("note", "The network overfits"),
         ),
-        (run(FALLING, FALLING, 20), "note", "It was not done"),
+        (run(FALLING, FALLING, 20), "note", "Training stopped too early"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -365,13 +365,13 @@ def test_a_page_for_every_task(task, tmp_path):
     expected = {
         "two classes": ["Confusion", "ROC", "Precision and recall", "Calibration"],
         "classes": ["Confusion", "ROC", "Precision and recall", "Calibration"],
-        "labels": ["ROC", "Precision and recall", "Calibration", "Each output"],
-        "regression": ["Predicted and true: target 1", "Residuals: target 1"],
-        "several targets": ["Predicted and true: target 2", "Residuals: target 2", "Each output"],
+        "labels": ["ROC", "Precision and recall", "Calibration", "Per output"],
+        "regression": ["Predicted versus true: target 1", "Residuals: target 1"],
+        "several targets": ["Predicted versus true: target 2", "Residuals: target 2", "Per output"],
     }
-    always = ["Cost", "Metric on the validation rows", "Gradient norm", "Update to weight"]
+    always = ["Cost", "Validation metric", "Gradient norm", "Update to weight ratio"]
     always += ["Dead units", "Saturated units", "Permutation importance", "Input gradients"]
-    always += ["Worst rows", "Settings", "seed", "What the training says", "A test"]
+    always += ["Largest errors", "Settings", "seed", "Training diagnosis", "A test"]
     for words in (*expected[task], *always):
         assert words in page.text, words
     assert "nan" not in page.text.replace("Finance", "").lower().split()
@@ -389,7 +389,7 @@ def test_a_network_of_two_inputs_shows_its_decisions():
         network = dr.Network(2, [dr.Dense(4, "tanh"), dr.Dense(n, g)], cost)
         result = dr.train(network, X, Y, epochs=6)
         page = checked(explain.report(result, X, Y, columns=["north", "east"]).html)
-        assert "Over the two inputs" in page.text
+        assert "Decision surface" in page.text
         assert {"north", "east"} <= set(page.text.split())
 
 
@@ -448,7 +448,7 @@ def test_a_leak_stands_in_the_report(tmp_path, monkeypatch, capsys):
     arguments = ["train", "leaky.csv", "--target", "sold", *QUICK, "--report", "r.html"]
     assert main(arguments) == 0
     page = checked((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert "Look at the data first" in page.text
+    assert "Check the data first" in page.text
     assert "'moved in'" in page.text
 
 

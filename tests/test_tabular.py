@@ -188,7 +188,7 @@ def test_the_verdict_says_who_wins():
     good, bad = rng().uniform(size=1000) < 0.1, rng(1).uniform(size=1000) < 0.4
     network, other = judged("network", good, accuracy=0.9), judged("trees", bad, accuracy=0.6)
     assert bl.verdict("classification", network, [other]) == (
-        "The network wins: accuracy 0.900 of the network, 0.600 of trees, on 1,000 rows."
+        "The network wins: accuracy 0.900 for the network, 0.600 for trees, on 1,000 rows."
     )
     lost = bl.verdict(
         "classification",
@@ -196,11 +196,11 @@ def test_the_verdict_says_who_wins():
         [judged("trees", good, accuracy=0.9), judged("mean", ~good, accuracy=0.1)],
     )
     assert lost == (
-        "Trees wins: accuracy 0.600 of the network, 0.900 of trees, on 1,000 rows. The network "
+        "Trees wins: accuracy 0.600 for the network, 0.900 for trees, on 1,000 rows. The network "
         "beats mean."
     )
     draw = bl.verdict("classification", network, [judged("trees", good, accuracy=0.9)])
-    assert draw.startswith("Too close to call: accuracy 0.900 of the network, 0.900 of trees")
+    assert draw.startswith("Too close to call: accuracy 0.900 for the network, 0.900 for trees")
 
 
 def test_less_error_wins_a_regression():
@@ -359,7 +359,7 @@ def test_the_same_seed_gives_the_same_model():
 def test_parameters_are_averaged_over_a_twentieth_of_the_epochs(asked, averaging):
     plan = tabular.recipe(tabular.Settings(**asked), "classification", 4, 3, 150)
     assert plan.run.mean.horizon == pytest.approx(averaging)
-    said = f"parameters averaged over {averaging:.1f}"
+    said = f"parameters averaged over {averaging:.1f} epochs"
     assert plan.lines()[1].endswith(said) is (averaging > 1)
 
 
@@ -447,7 +447,7 @@ def test_columns_that_are_not_there(roles, message):
     ("roles", "message"),
     [
         ({"weights": "rent"}, "column 'rent' is named twice: as the target and as weights"),
-        ({"groups": "a", "time": "b"}, "a split goes by one of them"),
+        ({"groups": "a", "time": "b"}, "they cannot be combined"),
     ],
 )
 def test_roles_that_cannot_be(roles, message):

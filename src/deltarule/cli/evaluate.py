@@ -81,7 +81,7 @@ def evaluate(
 def _rows(
     terminal: Terminal, model: Model, frame: Any, all_rows: bool, strict: bool
 ) -> tuple[Any, Array, str]:
-    """The rows to judge by, their numbers in the table, and which they are."""
+    """The rows to evaluate on, their numbers in the table, and which they are."""
     own = tabular.is_training_table(model, frame)
     if own and not all_rows and tabular.record(model)["judged_by"] == "held-out rows":
         return *tabular.held_out_again(model, frame), "held out when it was trained"
@@ -90,7 +90,7 @@ def _rows(
     if len(test) < len(frame):
         terminal.warn(f"rows without a target were dropped: {len(frame) - len(test):,}.")
     if own:
-        terminal.warn("the model was trained on these rows: its metrics are too good.")
+        terminal.warn("the model was trained on these rows: its metrics are too optimistic.")
     return test, rows, "all of them"
 
 
@@ -104,6 +104,6 @@ def _rows_in_blocks(
         held = None
     frame, rows, met = tabular.judged_rows(source, roles, memory=memory, held=held)
     if own and all_rows:
-        terminal.warn("the model was trained on these rows: its metrics are too good.")
+        terminal.warn("the model was trained on these rows: its metrics are too optimistic.")
     which = "held out when it was trained" if held is not None else "all of them"
     return frame, rows, which if len(frame) == met else f"a sample of {met:,}, {which}"

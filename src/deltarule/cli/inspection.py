@@ -106,8 +106,9 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
     used = [
         row for row in bl.FIGURES[str(model.targets.task)] if row.name in found.get("network", {})
     ]
+    rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
     terminal.table(
-        f"At training, on {about['judged_rows']:,} rows ({about['judged_by']})",
+        f"Metrics at training, on {rows}",
         ["", *(row.label for row in used)],
         [
             [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used)]

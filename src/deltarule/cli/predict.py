@@ -138,7 +138,7 @@ def _in_blocks(
 
 
 def _note_differences(model: Model, frame: Any) -> None:
-    """Warn of missing values, and of others, that training has not seen."""
+    """Warn of missing values, and of other values, that did not occur in training."""
     assert model.preprocessing is not None
     _say_filled(model.preprocessing.filled(frame))
     warn_of_unseen(model.preprocessing.unseen(frame))
@@ -146,11 +146,13 @@ def _note_differences(model: Model, frame: Any) -> None:
 
 def _say_filled(filled: list[str]) -> None:
     if filled:
-        Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
+        Terminal().warn(
+            f"missing values were filled in columns without any in training: {', '.join(filled)}."
+        )
 
 
 def warn_of_unseen(found: Mapping[str, Counter[str]]) -> None:
-    """Warn of values that training has not seen, in one line per column."""
+    """Warn of values that did not occur in training, in one line per column."""
     for name, values in found.items():
         often = sorted(values, key=lambda value: (-values[value], value))
         shown = ", ".join([*map(repr, often[:3]), *(["…"] if len(often) > 3 else [])])
@@ -158,14 +160,14 @@ def warn_of_unseen(found: Mapping[str, Counter[str]]) -> None:
         Terminal().warn(
             f"column {name!r}: {rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)} "
             f"{len(values):,} value{'s' * (len(values) != 1)} not seen in training ({shown}); "
-            "no level stands for them."
+            "they match no known level."
         )
 
 
 def predictions(
     model: Model, frame: Any, probabilities: bool, offsets: tuple[Array, Array] | None = None
 ) -> Any:
-    """A frame of one row a row of the table, columns named after the target and its classes.
+    """A frame with one row per row of the table, columns named after the target and its classes.
 
     Parameters
     ----------
@@ -201,13 +203,13 @@ def check_tabular(model: Model, path: Path) -> None:
     """
     if model.preprocessing is None or model.targets is None:
         raise SettingError(
-            f"{path}: holds a network without preprocessing, which takes arrays and no tables. "
+            f"{path}: holds a network without preprocessing, which takes arrays, not tables. "
             "Use load_model in Python, or a file written by train --out."
         )
 
 
 def _check_format(out: Path | None) -> None:
-    """Refuse a name that says another format than those that are written."""
+    """Refuse a file name whose suffix stands for a format that is not written."""
     if out is not None and out.suffix.lower() in _OTHER_FORMATS:
         raise SettingError(
             f"--out {out}: predictions are written as CSV, or as Parquet where the name ends in "
@@ -218,7 +220,8 @@ def _check_format(out: Path | None) -> None:
 def _check_task(model: Model, probabilities: bool) -> None:
     if probabilities and model.targets is not None and model.targets.task != "classification":
         raise SettingError(
-            "--probabilities: expected a model of classes; this one predicts numbers. Leave it out."
+            "--probabilities: expected a classification model; this one predicts numbers. Leave it "
+            "out."
         )
 
 

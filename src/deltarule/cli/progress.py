@@ -72,7 +72,7 @@ class Watcher(Bar):
     ----------
     terminal : Terminal
     name : str
-        What goes before the epoch, for one run of several: these get no lines of their own.
+        What goes before the epoch, for one run of several; these print no lines.
     """
 
     def __init__(self, terminal: Terminal, name: str = "") -> None:
@@ -93,7 +93,7 @@ class Watcher(Bar):
             self.said = time.monotonic()
             self.bar.update(self.task, total=event.epochs * event.steps_per_epoch)
         elif isinstance(event, Resumed):
-            self.terminal.say(f"Goes on from {event.checkpoint}, after epoch {event.epoch}.")
+            self.terminal.say(f"Resumed from {event.checkpoint}, after epoch {event.epoch}.")
             for note in event.notes:
                 self.terminal.warn(note)
         elif isinstance(event, RateReduced):

@@ -1,4 +1,4 @@
-"""``--report``: what a training and its table say, put together for the page."""
+"""``--report``: the training report of a finished run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def report_of(
     trained : Trained
     table : TrainingTable
     watch : Watch
-        That listened to the training.
+        The callback that recorded the training.
     command : list of str
         The command line, without the program's name.
     """
@@ -41,8 +41,8 @@ def report_of(
     data = [
         ("source", source),
         ("task", f"{problem.task} of {subject}: {targets.reason}"),
-        ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch"),
-        ("judged by", f"{len(frame):,} rows: {which}"),
+        ("rows", f"{kept:,} for training, {best:,} of them for validation"),
+        ("evaluated on", f"{len(frame):,} {which}"),
     ]
     if problem.task == "classification":
         data.append(("classes", ", ".join(map(str, targets.classes))))
@@ -66,13 +66,13 @@ def report_of(
 
 
 def _rows(trained: Trained) -> tuple[Any, str, Array]:
-    """The rows to judge by, what they are, and what they are called."""
+    """The rows to evaluate on, what they are, and their numbers."""
     problem = trained.problem
     if len(problem.test):
         numbers = np.arange(len(problem.test)) if trained.places is None else trained.places
-        return problem.test, f"{trained.evaluated_on} that it has not seen", numbers + 1
+        return problem.test, tabular.rows_named(trained.evaluated_on), numbers + 1
     held = problem.validation.held
-    which = "rows that found the best epoch; the figures are of the folds"
+    which = "validation rows (metrics: cross-validation)"
     return problem.train[held], which, held + 1
 
 

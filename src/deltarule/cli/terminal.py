@@ -33,7 +33,7 @@ class Terminal:
     mute : bool
         Nothing at all: another process says it.
     writes : bool
-        Whether the command writes files: it then goes on where its output fails.
+        Whether the command writes files: it then continues where its output fails.
     """
 
     def __init__(self, *, quiet: bool = False, mute: bool = False, writes: bool = False) -> None:
@@ -125,7 +125,7 @@ def print_json(value: Any) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Text that has lines of its own, on standard output, as it is but for control characters."""
+    """Multi-line text, on standard output, as it is but for control characters."""
     sys.stdout.write(visible_lines(text))
 
 

@@ -135,17 +135,17 @@ def _check_combination(
         "--test": bool(test),
         "--cv": cv is not None,
         "--report": output.report is not None,
-        "--checkpoint-dir (--out keeps what is finished)": checkpoints.checkpoint_dir is not None,
+        "--checkpoint-dir (--out saves finished keys)": checkpoints.checkpoint_dir is not None,
     }
     refused = {
-        "--by does not go with several processes of one run (--distributed, --coordinator). Leave "
-        "one out; --jobs N shares keys between processes.": by and processes > 1,
+        "--by and several processes of one run (--distributed, --coordinator): they cannot be "
+        "combined. Leave one out; --jobs N shares keys between processes.": by and processes > 1,
         **{
             f"--by and {option}: they cannot be combined. Leave one out.": by and given
             for option, given in beside_keys.items()
         },
         "--jobs: expected --by COLUMN beside it, got none.": not by and table.jobs is not None,
-        "--cv and --test: metrics come from one of them; got both.": cv is not None and bool(test),
+        "--cv and --test: they cannot be combined. Leave one out.": cv is not None and bool(test),
         f"--cv: expected at least 2 folds; got {cv}.": cv is not None and cv < 2,
         "--cv, --test, --by: not available with --memory, which holds out random rows.": (
             reading.memory is not None and (by or cv is not None or bool(test))

@@ -118,11 +118,11 @@ class Trainer:
 
     def _streamed(self, found: tabular.Surveyed) -> Trained:
         problem = found.problem
-        plan = self._say_problem(problem, f"{len(found.tested):,} held out, by chance")
+        plan = self._say_problem(problem, f"{len(found.tested):,} held out, at random")
         if len(problem.train) < problem.count:
             self.terminal.say(
-                f"Columns are told from {len(problem.train):,} of the rows, which the other models "
-                "train on."
+                f"Column types were inferred from {len(problem.train):,} rows; the baselines are "
+                "trained on the same rows."
             )
         return self._trained(problem, plan, "held-out rows", found.tested)
 
@@ -143,7 +143,7 @@ class Trainer:
         """Evaluated on each fold in turn; then trained on all rows."""
         whole = self.table.whole
         everything = self._problem(np.arange(len(whole.frame)), whole.frame[:0])
-        plan = self._say_problem(everything, f"judged by {count} folds{self._how()}")
+        plan = self._say_problem(everything, f"evaluated by {count}-fold cross-validation{self._how()}")
         by_fold = []
         for k, parts in enumerate(tabular.cross_validation(whole, self.settings, count), start=1):
             problem = self._problem(parts.kept, whole.frame[parts.held])
@@ -162,10 +162,10 @@ class Trainer:
     def _how(self) -> str:
         keys, roles = self.table.whole.keys, self.table.whole.roles
         if keys.labels is not None:
-            return ", the same share of every class"
+            return ", stratified by class"
         if roles.groups is not None:
-            return f", whole groups of {roles.groups!r}"
-        return f", the latest by {roles.time!r}" if roles.time is not None else ", by chance"
+            return f", in whole groups of {roles.groups!r}"
+        return f", the latest by {roles.time!r}" if roles.time is not None else ", at random"
 
     def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
         whole, terminal = self.table.whole, self.terminal
@@ -178,7 +178,7 @@ class Trainer:
         network, training = plan.lines()
         terminal.pairs(
             [
-                ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch; {held}"),
+                ("rows", f"{kept:,} for training, {best:,} of them for validation; {held}"),
                 *between(problem, plan),
                 ("network", network),
                 ("training", training),
@@ -207,8 +207,8 @@ class Trainer:
             first = "" if count == 1 else f" (the first of {count} networks)"
             self.terminal.say()
             self.terminal.say(
-                f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; epoch "
-                f"{result.best_epoch} of {len(result.history)} was best and is restored{first} "
+                f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; best "
+                f"epoch {result.best_epoch} of {len(result.history)} restored{first} "
                 f"({fitted.seconds:.1f} s, engine {result.engine})."
             )
         return fitted
@@ -242,7 +242,7 @@ def print_figures(terminal: Terminal, trained: Trained) -> None:
     ]
     terminal.say()
     terminal.table(
-        f"Judged on {len(evaluations[0].errors):,} rows ({trained.evaluated_on})",
+        f"Metrics on {len(evaluations[0].errors):,} {tabular.rows_named(trained.evaluated_on)}",
         ["", *(row.label for row in used), "fit"],
         rows,
         mark=0,

@@ -102,13 +102,13 @@ def tune(
 
 @contextmanager
 def _kept_trials_named(log: Path | None) -> Iterator[None]:
-    """Say at Ctrl-C where the search is, and how it goes on."""
+    """Say at Ctrl-C where the search is saved, and how to resume it."""
     try:
         yield
     except KeyboardInterrupt as error:
         kept = log is not None and log.exists()
-        text = f"the trials so far are kept in {log}, and the same command goes on after them."
-        lost = "nothing was written. With --search FILE trials are kept."
+        text = f"the trials so far are saved in {log}; run the same command to resume."
+        lost = "nothing was written. --search FILE saves the trials."
         raise InterruptionError(
             f"interrupted; {text if kept else lost}", signal=signal_of(error), checkpoint=str(log)
         ) from None
@@ -126,7 +126,7 @@ def _searched(
     with nullcontext() if log is None else closing(FileLock(log, "search")):
         found = [] if log is None else tuning.load_trials(log, identity, settings)
         if found:
-            terminal.say(f"Continues after {len(found)} trials of {log}.")
+            terminal.say(f"Resumed after {len(found)} trials from {log}.")
         with _Bar(terminal, seconds) as bar:
             for trial in tuning.search(problem, settings, seconds, found, search.trials):
                 found.append(trial)
@@ -141,8 +141,7 @@ def _say_best(terminal: Terminal, found: list[Trial]) -> Trial | None:
     winner = tuning.best(found)
     if winner is None:
         terminal.warn(
-            "the time was too short for one fit: the recipe's own settings are taken. Pass more "
-            "--minutes."
+            "the time was too short for one fit: the default settings are used. Raise --minutes."
         )
         return None
     complete = sum(trial.outcome == tuning.COMPLETE for trial in found)
@@ -156,7 +155,7 @@ def _say_best(terminal: Terminal, found: list[Trial]) -> Trial | None:
 
 def _name(trial: Trial) -> str:
     if not trial.chosen:
-        return "the recipe itself"
+        return "the default settings"
     return f"trial {trial.number} ({_listed(trial)})"
 
 
@@ -186,7 +185,7 @@ class _Bar(Bar):
         is_best = "  best so far" if best is not None and best.number == trial.number else ""
         self.terminal.say(
             f"trial {trial.number:>3}  {trial.outcome:<10} validation {figure:<9} "
-            f"{trial.seconds:6.1f} s  {_listed(trial) or 'the recipe'}{is_best}"
+            f"{trial.seconds:6.1f} s  {_listed(trial) or 'default settings'}{is_best}"
         )
         self.bar.update(
             self.task, completed=monotonic() - self.begun, description=f"trial {trial.number + 1}"

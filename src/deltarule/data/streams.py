@@ -117,7 +117,7 @@ class Stream:
         if _stamp(file.path) != self.stamps[file.path]:
             raise FileError(
                 f"{file.path}: has changed since its first block was read. Expected the same file "
-                "until the end; begin anew."
+                "until the end; start again."
             )
         return file.read(span, self.schema)
 
@@ -258,8 +258,8 @@ def _stamp(path: Path) -> tuple[int, int]:
         found = os.stat(path)
     except OSError:
         raise FileError(
-            f"{path}: was there when the table was opened, and is no more. Put it back, or begin "
-            "anew with the files that are left."
+            f"{path}: existed when the table was opened, and is gone. Restore it, or start "
+            "again with the remaining files."
         ) from None
     return found.st_size, found.st_mtime_ns
 

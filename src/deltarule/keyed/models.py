@@ -195,7 +195,7 @@ class KeyedModels:
         """
         if self.task != "classification":
             raise TypeMismatchError(
-                "probabilities: expected models of classes; these predict numbers. Use predict."
+                "probabilities: expected classification models; these predict numbers. Use predict."
             )
         A = self.outputs(table, fallback)
         return np.hstack([1.0 - A, A]) if A.shape[1] == 1 else A

@@ -179,9 +179,9 @@ def _run(
                 progress(keys, count)
     except (KeyboardInterrupt, WorkerError) as error:
         out = setting("out=FOLDER", "--out FOLDER")
-        kept = f"Nothing is kept: pass {out} to keep keys as they finish."
+        kept = f"Nothing was saved: pass {out} to save keys as they finish."
         if folder is not None:
-            finished = f"{keys:,} of {count:,} keys are kept in {folder.path}"
+            finished = f"{keys:,} of {count:,} keys are saved in {folder.path}"
             kept = f"{finished}; {setting('resume=True', '--resume')} trains the rest."
         if isinstance(error, WorkerError):
             raise ResourceError(
@@ -345,7 +345,7 @@ class _Folder:
         if name is not None:
             was = (stored or {}).get(name) if isinstance(stored, dict) else None
             raise FileError(
-                f"{path}: is of another run: {name} was {was!r} there and is "
-                f"{self.identity.get(name)!r} here. Resume with what it began with, or name "
-                "another folder."
+                f"{path}: belongs to another run: {name} was {was!r} there and is "
+                f"{self.identity.get(name)!r} here. Resume with the original settings, "
+                "or name another folder."
             )

@@ -199,7 +199,7 @@ def _refusals(work: Work, block: Block, test: Array, validation: Array) -> dict[
         elif not varies[k]:
             failures[key] = f"no column varies in its {count} rows"
         elif unheld[k]:
-            failures[key] = f"its {count} rows cannot be split into the shares asked for"
+            failures[key] = f"its {count} rows cannot be split into the requested shares"
     return failures
 
 

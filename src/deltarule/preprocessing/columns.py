@@ -46,7 +46,7 @@ _MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is s
 
 @dataclass(frozen=True)
 class Numeric:
-    """Numbers, standardised; missing ones take the training median.
+    """Numbers, standardized; missing ones take the training median.
 
     Attributes
     ----------
@@ -104,13 +104,13 @@ class Numeric:
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
 
     def transform(self, column: pl.Series) -> Made:
-        """The values, to be filled, flagged and standardised."""
+        """The values, to be filled, flagged and standardized."""
         return Scaled(narrow_numbers_of(column), self.fill, self.mean, self.std, self.flagged)
 
     def describe(self) -> str:
         """What was done, in one clause."""
         filled = f"{self.missing} missing filled with {self.fill:g} and flagged"
-        return f"standardised, {filled}" if self.flagged else "standardised"
+        return f"standardized, {filled}" if self.flagged else "standardized"
 
 
 @dataclass(frozen=True)
@@ -296,10 +296,10 @@ class Category:
     def describe(self) -> str:
         """What was done, in one clause."""
         if not self.levels:
-            return f"{self.rare} rare values: only whether it is there"
+            return f"{self.rare} rare values: encoded as present or missing"
         parts = [f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"]
         if self.rare:
-            parts.append(f"{self.rare} rare {'ones as one' if self.rare > 1 else 'one'}")
+            parts.append(f"{self.rare} rare level{'s merged' if self.rare > 1 else ''}")
         if self.missing:
             parts.append(f"{self.missing} missing as a level")
         return ", ".join(parts)
@@ -403,7 +403,7 @@ class Dropped:
     @classmethod
     def fit(cls, column: pl.Series) -> Dropped:
         """Left out because someone said so."""
-        return cls(column.name, "as asked for")
+        return cls(column.name, "as requested")
 
     def refined(self, totals: Totals) -> Dropped:
         """The same: rows that it was not fitted on do not bring it back."""

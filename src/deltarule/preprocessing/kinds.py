@@ -33,7 +33,7 @@ from deltarule.preprocessing.dates import format_of, no_dates
 if TYPE_CHECKING:
     import polars as pl
 
-COUNTS = "identifier: counts the rows"
+COUNTS = "identifier: row numbers"
 """Why a column of row numbers is dropped."""
 
 _FEWEST = 20  # rows, to call a column an identifier
@@ -129,7 +129,7 @@ def _identifying_number(column: pl.Series) -> str:
         return COUNTS
     words = [word.lower() for word in _WORDS.findall(column.name)]
     if words and _KEYS & {words[0], words[-1]}:
-        return "identifier: another number in every row"
+        return "identifier: a different number in every row"
     return ""
 
 
@@ -146,7 +146,7 @@ def _identifying_text(found: Coded) -> str:
         return ""
     words = float(np.mean([len(level.split()) for level in levels[:1000]]))
     if words >= 4:
-        return f"free text: {words:.0f} words a row"
+        return f"free text: {words:.0f} words per row"
     return f"identifier: {len(levels)} different values in {present} rows"
 
 

@@ -64,7 +64,7 @@ def report(
     title: str = "A network",
     command: str = "",
 ) -> Report:
-    """The report of a trained network, judged by rows it has not learnt from.
+    """The report of a trained network, evaluated on rows it was not trained on.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def compose(
     activations = [layer.g.name for layer in result.network.layers]
     run = Run(result.history, result.best_epoch, diagnostics, activations)
     doubts = [
-        Finding("problem", "Look at the data first", warning, "") for warning in context.warnings
+        Finding("problem", "Check the data first", warning, "") for warning in context.warnings
     ]
     findings = [*doubts, *diagnose(run)]
     page = rendered(

@@ -1,4 +1,4 @@
-"""What a training's numbers say in plain words, and what to try: one rule each.
+"""Findings about a training run and what to try: one rule each.
 
 A rule is a function of a :class:`Run` to a :class:`Finding`, or None where there is nothing to
 say. :data:`RULES` lists them; a report shows what they find.
@@ -17,7 +17,7 @@ from deltarule.report.watch import Diagnostics
 from deltarule.training.events import EpochEnded
 
 FEW_EPOCHS = 5
-"""Of fewer epochs, curves tell nothing."""
+"""Curves of fewer epochs are not interpreted."""
 
 # Where a rule draws its line: on the side of saying nothing.
 _RISE = 0.1  # of the validation cost since its best
@@ -98,10 +98,10 @@ def diagnose(run: Run) -> list[Finding]:
     >>> history = [EpochEnded(k, k, 1 / k, 0.5 + (k - 3) ** 2 / 50) for k in range(1, 11)]
     >>> found = diagnose(Run(history, 3, None, ["relu", "identity"]))
     >>> found[0].level, found[0].what
-    ('note', 'It began to learn its rows by heart')
+    ('note', 'The network overfits')
     """
     if len(run.history) < FEW_EPOCHS:
-        few = f"{len(run.history)} epochs are too few to judge the training by its curves."
+        few = f"{len(run.history)} epochs are too few to interpret the training curves."
         return [Finding("note", "A short run", few, "Train for more epochs.")]
     found = [finding for rule in RULES if (finding := rule(run)) is not None]
     if not found:
@@ -127,10 +127,11 @@ def _learnt_by_heart(run: Run) -> Finding | None:
     )
     return Finding(
         "note",
-        "It began to learn its rows by heart",
-        f"{rose} while the training cost went on falling. The best epoch was restored, so the "
-        "model does not suffer.",
-        "More rows, dropout (0.1 to 0.3), more weight decay or fewer units may lower the best.",
+        "The network overfits",
+        f"{rose} while the training cost kept falling. The best epoch was restored, so the "
+        "model is not affected.",
+        "More rows, dropout (0.1 to 0.3), more weight decay or fewer units may lower the best "
+        "validation cost.",
     )
 
 
@@ -145,7 +146,7 @@ def _not_done(run: Run) -> Finding | None:
         return None
     return Finding(
         "note",
-        "It was not done",
+        "Training stopped too early",
         f"The best epoch, {run.best_epoch}, is among the last of {count}, and the validation cost "
         f"was still falling: by {falls / abs(before):.0%} over the last {tenth}.",
         "Train for more epochs, or with a higher learning rate.",
@@ -160,9 +161,9 @@ def _unsteady(run: Run) -> Finding | None:
         return None
     return Finding(
         "problem",
-        "The cost jumps",
-        f"It rose in {jumps:.0%} of the epochs, and swung by {swing:.0%} of where it began.",
-        "Lower the learning rate, take larger batches, or clip the gradients by norm.",
+        "The cost is unstable",
+        f"It rose in {jumps:.0%} of the epochs, and varied by {swing:.0%} of its initial value.",
+        "Lower the learning rate, use larger batches, or clip the gradients by norm.",
     )
 
 
@@ -175,18 +176,17 @@ def _step_size(run: Run) -> Finding | None:
     if middle > _LARGE_STEP:
         return Finding(
             "problem",
-            "The steps are large",
-            f"In the middle of the training a step changed the parameters by {middle:.1%}; about "
-            "0.1 % is usual.",
+            "Updates are too large",
+            f"The median step changed the parameters by {middle:.1%}; about 0.1 % is typical.",
             "Lower the learning rate tenfold and compare the curves.",
         )
     if middle < _SMALL_STEP and hardly:
         return Finding(
             "problem",
-            "The steps are tiny",
-            f"A step changed the parameters by {middle:.1e} of their size, and the cost hardly "
-            "fell; about 1e-3 is usual.",
-            "Raise the learning rate tenfold; standardise the inputs.",
+            "Updates are too small",
+            f"The median step changed the parameters by {middle:.1e} of their size, and the cost "
+            "hardly fell; about 1e-3 is typical.",
+            "Raise the learning rate tenfold; standardize the inputs.",
         )
     return None
 
@@ -203,10 +203,10 @@ def _hardly_learnt(run: Run) -> Finding | None:
         return None
     return Finding(
         "problem",
-        "It hardly learnt",
+        "Hardly any learning",
         f"The training cost went from {run.costs[0]:.3g} to {run.costs[-1]:.3g}.",
-        "Try other learning rates, a factor of ten apart; check that the target can be told from "
-        "the columns at all: do the baselines do better?",
+        "Try other learning rates, a factor of ten apart; check that the columns predict the "
+        "target at all: do the baselines do better?",
     )
 
 
@@ -221,9 +221,9 @@ def _dead(run: Run) -> Finding | None:
     return Finding(
         "problem" if hidden[worst] > 0.5 else "note",
         f"Dead units in layer {worst + 1}",
-        f"{hidden[worst]:.0%} of its units ({run.activations[worst]}) got no δ from any of the "
-        "watched rows: their weights do not learn.",
-        "Use leaky_relu or gelu, lower the learning rate, or take fewer units: these are not "
+        f"{hidden[worst]:.0%} of its units ({run.activations[worst]}) have δ = 0 for every "
+        "observed row: their weights do not learn.",
+        "Use leaky_relu or gelu, lower the learning rate, or use fewer units: these are not "
         "needed.",
     )
 
@@ -238,9 +238,9 @@ def _stuck_at_an_end(run: Run) -> Finding | None:
     return Finding(
         "problem",
         f"Saturated units in layer {worst + 1}",
-        f"{shares[worst]:.0%} of its units ({run.activations[worst]}) lie at an end of their range "
-        "for nearly every row, where g' is close to 0.",
-        "Standardise the inputs, start with smaller weights, lower the learning rate, or use relu.",
+        f"{shares[worst]:.0%} of its units ({run.activations[worst]}) are near a limit of their "
+        "range for nearly every row, where g' is close to 0.",
+        "Standardize the inputs, start with smaller weights, lower the learning rate, or use relu.",
     )
 
 
@@ -278,4 +278,4 @@ RULES: tuple[Callable[[Run], Finding | None], ...] = (
     _learnt_by_heart,
     _not_done,
 )
-"""All rules; a finding of one says nothing of the others."""
+"""All rules, independent of one another."""

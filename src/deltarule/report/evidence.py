@@ -1,4 +1,4 @@
-"""What a report judges a network by: rows with targets, and what the network says of them.
+"""What a report evaluates a network on: rows with targets, and the network's predictions.
 
 Every figure of a report is computed here, on arrays; nothing is drawn.
 """
@@ -44,7 +44,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Rows that judge a network.
+    """Rows that a network is evaluated on.
 
     Attributes
     ----------

@@ -93,7 +93,7 @@ def plot_figure(history: Sequence[EpochEnded], ax: Any = None) -> Any:
         ax = axes_of(ax)
         known = [each for each in history if each.figure is not None]
         ax.plot([e.epoch for e in known], [e.figure for e in known], color=COLOURS[2])
-        return _dressed(ax, "Metric on the validation rows", "epoch", "metric")
+        return _dressed(ax, "Validation metric", "epoch", "metric")
 
 
 def plot_rates(history: Sequence[EpochEnded], ax: Any = None) -> Any:
@@ -106,7 +106,7 @@ def plot_rates(history: Sequence[EpochEnded], ax: Any = None) -> Any:
 
 HEATMAPS = {
     "gradient_norm": ("Gradient norm", "log₁₀ of the norm", True),
-    "update_ratio": ("Update to weight", "log₁₀ of the ratio", True),
+    "update_ratio": ("Update to weight ratio", "log₁₀ of the ratio", True),
     "dead": ("Dead units", "share of the layer", False),
     "saturated": ("Saturated units", "share of the layer", False),
 }
@@ -150,7 +150,7 @@ def plot_diagnostics(diagnostics: Diagnostics, what: str = "gradient_norm", ax: 
         bar.outline.set_visible(False)
         bar.set_label(unit)
         if np.isnan(values).all():
-            ax.text(0.5, 0.5, "does not apply", color=MUTED, transform=ax.transAxes, ha="center")
+            ax.text(0.5, 0.5, "not applicable", color=MUTED, transform=ax.transAxes, ha="center")
         return _dressed(ax, title, "epoch", "layer", grid=False)
 
 
@@ -223,7 +223,7 @@ def plot_calibration(evidence: Evidence, ax: Any = None) -> Any:
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.02, 1.02)
         return _dressed(
-            ax, "Calibration", "predicted probability", "share that came true", legend="upper left"
+            ax, "Calibration", "predicted probability", "observed frequency", legend="upper left"
         )
 
 
@@ -263,7 +263,7 @@ def plot_predicted(evidence: Evidence, target: int = 0, ax: Any = None) -> Any:
             was, said, s=8, alpha=0.5, color=COLOURS[0], linewidths=0, rasterized=len(some) > 500
         )
         name = short(evidence.names[target], 30)
-        return _dressed(ax, f"Predicted and true: {name}", "true", "predicted")
+        return _dressed(ax, f"Predicted versus true: {name}", "true", "predicted")
 
 
 def plot_residuals(evidence: Evidence, target: int = 0, ax: Any = None) -> Any:
@@ -305,7 +305,7 @@ def plot_importance(found: Sequence[Importance], most: int = 15, ax: Any = None)
             height=0.66,
         )
         ax.set_yticks(places, [short(each.name) for each in top])
-        return _dressed(ax, "Permutation importance", "rise of the loss when shuffled", "")
+        return _dressed(ax, "Permutation importance", "increase of the loss when shuffled", "")
 
 
 def plot_input_gradients(found: Sequence[Importance], most: int = 15, ax: Any = None) -> Any:
@@ -367,9 +367,7 @@ def plot_decision(evidence: Evidence, ax: Any = None, resolution: int = 120) -> 
         if several:
             bar.set_ticks(range(len(evidence.names)), labels=[short(n, 12) for n in evidence.names])
         names = [_input_name(evidence, i) for i in (0, 1)]
-        title = (
-            f"Probability of {short(evidence.names[1])}" if two else "Decision over the two inputs"
-        )
+        title = f"Probability of {short(evidence.names[1])}" if two else "Decision surface"
         return _dressed(ax, title, *names, grid=False)
 
 

@@ -35,9 +35,9 @@ class Context:
     ----------
     title, verdict : str
     data, settings, columns : sequences of pairs of str
-        Names and what there is to say; what was done with each column.
+        Names and values; how each column is encoded.
     judged : sequence of Judged
-        Models judged on the same rows, the network first.
+        Models evaluated on the same rows, the network first.
     judged_by : str
         What the rows are: ``"held-out rows"``.
     warnings : sequence of str
@@ -54,7 +54,7 @@ class Context:
     settings: Pairs = ()
     columns: Pairs = ()
     judged: Sequence[Judged] = ()
-    judged_by: str = "rows it was given"
+    judged_by: str = "evaluation rows"
     warnings: Sequence[str] = ()
     command: str = ""
     seconds: float | None = None
@@ -102,7 +102,7 @@ def sections_of(
     found = importances(evidence, seed=result.runner.plan.seed)
     return [
         _figures_section(evidence, context),
-        Section("diagnosis", "What the training says", findings=findings),
+        Section("diagnosis", "Training diagnosis", findings=findings),
         _training_section(result),
         *_judged_sections(evidence, context),
         *_columns_section(found),
@@ -125,7 +125,7 @@ def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple
     best = [] if result.best_epoch is None else [("best epoch", f"{result.best_epoch:,}")]
     return [
         *((_LABELS[name], shown(value)) for name, value in _own_figures(evidence, context).items()),
-        ("rows judged", f"{len(evidence.X):,}"),
+        ("rows evaluated", f"{len(evidence.X):,}"),
         ("epochs", f"{len(result.history):,}"),
         *best,
         ("training", shown_seconds(seconds)),
@@ -155,12 +155,12 @@ def _figures_section(evidence: Evidence, context: Context) -> Section:
     tables = [Table(rows, heads, numeric=range(1, len(heads)), mark=0)]
     if evidence.task != "classification" and len(evidence.names) > 1:
         tables.append(_by_output(evidence))
-    text = f"On {len(evidence.X):,} rows: {context.judged_by}."
-    return Section("figures", "Figures", text, tables=tables)
+    text = f"On {len(evidence.X):,} {context.judged_by}."
+    return Section("figures", "Metrics", text, tables=tables)
 
 
 def _by_output(evidence: Evidence) -> Table:
-    """The figures of each target or label alone."""
+    """The metrics of each target or label alone."""
     rows = []
     for k, name in enumerate(evidence.names):
         if evidence.task == "regression":
@@ -190,8 +190,8 @@ def _by_output(evidence: Evidence) -> Table:
     if evidence.task == "regression":
         heads = ["target", *(row.label for row in FIGURES["regression"])]
     else:
-        heads = ["label", "accuracy", "AUC", "share of the rows"]
-    return Table(rows, heads, "Each output", numeric=range(1, len(heads)))
+        heads = ["label", "accuracy", "AUC", "share of rows"]
+    return Table(rows, heads, "Per output", numeric=range(1, len(heads)))
 
 
 # ------------------------------------------------------------------------------- the sections
@@ -221,13 +221,15 @@ def _training_section(result: Result) -> Section:
             plots.plot_history,
             history,
             result.best_epoch,
-            caption="Training cost: the mean over the epoch's batches, penalties and dropout "
-            "included. Validation cost: after the epoch, without them.",
+            caption="Training cost: mean over the epoch's batches, with penalties and dropout. "
+            "Validation cost: after the epoch, without them.",
         )
     ]
     if any(each.figure is not None for each in history):
         drawn.append(_drawn("metric", plots.plot_figure, history))
-    drawn.append(_drawn("rate", plots.plot_rates, history, caption="Of each epoch's last step."))
+    drawn.append(
+        _drawn("rate", plots.plot_rates, history, caption="At the last step of each epoch.")
+    )
     end = f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}."
     if result.best_epoch is not None:
         end += f" Epoch {result.best_epoch}, the best on the validation rows, was restored."
@@ -236,15 +238,16 @@ def _training_section(result: Result) -> Section:
 
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
     drawn = list(_regression(evidence) if evidence.task == "regression" else _classes(evidence))
-    yield Section("judged", "Predictions and truth", f"On the {context.judged_by}.", figures=drawn)
+    text = f"On {len(evidence.X):,} {context.judged_by}."
+    yield Section("judged", "Predictions", text, figures=drawn)
     if evidence.network.inputs == 2:
         caption = (
-            "The inputs as the network reads them. Points are the judged rows, coloured by what "
-            "they are."
+            "The inputs as the network reads them. Points are the evaluated rows, colored by their "
+            "true target."
         )
         yield Section(
             "decision",
-            "Over the two inputs",
+            "Decision surface",
             figures=[
                 _drawn("decision", plots.plot_decision, evidence, caption=caption, size=(5.4, 4.2))
             ],
@@ -268,14 +271,14 @@ def _classes(evidence: Evidence) -> Iterator[Drawn]:
         )
     if not plots.curves_of(evidence):
         return
-    yield _drawn("roc", plots.plot_roc, evidence, caption="Each class against the rest.")
+    yield _drawn("roc", plots.plot_roc, evidence, caption="One class versus the rest.")
     yield _drawn("pr", plots.plot_precision_recall, evidence)
     yield _drawn(
         "calibration",
         plots.plot_calibration,
         evidence,
-        caption="Ten groups of rows with about the same prediction. On the line, predictions are "
-        "as sure as they should be; below it, too sure.",
+        caption="Rows in ten groups of similar predicted probability. On the diagonal, they are "
+        "calibrated; below it, overconfident.",
     )
 
 
@@ -283,17 +286,17 @@ def _columns_section(found: list[Importance]) -> Iterator[Section]:
     if not found:
         return
     rise = (
-        "By how much the mean loss of the judged rows rises when a column's values are shuffled "
-        "among them, three times; the line is the spread."
+        "Increase of the mean loss when a column's values are shuffled among the evaluated rows: "
+        "mean of three shuffles; the line is their spread."
     )
     slope = (
-        "Eq. 11d carried to the input, dA[0] = W[1]ᵀ δ[1]: the size of the loss's derivative by "
-        "the column, averaged over the rows."
+        "Eq. 11d carried to the input, dA[0] = W[1]ᵀ δ[1]: norm of the derivative of the loss with "
+        "respect to the column, averaged over the rows."
     )
     height = 1.0 + 0.19 * min(len(found), 15)
     yield Section(
         "columns",
-        "What the columns are worth",
+        "Feature importance",
         figures=[
             _drawn("importance", plots.plot_importance, found, caption=rise, size=(5.0, height)),
             _drawn(
@@ -304,12 +307,12 @@ def _columns_section(found: list[Importance]) -> Iterator[Section]:
 
 
 _CAPTIONS = {
-    "gradient_norm": "Of all derivatives of a layer. A layer that stays dark hardly learns: its "
-    "gradient vanishes.",
-    "update_ratio": "By what share a step changes a layer's parameters; −3, a thousandth, is "
-    "usual.",
-    "dead": "Units that no watched row sends any δ to: they do not learn.",
-    "saturated": "Units at an end of their range for nearly every row, where g' is close to 0.",
+    "gradient_norm": "Norm of all derivatives of a layer. A layer that stays dark hardly learns: "
+    "its gradient vanishes.",
+    "update_ratio": "Relative change of a layer's parameters per step; −3, a thousandth, is "
+    "typical.",
+    "dead": "Units whose δ is 0 for every observed row: they do not learn.",
+    "saturated": "Units near a limit of their range for nearly every row, where g' is close to 0.",
 }
 
 
@@ -330,9 +333,9 @@ def _layers_section(diagnostics: Diagnostics | None) -> Iterator[Section]:
         if np.isfinite(getattr(diagnostics, what)).any()
     ]
     looks = (
-        f"{len(diagnostics.epochs)} of the epochs were looked into, with some of the training rows."
+        f"Recorded in {len(diagnostics.epochs)} of the epochs, on a sample of the training rows."
     )
-    yield Section("layers", "Inside the layers", looks, figures=drawn)
+    yield Section("layers", "Layer diagnostics", looks, figures=drawn)
 
 
 def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
@@ -341,7 +344,7 @@ def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Sect
         range(len(evidence.columns)), key=lambda k: rank.get(evidence.columns[k].name, len(rank))
     )
     at = order[:_MOST_CELLS]
-    heads = ["row", "was", "predicted", "loss", *(evidence.columns[k].name for k in at)]
+    heads = ["row", "true", "predicted", "loss", *(evidence.columns[k].name for k in at)]
     rows = [
         [
             f"{miss.number:,}",
@@ -352,10 +355,10 @@ def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Sect
         ]
         for miss in worst(evidence)
     ]
-    text = "The rows with the largest loss: mislabelled, unusual, or simply hard."
+    text = "The rows with the largest loss: mislabeled, unusual, or simply hard."
     if len(evidence.columns) > len(at):
-        text += f" Of {len(evidence.columns)} columns, the {len(at)} most important."
-    yield Section("worst", "Worst rows", text, tables=[Table(rows, heads, numeric=(0, 3))])
+        text += f" Shown are the {len(at)} most important of {len(evidence.columns)} columns."
+    yield Section("worst", "Largest errors", text, tables=[Table(rows, heads, numeric=(0, 3))])
 
 
 def _cut(text: str) -> str:
@@ -405,8 +408,8 @@ def _plan_pairs(result: Result) -> list[tuple[str, str]]:
 
 
 def data_of(evidence: Evidence) -> list[tuple[str, str]]:
-    """What there is to say of data of which only the arrays are known."""
-    return [("judged", f"{len(evidence.X):,} rows, {len(evidence.columns)} columns")]
+    """The description of data of which only the arrays are known."""
+    return [("evaluated on", f"{len(evidence.X):,} rows, {len(evidence.columns)} columns")]
 
 
 def _repeat_section(plan: Plan, context: Context) -> Section:
@@ -419,12 +422,12 @@ def _repeat_section(plan: Plan, context: Context) -> Section:
         ("machine", f"{platform.system()} {platform.machine()}"),
     ]
     text = (
-        "With the same data, versions and instruction set, this gives the same numbers, bit for "
-        "bit."
+        "With the same data, versions and instruction set, this command reproduces the same "
+        "numbers, bit for bit."
     )
     return Section(
         "repeat",
-        "To repeat it",
+        "Reproduction",
         text if context.command else "",
         tables=[Table(rows)],
         code=context.command,

@@ -38,7 +38,7 @@ from deltarule.tabular.problems import (
     weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
-from deltarule.tabular.record import record
+from deltarule.tabular.record import record, rows_named
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streaming import (
     Shares,
@@ -83,6 +83,7 @@ __all__ = [
     "recipe",
     "record",
     "roles_of",
+    "rows_named",
     "shares_of",
     "split",
     "survey",

@@ -160,7 +160,7 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
         For columns that it lacks, no rows, or classes that training has not seen.
     """
     needed = [*roles.target, *filter(None, [roles.weights])]
-    check_columns(frame.columns, [("to judge by", name) for name in needed])
+    check_columns(frame.columns, [("test table", name) for name in needed])
     frame, rows = with_targets(frame, roles.target, strict)
     with rows_of(rows):
         targets.encode(frame)
@@ -169,7 +169,7 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
 
 
 def split(whole: Table, settings: Settings) -> Parts:
-    """The rows to train on and the rows to judge by."""
+    """The training rows and the test rows."""
     return held_out(len(whole.frame), settings.test_share, whole.keys, settings.seed, _TEST)
 
 
@@ -215,7 +215,7 @@ def problem_of(
     whole : Table
     settings : Settings
     train, test : polars.DataFrame
-        The rows to train on, and to judge by.
+        The training rows and the test rows.
     validations : tuple of Parts
         Of each network, of `train`.
     """
@@ -256,8 +256,8 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     count = settings.n_ensemble
     if count > m:
         raise SettingError(
-            f"n_ensemble={count}: more networks than there are rows to train on, {m}. Lower it, or "
-            "pass more rows."
+            f"n_ensemble={count}: more networks than training rows, {m}. Lower it, or pass more "
+            "rows."
         )
     share, seed = settings.validation_share, settings.seed
     if count == 1 or keys.time is not None:  # of time only the latest rows are like those to come
@@ -278,21 +278,21 @@ def scaled(targets: Targets, settings: Settings) -> Targets:
 
 
 def leaks(whole: Table) -> list[str]:
-    """Warnings of columns that alone all but give the target away."""
+    """Warnings of target leakage: columns that alone predict the target almost perfectly."""
     name = whole.roles.target[0]
     others = [other for role, other in whole.roles.named if other != name]
     found = suspicious(whole.frame.drop(others), name, task=whole.targets.task)
     columns = [column for column, _ in found]
     leave_out = setting(f"drop={columns}", f"--drop {shlex.quote(','.join(columns))}")
     return [
-        f"column {column!r} alone explains {_explained(share)} of {name!r}: a leak, if it is not "
-        f"known before {name!r} is. To leave it out: {leave_out}"
+        f"column {column!r} alone explains {_explained(share)} of {name!r}: target leakage, unless "
+        f"it is known before {name!r} is. To leave it out: {leave_out}"
         for column, share in found
     ]
 
 
 def _explained(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.5 else "(by being there or missing) almost all"
+    return f"{share:.0%}" if share >= 0.5 else "(by whether it is missing) almost all"
 
 
 def inputs_of(frame: Any, roles: Roles) -> Any:

@@ -87,9 +87,9 @@ class Recipe:
         network, single = self.network, self.single
         activations = [layer.g.name for layer in single.layers]
         members = network.outputs // single.outputs
-        together = "" if members == 1 else f", {members} members' added"
+        together = "" if members == 1 else f", summed over {members} members"
         horizon = self.run.mean.horizon
-        over = f", parameters averaged over {horizon:.1f}" if horizon > 1 else ""
+        over = f", parameters averaged over {horizon:.1f} epochs" if horizon > 1 else ""
         shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
             f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "

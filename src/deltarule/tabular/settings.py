@@ -69,13 +69,13 @@ class Roles:
     def __post_init__(self) -> None:
         if self.groups is not None and self.time is not None:
             both = setting("groups and time", "--groups and --time")
-            raise SettingError(f"{both}: a split goes by one of them; got both. Leave one out.")
+            raise SettingError(f"{both}: they cannot be combined. Leave one out.")
         roles: dict[str, str] = {}
         for role, name in self.all:
             if name in roles:
                 raise SettingError(
                     f"column {name!r} is named twice: as {roles[name]} and as {role}. Expected one "
-                    "role a column."
+                    "role per column."
                 )
             roles[name] = role
 

@@ -329,9 +329,9 @@ def _left_beside_reading(stream: Stream, memory: int) -> int:
     if reading > memory // 2:
         raise SettingError(
             f"{block.file.path}: has a block of {block.rows:,} rows, about "
-            f"{readable_size(block.span.size)}; with memory={readable_size(memory)} one may take "
+            f"{readable_size(block.span.size)}; memory={readable_size(memory)} allows blocks of "
             f"{readable_size(memory // (2 * _READING))}. Allow {readable_size(2 * reading)}, or "
-            "cut it smaller (Parquet: row groups)."
+            "write smaller blocks (Parquet: row groups)."
         )
     return memory - reading
 
@@ -350,10 +350,10 @@ def _window(stream: Stream, counts: Sequence[int], rows: int, row: int, memory: 
         block = stream.blocks[int(np.argmax(counts))]
         more = memory + 2 * row * (max(counts) - rows)
         raise SettingError(
-            f"{block.file.path}: has a block of {block.rows:,} rows, which as numbers take "
-            f"{readable_size(row * max(counts))}, twice; memory={readable_size(memory)} leaves "
-            f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or cut it smaller "
-            "(Parquet: row groups)."
+            f"{block.file.path}: has a block of {block.rows:,} rows, which take twice "
+            f"{readable_size(row * max(counts))} as numbers; memory={readable_size(memory)} leaves "
+            f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or write smaller "
+            "blocks (Parquet: row groups)."
         )
     return rows
 
@@ -423,7 +423,9 @@ def judged_rows(
         sample.add(frame.filter(chosen), np.flatnonzero(chosen) + block.first, places[chosen])
         met += int(chosen.sum())
     if not met:
-        raise DataError(f"{stream.name}: has no row to judge by; expected one with a target.")
+        raise DataError(
+            f"{stream.name}: has no rows to evaluate on; expected at least one with a target."
+        )
     return *sample.taken(), met
 
 

@@ -100,7 +100,7 @@ def diverged(runner: Runner, last: Last, what: str | None = None) -> DivergenceE
     what = f"the {what}" if what and layer is None else f"{where} is not finite"
     return DivergenceError(
         f"training diverged at step {last.step} (epoch {last.epoch}): {what}. Lower the "
-        f"learning rate (it was {last.rate:g}), standardise the inputs, or clip the gradients "
+        f"learning rate (it was {last.rate:g}), standardize the inputs, or clip the gradients "
         "(Regularization(clip_norm=1)).",
         step=last.step,
         layer=layer,

@@ -120,8 +120,9 @@ class Keeping:
             self._orders(epoch)
             if self._orders.digests[epoch - 1] != digest:
                 raise FileError(
-                    f"{path}: is of another run: data.order, what shuffle gives for epoch {epoch}, "
-                    "was another there. Resume with what it began with, or name another folder."
+                    f"{path}: belongs to another run: data.order, what shuffle gives for epoch "
+                    f"{epoch}, differs there. Resume with the original settings, or name another "
+                    "folder."
                 )
 
     def save(self, state: TrainingState, step: int, listeners: Sequence[object]) -> Path:
@@ -158,7 +159,7 @@ class Keeping:
         """
         if self.signal is not None:
             raise InterruptionError(
-                f"interrupted; the run is kept in {path}. Resume it with "
+                f"interrupted; the run is saved in {path}. Resume it with "
                 f"{setting('resume=True', '--resume')} and the same settings.",
                 signal=self.signal,
                 checkpoint=str(path),

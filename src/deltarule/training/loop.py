@@ -395,8 +395,8 @@ class Training:
             error.step,
             scale,
             undone,
-            f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
-            f"{self.state.epochs} at {scale:g} of the schedule's rate",
+            f"diverged at step {error.step} (epoch {epoch}): resumes from the end of "
+            f"epoch {self.state.epochs} with {scale:g} times the scheduled learning rate",
         )
 
     def _stopped(self, error: DivergenceError) -> None:
@@ -414,7 +414,7 @@ class Training:
 
     def _lost(self, error: FileError | DataError) -> FileError | DataError:
         """The end of a run whose data cannot be read any more: what has been learnt is kept."""
-        where = f" The run is kept in {self._save()}." if self.keeping else ""
+        where = f" The run is saved in {self._save()}." if self.keeping else ""
         kind = FileError if isinstance(error, FileError) else DataError
         lost = kind(f"{error} Training ended after step {self._step:,}.{where}")
         lost.parameters = self.runner.parameters()

@@ -136,7 +136,7 @@ def _read(rates: np.ndarray, costs: np.ndarray) -> RateSearch:
     end = int(excess[0]) if len(excess) else len(smooth)
     if end < 10:
         raise SettingError(
-            "find_rate: the cost explodes within ten steps of the lowest rate. Standardise the "
+            "find_rate: the cost explodes within ten steps of the lowest rate. Standardize the "
             "inputs and targets, or begin with a lower rate (low=)."
         )
     return RateSearch(rates[:end], smooth[:end], float(rates[smooth[:end].argmin()]) / 10)

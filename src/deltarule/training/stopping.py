@@ -225,7 +225,7 @@ class Stopping(StoppingRule):
                 f"cost improved by at most {self.tolerance:g} in {self.tolerance_epochs} epochs",
             )
         if self.patience is not None and event.epoch - memory.best_epoch >= self.patience:
-            return Verdict("patience", f"no better validation figure for {self.patience} epochs")
+            return Verdict("patience", f"no better validation metric for {self.patience} epochs")
         if self.seconds is not None and event.seconds >= self.seconds:
             return Verdict("seconds", f"time limit of {self.seconds:g} s reached")
         if event.epoch >= self.epochs:
@@ -320,6 +320,6 @@ def needs_validation(rule: StoppingRule, given: bool) -> None:
     if "validation" in rule.wants and not given:
         patience = getattr(rule, "patience", "")
         raise SettingError(
-            f"Stopping(patience={patience}): needs validation data to judge by, got none. "
+            f"Stopping(patience={patience}): needs validation data, got none. "
             "Pass validation=0.1, or a pair (X, Y)."
         )

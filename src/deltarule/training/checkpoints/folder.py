@@ -190,8 +190,8 @@ class Folder:
         name = differing(self.identity, stored)
         if name is not None:
             raise _ForeignError(
-                f"{path}: is of another run: {name} was {stored.get(name)!r} there and is "
-                f"{self.identity.get(name)!r} here. Resume with what it began with, or name "
+                f"{path}: belongs to another run: {name} was {stored.get(name)!r} there and is "
+                f"{self.identity.get(name)!r} here. Resume with the original settings, or name "
                 "another folder."
             )
 
