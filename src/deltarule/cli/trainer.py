@@ -143,7 +143,9 @@ class Trainer:
         """Evaluated on each fold in turn; then trained on all rows."""
         whole = self.table.whole
         everything = self._problem(np.arange(len(whole.frame)), whole.frame[:0])
-        plan = self._say_problem(everything, f"evaluated by {count}-fold cross-validation{self._how()}")
+        plan = self._say_problem(
+            everything, f"evaluated by {count}-fold cross-validation{self._how()}"
+        )
         by_fold = []
         for k, parts in enumerate(tabular.cross_validation(whole, self.settings, count), start=1):
             problem = self._problem(parts.kept, whole.frame[parts.held])
