@@ -119,7 +119,9 @@ def test_penalties_count_for_members_as_for_one():
         for n in (1, 4)
     )
     for name in ("l1", "l2", "clip_norm"):
-        assert getattr(four.regularization, name) == 4 * getattr(one.regularization, name)
+        assert getattr(four.run.plan.regularization, name) == 4 * getattr(
+            one.run.plan.regularization, name
+        )
     assert four.regularization.decay == one.regularization.decay
 
 
