@@ -28,8 +28,8 @@ class Option:
     help : str
         A noun phrase, or an imperative.
     flag : str
-        On the command line; with a slash, the two that switch it on and off; with a space, a long
-        one and a short one.
+        On the command line, by default the field's name with dashes; with a slash, the two that
+        switch it on and off; with a space, a long one and a short one.
     names : tuple of str
         Known values, for completion.
     common : bool
@@ -86,11 +86,11 @@ def option_group(panel: str) -> Callable[[type[Class]], type[Class]]:
     >>> @option_group("Engine")
     ... class EngineSettings:
     ...     '''What computes.'''
-    ...     n_threads: int | None = option("N", "Number of threads.", flag="--threads")
+    ...     n_threads: int | None = option("N", "Number of threads.", flag="threads")
     >>> EngineSettings(n_threads=2)
     EngineSettings(n_threads=2)
-    >>> options_of(EngineSettings)["n_threads"].flag
-    '--threads'
+    >>> options_of(EngineSettings)["n_threads"].flag.lstrip("-")
+    'threads'
     >>> "n_threads : int | None" in EngineSettings.__doc__
     True
     """
@@ -99,7 +99,8 @@ def option_group(panel: str) -> Callable[[type[Class]], type[Class]]:
         for name, value in list(vars(cls).items()):
             if isinstance(value, Field):
                 own: Option = value.metadata["option"]
-                flag = own.flag or f"--{name.replace('_', '-')}"
+                flag = own.flag or name.replace("_", "-")
+                flag = flag if flag.startswith("--") else f"--{flag}"
                 completed = replace(own, flag=flag, panel=own.panel or panel)
                 value.metadata = {"option": completed}  # type: ignore[assignment]
         made = dataclass(frozen=True)(cls)

@@ -62,7 +62,7 @@ class Roles:
         "COLUMN=KIND",
         "Override a column's inferred type, for example age=category. Repeatable.",
         dict,
-        flag="--kind",
+        flag="kind",
         common=True,
     )
 
@@ -116,7 +116,7 @@ class NetworkSettings:
         "N",
         "Number of networks to train and average; each uses a different validation fold.",
         1,
-        flag="--ensemble",
+        flag="ensemble",
         common=True,
         limits=_COUNT,
     )
@@ -124,7 +124,7 @@ class NetworkSettings:
         "N",
         "Number of averaged members that share the weights of one network; usually 8 to 32.",
         1,
-        flag="--members",
+        flag="members",
         limits=_COUNT,
     )
     cost: str | None = option(
@@ -221,7 +221,7 @@ class EngineSettings:
         "N",
         "Number of threads of engine native (default: DELTARULE_NUM_THREADS, else chosen from the "
         "work per step). Results do not depend on it.",
-        flag="--threads",
+        flag="threads",
     )
     devices: int | str | None = option(
         "N",
