@@ -249,6 +249,19 @@ def test_watching_changes_nothing():
     assert all(array.shape == (12, 2) for array in watch.diagnostics[1:])
 
 
+def test_a_layer_without_parameters_has_no_gradient():
+    watch = explain.Watch(share=1.0)
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 1))
+    first = dr.PiecewiseLinear(((-1.0, 0.0, 1.0),))
+    network = dr.Network(1, [first, dr.Dense(4, "tanh"), dr.Dense(4, "tanh"), dr.Dense(1)])
+    result = dr.train(network, X, X, epochs=12, callbacks=[watch])
+    norms = watch.diagnostics.gradient_norm
+    assert np.isnan(norms[:, 0]).all()
+    assert np.isfinite(norms[:, 1:]).all()
+    found = explain.report(result, X, X, watch=watch).findings
+    assert not [finding for finding in found if finding.what == "The gradient vanishes"]
+
+
 def test_a_watch_keeps_to_its_share():
     network = dr.Network(2, [dr.Dense(1)])
     runner = dr.start(network)

@@ -246,15 +246,19 @@ def _stuck_at_an_end(run: Run) -> Finding | None:
 
 def _vanishing(run: Run) -> Finding | None:
     norms = run.late("gradient_norm")
-    if norms is None or len(norms) < 3 or not norms[-1] > 0:
+    if norms is None:
         return None
-    share = norms[0] / norms[-1]
+    learning = np.flatnonzero(np.isfinite(norms))  # a layer without parameters has no gradient
+    if len(learning) < 3 or not norms[learning[-1]] > 0:
+        return None
+    first, last = learning[0], learning[-1]
+    share = norms[first] / norms[last]
     if share < _VANISHED:
         return Finding(
             "problem",
             "The gradient vanishes",
-            f"In layer 1 its norm is {share:.1e} of that in layer {len(norms)}: the first layers "
-            "hardly learn.",
+            f"In layer {first + 1} its norm is {share:.1e} of that in layer {last + 1}: the first "
+            "layers hardly learn.",
             "Use relu with he_normal weights, fewer layers, or an optimizer that scales each "
             "parameter's step (adam).",
         )
@@ -262,7 +266,7 @@ def _vanishing(run: Run) -> Finding | None:
         return Finding(
             "problem",
             "The gradient explodes",
-            f"In layer 1 its norm is {share:.1e} times that in layer {len(norms)}.",
+            f"In layer {first + 1} its norm is {share:.1e} times that in layer {last + 1}.",
             "Clip the gradients by norm, start with smaller weights, or lower the learning rate.",
         )
     return None

@@ -36,7 +36,7 @@ class Diagnostics(NamedTuple):
     ----------
     epochs : int array, shape (epochs,)
     gradient_norm : array
-        Of all derivatives of the layer, on the watched rows.
+        Of all derivatives of the layer, on the watched rows; NaN for a layer without parameters.
     update_ratio : array
         Norm of what a step on these rows would change, over the parameters' norm; NaN for an
         optimizer that does not step.
@@ -155,8 +155,9 @@ def look(runner: Runner, A0: Array, Y: Array, s: Array | None, rate: float) -> A
     ratio = found.update_ratio
     if plan.optimizer_row.full_batch:
         ratio = np.full_like(ratio, np.nan)
+    norms = np.where([bool(own) for own in parameters], found.gradient_norm, np.nan)
     shares = saturated(plan.network, caches)
-    return np.stack([found.gradient_norm, ratio, found.dead, shares])
+    return np.stack([norms, ratio, found.dead, shares])
 
 
 def _after(
