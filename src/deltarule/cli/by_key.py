@@ -48,7 +48,7 @@ def train_keys(
     json: bool,
 ) -> None:
     """Train a network for every key of a table, and say how they do on rows held out."""
-    whole = keyed.problem(source.frame, by, roles, settings, strict=strict)
+    whole = keyed.problem(source.data, by, roles, settings, strict=strict)
     rows, width = source.frame.shape
     terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
     _warn_of_rows(terminal, whole)

@@ -193,7 +193,7 @@ def train(
         )
         return
     else:
-        whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+        whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
         mark, rows = tabular.fingerprint(source.frame), len(source.frame)
     warnings = tabular.leaks(whole)
     say_table(terminal, source, rows, whole, warnings)

@@ -126,7 +126,7 @@ def tune(
     roles = tabular.Roles(
         targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
     )
-    whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+    whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
     say_table(terminal, source, len(source.frame), whole, tabular.leaks(whole))
     mark = tabular.fingerprint(source.frame)
     parts = tabular.split(whole, settings)
