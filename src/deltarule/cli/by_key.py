@@ -50,7 +50,7 @@ def train_keys(
     json: bool,
 ) -> None:
     """Train one network per key of a table, and print metrics on held-out rows."""
-    whole = keyed.problem(source.frame, table.by or "", roles, settings, strict=table.strict)
+    whole = keyed.problem(source.data, table.by or "", roles, settings, strict=table.strict)
     say_size(terminal, source)
     _warn_of_rows(terminal, whole)
     _say_problem(terminal, whole)

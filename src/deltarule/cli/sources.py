@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltarule.cli.loading import load
-from deltarule.data import BUILT_IN, Reading, Stream, built_in, read, stream
+from deltarule.data import BUILT_IN, Dataset, Reading, Stream, built_in, dataset_of, stream
 from deltarule.errors import FileError, SettingError
 from deltarule.registry import nearest
 from deltarule.tabular import fingerprint
@@ -21,14 +21,19 @@ class Source(NamedTuple):
     ----------
     name : str
         For people.
-    frame : polars.DataFrame
+    data : Dataset
     target : str or None
         What a built-in set is about.
     """
 
     name: str
-    frame: Any
+    data: Dataset
     target: str | None
+
+    @property
+    def frame(self) -> Any:
+        """Its rows."""
+        return self.data.frame
 
     @property
     def columns(self) -> list[str]:
@@ -78,9 +83,9 @@ def source(data: Sequence[str], reading: Reading) -> Source:
         )
     if named:
         frame, target = built_in(named[0])
-        return Source(named[0], frame, target)
+        return Source(named[0], dataset_of(frame, reading), target)
     _suggest(data)
-    return Source(", ".join(data), read(list(data), reading), None)
+    return Source(", ".join(data), dataset_of(list(data), reading), None)
 
 
 def in_blocks(data: Sequence[str], reading: Reading) -> Stream:

@@ -55,7 +55,7 @@ def training_table(
             survey = tabular.survey(source, roles, settings, memory=memory or 0, strict=strict)
         whole = survey.whole
     else:
-        whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
+        whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
     say_size(terminal, source)
     if whole.dropped:

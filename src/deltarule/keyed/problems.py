@@ -12,6 +12,7 @@ from deltarule import tabular
 from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
+from deltarule.data import Dataset, dataset_of
 from deltarule.errors import DataError, SettingError, require, rows_of
 from deltarule.keyed.grouping import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
@@ -94,12 +95,14 @@ def check_settings(settings: Settings, roles: Roles) -> None:
         )
 
 
-def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> KeyedProblem:
+def problem(
+    source: Any, by: str, roles: Roles, settings: Settings, *, strict: bool
+) -> KeyedProblem:
     """Check a table and make of it what every key's network learns.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    source : Dataset, or what :func:`~deltarule.data.dataset_of` takes
     by : str
         The column of keys.
     roles : Roles
@@ -117,6 +120,8 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     """
     require("polars", "table", "training one model per key")
     check_settings(settings, roles)
+    data = dataset_of(source)
+    frame = data.frame
     _check_key(frame, by, roles)
     keyed = np.flatnonzero(frame[by].is_not_null().to_numpy())
     unkeyed = len(frame) - len(keyed)
@@ -129,7 +134,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
         raise DataError(f"no key of {by!r} can be trained: {_first(failures)}.")
     with rows_of(keyed[rows].tolist()):
         whole = tabular.table(
-            frame[rows] if failures else frame,
+            data.with_frame(frame[rows] if failures else frame),
             replace(roles, drop=(by, *roles.drop)),
             task=settings.task,
             strict=strict,
@@ -139,7 +144,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     for k in np.flatnonzero(~present).tolist():
         failures.setdefault(levels[k], "its target is missing in every row")
     inputs = tabular.inputs_of(whole.frame, whole.roles)
-    preprocessing = _preprocessing(inputs, kept, roles)
+    preprocessing = _preprocessing(data.with_frame(inputs), kept, roles)
     y = _targets(whole)
     order = np.argsort(kept, kind="stable")
     counts = np.bincount(kept, minlength=len(levels))[present]
@@ -229,9 +234,9 @@ def _infinite(
     return failures
 
 
-def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
+def _preprocessing(inputs: Dataset, codes: Array, roles: Roles) -> Preprocessing:
     """Kinds, levels and fills of all rows; numbers by the median key's mean and deviation."""
-    fitted = Preprocessing.fit(inputs, kinds=dict(roles.kinds))
+    fitted = Preprocessing.fit(inputs, kinds=roles.kinds)
     if fitted.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies beside the key."
@@ -244,7 +249,7 @@ def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
     def usual(column: Column) -> Column:
         if not isinstance(column, Numeric):
             return column
-        values = numbers_of(inputs[column.name]).cast(float).to_numpy()[order]
+        values = numbers_of(inputs.frame[column.name]).cast(float).to_numpy()[order]
         there = np.isfinite(values)
         count = np.maximum(np.add.reduceat(there, first, dtype=np.int64), 1)
         with np.errstate(over="ignore"):
@@ -257,7 +262,7 @@ def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
         mean, std = float(np.median(means[known])), float(np.median(stds[known]))
         return replace(column, mean=mean, std=std)
 
-    return Preprocessing(tuple(usual(column) for column in fitted.columns))
+    return replace(fitted, columns=tuple(usual(column) for column in fitted.columns))
 
 
 def _targets(whole: tabular.Table) -> Array:

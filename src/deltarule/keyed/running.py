@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data import frame_of
 from deltarule.errors import (
     DataError,
     FileError,
@@ -119,9 +118,8 @@ def train_by_key(
     """
     settings = settings or Settings()
     names = (target,) if isinstance(target, str) else tuple(target)
-    whole = problem(
-        frame_of(table), by, Roles(names, time=time, drop=tuple(drop)), settings, strict=False
-    )
+    roles = Roles(names, time=time, drop=tuple(drop))
+    whole = problem(table, by, roles, settings, strict=False)
     return run(whole, settings, out=out, n_jobs=n_jobs, resume=resume)
 
 

@@ -1,7 +1,8 @@
 """The kinds of column: how each is fitted, turned into numbers and described.
 
 A kind is one class. Its fields are what training taught it and what a model file stores; its
-methods turn a column into an array. :data:`KINDS` lists them.
+methods turn a column into an array, its text as a :class:`~deltarule.data.Reading` says.
+:data:`KINDS` lists them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import Reading
 from deltarule.errors import DataError, require, setting
 from deltarule.preprocessing.assembly import FARTHEST, Made, Ones, Rows, Scaled
 from deltarule.preprocessing.cells import (
@@ -103,9 +105,11 @@ class Numeric:
         """The names of the columns it makes."""
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """The values, to be filled, flagged and standardized."""
-        return Scaled(narrow_numbers_of(column), self.fill, self.mean, self.std, self.flagged)
+        return Scaled(
+            narrow_numbers_of(column, reading), self.fill, self.mean, self.std, self.flagged
+        )
 
     def describe(self) -> str:
         """What was done, in one clause."""
@@ -191,7 +195,7 @@ class Boolean:
         """Whether a value is one of the two."""
         return level.lower() in self.spellings
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen.
 
         Raises
@@ -199,7 +203,7 @@ class Boolean:
         DataError
             Where there are values, and none is one of the two.
         """
-        levels, codes = numbered(column)
+        levels, codes = numbered(column, reading, self.levels)
         numbers = self.spellings
         if levels and not any(level.lower() in numbers for level in levels):
             raise DataError(
@@ -286,10 +290,10 @@ class Category:
         """Whether a value has an output: one of its own, or that of the rare."""
         return level in self.levels or self.rare > 0
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """Which of the outputs is 1 in each row."""
         absent, other = self.codes
-        found, codes = numbered(column)
+        found, codes = numbered(column, reading, self.levels)
         numbers = {level: i for i, level in enumerate(self.levels)}
         return Ones(codes, np.array([*(numbers.get(level, other) for level in found), absent]))
 
@@ -360,9 +364,9 @@ class Date:
         parts += ["is missing"] if self.missing else []
         return [f"{self.name} {part}" for part in parts]
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """The parts; those of a missing date are 0."""
-        days, codes = distinct_days(column, self.format)
+        days, codes = distinct_days(column, self.format, reading)
         return Rows(self._parts(days), codes)
 
     def _parts(self, days: Array) -> Array:
@@ -414,7 +418,7 @@ class Dropped:
         """None."""
         return []
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """Nothing."""
         return Rows(np.empty((len(column), 0), dtype=np.float32), None)
 

@@ -26,7 +26,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: E402
 from sklearn.exceptions import DataConversionWarning  # noqa: E402
 from sklearn.utils import compute_sample_weight  # noqa: E402
 
-from deltarule.tabular.base import Tabular  # noqa: E402
+from deltarule.estimators.labels import check_one_type  # noqa: E402
+from deltarule.tabular.base import Tabular, rank_of, targets_of, weights_of_rows  # noqa: E402
 
 _FURTHER = ("kinds", "random_state", "callbacks")
 _SAID_ELSEWHERE = frozenset({"task", "test_share", "seed"})  # by the class, and random_state
@@ -151,42 +152,54 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         frame = self._framed(X)
         return self.model_.probabilities(frame)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose label is predicted, of labels as :meth:`fit` takes them.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        y : array_like, shape (m,)
+        sample_weight : array_like, shape (m,), optional
+        """
+        (labels,) = targets_of(y).values()
+        found: float = super().score(X, np.array(labels.to_list()), sample_weight)
+        return found
+
 
 def _labels(y: Any) -> Any:
-    """Labels, of a column vector its column, with scikit-learn's warning.
+    """Labels as a column of their values; of a column vector, with scikit-learn's warning.
 
     Numbers with fractions are refused: as classes they would come back as text, which its scores
     do not take.
     """
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1 and not hasattr(y, "columns"):
+    check_one_type(y)
+    targets = targets_of(y)
+    if hasattr(y, "columns") or len(targets) > 1:
+        return y
+    (labels,) = targets.values()
+    if rank_of(y) == 2:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected.",
             DataConversionWarning,
             stacklevel=3,
         )
-        y = labels = labels[:, 0]
-    if labels.dtype.kind == "f":
-        odd = labels[np.isfinite(labels) & (labels != np.floor(labels))]
-        if odd.size:
+    if labels.dtype.is_float():
+        odd = labels.filter(labels != labels.floor())
+        if len(odd):
             raise DataError(
                 f"y: Unknown label type: continuous, such as {odd[0]:g}; expected text, booleans "
                 "or whole numbers. Take TabularRegressor, or write the classes as text."
             )
-    return y
+    return labels
 
 
 def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
     """The rows' weights times those of their classes; of what :meth:`fit` refuses, as they are."""
-    labels = np.asarray(y)
-    absent = (label is None or (label != label) is not False for label in labels.ravel().tolist())
-    if labels.ndim != 1 or any(absent):  # NaN, and pandas' NA, are not equal to themselves
+    if hasattr(y, "columns") or rank_of(y) != 1 or y.null_count():
         return sample_weight
-    of_classes = compute_sample_weight(rule, labels)
-    if sample_weight is None:
-        return of_classes
-    own = np.asarray(sample_weight)
-    return own * of_classes if own.shape == labels.shape else sample_weight
+    own = weights_of_rows(sample_weight, len(y))
+    of_classes = compute_sample_weight(rule, y.to_numpy())
+    return of_classes if own is None else own * of_classes
 
 
 @_with_settings("class_weight", "label_smoothing")
@@ -242,7 +255,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
             What the validation rows go by: whole groups, or the latest.
         """
         self._fit(X, y, sample_weight, groups, time)
-        self._one_target = np.asarray(y).ndim < 2
+        self._one_target = rank_of(y) < 2
         return self
 
     def predict(self, X: Any) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.baselines import Judged
+from deltarule.data import Dataset, Reading
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
@@ -180,6 +181,7 @@ def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
     stored = record(model)["settings"]
     settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
     assert model.targets is not None
-    whole = table(frame, roles_of(model), task=str(model.targets.task))
+    data = Dataset(frame, Reading())  # its rows are all that is asked for
+    whole = table(data, roles_of(model), task=str(model.targets.task))
     held = split(whole, settings).held
     return whole.frame[held], whole.rows[held]

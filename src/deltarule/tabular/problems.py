@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.activations import REALS
 from deltarule.arrays import Array, proportions
 from deltarule.costs import COSTS
+from deltarule.data import Dataset, Reading, dataset_of
 from deltarule.errors import CellError, DataError, SettingError, rows_of, setting
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
 from deltarule.preprocessing.cells import (
@@ -47,6 +48,8 @@ class Table:
     targets : Targets
         Fitted on all rows: it tells task and classes.
     keys : Keys
+    reading : Reading
+        How its values were read.
     rows : int array, shape (m,)
         The number of each row in the table as it came, counted from 0.
     dropped : int
@@ -57,6 +60,7 @@ class Table:
     roles: Roles
     targets: Targets
     keys: Keys
+    reading: Reading
     rows: Array
     dropped: int
 
@@ -113,12 +117,13 @@ class Problem:
         return str(self.targets.task)
 
 
-def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = False) -> Table:
-    """Check a table and the roles of its columns, and tell the task.
+def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = False) -> Table:
+    """Read a table, check the roles of its columns, and infer the task.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    source : Dataset, or what :func:`~deltarule.data.dataset_of` takes
+        Files, a data frame, an array, a mapping, records.
     roles : Roles
     task : str, optional
         Overrules what the target looks like.
@@ -130,9 +135,9 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
     DataError
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
-    check_columns(frame.columns, roles.all)
-    came = len(frame)
-    frame, rows = with_targets(frame, roles.target, strict)
+    data = dataset_of(source)
+    check_columns(data.frame.columns, roles.all)
+    frame, rows = with_targets(data.frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
         raise DataError(
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
@@ -145,10 +150,11 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
             time=None if roles.time is None else _times(frame, roles.time),
         )
         weights_of(frame, roles)
-        check_table(inputs_of(frame, roles), kinds=roles.kinds)
+        check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
     if roles.groups is None and roles.time is None and targets.task == "classification":
         keys = Keys(labels=labels_of(targets, frame))
-    return Table(frame, roles, targets, keys, rows, came - len(frame))
+    dropped = len(data.frame) - len(frame)
+    return Table(frame, roles, targets, keys, data.reading, rows, dropped)
 
 
 def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple[Any, Array]:
@@ -220,7 +226,8 @@ def problem_of(
         Of each network, of `train`.
     """
     roles = whole.roles
-    preprocessing = Preprocessing.fit(inputs_of(train, roles), kinds=dict(roles.kinds))
+    inputs = Dataset(inputs_of(train, roles), whole.reading)
+    preprocessing = Preprocessing.fit(inputs, kinds=roles.kinds)
     if preprocessing.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies; see what was "

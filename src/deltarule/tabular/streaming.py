@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array, proportions
-from deltarule.data import Stream
+from deltarule.data import Dataset, Stream
 from deltarule.errors import DataError, SettingError, require, rows_of, setting
 from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
 from deltarule.rng import row_words
@@ -212,7 +212,8 @@ class _Pass:
         with self.stream.cells_of(block):
             weights = raw_weights(frame, self.roles)
             self.heaviest = max(self.heaviest, 0.0 if weights is None else weights.max(initial=0.0))
-            check_table(inputs_of(frame, self.roles).drop(self.roles.kinds))
+            inputs = inputs_of(frame, self.roles).drop(self.roles.kinds)
+            check_table(Dataset(inputs, self.stream.reading))
         parts = np.where(there, parts, _NOWHERE)
         self.counts.append(int((parts == _TRAIN).sum()))
         numbers = np.arange(first, first + len(frame))
@@ -340,7 +341,8 @@ def _held_size(stream: Stream, roles: Roles) -> int:
     """About how many bytes a row of a sample takes: as it is, and as numbers."""
     frame = stream.read(0)
     with stream.cells_of(0):
-        width = Preprocessing.fit(inputs_of(frame, roles).drop(roles.kinds)).width
+        inputs = inputs_of(frame, roles).drop(roles.kinds)
+        width = Preprocessing.fit(Dataset(inputs, stream.reading)).width
     return stream.row_size + 4 * (width + len(roles.kinds) + len(roles.target))
 
 
@@ -377,7 +379,7 @@ def _together(met: _Pass) -> tuple[Any, Array, Parts]:
 def _table(met: _Pass, frame: Any, numbers: Array, settings: Settings) -> Table:
     """The samples as a table, its targets told from all rows."""
     polars = require("polars", "table", "reading tables")
-    found = table(frame, met.roles, task=settings.task)
+    found = table(Dataset(frame, met.stream.reading), met.roles, task=settings.task)
     shown = polars.concat([frame.select(met.roles.target), met.distinct])
     targets = Targets.fit(shown, met.roles.target, task=settings.task)
     return replace(found, targets=targets, keys=Keys(), rows=numbers, dropped=met.dropped)
