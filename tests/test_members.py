@@ -122,7 +122,7 @@ def test_penalties_count_for_members_as_for_one():
         assert getattr(four.run.plan.regularization, name) == 4 * getattr(
             one.run.plan.regularization, name
         )
-    assert four.regularization.decay == one.regularization.decay
+    assert four.run.plan.regularization.decay == one.run.plan.regularization.decay
 
 
 def test_the_command_trains_and_exports_them(tmp_path, monkeypatch, capsys):

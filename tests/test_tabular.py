@@ -236,8 +236,9 @@ def test_the_output_fits_task_and_cost(task, outputs, cost, output):
 @pytest.mark.parametrize("name", list(dr.OPTIMIZERS))
 def test_every_optimizer_has_a_recipe(name):
     chosen = tabular.recipe(tabular.Settings(optimizer=name), "regression", 5, 1, 100)
-    assert chosen.optimizer.full_batch or isinstance(chosen.optimizer.schedule, dr.Cosine)
-    assert chosen.regularization.decay == 0.0
+    optimizer = chosen.run.plan.optimizer_row
+    assert optimizer.full_batch or isinstance(optimizer.schedule, dr.Cosine)
+    assert chosen.run.plan.regularization.decay == 0.0
 
 
 @pytest.mark.parametrize("name", list(dr.SCHEDULES))
@@ -401,7 +402,7 @@ def test_only_finely_cut_columns_go_through_units_of_their_own():
 )
 def test_steps_of_few_and_of_more_rows(task, rows, steps):
     chosen = tabular.recipe(tabular.Settings(), task, 5, 1, rows)
-    assert chosen.stopping.epochs == steps * chosen.batch_size // rows
+    assert chosen.run.stopping.epochs == steps * chosen.run.batch_size // rows
 
 
 @pytest.mark.parametrize(
