@@ -244,7 +244,10 @@ def test_every_optimizer_has_a_recipe(name):
 @pytest.mark.parametrize("name", list(dr.SCHEDULES))
 def test_every_schedule_takes_the_rate(name):
     settings = tabular.Settings(schedule=name, learning_rate=0.5)
-    assert tabular.recipe(settings, "regression", 5, 1, 100).optimizer.schedule.rate == 0.5
+    assert (
+        tabular.recipe(settings, "regression", 5, 1, 100).run.plan.optimizer_row.schedule.rate
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize(
