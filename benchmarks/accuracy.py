@@ -158,7 +158,7 @@ def figure_of(row: Row, data: Mnist, seed: int, engine: str) -> float:
         X,
         one_hot[y],
         optimizer=row.optimizer,
-        regularisation=dr.Regularisation(l2=row.lambda_ / len(X)),
+        regularization=dr.Regularization(l2=row.lambda_ / len(X)),
         batch_size=row.batch_size,
         epochs=row.epochs,
         validation=(X_judge, one_hot[y_judge]),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import deltarule as dr
-from deltarule.bench import WORKLOADS, latencies
+from deltarule.engines.benchmark import WORKLOADS, latencies
 from rounds import machine, short, told, written
 from sections import command, write_section
 

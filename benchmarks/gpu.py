@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import deltarule as dr
-from deltarule.bench import CCE, WORKLOADS, Workload
+from deltarule.engines.benchmark import CCE, WORKLOADS, Workload
 from peers import deltarule_on, jax_grad, pytorch
 from rounds import machine, markdown, measured, summary, told, written
 from sections import command, write_section

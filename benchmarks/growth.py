@@ -7,7 +7,7 @@ take turns; figures are microseconds a step, medians over rounds, beside JAX and
 import argparse
 from pathlib import Path
 
-from deltarule.bench import CCE, Workload
+from deltarule.engines.benchmark import CCE, Workload
 from peers import PEERS
 from rounds import fastest, machine, markdown, measured, summary, told, written
 from sections import command, write_section

@@ -91,10 +91,10 @@ def sklearn_fit(recipe, X, y):
         MLPRegressor(
             hidden_layer_sizes=recipe.network.sizes[1:-1],
             activation="tanh",
-            batch_size=recipe.batch_size,
+            batch_size=recipe.run.batch_size,
             learning_rate_init=0.02,
-            max_iter=recipe.stopping.epochs,
-            n_iter_no_change=recipe.stopping.epochs,
+            max_iter=recipe.run.stopping.epochs,
+            n_iter_no_change=recipe.run.stopping.epochs,
             early_stopping=True,
             validation_fraction=0.2,
             random_state=0,
@@ -110,9 +110,9 @@ def own_fit(recipe, X, y):
         X,
         y,
         validation=0.2,
-        optimizer=recipe.optimizer,
-        epochs=recipe.stopping.epochs,
-        batch_size=recipe.batch_size,
+        optimizer=recipe.run.plan.optimizer_row,
+        epochs=recipe.run.stopping.epochs,
+        batch_size=recipe.run.batch_size,
         options=dr.EngineOptions(n_threads=1),
     )
 

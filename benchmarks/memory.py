@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deltarule.bench import WORKLOADS
+from deltarule.engines.benchmark import WORKLOADS
 from peers import PEERS
 from rounds import machine, short, told, written
 from sections import command, write_section

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import deltarule as dr
-from deltarule.bench import training_run
+from deltarule.engines.benchmark import training_run
 
 
 @dataclass(frozen=True)

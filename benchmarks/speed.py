@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.bench import WORKLOADS
+from deltarule.engines.benchmark import WORKLOADS
 from deltarule.engines.native import cores, fma_peak
 from peers import PEERS
 from rounds import fastest, machine, markdown, measured, summary, told, written

@@ -17,7 +17,7 @@ import polars as pl
 
 from deltarule import tabular
 from deltarule.data import stream
-from deltarule.events import Started
+from deltarule.training.events import Started
 from rounds import machine, told
 from sections import command, write_section
 

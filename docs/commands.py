@@ -6,6 +6,7 @@ With ``--check`` it writes nothing and fails where the page is not what it would
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ INTRODUCTION = """\
 
 This page is written by `docs/commands.py` from the commands themselves; edit their help, not it.
 
-`deltarule COMMAND --help` prints what stands here. Exit status: 0 on success, 2 for a mistake in
+`deltarule COMMAND --help` prints what stands here; of `train` and `tune` the options most people
+need, and `--help-all` the others. Exit status: 0 on success, 2 for a mistake in
 the command or its input, 130 where it was interrupted (143 by SIGTERM, 129 where its terminal was
 closed), 1 for anything else. Errors go to standard error as `error: …`, warnings as `warning: …`.
 `NO_COLOR=1` turns colors off; in a pipe there are none, and lines take the place of the progress
@@ -57,7 +59,8 @@ def _command(name: str, command: Any, context: Any) -> Iterator[str]:
         p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument"
     )
     yield f"## `{f'deltarule {name} {arguments}'.rstrip()}`\n"
-    yield text.strip() + "\n"
+    for paragraph in text.strip().split("\n\n"):
+        yield textwrap.fill(paragraph, 96, break_on_hyphens=False) + "\n"
     lines = [line.strip() for line in examples.strip().splitlines()[1:]]
     yield "\n".join(["```console", *(f"$ {line}" for line in lines), "```", ""])
     yield from _options("", command.params, context)

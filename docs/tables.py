@@ -94,7 +94,7 @@ def ranges() -> Iterator[tuple[str, ...]]:
     for name in ACTIVATIONS:
         row = ACTIVATIONS(name)
         kinks = ", ".join(f"{kink:g}" for kink in row.kinks) or "none"
-        yield f"`{row.name}`", interval(row.range), kinks, f"`{row.initialiser}`"
+        yield f"`{row.name}`", interval(row.range), kinks, f"`{row.initializer}`"
 
 
 def costs() -> Iterator[tuple[str, ...]]:

@@ -93,7 +93,7 @@ def nothing_else(*more):
     layers=st.lists(LAYERS, min_size=1, max_size=3),
     cost=mostly(NAMES["cost"]),
     optimizer=mostly(NAMES["optimizer"]),
-    regularisation=REGULARISATION,
+    regularization=REGULARISATION,
     stopping=STOPPING,
     training=some(
         {
@@ -111,7 +111,7 @@ def nothing_else(*more):
     width=SMALL,
 )
 def test_any_plan_trains_or_is_refused(
-    layers, cost, optimizer, regularisation, stopping, training, numbers, width
+    layers, cost, optimizer, regularization, stopping, training, numbers, width
 ):
     X = np.resize(numbers, (6, width))
     with nothing_else():
@@ -122,7 +122,7 @@ def test_any_plan_trains_or_is_refused(
         rules = replace(dr.Stopping(epochs=2), **stopping)
         result = dr.train(
             network, X, Y, optimizer=optimizer, stopping=rules,
-            regularisation=dr.Regularisation(**regularisation), **training,
+            regularization=dr.Regularization(**regularization), **training,
         )  # fmt: skip
         assert result.predict(X).shape == (6, network.outputs)
 

@@ -241,12 +241,12 @@ CASES = {
         "Adam(beta_2=1.0): beta_2 must be a number, at least 0, below 1; got 1.0.",
     ),
     "a negative penalty": (
-        lambda: dr.Regularisation(l2=-1),
+        lambda: dr.Regularization(l2=-1),
         dr.SettingError,
-        "Regularisation(l2=-1): l2 must be a number, at least 0; got -1.",
+        "Regularization(l2=-1): l2 must be a number, at least 0; got -1.",
     ),
     "clipping to nothing": (
-        lambda: dr.Regularisation(clip_norm=0),
+        lambda: dr.Regularization(clip_norm=0),
         dr.SettingError,
         "clip_norm must be a number, above 0; got 0.",
     ),
@@ -267,13 +267,13 @@ CASES = {
     "all rows for validation": (
         lambda: train(validation=0.99),
         dr.SettingError,
-        "validation=0.99 of 5 rows leaves 0 to train on and 5 to judge by",
+        "validation=0.99 of 5 rows leaves 0 for training and 5 for validation",
     ),
     "a share above 1": (lambda: train(validation=1.5), dr.SettingError, "validation must be"),
     "patience without validation": (
         lambda: train(stopping=dr.Stopping(patience=3)),
         dr.SettingError,
-        "Stopping(patience=3): needs validation data to judge by, got none. Pass validation=0.1",
+        "Stopping(patience=3): needs validation data, got none. Pass validation=0.1",
     ),
     "a cost that needs probabilities": (
         lambda: dr.Network(3, [dr.Dense(2, "relu")], "binary_cross_entropy"),
@@ -287,7 +287,7 @@ CASES = {
         "Network: softmax over one output is always 1.",
     ),
     "smoothed regression": (
-        lambda: train(regularisation=dr.Regularisation(label_smoothing=0.1)),
+        lambda: train(regularization=dr.Regularization(label_smoothing=0.1)),
         dr.SettingError,
         "label_smoothing=0.1 needs a cost of classes, such as 'categorical_cross_entropy'; "
         "got 'mse'.",
@@ -372,10 +372,10 @@ CASES = {
         dr.UnknownNameError,
         "unknown schedule 'cosin'. Did you mean 'cosine'?",
     ),
-    "an initialiser misspelt": (
+    "an initializer misspelt": (
         lambda: dr.Dense(3, weights="xavier"),
         dr.UnknownNameError,
-        "unknown initialiser 'xavier'.",
+        "unknown initializer 'xavier'.",
     ),
     "an engine misspelt": (
         lambda: train(engine="refrence"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule.bench import WORKLOADS, call_times, latencies, step_time
 from deltarule.cli import main
 from deltarule.engines import native
+from deltarule.engines.benchmark import WORKLOADS, call_times, latencies, step_time
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)

@@ -17,8 +17,8 @@ import pytest
 
 import deltarule as dr
 from deltarule import tabular
-from deltarule.checkpoints import Checkpoints, pack
-from deltarule.checkpoints.snapshot import opened
+from deltarule.training.checkpoints import Checkpoints, pack
+from deltarule.training.checkpoints.snapshot import opened
 
 NETWORK = dr.Network(3, [dr.Dense(5, "relu", dropout=0.2), dr.Dense(2)], "mse")
 
@@ -111,13 +111,13 @@ def test_more_epochs_go_on_from_the_end(tmp_path):
         ({"network": dr.Network(3, [dr.Dense(4), dr.Dense(2)])}, "network.layers.1.units"),
         ({"m": 46}, "data.X"),
         ({"engine": "native"}, "engine"),
-        ({"regularisation": dr.Regularisation(l2=0.1)}, "regularisation.l2"),
+        ({"regularization": dr.Regularization(l2=0.1)}, "regularization.l2"),
         ({"averaging": 2.0}, "averaging"),
     ],
 )
 def test_another_run_is_refused_by_field(tmp_path, change, field):
     fit(tmp_path)
-    with pytest.raises(dr.FileError, match=f"of another run: {field} was"):
+    with pytest.raises(dr.FileError, match=f"to another run: {field} was"):
         fit(tmp_path, kept={"resume": True}, **change)
 
 
@@ -385,7 +385,7 @@ def test_a_sealed_checkpoint_that_no_run_wrote_is_refused(tmp_path, wrong):
     (path,) = tmp_path.glob("checkpoint-*")
     run.close()
     identity = opened(path).metadata["identity"]
-    path.write_bytes(pack(replace(run._snapshot(), **wrong), identity))
+    path.write_bytes(pack(replace(run.snapshot(), **wrong), identity))
     kept = Checkpoints(tmp_path, resume=True, every_steps=2)
     with pytest.raises(dr.FileError, match="do not fit each other"):
         dr.train(NETWORK, *data(), checkpoints=kept)
@@ -396,7 +396,7 @@ def test_a_sealed_checkpoint_that_no_run_wrote_is_refused(tmp_path, wrong):
 SERVER = """
 import os, signal, stat, sys
 from tests.test_checkpoints import fit, state_of
-from deltarule import storage
+from deltarule.system import storage
 
 def die_in(name, number, half):
     real, left = getattr(os, name), [number]
@@ -527,7 +527,7 @@ def test_a_signal_finishes_the_step_and_says_how_to_resume(tmp_path, number):
 
 SLOW = """
 import sys, time
-from deltarule import cli, events
+from deltarule import cli
 from deltarule.cli import progress
 listen = progress.Watcher.listen
 def slowly(self, event):
@@ -613,7 +613,7 @@ def test_divergence_reduces_the_rate_and_says_so():
     said = [event for event in events if isinstance(event, dr.RateReduced)]
     assert said
     assert said[0].factor == 0.5
-    assert "goes on from the end of epoch" in said[0].text
+    assert "resumes from the end of epoch" in said[0].text
     assert len(result.history) == 12
     assert result.history[-1].cost < result.history[0].cost
 
@@ -736,8 +736,8 @@ def test_an_estimator_goes_back_and_on_at_a_lower_rate():
     ("settings", "message"),
     [
         ({"random_state": None}, r"random_state=None\. Pass a whole number"),
-        ({"random_state": 4}, "of another run: seed was"),
-        ({"alpha": 0.5}, r"of another run: regularisation\.l2 was"),
+        ({"random_state": 4}, "to another run: seed was"),
+        ({"alpha": 0.5}, r"to another run: regularization\.l2 was"),
         ({"solver": "lbfgs"}, "cannot be resumed"),
     ],
 )
@@ -832,7 +832,7 @@ def test_the_command_says_what_divergence_does(capsys):
     assert main(wild) == 1
     assert "training diverged at step" in capsys.readouterr().err
     assert main([*wild, "--on-divergence", "reduce"]) in (0, 1)  # as far as 20 halvings reach
-    assert "of the schedule's rate" in capsys.readouterr().err
+    assert "the scheduled learning rate" in capsys.readouterr().err
     assert main([*wild, "--on-divergence", "halve"]) == 2
     assert "expected one of raise, stop, reduce, ignore" in capsys.readouterr().err
 

@@ -42,7 +42,7 @@ def test_the_fit_is_of_what_was_chosen_and_repeats_no_trial(monkeypatch):
     problem = problem_of(saw, settings)
     plan = tabular.chosen(problem, settings)
     expected = tabular.fit(problem, settings)
-    monkeypatch.setattr(choosing, "run", None)
+    monkeypatch.setattr(choosing, "finished", None)
     fitted = tabular.fit(problem, settings, plan=plan)
     assert fitted.recipe == expected.recipe == plan
     for own, other in zip(fitted.model.parameters, expected.model.parameters, strict=True):
@@ -54,13 +54,13 @@ def test_the_fit_is_of_what_was_chosen_and_repeats_no_trial(monkeypatch):
     ("asked", "cut"), [({"bins": 8}, True), ({"bins": 0}, False), ({"hidden": ()}, False)]
 )
 def test_no_trial_where_there_is_nothing_to_choose(asked, cut, monkeypatch):
-    monkeypatch.setattr(choosing, "run", None)
+    monkeypatch.setattr(choosing, "finished", None)
     settings = tabular.Settings(**asked)
     assert cuts(tabular.chosen(problem_of(saw, settings), settings)) is cut
 
 
 def test_no_trial_of_many_rows(monkeypatch):
-    monkeypatch.setattr(choosing, "run", None)
+    monkeypatch.setattr(choosing, "finished", None)
     settings = tabular.Settings()
     assert cuts(tabular.chosen(problem_of(saw, settings, 12_600), settings))
 

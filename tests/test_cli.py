@@ -76,15 +76,15 @@ def test_train_says_what_it_does(here, capsys):
     assert main(["train", "flats.csv", "--target", "rent", "--drop", "sold", "--epochs", "20"]) == 0
     said = capsys.readouterr().out
     assert "flats.csv: 120 rows, 6 columns" in said
-    assert re.search(r"task +regression of 'rent': the target has numbers with fractions", said)
-    assert re.search(r"area +numeric, standardised", said)
+    assert re.search(r"task +regression of 'rent': the target has fractional numbers", said)
+    assert re.search(r"area +numeric, standardized", said)
     assert re.search(r"town +category, 3 levels", said)
-    assert re.search(r"rows +96 to train on, 19 of them to find the best epoch; 24 held out", said)
+    assert re.search(r"rows +96 for training, 19 of them for validation; 24 held out", said)
     assert re.search(r"epoch +20/20 +cost \S+ +validation", said)
     assert re.search(r"network +\S+ +\S+ +\S+ +\S+ m?s", said)
     for baseline in ("mean", "ridge regression", "HistGradientBoosting"):
         assert re.search(rf"{baseline} +\S+", said)
-    assert re.search(r"(wins|Too close to call): RMSE \S+ of the network, \S+ of", said)
+    assert re.search(r"(wins|Too close to call): RMSE \S+ for the network, \S+ for", said)
     assert "\x1b" not in said
     assert all(line == line.rstrip() and len(line) <= 100 for line in said.splitlines())
 
@@ -182,7 +182,7 @@ def test_odd_columns_are_used_or_dropped_with_a_word(here, capsys):
     for name, done in {
         "same": "dropped, constant: 7 in every row",
         "hole": "dropped, empty: no value in any row",
-        "size": r"numeric, standardised, \d missing filled with \S+ and flagged",
+        "size": r"numeric, standardized, \d missing filled with \S+ and flagged",
         "mixed": "category, 3 levels",
         "key": "dropped, identifier: 96 different values in 96 rows",
     }.items():
@@ -246,7 +246,7 @@ def test_evaluate_repeats_the_figures_of_a_test_file(here, capsys):
     assert main(["evaluate", "m", "later.csv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["figures"] == trained["figures"]["network"]
     assert main(["evaluate", "m", "flats.csv"]) == 0
-    assert "trained on these rows: its metrics are too good" in capsys.readouterr().err
+    assert "trained on these rows: its metrics are too optimistic" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--groups", "block"], ["--time", "day"], ["--seed", "9"]])
@@ -306,7 +306,7 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
     assert re.search(r"classes +no, yes", said)
     assert re.search(r"1 +dense +selu +16 +\d+", said)
     assert re.search(r"town +category, 3 levels", said)
-    assert "At training, on 24 rows (held-out rows)" in said
+    assert "Metrics at training, on 24 held-out rows" in said
 
 
 def test_inspect_prints_json(models, capsys):
@@ -381,7 +381,7 @@ TRAIN = {
     ("nothing.csv",): "no column is left to learn from.",
     ("one.csv",): "target 'b': has one value, 5, in every row; expected at least two, classes or "
     "numbers.",
-    ("classes.csv",): "target 'b': has another class in each of its 12 rows",
+    ("classes.csv",): "target 'b': has a different class in each of its 12 rows",
     ("infinite.csv",): "column 'a' holds inf in row 41;",
     ("typo.csv",): "column 'a' holds text in row 41 ('oops')",
     ("gaps.csv",): "column 'a' holds text in row 42 ('oops')",
@@ -436,13 +436,19 @@ TRAIN = {
         "--cv",
         "100",
     ): "100 folds (--cv): 120 rows are too few; expected at most 60 folds.",
-    ("flats.csv", "--cv", "3", "--test", "flats.csv"): "--cv and --test: metrics come from",
+    ("flats.csv", "--cv", "3", "--test", "flats.csv"): "--cv and --test: they cannot be combined",
     ("flats.csv", "--kind", "area"): "--kind: expected COLUMN=KIND, as age=category; got 'area'.",
     ("flats.csv", "--kind", "area=catgory"): "unknown kind 'catgory' of column 'area'. Did you",
     ("flats.csv", "--kind", "aera=category"): "no column 'aera' (--kind). Did you mean 'area'?",
     ("flats.csv", "--drop", "twn"): "no column 'twn' (dropped). Did you mean 'town'?",
     ("flats.csv", "--weights", "town"): "column 'town' (--weights) holds",
-    ("flats.csv", "--groups", "block", "--time", "day"): "a split goes by one of them; got both.",
+    (
+        "flats.csv",
+        "--groups",
+        "block",
+        "--time",
+        "day",
+    ): "--groups and --time: they cannot be combined.",
     ("flats.csv", "--class-weight", "even"): "unknown class weight 'even'.",
     ("flats.csv", "--delimiter", "::"): "delimiter: expected one ASCII character, got '::'.",
     ("flats.csv", "--encoding", "utf-9"): "encoding: Python knows none named 'utf-9'.",
@@ -450,7 +456,7 @@ TRAIN = {
     ("flats.csv", "--out", "no/m"): "no/m: cannot be written: there is no folder",
     ("flats.csv", "--out", "."): ".: is a folder; expected the name of a file.",
     ("flats.csv", "--test", "header.csv"): "header.csv: has a header but no rows",
-    ("flats.csv", "--test", "typo.csv"): "no column 'rent' (to judge by).",
+    ("flats.csv", "--test", "typo.csv"): "no column 'rent' (test table).",
     ("flats.csv", "--hiden", "3"): "No such option: --hiden",
     (
         "flats.csv",
@@ -513,7 +519,7 @@ def test_what_predict_says_to_a_mistake(models, here, capsys):
         ("lacks.csv",): "the table lacks the column: 'area'.",
         ("text.csv",): "column 'area' holds text in row 1 ('wide'); expected numbers",
         ("none.csv",): "none.csv: there is no such file.",
-        ("flats.csv", "--probabilities"): "--probabilities: expected a model of classes",
+        ("flats.csv", "--probabilities"): "--probabilities: expected a classification model",
     }.items():
         assert message in fails(capsys, "predict", model, *arguments, "--out", "p.csv")
     assert "there is no folder" in fails(capsys, "predict", model, "flats.csv", "--out", "no/p.csv")
@@ -525,7 +531,7 @@ def test_what_evaluate_says_to_a_mistake(models, here, capsys):
     flats.drop("sold").write_csv("lacks.csv")
     flats.with_columns(sold=pl.lit("maybe")).write_csv("strange.csv")
     model = models / "sold.safetensors"
-    assert "no column 'sold' (to judge by)" in fails(capsys, "evaluate", model, "lacks.csv")
+    assert "no column 'sold' (test table)" in fails(capsys, "evaluate", model, "lacks.csv")
     strange = fails(capsys, "evaluate", model, "strange.csv")
     assert "target 'sold': holds 'maybe' in row 1, a class that training did not have" in strange
 
@@ -659,8 +665,8 @@ def test_a_terminal_shows_a_warning_wrapped_between_words(here):
     begun = next(i for i, line in enumerate(lines) if line.startswith("warning: "))
     assert all(len(line) <= 80 for line in lines)
     assert " ".join(lines[begun : begun + 2]) == (
-        "warning: column 'moved in' alone explains 100% of 'sold': a leak, if it is not known "
-        "before 'sold' is. To leave it out: --drop 'moved in'"
+        "warning: column 'moved in' alone explains 100% of 'sold': target leakage, unless it is "
+        "known before 'sold' is. To leave it out: --drop 'moved in'"
     )
 
 

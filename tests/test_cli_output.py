@@ -18,8 +18,8 @@ import pytest
 from deltarule import tabular
 from deltarule.cli import main
 from deltarule.cli.predict import _csv
-from deltarule.markup import visible, visible_lines
 from deltarule.modelfile import load_model, save_model
+from deltarule.system.markup import visible, visible_lines
 from deltarule.training.interruption import signals_heard, signals_raised
 
 QUICK = ["--epochs", "2", "--hidden", "4", "--no-baselines"]
@@ -366,7 +366,7 @@ def test_a_report_holds_no_control_character_and_no_warning_of_a_font(here, caps
 
 
 def test_installed_fonts_stand_behind_the_users_own(monkeypatch):
-    from deltarule.explain import drawing
+    from deltarule.report import drawing
 
     drawing._further_fonts.cache_clear()
     monkeypatch.setattr(drawing, "_MORE", ("No Such Font", "STIXGeneral"))
@@ -571,7 +571,7 @@ def test_a_search_ended_by_a_signal_says_what_is_kept(here):
     search = [*TRAININGS["tune"], "--search", "s.json"]
     status, error = ended_by(signal.SIGHUP, here, *search)
     assert status == 129
-    assert "the trials so far are kept in s.json" in error
+    assert "the trials so far are saved in s.json" in error
     assert Path("s.json").exists()
 
 

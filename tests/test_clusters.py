@@ -216,7 +216,7 @@ def test_the_recipe_trains_the_same_bytes_also_where_workers_are_killed(name, un
         told = run(recipe, folder, environment, "always")
         found = re.search(r"errors\.ResourceError: keyed training ended: a worker failed: .*", told)
         assert found, told
-        assert "keys are kept in stores; resume=True trains the rest." in found[0]
+        assert "keys are saved in stores; resume=True trains the rest." in found[0]
         assert any((folder / "stores").glob("part-*"))
         assert not (folder / "stores" / "part-000007.safetensors").exists()
         run(recipe, folder, environment)

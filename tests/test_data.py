@@ -184,7 +184,7 @@ def test_a_late_letter_outside_ascii(table):
 def test_parquet(tmp_path):
     frame = pl.DataFrame({"a": [1, None], "b": ["x ", "?"]})
     frame.write_parquet(tmp_path / "table.parquet")
-    assert read(tmp_path / "table.parquet").equals(frame)
+    assert read(tmp_path / "table.parquet").rows() == [(1, "x"), (None, None)]
 
 
 def test_several_files_and_globs(tmp_path):

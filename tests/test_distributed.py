@@ -15,10 +15,10 @@ import pytest
 from tests import process_of_a_group as run
 
 import deltarule as dr
-from deltarule.processes import group
-from deltarule.processes.coordinator import Settings
-from deltarule.processes.launch import LAUNCHERS, Place, place
-from deltarule.processes.member import Member, _start_coordinator
+from deltarule.system.processes import group
+from deltarule.system.processes.coordinator import Settings
+from deltarule.system.processes.launch import LAUNCHERS, Place, place
+from deltarule.system.processes.member import Member, _start_coordinator
 
 SCRIPT = pathlib.Path(run.__file__)
 WITHIN = 60  # seconds: what a process may outlive another that was killed
@@ -167,7 +167,7 @@ def test_a_signal_to_one_ends_all_with_a_checkpoint(tmp_path):
     with Started(2, signal="SIGTERM", struck=1, epoch=3, **settings) as group:
         for status, _, errors in group.ended():
             assert status == 1
-            assert "InterruptionError: interrupted; the run is kept in" in errors
+            assert "InterruptionError: interrupted; the run is saved in" in errors
     assert (tmp_path / "run" / "checkpoint-0000000012.safetensors").exists()
 
 

@@ -82,8 +82,8 @@ def test_weights_count_examples():
 @pytest.mark.parametrize("name", [n for n in OPTIMIZERS if not OPTIMIZERS(n).full_batch])
 def test_a_batch_without_weight_changes_nothing(name):
     X, Y = data_of()
-    rules = dr.Regularisation(l2=0.1, decay=0.1)
-    runner = runner_of(optimizer=name, regularisation=rules)
+    rules = dr.Regularization(l2=0.1, decay=0.1)
+    runner = runner_of(optimizer=name, regularization=rules)
     runner.step(X, Y)
     before, state = runner.parameters(), runner.state()
     assert runner.step(X, Y, np.zeros(7)) == 0.0
@@ -107,7 +107,7 @@ def test_step_from_begins_at_eq_10():
 
 def test_label_smoothing_is_smoothed_targets():
     X, Y = data_of()
-    one = runner_of(regularisation=dr.Regularisation(label_smoothing=0.1))
+    one = runner_of(regularization=dr.Regularization(label_smoothing=0.1))
     other = runner_of()
     for _ in range(2):
         assert one.step(X, Y) == pytest.approx(other.step(X, 0.9 * Y + 0.1 / 3))
@@ -120,19 +120,19 @@ def test_penalties_belong_to_the_cost():
     plain = runner_of()
     W = [p["W"] for p in plain.parameters()]
     l1, l2 = sum(abs(w).sum() for w in W), sum((w * w).sum() for w in W)
-    rules = dr.Regularisation(l1=0.3, l2=0.5)
+    rules = dr.Regularization(l1=0.3, l2=0.5)
     expected = plain.cost(X, Y) + 0.3 * l1 + 0.25 * l2
-    assert runner_of(regularisation=rules).cost(X, Y) == pytest.approx(expected)
-    assert runner_of(regularisation=rules).step(X, Y) == pytest.approx(expected)
-    assert runner_of(regularisation=rules).cost(X, Y, penalised=False) == plain.cost(X, Y)
-    shared = dr.Regularisation(l1=0.3, l2=0.5, over_batch=True)
+    assert runner_of(regularization=rules).cost(X, Y) == pytest.approx(expected)
+    assert runner_of(regularization=rules).step(X, Y) == pytest.approx(expected)
+    assert runner_of(regularization=rules).cost(X, Y, penalised=False) == plain.cost(X, Y)
+    shared = dr.Regularization(l1=0.3, l2=0.5, over_batch=True)
     expected = plain.cost(X, Y) + (0.3 * l1 + 0.25 * l2) / 7
-    assert runner_of(regularisation=shared).step(X, Y) == pytest.approx(expected)
+    assert runner_of(regularization=shared).step(X, Y) == pytest.approx(expected)
 
 
 def test_max_norm_holds_after_each_step():
     X, Y = data_of()
-    runner = runner_of(regularisation=dr.Regularisation(max_norm=0.5), optimizer=dr.SGD(1.0))
+    runner = runner_of(regularization=dr.Regularization(max_norm=0.5), optimizer=dr.SGD(1.0))
     runner.step(X, Y)
     for layer in runner.parameters():
         assert np.sqrt((layer["W"] ** 2).sum(axis=1)).max() <= 0.5 + 1e-12

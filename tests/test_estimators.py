@@ -211,7 +211,7 @@ def test_layers_costs_and_starts_of_ones_own():
 
 
 @pytest.mark.parametrize("kind", ["batch", "layer"])
-def test_normalised_hidden_layers(kind):
+def test_normalized_hidden_layers(kind):
     """The network is the one written out; warm starts, pickles and changed coefs_ go with it."""
     network = NetworkOptions(normalization=kind)
     settings = {"batch_size": 16, "random_state": 0, "warm_start": True, "network": network}
@@ -234,7 +234,7 @@ def test_normalised_hidden_layers(kind):
     model.coefs_[0][:] = 0.0
     assert not np.allclose(model.predict_proba(X_iris), whole.predict_proba(X_iris))
     np.testing.assert_array_equal(model._fitted.normalizations()[0]["gain"], gain)
-    with pytest.raises(ValueError, match="normalisation"):
+    with pytest.raises(ValueError, match="normalization"):
         model.set_params(network=None).fit(X_iris, y_iris)
 
 
@@ -546,7 +546,7 @@ def test_the_estimators_compute_no_derivative_and_walk_over_no_batch():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 asked.setdefault(node.func.attr, path.name)
-    assert "penalty" in asked  # calls are found
+    assert "finish" in asked  # calls are found
     assert {name: asked[name] for name in STEPS & set(asked)} == {}
 
 

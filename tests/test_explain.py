@@ -134,7 +134,7 @@ CASES = {
     "penalty": (
         network("huber", "sigmoid", "identity"),
         "rmsprop",
-        {"regularisation": dr.Regularisation(l2=0.1)},
+        {"regularization": dr.Regularization(l2=0.1)},
     ),
 }
 
@@ -146,7 +146,7 @@ def test_every_number_is_jaxs(name):
     own, theirs = OPTAX[optimizer]
     parameters = start_of(net)
     trace = explain.trace(net, parameters, X, Y, optimizer=own, steps=3, seed=5, **settings)
-    l2 = settings.get("regularisation", dr.Regularisation()).l2
+    l2 = settings.get("regularization", dr.Regularization()).l2
     state = theirs.init(list(parameters))
     for step in trace.steps:
         assert set(step.masks) == set(net.dropout)

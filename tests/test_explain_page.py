@@ -115,10 +115,10 @@ def cases():
     net = network("categorical_cross_entropy", "tanh", "relu", "softmax", dropout=0.3)
     yield net, dr.Adam(0.05, epsilon_inside=True), {"weights": [1.0, 0, 2, 0.5, 1, 3]}
     slow = dr.Network(5, [dr.Dense(4, "tanh", rate=0.5, bias_rate=2.0), dr.Dense(2)], "mse")
-    rules = dr.Regularisation(l1=0.02, l2=0.1, over_batch=True, decay=0.1, max_norm=1.5)
-    yield slow, dr.SGD(0.05, nesterov=True), {"regularisation": rules}
-    rules = dr.Regularisation(l2=0.1, clip_value=0.3, clip_norm=0.5, label_smoothing=0.2)
-    yield net, dr.AdamW("cosine(0.05)"), {"regularisation": rules}
+    rules = dr.Regularization(l1=0.02, l2=0.1, over_batch=True, decay=0.1, max_norm=1.5)
+    yield slow, dr.SGD(0.05, nesterov=True), {"regularization": rules}
+    rules = dr.Regularization(l2=0.1, clip_value=0.3, clip_norm=0.5, label_smoothing=0.2)
+    yield net, dr.AdamW("cosine(0.05)"), {"regularization": rules}
 
 
 CASES = list(cases())

@@ -137,11 +137,11 @@ OPTIMIZERS = [
 ]
 
 RULES = [
-    dr.Regularisation(),
-    dr.Regularisation(l1=0.01, l2=0.1),
-    dr.Regularisation(l2=0.3, over_batch=True, clip_norm=0.5),
-    dr.Regularisation(decay=0.2, clip_value=0.05),
-    dr.Regularisation(max_norm=0.8),
+    dr.Regularization(),
+    dr.Regularization(l1=0.01, l2=0.1),
+    dr.Regularization(l2=0.3, over_batch=True, clip_norm=0.5),
+    dr.Regularization(decay=0.2, clip_value=0.05),
+    dr.Regularization(max_norm=0.8),
 ]
 
 KINDS = {
@@ -189,11 +189,11 @@ def test_steps_are_a_runners(i, tmp_path):
     kind, layers, cost, optimizer, rules = case(i)
     model = a_model(layers, "float64", cost)
     network = model.network
-    made = c_file(model, optimizer=optimizer, regularisation=rules)
+    made = c_file(model, optimizer=optimizer, regularization=rules)
     library = Library(tmp_path, made, "float64")
     X = cases.data_of(kind if kind in cases.CODED else "dense", m=9)[0]
     Y = targets_of(network.cost_row, model.outputs(X))
-    settings = {"optimizer": optimizer, "regularisation": rules, "dtype": "float64"}
+    settings = {"optimizer": optimizer, "regularization": rules, "dtype": "float64"}
     runner = dr.start(network, engine="reference", parameters=model.parameters, **settings)
     for _ in range(3):
         cost = library.step(X, Y, optimizer.schedule.rate)
@@ -220,7 +220,7 @@ def test_steps_in_float32_are_the_native_engines(optimizer, tmp_path):
 def test_labels_are_smoothed_and_an_empty_batch_changes_nothing(tmp_path):
     layers = [dr.Dense(4, "tanh"), dr.Dense(3, "softmax")]
     model = a_model(layers, "float64", "categorical_cross_entropy")
-    settings = {"optimizer": dr.SGD(0.1), "regularisation": dr.Regularisation(label_smoothing=0.1)}
+    settings = {"optimizer": dr.SGD(0.1), "regularization": dr.Regularization(label_smoothing=0.1)}
     library = Library(tmp_path, c_file(model, **settings), "float64")
     X, Y, _ = cases.data_of("dense")
     before = library.parameters(model.network.parameter_count)
@@ -367,7 +367,7 @@ def test_rows_of_ones_own_are_refused_by_name():
 
 def test_rules_of_a_step_need_one():
     with pytest.raises(dr.SettingError, match="expected an optimizer beside it, got none"):
-        c_file(a_model(DENSE), regularisation=dr.Regularisation(l2=0.1))
+        c_file(a_model(DENSE), regularization=dr.Regularization(l2=0.1))
 
 
 def test_a_failed_export_leaves_what_was_there(tmp_path):
@@ -383,12 +383,12 @@ def test_a_step_of_members_is_a_runners(tmp_path):
     """Outputs in groups, of more than one member, with smoothed targets."""
     layers = [dr.Dense(8, "tanh"), dr.Shared(6, 4, "elu"), dr.Grouped(3, size=6)]
     model = a_model(layers, "float64", "softmax_cross_entropy(3)")
-    rules = dr.Regularisation(label_smoothing=0.1)
-    made = c_file(model, optimizer=dr.SGD(0.1), regularisation=rules)
+    rules = dr.Regularization(label_smoothing=0.1)
+    made = c_file(model, optimizer=dr.SGD(0.1), regularization=rules)
     library = Library(tmp_path, made, "float64")
     X = cases.data_of("dense", m=9)[0]
     Y = np.tile(np.eye(3)[np.arange(9) % 3], 4)
-    settings = {"optimizer": dr.SGD(0.1), "regularisation": rules, "dtype": "float64"}
+    settings = {"optimizer": dr.SGD(0.1), "regularization": rules, "dtype": "float64"}
     runner = dr.start(model.network, engine="reference", parameters=model.parameters, **settings)
     for _ in range(3):
         assert library.step(X, Y, 0.1) == pytest.approx(runner.step(X, Y), rel=1e-9)

@@ -23,12 +23,12 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler is i
 
 OUTPUTS = [(c, g) for c in COSTS for g in ACTIVATIONS if ACTIVATIONS(g).range in COSTS(c).outputs]
 RULES = [
-    dr.Regularisation(),
-    dr.Regularisation(l1=0.01, l2=0.1),
-    dr.Regularisation(l2=0.3, over_batch=True, clip_norm=0.5),
-    dr.Regularisation(decay=0.2, clip_value=0.05),
-    dr.Regularisation(max_norm=0.8),
-    dr.Regularisation(label_smoothing=0.1),
+    dr.Regularization(),
+    dr.Regularization(l1=0.01, l2=0.1),
+    dr.Regularization(l2=0.3, over_batch=True, clip_norm=0.5),
+    dr.Regularization(decay=0.2, clip_value=0.05),
+    dr.Regularization(max_norm=0.8),
+    dr.Regularization(label_smoothing=0.1),
 ]
 NUMBERED = {"leaky_relu": "leaky_relu(0.2)", "elu": "elu(0.7)"}
 
@@ -131,7 +131,7 @@ def changes_nothing(optimizer, rules, fault):
 def test_correct_files_pass_their_own_test(first, tmp_path):
     for seed in range(first, first + 12):
         model, optimizer, rules = drawn(seed)
-        passes, said = ran(tmp_path, c_file(model, optimizer=optimizer, regularisation=rules).text)
+        passes, said = ran(tmp_path, c_file(model, optimizer=optimizer, regularization=rules).text)
         assert passes, (seed, said)
 
 
@@ -142,7 +142,7 @@ def test_a_fault_in_the_step_is_found(fault, tmp_path):
     for seed in range(1000, 1006):
         model, optimizer, rules = drawn(seed)
         if not changes_nothing(optimizer, rules, fault):
-            text = c_file(model, optimizer=optimizer, regularisation=rules).text
+            text = c_file(model, optimizer=optimizer, regularization=rules).text
             assert not ran(tmp_path, faulty(text, fault))[0], seed
             found += 1
     assert found >= 2

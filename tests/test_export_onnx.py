@@ -15,6 +15,7 @@ from tests import layer_cases as cases
 import deltarule as dr
 from deltarule.activations import ACTIVATIONS
 from deltarule.costs import COSTS
+from deltarule.data import Dataset, Reading
 from deltarule.export import Checked, checked, feeds, made_up_rows, onnx_bytes, save_onnx
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing, Targets
@@ -269,7 +270,7 @@ def test_texts_are_read_as_the_model_reads_them(case, kind):
 
 @pytest.mark.parametrize("column", ["a", "b"])
 def test_a_single_row_and_a_missing_one(column):
-    """One row of empty texts: what a normaliser of text would leave as no row at all."""
+    """One row of empty texts: what a normalizer of text would leave as no row at all."""
     frame = pl.DataFrame({"a": ["yes", "no", None] * 9, "b": ["x", "y", "z"] * 9})
     preprocessing = Preprocessing.fit(frame)
     network = dr.Network(preprocessing.width, [dr.Scale()])
@@ -299,7 +300,7 @@ def test_rows_of_ones_own_are_refused_by_name():
 
 def test_the_empty_text_as_a_level_is_refused_by_column():
     frame = pl.DataFrame({"town": ["", "A", "B"] * 9})
-    preprocessing = Preprocessing.fit(frame)
+    preprocessing = Preprocessing.fit(Dataset(frame, Reading()))  # as models once learned it
     network = dr.Network(preprocessing.width, [dr.Dense(1)])
     with pytest.raises(dr.SettingError, match="column 'town' has the empty text as a level"):
         onnx_bytes(Model(network, network.initial_parameters(), preprocessing))

@@ -49,9 +49,9 @@ def test_example_weights(output, cost):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_penalties(over_batch, weighted):
     X, Y, weights = data_of()
-    rules = dr.Regularisation(l1=0.3, l2=0.7, over_batch=over_batch)
+    rules = dr.Regularization(l1=0.3, l2=0.7, over_batch=over_batch)
     errors = check_gradients(
-        network_of(), X, Y, weights=weights if weighted else None, regularisation=rules
+        network_of(), X, Y, weights=weights if weighted else None, regularization=rules
     )
     assert max(errors.values()) < DIFFERENCES, errors
 
@@ -69,14 +69,14 @@ def test_penalties(over_batch, weighted):
 def test_label_smoothing(output, cost):
     X, Y, weights = data_of()
     network = network_of(output=output, cost=cost)
-    rules = dr.Regularisation(label_smoothing=0.2)
-    errors = check_gradients(network, X, Y, weights=weights, regularisation=rules)
+    rules = dr.Regularization(label_smoothing=0.2)
+    errors = check_gradients(network, X, Y, weights=weights, regularization=rules)
     assert max(errors.values()) < DIFFERENCES, errors
 
 
 def test_smoothed_labels_keep_their_sum():
     _, Y, _ = data_of()
-    plan = Plan(network_of(), "sgd", dr.Regularisation(label_smoothing=0.2), "float64")
+    plan = Plan(network_of(), "sgd", dr.Regularization(label_smoothing=0.2), "float64")
     np.testing.assert_allclose(smoothed(plan, Y.T).sum(axis=0), 1.0)
     one_hot = np.array([[1.0], [0.0], [0.0]])
     np.testing.assert_allclose(smoothed(plan, one_hot), [[0.8 + 0.2 / 3], [0.2 / 3], [0.2 / 3]])
@@ -116,7 +116,7 @@ def test_automatic_differentiation_agrees(name):
     """jax.grad of the cost, written without any of our derivatives."""
     _, network, parameters, A0, Y = CASES[name]
     m = A0.shape[1]
-    plan = Plan(network, "sgd", dr.Regularisation(l2=0.1), "float64")
+    plan = Plan(network, "sgd", dr.Regularization(l2=0.1), "float64")
     with jax.enable_x64(True):
         own = jax.tree.map(jnp.asarray, parameters)
         inputs, targets = jnp.asarray(A0), jnp.asarray(Y)
@@ -151,7 +151,7 @@ def test_jacobian_of_outputs_by_inputs(output):
 def test_the_runner_gives_these_gradients(weighted):
     X, Y, weights = data_of()
     network = network_of()
-    plan = Plan(network, "sgd", dr.Regularisation(l2=0.1), "float64")
+    plan = Plan(network, "sgd", dr.Regularization(l2=0.1), "float64")
     runner = start_plan(plan, "reference")
     s = weights if weighted else None
     parameters = runner.parameters()

@@ -78,8 +78,8 @@ def grad_of(network, parameters, X, Y, s, rules):
 def test_gradients_are_those_of_jax_grad(hidden, output, cost):
     network = network_of(hidden, cost, output)
     X, Y, s = data_of(network, weighted=True)
-    rules = dr.Regularisation(l1=0.01, l2=0.02)
-    runner = start(network, regularisation=rules)
+    rules = dr.Regularization(l1=0.01, l2=0.02)
+    runner = start(network, regularization=rules)
     expected = grad_of(network, runner.parameters(), X, Y, s, rules)
     for a, b in zip(arrays(runner.gradients(X, Y, s)), arrays(expected), strict=True):
         assert error(a, b) < STEP["float64"]
@@ -139,8 +139,8 @@ def test_short_batches_and_weights(polished, staying, weighted):
 def test_a_batch_without_weight_changes_nothing():
     network = network_of()
     X, Y, _ = data_of(network)
-    rules = dr.Regularisation(l2=0.1, decay=0.1)
-    runner = start(network, optimizer="adam", regularisation=rules)
+    rules = dr.Regularization(l2=0.1, decay=0.1)
+    runner = start(network, optimizer="adam", regularization=rules)
     before, state = runner.parameters(), runner.state()
     weights = np.zeros(M)
     assert runner.step(X, Y, weights) == 0.0
@@ -156,8 +156,8 @@ def test_turned_or_upright_the_numbers_are_the_same(monkeypatch, turn):
     cost, output = pairs()[5 * turn % len(pairs())]
     network = network_of(hidden, cost, output, dropout=0.3 * (turn % 3 > 0))
     X, Y, weights = data_of(network, weighted=turn % 2 > 0)
-    rules = dr.Regularisation(l1=0.01, clip_norm=1.0, max_norm=2.0)
-    settings = {"optimizer": OPTIMIZERS_THAT_STEP[optimizer], "regularisation": rules, "seed": turn}
+    rules = dr.Regularization(l1=0.01, clip_norm=1.0, max_norm=2.0)
+    settings = {"optimizer": OPTIMIZERS_THAT_STEP[optimizer], "regularization": rules, "seed": turn}
     ours = start(network, "reference", **settings)
     monkeypatch.setattr(runner_module, "programs_of", programs.Programs)
     monkeypatch.setattr(programs.Programs, "turns", lambda self, batch: True)

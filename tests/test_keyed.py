@@ -23,9 +23,9 @@ import deltarule as dr
 from deltarule import keyed
 from deltarule.cli import main
 from deltarule.keyed import running, workers
-from deltarule.keyed.blocks import held_out, key_seeds, latest, starts_of
+from deltarule.keyed.grouping import held_out, key_seeds, latest, starts_of
 from deltarule.keyed.training import order_of, scaled
-from deltarule.storage import FolderLock
+from deltarule.system.storage import FolderLock
 from deltarule.tabular import Roles, Settings
 
 QUICK = Settings(epochs=5, hidden=(5,), batch_size=8)
@@ -163,9 +163,9 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
         y[learnt],
         validation=(X[judging], y[judging]),
         shuffle=order_of(int(seed[0]), len(learnt)),
-        optimizer=work.recipe.optimizer,
-        regularisation=work.recipe.regularisation,
-        batch_size=work.recipe.batch_size,
+        optimizer=work.run.plan.optimizer_row,
+        regularization=work.run.plan.regularization,
+        batch_size=work.run.batch_size,
         epochs=5,
         seed=int(seed[0]),
     )
@@ -272,7 +272,7 @@ def test_time_tests_the_future_and_leaves_keys_of_one_time_out(frame):
         day=pl.when(pl.col("store") == "s2").then(1).otherwise(pl.Series(np.arange(2400) % 977))
     )
     models = trained(days, time="day")
-    assert models.failures == {"s2": "its 40 rows cannot be split into the shares asked for"}
+    assert models.failures == {"s2": "its 40 rows cannot be split into the requested shares"}
     learnt, _, test = models.stack.rows.sum(axis=0)
     assert 0.15 < test / (59 * 40) < 0.25
     assert learnt > 59 * 40 * 0.55
@@ -420,10 +420,10 @@ def test_killed_halfway_and_resumed(here, frame, models, small_blocks):
     with pytest.raises(dr.SettingError, match="holds models of an earlier run"):
         trained(frame, out="out")
     other = replace(QUICK, epochs=6)
-    with pytest.raises(dr.FileError, match="of another run: epochs was 5 there and is 6 here"):
+    with pytest.raises(dr.FileError, match="another run: epochs was 5 there and is 6 here"):
         trained(frame, out="out", resume=True, settings=other)
     changed = frame.with_columns(a=pl.col("a") + (pl.col("store") == "s9") * 1e-3)
-    with pytest.raises(dr.FileError, match="of another run: X was"):
+    with pytest.raises(dr.FileError, match="to another run: X was"):
         trained(changed, out="out", resume=True)
     (here / "out" / ".part-000004.safetensors.x").write_bytes(b"half of it")
     begun = []
@@ -438,7 +438,7 @@ def test_killed_halfway_and_resumed(here, frame, models, small_blocks):
     assert sorted(path.name for path in (here / "out").iterdir()) == [".lock", keyed.FILE]
     once_more = trained(frame, out="out", resume=True)
     assert_same(once_more, models)
-    with pytest.raises(dr.FileError, match="of another run: seed was 0 there and is 1 here"):
+    with pytest.raises(dr.FileError, match="to another run: seed was 0 there and is 1 here"):
         trained(frame, out="out", resume=True, settings=replace(QUICK, seed=1))
 
 
@@ -468,7 +468,7 @@ def test_ctrl_c_keeps_what_is_finished(here, frame, small_blocks):
         if done >= 14:
             raise KeyboardInterrupt
 
-    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are kept in out; resume=True"):
+    with pytest.raises(dr.InterruptionError, match=r"14 of 60 keys are saved in out; resume=True"):
         keyed.run(whole, QUICK, out="out", progress=interrupt)
     assert len(list((here / "out").glob("part-*"))) == 2
     with pytest.raises(KeyboardInterrupt):
@@ -488,7 +488,7 @@ def test_a_worker_that_is_killed_is_named_and_what_finished_is_resumed(
             os.kill(killed[0], signal.SIGKILL)
 
     with joblib.parallel_config(backend=backend, n_jobs=2):
-        with pytest.raises(dr.ResourceError, match=r"keys are kept in out; resume=True") as error:
+        with pytest.raises(dr.ResourceError, match=r"keys are saved in out; resume=True") as error:
             keyed.run(whole, QUICK, out="out", progress=kill)
         assert f"process {killed[0]} was killed by signal 9 (Killed)" in str(error.value)
         assert not multiprocessing.active_children()
@@ -512,7 +512,7 @@ def test_a_worker_that_ends_is_a_clear_error(here, frame, small_blocks):
         dr.ResourceError, match=r"process \d+ ended with status 9\. .* 0 of 60 keys"
     ):
         keyed.run(whole, QUICK, out="out", n_jobs=2)
-    with pytest.raises(dr.ResourceError, match=r"Nothing is kept: pass out=FOLDER"):
+    with pytest.raises(dr.ResourceError, match=r"Nothing was saved: pass out=FOLDER"):
         keyed.run(whole, QUICK, n_jobs=2)
 
 
@@ -721,7 +721,7 @@ def test_rows_get_the_model_of_their_key_and_unknown_keys_the_fallback(frame, mo
         models.predict(new, "guess")
     with pytest.raises(dr.DataError, match="lacks the column 'store'"):
         models.predict(new.drop("store"))
-    with pytest.raises(dr.TypeMismatchError, match="models of classes"):
+    with pytest.raises(dr.TypeMismatchError, match="classification models"):
         models.probabilities(new)
 
 
@@ -739,10 +739,10 @@ def test_keys_are_the_same_however_they_are_stored(frame):
 def test_the_command_trains_predicts_and_shows(here, frame, models, capsys):
     assert main([*TRAIN, "--out", "out"]) == 0
     said = capsys.readouterr().out
-    assert "keys      60 of 'store', with 40 to 40 rows each, 40 at the median" in said
+    assert "keys      60 in 'store', with 40 to 40 rows each (median 40)" in said
     assert "60 of 60 keys" in said
-    assert "Rows held out of 60 keys" in said
-    assert "Better than its own mean: " in said
+    assert "Metrics on held-out rows of 60 keys" in said
+    assert "Better than the key's mean: " in said
     assert f"Saved: out/{keyed.FILE} (60 models, " in said
     assert_same(keyed.load_keyed("out"), models)
 
@@ -751,7 +751,7 @@ def test_the_command_trains_predicts_and_shows(here, frame, models, capsys):
     assert main(["predict", "out", "new.csv"]) == 0
     told = capsys.readouterr()
     assert told.err == (
-        "warning: rows whose 'store' has no model: 2, of 'x', none; they are left empty "
+        "warning: rows whose 'store' has no model: 2 ('x', none); they have no prediction "
         "(--fallback).\n"
     )
     lines = told.out.splitlines()
@@ -762,7 +762,7 @@ def test_the_command_trains_predicts_and_shows(here, frame, models, capsys):
     assert predictions[1] == predictions[3] == frame["sold"].median()
 
     assert main(["inspect", "out"]) == 0
-    assert "a model for each 'store'" in capsys.readouterr().out
+    assert "one model per 'store'" in capsys.readouterr().out
     assert main(["inspect", "out", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["models"] == 60
@@ -795,7 +795,7 @@ def error_of(capsys):
         ),
         (
             ["--checkpoint-dir", "run"],
-            "--by and --checkpoint-dir (--out keeps what is finished): they cannot be combined. "
+            "--by and --checkpoint-dir (--out saves finished keys): they cannot be combined. "
             "Leave one out.",
         ),
     ],
@@ -816,7 +816,7 @@ def test_commands_that_a_folder_of_models_is_no_use_for(here, capsys):
         error_of(capsys) == "error: --intervals: not available for one model per key. Leave it out."
     )
     assert main(["predict", "out", "stores.parquet", "--probabilities"]) == 2
-    assert error_of(capsys).startswith("error: --probabilities: expected models of classes")
+    assert error_of(capsys).startswith("error: --probabilities: expected classification models")
     assert main(["train", "stores.parquet", "--target", "sold", "--jobs", "2"]) == 2
     assert error_of(capsys) == "error: --jobs: expected --by COLUMN beside it, got none."
 

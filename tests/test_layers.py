@@ -49,14 +49,14 @@ def test_the_check_of_every_equation_has_a_case_of_every_kind():
 def test_every_derivative_of_a_network_in_training(kind, weighted):
     network = network_of(kind)
     X, Y, weights = data_of(kind)
-    rules = dr.Regularisation(l2=0.1)
+    rules = dr.Regularization(l2=0.1)
     errors = check_gradients(
         network,
         X,
         Y,
         parameters=parameters_of(network),
         weights=weights if weighted else None,
-        regularisation=rules,
+        regularization=rules,
     )
     names = [f"d{n}[{l}]" for l, own in enumerate(network.learned_shapes, 1) for n in own]
     assert list(errors) == names
@@ -66,7 +66,7 @@ def test_every_derivative_of_a_network_in_training(kind, weighted):
 @pytest.mark.parametrize("kind", KIND_NAMES)
 def test_gradients_and_jacobian_are_those_of_prediction(kind):
     """`gradients` belongs to `cost`, the Jacobian to `predict`: with the running averages."""
-    runner = runner_of(kind, "reference", regularisation=dr.Regularisation(l2=0.1))
+    runner = runner_of(kind, "reference", regularization=dr.Regularization(l2=0.1))
     X, Y, weights = data_of(kind)
     before = runner.parameters()
     for l, gradients in enumerate(runner.gradients(X, Y, weights)):
@@ -98,11 +98,11 @@ def without(name, corrupted):
 @pytest.mark.parametrize(
     ("name", "corrupted"),
     [
-        without("normalisation.normalised_units_dA_prev", lambda dX, kept: dX * kept.scale),
-        without("normalisation.normalised_batch_dA_prev", lambda dX, kept: dX * kept.scale),
-        without("normalisation.d_gain", lambda delta, X, m: (delta * X).sum(1, keepdims=True)),
-        without("normalisation.d_shift", lambda delta, m: -delta.sum(1, keepdims=True) / m),
-        without("normalisation.gained", lambda X, gain, shift: shift * X + gain),
+        without("normalization.normalized_units_dA_prev", lambda dX, kept: dX * kept.scale),
+        without("normalization.normalized_batch_dA_prev", lambda dX, kept: dX * kept.scale),
+        without("normalization.d_gain", lambda delta, X, m: (delta * X).sum(1, keepdims=True)),
+        without("normalization.d_shift", lambda delta, m: -delta.sum(1, keepdims=True) / m),
+        without("normalization.gained", lambda X, gain, shift: shift * X + gain),
         without("scaling.d_scale", lambda delta, A, m: (delta * A).sum(1, keepdims=True)),
         without("scaling.scaled_dA_prev", lambda scale, delta: delta / scale),
         without("scaling.d_alpha", lambda h, d, A, m: (d * h.g(A)).sum(1, keepdims=True) / m),
@@ -129,7 +129,7 @@ def test_a_corrupted_equation_is_noticed(monkeypatch, name, corrupted):
 ENGINE_KINDS = list(product(["jax", "native"], KIND_NAMES))
 
 # Adam divides a derivative by its own size, so that one which is a rounding of 0 (of the biases
-# before a batch normalisation) would decide the step. With that ε the step changes by at most 1e3
+# before a batch normalization) would decide the step. With that ε the step changes by at most 1e3
 # times what the derivative does.
 STEPPING = {"sgd": dr.SGD(0.1, momentum=0.9), "adam": dr.Adam(0.05, epsilon=1e-3)}
 
@@ -139,8 +139,8 @@ STEPPING = {"sgd": dr.SGD(0.1, momentum=0.9), "adam": dr.Adam(0.05, epsilon=1e-3
 def test_every_engine_gives_the_references_numbers(engine, kind, optimizer):
     """Whole steps with weights, dropout, statistics, a short last batch; then the passes."""
     X, Y, weights = data_of(kind)
-    rules = dr.Regularisation(l2=0.1, decay=0.1, clip_norm=0.5, max_norm=2.0)
-    settings = {"optimizer": STEPPING[optimizer], "regularisation": rules, "dropout": True}
+    rules = dr.Regularization(l2=0.1, decay=0.1, clip_norm=0.5, max_norm=2.0)
+    settings = {"optimizer": STEPPING[optimizer], "regularization": rules, "dropout": True}
     ours, theirs = (runner_of(kind, name, **settings) for name in ("reference", engine))
     args = (X, Y, np.arange(2 * M) % M, 4, np.full(6, 0.1), weights, True)
     one, other = (runner.train(*args) for runner in (ours, theirs))
@@ -352,7 +352,7 @@ def test_a_file_whose_layers_cannot_be_is_refused(tmp_path):
 # ----------------------------------------------------------------------- kind by kind
 
 
-def test_batch_normalisation_trains_by_the_batch_and_predicts_by_running_averages():
+def test_batch_normalization_trains_by_the_batch_and_predicts_by_running_averages():
     layer = dr.BatchNorm(momentum=0.25, epsilon=0.0)
     own = layer.initial(2, np.random.default_rng(0))
     A = np.array([[1.0, 3.0, 5.0], [2.0, 2.0, 8.0]])
@@ -408,7 +408,7 @@ def test_the_best_epochs_running_averages_come_back():
     assert training.result.best_epoch < 12
 
 
-def test_layer_normalisation_does_not_look_at_other_examples():
+def test_layer_normalization_does_not_look_at_other_examples():
     layer = dr.LayerNorm(epsilon=0.0)
     A = np.random.default_rng(0).standard_normal((4, 3))
     own = layer.initial(4, np.random.default_rng(0))
@@ -519,9 +519,9 @@ def test_one_part_over_everything_is_the_chain_itself():
     start = parameters_of(plain)
     renamed = {f"1.{d}.{n}": W for d in (1, 2) for n, W in start[d - 1].items()}
     settings = {"optimizer": "adam", "engine": "reference", "dtype": "float64"}
-    rules = dr.Regularisation(l2=0.1, decay=0.2)
-    one = dr.start(plain, parameters=start, regularisation=rules, **settings)
-    other = dr.start(within, parameters=(renamed, start[2]), regularisation=rules, **settings)
+    rules = dr.Regularization(l2=0.1, decay=0.2)
+    one = dr.start(plain, parameters=start, regularization=rules, **settings)
+    other = dr.start(within, parameters=(renamed, start[2]), regularization=rules, **settings)
     for _ in range(3):
         assert one.step(X, Y) == pytest.approx(other.step(X, Y), rel=1e-13)
     np.testing.assert_allclose(other.parameters()[0]["1.2.b"], one.parameters()[1]["b"], rtol=1e-12)

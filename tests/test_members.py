@@ -119,8 +119,10 @@ def test_penalties_count_for_members_as_for_one():
         for n in (1, 4)
     )
     for name in ("l1", "l2", "clip_norm"):
-        assert getattr(four.regularisation, name) == 4 * getattr(one.regularisation, name)
-    assert four.regularisation.decay == one.regularisation.decay
+        assert getattr(four.run.plan.regularization, name) == 4 * getattr(
+            one.run.plan.regularization, name
+        )
+    assert four.run.plan.regularization.decay == one.run.plan.regularization.decay
 
 
 def test_the_command_trains_and_exports_them(tmp_path, monkeypatch, capsys):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule.engines.memory import needed_memory
-from deltarule.memory import available_memory
+from deltarule.engines.footprint import needed_memory
+from deltarule.system.memory import available_memory
 from deltarule.training import data_memory
 
 GB = 10**9
@@ -21,7 +21,7 @@ def left(monkeypatch):
     """Let the machine have so many bytes left."""
 
     def have(size):
-        monkeypatch.setattr("deltarule.engines.memory.available_memory", lambda: size)
+        monkeypatch.setattr("deltarule.engines.footprint.available_memory", lambda: size)
 
     return have
 

@@ -202,14 +202,14 @@ MUTATIONS = [
     ),
     Mutation(
         "L2's gradient doubled",
-        "deltarule.regularisation.Regularisation.penalty_gradient",
+        "deltarule.regularization.Regularization.penalty_gradient",
         lambda self, W: self.l1 * np.sign(W) + 2 * self.l2 * W,
         test_gradients.test_penalties,
         (False, False),
     ),
     Mutation(
         "L1's sign left out",
-        "deltarule.regularisation.Regularisation.penalty_gradient",
+        "deltarule.regularization.Regularization.penalty_gradient",
         lambda self, W: self.l1 + self.l2 * W,
         test_gradients.test_penalties,
         (False, False),

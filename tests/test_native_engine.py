@@ -32,7 +32,7 @@ def data_of(network, m, dtype, seed=0):
 
 def check_parity(network, optimizer="sgd", rules=None, m=7, weighted=False):
     """Every method of both engines from the same start, in float64."""
-    plan = {"optimizer": optimizer, "regularisation": rules, "dtype": "float64", "seed": 5}
+    plan = {"optimizer": optimizer, "regularization": rules, "dtype": "float64", "seed": 5}
     ours, reference = runners = [
         dr.start(network, engine=engine, **plan) for engine in ("native", "reference")
     ]
@@ -94,13 +94,13 @@ def test_every_optimizer_agrees(optimizer):
 
 
 RULES = [
-    dr.Regularisation(l1=0.1),
-    dr.Regularisation(l1=0.1, l2=0.2, over_batch=True),
-    dr.Regularisation(decay=0.1),
-    dr.Regularisation(max_norm=0.5),
-    dr.Regularisation(clip_norm=0.1),
-    dr.Regularisation(clip_value=0.01),
-    dr.Regularisation(clip_value=0.01, clip_norm=0.03, l2=0.3, decay=0.1, max_norm=0.7),
+    dr.Regularization(l1=0.1),
+    dr.Regularization(l1=0.1, l2=0.2, over_batch=True),
+    dr.Regularization(decay=0.1),
+    dr.Regularization(max_norm=0.5),
+    dr.Regularization(clip_norm=0.1),
+    dr.Regularization(clip_value=0.01),
+    dr.Regularization(clip_value=0.01, clip_norm=0.03, l2=0.3, decay=0.1, max_norm=0.7),
 ]
 
 
@@ -114,14 +114,14 @@ def test_every_rule_agrees(rules):
 def test_label_smoothing_agrees():
     layers = [dr.Dense(19, "tanh"), dr.Dense(3, "softmax")]
     network = dr.Network(5, layers, "categorical_cross_entropy")
-    check_parity(network, rules=dr.Regularisation(label_smoothing=0.1))
+    check_parity(network, rules=dr.Regularization(label_smoothing=0.1))
 
 
 @pytest.mark.parametrize(("classes", "groups"), [(2, 1), (5, 7), (16, 2), (37, 3)])
 def test_softmaxes_in_groups_agree(classes, groups):
     layers = [dr.Dense(19, "tanh"), dr.Dense(classes * groups)]
     network = dr.Network(5, layers, f"softmax_cross_entropy({classes})")
-    check_parity(network, rules=dr.Regularisation(label_smoothing=0.1), weighted=True)
+    check_parity(network, rules=dr.Regularization(label_smoothing=0.1), weighted=True)
 
 
 def test_numbers_in_brackets_arrive_exactly():

@@ -54,7 +54,7 @@ def train(runner, steps):
 """
 
 
-@pytest.mark.parametrize("rules", [None, dr.Regularisation(l2=0.1, clip_norm=0.1, max_norm=2.0)])
+@pytest.mark.parametrize("rules", [None, dr.Regularization(l2=0.1, clip_norm=0.1, max_norm=2.0)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_any_number_of_threads_gives_the_same_bits(dtype, rules):
     layers = [dr.Dense(150, "tanh", 0.2), dr.Dense(33, "relu"), dr.Dense(3, "softmax")]
@@ -63,7 +63,7 @@ def test_any_number_of_threads_gives_the_same_bits(dtype, rules):
     X, Y = rng.standard_normal((500, 70)).astype(dtype), rng.dirichlet(np.ones(3), 500)
     Y, s = Y.astype(dtype), rng.uniform(0, 2, 500).astype(dtype)
     order, found = rng.permutation(500), []
-    plan = {"optimizer": "adam", "regularisation": rules, "engine": "native", "dtype": dtype}
+    plan = {"optimizer": "adam", "regularization": rules, "engine": "native", "dtype": dtype}
     for threads in (1, 2, 3, 4):
         runner = dr.start(network, **plan, options=dr.EngineOptions(n_threads=threads))
         costs = runner.train(X, Y, order, 67, np.full(8, 1e-2), s).costs

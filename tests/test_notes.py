@@ -242,9 +242,9 @@ def test_figure_4_is_the_loop_of_the_code():
     asked = []
 
     class Asked(dr.Stopping):
-        def verdict(self, history):
-            asked.append(history[-1].step)
-            return super().verdict(history)
+        def verdict(self, memory, event):
+            asked.append(event.step)
+            return super().verdict(memory, event)
 
     network = dr.Network(1, [dr.Dense(1)])
     X = np.arange(5.0)[:, None]

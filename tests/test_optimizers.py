@@ -52,10 +52,10 @@ OPTAX = {
 LIMIT = {"adagrad": 1e-6, "adamax": 1e-7}
 
 
-def walk(optimizer, dtype="float64", regularisation=None, network=None):
+def walk(optimizer, dtype="float64", regularization=None, network=None):
     """Parameters after each of several steps along gradients that follow from the parameters."""
     network = network or dr.Network(4, [dr.Dense(3)])
-    plan = Plan(network, optimizer, regularisation or dr.Regularisation(), dtype)
+    plan = Plan(network, optimizer, regularization or dr.Regularization(), dtype)
     parameters = network.initial_parameters(0, dtype)
     state = initial_state(plan, parameters)
     path = []
@@ -151,7 +151,7 @@ def test_decoupled_decay_spares_biases_and_keeps_the_unscaled_rate():
     p = network.initial_parameters(0, "float64")[0]
     g = gradient(p["W"], 0)
     mine = walk(
-        dr.GradientDescent(RATE), regularisation=dr.Regularisation(decay=0.2), network=network
+        dr.GradientDescent(RATE), regularization=dr.Regularization(decay=0.2), network=network
     )[0]
     np.testing.assert_allclose(mine["W"], p["W"] * (1 - RATE * 0.2) - RATE * 0.5 * g)
     np.testing.assert_allclose(mine["b"], p["b"] - RATE * 0.5 * gradient(p["b"], 0))
@@ -177,8 +177,8 @@ LEARN_NOT = {
 @pytest.mark.parametrize("kind", LEARN_NOT)
 def test_weights_whose_rate_is_0_are_neither_moved_nor_penalised(kind, engine):
     network = dr.Network(4, LEARN_NOT[kind])
-    rules = dr.Regularisation(l1=0.1, l2=0.1, decay=0.2, max_norm=0.5)
-    runner = dr.start(network, optimizer="adam", regularisation=rules, engine=engine)
+    rules = dr.Regularization(l1=0.1, l2=0.1, decay=0.2, max_norm=0.5)
+    runner = dr.start(network, optimizer="adam", regularization=rules, engine=engine)
     before = runner.parameters()
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(8, 4)).astype("f"), rng.normal(size=(8, 3)).astype("f")
@@ -193,7 +193,7 @@ def test_weights_whose_rate_is_0_are_neither_moved_nor_penalised(kind, engine):
 
 
 def test_clipping_by_value_then_by_common_norm():
-    rules = dr.Regularisation(clip_value=2.0, clip_norm=1.0)
+    rules = dr.Regularization(clip_value=2.0, clip_norm=1.0)
     gradients = ({"W": np.array([[3.0, -5.0]]), "b": np.array([[1.0]])},)
     (clipped,) = rules.clipped(gradients)
     np.testing.assert_allclose(clipped["W"], np.array([[2.0, -2.0]]) / 3)
@@ -204,6 +204,6 @@ def test_clipping_by_value_then_by_common_norm():
 
 
 def test_max_norm_limits_each_unit():
-    rules = dr.Regularisation(max_norm=2.0)
+    rules = dr.Regularization(max_norm=2.0)
     W = np.array([[3.0, 4.0], [0.6, 0.8]])
     np.testing.assert_allclose(rules.limited(W), [[1.2, 1.6], [0.6, 0.8]])

@@ -15,11 +15,11 @@ PUBLIC = """
 ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm BlockOrder Blocks COSTS
 CellError Checkpoints Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
 DeviceError DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded
-Exponential ExportError FileError GradientDescent Grouped INITIALISERS Initialiser
+Exponential ExportError FileError GradientDescent Grouped INITIALIZERS Initializer
 InterruptionError Interval InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion
 MLPClassifier MLPRegressor Many MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle
 Optimizer OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan
-Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularisation RegularizationOptions
+Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularization RegularizationOptions
 ResourceError Result Resumed Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError
 Shared Started StepDecay StopTraining Stopping StoppingOptions TabularClassifier TabularRegressor
 Training TypeMismatchError UnknownNameError Warmup __version__ distributed find_rate start train

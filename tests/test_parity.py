@@ -149,7 +149,7 @@ def test_gradients(engine, turn):
     """Of a whole batch; neither optimizer nor dropout has a part in them."""
     row = GRADIENTS[turn]
     network = network_of(row["hidden"], row["cost"], fitting(row["cost"], turn))
-    settings = {"regularisation": dr.Regularisation(l2=0.01), "seed": turn}
+    settings = {"regularization": dr.Regularization(l2=0.01), "seed": turn}
     ours, theirs = runners(engine, row["dtype"], network, **settings)
     exact = dr.start(network, engine="reference", dtype="float64", **settings)
     exact.set_parameters(ours.parameters())
@@ -167,7 +167,7 @@ def test_steps(engine, turn):
     network = network_of(row["hidden"], row["cost"], fitting(row["cost"], turn), row["dropout"])
     X, Y, s = (a if a is None else a[:WHOLE] for a in data_of(network, row["weighted"], turn))
     optimizer = OPTIMIZERS_THAT_STEP[row["optimizer"]]
-    settings = {"optimizer": optimizer, "regularisation": dr.Regularisation(l2=0.01), "seed": turn}
+    settings = {"optimizer": optimizer, "regularization": dr.Regularization(l2=0.01), "seed": turn}
     ours, theirs = runners(engine, "float64", network, **settings)
     order, rates = np.random.default_rng(turn).permutation(WHOLE), np.full(2, 0.01)
     one, other = (r.train(X, Y, order, BATCH, rates, s).costs for r in (ours, theirs))
@@ -181,8 +181,8 @@ def test_steps(engine, turn):
 def test_optimizers_fed_identical_gradients(engine, dtype, name):
     """With X the identity, m a power of two, dW is dAᵀ/m to the last bit, on every engine."""
     network = dr.Network(8, [dr.Dense(3, rate=0.5, bias_rate=2.0)])
-    rules = dr.Regularisation(decay=0.01, max_norm=3.0)
-    settings = {"optimizer": OPTIMIZERS_THAT_STEP[name], "regularisation": rules}
+    rules = dr.Regularization(decay=0.01, max_norm=3.0)
+    settings = {"optimizer": OPTIMIZERS_THAT_STEP[name], "regularization": rules}
     ours, theirs = runners(engine, dtype, network, **settings)
     exact = dr.start(network, engine="reference", dtype="float64", **settings)
     exact.set_parameters(ours.parameters())
@@ -226,10 +226,10 @@ def test_the_cost_after_200_steps(engine, name):
     ],
     ids=lambda rules: "-".join(rules),
 )
-def test_regularisation(engine, rules, weighted):
+def test_regularization(engine, rules, weighted):
     network = network_of("silu", "categorical_cross_entropy", "softmax")
     X, Y, weights = data_of(network, weighted)
-    settings = {"optimizer": "adamw", "regularisation": dr.Regularisation(**rules)}
+    settings = {"optimizer": "adamw", "regularization": dr.Regularization(**rules)}
     ours, theirs = runners(engine, "float64", network, **settings)
     for penalised in (True, False):
         costs = [r.cost(X, Y, weights, penalised=penalised) for r in (ours, theirs)]

@@ -65,13 +65,13 @@ def people():
 
 COUNTED = [*range(1, M + 1)]
 KINDS_TOLD = {
-    "numbers": ([1.5, 2.5] * 30, "x", "numeric, standardised"),
+    "numbers": ([1.5, 2.5] * 30, "x", "numeric, standardized"),
     "numbers, some missing": (
         [1.0, None, 2.0] * 20,
         "x",
-        "numeric, standardised, 20 missing filled with 1.5 and flagged",
+        "numeric, standardized, 20 missing filled with 1.5 and flagged",
     ),
-    "whole numbers": ([3, 1, 2] * 20, "x", "numeric, standardised"),
+    "whole numbers": ([3, 1, 2] * 20, "x", "numeric, standardized"),
     "yes and no": (["no", "yes"] * 30, "x", "boolean, no is 0, yes is 1"),
     "true and false": ([True, False] * 30, "x", "boolean, false is 0, true is 1"),
     "yes, no and missing": (
@@ -84,7 +84,7 @@ KINDS_TOLD = {
     "rare words": (
         ["red", "blue"] * 29 + ["green", "black"],
         "x",
-        "category, 2 levels, 2 rare ones as one",
+        "category, 2 levels, 2 rare levels merged",
     ),
     "dates": (
         [date(2020, 1, 1), date(2021, 3, 1)] * 30,
@@ -111,21 +111,21 @@ KINDS_TOLD = {
         "x",
         "date, elapsed time, season, weekday, hour",
     ),
-    "durations": ([timedelta(days=1), timedelta(days=2)] * 30, "x", "numeric, standardised"),
-    "times of day": ([time(10), time(11)] * 30, "x", "numeric, standardised"),
-    "row numbers": (COUNTED, "x", "dropped, identifier: counts the rows"),
+    "durations": ([timedelta(days=1), timedelta(days=2)] * 30, "x", "numeric, standardized"),
+    "times of day": ([time(10), time(11)] * 30, "x", "numeric, standardized"),
+    "row numbers": (COUNTED, "x", "dropped, identifier: row numbers"),
     "some of the row numbers": (
         [7 * i // 5 + 1 for i in range(M)],
         "x",
-        "dropped, identifier: counts the rows",
+        "dropped, identifier: row numbers",
     ),
-    "years": ([*range(1950, 1950 + M)], "x", "numeric, standardised"),
+    "years": ([*range(1950, 1950 + M)], "x", "numeric, standardized"),
     "other numbers by name": (
         [15_000_000 + 977 * i % 4093 for i in range(M)],
         "customerID",
-        "dropped, identifier: another number in every row",
+        "dropped, identifier: a different number in every row",
     ),
-    "other numbers": ([977 * i % 4093 for i in range(M)], "income", "numeric, standardised"),
+    "other numbers": ([977 * i % 4093 for i in range(M)], "income", "numeric, standardized"),
     "keys": (
         [f"K{i}" for i in range(M)],
         "x",
@@ -139,12 +139,12 @@ KINDS_TOLD = {
     "keys that most rows lack": (
         [f"K{i}" if i % 3 == 0 else None for i in range(M * 2)],
         "x",
-        "category, 40 rare values: only whether it is there",
+        "category, 40 rare values: encoded as present or missing",
     ),
     "prose": (
         [f"it was a nice day {i}" for i in range(M)],
         "x",
-        "dropped, free text: 6 words a row",
+        "dropped, free text: 6 words per row",
     ),
     "one value": (["a"] * M, "x", "dropped, constant: a in every row"),
     "one number": ([2.5] * M, "x", "dropped, constant: 2.5 in every row"),
@@ -164,13 +164,13 @@ def test_kinds_told_apart(values, name, expected):
     [
         ([1, 2, 3] * 20, "category", "category, 3 levels"),
         ([0, 1] * 30, "boolean", "boolean, 0 is 0, 1 is 1"),
-        (COUNTED, "numeric", "numeric, standardised"),
-        (COUNTED, "number", "numeric, standardised"),
-        (["1", "2"] * 30, "numeric", "numeric, standardised"),
+        (COUNTED, "numeric", "numeric, standardized"),
+        (COUNTED, "number", "numeric, standardized"),
+        (["1", "2"] * 30, "numeric", "numeric, standardized"),
         (["2020-01-01", "2020-01-02"] * 30, "category", "category, 2 levels"),
-        ([1.0, 2.0] * 30, "dropped", "dropped, as asked for"),
-        ([1.0, 2.0] * 30, "identifier", "dropped, as asked for"),
-        ([f"K{i}" for i in range(M)], "category", "category, 24 levels, 36 rare ones as one"),
+        ([1.0, 2.0] * 30, "dropped", "dropped, as requested"),
+        ([1.0, 2.0] * 30, "identifier", "dropped, as requested"),
+        ([f"K{i}" for i in range(M)], "category", "category, 24 levels, 36 rare levels merged"),
     ],
 )
 def test_kinds_overruled(values, kind, expected):
@@ -178,18 +178,18 @@ def test_kinds_overruled(values, kind, expected):
 
 
 def test_a_count_that_is_all_there_is_stays():
-    assert Preprocessing.fit({"t": COUNTED}).describe() == ["t: numeric, standardised"]
+    assert Preprocessing.fit({"t": COUNTED}).describe() == ["t: numeric, standardized"]
 
 
 def test_describes_every_column():
     assert Preprocessing.fit(people()).describe() == [
-        "row: dropped, identifier: counts the rows",
-        "age: numeric, standardised, 6 missing filled with 23 and flagged",
+        "row: dropped, identifier: row numbers",
+        "age: numeric, standardized, 6 missing filled with 23 and flagged",
         "town: category, 3 levels",
         "member: boolean, no is 0, yes is 1, 20 missing filled with 0.50 and flagged",
         "born: date, elapsed time, season, weekday",
         "code: dropped, identifier: 60 different values in 60 rows",
-        "note: dropped, free text: 5 words a row",
+        "note: dropped, free text: 5 words per row",
         "same: dropped, constant: 1 in every row",
         "none: dropped, empty: no value in any row",
     ]
@@ -265,7 +265,7 @@ def test_a_hundred_thousand_levels():
     rare = [f"level {i}" for i in range(100_000)]
     frame = pl.DataFrame({"c": rare * 2 + ["often"] * 100_000, "x": RNG.normal(size=300_000)})
     fitted = Preprocessing.fit(frame)
-    assert fitted.describe()[0] == "c: category, 1 level, 100000 rare ones as one"
+    assert fitted.describe()[0] == "c: category, 1 level, 100000 rare levels merged"
     assert fitted.transform(frame)[:, :2].sum(axis=0).tolist() == [100_000, 200_000]
     assert described(rare) == "dropped, identifier: 100000 different values in 100000 rows"
 
@@ -573,36 +573,36 @@ def targets(values, **settings_):
 
 TOLD = {
     "text": (["no", "yes"] * 5, "classification", ("no", "yes"), "the target is text"),
-    "booleans": ([True, False], "classification", (False, True), "the target is true or false"),
+    "booleans": ([True, False], "classification", (False, True), "the target is boolean"),
     "few whole numbers": (
         [1, 2, 3] * 4,
         "classification",
         (1, 2, 3),
-        "the target has 3 different whole numbers, at most 20 are classes",
+        "the target has 3 distinct whole numbers; up to 20 are treated as classes",
     ),
     "whole numbers as decimals": (
         [1.0, 0.0] * 4,
         "classification",
         (0, 1),
-        "the target has 2 different whole numbers, at most 20 are classes",
+        "the target has 2 distinct whole numbers; up to 20 are treated as classes",
     ),
     "many whole numbers": (
         [*range(21)] * 4,
         "regression",
         (),
-        "the target has 21 different numbers, more than 20",
+        "the target has 21 distinct numbers, more than 20",
     ),
     "whole numbers in few rows": (
         [3, 1, 4, 1, 5, 9, 2, 6],
         "regression",
         (),
-        "the target has 7 different numbers in 8 rows, too many for classes",
+        "the target has 7 distinct numbers in 8 rows, too many for classes",
     ),
     "fractions": (
         [0.5, 1.0] * 4,
         "regression",
         (),
-        "the target has numbers with fractions",
+        "the target has fractional numbers",
     ),
 }
 
@@ -643,7 +643,7 @@ def test_several_targets():
     frame = pl.DataFrame({"a": [1, 2, 3], "b": [0.5, 0.1, 0.9], "x": [1, 2, 3]})
     found = Targets.fit(frame, ["b", "a"])
     assert (found.task, found.outputs, found.names) == ("regression", 2, ("b", "a"))
-    assert found.reason == "2 target columns are a regression of all of them"
+    assert found.reason == "2 target columns, a regression with several outputs"
     decoded = found.decode(found.encode(frame))
     assert decoded.columns == ["b", "a"]
     np.testing.assert_allclose(decoded["a"], [1, 2, 3], rtol=1e-6)
@@ -654,7 +654,7 @@ def test_the_task_overruled():
     frame, found = targets([1, 2, 1, 2], task="regression")
     assert (found.task, found.reason, found.encode(frame).ravel().tolist()) == (
         "regression",
-        "as asked for",
+        "as requested",
         [-1, 1, -1, 1],
     )
     _, found = targets([0.5, 1.5] * 3, task="classification")
@@ -761,8 +761,8 @@ BAD_TARGETS = {
     "one row a class": (
         lambda: targets([f"K{i}" for i in range(9)]),
         DataError,
-        "target 'y': has another class in each of its 9 rows; expected several rows a class. Name "
-        "another column.",
+        "target 'y': has a different class in each of its 9 rows; expected several rows per class. "
+        "Name another column.",
     ),
     "a wrong name": (
         lambda: Targets.fit(FRAME, ["tonw"]),
@@ -829,7 +829,7 @@ BAD_TARGETS = {
     "two targets to classify": (
         lambda: Targets.fit(FRAME, ["town", "row"], task="classification"),
         DataError,
-        "2 target columns cannot be a classification; expected one. Train one model a target.",
+        "2 target columns cannot be a classification; expected one. Train one model per target.",
     ),
     "an unknown task": (
         lambda: Targets.fit(FRAME, ["town"], task="guess"),
@@ -1031,7 +1031,7 @@ def test_a_late_fraction_makes_a_regression(monkeypatch):
     monkeypatch.setattr("deltarule.preprocessing.targets._BLOCK", 7)
     frame = pl.DataFrame({"y": [1.0, 2.0] * 20 + [2.5]})
     fitted = Targets.fit(frame, ["y"])
-    assert fitted.reason == "the target has numbers with fractions"
+    assert fitted.reason == "the target has fractional numbers"
     y = frame["y"].to_numpy()
     expected = ((y - fitted.means[0]) / fitted.stds[0]).astype(np.float32)
     np.testing.assert_array_equal(fitted.encode(frame)[:, 0], expected)
@@ -1039,7 +1039,7 @@ def test_a_late_fraction_makes_a_regression(monkeypatch):
 
 def test_many_levels_of_many_rows_are_a_category():
     often = [f"shop {i}" for i in range(100)] * 30
-    assert described(often) == "category, 24 levels, 76 rare ones as one"
+    assert described(often) == "category, 24 levels, 76 rare levels merged"
 
 
 def test_few_dates_in_many_rows_are_those_of_few_rows():
@@ -1070,10 +1070,10 @@ def test_objects_and_categories_of_pandas():
         }
     )
     assert Preprocessing.fit(frame).describe() == [
-        "scalars: numeric, standardised, 4 missing filled with 1.75 and flagged",
+        "scalars: numeric, standardized, 4 missing filled with 1.75 and flagged",
         "mixed: category, 2 levels, 4 missing as a level",
         "towns: category, 2 levels, 4 missing as a level",
-        "whole: numeric, standardised, 4 missing filled with 1.5 and flagged",
+        "whole: numeric, standardized, 4 missing filled with 1.5 and flagged",
     ]
 
 
@@ -1086,8 +1086,8 @@ def test_types_of_polars_that_mean_numbers_or_levels():
         }
     )
     assert Preprocessing.fit(frame).describe() == [
-        "decimal: numeric, standardised",
-        "span: numeric, standardised",
+        "decimal: numeric, standardized",
+        "span: numeric, standardized",
         "level: category, 3 levels",
     ]
 

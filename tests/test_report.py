@@ -11,9 +11,10 @@ import deltarule as dr
 from deltarule import explain
 from deltarule.cli import main
 from deltarule.engines.plan import Plan
-from deltarule.explain import diagnosis, plots
-from deltarule.explain.drawing import matplotlib, svg
-from deltarule.explain.evidence import (
+from deltarule.network import feed_forward
+from deltarule.report import diagnosis, plots
+from deltarule.report.drawing import matplotlib, svg
+from deltarule.report.evidence import (
     calibration,
     confusion,
     evidence_of,
@@ -23,8 +24,7 @@ from deltarule.explain.evidence import (
     roc,
     worst,
 )
-from deltarule.explain.watch import look, saturated
-from deltarule.network import feed_forward
+from deltarule.report.watch import look, saturated
 
 from .test_cli import QUICK, fails, write_flats
 
@@ -205,9 +205,9 @@ def test_a_look_is_what_a_step_on_these_rows_does():
     network = dr.Network(3, [dr.Dense(6, "relu"), dr.Dense(2)], "mse")
     rng = np.random.default_rng(2)
     X, Y = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
-    plan = Plan(network, dr.Adam(0.01), dr.Regularisation(l2=0.1), "float64", seed=3)
+    plan = Plan(network, dr.Adam(0.01), dr.Regularization(l2=0.1), "float64", seed=3)
     runner = dr.start(
-        network, optimizer=plan.optimizer, regularisation=plan.regularisation, dtype="float64"
+        network, optimizer=plan.optimizer, regularization=plan.regularization, dtype="float64"
     )
     runner.step(X, Y)
     before = runner.parameters()
@@ -247,6 +247,19 @@ def test_watching_changes_nothing():
             assert (one[name] == other[name]).all()
     assert watch.diagnostics.epochs.tolist() == list(range(1, 13))
     assert all(array.shape == (12, 2) for array in watch.diagnostics[1:])
+
+
+def test_a_layer_without_parameters_has_no_gradient():
+    watch = explain.Watch(share=1.0)
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 1))
+    first = dr.PiecewiseLinear(((-1.0, 0.0, 1.0),))
+    network = dr.Network(1, [first, dr.Dense(4, "tanh"), dr.Dense(4, "tanh"), dr.Dense(1)])
+    result = dr.train(network, X, X, epochs=12, callbacks=[watch])
+    norms = watch.diagnostics.gradient_norm
+    assert np.isnan(norms[:, 0]).all()
+    assert np.isfinite(norms[:, 1:]).all()
+    found = explain.report(result, X, X, watch=watch).findings
+    assert not [finding for finding in found if finding.what == "The gradient vanishes"]
 
 
 def test_a_watch_keeps_to_its_share():
@@ -302,10 +315,10 @@ FALLING = np.geomspace(1.0, 0.1, 20)
     [
         (run(FALLING), "good", "The training went well"),
         (run(FALLING[:3]), "note", "A short run"),
-        (run([1.0, 0.99, 0.98] * 6), "problem", "It hardly learnt"),
-        (run([1.0, *[0.3, 0.8] * 8]), "problem", "The cost jumps"),
-        (run(FALLING, update_ratio=[0.5] * 3), "problem", "The steps are large"),
-        (run([1.0] * 9, update_ratio=[1e-7] * 3), "problem", "The steps are tiny"),
+        (run([1.0, 0.99, 0.98] * 6), "problem", "Hardly any learning"),
+        (run([1.0, *[0.3, 0.8] * 8]), "problem", "The cost is unstable"),
+        (run(FALLING, update_ratio=[0.5] * 3), "problem", "Updates are too large"),
+        (run([1.0] * 9, update_ratio=[1e-7] * 3), "problem", "Updates are too small"),
         (run(FALLING, gradient_norm=[1e-5, 0.1, 1.0]), "problem", "The gradient vanishes"),
         (run(FALLING, gradient_norm=[1e5, 10.0, 1.0]), "problem", "The gradient explodes"),
         (run(FALLING, dead=[0.1, 0.3, 0.0]), "note", "Dead units in layer 2"),
@@ -316,9 +329,9 @@ FALLING = np.geomspace(1.0, 0.1, 20)
         ),
         (
             run(FALLING, np.r_[FALLING[:10], np.linspace(0.4, 0.9, 10)], 10),
-            *("note", "It began to learn its rows by heart"),
+            *("note", "The network overfits"),
         ),
-        (run(FALLING, FALLING, 20), "note", "It was not done"),
+        (run(FALLING, FALLING, 20), "note", "Training stopped too early"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -365,13 +378,13 @@ def test_a_page_for_every_task(task, tmp_path):
     expected = {
         "two classes": ["Confusion", "ROC", "Precision and recall", "Calibration"],
         "classes": ["Confusion", "ROC", "Precision and recall", "Calibration"],
-        "labels": ["ROC", "Precision and recall", "Calibration", "Each output"],
-        "regression": ["Predicted and true: target 1", "Residuals: target 1"],
-        "several targets": ["Predicted and true: target 2", "Residuals: target 2", "Each output"],
+        "labels": ["ROC", "Precision and recall", "Calibration", "Per output"],
+        "regression": ["Predicted versus true: target 1", "Residuals: target 1"],
+        "several targets": ["Predicted versus true: target 2", "Residuals: target 2", "Per output"],
     }
-    always = ["Cost", "Metric on the validation rows", "Gradient norm", "Update to weight"]
+    always = ["Cost", "Validation metric", "Gradient norm", "Update to weight ratio"]
     always += ["Dead units", "Saturated units", "Permutation importance", "Input gradients"]
-    always += ["Worst rows", "Settings", "seed", "What the training says", "A test"]
+    always += ["Largest errors", "Settings", "seed", "Training diagnosis", "A test"]
     for words in (*expected[task], *always):
         assert words in page.text, words
     assert "nan" not in page.text.replace("Finance", "").lower().split()
@@ -389,7 +402,7 @@ def test_a_network_of_two_inputs_shows_its_decisions():
         network = dr.Network(2, [dr.Dense(4, "tanh"), dr.Dense(n, g)], cost)
         result = dr.train(network, X, Y, epochs=6)
         page = checked(explain.report(result, X, Y, columns=["north", "east"]).html)
-        assert "Over the two inputs" in page.text
+        assert "Decision surface" in page.text
         assert {"north", "east"} <= set(page.text.split())
 
 
@@ -448,7 +461,7 @@ def test_a_leak_stands_in_the_report(tmp_path, monkeypatch, capsys):
     arguments = ["train", "leaky.csv", "--target", "sold", *QUICK, "--report", "r.html"]
     assert main(arguments) == 0
     page = checked((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert "Look at the data first" in page.text
+    assert "Check the data first" in page.text
     assert "'moved in'" in page.text
 
 

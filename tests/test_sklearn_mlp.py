@@ -28,7 +28,7 @@ class Revealed:
 
     @property
     def _no_improvement_count(self):
-        return self._course.waited
+        return self._continuation.state.rule.waited
 
 
 REVEALED = {

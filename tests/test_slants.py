@@ -182,5 +182,5 @@ def test_the_command_names_the_pair(tmp_path, capsys):
     out = str(tmp_path / "hills.safetensors")
     assert main(["train", str(path), "--target", "height", *asked, "--out", out]) == 0
     lines = capsys.readouterr().out.splitlines()
-    (said,) = [line for line in lines if line.startswith("between")]
-    assert said.split(maxsplit=1)[1].startswith("east and north: slanted columns")
+    (said,) = [line for line in lines if line.startswith("pairs")]
+    assert said.split(maxsplit=1)[1].startswith("east and north: oblique features")

@@ -13,7 +13,7 @@ import deltarule as dr
 from deltarule.activations import ACTIVATIONS, Interval
 from deltarule.checks import central_difference, relative_error
 from deltarule.costs import COSTS, softmax_cross_entropy
-from deltarule.initialisers import INITIALISERS
+from deltarule.initializers import INITIALIZERS
 
 from .tolerances import DIFFERENCES, error
 
@@ -64,8 +64,8 @@ class TestActivation:
             left = g.g_prime(np.array([kink - 1e-12]))[0]
             assert at in (0.0, pytest.approx(left))
 
-    def test_names_a_known_initialiser(self, name):
-        assert INITIALISERS(ACTIVATIONS(name).initialiser)
+    def test_names_a_known_initializer(self, name):
+        assert INITIALIZERS(ACTIVATIONS(name).initializer)
 
     def test_has_a_formula(self, name):
         assert ACTIVATIONS(name).formula
@@ -193,9 +193,9 @@ def test_impossible_targets_cost_nothing_extra():
     assert np.isfinite(COSTS("binary_cross_entropy").dA(A, Y)).all()
 
 
-@pytest.mark.parametrize("name", list(INITIALISERS))
-def test_initialiser_scale(name):
-    rule = INITIALISERS(name)
+@pytest.mark.parametrize("name", list(INITIALIZERS))
+def test_initializer_scale(name):
+    rule = INITIALIZERS(name)
     n, n_prev = 300, 200
     W = rule.draw(np.random.default_rng(0), (n, n_prev))
     assert W.shape == (n, n_prev)
@@ -216,7 +216,7 @@ def test_initialiser_scale(name):
 
 
 def test_orthogonal_columns():
-    W = INITIALISERS("orthogonal(2)").draw(np.random.default_rng(0), (5, 3))
+    W = INITIALIZERS("orthogonal(2)").draw(np.random.default_rng(0), (5, 3))
     np.testing.assert_allclose(W.T @ W, 4 * np.eye(3), atol=1e-12)
 
 

@@ -188,7 +188,7 @@ def test_the_verdict_says_who_wins():
     good, bad = rng().uniform(size=1000) < 0.1, rng(1).uniform(size=1000) < 0.4
     network, other = judged("network", good, accuracy=0.9), judged("trees", bad, accuracy=0.6)
     assert bl.verdict("classification", network, [other]) == (
-        "The network wins: accuracy 0.900 of the network, 0.600 of trees, on 1,000 rows."
+        "The network wins: accuracy 0.900 for the network, 0.600 for trees, on 1,000 rows."
     )
     lost = bl.verdict(
         "classification",
@@ -196,11 +196,11 @@ def test_the_verdict_says_who_wins():
         [judged("trees", good, accuracy=0.9), judged("mean", ~good, accuracy=0.1)],
     )
     assert lost == (
-        "Trees wins: accuracy 0.600 of the network, 0.900 of trees, on 1,000 rows. The network "
+        "Trees wins: accuracy 0.600 for the network, 0.900 for trees, on 1,000 rows. The network "
         "beats mean."
     )
     draw = bl.verdict("classification", network, [judged("trees", good, accuracy=0.9)])
-    assert draw.startswith("Too close to call: accuracy 0.900 of the network, 0.900 of trees")
+    assert draw.startswith("Too close to call: accuracy 0.900 for the network, 0.900 for trees")
 
 
 def test_less_error_wins_a_regression():
@@ -236,14 +236,18 @@ def test_the_output_fits_task_and_cost(task, outputs, cost, output):
 @pytest.mark.parametrize("name", list(dr.OPTIMIZERS))
 def test_every_optimizer_has_a_recipe(name):
     chosen = tabular.recipe(tabular.Settings(optimizer=name), "regression", 5, 1, 100)
-    assert chosen.optimizer.full_batch or isinstance(chosen.optimizer.schedule, dr.Cosine)
-    assert chosen.regularisation.decay == 0.0
+    optimizer = chosen.run.plan.optimizer_row
+    assert optimizer.full_batch or isinstance(optimizer.schedule, dr.Cosine)
+    assert chosen.run.plan.regularization.decay == 0.0
 
 
 @pytest.mark.parametrize("name", list(dr.SCHEDULES))
 def test_every_schedule_takes_the_rate(name):
     settings = tabular.Settings(schedule=name, learning_rate=0.5)
-    assert tabular.recipe(settings, "regression", 5, 1, 100).optimizer.schedule.rate == 0.5
+    assert (
+        tabular.recipe(settings, "regression", 5, 1, 100).run.plan.optimizer_row.schedule.rate
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -358,21 +362,21 @@ def test_the_same_seed_gives_the_same_model():
 )
 def test_parameters_are_averaged_over_a_twentieth_of_the_epochs(asked, averaging):
     plan = tabular.recipe(tabular.Settings(**asked), "classification", 4, 3, 150)
-    assert plan.averaging == pytest.approx(averaging)
-    said = f"parameters averaged over {averaging:.1f}"
+    assert plan.run.mean.horizon == pytest.approx(averaging)
+    said = f"parameters averaged over {averaging:.1f} epochs"
     assert plan.lines()[1].endswith(said) is (averaging > 1)
 
 
 def test_training_averages_as_the_recipe_says(monkeypatch):
     frame, target = built_in("iris")
     seen = []
-    real = tabular.running.train
+    real = tabular.running.Training
 
-    def spied(*given, **settings):
-        seen.append((settings["stopping"].epochs, settings["averaging"]))
-        return real(*given, **settings)
+    def spied(run, *given, **more):
+        seen.append((run.stopping.epochs, run.mean.horizon))
+        return real(run, *given, **more)
 
-    monkeypatch.setattr(tabular.running, "train", spied)
+    monkeypatch.setattr(tabular.running, "Training", spied)
     run(frame, {"hidden": (8,), "epochs": 80}, target=(target,))
     assert seen == [(10, 1.0), (10, 1.0), (80, 4.0)]  # two trials of an eighth, and the fit
     seen.clear()
@@ -401,7 +405,7 @@ def test_only_finely_cut_columns_go_through_units_of_their_own():
 )
 def test_steps_of_few_and_of_more_rows(task, rows, steps):
     chosen = tabular.recipe(tabular.Settings(), task, 5, 1, rows)
-    assert chosen.stopping.epochs == steps * chosen.batch_size // rows
+    assert chosen.run.stopping.epochs == steps * chosen.run.batch_size // rows
 
 
 @pytest.mark.parametrize(
@@ -447,7 +451,7 @@ def test_columns_that_are_not_there(roles, message):
     ("roles", "message"),
     [
         ({"weights": "rent"}, "column 'rent' is named twice: as the target and as weights"),
-        ({"groups": "a", "time": "b"}, "a split goes by one of them"),
+        ({"groups": "a", "time": "b"}, "they cannot be combined"),
     ],
 )
 def test_roles_that_cannot_be(roles, message):

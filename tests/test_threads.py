@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule.threads import each_in_threads
+from deltarule.system.threads import each_in_threads
 
 NETWORK = dr.Network(6, [dr.Dense(9, "tanh", dropout=0.1), dr.Dense(2)])
 rng = np.random.default_rng(0)
@@ -95,7 +95,7 @@ def test_a_signal_that_came_to_another_thread_is_heard(monkeypatch):
             signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         told.append(halt.wait(60))
 
-    monkeypatch.setattr("deltarule.threads.wait", waiting)
+    monkeypatch.setattr("deltarule.system.threads.wait", waiting)
     with pytest.raises(KeyboardInterrupt):
         each_in_threads(item, range(2), threads=2, stop=halt.set)
     assert told == [True, True]
@@ -107,7 +107,7 @@ def test_an_interruption_of_the_caller_ends_the_items(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deltarule.threads.wait", interrupted)
+    monkeypatch.setattr("deltarule.system.threads.wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         each_in_threads(lambda _: halt.wait(60), range(4), threads=2, stop=halt.set)
 

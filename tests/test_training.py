@@ -5,8 +5,8 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines.native import core
-from deltarule.events import Ended, EpochEnded, Progressed, Started
-from deltarule.training import loop
+from deltarule.training import steps
+from deltarule.training.events import Ended, EpochEnded, Progressed, Started
 
 LINE = dr.Network(2, [dr.Dense(1)], "mse")
 
@@ -98,8 +98,8 @@ def test_the_epochs_cost_is_the_mean_over_examples():
 
 def test_chunks_change_no_number(monkeypatch):
     whole = fit(batch_size=2)
-    monkeypatch.setattr(loop, "_FIRST_CHUNK", 3)
-    monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(steps, "_FIRST_CHUNK", 3)
+    monkeypatch.setattr(steps, "_CHUNK_SECONDS", 1e-9)
     chopped = fit(batch_size=2)
     assert same(whole, chopped)
     assert costs(whole) == costs(chopped)
@@ -175,7 +175,7 @@ class TestValidation:
 
     def test_its_cost_has_no_penalty(self):
         X, Y = line()
-        result = fit(validation=(X, Y), regularisation=dr.Regularisation(l2=10.0), epochs=1)
+        result = fit(validation=(X, Y), regularization=dr.Regularization(l2=10.0), epochs=1)
         expected = ((result.predict(X)[:, 0] - Y) ** 2).mean()
         assert result.history[0].validation_cost == pytest.approx(expected)
 
@@ -195,8 +195,8 @@ class TestEvents:
         assert kinds == [Started, EpochEnded, EpochEnded, Ended]
 
     def test_progress_within_a_long_epoch(self, monkeypatch):
-        monkeypatch.setattr(loop, "_FIRST_CHUNK", 8)
-        monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
+        monkeypatch.setattr(steps, "_FIRST_CHUNK", 8)
+        monkeypatch.setattr(steps, "_CHUNK_SECONDS", 1e-9)
         X, Y = line()
         events = list(dr.Training(LINE, X, Y, epochs=1, batch_size=1, engine="reference"))
         progress = [event for event in events if isinstance(event, Progressed)]
@@ -368,7 +368,7 @@ class TestAveraging:
                 run.act(dr.ScaleRate(1e4))
             run.resolve_wish()
         since = seen[::-1].index(dr.RateReduced)
-        assert run._average.epochs == seen[-since:].count(EpochEnded) < len(run.history) == 30
+        assert run.state.average.epochs == seen[-since:].count(EpochEnded) < len(run.history) == 30
 
     @pytest.mark.parametrize(
         ("settings", "message"),
@@ -404,9 +404,9 @@ class TestFullBatchDriver:
     def test_lbfgs_with_penalty_and_weights(self):
         X, Y = line(noise=0.5)
         weights = np.linspace(0, 1, 40)
-        rules = dr.Regularisation(l2=0.3)
+        rules = dr.Regularization(l2=0.3)
         result = fit(
-            data=(X, Y), optimizer="lbfgs", weights=weights, regularisation=rules, epochs=200
+            data=(X, Y), optimizer="lbfgs", weights=weights, regularization=rules, epochs=200
         )
         A = np.c_[X, np.ones(40)]
         H = 2 * (A.T * weights) @ A / weights.sum() + 0.3 * np.diag([1, 1, 0])

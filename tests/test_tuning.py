@@ -13,10 +13,10 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
-from deltarule.events import EpochEnded, Started
-from deltarule.storage import FileLock
+from deltarule.system.storage import FileLock
 from deltarule.tabular import tuning
 from deltarule.tabular.tuning import COMPLETE, GIVEN_UP, OUT_OF_TIME, Trial
+from deltarule.training.events import EpochEnded, Started
 
 FOREVER = 1e6
 
@@ -106,14 +106,16 @@ def test_a_recipe_that_had_no_time_is_tried_when_the_search_goes_on(here, capsys
     arguments += ["--search", "s.json"]
     assert main([*arguments, "--minutes", "0"]) == 0
     assert main([*arguments, "--minutes", "60", "--trials", "1"]) == 0
-    assert re.search(r"trial +0 +complete .* the recipe +best so far", capsys.readouterr().out)
+    assert re.search(
+        r"trial +0 +complete .* default settings +best so far", capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--search", "s.json"], "the trials so far are kept in s.json, and the same command"),
-        ([], "nothing was written. With --search FILE trials are kept."),
+        (["--search", "s.json"], "the trials so far are saved in s.json; run the same command"),
+        ([], "nothing was written. --search FILE saves the trials."),
     ],
 )
 def test_an_interruption_says_what_is_kept(here, capsys, monkeypatch, options, said):
@@ -147,10 +149,12 @@ def test_tune_says_what_it_does(here, capsys):
     arguments += ["--trials", "3", "--search", "s.json", "--no-baselines", "--out", "m"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert re.search(r"trial +0 +complete +validation \S+ +\S+ s +the recipe +best so far", said)
+    assert re.search(
+        r"trial +0 +complete +validation \S+ +\S+ s +default settings +best so far", said
+    )
     assert len(re.findall(r"^trial +\d", said, re.M)) == 3
     assert re.search(r"3 trials, 3 of them complete; the best is ", said)
-    assert "Judged on 30 rows (held-out rows)" in said
+    assert "Metrics on 30 held-out rows" in said
     kept = Path("s.json").read_bytes()
     assert main([*arguments[:-1], "n", "--json"]) == 0  # nothing is left to try
     told = json.loads(capsys.readouterr().out)
@@ -162,9 +166,7 @@ def test_tune_says_what_it_does(here, capsys):
 
 def test_a_budget_too_short_for_one_fit(here, capsys):
     assert main(["tune", "t.csv", "--target", "y", "--minutes", "0", "--out", "m"]) == 0
-    assert (
-        "the time was too short for one fit: the recipe's own settings" in capsys.readouterr().err
-    )
+    assert "the time was too short for one fit: the default settings" in capsys.readouterr().err
     assert main(["train", "t.csv", "--target", "y", "--out", "n"]) == 0
     one, other = (dr.TabularRegressor.load(name) for name in ("m", "n"))
     table = pl.read_csv("t.csv")

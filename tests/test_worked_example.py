@@ -130,7 +130,7 @@ def test_one_step_with_l2():
     runner = dr.start(
         network,
         optimizer=dr.GradientDescent(0.1),
-        regularisation=dr.Regularisation(l2=0.1),
+        regularization=dr.Regularization(l2=0.1),
         parameters=parameters,
         dtype="float64",
         engine="reference",

@@ -1,4 +1,4 @@
-// Normalisation over units or over the batch: the equations of layers/normalisation.py, forward
+// Normalisation over units or over the batch: the equations of layers/normalization.py, forward
 // above backward.
 #pragma once
 

@@ -1,10 +1,10 @@
 """deltarule: dense networks, trained by back propagation whose equations you can read."""
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from deltarule.activations import ACTIVATIONS, Activation, Interval
-from deltarule.checkpoints import Checkpoints
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.engines import ENGINES, start
 from deltarule.engines.plan import EngineOptions, Plan, Runner
@@ -27,17 +27,7 @@ from deltarule.errors import (
     TypeMismatchError,
     UnknownNameError,
 )
-from deltarule.events import (
-    Ended,
-    EpochEnded,
-    Progressed,
-    RateReduced,
-    Resumed,
-    ScaleRate,
-    Started,
-    StopTraining,
-)
-from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.initializers import INITIALIZERS, Initializer
 from deltarule.layers import (
     KINDS,
     BatchNorm,
@@ -53,7 +43,6 @@ from deltarule.layers import (
     Scale,
     Shared,
 )
-from deltarule.many import Many, train_many
 from deltarule.network import Network
 from deltarule.optimizers import (
     LBFGS,
@@ -70,9 +59,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
-from deltarule.processes import distributed
-from deltarule.rates import RateSearch, find_rate
-from deltarule.regularisation import Regularisation
+from deltarule.regularization import Regularization
 from deltarule.schedules import (
     SCHEDULES,
     Constant,
@@ -86,8 +73,22 @@ from deltarule.schedules import (
     StepDecay,
     Warmup,
 )
-from deltarule.stopping import ReduceOnPlateau, Stopping
+from deltarule.system.processes import distributed
 from deltarule.training import BlockOrder, Blocks, Result, Training, train
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import (
+    Ended,
+    EpochEnded,
+    Progressed,
+    RateReduced,
+    Resumed,
+    ScaleRate,
+    Started,
+    StopTraining,
+)
+from deltarule.training.many import Many, train_many
+from deltarule.training.rates import RateSearch, find_rate
+from deltarule.training.stopping import ReduceOnPlateau, Stopping
 
 if TYPE_CHECKING:
     from deltarule.estimators import (
@@ -106,7 +107,7 @@ __all__ = [
     "ACTIVATIONS",
     "COSTS",
     "ENGINES",
-    "INITIALISERS",
+    "INITIALIZERS",
     "KINDS",
     "LBFGS",
     "OPTIMIZERS",
@@ -143,7 +144,7 @@ __all__ = [
     "FileError",
     "GradientDescent",
     "Grouped",
-    "Initialiser",
+    "Initializer",
     "InterruptionError",
     "Interval",
     "InverseScaling",
@@ -173,7 +174,7 @@ __all__ = [
     "RateReduced",
     "RateSearch",
     "ReduceOnPlateau",
-    "Regularisation",
+    "Regularization",
     "RegularizationOptions",
     "ResourceError",
     "Result",
@@ -222,8 +223,20 @@ _LAZY = {
 }
 """Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
 
+_RENAMED = {
+    "INITIALISERS": "INITIALIZERS",
+    "Initialiser": "Initializer",
+    "Regularisation": "Regularization",
+}
+"""Earlier names, which still work with a warning."""
+
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        text = f"deltarule.{name} is deprecated; use deltarule.{new}."
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return globals()[new]
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)

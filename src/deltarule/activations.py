@@ -18,7 +18,7 @@ import numpy as np
 from deltarule import equations
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.tables import Table, TableRow, numbered
+from deltarule.registry import Registry, TableRow, numbered
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ class Activation(TableRow):
         δ from dA and A, for an activation whose Jacobian is not diagonal.
     mixed_jacobian : function, optional
         Eq. 9 as an explicit array from A, likewise.
-    initialiser : str
-        The initialiser of the weights before it, where a layer names none.
+    initializer : str
+        The initializer of the weights before it, where a layer names none.
     formula : str
         g in TeX, for pages.
     numbers : tuple of float
@@ -118,7 +118,7 @@ class Activation(TableRow):
     kinks: tuple[float, ...] = ()
     mixed_delta: Callable[[Array, Array], Array] | None = None
     mixed_jacobian: Callable[[Array], Array] | None = None
-    initialiser: str = "glorot_uniform"
+    initializer: str = "glorot_uniform"
     formula: str = ""
     numbers: tuple[float, ...] = ()
 
@@ -283,7 +283,7 @@ def leaky_relu(slope: float = 0.01) -> Activation:
         g_prime,
         Interval(f"{lower}, inf)"),
         kinks=(0.0,),
-        initialiser="he_normal",
+        initializer="he_normal",
         formula=rf"\max(z, 0) + {slope:g} \min(z, 0)",
         numbers=(slope,),
     )
@@ -317,7 +317,7 @@ def elu(alpha: float = 1.0) -> Activation:
         *_scaled_elu(1.0, alpha),
         Interval(f"(-{alpha:g}, inf)"),
         kinks=() if alpha == 1.0 else (0.0,),
-        initialiser="he_normal",
+        initializer="he_normal",
         formula=rf"\max(z, 0) + {alpha:g} (e^{{\min(z, 0)}} - 1)",
         numbers=(alpha,),
     )
@@ -328,7 +328,7 @@ SELU_ALPHA = 1.6732632423543772
 
 _UNIT, _POSITIVE = Interval("(0, 1)"), Interval("(0, inf)")
 
-ACTIVATIONS: Table[Activation] = Table(
+ACTIVATIONS: Registry[Activation] = Registry(
     "activation",
     Activation,
     {
@@ -343,7 +343,7 @@ ACTIVATIONS: Table[Activation] = Table(
             _relu_prime,
             Interval("[0, inf)"),
             kinks=(0.0,),
-            initialiser="he_normal",
+            initializer="he_normal",
             formula=r"\max(z, 0)",
         ),
         "leaky_relu": leaky_relu,
@@ -353,7 +353,7 @@ ACTIVATIONS: Table[Activation] = Table(
             *_scaled_elu(SELU_SCALE, SELU_ALPHA),
             Interval("(-1.7581, inf)"),
             kinks=(0.0,),
-            initialiser="lecun_normal",
+            initializer="lecun_normal",
             formula=r"1.0507 (\max(z, 0) + 1.6733 (e^{\min(z, 0)} - 1))",
         ),
         "gelu": Activation(
@@ -361,7 +361,7 @@ ACTIVATIONS: Table[Activation] = Table(
             _gelu,
             _gelu_prime,
             Interval("[-0.17, inf)"),
-            initialiser="he_normal",
+            initializer="he_normal",
             formula=r"z\, \Phi(z)",
         ),
         "softplus": Activation(
@@ -369,7 +369,7 @@ ACTIVATIONS: Table[Activation] = Table(
             _softplus,
             _sigmoid,
             _POSITIVE,
-            initialiser="he_normal",
+            initializer="he_normal",
             formula=r"\log(1 + e^z)",
         ),
         "silu": Activation(
@@ -377,7 +377,7 @@ ACTIVATIONS: Table[Activation] = Table(
             _silu,
             _silu_prime,
             Interval("[-0.2785, inf)"),
-            initialiser="he_normal",
+            initializer="he_normal",
             formula=r"z\, \sigma(z)",
         ),
         "mish": Activation(
@@ -385,7 +385,7 @@ ACTIVATIONS: Table[Activation] = Table(
             _mish,
             _mish_prime,
             Interval("[-0.3089, inf)"),
-            initialiser="he_normal",
+            initializer="he_normal",
             formula=r"z \tanh(\log(1 + e^z))",
         ),
         "softmax": Activation(

@@ -340,7 +340,7 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
     >>> network = Judged("network", {"accuracy": 0.75}, 1.0, np.array([0.0, 0, 0, 1]))
     >>> majority = Judged("majority class", {"accuracy": 0.5}, 0.1, np.array([0.0, 0, 1, 1]))
     >>> print(verdict("classification", network, [majority]))
-    Too close to call: accuracy 0.750 of the network, 0.500 of majority class, on 4 rows.
+    Too close to call: accuracy 0.750 for the network, 0.500 for majority class, on 4 rows.
     """
     first = FIGURES[task][0]
 
@@ -352,7 +352,7 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
 
     best = (max if first.more_is_better else min)(baselines, key=figure)
     numbers = (
-        f"{first.label} {said(network)} of the network, {said(best)} of {best.name}, on "
+        f"{first.label} {said(network)} for the network, {said(best)} for {best.name}, on "
         f"{len(network.errors):,} rows."
     )
     beaten = [

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from deltarule.activations import ACTIVATIONS, REALS, Interval, log_sigmoid, log_softmax
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.tables import Table, TableRow, numbered
+from deltarule.registry import Registry, TableRow, numbered
 
 
 @dataclass(frozen=True)
@@ -376,7 +376,7 @@ def _check_gamma(owner: str, gamma: float) -> None:
         )
 
 
-COSTS: Table[Cost] = Table(
+COSTS: Registry[Cost] = Registry(
     "cost",
     Cost,
     {

@@ -22,10 +22,11 @@ from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose, start_plan
 from deltarule.engines.plan import Plan
 from deltarule.errors import DeltaruleError, FileError, TypeMismatchError
-from deltarule.initialisers import Initialiser
+from deltarule.initializers import Initializer
 from deltarule.layers import KINDS, Layer
 from deltarule.network import Network, Parameters, checked_parameters
-from deltarule.storage import (
+from deltarule.registry import Registry
+from deltarule.system.storage import (
     FileKind,
     Opened,
     Tensor,
@@ -34,7 +35,6 @@ from deltarule.storage import (
     tensor_bytes,
     write_whole,
 )
-from deltarule.tables import Table
 
 if TYPE_CHECKING:
     from deltarule.preprocessing import Preprocessing, Targets
@@ -224,7 +224,7 @@ def _stored(value: Any) -> Any:
         return {"kind": value.kind} | {name: _stored(own) for name, own in _fields(value).items()}
     if isinstance(value, (tuple, list)):
         return [_stored(item) for item in value]
-    return value.name if isinstance(value, (Activation, Cost, Initialiser)) else value
+    return value.name if isinstance(value, (Activation, Cost, Initializer)) else value
 
 
 def _rows_in(value: Any) -> Iterator[Row]:
@@ -248,7 +248,7 @@ def _is_own(row: Row) -> bool:
     """Whether a row is the user's, and no name in a file can bring it back."""
     if isinstance(row, type):
         return KINDS.entries.get(row.kind) is not row
-    table: Table[Any] = ACTIVATIONS if isinstance(row, Activation) else COSTS
+    table: Registry[Any] = ACTIVATIONS if isinstance(row, Activation) else COSTS
     base = row.name.partition("(")[0]
     entry = table.entries.get(base)
     return entry is None or (isinstance(entry, type(row)) and entry is not row)

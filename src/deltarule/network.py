@@ -24,8 +24,8 @@ from deltarule.costs import COSTS, Cost, Pair
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
 from deltarule.forks import unforked
 from deltarule.layers import KINDS, Batch, Cache, Dense, Layer, LayerParameters
-from deltarule.markup import table
 from deltarule.rng import checked_seed, generator
+from deltarule.system.markup import table
 
 __all__ = [
     "KINDS",
@@ -159,7 +159,7 @@ class Network:
         return {layer: share for layer, share in shares if share > 0}
 
     def initial_parameters(self, seed: int = 0, dtype: Any = "float32") -> Parameters:
-        """Parameters drawn by the layers' initialisers: the same for the same seed.
+        """Parameters drawn by the layers' initializers: the same for the same seed.
 
         Parameters
         ----------

@@ -21,8 +21,8 @@ import numpy as np
 from deltarule import equations
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError, require
+from deltarule.registry import Registry
 from deltarule.schedules import Schedule, Warmup, schedule
-from deltarule.tables import Table
 
 State: TypeAlias = tuple[Array, ...]
 
@@ -466,7 +466,7 @@ class LBFGS(Optimizer):
         return found.x, str(found.message)
 
 
-OPTIMIZERS: Table[Optimizer] = Table(
+OPTIMIZERS: Registry[Optimizer] = Registry(
     "optimizer",
     Optimizer,
     {

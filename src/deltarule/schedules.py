@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
-from deltarule.tables import Table
+from deltarule.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,7 @@ def _fall(t: Array, floor: float) -> Array:
     return floor + (1.0 - floor) * 0.5 * (1.0 + np.cos(np.pi * t))
 
 
-SCHEDULES: Table[Schedule] = Table(
+SCHEDULES: Registry[Schedule] = Registry(
     "schedule",
     Schedule,
     {

@@ -18,12 +18,12 @@ import numpy as np
 import safetensors.numpy
 
 import deltarule as dr
-from deltarule.checkpoints import Snapshot, pack, unpack
-from deltarule.checkpoints.snapshot import opened
 from deltarule.keyed import load_keyed
 from deltarule.modelfile import Model, load_model, save_model
-from deltarule.storage.reading import Tensor, signed
+from deltarule.system.storage.reading import Tensor, signed
 from deltarule.tabular import Settings
+from deltarule.training.checkpoints import Snapshot, pack, unpack
+from deltarule.training.checkpoints.snapshot import opened
 
 MODELS = Path(__file__).parents[1] / "models"
 SECONDS = 1.0  # of the processor, for one file

@@ -13,8 +13,8 @@ from pathlib import Path
 import atheris
 
 import deltarule as dr
-from deltarule.checkpoints.snapshot import opened
 from deltarule.modelfile import load_model
+from deltarule.training.checkpoints.snapshot import opened
 
 from .files import SECONDS
 

@@ -19,7 +19,7 @@ from deltarule.network import (
     output_delta,
 )
 from deltarule.optimizers import GradientDescent
-from deltarule.regularisation import Regularisation
+from deltarule.regularization import Regularization
 from deltarule.training import checked_examples
 
 STEP = 3e-4
@@ -86,7 +86,7 @@ def check_gradients(
     *,
     parameters: Parameters | None = None,
     weights: Any = None,
-    regularisation: Regularisation | None = None,
+    regularization: Regularization | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
     """Every dW and db of one's own network and data against central differences, in float64.
@@ -99,7 +99,7 @@ def check_gradients(
         As for :func:`deltarule.train`. All parameters are perturbed one by one: keep it small.
     parameters : Parameters, optional
         Else the initial ones of `seed`.
-    regularisation : Regularisation, optional
+    regularization : Regularization, optional
         Penalties and label smoothing are part of the cost that is checked.
     seed : int
 
@@ -109,7 +109,7 @@ def check_gradients(
         Norm-wise relative errors by name: ``{"dW[1]": 1e-10, "db[1]": …}``. Data on a kink (a
         ReLU's input of exactly 0) shows as a large error. Relative to the array's norm, or to a
         thousandth of that of all derivatives where it is smaller still: a bias before a
-        normalisation has derivative 0, and differences of it are rounding alone.
+        normalization has derivative 0, and differences of it are rounding alone.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def check_gradients(
     """
     dtype = checked_dtype("float64")
     data = checked_examples(network, X, Y, weights, dtype)
-    plan = Plan(network, GradientDescent(), regularisation or Regularisation(), dtype, seed)
+    plan = Plan(network, GradientDescent(), regularization or Regularization(), dtype, seed)
     if parameters is None:
         parameters = network.initial_parameters(seed, dtype)
     parameters = checked_parameters(network, parameters, dtype)

@@ -26,7 +26,7 @@ from deltarule.layers import (
     Shared,
     categories,
     grouped,
-    normalisation,
+    normalization,
     numeric,
     parallel,
     scaling,
@@ -36,17 +36,17 @@ from deltarule.layers import (
 KIND_EQUATIONS: tuple[Equation, ...] = (
     Equation(
         "N1",
-        "layer normalisation",
+        "layer normalization",
         "X̂ = (A_prev − mean) / √(variance + ε), over the units of each example",
         r"\hat X = \frac{A_{prev} - \mu}{\sqrt{v + \varepsilon}}",
-        (normalisation.normalised_units,),
+        (normalization.normalized_units,),
     ),
     Equation(
         "N2",
         "gain and shift",
         "Z = gain ⊙ X̂ + shift",
         r"Z = \gamma \odot \hat X + \beta",
-        (normalisation.gained,),
+        (normalization.gained,),
     ),
     Equation(
         "N3",
@@ -54,29 +54,29 @@ KIND_EQUATIONS: tuple[Equation, ...] = (
         "dgain = (1/m) Σ δ ⊙ X̂;  dshift = (1/m) Σ δ",
         r"d\gamma = \frac{1}{m} \sum_j (\delta \odot \hat X)_{\cdot j},\; "
         r"d\beta = \frac{1}{m} \sum_j \delta_{\cdot j}",
-        (normalisation.d_gain, normalisation.d_shift),
+        (normalization.d_gain, normalization.d_shift),
     ),
     Equation(
         "N4",
-        "through layer normalisation",
+        "through layer normalization",
         "dA_prev = (dX̂ − mean(dX̂) − X̂ mean(dX̂ ⊙ X̂)) / √(variance + ε), dX̂ = gain ⊙ δ",
         r"dA_{prev} = \frac{d\hat X - \overline{d\hat X} - "
         r"\hat X \odot \overline{d\hat X \odot \hat X}}{\sqrt{v + \varepsilon}}",
-        (normalisation.normalised_units_dA_prev,),
+        (normalization.normalized_units_dA_prev,),
     ),
     Equation(
         "B1",
-        "batch normalisation",
+        "batch normalization",
         "X̂ = (A_prev − Σ p A_prev) / √(variance + ε), over the batch, p the examples' shares",
         r"\hat X = \frac{A_{prev} - \mu}{\sqrt{v + \varepsilon}},\; \mu = \sum_j p_j A_{prev,j}",
-        (normalisation.normalised_batch,),
+        (normalization.normalized_batch,),
     ),
     Equation(
         "B2",
         "gain and shift",
         "Z = gain ⊙ X̂ + shift",
         r"Z = \gamma \odot \hat X + \beta",
-        (normalisation.gained,),
+        (normalization.gained,),
     ),
     Equation(
         "B3",
@@ -84,15 +84,15 @@ KIND_EQUATIONS: tuple[Equation, ...] = (
         "dgain = (1/m) Σ δ ⊙ X̂;  dshift = (1/m) Σ δ",
         r"d\gamma = \frac{1}{m} \sum_j (\delta \odot \hat X)_{\cdot j},\; "
         r"d\beta = \frac{1}{m} \sum_j \delta_{\cdot j}",
-        (normalisation.d_gain, normalisation.d_shift),
+        (normalization.d_gain, normalization.d_shift),
     ),
     Equation(
         "B4",
-        "through batch normalisation",
+        "through batch normalization",
         "dA_prev = (dX̂ − p Σ dX̂ − p X̂ Σ dX̂ ⊙ X̂) / √(variance + ε), dX̂ = gain ⊙ δ",
         r"dA_{prev} = \frac{d\hat X - p \sum d\hat X - "
         r"p\, \hat X \sum d\hat X \odot \hat X}{\sqrt{v + \varepsilon}}",
-        (normalisation.normalised_batch_dA_prev,),
+        (normalization.normalized_batch_dA_prev,),
     ),
     Equation(
         "S1",

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from deltarule.cli.bench import bench
+from deltarule.cli.command import Command
 from deltarule.cli.equations import equations
 from deltarule.cli.evaluate import evaluate
 from deltarule.cli.explain import explain
@@ -41,7 +42,7 @@ from deltarule.errors import (
     options_named,
     unloadable,
 )
-from deltarule.storage import reason
+from deltarule.system.storage import reason
 from deltarule.training.interruption import signals_raised
 
 app = typer.Typer(
@@ -57,7 +58,7 @@ for command in (
     *(train, tune, predict, evaluate, explain, worksheet, inspect, export),
     *(equations, bench),
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 @app.callback()
@@ -168,16 +169,9 @@ def _has_no_working_folder() -> bool:
 
 
 _SETTING = re.compile(r"(?:\w+\()?(\w+)=.*?\)?: (?:\1 must be |expected )")
-_ADVICE = re.compile(r"\b[A-Z]\w+\((\w+)=([^()]*)\)")  # Regularisation(clip_norm=1)
-_PARAMETER_OF = {
-    "units": "hidden",
-    "rate": "learning_rate",
-    "decay": "weight_decay",
-    "n_ensemble": "ensemble",
-    "n_members": "members",
-    "n_threads": "threads",
-}
-"""Keywords of the library that a command's parameter is called otherwise than."""
+_ADVICE = re.compile(r"\b[A-Z]\w+\((\w+)=([^()]*)\)")  # Regularization(clip_norm=1)
+_PARAMETER_OF = {"units": "hidden", "rate": "learning_rate", "decay": "weight_decay"}
+"""Keywords of the library that settings are called otherwise than."""
 
 
 def _named_as_options(error: DeltaruleError, given: Sequence[str]) -> str:

@@ -5,48 +5,33 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import typer
-
-from deltarule.bench import WORKLOADS, CallTime, StepTime, call_times, step_time
-from deltarule.cli import options as opt
+from deltarule.cli.command import command
+from deltarule.cli.options import Json
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.engines.plan import EngineOptions
+from deltarule.engines.benchmark import WORKLOADS, CallTime, StepTime, call_times, step_time
 from deltarule.errors import SettingError
+from deltarule.tabular import Settings
+from deltarule.tabular.options import option, option_group
 
 ALL = "".join(WORKLOADS)
 
-Letters = Annotated[
-    str,
-    typer.Option(
-        "--workloads",
-        metavar="LETTERS",
-        help="; ".join(f"{name}: {row}" for name, row in WORKLOADS.items()) + ".",
-    ),
-]
-Rounds = Annotated[
-    int,
-    typer.Option("--rounds", metavar="N", min=1, help="Rounds of each workload.", show_default="5"),
-]
-Seconds = Annotated[
-    float,
-    typer.Option(
-        "--seconds",
-        metavar="S",
-        min=0.001,
-        max=60.0,
-        help="About how long a round takes.",
-        show_default="0.3",
-    ),
-]
+
+@option_group("Options")
+class BenchOptions:
+    """What is timed, and for how long."""
+
+    workloads: str = option(
+        "LETTERS", "; ".join(f"{name}: {row}" for name, row in WORKLOADS.items()) + ".", ALL
+    )
+    rounds: int = option("N", "Rounds of each workload.", 5, limits={"low": 1, "whole": True})
+    seconds: float = option(
+        "S", "About how long a round takes.", 0.3, limits={"low": 0.001, "high": 60}
+    )
 
 
+@command
 def bench(
-    workloads: Letters = ALL,
-    rounds: Rounds = 5,
-    seconds: Seconds = 0.3,
-    engine: opt.EngineName = "auto",
-    threads: opt.Threads = None,
-    json: opt.Json = False,
+    timed: BenchOptions, settings: Annotated[Settings, ("engine", "n_threads")], json: Json = False
 ) -> None:
     """Time training steps and single calls on this machine.
 
@@ -59,18 +44,18 @@ def bench(
       deltarule bench
       deltarule bench --workloads XR --threads 1 --json
     """  # noqa: D301 - typer keeps the lines after it
-    letters = list(dict.fromkeys(workloads.upper()))
+    letters = list(dict.fromkeys(timed.workloads.upper()))
     unknown = [letter for letter in letters if letter not in WORKLOADS]
     if unknown or not letters:
-        raise SettingError(f"--workloads: expected letters out of {ALL}, got {workloads!r}.")
+        raise SettingError(f"--workloads: expected letters out of {ALL}, got {timed.workloads!r}.")
     terminal = Terminal(quiet=json)
-    options = EngineOptions(n_threads=threads)
+    engine, options = settings.engine, settings.options
     steps = []
     for letter in letters:
         with terminal.waiting(f"timing {WORKLOADS[letter]}"):
-            steps.append(step_time(WORKLOADS[letter], engine, options, rounds, seconds))
+            steps.append(step_time(WORKLOADS[letter], engine, options, timed.rounds, timed.seconds))
     with terminal.waiting("timing single calls"):
-        calls = list(call_times(engine, options, int(20_000 * min(1.0, seconds / 0.3))))
+        calls = list(call_times(engine, options, int(20_000 * min(1.0, timed.seconds / 0.3))))
     peak = max((found.peak for found in steps if found.peak is not None), default=None)
     steps = [found._replace(peak=peak) for found in steps]  # the best of all times
     if json:

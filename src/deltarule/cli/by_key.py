@@ -1,4 +1,4 @@
-"""A model a key on the command line: ``train --by``, and its models predicted, judged, shown."""
+"""One model per key on the command line: ``train --by``, predictions, metrics and display."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from deltarule import baselines as bl
 from deltarule import keyed, tabular
-from deltarule.cli import reading as rd
 from deltarule.cli.columns import condensed
+from deltarule.cli.options import TableOptions
 from deltarule.cli.outputs import after_saving
+from deltarule.cli.progress import Bar
+from deltarule.cli.sources import Source, stored
+from deltarule.cli.tables import say_size
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import Reading
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
 
@@ -24,48 +28,46 @@ _LISTED = 10  # keys
 
 
 def is_by_key(path: Path) -> bool:
-    """Whether a path is that of a model a key: a folder, or the file in it."""
+    """Whether a path holds one model per key: a folder, or the file in it."""
     return path.is_dir() or path.name == keyed.FILE
 
 
 def record_of(loaded: keyed.KeyedModels | Model) -> Mapping[str, Any]:
-    """What a model, or a model a key, remembers of its training."""
+    """The training record of a model, or of one model per key."""
     return loaded.about if isinstance(loaded, keyed.KeyedModels) else tabular.record(loaded)
 
 
 def train_keys(
     terminal: Terminal,
-    source: rd.Source,
-    by: str,
+    source: Source,
+    table: TableOptions,
     roles: tabular.Roles,
     settings: tabular.Settings,
-    reading: Mapping[str, Any],
+    reading: Reading,
     *,
     out: Path | None,
-    jobs: int | None,
     resume: bool,
-    strict: bool,
     json: bool,
 ) -> None:
-    """Train a network for every key of a table, and say how they do on rows held out."""
-    whole = keyed.problem(source.frame, by, roles, settings, strict=strict)
-    rows, width = source.frame.shape
-    terminal.say(f"{source.name}: {rows:,} rows, {width} columns", style="bold")
+    """Train one network per key of a table, and print metrics on held-out rows."""
+    whole = keyed.problem(source.data, table.by or "", roles, settings, strict=table.strict)
+    say_size(terminal, source)
     _warn_of_rows(terminal, whole)
     _say_problem(terminal, whole)
+    about = {
+        "table": {"fingerprint": source.digest, "rows": source.rows},
+        "roles": asdict(roles),
+        "reading": stored(reading),
+    }
     with _Watcher(terminal) as watcher:
         models = keyed.run(
             whole,
             settings,
             out=out,
-            n_jobs=jobs,
+            n_jobs=table.jobs,
             resume=resume,
             progress=watcher.listen,
-            about={
-                "table": {"fingerprint": tabular.fingerprint(source.frame), "rows": rows},
-                "roles": asdict(roles),
-                "reading": dict(reading),
-            },
+            about=about,
         )
     path = None if out is None else out / keyed.FILE
     with after_saving(terminal, path):
@@ -77,7 +79,7 @@ def train_keys(
 
 
 def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:
-    """Which keys have no model, and the figures of those that have."""
+    """Which keys have no model, and the metrics of those that have."""
     failures = list(models.failures.items())
     if failures:
         count = f"{len(failures):,} key{'s' * (len(failures) != 1)}"
@@ -88,15 +90,15 @@ def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:
     found = models.summary
     terminal.say()
     terminal.table(
-        f"Rows held out of {found.judged:,} keys",
-        ["over the keys", "10 %", "median", "90 %"],
+        f"Metrics on held-out rows of {found.judged:,} keys",
+        ["metric per key", "10 %", "median", "90 %"],
         [
             [keyed.LABELS[name], *(bl.shown(value) for value in values)]
             for name, values in found.spread.items()
         ],
         mark=0,
     )
-    own = "its own mean" if models.task == "regression" else "its most frequent class"
+    own = "the key's mean" if models.task == "regression" else "the key's most frequent class"
     terminal.say(
         f"Better than {own}: {found.better:,} of {found.judged:,} keys "
         f"({found.better / max(found.judged, 1):.0%}).",
@@ -104,11 +106,11 @@ def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:
     )
     ranked = "R²" if models.task == "regression" else "accuracy"
     worst = ", ".join(f"{key} ({bl.shown(value)})" for key, value, _ in found.worst)
-    terminal.say(f"Least {ranked}: {worst}.")
+    terminal.say(f"Lowest {ranked}: {worst}.")
 
 
 def as_json(models: keyed.KeyedModels) -> dict[str, Any]:
-    """What is known of the models, for machines: every key's figures too."""
+    """What is known of the models, for machines: every key's metrics too."""
     names = keyed.FIGURES[models.task]
     learnt = models.stack.rows.astype(int).tolist()
     return {
@@ -141,7 +143,7 @@ def inspect_keys(path: Path, json: bool) -> None:
     network, training = models.about["training"]
     terminal.pairs(
         [
-            ("task", f"{models.task} of {names}, a model for each {models.by!r}"),
+            ("task", f"{models.task} of {names}, one model per {models.by!r}"),
             ("models", f"{len(models):,}"),
             ("network", network),
             ("training", training),
@@ -152,18 +154,14 @@ def inspect_keys(path: Path, json: bool) -> None:
 
 
 def predictions_by_key(
-    terminal: Terminal,
-    models: keyed.KeyedModels,
-    frame: Any,
-    probabilities: bool,
-    fallback: str,
+    terminal: Terminal, models: keyed.KeyedModels, frame: Any, probabilities: bool, fallback: str
 ) -> Any:
-    """A frame of one row a row of the table; rows whose key has no model are told."""
+    """A frame with one row per row of the table; warns of rows whose key has no model."""
     import polars as pl
 
     if probabilities and models.task != "classification":
         raise SettingError(
-            "--probabilities: expected models of classes; these predict numbers. Leave it out."
+            "--probabilities: expected classification models; these predict numbers. Leave it out."
         )
     found = models.predict(frame, fallback)
     columns = {f"predicted_{name}": found[name] for name in models.targets.names}
@@ -173,12 +171,14 @@ def predictions_by_key(
             columns[f"probability_{label}"] = pl.Series(P[:, k]).fill_nan(None)
     unknown = models.unknown(frame)
     if unknown:
-        rows, given = sum(unknown.values()), {"missing": "are left empty"}
+        usual = "median" if models.task == "regression" else "most frequent class"
+        given = {"missing": "have no prediction", "overall": f"get the {usual} of all rows"}
         named = ", ".join("none" if key is None else repr(key) for key in list(unknown)[:5])
+        count = sum(unknown.values())
         more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         terminal.warn(
-            f"rows whose {models.by!r} has no model: {rows:,}, of {named}{more}; they "
-            f"{given.get(fallback, 'get what is usual over all keys')} (--fallback)."
+            f"rows whose {models.by!r} has no model: {count:,} ({named}{more}); they "
+            f"{given[fallback]} (--fallback)."
         )
     return pl.DataFrame(columns)
 
@@ -195,7 +195,7 @@ def _warn_of_rows(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
 def _say_problem(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
     names = " and ".join(map(repr, whole.targets.names))
     counts, work = whole.block.counts, whole.work
-    which = "" if whole.block.time is None else ", the latest"
+    which = "" if whole.block.time is None else " (the latest)"
     network, training = whole.work.recipe.lines()
     terminal.pairs([("task", f"{whole.work.task} of {names}: {whole.targets.reason}")])
     terminal.listing("columns", condensed(whole.preprocessing.describe()))
@@ -203,15 +203,15 @@ def _say_problem(terminal: Terminal, whole: keyed.KeyedProblem) -> None:
         [
             (
                 "keys",
-                f"{len(counts):,} of {whole.by!r}, with {counts.min():,} to {counts.max():,} rows "
-                f"each, {int(np.median(counts)):,} at the median",
+                f"{len(counts):,} in {whole.by!r}, with {counts.min():,} to {counts.max():,} rows "
+                f"each (median {int(np.median(counts)):,})",
             ),
             (
                 "rows",
-                f"of each key {work.test_share:.0%} held out{which}, {work.validation_share:.0%} "
-                "of the rest to find its best epoch",
+                f"per key, {work.test_share:.0%} held out{which}; {work.validation_share:.0%} of "
+                "the rest for validation",
             ),
-            ("network", f"{network}; one a key"),
+            ("network", f"{network}; one per key"),
             ("training", training),
         ]
     )
@@ -222,30 +222,14 @@ def _size(path: Path) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
-class _Watcher:
+class _Watcher(Bar):
     """Keys as they finish: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, terminal: Terminal) -> None:
-        self.terminal, self.said = terminal, 0
-        self.bar = Progress(
-            TextColumn("keys"),
-            BarColumn(bar_width=None, complete_style="cyan"),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=terminal.console,
-            transient=True,
-            expand=True,
-            disable=not terminal.live,
-        )
-        self.task = self.bar.add_task("keys", total=None)
-
-    def __enter__(self) -> _Watcher:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        bar = BarColumn(bar_width=None, complete_style="cyan")
+        left = TimeRemainingColumn(compact=True)
+        super().__init__(terminal, ("keys", bar, MofNCompleteColumn(), left, "left"), "keys")
+        self.said = 0
 
     def listen(self, done: int, count: int) -> None:
         """Show how many keys are done."""

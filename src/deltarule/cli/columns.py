@@ -16,11 +16,11 @@ def condensed(lines: Sequence[str], most: int = 30) -> list[tuple[str, str]]:
     >>> condensed(["a: numeric, x", "b: numeric, x", "c: dropped, y"], most=2)
     [('a … b (2 columns)', 'numeric, x'), ('c', 'dropped, y')]
     """
-    told = [_parted(line) for line in lines]
-    if len(told) <= most:
-        return told
+    parted = [_parted(line) for line in lines]
+    if len(parted) <= most:
+        return parted
     together: dict[str, list[str]] = {}
-    for name, what in told:
+    for name, what in parted:
         together.setdefault(what, []).append(name)
     return [
         (names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} columns)", what)
@@ -29,11 +29,11 @@ def condensed(lines: Sequence[str], most: int = 30) -> list[tuple[str, str]]:
 
 
 def between(problem: tabular.Problem, plan: tabular.Recipe) -> list[tuple[str, str]]:
-    """The pairs of columns that slanted ones were added for; nothing where there are none."""
+    """The pairs of columns that oblique features were added for; empty where there are none."""
     names = problem.preprocessing.names
     pairs = [f"{names[first]} and {names[second]}" for first, second in plan.pairs]
-    what = "slanted columns, for what the two tell only together"
-    return [("between", f"{', '.join(pairs)}: {what}")] if pairs else []
+    what = "oblique features (linear combinations), because the two columns interact"
+    return [("pairs", f"{', '.join(pairs)}: {what}")] if pairs else []
 
 
 def _parted(line: str) -> tuple[str, str]:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from deltarule.cli import options as opt
+from deltarule.cli.command import command
+from deltarule.cli.options import Json
 from deltarule.cli.terminal import Terminal, print_json
-
-Check = Annotated[
-    bool,
-    typer.Option(
-        "--check",
-        help="Compare each with central differences, over every pair; exit 1 if one fails.",
-    ),
-]
+from deltarule.tabular.options import option, option_group
 
 
-def equations(check: Check = False, json: opt.Json = False) -> None:
+@option_group("Options")
+class CheckOptions:
+    """Whether the equations are checked."""
+
+    check: bool = option(
+        "", "Compare each with central differences, over every pair; exit 1 if one fails.", False
+    )
+
+
+@command
+def equations(asked: CheckOptions, json: Json = False) -> None:
     """Print the equations of back propagation and of the layer kinds with their code.
 
     With --check, each stands beside the largest norm-wise relative error against central
@@ -34,7 +36,7 @@ def equations(check: Check = False, json: opt.Json = False) -> None:
     """  # noqa: D301 - typer keeps the lines after it
     from deltarule.checks import EQUATIONS, KIND_EQUATIONS, TOLERANCE, check_all
 
-    terminal = Terminal(quiet=json)
+    terminal, check = Terminal(quiet=json), asked.check
     found = {}
     if check:
         with terminal.waiting("checking every equation over every pair"):
@@ -45,11 +47,7 @@ def equations(check: Check = False, json: opt.Json = False) -> None:
         terminal.show(head)
         terminal.show(Padding(Text(equation.formula, style="bold"), (0, 0, 0, 8)))
         code = Syntax(
-            equation.source,
-            "python",
-            theme="ansi_dark",
-            background_color="default",
-            word_wrap=True,
+            equation.source, "python", theme="ansi_dark", background_color="default", word_wrap=True
         )
         terminal.show(Padding(code, (0, 0, 0, 8)))
         if equation.number in found:

@@ -4,42 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
-from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
 from deltarule.cli.by_key import is_by_key
+from deltarule.cli.command import command
+from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
 from deltarule.cli.predict import check_tabular, warn_of_unseen
+from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
-
-AllRows = Annotated[
-    bool,
-    typer.Option(
-        "--all-rows",
-        help="Also rows that the model was trained on, where DATA is its training table.",
-    ),
-]
+from deltarule.tabular.options import option, option_group
 
 
+@option_group("Evaluation")
+class RowOptions:
+    """Which rows count."""
+
+    all_rows: bool = option(
+        "", "Also rows that the model was trained on, where DATA is its training table.", False
+    )
+
+
+@command
 def evaluate(
-    model: opt.ModelPath,
-    data: opt.Data,
-    all_rows: AllRows = False,
-    strict: opt.Strict = False,
-    memory: opt.Memory = None,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
-    json: opt.Json = False,
+    model: ModelPath,
+    data: Data,
+    asked: RowOptions,
+    table: Annotated[TableOptions, ("strict",)],
+    reading: StreamOptions,
+    json: Json = False,
 ) -> None:
     """Evaluate a model on a table that has the target.
 
@@ -58,16 +54,13 @@ def evaluate(
         )
     loaded = load_model(model)
     check_tabular(loaded, model)
-    reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
-    )
     terminal = Terminal(quiet=json)
-    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
+    source = opened(data, reading.reading(tabular.record(loaded)), reading.memory)
     if isinstance(source, Stream):
-        limit = opt.size(memory or "")
-        frame, rows, which = _rows_in_blocks(terminal, loaded, source, all_rows, limit)
+        memory = reading.memory or 0
+        frame, rows, which = _rows_in_blocks(terminal, loaded, source, asked.all_rows, memory)
     else:
-        frame, rows, which = _rows(terminal, loaded, source.frame, all_rows, strict)
+        frame, rows, which = _rows(terminal, loaded, source.frame, asked.all_rows, table.strict)
     assert loaded.preprocessing is not None
     warn_of_unseen(loaded.preprocessing.unseen(frame))
     with rows_of(rows):
@@ -88,7 +81,7 @@ def evaluate(
 def _rows(
     terminal: Terminal, model: Model, frame: Any, all_rows: bool, strict: bool
 ) -> tuple[Any, Array, str]:
-    """The rows to judge by, their numbers in the table, and which they are."""
+    """The rows to evaluate on, their numbers in the table, and which they are."""
     own = tabular.is_training_table(model, frame)
     if own and not all_rows and tabular.record(model)["judged_by"] == "held-out rows":
         return *tabular.held_out_again(model, frame), "held out when it was trained"
@@ -97,7 +90,7 @@ def _rows(
     if len(test) < len(frame):
         terminal.warn(f"rows without a target were dropped: {len(frame) - len(test):,}.")
     if own:
-        terminal.warn("the model was trained on these rows: its metrics are too good.")
+        terminal.warn("the model was trained on these rows: its metrics are too optimistic.")
     return test, rows, "all of them"
 
 
@@ -111,6 +104,6 @@ def _rows_in_blocks(
         held = None
     frame, rows, met = tabular.judged_rows(source, roles, memory=memory, held=held)
     if own and all_rows:
-        terminal.warn("the model was trained on these rows: its metrics are too good.")
+        terminal.warn("the model was trained on these rows: its metrics are too optimistic.")
     which = "held out when it was trained" if held is not None else "all of them"
     return frame, rows, which if len(frame) == met else f"a sample of {met:,}, {which}"

@@ -9,16 +9,18 @@ import typer
 
 from deltarule import explain as ex
 from deltarule import tabular
-from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli.command import command
+from deltarule.cli.options import ReadingOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.predict import check_tabular
+from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_lines
 from deltarule.errors import SettingError
-from deltarule.markup import visible
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing.targets import with_targets
+from deltarule.system.markup import visible
+from deltarule.tabular.options import option, option_group
 
 _MOST = 200  # rows: a page is for looking at them
 
@@ -34,48 +36,32 @@ OptionalData = Annotated[
         show_default=False,
     ),
 ]
-Rows = Annotated[
-    str, typer.Option("--rows", metavar="FIRST:END", help="Which rows, from 0, END left out.")
-]
-Page = Annotated[
-    Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write, one HTML file.")
-]
-AsText = Annotated[bool, typer.Option("--text", help="Print the step here; write no page.")]
-Numbers = Annotated[
-    Path | None,
-    typer.Option(
-        "--numbers",
-        metavar="FILE",
-        help="Also write every number, as JSON or as a NumPy archive (.npz).",
-        show_default=False,
-    ),
-]
-Update = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="What makes the update.")]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--learning-rate", metavar="RATE", help="Of the update.", show_default="the optimizer's"
-    ),
-]
-Steps = Annotated[int, typer.Option("--steps", min=1, max=50, help="Consecutive steps.")]
 
 
+@option_group("Options")
+class ExplainOptions:
+    """Which steps are shown, and where."""
+
+    rows: str = option("FIRST:END", "Which rows, from 0, END left out.", "0:4")
+    out: Path = option(
+        "FILE", "The page to write, one HTML file.", Path("page.html"), flag="--out -o"
+    )
+    text: bool = option("", "Print the step here; write no page.", False)
+    numbers: Path | None = option(
+        "FILE", "Also write every number, as JSON or as a NumPy archive (.npz)."
+    )
+    optimizer: str = option("NAME", "What makes the update.", "gradient_descent")
+    learning_rate: float | None = option("RATE", "Of the update (default: the optimizer's).")
+    steps: int = option("N", "Consecutive steps.", 1, limits={"low": 1, "high": 50, "whole": True})
+
+
+@command
 def explain(
     model: OptionalModel = None,
     data: OptionalData = None,
-    rows: Rows = "0:4",
-    out: Page = Path("page.html"),
-    text: AsText = False,
-    numbers: Numbers = None,
-    optimizer: Update = "gradient_descent",
-    learning_rate: Rate = None,
-    steps: Steps = 1,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
+    *,
+    asked: ExplainOptions,
+    reading: ReadingOptions,
 ) -> None:
     """Show a training step: every number of it, on one page to walk through and to change.
 
@@ -88,13 +74,13 @@ def explain(
       deltarule explain --text | less
     """  # noqa: D301 - typer keeps the lines after it
     check_outputs(
-        {"--out": None if text else out, "--numbers": numbers},
+        {"--out": None if asked.text else asked.out, "--numbers": asked.numbers},
         {"the model": model, "the data": data},
     )
-    row = _optimizer(optimizer, learning_rate)
+    optimizer = _optimizer(asked)
     if model is None:
-        example = ex.worked_trace(steps) if row is None else ex.worked_trace(steps, optimizer=row)
-        _show(example, out, text, numbers)
+        own = {} if optimizer is None else {"optimizer": optimizer}
+        _show(ex.worked_trace(asked.steps, **own), asked)
         return
     if not data:
         raise SettingError(
@@ -103,17 +89,14 @@ def explain(
         )
     loaded = load_model(model)
     check_tabular(loaded, model)
-    reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
-    )
-    source = rd.source(data, reading)
-    frame, shown = _chosen(loaded, source.frame, rows)
+    table = source(data, reading.reading(tabular.record(loaded)))
+    frame, shown = _chosen(loaded, table.frame, asked.rows)
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
     labels = loaded.targets.classes if loaded.network.outputs > 1 else ()
     X, names = loaded.preprocessing.transform(frame), loaded.preprocessing.names
     part = ex.DensePart(loaded.network, loaded.parameters, X, tuple(names), ())
-    if not text:
+    if not asked.text:
         part = ex.dense_part(*part[:4])
     if part.before:
         Terminal().note(
@@ -125,17 +108,18 @@ def explain(
         part.parameters,
         part.X,
         loaded.targets.encode(frame),
-        optimizer=OPTIMIZERS("gradient_descent") if row is None else row,
-        steps=steps,
+        optimizer=OPTIMIZERS("gradient_descent") if optimizer is None else optimizer,
+        steps=asked.steps,
         inputs=[visible(name) for name in part.inputs],
         outputs=[visible(str(label)) for label in labels or loaded.targets.names],
-        title=visible(f"{model.stem} on {shown} of {Path(source.name).name}"),
+        title=visible(f"{model.stem} on {shown} of {Path(table.name).name}"),
     )
-    _show(trace, out, text, numbers)
+    _show(trace, asked)
 
 
-def _optimizer(name: str, learning_rate: float | None) -> Any:
+def _optimizer(asked: ExplainOptions) -> Any:
     """The optimizer, or None where nothing was asked for."""
+    name, learning_rate = asked.optimizer, asked.learning_rate
     if learning_rate is None:
         return None if name == "gradient_descent" else OPTIMIZERS(name)
     make: Any = OPTIMIZERS.entry(name)
@@ -164,14 +148,14 @@ def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, str]:
     return taken, f"rows {start} to {stop - 1}"
 
 
-def _show(trace: ex.Trace, out: Path, text: bool, numbers: Path | None) -> None:
-    terminal = Terminal()
+def _show(trace: ex.Trace, asked: ExplainOptions) -> None:
+    terminal, numbers = Terminal(), asked.numbers
     if numbers is not None:
         save = trace.save_npz if numbers.suffix == ".npz" else trace.save_json
         save(numbers)
         terminal.note(f"every number: {numbers}")
-    if text:
+    if asked.text:
         print_lines(ex.text(trace))
         return
-    ex.save_page(trace, out)
-    terminal.note(f"{trace!r}: {out}, to be opened in a browser.")
+    ex.save_page(trace, asked.out)
+    terminal.note(f"{trace!r}: {asked.out}, to be opened in a browser.")

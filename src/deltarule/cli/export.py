@@ -2,76 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import MISSING, replace
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from deltarule import export as ex
 from deltarule import tabular
-from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli.command import command
+from deltarule.cli.options import Json, ModelPath, ReadingOptions
 from deltarule.cli.outputs import check_outputs
+from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model, load_model
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.tabular.options import option, option_group
 
 _SUFFIXES = (".onnx", ".c")
 
-ExportOut = Annotated[
-    Path,
-    typer.Option("--out", "-o", metavar="FILE", help="model.onnx or model.c.", show_default=False),
-]
-Check = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--check",
-        metavar="FILE",
-        help="Rows on which predictions are compared; for C, the rows of its test (default: "
-        "generated rows). Repeatable.",
-        show_default=False,
-    ),
-]
-WithTraining = Annotated[
-    bool, typer.Option("--with-training", help="C: also a training step on static buffers.")
-]
-StepOptimizer = Annotated[
-    str | None,
-    typer.Option(
-        "--optimizer",
-        metavar="NAME",
-        help="Optimizer of that step: gradient_descent, sgd, adam or adamw (default: the model's).",
-        show_default=False,
-    ),
-]
-StepRate = Annotated[
-    float | None,
-    typer.Option(
-        "--learning-rate",
-        metavar="RATE",
-        help="The rate that its test takes; each call of the step says its own.",
-        show_default="the optimizer's",
-    ),
-]
+
+@option_group("Options")
+class ExportOptions:
+    """The file, and what it holds."""
+
+    out: Path = option("FILE", "model.onnx or model.c.", MISSING, flag="--out -o")
+    check: tuple[str, ...] = option(
+        "FILE",
+        "Rows on which predictions are compared; for C, the rows of its test (default: generated "
+        "rows). Repeatable.",
+        (),
+    )
+    with_training: bool = option("", "C: also a training step on static buffers.", False)
+    optimizer: str | None = option(
+        "NAME",
+        "Optimizer of that step: gradient_descent, sgd, adam or adamw (default: the model's).",
+    )
+    learning_rate: float | None = option(
+        "RATE",
+        "The rate that its test takes; each call of the step says its own (default: the "
+        "optimizer's).",
+    )
 
 
+@command
 def export(
-    model: opt.ModelPath,
-    out: ExportOut,
-    check: Check = None,
-    with_training: WithTraining = False,
-    optimizer: StepOptimizer = None,
-    learning_rate: StepRate = None,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
-    json: opt.Json = False,
+    model: ModelPath, asked: ExportOptions, reading: ReadingOptions, json: Json = False
 ) -> None:
     """Write a model for another runtime: an ONNX graph, or one C99 file.
 
@@ -84,27 +60,20 @@ def export(
       deltarule export flats.safetensors --out flats.onnx --check flats.csv
       deltarule export flats.safetensors --out flats.c --with-training --optimizer sgd
     """  # noqa: D301 - typer keeps the lines after it
+    out, check = asked.out, asked.check
     if out.suffix.lower() not in _SUFFIXES:
         raise SettingError(
             f"--out {out}: expected a name that ends in {' or '.join(_SUFFIXES)}; got "
             f"{out.suffix or 'none'!r}."
         )
     is_c = out.suffix.lower() == ".c"
-    _check_options(is_c, with_training, optimizer, learning_rate)
+    _check_options(is_c, asked)
     check_outputs({"--out": out}, {"the model": model, "the data": check})
-    loaded = load_model(model)
-    rows = None
+    loaded, rows = load_model(model), None
     if check:
-        reading = rd.reading_of(
-            missing, delimiter, header, encoding, decimal_comma, quote, about=tabular.record(loaded)
-        )
-        rows = rd.source(check, reading).frame
+        rows = source(check, reading.reading(tabular.record(loaded))).frame
         rows = rows if loaded.preprocessing is not None else rows.to_numpy()
-    found = (
-        _to_c(out, loaded, rows, _step(loaded, optimizer, learning_rate, with_training))
-        if is_c
-        else _to_onnx(out, loaded, rows)
-    )
+    found = _to_c(out, loaded, rows, _step(loaded, asked)) if is_c else _to_onnx(out, loaded, rows)
     if json:
         print_json({"file": str(out), **found})
         return
@@ -113,25 +82,24 @@ def export(
     terminal.say(f"Saved: {out}")
 
 
-def _check_options(
-    is_c: bool, with_training: bool, optimizer: str | None, learning_rate: float | None
-) -> None:
-    if with_training and not is_c:
+def _check_options(is_c: bool, asked: ExportOptions) -> None:
+    if asked.with_training and not is_c:
         raise SettingError(
             "--with-training: expected --out with a name that ends in .c; an ONNX graph predicts "
             "only. Leave it out."
         )
-    if not with_training and (optimizer is not None or learning_rate is not None):
+    if not asked.with_training and (asked.optimizer, asked.learning_rate) != (None, None):
         raise SettingError(
             "--optimizer and --learning-rate: expected --with-training beside them, got none."
         )
 
 
-def _step(model: Model, name: str | None, rate: float | None, wanted: bool) -> Optimizer | None:
+def _step(model: Model, asked: ExportOptions) -> Optimizer | None:
     """The optimizer of the step: the one asked for, else the one the model was trained with."""
-    if not wanted:
+    if not asked.with_training:
         return None
     trained: dict[str, Any] = tabular.record(model).get("settings", {})
+    name, rate = asked.optimizer, asked.learning_rate
     rate = trained.get("learning_rate") if rate is None and name is None else rate
     own = OPTIMIZERS(name or trained.get("optimizer") or "adam")
     return own if rate is None else replace(own, learning_rate=rate)

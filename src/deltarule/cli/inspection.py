@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from deltarule import baselines as bl
 from deltarule import tabular
-from deltarule.cli import options as opt
 from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
+from deltarule.cli.command import command
+from deltarule.cli.options import Json, ModelPath
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.modelfile import Model, load_model, network_to_dict
 from deltarule.network import Network
 
 
-def inspect(model: opt.ModelPath, json: opt.Json = False) -> None:
+@command
+def inspect(model: ModelPath, json: Json = False) -> None:
     """Show a model: its network, how each column is encoded, its metrics at training.
 
     \b
@@ -104,8 +106,9 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
     used = [
         row for row in bl.FIGURES[str(model.targets.task)] if row.name in found.get("network", {})
     ]
+    rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
     terminal.table(
-        f"At training, on {about['judged_rows']:,} rows ({about['judged_by']})",
+        f"Metrics at training, on {rows}",
         ["", *(row.label for row in used)],
         [
             [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used)]

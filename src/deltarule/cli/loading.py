@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from deltarule.engines.native import cores
 from deltarule.errors import OutOfMemoryError, require
-from deltarule.memory import address_space, readable_size
+from deltarule.system.memory import address_space, readable_size
 
 
 class Library(NamedTuple):

@@ -89,6 +89,13 @@ def after_saving(terminal: Terminal, path: Path | None) -> Iterator[None]:
         raise
 
 
+def say_written(terminal: Terminal, files: Mapping[str, Path | None]) -> None:
+    """Name the files that were written, by what they are."""
+    for what, path in files.items():
+        if path is not None:
+            terminal.say(f"{what}: {path}")
+
+
 def _paths(given: Path | Sequence[str] | None) -> Iterable[Path]:
     if isinstance(given, Path):
         return [given]

@@ -10,37 +10,45 @@ from typing import Any
 
 from deltarule import tabular
 from deltarule.arrays import Array
-from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
+from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
+from deltarule.cli.command import command
+from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json, print_lines
 from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
-from deltarule.storage import written_whole
+from deltarule.system.storage import written_whole
+from deltarule.tabular.options import option, option_group
 
 _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _OTHER_FORMATS = frozenset({".xlsx", ".xls", ".ods", ".json", ".jsonl", ".feather", ".arrow"})
 
 
+@option_group("Output")
+class PredictOptions:
+    """What is predicted, and where it goes."""
+
+    out: Path | None = option("FILE", "Output file, written atomically.")
+    probabilities: bool = option("", "Add the probability of each class.", False)
+    intervals: float | None = option(
+        "SHARE", "Add prediction intervals with this coverage, for example 0.9."
+    )
+    fallback: str = option(
+        "NAME",
+        "Prediction for rows whose key has no model (train --by): missing, overall (the median or "
+        "most frequent class of all rows), refuse.",
+        "missing",
+        names=FALLBACKS,
+    )
+
+
+@command
 def predict(
-    model: opt.ModelPath,
-    data: opt.Data,
-    out: opt.Out = None,
-    probabilities: opt.Probabilities = False,
-    intervals: opt.Intervals = None,
-    fallback: opt.Fallback = "missing",
-    memory: opt.Memory = None,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
-    json: opt.Json = False,
+    model: ModelPath, data: Data, asked: PredictOptions, reading: StreamOptions, json: Json = False
 ) -> None:
     """Predict every row of a table, in its order.
 
@@ -58,37 +66,35 @@ def predict(
       deltarule predict flats.safetensors new.csv --intervals 0.9
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
+    out = asked.out
     _check_format(out)
     check_outputs({"--out": out}, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
-    reading = rd.reading_of(
-        missing, delimiter, header, encoding, decimal_comma, quote, about=record_of(loaded)
-    )
+    form, memory = reading.reading(record_of(loaded)), reading.memory
     if isinstance(loaded, KeyedModels):
-        if intervals is not None:
-            raise SettingError("--intervals: not available for one model per key. Leave it out.")
-        if memory is not None:
-            raise SettingError("--memory: not available for one model per key. Leave it out.")
-        FALLBACKS.entry(fallback)
-        source = rd.source(data, reading)
-        predicted = predictions_by_key(Terminal(), loaded, source.frame, probabilities, fallback)
+        _check_keyed(asked, memory)
+        source = sources.source(data, form)
+        predicted = predictions_by_key(
+            Terminal(), loaded, source.frame, asked.probabilities, asked.fallback
+        )
     else:
         check_tabular(loaded, model)
-        _check_task(loaded, probabilities)
-        offsets = None if intervals is None else tabular.calibration_of(loaded).interval(intervals)
+        _check_task(loaded, asked.probabilities)
+        share = asked.intervals
+        offsets = None if share is None else tabular.calibration_of(loaded).interval(share)
         if memory is not None:
             if json or out is None or out.suffix.lower() == ".parquet":
                 raise SettingError(
                     "--memory: predictions are written in pieces, as CSV; expected --out FILE.csv, "
                     "without --json."
                 )
-            blocks = rd.in_blocks(data, reading)
-            count = _in_blocks(loaded, blocks, opt.size(memory), probabilities, offsets, out)
+            blocks = sources.in_blocks(data, form)
+            count = _in_blocks(loaded, blocks, memory, asked.probabilities, offsets, out)
             Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
             return
-        source = rd.source(data, reading)
+        source = sources.source(data, form)
         _note_differences(loaded, source.frame)
-        predicted = predictions(loaded, source.frame, probabilities, offsets)
+        predicted = predictions(loaded, source.frame, asked.probabilities, offsets)
     if out is not None:
         write_whole(out, _encoded(predicted, out))
         Terminal().note(f"{len(predicted):,} predictions of {source.name}: {out}")
@@ -96,6 +102,14 @@ def predict(
         print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
     elif out is None:
         print_lines(_csv(predicted))
+
+
+def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
+    """Refuse what one model per key does not have."""
+    for flag, value in {"--intervals": asked.intervals, "--memory": memory}.items():
+        if value is not None:
+            raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
+    FALLBACKS.entry(asked.fallback)
 
 
 def _in_blocks(
@@ -124,7 +138,7 @@ def _in_blocks(
 
 
 def _note_differences(model: Model, frame: Any) -> None:
-    """Warn of missing values, and of others, that training has not seen."""
+    """Warn of missing values, and of other values, that did not occur in training."""
     assert model.preprocessing is not None
     _say_filled(model.preprocessing.filled(frame))
     warn_of_unseen(model.preprocessing.unseen(frame))
@@ -132,11 +146,13 @@ def _note_differences(model: Model, frame: Any) -> None:
 
 def _say_filled(filled: list[str]) -> None:
     if filled:
-        Terminal().warn(f"missing values were filled where training had none: {', '.join(filled)}.")
+        Terminal().warn(
+            f"missing values were filled in columns without any in training: {', '.join(filled)}."
+        )
 
 
 def warn_of_unseen(found: Mapping[str, Counter[str]]) -> None:
-    """Warn of values that training has not seen, in one line per column."""
+    """Warn of values that did not occur in training, in one line per column."""
     for name, values in found.items():
         often = sorted(values, key=lambda value: (-values[value], value))
         shown = ", ".join([*map(repr, often[:3]), *(["…"] if len(often) > 3 else [])])
@@ -144,14 +160,14 @@ def warn_of_unseen(found: Mapping[str, Counter[str]]) -> None:
         Terminal().warn(
             f"column {name!r}: {rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)} "
             f"{len(values):,} value{'s' * (len(values) != 1)} not seen in training ({shown}); "
-            "no level stands for them."
+            "they match no known level."
         )
 
 
 def predictions(
     model: Model, frame: Any, probabilities: bool, offsets: tuple[Array, Array] | None = None
 ) -> Any:
-    """A frame of one row a row of the table, columns named after the target and its classes.
+    """A frame with one row per row of the table, columns named after the target and its classes.
 
     Parameters
     ----------
@@ -187,13 +203,13 @@ def check_tabular(model: Model, path: Path) -> None:
     """
     if model.preprocessing is None or model.targets is None:
         raise SettingError(
-            f"{path}: holds a network without preprocessing, which takes arrays and no tables. "
+            f"{path}: holds a network without preprocessing, which takes arrays, not tables. "
             "Use load_model in Python, or a file written by train --out."
         )
 
 
 def _check_format(out: Path | None) -> None:
-    """Refuse a name that says another format than those that are written."""
+    """Refuse a file name whose suffix stands for a format that is not written."""
     if out is not None and out.suffix.lower() in _OTHER_FORMATS:
         raise SettingError(
             f"--out {out}: predictions are written as CSV, or as Parquet where the name ends in "
@@ -204,7 +220,8 @@ def _check_format(out: Path | None) -> None:
 def _check_task(model: Model, probabilities: bool) -> None:
     if probabilities and model.targets is not None and model.targets.task != "classification":
         raise SettingError(
-            "--probabilities: expected a model of classes; this one predicts numbers. Leave it out."
+            "--probabilities: expected a classification model; this one predicts numbers. Leave it "
+            "out."
         )
 
 

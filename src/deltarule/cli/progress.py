@@ -3,58 +3,88 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
+from collections.abc import Sequence
+from typing import Any, Self
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 
 from deltarule.cli.terminal import Terminal
-from deltarule.events import Ended, EpochEnded, Event, Progressed, RateReduced, Resumed, Started
+from deltarule.training.events import (
+    Ended,
+    EpochEnded,
+    Event,
+    Progressed,
+    RateReduced,
+    Resumed,
+    Started,
+)
 
 _LINES = 10  # about so many lines a run where there is no terminal
 _FIGURES_WIDTH = 33
 _SECONDS = 10.0  # and one at least this often
 
 
-class Watcher:
+class Bar:
+    """A bar on a terminal, while its context lasts.
+
+    Parameters
+    ----------
+    terminal : Terminal
+    columns : sequence of text or rich's columns
+    description : str
+    total : float, optional
+    shown : any
+        What the columns show, by name.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        columns: Sequence[str | ProgressColumn],
+        description: str,
+        total: float | None = None,
+        **shown: Any,
+    ) -> None:
+        self.terminal = terminal
+        self.bar = Progress(
+            *columns,
+            console=terminal.console,
+            transient=True,
+            expand=True,
+            disable=not terminal.live,
+        )
+        self.task = self.bar.add_task(description, total=total, **shown)
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+
+class Watcher(Bar):
     """A listener of a training run, to be used as a context.
 
     Parameters
     ----------
     terminal : Terminal
     name : str
-        What goes before the epoch, for one run of several: these get no lines of their own.
+        What goes before the epoch, for one run of several; these print no lines.
     """
 
     def __init__(self, terminal: Terminal, name: str = "") -> None:
-        self.terminal, self.name = terminal, name
-        self.bar = Progress(
+        columns = (
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None, complete_style="cyan", table_column=Column(ratio=1)),
             _Figures(table_column=Column(no_wrap=True, min_width=_FIGURES_WIDTH)),
             TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
-            TextColumn("left"),
-            console=terminal.console,
-            transient=True,
-            expand=True,
-            disable=not terminal.live,
+            "left",
         )
-        self.task = self.bar.add_task(f"{name}epoch", total=None, cost="", validation="")
-        self.epochs = self.steps = 0
-        self.said = 0.0
-
-    def __enter__(self) -> Watcher:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
+        super().__init__(terminal, columns, f"{name}epoch", cost="", validation="")
+        self.name, self.epochs, self.steps, self.said = name, 0, 0, 0.0
 
     def listen(self, event: Event) -> None:
         """Show one event."""
@@ -63,7 +93,7 @@ class Watcher:
             self.said = time.monotonic()
             self.bar.update(self.task, total=event.epochs * event.steps_per_epoch)
         elif isinstance(event, Resumed):
-            self.terminal.say(f"Goes on from {event.checkpoint}, after epoch {event.epoch}.")
+            self.terminal.say(f"Resumed from {event.checkpoint}, after epoch {event.epoch}.")
             for note in event.notes:
                 self.terminal.warn(note)
         elif isinstance(event, RateReduced):

@@ -1,4 +1,4 @@
-"""``--report``: what a finished job and its table say, put together for the page."""
+"""``--report``: the training report of a finished run."""
 
 from __future__ import annotations
 
@@ -11,79 +11,73 @@ import numpy as np
 from deltarule import explain, tabular
 from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
-from deltarule.cli.job import Done
-from deltarule.explain.evidence import Column, Evidence, with_the_other_class
-from deltarule.explain.report import Report, compose
-from deltarule.explain.sections import Context
+from deltarule.cli.tables import TrainingTable
+from deltarule.cli.trainer import Trained
 from deltarule.preprocessing import Targets
+from deltarule.report.compose import Report, compose
+from deltarule.report.evidence import Column, Evidence, with_the_other_class
+from deltarule.report.sections import Context
 
 
 def report_of(
-    done: Done,
-    source: str,
-    watch: explain.Watch,
-    command: list[str],
-    warnings: list[str],
+    trained: Trained, table: TrainingTable, watch: explain.Watch, command: list[str]
 ) -> Report:
-    """The report of a job.
+    """The report of a training.
 
     Parameters
     ----------
-    done : Done
-    source : str
-        What the data are called.
+    trained : Trained
+    table : TrainingTable
     watch : Watch
-        That listened to the training.
+        The callback that recorded the training.
     command : list of str
         The command line, without the program's name.
-    warnings : list of str
-        Of columns that may give the target away.
     """
-    problem = done.problem
-    frame, which, numbers = _rows(done)
+    problem, source = trained.problem, table.source.name
+    frame, which, numbers = _rows(trained)
     targets = problem.targets
     subject = " and ".join(targets.names)
     kept, best = problem.count, len(problem.validation.held)
     data = [
         ("source", source),
         ("task", f"{problem.task} of {subject}: {targets.reason}"),
-        ("rows", f"{kept:,} to train on, {best:,} of them to find the best epoch"),
-        ("judged by", f"{len(frame):,} rows: {which}"),
+        ("rows", f"{kept:,} for training, {best:,} of them for validation"),
+        ("evaluated on", f"{len(frame):,} {which}"),
     ]
     if problem.task == "classification":
         data.append(("classes", ", ".join(map(str, targets.classes))))
     context = Context(
         title=f"{subject} from {Path(source).name or source}",
-        verdict=done.verdict,
+        verdict=trained.verdict,
         data=data,
         settings=[
-            *between(problem, done.fitted.recipe),
-            ("training", done.fitted.recipe.lines()[1]),
+            *between(problem, trained.fitted.recipe),
+            ("training", trained.fitted.recipe.lines()[1]),
         ],
         columns=condensed(problem.preprocessing.describe()),
-        judged=done.judged,
+        judged=trained.evaluations,
         judged_by=which,
-        warnings=[f"{text[:1].upper()}{text[1:]}" for text in warnings],
+        warnings=[f"{text[:1].upper()}{text[1:]}" for text in table.warnings],
         command=shlex.join(["deltarule", *command]),
-        seconds=done.fitted.seconds,
+        seconds=trained.fitted.seconds,
     )
-    evidence = _evidence(done, frame, numbers)
-    return compose(done.fitted.result, evidence, context, watch.diagnostics)
+    evidence = _evidence(trained, frame, numbers)
+    return compose(trained.fitted.result, evidence, context, watch.diagnostics)
 
 
-def _rows(done: Done) -> tuple[Any, str, Array]:
-    """The rows to judge by, what they are, and what they are called."""
-    problem = done.problem
+def _rows(trained: Trained) -> tuple[Any, str, Array]:
+    """The rows to evaluate on, what they are, and their numbers."""
+    problem = trained.problem
     if len(problem.test):
-        numbers = np.arange(len(problem.test)) if done.numbers is None else done.numbers
-        return problem.test, f"{done.judged_by} that it has not seen", numbers + 1
+        numbers = np.arange(len(problem.test)) if trained.places is None else trained.places
+        return problem.test, tabular.rows_named(trained.evaluated_on), numbers + 1
     held = problem.validation.held
-    which = "rows that found the best epoch; the figures are of the folds"
+    which = "validation rows (metrics: cross-validation)"
     return problem.train[held], which, held + 1
 
 
-def _evidence(done: Done, frame: Any, numbers: Array) -> Evidence:
-    problem, model = done.problem, done.fitted.model
+def _evidence(trained: Trained, frame: Any, numbers: Array) -> Evidence:
+    problem, model = trained.problem, trained.fitted.model
     targets = problem.targets
     inputs = tabular.inputs_of(frame, problem.roles)
     return Evidence(

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deltarule.cli.streams import Stream
-from deltarule.markup import visible, visible_lines
+from deltarule.system.markup import visible, visible_lines
 
 _NAMES_WIDTH, _NAMES_MOST = 8, 32
 PLAIN_WIDTH = 100  # where nobody looks, in a pipe or a file
@@ -33,7 +33,7 @@ class Terminal:
     mute : bool
         Nothing at all: another process says it.
     writes : bool
-        Whether the command writes files: it then goes on where its output fails.
+        Whether the command writes files: it then continues where its output fails.
     """
 
     def __init__(self, *, quiet: bool = False, mute: bool = False, writes: bool = False) -> None:
@@ -125,7 +125,7 @@ def print_json(value: Any) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Text that has lines of its own, on standard output, as it is but for control characters."""
+    """Multi-line text, on standard output, as it is but for control characters."""
     sys.stdout.write(visible_lines(text))
 
 

@@ -9,82 +9,55 @@ from pathlib import Path
 import typer
 
 from deltarule import tabular
-from deltarule.cli import options as opt
-from deltarule.cli import reading as rd
 from deltarule.cli.by_key import train_keys
-from deltarule.cli.job import Job, print_figures
+from deltarule.cli.command import command
 from deltarule.cli.loading import BASELINES, REPORT, load
-from deltarule.cli.outputs import after_saving, check_outputs
+from deltarule.cli.options import (
+    CheckpointOptions,
+    Data,
+    EvaluationOptions,
+    Json,
+    ProcessOptions,
+    StreamOptions,
+    TableOptions,
+)
+from deltarule.cli.outputs import after_saving, check_outputs, say_written
 from deltarule.cli.report import report_of
+from deltarule.cli.sources import Source, opened
+from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.data import Stream
+from deltarule.cli.trainer import Trainer, as_json, print_figures
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
-from deltarule.modelfile import save_model
+from deltarule.tabular.options import option, option_group
+from deltarule.tabular.settings import Roles, Settings
 
 
+@option_group("Output")
+class TrainOutputs:
+    """What ``train`` writes."""
+
+    out: Path | None = option(
+        "FILE", "Model file, written atomically; with --by, a folder for all models.", common=True
+    )
+    report: Path | None = option(
+        "FILE", "Write a training report: one self-contained HTML page.", common=True
+    )
+
+
+@command
 def train(
     context: typer.Context,
-    data: opt.Data,
-    target: opt.Target = None,
-    by: opt.By = None,
-    out: opt.ModelOut = None,
-    report: opt.Report = None,
-    test: opt.Test = None,
-    test_share: opt.TestShare = 0.2,
-    cv: opt.Folds = None,
-    compare: opt.Baselines = True,
-    drop: opt.Drop = None,
-    kind: opt.Kind = None,
-    task: opt.Task = None,
-    weights: opt.Weights = None,
-    groups: opt.Groups = None,
-    time: opt.Time = None,
-    strict: opt.Strict = False,
-    hidden: opt.Hidden = None,
-    activation: opt.ActivationName = None,
-    bins: opt.Bins = None,
-    ensemble: opt.Ensemble = 1,
-    members: opt.Members = 1,
-    cost: opt.CostName = None,
-    dropout: opt.Dropout = None,
-    optimizer: opt.OptimizerName = None,
-    learning_rate: opt.LearningRate = None,
-    schedule: opt.ScheduleName = None,
-    batch_size: opt.BatchSize = None,
-    epochs: opt.Epochs = None,
-    patience: opt.Patience = None,
-    on_divergence: opt.OnDivergence = "raise",
-    l1: opt.L1 = 0.0,
-    l2: opt.L2 = 0.0,
-    weight_decay: opt.WeightDecay = None,
-    label_smoothing: opt.LabelSmoothing = None,
-    clip_norm: opt.ClipNorm = None,
-    class_weight: opt.ClassWeight = None,
-    seed: opt.Seed = 0,
-    engine: opt.EngineName = "auto",
-    threads: opt.Threads = None,
-    jobs: opt.Jobs = None,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "highest",
-    devices: opt.Devices = None,
-    dtype: opt.Dtype = "float32",
-    memory: opt.Memory = None,
-    missing: opt.Missing = None,
-    delimiter: opt.Delimiter = None,
-    header: opt.Header = None,
-    encoding: opt.Encoding = None,
-    decimal_comma: opt.DecimalComma = None,
-    quote: opt.Quote = None,
-    checkpoint_dir: opt.CheckpointDir = None,
-    checkpoint_every: opt.CheckpointEvery = "60s",
-    resume: opt.Resume = False,
-    distributed: opt.Distributed = False,
-    coordinator: opt.Coordinator = None,
-    process: opt.Process = None,
-    processes: opt.Processes = None,
-    wait: opt.Wait = 300.0,
-    json: opt.Json = False,
+    data: Data,
+    roles: Roles,
+    table: TableOptions,
+    output: TrainOutputs,
+    evaluation: EvaluationOptions,
+    settings: Settings,
+    checkpoints: CheckpointOptions,
+    reading: StreamOptions,
+    processes: ProcessOptions,
+    json: Json = False,
 ) -> None:
     """Train a network on a table and evaluate it on held-out rows.
 
@@ -103,184 +76,87 @@ def train(
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
       srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
-    group = context.with_resource(opt.joined(distributed, coordinator, process, processes, wait))
+    group = context.with_resource(processes.joined())
+    if group.count > 1 and settings.engine == "auto":
+        settings = replace(settings, engine="jax")
     if not group.first:  # one process prints and writes
-        out = report = None
-        json = compare = False
-    settings = tabular.Settings(
-        hidden=None if hidden is None else opt.units(hidden),
-        activation=activation,
-        bins=bins,
-        n_ensemble=ensemble,
-        n_members=members,
-        cost=cost,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        batch_size=batch_size,
-        epochs=epochs,
-        patience=patience,
-        on_divergence=on_divergence,
-        dropout=dropout,
-        l1=l1,
-        l2=l2,
-        weight_decay=weight_decay,
-        label_smoothing=label_smoothing,
-        clip_norm=clip_norm,
-        class_weight=class_weight,
-        task=task,
-        test_share=test_share,
-        engine="jax" if group.count > 1 and engine == "auto" else engine,
-        dtype=dtype,
-        device=device,
-        precision=precision,
-        n_threads=threads,
-        devices=opt.devices(devices),
-        seed=seed,
-    )
+        output, json = TrainOutputs(), False
+        evaluation = replace(evaluation, baselines=False)
     tabular.check(settings)
-    if by is not None:
-        if group.count > 1:
-            raise SettingError(
-                "--by does not go with several processes of one run (--distributed, --coordinator)."
-                " Leave one out; --jobs N shares keys between processes."
-            )
-        _refuse_beside_keys(test, cv, report, checkpoint_dir)
-    elif jobs is not None:
-        raise SettingError("--jobs: expected --by COLUMN beside it, got none.")
-    if cv is not None and test:
-        raise SettingError("--cv and --test: metrics come from one of them; got both.")
-    if cv is not None and cv < 2:
-        raise SettingError(f"--cv: expected at least 2 folds; got {cv}.")
+    _check_combination(table, output, evaluation, checkpoints, reading, group.count)
     check_outputs(
-        {"--out": None if by else out, "--report": report},
-        {"the data": data, "the test file": test},
+        {"--out": None if table.by else output.out, "--report": output.report},
+        {"the data": data, "the test file": evaluation.test},
     )
-    load(*((BASELINES,) if compare and by is None else ()), *((REPORT,) if report else ()))
-    if by is not None and resume and out is None:
-        raise SettingError("--by and --resume: expected --out FOLDER beside them, got none.")
-    kept = opt.checkpoints(checkpoint_dir, checkpoint_every, resume and by is None)
-    writes = any(path is not None for path in (out, report, checkpoint_dir))
+    kept = checkpoints.checkpoints()
+    baselines = evaluation.baselines and table.by is None
+    load(*((BASELINES,) if baselines else ()), *((REPORT,) if output.report else ()))
+
+    writes = any((output.out, output.report, checkpoints.checkpoint_dir))
     terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
-    reading = rd.reading_of(missing, delimiter, header, encoding, decimal_comma, quote)
-    source = rd.source(data, reading) if memory is None else rd.in_blocks(data, reading)
-    roles = tabular.Roles(
-        targets_of(target, source), weights, groups, time, opt.listed(drop), opt.kinds(kind)
-    )
-    found = None
-    if isinstance(source, Stream):
-        if cv is not None or test or by is not None:
-            raise SettingError(
-                "--cv, --test, --by: not available with --memory, which holds out random rows."
-            )
-        with terminal.waiting("reading all rows once"):
-            limit = opt.size(memory or "")
-            found = tabular.survey(source, roles, settings, memory=limit, strict=strict)
-        whole, mark, rows = found.whole, source.digest, source.rows
-    elif by is not None:
+    form, strict = reading.reading(), table.strict
+    source = opened(data, form, reading.memory)
+    roles = roles_in(source, roles)
+    if table.by is not None:
+        assert isinstance(source, Source)
+        out, resume = output.out, checkpoints.resume
         train_keys(
-            terminal,
-            source,
-            by,
-            roles,
-            settings,
-            rd.stored(reading),
-            out=out,
-            jobs=jobs,
-            resume=resume,
-            strict=strict,
-            json=json,
+            terminal, source, table, roles, settings, form, out=out, resume=resume, json=json
         )
         return
-    else:
-        whole = tabular.table(source.frame, roles, task=settings.task, strict=strict)
-        mark, rows = tabular.fingerprint(source.frame), len(source.frame)
-    warnings = tabular.leaks(whole)
-    say_table(terminal, source, rows, whole, warnings)
+    read = training_table(terminal, source, roles, settings, form, strict, reading.memory)
     watch = Watch()
-    job = Job(terminal, whole, settings, compare, kept, () if report is None else (watch,))
-    if found is not None:
-        done = job.streamed(found)
-    elif cv is not None:
-        done = job.cross_validated(cv)
-    elif test:
-        done = job.judged_by_file(rd.source(test, reading).frame, strict)
-    else:
-        done = job.held_out()
-    about = tabular.about(
-        whole,
-        settings,
-        done.fitted,
-        done.judged,
-        mark=mark,
-        judged_by=done.judged_by,
-        reading=rd.stored(reading),
-        verdict=done.verdict,
-        stream=done.problem.stream,
-    )
-    if out is not None:
-        save_model(out, replace(done.fitted.model, about=about))
-    with after_saving(terminal, out):
-        if report is not None:
+    listeners = () if output.report is None else (watch,)
+    trainer = Trainer(terminal, read, settings, evaluation, kept, listeners)
+    trained = trainer.run()
+    about = trainer.save(trained, output.out)
+    with after_saving(terminal, output.out):
+        if output.report is not None:
             with terminal.waiting("writing the report"):
-                command = context.obj or sys.argv[1:]
-                page = report_of(done, source.name, watch, command, warnings)
-                page.save(report)
-        print_figures(terminal, done)
-        for what, path in (("Saved", out), ("Report", report)):
-            if path is not None:
-                terminal.say(f"{what}: {path}")
+                page = report_of(trained, read, watch, context.obj or sys.argv[1:])
+                page.save(output.report)
+        print_figures(terminal, trained)
+        say_written(terminal, {"Saved": output.out, "Report": output.report})
         if json:
-            seconds = {each.name: round(each.seconds, 3) for each in done.judged}
-            model = str(out) if out else None
-            print_json({"model": model, **tabular.printed(about), "fit_seconds": seconds})
+            print_json({**as_json(output.out, about), "fit_seconds": trained.fit_seconds})
 
 
-def _refuse_beside_keys(
-    test: list[str] | None, cv: int | None, report: Path | None, checkpoint_dir: Path | None
+def _check_combination(
+    table: TableOptions,
+    output: TrainOutputs,
+    evaluation: EvaluationOptions,
+    checkpoints: CheckpointOptions,
+    reading: StreamOptions,
+    processes: int,
 ) -> None:
-    """Refuse what a model a key has no use for."""
-    given = {
-        "--test": test,
-        "--cv": cv,
-        "--report": report,
-        "--checkpoint-dir (--out keeps what is finished)": checkpoint_dir,
+    """Refuse options that do not go together, before anything is read."""
+    by, cv, test = table.by is not None, evaluation.cv, evaluation.test
+    beside_keys = {
+        "--test": bool(test),
+        "--cv": cv is not None,
+        "--report": output.report is not None,
+        "--checkpoint-dir (--out saves finished keys)": checkpoints.checkpoint_dir is not None,
     }
-    for option, value in given.items():
-        if value is not None:
-            raise SettingError(f"--by and {option}: they cannot be combined. Leave one out.")
-
-
-def targets_of(target: str | None, source: rd.Source | Stream) -> tuple[str, ...]:
-    """The target columns: as asked for, else what a built-in set is about.
-
-    Raises
-    ------
-    SettingError
-        Where none is named.
-    """
-    if target is not None:
-        return (target,) if target in source.columns else opt.listed([target])
-    if source.target is None:
-        raise SettingError(
-            "--target is missing: expected the column to predict. The table has: "
-            f"{', '.join(source.columns[:20])}."
-        )
-    return (source.target,)
-
-
-def say_table(
-    terminal: Terminal,
-    source: rd.Source | Stream,
-    rows: int,
-    whole: tabular.Table,
-    warnings: list[str],
-) -> None:
-    """What was read, and what to be warned of."""
-    terminal.say(f"{source.name}: {rows:,} rows, {len(source.columns)} columns", style="bold")
-    if whole.dropped:
-        terminal.warn(
-            f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."
-        )
-    for warning in warnings:
-        terminal.warn(warning)
+    refused = {
+        "--by and several processes of one run (--distributed, --coordinator): they cannot be "
+        "combined. Leave one out; --jobs N shares keys between processes.": by and processes > 1,
+        **{
+            f"--by and {option}: they cannot be combined. Leave one out.": by and given
+            for option, given in beside_keys.items()
+        },
+        "--jobs: expected --by COLUMN beside it, got none.": not by and table.jobs is not None,
+        "--cv and --test: they cannot be combined. Leave one out.": cv is not None and bool(test),
+        f"--cv: expected at least 2 folds; got {cv}.": cv is not None and cv < 2,
+        "--cv, --test, --by: not available with --memory, which holds out random rows.": (
+            reading.memory is not None and (by or cv is not None or bool(test))
+        ),
+        "--by and --resume: expected --out FOLDER beside them, got none.": (
+            by and checkpoints.resume and output.out is None
+        ),
+        "--resume: expected --checkpoint-dir DIR beside it, got none.": (
+            not by and checkpoints.resume and checkpoints.checkpoint_dir is None
+        ),
+    }
+    for message, is_so in refused.items():
+        if is_so:
+            raise SettingError(message)

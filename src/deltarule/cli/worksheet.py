@@ -5,57 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from deltarule import explain
-from deltarule.arrays import checked_number
-from deltarule.cli import options as opt
+from deltarule.cli.command import command
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import FileError, SettingError
 from deltarule.explain.worksheet import ACTIVATIONS
 from deltarule.modelfile import write_whole
-from deltarule.storage import reason
+from deltarule.system.storage import reason
+from deltarule.tabular import Settings
+from deltarule.tabular.options import option, option_group
 
-Sizes = Annotated[
-    str,
-    typer.Option(
-        "--network", metavar="UNITS", help="Units of each layer with commas, the inputs first."
-    ),
-]
-Hidden = Annotated[
-    str,
-    typer.Option(
-        "--activation",
-        metavar="NAME",
-        help=f"Of the hidden layers: {', '.join(ACTIVATIONS)}.",
-    ),
-]
-Count = Annotated[
-    int,
-    typer.Option("--count", metavar="K", help="How many sheets: of seeds N, N + 1 and so on."),
-]
-Examples = Annotated[
-    int, typer.Option("--examples", metavar="M", help="Examples in the batch: 1 to 4.")
-]
-Blank = Annotated[
-    float,
-    typer.Option("--blank", metavar="SHARE", help="Share of the entries that is to be found."),
-]
-Folder = Annotated[
-    Path, typer.Option("--out", metavar="FOLDER", help="Where the files go; made where need be.")
-]
 _MOST_SHEETS = 1000
 
 
-def worksheet(
-    seed: opt.Seed = 0,
-    network: Sizes = "2,2,1",
-    activation: Hidden = "relu",
-    count: Count = 1,
-    examples: Examples = 2,
-    blank: Blank = 0.75,
-    out: Folder = Path("worksheets"),
-) -> None:
+@option_group("Options")
+class SheetOptions:
+    """What is on the sheets, and where they go."""
+
+    network: str = option("UNITS", "Units of each layer with commas, the inputs first.", "2,2,1")
+    activation: str = option("NAME", "Of the hidden layers", "relu", names=ACTIVATIONS)
+    count: int = option(
+        "K",
+        "How many sheets: of seeds N, N + 1 and so on.",
+        1,
+        limits={"low": 1, "high": 1000, "whole": True},
+    )
+    examples: int = option("M", "Examples in the batch: 1 to 4.", 2)
+    blank: float = option("SHARE", "Share of the entries that is to be found.", 0.75)
+    out: Path = option("FOLDER", "Where the files go; made where need be.", Path("worksheets"))
+
+
+@command
+def worksheet(settings: Annotated[Settings, ("seed",)], asked: SheetOptions) -> None:
     """Make worksheets of one training step, each with numbers of its own.
 
     For each sheet a page to print or to fill in (it checks itself) and a spreadsheet of live
@@ -66,10 +47,12 @@ def worksheet(
       deltarule worksheet --seed 7
       deltarule worksheet --seed 100 --count 30 --network 2,3,1 --out class
     """  # noqa: D301 - typer keeps the lines after it
-    checked_number("worksheet", "count", count, low=1, high=_MOST_SHEETS, whole=True)
-    sizes = _sizes(network)
+    seed, count, out = settings.seed, asked.count, asked.out
+    sizes = _sizes(asked.network)
     sheets = [
-        explain.worksheet(seed + k, sizes, activation=activation, examples=examples, blank=blank)
+        explain.worksheet(
+            seed + k, sizes, activation=asked.activation, examples=asked.examples, blank=asked.blank
+        )
         for k in range(count)
     ]
     try:

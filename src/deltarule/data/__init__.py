@@ -1,22 +1,29 @@
 """Tables from files and from memory: CSV, TSV, Parquet, data frames, arrays, built-in sets.
 
-Inside, a table is a polars frame. What a text file looks like is detected from its beginning; a
-:class:`Reading` overrules it.
+:func:`dataset_of` takes whatever holds a table and reads its values by one set of rules, wherever
+they come from. Inside, a table is a polars frame. What a text file looks like is detected from its
+beginning; a :class:`Reading` overrides it.
 """
 
+from deltarule.data.builtin import BUILT_IN, built_in
+from deltarule.data.dataset import Dataset, dataset_of
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.files import read
-from deltarule.data.memory import BUILT_IN, built_in, frame_of
+from deltarule.data.frames import column_of, frame_of, has_names
 from deltarule.data.streams import Stream, stream
 from deltarule.data.values import tidied
 
 __all__ = [
     "BUILT_IN",
     "MISSING",
+    "Dataset",
     "Reading",
     "Stream",
     "built_in",
+    "column_of",
+    "dataset_of",
     "frame_of",
+    "has_names",
     "read",
     "stream",
     "tidied",

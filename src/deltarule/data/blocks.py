@@ -31,12 +31,13 @@ class Span(NamedTuple):
 
 
 class File(Protocol):
-    """A file whose blocks are known: columns with their types, spans, a digest."""
+    """A file whose blocks are known: columns with their types, spans, a digest; how it is read."""
 
     path: Path
     schema: Mapping[str, Any]
     spans: Sequence[Span]
     digest: str
+    decimal_comma: bool
 
     def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of a block, as columns of these names and types."""

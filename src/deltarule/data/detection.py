@@ -104,6 +104,11 @@ class Reading:
             raise SettingError(f"missing: expected a tuple of text markers, got {self.missing!r}.")
 
     @property
+    def values(self) -> Reading:
+        """What of it is about values, and not about the layout of a file; nothing to detect."""
+        return Reading(missing=self.missing, decimal_comma=bool(self.decimal_comma))
+
+    @property
     def markers(self) -> tuple[str, ...]:
         """Every marker of a missing value."""
         return (*MISSING, *self.missing)

@@ -19,7 +19,7 @@ from deltarule.data.malformed import blank_rows, rewritten
 from deltarule.data.pieces import in_pieces
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require, setting
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,10 +91,18 @@ def read(
     ...     read(path).rows()
     [(52, 660.5), (34, None)]
     """
+    return files_read(source, reading)[0]
+
+
+def files_read(
+    source: str | Path | Sequence[str | Path], reading: Reading
+) -> tuple[pl.DataFrame, bool]:
+    """The same, and whether commas were read as decimal ones, at least in one of the files."""
     require("polars", "table", "reading tables")
     paths = paths_of(source)
-    frames = [_read_one(path, reading) for path in paths]
-    return frames[0] if len(frames) == 1 else _stacked(paths, frames)
+    frames, commas = zip(*(_read_one(path, reading) for path in paths), strict=True)
+    whole = frames[0] if len(frames) == 1 else _stacked(paths, list(frames), reading)
+    return whole, any(commas)
 
 
 def paths_of(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -120,7 +128,7 @@ def _expanded(path: Path) -> list[Path]:
     return found
 
 
-def _stacked(paths: list[Path], frames: list[pl.DataFrame]) -> pl.DataFrame:
+def _stacked(paths: list[Path], frames: list[pl.DataFrame], reading: Reading) -> pl.DataFrame:
     """Frames one below the other; columns whose types differ meet as text, or as decimals."""
     polars = require("polars", "table", "reading tables")
     names = frames[0].columns
@@ -139,14 +147,17 @@ def _stacked(paths: list[Path], frames: list[pl.DataFrame]) -> pl.DataFrame:
             name for name in names if any(f[name].dtype != frames[0][name].dtype for f in frames)
         ]
         frames = [frame.with_columns(polars.col(mixed).cast(polars.String)) for frame in frames]
-        return tidied(polars.concat(frames))
+        whole = polars.concat(frames)
+        return whole.with_columns(tidied(whole.select(mixed), reading.missing))
 
 
-def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
+def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
     data = _content(path) if is_pipe(path) else path
     pieces = sampled(path, data)
     if pieces[0].startswith(PARQUET):
-        return _parquet(path, data)
+        comma = bool(reading.decimal_comma)
+        frame = _parquet(path, data)
+        return tidied(frame, reading.missing, decimal_comma=comma, typed=True), comma
     layout = detected(path, pieces, reading)
     frame = parsed(path, _prepared(path, data, layout), layout, reading)
     if frame.height == 0:
@@ -157,7 +168,8 @@ def _read_one(path: Path, reading: Reading) -> pl.DataFrame:
     unnamed = layout.begins and frame.width > 1 and last == f"column_{frame.width}"
     if unnamed and frame[last].null_count() == frame.height:
         frame = frame.drop(last)  # every line ends in a delimiter
-    return tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
+    comma = layout.decimal_comma
+    return tidied(frame, reading.missing, decimal_comma=comma), comma
 
 
 def is_pipe(path: Path) -> bool:

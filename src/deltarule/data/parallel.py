@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from deltarule.threads import cores, each_in_threads
+from deltarule.system.threads import cores, each_in_threads
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,10 @@ from deltarule.data.detection import Reading
 from deltarule.data.files import PARQUET, is_pipe, paths_of, sampled
 from deltarule.data.footers import footer
 from deltarule.data.texts import TextFile
+from deltarule.data.types import Types
+from deltarule.data.values import tidied
 from deltarule.errors import CellError, DataError, FileError, require, setting
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,30 +34,54 @@ SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 class ParquetFile:
-    """A Parquet file, by its row groups."""
+    """A Parquet file, by its row groups; its text is read once, for what all of it is."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reading: Reading) -> None:
         polars = require("polars", "table", "reading tables")
         self.path = path
+        self.decimal_comma = bool(reading.decimal_comma)
+        self._reading = reading
         found = footer(path)
         self.digest = found.digest
-        self.schema: Mapping[str, Any] = _asked(path, lambda: polars.read_parquet_schema(path))
-        widths = [_width(dtype) for dtype in self.schema.values()]
+        schema = _asked(path, lambda: polars.read_parquet_schema(path))
+        widths = [_width(dtype) for dtype in schema.values()]
         starts = np.cumsum([0, *(group.rows for group in found.groups)]).tolist()
         self.spans: Sequence[Span] = [
             Span(start, start + group.rows, group.rows, max(group.size, group.rows * sum(widths)))
             for start, group in zip(starts, found.groups, strict=False)
             if group.rows
         ]
+        types = Types()
+        told = [  # by all their cells, what they are
+            name
+            for name, dtype in schema.items()
+            if dtype == polars.String or isinstance(dtype, polars.Decimal)
+        ]
+        for span in self.spans if told else ():
+            types.meet(self._tidied(span, told))
+        typed = tidied(polars.DataFrame(schema=schema), typed=True).schema
+        self.schema: Mapping[str, Any] = {
+            name: types.common(name) if name in told else dtype for name, dtype in typed.items()
+        }
 
     def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of a row group."""
         polars = require("polars", "table", "reading tables")
+        texts = [name for name, dtype in schema.items() if dtype == polars.String]
+        frame = self._tidied(span, list(schema), texts)
+        return frame.select(polars.col(name).cast(dtype) for name, dtype in schema.items())
+
+    def _tidied(self, span: Span, names: Sequence[str], texts: Sequence[str] = ()) -> pl.DataFrame:
+        polars = require("polars", "table", "reading tables")
         lazy = polars.scan_parquet(self.path, glob=False, low_memory=True)
-        wanted = [polars.col(name).cast(dtype) for name, dtype in schema.items()]
-        found = lazy.slice(span.begin, span.rows).select(wanted)
-        frame: pl.DataFrame = _asked(self.path, found.collect)
-        return frame.with_columns(polars.selectors.float().fill_nan(None))
+        frame = _asked(self.path, lazy.slice(span.begin, span.rows).select(names).collect)
+        return tidied(
+            frame,
+            self._reading.missing,
+            decimal_comma=self.decimal_comma,
+            texts=texts,
+            typed=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,12 +96,15 @@ class Stream:
     blocks : tuple of Block
     stamps : mapping of Path to tuple of int
         Size and time of every file, as it was found.
+    reading : Reading
+        How its values are read.
     """
 
     name: str
     schema: Mapping[str, Any]
     blocks: tuple[Block, ...]
     stamps: Mapping[Path, tuple[int, int]]
+    reading: Reading
 
     target = None  # which column is one, nobody has said
 
@@ -117,7 +146,7 @@ class Stream:
         if _stamp(file.path) != self.stamps[file.path]:
             raise FileError(
                 f"{file.path}: has changed since its first block was read. Expected the same file "
-                "until the end; begin anew."
+                "until the end; start again."
             )
         return file.read(span, self.schema)
 
@@ -180,7 +209,9 @@ def stream(
     if not first:
         raise DataError(f"{paths[0]}: has no rows; expected at least one.")
     name = ", ".join(map(str, entries))
-    return Stream(name, schema, tuple(blocks), {path: _stamp(path) for path in paths})
+    stamps = {path: _stamp(path) for path in paths}
+    comma = any(file.decimal_comma for file in files)
+    return Stream(name, schema, tuple(blocks), stamps, replace(reading, decimal_comma=comma))
 
 
 def _expanded(path: Path) -> list[Path]:
@@ -204,7 +235,9 @@ def _opened(path: Path, reading: Reading) -> File:
             f"or {setting('use read', 'leave out --memory')}."
         )
     pieces = sampled(path)
-    return ParquetFile(path) if pieces[0].startswith(PARQUET) else TextFile(path, pieces, reading)
+    if pieces[0].startswith(PARQUET):
+        return ParquetFile(path, reading)
+    return TextFile(path, pieces, reading)
 
 
 def _common(files: Sequence[File]) -> dict[str, Any]:
@@ -258,8 +291,8 @@ def _stamp(path: Path) -> tuple[int, int]:
         found = os.stat(path)
     except OSError:
         raise FileError(
-            f"{path}: was there when the table was opened, and is no more. Put it back, or begin "
-            "anew with the files that are left."
+            f"{path}: existed when the table was opened, and is gone. Restore it, or start "
+            "again with the remaining files."
         ) from None
     return found.st_size, found.st_mtime_ns
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deltarule.data.blocks import Span
 from deltarule.data.detection import Layout, Reading, detected, not_of
 from deltarule.data.files import parsed
+from deltarule.data.types import Types
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require, setting
 
@@ -50,6 +51,7 @@ class TextFile:
     def __init__(self, path: Path, pieces: Sequence[bytes], reading: Reading) -> None:
         self.path = path
         self._layout = detected(path, pieces, reading)
+        self.decimal_comma = self._layout.decimal_comma
         encoding = self._layout.encoding.lower().replace("_", "-")
         if encoding not in _BY_BYTES:
             raise FileError(
@@ -73,7 +75,7 @@ class TextFile:
     def _scan(self) -> None:
         """Read all of it: where blocks lie, how many rows they have, what their columns are."""
         digest = hashlib.blake2b(digest_size=16)
-        found: dict[str, set[str]] = {}
+        types = Types()
         spans, begin = [], 0
         for lines in self._pieces():
             digest.update(lines)
@@ -82,21 +84,18 @@ class TextFile:
             if frame.height:
                 size = max(frame.estimated_size(), len(lines))
                 spans.append(Span(begin, end, frame.height, int(size)))
-            for column in frame.iter_columns():
-                types = found.setdefault(column.name, set())
-                if column.null_count() < len(column):
-                    types.add(str(column.dtype.base_type()))
+            types.meet(frame)
             begin = end
         self.digest, self.spans = digest.hexdigest(), spans
         if not spans:
             raise DataError(
                 f"{self.path}: has a header but no rows; expected at least one row below it."
             )
-        last = self._layout.names[-1]
-        unnamed = self._layout.begins and len(found) > 1 and last == f"column_{len(found)}"
-        if unnamed and not found[last]:
-            del found[last]  # every line ends in a delimiter
-        self.schema = {name: _common(types) for name, types in found.items()}
+        names, last = types.names, self._layout.names[-1]
+        unnamed = self._layout.begins and len(names) > 1 and last == f"column_{len(names)}"
+        if unnamed and types.is_empty(last):
+            names.remove(last)  # every line ends in a delimiter
+        self.schema = {name: types.common(name) for name in names}
 
     def _pieces(self) -> Iterator[bytes]:
         """The file's bytes, cut where a line ends that ends a row."""
@@ -143,13 +142,3 @@ class TextFile:
         for pattern, new in layout.fixes:
             lines = re.sub(pattern, new, lines)
         return lines
-
-
-def _common(types: set[str]) -> Any:
-    """The type of a column from what its blocks are; of one without any value, text."""
-    polars = require("polars", "table", "reading tables")
-    if types and types <= {"Int64", "Float64"}:
-        return polars.Int64 if types == {"Int64"} else polars.Float64
-    if types in ({"Date"}, {"Datetime"}):
-        return polars.Date if types == {"Date"} else polars.Datetime("us")
-    return polars.String

@@ -1,17 +1,21 @@
-"""What a text cell means: missing, a number, a date, or itself.
+"""What a cell means: missing, a number, a date, or the text that it is.
 
-A whole column is turned or none of it: one cell that is no number keeps a column text.
+A whole column of text is converted or none of it: one cell that is no number keeps a column text.
+Files and tables in memory are read alike when a model is trained. When it predicts, its columns
+have their kinds already, and each text is read by itself (:func:`texts_read`,
+:func:`number_read`), without the threads of polars.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltarule.data.detection import MISSING
+from deltarule.data.detection import MISSING, Reading
 from deltarule.data.parallel import at_once
 from deltarule.errors import require
 
@@ -34,6 +38,7 @@ def tidied(
     *,
     decimal_comma: bool = False,
     texts: Sequence[str] = (),
+    typed: bool = False,
 ) -> pl.DataFrame:
     """Text without blanks around it, markers as nulls; numbers and ISO dates where all are.
 
@@ -48,29 +53,73 @@ def tidied(
         Whether ``3,5`` is a number.
     texts : sequence of str
         Columns of text that stay text, whatever their cells look like.
+    typed : bool
+        Whether the columns' types are their owner's: then a Categorical or Enum keeps its levels,
+        be they digits, as a Categorical. Of a text file it is text that recurs.
 
     Examples
     --------
     >>> import polars as pl
     >>> tidied(pl.DataFrame({"a": [" 1", "? "], "b": [" x ", "y"], "c": ["007", "008"]})).rows()
     [(1, 'x', '007'), (None, 'y', '008')]
+    >>> zips = pl.DataFrame({"zip": pl.Series(["1", "?"], dtype=pl.Categorical)})
+    >>> tidied(zips, typed=True).rows(), tidied(zips).rows()
+    ([('1',), (None,)], [(1,), (None,)])
     """
     polars = require("polars", "table", "reading tables")
     markers = [*MISSING, *missing]
 
     def tidy(column: pl.Series) -> pl.Series:
+        levelled = column.dtype == polars.Categorical or isinstance(column.dtype, polars.Enum)
+        if levelled and typed:
+            return _unmarked(column.cast(polars.String), markers).cast(polars.Categorical)
         if column.name in texts:
             return _unmarked(column.cast(polars.String), markers)
         if column.dtype in (polars.String, polars.Categorical):
             return _tidied(column, markers, decimal_comma)
-        if has_nan(column):
-            return column.fill_nan(None)
-        if column.dtype in (polars.Int128, polars.UInt128):
-            return column.cast(polars.Float64)
-        return column
+        return computable(column)
 
     cells = frame.height * frame.width
     return frame.with_columns(at_once(tidy, frame.get_columns(), cells=cells))
+
+
+def computable(column: pl.Series) -> pl.Series:
+    """NaN as null, durations as seconds, decimals and other odd numbers as usual ones.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from decimal import Decimal
+    >>> computable(pl.Series([Decimal(1), None])).to_list()
+    [1, None]
+    """
+    polars = require("polars", "table", "reading tables", threads=False)
+    if has_nan(column):
+        return column.fill_nan(None)
+    if isinstance(column.dtype, polars.Duration):
+        return seconds_of(column)
+    if isinstance(column.dtype, polars.Decimal):
+        numbers = column.cast(polars.Float64)
+        whole = numbers.cast(polars.Int64, strict=False)
+        return whole if whole.cast(polars.Float64).equals(numbers) else numbers
+    if column.dtype in (polars.Int128, polars.UInt128):
+        return column.cast(polars.Float64)
+    return column
+
+
+def seconds_of(durations: pl.Series) -> pl.Series:
+    """Durations in seconds, to the millisecond.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from datetime import timedelta
+    >>> seconds_of(pl.Series([timedelta(minutes=1)])).to_list()
+    [60.0]
+    """
+    polars = require("polars", "table", "reading tables", threads=False)
+    ticks = durations.cast(polars.Duration("ms")).cast(polars.Int64)
+    return ticks.cast(polars.Float64) / 1000
 
 
 def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Series:
@@ -183,3 +232,37 @@ def _numbers(text: pl.Series, decimal_comma: bool) -> pl.Series:
 
 def _all_or_none(text: pl.Series, found: pl.Series) -> pl.Series:
     return found if found.null_count() == text.null_count() else text
+
+
+# --------------------------------------------------------- one text at a time, for predictions
+
+
+def texts_read(texts: Sequence[str], reading: Reading) -> list[str | None]:
+    """Texts without blanks around them; missing markers as None.
+
+    Examples
+    --------
+    >>> texts_read([" a", "NA "], Reading())
+    ['a', None]
+    """
+    markers = frozenset(reading.markers)
+    stripped = (text.strip() for text in texts)
+    return [None if text in markers else text for text in stripped]
+
+
+def number_read(text: str, reading: Reading) -> float | None:
+    """The number that a text is, NaN for a missing marker; None for other text.
+
+    Examples
+    --------
+    >>> number_read(" 1.5", Reading()), number_read("1.234,5", Reading(decimal_comma=True))
+    (1.5, 1234.5)
+    >>> number_read("?", Reading()), number_read("1,234", Reading())
+    (nan, None)
+    """
+    (found,) = texts_read([text], reading)
+    if found is None:
+        return math.nan
+    if not re.match(_COMMAS if reading.decimal_comma else _NUMBERS, found, re.ASCII):
+        return None
+    return float(found.replace(".", "").replace(",", ".") if reading.decimal_comma else found)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib
 from typing import Any, NamedTuple
 
-from deltarule.engines.memory import check_memory
+from deltarule.engines.footprint import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import SettingError
 from deltarule.network import Network, Parameters, checked_parameters
 from deltarule.optimizers import Optimizer
-from deltarule.regularisation import Regularisation
-from deltarule.tables import Table
+from deltarule.registry import Registry
+from deltarule.regularization import Regularization
 
-ENGINES: Table[str] = Table(
+ENGINES: Registry[str] = Registry(
     "engine",
     str,
     {
@@ -79,7 +79,7 @@ def start(
     network: Network,
     *,
     optimizer: Optimizer | str = "sgd",
-    regularisation: Regularisation | None = None,
+    regularization: Regularization | None = None,
     engine: str = "auto",
     options: EngineOptions | None = None,
     dtype: Any = "float32",
@@ -92,7 +92,7 @@ def start(
     ----------
     network : Network
     optimizer : str or Optimizer
-    regularisation : Regularisation, optional
+    regularization : Regularization, optional
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
@@ -102,7 +102,7 @@ def start(
     seed : int
         Of initial parameters and dropout masks.
     parameters : Parameters, optional
-        To begin from, in place of the initialisers'.
+        To begin from, in place of the initializers'.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def start(
     >>> runner.jacobian(x).shape
     (1, 2, 3)
     """
-    plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
+    plan = Plan(network, optimizer, regularization or Regularization(), dtype, seed)
     name = choose(plan, engine, options).name
     own = options or EngineOptions()
     check_memory(network, plan.optimizer_row, plan.dtype, name, own, batch_size=1)

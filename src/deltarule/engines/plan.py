@@ -12,7 +12,7 @@ from deltarule.arrays import Array, checked_dtype, checked_number
 from deltarule.errors import SettingError, ShapeError, TypeMismatchError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer, State
-from deltarule.regularisation import Regularisation
+from deltarule.regularization import Regularization
 from deltarule.rng import checked_seed
 from deltarule.sparse import CompressedRows
 
@@ -28,7 +28,7 @@ class Plan:
     ----------
     network : Network
     optimizer : str or Optimizer
-    regularisation : Regularisation
+    regularization : Regularization
     dtype : dtype
         float32 or float64.
     seed : int
@@ -48,7 +48,7 @@ class Plan:
 
     network: Network
     optimizer: Optimizer | str = "sgd"
-    regularisation: Regularisation = field(default_factory=Regularisation)
+    regularization: Regularization = field(default_factory=Regularization)
     dtype: Any = "float32"
     seed: int = 0
 
@@ -56,7 +56,7 @@ class Plan:
         checked_seed("Plan", self.seed)
         object.__setattr__(self, "optimizer", OPTIMIZERS(self.optimizer))
         object.__setattr__(self, "dtype", checked_dtype(self.dtype))
-        cost, rules = self.network.cost_row, self.regularisation
+        cost, rules = self.network.cost_row, self.regularization
         if rules.label_smoothing > 0 and cost.uniform is None:
             raise SettingError(
                 f"label_smoothing={rules.label_smoothing:g} needs a cost of classes, such as "
@@ -72,7 +72,7 @@ class Plan:
         return self.optimizer
 
     def _check_full_batch(self) -> None:
-        rules = self.regularisation
+        rules = self.regularization
         stepping = {
             "dropout": bool(self.network.dropout),
             "running averages (BatchNorm)": any(l.running for l in self.network.layers),

@@ -56,7 +56,7 @@ def masks_of(plan: Plan, xp: Any, step: Array, positions: Array, seed: Seed | No
 
 def smoothed(plan: Plan, Y: Array) -> Array:
     """Targets with the plan's label smoothing."""
-    share, uniform = plan.regularisation.label_smoothing, plan.network.cost_row.uniform
+    share, uniform = plan.regularization.label_smoothing, plan.network.cost_row.uniform
     if share == 0.0 or uniform is None:
         return Y
     return Y * (1.0 - share) + share * uniform(plan.network.outputs)
@@ -76,7 +76,7 @@ def cost_of(
     """The cost of a batch, penalties included; `Y` is already smoothed."""
     loss = output_loss(plan.network, output, Y)
     value = equations.cost(loss) if s is None else (s * loss).sum() / m
-    rules = plan.regularisation
+    rules = plan.regularization
     if rules.penalised:
         penalty = sum(
             rules.penalty(own[name])
@@ -97,7 +97,7 @@ def gradients_of(
     observe: Observer | None = None,
 ) -> tuple[Parameters, tuple[Array, ...]]:
     """Every derivative of the penalised cost, and every δ, from δ[L]."""
-    network, rules = plan.network, plan.regularisation
+    network, rules = plan.network, plan.regularization
     gradients, deltas = back_propagate(network, parameters, caches, delta, m, masks, observe)
     if rules.penalised:
         share = 1.0 / m if rules.over_batch else 1.0
@@ -128,7 +128,7 @@ def updated(
     `step` counts from 0; `alpha` is the rate of this step before the layers' multipliers. Both
     are scalars of the parameters' dtype.
     """
-    rules, optimizer = plan.regularisation, plan.optimizer_row
+    rules, optimizer = plan.regularization, plan.optimizer_row
     decay = rules.decay + optimizer.decay
     after: list[dict[str, Array]] = []
     after_state: list[dict[str, State]] = []

@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -18,14 +20,13 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from deltarule.arrays import Array
-from deltarule.engines.memory import check_memory
+from deltarule.engines.footprint import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import DataError, SettingError
 from deltarule.estimators.answering import AnsweringMixin
-from deltarule.estimators.course import Course, Rules
 from deltarule.estimators.fitted import Fitted, Live, parameters_of
-from deltarule.estimators.fitting import Fit, Outcome, Scale, Task
-from deltarule.estimators.judging import validation_score
+from deltarule.estimators.fitting import Continuation, Curves, Orders, Outcome, fitted
+from deltarule.estimators.metrics import metric_of
 from deltarule.estimators.nested import NestedParameters
 from deltarule.estimators.networks import (
     build_network,
@@ -33,7 +34,7 @@ from deltarule.estimators.networks import (
     initial_parameters,
     judges,
     optimizer_of,
-    rules_of,
+    rule_of,
 )
 from deltarule.estimators.options import NetworkOptions, RegularizationOptions
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
@@ -45,13 +46,15 @@ from deltarule.estimators.rows import (
     rows_of,
     weights_of,
 )
+from deltarule.estimators.rules import Scale, SklearnRule
 from deltarule.estimators.saving import SavingMixin
 from deltarule.estimators.watching import CallbackSupportMixin, Lines, Tasks, become
-from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
-from deltarule.rates import RateSearch
-from deltarule.training.examples import Examples
+from deltarule.training import Examples, Run, Training, TrainingState
+from deltarule.training.averaging import Averaging
+from deltarule.training.events import Callback
+from deltarule.training.rates import RateSearch
 
 _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
 
@@ -132,46 +135,52 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
         original: Self,
     ) -> None:
         self.__dict__.pop("estimators_", None)
-        checkpoints = checkpoints_of(self, incremental=incremental)
         goes_on = hasattr(self, "coefs_") and (bool(self.warm_start) or incremental)
         data, labels = self._training_data(X, y, sample_weight, goes_on, incremental)
         network = build_network(self, data.X.shape[1], data.Y.shape[1], *self._task())
         optimizer = optimizer_of(self)
-        rules = rules_of(self, full_batch=optimizer.full_batch, incremental=incremental)
+        rule = rule_of(self, full_batch=optimizer.full_batch, incremental=incremental)
         self._check_memory(network, optimizer, data)
-        generator, course = self._standing(goes_on)
-        start = self._start(network, generator, course, data.X.dtype, goes_on)
-        course = (course or Course.begun(generator)).for_optimizer(type(optimizer))
+        kept = self._standing(goes_on)
+        parameters = self._start(network, kept, data.X.dtype, goes_on)
+        start, seed = kept.start(type(optimizer), parameters), kept.masks()
 
         held, held_labels = checked_validation(self, validation, data)
-        if rules.early and held is None:
-            data, labels, held, held_labels = held_out(self, data, labels, course)
-        batch_size = self._batch_size(len(data.X))
-        watchers = self._watchers(original, rules, X, y, sample_weight, incremental)
+        if rule.early and held is None:
+            data, labels, held, held_labels = held_out(self, data, labels, kept)
+        rule = replace(rule, rows=len(data.X), scale=self._scale(data))
         regularization = self.regularization or RegularizationOptions()
-        task = Task(
-            network,
-            optimizer,
-            regularization.rules(float(self.alpha)),
-            data,
-            held,
-            validation_score(self, rules, course, held, held_labels),
-            batch_size,
-            bool(self.shuffle),
+        rules = regularization.rules(float(self.alpha))
+        run = Run(
+            Plan(network, optimizer, rules, data.X.dtype, seed),
+            self._batch_size(len(data.X)),
+            rule,
+            metric_of(self, rule, held, held_labels),
+            Orders(kept, len(data.X)).of_epoch if self.shuffle else False,
+            Averaging(keep=regularization.average, evaluated=False),
             self.engine,
-            self.engine_options,
-            data.X.dtype,
-            self._scale(data),
-            watchers,
-            self._listeners(),
-            self._threads,
-            checkpoints,
+            self.engine_options or EngineOptions(),
         )
-        outcome = Fit(task, rules, course, start).run()
-        self._keep(course, outcome, rules, incremental)
+        checkpoints = checkpoints_of(self, incremental=incremental)
+        training = Training(
+            *(run, data.X, data.Y),
+            weights=data.weights,
+            validation=held,
+            state=start,
+            checkpoints=checkpoints,
+        )
+        if self._threads and hasattr(training.runner, "n_threads"):
+            training.runner.n_threads = self._threads
+        follows = getattr(self, "_skl_callbacks", None) and not incremental
+        watchers: list[Any] = [Lines(training)] if self.verbose else []
+        if follows:
+            attributes = partial(self._as_if_stopped, training, kept.curves)
+            watchers.append(Tasks(original, training, (X, y, sample_weight), attributes))
+        outcome = fitted(training, kept, [*self._listeners(), *watchers])
+        self._keep(kept, outcome, incremental)
         for watcher in watchers:
             watcher.finish(self)
-        self._warn(outcome, rules, incremental)
+        self._warn(outcome, rule, incremental)
 
     def _training_data(
         self, X: Any, y: Any, sample_weight: Any, goes_on: bool, incremental: bool
@@ -209,37 +218,30 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
             ) from error
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _standing(self, goes_on: bool) -> tuple[np.random.RandomState, Course | None]:
-        """The generator to draw from, and where an earlier fit stands that this one continues."""
-        earlier: Course | None = getattr(self, "_course", None) if goes_on else None
+    def _standing(self, goes_on: bool) -> Continuation:
+        """Where an earlier fit stands that this one continues; a new beginning else."""
+        earlier: Continuation | None = getattr(self, "_continuation", None) if goes_on else None
         if earlier is None:
-            return check_random_state(self.random_state), None
-        course = earlier.branched()
-        if not isinstance(self.random_state, Integral) or course.generator is None:
-            course.generator = check_random_state(self.random_state)
-        return course.generator, course
+            return Continuation(check_random_state(self.random_state))
+        kept = replace(earlier)
+        if not isinstance(self.random_state, Integral) or kept.generator is None:
+            kept.generator = check_random_state(self.random_state)
+        return kept
 
-    def _start(
-        self,
-        network: Network,
-        generator: np.random.RandomState,
-        course: Course | None,
-        dtype: Any,
-        goes_on: bool,
-    ) -> Parameters:
+    def _start(self, network: Network, kept: Continuation, dtype: Any, goes_on: bool) -> Parameters:
         """The parameters to begin from."""
         options = self.network or NetworkOptions()
         if goes_on:
             held: Fitted | None = self.__dict__.get("_fitted")
             others = None if held is None else held.parameters
             start = parameters_of(self.coefs_, self.intercepts_, network, dtype, others)
-            raw = None if course is None else course.raw
+            raw = kept.raw
             if raw is not None and self._fitted.holds(self.coefs_, self.intercepts_):
                 return raw
             return start
         if options.coefs is not None:
             return parameters_of(options.coefs, options.intercepts or (), network, dtype)
-        return initial_parameters(network, options, generator, dtype)
+        return initial_parameters(network, options, kept.generator, dtype)
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
@@ -263,21 +265,6 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
             copies=2,  # the first ones, the last good ones
         )
 
-    def _watchers(
-        self,
-        original: Self,
-        rules: Rules,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        incremental: bool,
-    ) -> tuple[Any, ...]:
-        watchers: list[Any] = [Lines()] if self.verbose else []
-        if getattr(self, "_skl_callbacks", None) and not incremental:
-            metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-            watchers.append(Tasks(original, rules, X, y, metadata, self._as_if_stopped))
-        return tuple(watchers)
-
     def _listeners(self) -> tuple[Any, ...]:
         callbacks = self.callbacks or ()
         own = (callbacks,) if callable(callbacks) else tuple(callbacks)
@@ -289,10 +276,13 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
                 )
         return own if self._watchdog is None else (*own, self._watchdog)
 
-    def _as_if_stopped(self, fit: Fit, runner: Runner) -> dict[str, Any]:
+    def _as_if_stopped(self, training: Training, curves: Curves) -> dict[str, Any]:
         """The fitted attributes of an estimator whose fit had ended now."""
+        runner, state = training.runner, training.state
         view = self._view(runner.plan, runner.parameters(), None)
-        view._set_attributes(fit.course, view._fitted, fit.epochs, "running")
+        rule: Any = training.run.stopping
+        curves = curves.with_epochs(rule, state.history)
+        view._set_attributes(view._fitted, state, curves, state.epochs, "running")
         return dict(vars(view))
 
     def _view(self, plan: Plan, parameters: Parameters, runner: Runner | None) -> Self:
@@ -303,42 +293,44 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
         view.coefs_, view.intercepts_ = [], []
         return view
 
-    def _keep(self, course: Course, outcome: Outcome, rules: Rules, incremental: bool) -> None:
+    def _keep(self, kept: Continuation, outcome: Outcome, incremental: bool) -> None:
         """Take over what a fit has come to; what no later fit needs is not kept."""
         self._fitted = Fitted(
             outcome.plan, self.engine, self.engine_options, outcome.parameters, outcome.runner
         )
-        self._set_attributes(course, self._fitted, outcome.epochs, outcome.reason)
+        self._set_attributes(self._fitted, kept.state, kept.curves, outcome.epochs, outcome.reason)
         if not (self.warm_start or incremental):
-            course.order = course.best = course.split = None
+            kept.forget()
         if not isinstance(self.random_state, Integral):
-            course.generator = None
-        self._course = course
+            kept.generator = None
+        self._continuation = kept
 
-    def _set_attributes(self, course: Course, fitted: Fitted, epochs: int, reason: str) -> None:
-        network, early = fitted.plan.network, bool(course.scores)
+    def _set_attributes(
+        self, fitted: Fitted, state: TrainingState, curves: Curves, epochs: int, reason: str
+    ) -> None:
+        network, early = fitted.plan.network, bool(curves.scores)
         g = network.layers[-1].g.name
         self.coefs_, self.intercepts_ = fitted.coefs(), fitted.intercepts()
         self.n_layers_, self.n_outputs_ = len(self.coefs_) + 1, network.outputs
         self.normalizations_ = fitted.normalizations() or None
         self.out_activation_ = _THEIR_NAMES.get(g, g)
-        self.n_iter_, self.t_ = epochs, course.samples
-        self.loss_ = course.losses[-1]
-        self.loss_curve_ = course.losses
-        self.best_loss_ = None if early else course.best_loss
-        self.validation_loss_curve_ = course.validation_losses or None
-        self.validation_scores_ = course.scores if early else None
-        self.best_validation_score_ = course.best_score if early else None
-        scale = course.rate_scale * course.asked_scale
+        self.n_iter_, self.t_ = epochs, state.rule.samples
+        self.loss_ = curves.losses[-1]
+        self.loss_curve_ = curves.losses
+        self.best_loss_ = None if early else state.rule.best_loss
+        self.validation_loss_curve_ = curves.validation_losses or None
+        self.validation_scores_ = curves.scores if early else None
+        self.best_validation_score_ = state.rule.best_score if early else None
+        scale = state.rule_scale * state.rate_scale
         self.learning_rate_ = float(fitted.plan.optimizer_row.schedule.rate) * scale
         self.stopped_because_ = reason
 
-    def _warn(self, outcome: Outcome, rules: Rules, incremental: bool) -> None:
+    def _warn(self, outcome: Outcome, rule: SklearnRule, incremental: bool) -> None:
         if incremental:
             return
         if outcome.reason == "epochs":
             text = (
-                f"Maximum iterations ({rules.epochs}) reached and the optimization hasn't "
+                f"Maximum iterations ({rule.epochs}) reached and the optimization hasn't "
                 "converged yet. Raise max_iter, or scale the data."
             )
         elif outcome.reason == "diverged":

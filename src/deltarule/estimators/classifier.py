@@ -16,11 +16,11 @@ from deltarule.activations import ACTIVATIONS, Interval
 from deltarule.arrays import Array
 from deltarule.errors import DataError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
-from deltarule.estimators.fitting import Scale
 from deltarule.estimators.labels import binarizer_for, check_labels, weights_by_class
 from deltarule.estimators.networks import named
 from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
+from deltarule.estimators.rules import Scale
 from deltarule.estimators.watching import with_callbacks
 from deltarule.training.examples import Examples
 
@@ -108,7 +108,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The cost of the validation data after each epoch, without penalties, where there is any.
     n_iter_, t_, n_layers_, n_outputs_ : int
     normalizations_ : list of dict, or None
-        Gain, shift and running averages of each hidden layer, where it is normalised.
+        Gain, shift and running averages of each hidden layer, where it is normalized.
     out_activation_ : str
     learning_rate_ : float
         After the last epoch.

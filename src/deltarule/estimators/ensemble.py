@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import copy
-import threading
-from concurrent.futures import CancelledError
-from contextlib import nullcontext
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines.native import cores
 from deltarule.errors import DeltaruleError
-from deltarule.events import Event
-from deltarule.threads import each_in_threads
-from deltarule.training.interruption import signals_shared
+from deltarule.training.events import Callback
+from deltarule.training.parallel import below, each_run
 
 
 def fit_members(
@@ -42,17 +35,12 @@ def fit_members(
     _, labels = draft._checked(X, y, reset=not goes_on)
     draft._learn_targets(labels, keep=keep, exactly=not incremental)
     shared = {**draft.get_params(deep=False), **_learned(draft), "n_estimators": 1}
-    halt = threading.Event()
-
-    def watch(event: Event) -> None:
-        if halt.is_set():
-            raise CancelledError
-
     for k, member in enumerate(members, 1):
         vars(member).update({**shared, "random_state": member.random_state, "_threads": 1})
-        vars(member).update(_watchdog=watch, checkpoints=_own_folder(draft.checkpoints, k))
+        member.checkpoints = below(draft.checkpoints, f"member-{k}")
 
-    def fit(member: Any) -> None:
+    def fit(member: Any, watch: Callback) -> None:
+        member._watchdog = watch
         try:
             member._fit_draft(X, y, sample_weight, validation, incremental, member)
         except DeltaruleError as error:
@@ -60,10 +48,7 @@ def fit_members(
             raise
         del member._watchdog
 
-    sharing = nullcontext(list[int]()) if draft.checkpoints is None else signals_shared()
-    with sharing as heard:
-        # a member that has heard a signal ends by itself, with a checkpoint
-        each_in_threads(fit, members, cores(), stop=lambda: None if heard else halt.set())
+    each_run(fit, members, cores(), draft.checkpoints)
     draft.__dict__ = {
         **{name: value for name, value in vars(draft).items() if name[-1] != "_"},
         **_learned(draft),
@@ -76,13 +61,6 @@ def fit_members(
 
 _OF_ANY = ("n_layers_", "n_outputs_", "out_activation_")
 _OF_THE_LONGEST = ("n_iter_", "t_")
-
-
-def _own_folder(checkpoints: Checkpoints | None, k: int) -> Checkpoints | None:
-    """Where a member is kept: below the folder of all."""
-    if checkpoints is None:
-        return None
-    return replace(checkpoints, folder=Path(checkpoints.folder) / f"member-{k}")
 
 
 def _new_members(draft: Any) -> list[Any]:

@@ -72,7 +72,7 @@ class Fitted:
         return [layer["b"][:, 0].copy() for layer in dense_of(self.parameters)]
 
     def normalizations(self) -> list[dict[str, Array]]:
-        """Gain, shift and running averages of each normalisation, as vectors ``(n[l],)``."""
+        """Gain, shift and running averages of each normalization, as vectors ``(n[l],)``."""
         return [
             {name: values[:, 0].copy() for name, values in layer.items()}
             for layer in self.parameters
@@ -110,7 +110,7 @@ class Fitted:
             return self.runner.predict(X)
 
     def layers(self, X: Array | CompressedRows) -> list[tuple[Array, Array]]:
-        """Z and A of every layer as rows, a normalised one's after its normalisation."""
+        """Z and A of every layer as rows, a normalized one's after its normalization."""
         network = self.plan.network
         caches = feed_forward(network, self.parameters, columns(dense(X)))
         last = {id(block[-1]) for block in blocks(network)}
@@ -145,7 +145,7 @@ class Live(Fitted):
 
 
 def blocks(network: Network) -> list[tuple[Layer, ...]]:
-    """The layers as people count them: each Dense with the normalisation that follows it."""
+    """The layers as people count them: each Dense with the normalization that follows it."""
     found: list[tuple[Layer, ...]] = []
     for layer in network.layers:
         if isinstance(layer, Dense):
@@ -161,7 +161,7 @@ def dense_of(parameters: Parameters) -> list[Mapping[str, Array]]:
 
 
 def untrained(layer: Layer, n_prev: int) -> dict[str, Array]:
-    """A normalisation's parameters before training, where nothing is random."""
+    """A normalization's parameters before training, where nothing is random."""
     return layer.initial(n_prev, np.random.default_rng(0))
 
 
@@ -174,7 +174,7 @@ def parameters_of(
 ) -> Parameters:
     """Parameters of a network from arrays in the shapes of ``coefs_`` and ``intercepts_``.
 
-    Those of its normalisations are taken from `others`, the whole network's, else as they begin.
+    Those of its normalizations are taken from `others`, the whole network's, else as they begin.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def parameters_of(
             )
         raise ShapeError(
             f"coefs_ and intercepts_: a network of {sizes} needs shapes {wanted} and the "
-            f"normalisation it was fitted with, got {got}. For another network, fit anew without "
+            f"normalization it was fitted with, got {got}. For another network, fit anew without "
             "warm_start."
         )
     given = zip(coefs, intercepts, strict=True)

@@ -13,7 +13,13 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from deltarule.arrays import Array
+from deltarule.data.objects import cells_of, kinds_of
 from deltarule.errors import DataError, SettingError
+
+_DURATIONS = (
+    "y: Unknown label type: durations; expected text, booleans or whole numbers. Write them as "
+    "seconds, or take a regressor."
+)
 
 
 def check_labels(y: Array) -> None:
@@ -32,6 +38,46 @@ def check_labels(y: Array) -> None:
                 f"({len(missing)} such in all). Drop these rows, or give them a class of their own."
             )
     check_classification_targets(y)
+
+
+def check_one_type(y: Any) -> None:
+    """Refuse labels of several types, which NumPy would merge or could not order, and durations.
+
+    Parameters
+    ----------
+    y : array_like
+        As the caller passes it.
+
+    Raises
+    ------
+    ValueError
+        With a label of each type.
+
+    Examples
+    --------
+    >>> check_one_type([1, 2.0, 1])
+    >>> check_one_type([1, "1"])
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.DataError: y: Unknown label type: mixed, such as 1 (number) and '1' (text); ...
+    """
+    labels = getattr(getattr(y, "array", y), "categories", y)
+    otherwise = "object" if isinstance(labels, list | tuple) else ""
+    dtype = str(getattr(labels, "dtype", otherwise)).lower()
+    if dtype.startswith(("timedelta", "duration")):
+        raise DataError(_DURATIONS)
+    if dtype != "object":
+        return
+    cells = cells_of(np.asarray(labels, dtype=object).ravel().tolist())
+    of_kind = {next(iter(kinds_of([cell]))): cell for cell in cells if cell is not None}
+    if "duration" in of_kind:
+        raise DataError(_DURATIONS)
+    if len(of_kind) > 1:
+        shown = " and ".join(f"{label!r} ({kind})" for kind, label in list(of_kind.items())[:2])
+        raise DataError(
+            f"y: Unknown label type: mixed, such as {shown}; expected labels of one type. Write "
+            "them all as text, or as numbers."
+        )
 
 
 def binarizer_for(y: Any, classes: Any) -> LabelBinarizer:

@@ -1,8 +1,7 @@
-"""From an estimator's parameters to the network, the optimizer and the rules of a fit."""
+"""From an estimator's parameters to the network, the optimizer and the stopping rule of a fit."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
@@ -11,10 +10,8 @@ import numpy as np
 
 from deltarule.activations import Activation
 from deltarule.arrays import Array
-from deltarule.checkpoints import Checkpoints
 from deltarule.costs import Cost
 from deltarule.errors import SettingError
-from deltarule.estimators.course import Rules
 from deltarule.estimators.fitted import blocks, untrained
 from deltarule.estimators.options import (
     NORMALIZATIONS,
@@ -23,9 +20,11 @@ from deltarule.estimators.options import (
     StoppingOptions,
 )
 from deltarule.estimators.parameters import SKLEARN_NAMES
+from deltarule.estimators.rules import SklearnRule
 from deltarule.layers import Dense, Layer
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
+from deltarule.training.checkpoints import Checkpoints
 
 _LBFGS_COST_TOLERANCE = 2.220446049250313e-09  # SciPy's own, which scikit-learn leaves as it is
 
@@ -80,8 +79,8 @@ def build_network(
         if options.normalization is None:
             layers.append(Dense(n, named(g), dropout=share, **starts))
         else:
-            normalised = NORMALIZATIONS[options.normalization]
-            layers += [Dense(n, **starts), normalised(named(g), dropout=share)]
+            normalized = NORMALIZATIONS[options.normalization]
+            layers += [Dense(n, **starts), normalized(named(g), dropout=share)]
     layers.append(Dense(outputs, named(options.output_activation or output), **starts))
     return Network(inputs, layers, options.cost or cost, input_dropout=regularization.input_dropout)
 
@@ -89,7 +88,7 @@ def build_network(
 def initial_parameters(
     network: Network, options: NetworkOptions, generator: np.random.RandomState, dtype: Any
 ) -> Parameters:
-    """Weights and biases, drawn as scikit-learn draws them, or by the initialisers asked for."""
+    """Weights and biases, drawn as scikit-learn draws them, or by the initializers asked for."""
     if options.weights is not None or options.biases is not None:
         seed = int(generator.randint(2**31 - 1))
         return network.initial_parameters(seed, dtype)
@@ -136,21 +135,20 @@ def optimizer_of(estimator: Any) -> Optimizer:
     )
 
 
-def rules_of(estimator: Any, *, full_batch: bool, incremental: bool) -> Rules:
-    """When a fit ends."""
+def rule_of(estimator: Any, *, full_batch: bool, incremental: bool) -> SklearnRule:
+    """When a fit ends; its rows and its scale are not known yet."""
     stopping = estimator.stopping or StoppingOptions()
-    regularization = estimator.regularization or RegularizationOptions()
     steers = estimator.solver == "sgd" or estimator.optimizer is not None
     patience, improvement = stopping.patience, stopping.improvement
-    return Rules(
+    return SklearnRule(
         epochs=1 if incremental else int(estimator.max_iter),
         tolerance=float(estimator.tol if improvement is None else improvement),
-        patience=math.inf if full_batch else patience or float(estimator.n_iter_no_change),
+        patience=patience or float(estimator.n_iter_no_change),
         early=judges(estimator) and not full_batch and not incremental,
         rate=estimator.learning_rate if steers else "constant",
         power=float(estimator.power_t),
-        restore_best=stopping.restore_best,
-        average=regularization.average,
+        steps=not full_batch,
+        restores_best=stopping.restore_best,
         on_divergence=stopping.on_divergence,
         seconds=stopping.seconds,
     )

@@ -14,10 +14,10 @@ from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import checked_number
 from deltarule.costs import COSTS, Cost
 from deltarule.errors import SettingError
-from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.initializers import INITIALIZERS, Initializer
 from deltarule.layers import BatchNorm, LayerNorm
-from deltarule.regularisation import Regularisation
-from deltarule.stopping import checked_divergence
+from deltarule.regularization import Regularization
+from deltarule.training.stopping import checked_divergence
 
 NORMALIZATIONS: Mapping[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
 """What can stand between a hidden layer's weights and its activation."""
@@ -40,7 +40,7 @@ class RegularizationOptions:
         Whether the penalties are divided by the batch's weight. By default ``alpha`` is, as in
         scikit-learn, and `l1` and `l2` are not.
     decay, max_norm, clip_norm, clip_value, label_smoothing
-        As in :class:`~deltarule.regularisation.Regularisation`.
+        As in :class:`~deltarule.regularization.Regularization`.
     average : float, optional
         The trained parameters are a running mean over epochs, each mean keeping this share of the
         one before: 0.9 averages about the last ten epochs.
@@ -97,10 +97,10 @@ class RegularizationOptions:
             )
         return tuple(float(share) for share in self.dropout)
 
-    def rules(self, alpha: float) -> Regularisation:
+    def rules(self, alpha: float) -> Regularization:
         """All of it that a plan knows, with the estimator's alpha."""
         own = self.l1 is not None or self.l2 is not None
-        return Regularisation(
+        return Regularization(
             l1=self.l1 or 0.0,
             l2=(self.l2 or 0.0) if own else alpha,
             over_batch=not own if self.over_batch is None else self.over_batch,
@@ -201,9 +201,9 @@ class NetworkOptions:
     cost : str or Cost, optional
         Any: ``"huber"``, ``"quantile(0.9)"``, ``"focal"``, or a row of one's own.
     normalization : str, optional
-        ``"batch"`` or ``"layer"``: each hidden layer's units are normalised before their
+        ``"batch"`` or ``"layer"``: each hidden layer's units are normalized before their
         activation, :class:`~deltarule.layers.BatchNorm` or :class:`~deltarule.layers.LayerNorm`.
-    weights, biases : str or Initialiser, optional
+    weights, biases : str or Initializer, optional
         How parameters start; by default as scikit-learn's do.
     coefs, intercepts : sequence of array_like, optional
         Parameters to start from, in the shapes of ``coefs_`` and ``intercepts_``.
@@ -222,8 +222,8 @@ class NetworkOptions:
     output_activation: str | Activation | None = None
     cost: str | Cost | None = None
     normalization: str | None = None
-    weights: str | Initialiser | None = None
-    biases: str | Initialiser | None = None
+    weights: str | Initializer | None = None
+    biases: str | Initializer | None = None
     coefs: Sequence[Any] | None = None
     intercepts: Sequence[Any] | None = None
 
@@ -231,8 +231,8 @@ class NetworkOptions:
         tables: tuple[tuple[Callable[[Any], Any], Any], ...] = (
             (_output_activation, self.output_activation),
             (COSTS, self.cost),
-            (INITIALISERS, self.weights),
-            (INITIALISERS, self.biases),
+            (INITIALIZERS, self.weights),
+            (INITIALIZERS, self.biases),
         )
         for row_of, name in tables:
             if name is not None:

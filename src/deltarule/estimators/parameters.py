@@ -13,13 +13,13 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.activations import ACTIVATIONS, Activation
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines import ENGINES
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
 from deltarule.estimators.options import NetworkOptions, RegularizationOptions, StoppingOptions
 from deltarule.optimizers import OPTIMIZERS, Optimizer
-from deltarule.tables import Table
+from deltarule.registry import Registry
+from deltarule.training.checkpoints import Checkpoints
 
 SKLEARN_NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names of activations that are called otherwise here."""
@@ -36,7 +36,7 @@ OPTIONS: dict[str, type] = {
 class NameOf(StrOptions):  # type: ignore[misc]
     """A string that a table knows as a row, its numbers in brackets included."""
 
-    def __init__(self, table: Table[Any], aliases: tuple[str, ...] = ()) -> None:
+    def __init__(self, table: Registry[Any], aliases: tuple[str, ...] = ()) -> None:
         super().__init__({*aliases, *table})
         self.table, self.aliases = table, aliases
 

@@ -11,9 +11,9 @@ from sklearn.utils.metaestimators import available_if
 
 from deltarule.arrays import Array
 from deltarule.estimators.base import BaseMLP, steps_by_batches
-from deltarule.estimators.fitting import Scale, half_deviance_constant
 from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import REGRESSOR
+from deltarule.estimators.rules import Scale, half_deviance_constant
 from deltarule.estimators.watching import with_callbacks
 from deltarule.training.examples import Examples
 

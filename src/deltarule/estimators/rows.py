@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.arrays import Array, proportions
 from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchError
-from deltarule.estimators.course import Course
+from deltarule.estimators.fitting import Continuation
 from deltarule.estimators.options import StoppingOptions
 from deltarule.sparse import CompressedRows, is_sparse
 from deltarule.training.examples import Examples
@@ -144,7 +144,7 @@ def checked_validation(
 
 
 def held_out(
-    estimator: Any, data: Examples, labels: Array, course: Course
+    estimator: Any, data: Examples, labels: Array, kept: Continuation
 ) -> tuple[Examples, Array, Examples, Array]:
     """Training data, its labels, and the part held out of it, drawn as scikit-learn draws it.
 
@@ -162,11 +162,11 @@ def held_out(
             "pass X_val and y_val, or leave early stopping out."
         )
     rows = len(data.X)
-    generator = course.generator
-    if course.split is not None and course.split[0] == rows:
-        generator = copy.deepcopy(course.split[1])
+    generator = kept.generator
+    if kept.split is not None and kept.split[0] == rows:
+        generator = copy.deepcopy(kept.split[1])
     else:
-        course.split = rows, copy.deepcopy(generator)
+        kept.split = rows, copy.deepcopy(generator)
     train, held = train_test_split(
         np.arange(rows),
         random_state=generator,

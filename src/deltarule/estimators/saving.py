@@ -14,10 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import FileError, SettingError
-from deltarule.estimators.course import Course
 from deltarule.estimators.fitted import Fitted, dense_of
+from deltarule.estimators.fitting import Curves
+from deltarule.estimators.rules import Progress
 from deltarule.modelfile import Model, Row, load_model, save_model
 from deltarule.preprocessing import Targets
+from deltarule.training import TrainingState
 
 _KEY = "estimator"
 _CURVES = ("losses", "validation_losses", "scores")
@@ -138,17 +140,16 @@ def _restored(kind: Any, model: Model, about: dict[str, Any]) -> Any:
         outputs = 1 if len(classes) <= 2 and not about["labels"] else len(classes)
         if outputs != network.outputs or len(estimator.classes_) != len(classes):
             raise ValueError("its classes are not those of its outputs")
-    course = Course(np.random.RandomState(0), 0)
-    for name in _CURVES:
-        curve = [math.nan if x is None else float(x) for x in about["curves"][name]]
-        setattr(course, name, curve)
-    course.best_loss = min(course.losses)
-    course.best_score = max(course.scores, default=-math.inf)
-    course.samples = int(about["samples"])
+    curves = Curves(
+        *([math.nan if x is None else float(x) for x in about["curves"][name]] for name in _CURVES)
+    )
+    best_score = max(curves.scores, default=-math.inf)
+    rule = Progress(0, min(curves.losses), best_score, int(about["samples"]))
     fitted = Fitted(Plan(network, dtype=model.dtype), estimator.engine, None, model.parameters)
     choose(fitted.plan, fitted.engine)  # refuses what no engine here can run
     estimator._fitted = fitted
-    estimator._set_attributes(course, fitted, int(about["epochs"]), str(about["reason"]))
+    state = TrainingState(model.parameters, rule=rule)
+    estimator._set_attributes(fitted, state, curves, int(about["epochs"]), str(about["reason"]))
     estimator.learning_rate_ = float(about["rate"])
     return estimator
 

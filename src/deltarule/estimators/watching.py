@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from deltarule.estimators.course import Rules
-from deltarule.estimators.fitting import Fit
+from deltarule.training import Training
+from deltarule.training.events import EpochEnded, Event, StopTraining
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -33,16 +33,28 @@ def become(estimator: Any, draft: Any) -> None:
 
 
 class Lines:
-    """``verbose``: a line an epoch, as scikit-learn prints it."""
+    """``verbose``: a line an epoch, as scikit-learn prints it.
 
-    def __call__(self, fit: Fit, runner: Any) -> None:
+    Parameters
+    ----------
+    training : Training
+        Of a :class:`~deltarule.estimators.rules.SklearnRule`.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def __call__(self, event: Event) -> None:
         """Print an epoch's figures, and why a fit ends."""
-        course = fit.course
-        print(f"Iteration {fit.epochs}, loss = {course.losses[-1]:.8f}")
-        if fit.task.score is not None:
-            print(f"Validation score: {course.scores[-1]:f}")
-        if fit.ending is not None:
-            print(fit.ending)
+        if not isinstance(event, EpochEnded):
+            return
+        rule: Any = self._training.run.stopping
+        print(f"Iteration {event.epoch}, loss = {rule.loss(event):.8f}")
+        score, verdict = rule.score(event), self._training.state.verdict
+        if score is not None:
+            print(f"Validation score: {score:f}")
+        if verdict is not None and verdict.reason == "patience":
+            print(verdict.text)
 
     def finish(self, fitted: Any) -> None:
         """Nothing is open."""
@@ -55,42 +67,41 @@ class Tasks:
     ----------
     estimator : estimator
         Whose fit it is, with its callbacks set.
-    rules : Rules
-        Of the fit.
-    X, y : array_like
-        The raw training data.
-    metadata : dict
-        What was passed beside them.
+    training : Training
+        The fit.
+    data : tuple
+        X, y and sample weights, raw.
     attributes : function
-        Of a fit and a runner to the fitted attributes of an estimator whose fit had ended there.
+        To the fitted attributes of an estimator whose fit had ended now.
     """
 
     def __init__(
         self,
         estimator: Any,
-        rules: Rules,
-        X: Any,
-        y: Any,
-        metadata: dict[str, Any],
-        attributes: Callable[[Fit, Any], dict[str, Any]],
+        training: Training,
+        data: tuple[Any, Any, Any],
+        attributes: Callable[[], dict[str, Any]],
     ) -> None:
-        self._estimator, self._attributes, self._epochs = estimator, attributes, rules.epochs
+        self._estimator, self._training, self._attributes = estimator, training, attributes
+        X, y, weights = data
+        metadata = {} if weights is None else {"sample_weight": weights}
         self._data = {"X": X, "y": y, "metadata": metadata}
-        most = None if rules.on_divergence == "reduce" else rules.epochs  # epochs may be repeated
+        rule = training.run.stopping
+        most = None if rule.on_divergence == "reduce" else rule.epochs  # epochs may be repeated
         self._whole = estimator._init_callback_context(max_subtasks=most)
         self._whole.call_on_fit_task_begin(estimator=estimator, **self._data)
         self._epoch = self._begun()
 
-    def __call__(self, fit: Fit, runner: Any) -> bool:
-        """End an epoch's task and begin the next; whether a callback wants the fit to stop."""
+    def __call__(self, event: Event) -> StopTraining | None:
+        """End an epoch's task and begin the next; a callback may want the fit to stop."""
+        if not isinstance(event, EpochEnded):
+            return None
         stop = self._epoch.call_on_fit_task_end(
-            estimator=self._estimator,
-            reconstruction_attributes=lambda: self._attributes(fit, runner),
-            **self._data,
+            estimator=self._estimator, reconstruction_attributes=self._attributes, **self._data
         )
-        over = stop or fit.ending is not None or fit.epochs >= self._epochs
+        over = stop or self._training.state.verdict is not None
         self._epoch = None if over else self._begun()
-        return bool(stop)
+        return StopTraining("a callback asked for it") if stop else None
 
     def finish(self, fitted: Any) -> None:
         """End the task of the whole fit, as the fitted estimator stands; an error leaves it open.

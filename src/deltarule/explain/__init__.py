@@ -3,14 +3,14 @@
 from deltarule.explain.dense_part import DensePart, dense_part
 from deltarule.explain.page import page, save_page
 from deltarule.explain.paths import optimizer_paths, plot_optimizer_paths
-from deltarule.explain.report import Report, report
 from deltarule.explain.spreadsheet import spreadsheet
 from deltarule.explain.tensorboard import TensorBoard
 from deltarule.explain.text import text
 from deltarule.explain.trace import GradientCheck, Trace, TracedStep, trace, worked_trace
-from deltarule.explain.watch import Diagnostics, Watch
 from deltarule.explain.worksheet import Worksheet, worksheet
 from deltarule.explain.worksheet_page import key_page, worksheet_page
+from deltarule.report.compose import Report, report
+from deltarule.report.watch import Diagnostics, Watch
 
 __all__ = [
     "DensePart",

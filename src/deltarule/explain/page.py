@@ -25,6 +25,7 @@ from deltarule.errors import SettingError, setting
 from deltarule.explain.trace import Trace, TracedStep
 from deltarule.modelfile import network_to_dict, write_whole
 from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.system.markup import notebook_html
 
 COVERED: dict[str, frozenset[str]] = {
     "activation": frozenset(ACTIVATIONS) - {"gelu"},
@@ -101,7 +102,8 @@ def save_page(trace: Trace, path: str | os.PathLike[str]) -> None:
     write_whole(path, page(trace).encode())
 
 
-def notebook_html(trace: Trace) -> str:
+@notebook_html.register
+def _(trace: Trace) -> str:
     """The page in a frame, or what the trace is about where there is none or a large one."""
     dense = all(layer.kind == "dense" for layer in trace.plan.network.layers)
     text = page(trace) if dense else ""
@@ -168,8 +170,8 @@ def payload(trace: Trace) -> dict[str, Any]:
             },
         },
         "rules": {
-            entry.name: getattr(plan.regularisation, entry.name) or 0
-            for entry in fields(plan.regularisation)
+            entry.name: getattr(plan.regularization, entry.name) or 0
+            for entry in fields(plan.regularization)
         },
         "X": _packed(trace.X),
         "Y": _packed(trace.Y),

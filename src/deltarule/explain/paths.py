@@ -11,11 +11,11 @@ import numpy as np
 from deltarule.arrays import Array, checked_number
 from deltarule.engines import start as started
 from deltarule.errors import SettingError, ShapeError
-from deltarule.events import EpochEnded, Event, Started
-from deltarule.explain.drawing import COLOURS, INK, MUTED, axes_of, style
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.report.drawing import COLOURS, INK, MUTED, axes_of, style
 from deltarule.training import train
+from deltarule.training.events import EpochEnded, Event, Started
 
 _RATE = 0.1
 _RATES = {"adadelta": 20.0, "adagrad": 0.5, "sgd": 0.02, "lion": 0.05}

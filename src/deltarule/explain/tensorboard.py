@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from deltarule.errors import FileError, require
-from deltarule.events import Ended, EpochEnded, Event, Started
-from deltarule.storage import reason
+from deltarule.system.storage import reason
+from deltarule.training.events import Ended, EpochEnded, Event, Started
 
 
 class TensorBoard:

@@ -40,8 +40,9 @@ from deltarule.network import (
     output_loss,
 )
 from deltarule.optimizers import OPTIMIZERS, GradientDescent, Optimizer
-from deltarule.regularisation import Regularisation
+from deltarule.regularization import Regularization
 from deltarule.rng import generator
+from deltarule.system.markup import notebook_html
 from deltarule.training import checked_examples
 
 SMALL = 400
@@ -254,8 +255,6 @@ class Trace:
 
     def _repr_html_(self) -> str:
         """The page in a frame of a notebook, or what it is about where the page is large."""
-        from deltarule.explain.page import notebook_html
-
         return notebook_html(self)
 
     def __repr__(self) -> str:
@@ -298,7 +297,7 @@ def trace(
     *,
     optimizer: Optimizer | str = "gradient_descent",
     weights: Any = None,
-    regularisation: Regularisation | None = None,
+    regularization: Regularization | None = None,
     steps: int = 1,
     dtype: Any = None,
     seed: int = 0,
@@ -317,7 +316,7 @@ def trace(
         Rows, as for :func:`deltarule.train`.
     optimizer : Optimizer or str
         Any that steps; its state starts at zero.
-    regularisation : Regularisation, optional
+    regularization : Regularization, optional
     steps : int
     dtype : dtype, optional
         float32 or float64; that of the parameters unless given.
@@ -359,7 +358,7 @@ def trace(
             f"optimizer {type(row).__name__} makes no single steps to trace; choose one that "
             "does, such as 'gradient_descent' or 'adam'."
         )
-    plan = Plan(network, row.bound(steps), regularisation or Regularisation(), dtype, seed)
+    plan = Plan(network, row.bound(steps), regularization or Regularization(), dtype, seed)
     A0, targets = columns(data.X), columns(data.Y)
     state, found = initial_state(plan, parameters), []
     for number in range(steps):

@@ -25,8 +25,8 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
+from deltarule.registry import nearest
 from deltarule.rng import checked_seed, generator
-from deltarule.tables import nearest
 
 MOST_UNITS, MOST_LAYERS, MOST_EXAMPLES = 6, 4, 4
 """More are no work for a person."""

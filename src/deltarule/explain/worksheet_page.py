@@ -9,8 +9,8 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from deltarule.explain.pages import rendered
 from deltarule.explain.worksheet import RATE, TOLERANCE, Quantity, Worksheet, plain
+from deltarule.report.pages import rendered
 
 _NAMES = {"delta": "δ", "W_new": "new W", "b_new": "new b"}
 

@@ -28,8 +28,8 @@ from deltarule.export.check import made_up_rows
 from deltarule.modelfile import Model
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.preprocessing.columns import Date, Numeric
-from deltarule.regularisation import Regularisation
-from deltarule.storage import check_writable, write_whole
+from deltarule.regularization import Regularization
+from deltarule.system.storage import check_writable, write_whole
 
 _INT = 4  # bytes
 
@@ -56,7 +56,7 @@ def c_file(
     *,
     name: str = "model",
     optimizer: Optimizer | str | None = None,
-    regularisation: Regularisation | None = None,
+    regularization: Regularization | None = None,
     rows: Any = None,
 ) -> CFile:
     """A model as C99: the forward pass over prepared inputs, and on request a training step.
@@ -69,7 +69,7 @@ def c_file(
     optimizer : str or Optimizer, optional
         With one, a step of training: GradientDescent, SGD, Adam or AdamW. Each call of the step
         says its rate.
-    regularisation : Regularisation, optional
+    regularization : Regularization, optional
         Of the step.
     rows : data frame or array, optional
         Of the test within the file, as the model reads them; made up unless given.
@@ -82,7 +82,7 @@ def c_file(
     ------
     SettingError
         For whatever C does not have, by its name: an activation, a cost or a kind of layer of
-        one's own; for training another optimizer, dropout, or batch normalisation.
+        one's own; for training another optimizer, dropout, or batch normalization.
     DataError
         Where the model's predictions overflow on all rows of the test.
 
@@ -97,15 +97,15 @@ def c_file(
     name, dtype = prefix(name), model.dtype
     passes = Passes(dtype, training=optimizer is not None)
     X = _prepared(model, rows)
-    if optimizer is None and regularisation is not None:
+    if optimizer is None and regularization is not None:
         raise SettingError(
-            "export: regularisation is of a training step; expected an optimizer beside it, got "
+            "export: regularization is of a training step; expected an optimizer beside it, got "
             "none. Name one, or leave it out."
         )
     if optimizer is None:
         plan, functions = None, [_predict(passes, model, name)]
     else:
-        rules = regularisation or Regularisation()
+        rules = regularization or Regularization()
         plan = Plan(model.network, OPTIMIZERS(optimizer), rules, dtype)
         check_trainable(plan)
         functions = _trained(passes, plan, name)

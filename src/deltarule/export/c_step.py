@@ -117,7 +117,7 @@ def check_trainable(plan: Plan) -> None:
 def loss_and_delta(c: Passes, plan: Plan, last: Spot, d: str) -> list[str]:
     """Statements that add an example's loss to ``cost`` and write δ[L], or dA[L], at `d`."""
     network, n = plan.network, last.n
-    row, share = network.cost_row, plan.regularisation.label_smoothing
+    row, share = network.cost_row, plan.regularization.label_smoothing
     row_writer(COSTS, dict.fromkeys([*LOSSES, *WHOLE]), row)
     lines = []
     if share > 0 and row.uniform is not None:
@@ -166,7 +166,7 @@ def arrays_defined(c: Passes, plan: Plan) -> str:
 
 def step_function(c: Passes, plan: Plan, name: str) -> str:
     """The function that makes one step from a batch; it calls ``forward`` and ``back``."""
-    rules, optimizer, network = plan.regularisation, plan.optimizer_row, plan.network
+    rules, optimizer, network = plan.regularization, plan.optimizer_row, plan.network
     sizes = {"arrays": len(arrays_of(plan)), "count": network.parameter_count}
     steps_before, one = _UPDATES[type(optimizer)](c, optimizer, sizes["count"])
     before = after = ""

@@ -177,7 +177,7 @@ def _run(
     runner = start(
         plan.network,
         optimizer=replace(plan.optimizer_row, learning_rate=rate_of(plan) * factor),
-        regularisation=plan.regularisation,
+        regularization=plan.regularization,
         engine="reference",
         dtype=dtype,
         parameters=parameters,

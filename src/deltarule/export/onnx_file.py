@@ -14,7 +14,7 @@ from deltarule.export.graph import Graph
 from deltarule.export.onnx_network import network_nodes
 from deltarule.export.onnx_table import table_nodes, target_nodes
 from deltarule.modelfile import Model
-from deltarule.storage import check_writable, write_whole
+from deltarule.system.storage import check_writable, write_whole
 
 _LARGEST = 2**31 - 2**24
 """Bytes of parameters: a file of this format has fewer than 2³¹."""

@@ -20,7 +20,7 @@ from deltarule.errors import SettingError
 from deltarule.export.graph import Graph
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.cells import days_of, numbers_of, text_of
+from deltarule.preprocessing.cells import days_of, numbered, numbers_of
 from deltarule.preprocessing.columns import Boolean, Category, Date, Numeric
 
 Place = tuple[str, int]
@@ -269,16 +269,17 @@ def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
     >>> feeds(Preprocessing.fit(table), table)
     {'area': array([50., nan, 70.]), 'town': array(['A', '', 'B'], dtype=object)}
     """
-    frame = frame_of(table)
+    frame, reading = frame_of(table), preprocessing.reading
     found: dict[str, Array] = {}
     for column in preprocessing.columns:
         if not column.outputs:
             continue
         cells = frame[column.name]
         if isinstance(column, Numeric):
-            found[column.name] = numbers_of(cells).to_numpy()
+            found[column.name] = numbers_of(cells, reading).to_numpy()
         elif isinstance(column, Date):
-            found[column.name] = days_of(cells, column.format)
-        else:
-            found[column.name] = np.array(text_of(cells).fill_null("").to_list(), dtype=object)
+            found[column.name] = days_of(cells, column.format, reading)
+        elif isinstance(column, Boolean | Category):
+            levels, codes = numbered(cells, reading, column.levels)
+            found[column.name] = np.array([*levels, ""], dtype=object)[codes]
     return found

@@ -9,12 +9,12 @@ from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.errors import SettingError
 from deltarule.layers import KINDS, Layer
 from deltarule.layers.numeric import COSINE
-from deltarule.tables import Table
+from deltarule.registry import Registry
 
 Written = TypeVar("Written")
 
 
-def row_writer(table: Table[Any], writers: Mapping[str, Written], row: Any) -> Written:
+def row_writer(table: Registry[Any], writers: Mapping[str, Written], row: Any) -> Written:
     """What writes a row of a table.
 
     Raises

@@ -17,8 +17,8 @@ FIGURES = {
 
 LABELS = {
     "rmse": "RMSE",
-    "r2": "R², against the key's own mean",
-    "baseline_rmse": "RMSE of the key's own mean",
+    "r2": "R², relative to the key's mean",
+    "baseline_rmse": "RMSE of the key's mean",
     "accuracy": "accuracy",
     "log_loss": "log loss",
     "baseline_accuracy": "accuracy of the key's most frequent class",

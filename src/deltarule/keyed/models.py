@@ -27,8 +27,8 @@ from deltarule.modelfile import (
 from deltarule.network import Network
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import numbered
-from deltarule.storage import FileKind, open_tensors, tensor_bytes, write_whole
-from deltarule.tables import Table
+from deltarule.registry import Registry
+from deltarule.system.storage import FileKind, open_tensors, tensor_bytes, write_whole
 
 FORMAT = 1
 """The version of the file that this code writes, and the newest that it reads."""
@@ -44,7 +44,7 @@ KIND = FileKind(
     "restore it from a copy, or train again.",
 )
 
-FALLBACKS: Table[str] = Table(
+FALLBACKS: Registry[str] = Registry(
     "fallback",
     str,
     {
@@ -112,7 +112,7 @@ class KeyedModels:
         table : data frame or mapping of columns
         """
         frame = frame_of(table)
-        levels, codes = numbered(self._keys_of(frame))
+        levels, codes = self._keys_of(frame)
         *counts, missing = np.bincount(codes, minlength=len(levels) + 1).tolist()
         known = set(self.keys)
         found: dict[str | None, int] = {
@@ -139,7 +139,7 @@ class KeyedModels:
         """
         FALLBACKS.entry(fallback)
         frame = frame_of(table)
-        levels, codes = numbered(self._keys_of(frame))
+        levels, codes = self._keys_of(frame)
         numbers = {key: k for k, key in enumerate(self.keys)}
         places = np.array([*(numbers.get(level, -1) for level in levels), -1], np.int64)[codes]
         known = np.flatnonzero(places >= 0)
@@ -195,7 +195,7 @@ class KeyedModels:
         """
         if self.task != "classification":
             raise TypeMismatchError(
-                "probabilities: expected models of classes; these predict numbers. Use predict."
+                "probabilities: expected classification models; these predict numbers. Use predict."
             )
         A = self.outputs(table, fallback)
         return np.hstack([1.0 - A, A]) if A.shape[1] == 1 else A
@@ -219,12 +219,13 @@ class KeyedModels:
         }
         write_whole(path, tensor_bytes(KIND.key, self.stack.tensors(), metadata))
 
-    def _keys_of(self, frame: Any) -> Any:
+    def _keys_of(self, frame: Any) -> tuple[list[str], Array]:
+        """Texts, among them all keys of some rows, and each row's number."""
         if self.by not in frame.columns:
             raise DataError(
                 f"the table lacks the column {self.by!r}, which says which model a row is for."
             )
-        return frame[self.by]
+        return numbered(frame[self.by], self.preprocessing.reading, self.keys)
 
 
 def load_keyed(path: str | os.PathLike[str]) -> KeyedModels:

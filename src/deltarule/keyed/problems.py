@@ -12,14 +12,15 @@ from deltarule import tabular
 from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
+from deltarule.data import Dataset, dataset_of
 from deltarule.errors import DataError, SettingError, require, rows_of
-from deltarule.keyed.blocks import Block, starts_of
+from deltarule.keyed.grouping import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import coded, numbers_of
 from deltarule.preprocessing.columns import Column, Date, Numeric
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 from deltarule.tabular import Recipe, Roles, Settings
 
 _HIDDEN = ((2_000, (16,)),)  # up to so many rows of a key, at the median; then
@@ -29,15 +30,11 @@ _BATCH_SIZE = 32
 _STEPS = 800  # about what a key's run may take, within these limits of epochs
 _EPOCHS = (16, 100)
 
-_ELSEWHERE: Mapping[str, Any] = {
-    "n_ensemble": 1,
-    "n_members": 1,
-    "bins": None,
-    "patience": None,
-    "on_divergence": "raise",
-    "class_weight": None,
+_ELSEWHERE = {
+    Settings: ("n_ensemble", "n_members", "bins", "patience", "on_divergence", "class_weight"),
+    Roles: ("weights", "groups"),
 }
-"""Settings that keyed training does not have, and their defaults."""
+"""Settings and roles that keyed training does not have."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +79,14 @@ def check_settings(settings: Settings, roles: Roles) -> None:
     SettingError
         With the name of the first.
     """
-    for owner, defaults in ((settings, _ELSEWHERE), (roles, {"weights": None, "groups": None})):
-        for name, default in defaults.items():
-            if (given := getattr(owner, name)) != default:
+    for owner in (settings, roles):
+        group = type(owner)
+        for name in _ELSEWHERE[group]:
+            given, default = getattr(owner, name), getattr(group, name)
+            if given != default:
                 raise SettingError(
-                    f"{type(owner).__name__}({name}={given!r}): {name} must be its default, "
-                    f"{default!r}, beside by; got {given!r}. Leave one out."
+                    f"{group.__name__}({name}={given!r}): {name} must be its default, {default!r}, "
+                    f"beside by; got {given!r}. Leave one out."
                 )
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
         raise SettingError(
@@ -96,12 +95,14 @@ def check_settings(settings: Settings, roles: Roles) -> None:
         )
 
 
-def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bool) -> KeyedProblem:
+def problem(
+    source: Any, by: str, roles: Roles, settings: Settings, *, strict: bool
+) -> KeyedProblem:
     """Check a table and make of it what every key's network learns.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    source : Dataset, or what :func:`~deltarule.data.dataset_of` takes
     by : str
         The column of keys.
     roles : Roles
@@ -119,6 +120,8 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     """
     require("polars", "table", "training one model per key")
     check_settings(settings, roles)
+    data = dataset_of(source)
+    frame = data.frame
     _check_key(frame, by, roles)
     keyed = np.flatnonzero(frame[by].is_not_null().to_numpy())
     unkeyed = len(frame) - len(keyed)
@@ -131,7 +134,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
         raise DataError(f"no key of {by!r} can be trained: {_first(failures)}.")
     with rows_of(keyed[rows].tolist()):
         whole = tabular.table(
-            frame[rows] if failures else frame,
+            data.with_frame(frame[rows] if failures else frame),
             replace(roles, drop=(by, *roles.drop)),
             task=settings.task,
             strict=strict,
@@ -141,7 +144,7 @@ def problem(frame: Any, by: str, roles: Roles, settings: Settings, *, strict: bo
     for k in np.flatnonzero(~present).tolist():
         failures.setdefault(levels[k], "its target is missing in every row")
     inputs = tabular.inputs_of(whole.frame, whole.roles)
-    preprocessing = _preprocessing(inputs, kept, roles)
+    preprocessing = _preprocessing(data.with_frame(inputs), kept, roles)
     y = _targets(whole)
     order = np.argsort(kept, kind="stable")
     counts = np.bincount(kept, minlength=len(levels))[present]
@@ -231,9 +234,9 @@ def _infinite(
     return failures
 
 
-def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
+def _preprocessing(inputs: Dataset, codes: Array, roles: Roles) -> Preprocessing:
     """Kinds, levels and fills of all rows; numbers by the median key's mean and deviation."""
-    fitted = Preprocessing.fit(inputs, kinds=dict(roles.kinds))
+    fitted = Preprocessing.fit(inputs, kinds=roles.kinds)
     if fitted.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies beside the key."
@@ -246,7 +249,7 @@ def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
     def usual(column: Column) -> Column:
         if not isinstance(column, Numeric):
             return column
-        values = numbers_of(inputs[column.name]).cast(float).to_numpy()[order]
+        values = numbers_of(inputs.frame[column.name]).cast(float).to_numpy()[order]
         there = np.isfinite(values)
         count = np.maximum(np.add.reduceat(there, first, dtype=np.int64), 1)
         with np.errstate(over="ignore"):
@@ -259,7 +262,7 @@ def _preprocessing(inputs: Any, codes: Array, roles: Roles) -> Preprocessing:
         mean, std = float(np.median(means[known])), float(np.median(stds[known]))
         return replace(column, mean=mean, std=std)
 
-    return Preprocessing(tuple(usual(column) for column in fitted.columns))
+    return replace(fitted, columns=tuple(usual(column) for column in fitted.columns))
 
 
 def _targets(whole: tabular.Table) -> Array:
@@ -293,12 +296,8 @@ def _work(
         recipe,
         classes,
         _are_numbers(preprocessing),
-        settings.seed,
         settings.test_share,
         settings.validation_share,
-        settings.engine,
-        settings.dtype,
-        settings.options,
     )
 
 

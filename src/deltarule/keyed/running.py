@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checkpoints.identity import Identity, data_identity, differing, plan_identity
-from deltarule.data import frame_of
-from deltarule.engines.plan import Plan
 from deltarule.errors import (
     DataError,
     FileError,
@@ -23,14 +20,20 @@ from deltarule.errors import (
     SettingError,
     setting,
 )
-from deltarule.keyed.blocks import Block
+from deltarule.keyed.grouping import Block
 from deltarule.keyed.models import FILE, KeyedModels, load_keyed
 from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
 from deltarule.keyed.training import train_block
 from deltarule.keyed.workers import WorkerError, each_trained, open_workers
-from deltarule.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
+from deltarule.system.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings
+from deltarule.training.checkpoints.identity import (
+    Identity,
+    data_identity,
+    differing,
+    plan_identity,
+)
 from deltarule.training.interruption import signal_of
 
 KEYS_A_BLOCK = 128
@@ -115,9 +118,8 @@ def train_by_key(
     """
     settings = settings or Settings()
     names = (target,) if isinstance(target, str) else tuple(target)
-    whole = problem(
-        frame_of(table), by, Roles(names, time=time, drop=tuple(drop)), settings, strict=False
-    )
+    roles = Roles(names, time=time, drop=tuple(drop))
+    whole = problem(table, by, roles, settings, strict=False)
     return run(whole, settings, out=out, n_jobs=n_jobs, resume=resume)
 
 
@@ -175,9 +177,9 @@ def _run(
                 progress(keys, count)
     except (KeyboardInterrupt, WorkerError) as error:
         out = setting("out=FOLDER", "--out FOLDER")
-        kept = f"Nothing is kept: pass {out} to keep keys as they finish."
+        kept = f"Nothing was saved: pass {out} to save keys as they finish."
         if folder is not None:
-            finished = f"{keys:,} of {count:,} keys are kept in {folder.path}"
+            finished = f"{keys:,} of {count:,} keys are saved in {folder.path}"
             kept = f"{finished}; {setting('resume=True', '--resume')} trains the rest."
         if isinstance(error, WorkerError):
             raise ResourceError(
@@ -230,11 +232,12 @@ def _each_block(
         for place, block in blocks:
             yield place, train_block(whole.work, block)
         return
-    options = whole.work.options
-    if options.n_threads is None:  # the cores are taken by the other workers
-        options = replace(options, n_threads=1)
+    work, run = whole.work, whole.work.run
+    if run.options.n_threads is None:  # the cores are taken by the other workers
+        run = replace(run, options=replace(run.options, n_threads=1))
+    work = replace(work, recipe=replace(work.recipe, run=run))
     with contextlib.closing(workers):
-        yield from each_trained(workers, replace(whole.work, options=options), blocks)
+        yield from each_trained(workers, work, blocks)
 
 
 def _block(whole: KeyedProblem, place: int) -> Block:
@@ -244,14 +247,13 @@ def _block(whole: KeyedProblem, place: int) -> Block:
 
 def _identity(whole: KeyedProblem) -> Identity:
     """What decides the models' numbers: settings and data, by name."""
-    work, recipe = whole.work, whole.work.recipe
-    plan = Plan(recipe.network, recipe.optimizer, recipe.regularisation, work.dtype, work.seed)
+    work, run = whole.work, whole.work.run
     keys = np.frombuffer("\n".join(whole.block.keys).encode("utf-8", "surrogatepass"), np.uint8)
     return plan_identity(
-        plan,
-        epochs=recipe.stopping.epochs,
-        batch_size=recipe.batch_size,
-        engine=work.engine,
+        run.plan,
+        epochs=run.stopping.epochs,
+        batch_size=run.batch_size,
+        engine=run.engine,
         keys_a_block=KEYS_A_BLOCK,
         test_share=work.test_share,
         validation_share=work.validation_share,
@@ -310,7 +312,7 @@ class _Folder:
 
     def parts(self, whole: KeyedProblem) -> dict[int, Stack]:
         """What is finished, by the number of its block."""
-        network, dtype = whole.work.recipe.network, whole.work.dtype
+        network, dtype = whole.work.recipe.network, whole.work.run.plan.dtype
         found = {}
         for path in self._files():
             opened = open_tensors(path, _KIND)
@@ -341,7 +343,7 @@ class _Folder:
         if name is not None:
             was = (stored or {}).get(name) if isinstance(stored, dict) else None
             raise FileError(
-                f"{path}: is of another run: {name} was {was!r} there and is "
-                f"{self.identity.get(name)!r} here. Resume with what it began with, or name "
-                "another folder."
+                f"{path}: belongs to another run: {name} was {was!r} there and is "
+                f"{self.identity.get(name)!r} here. Resume with the original settings, "
+                "or name another folder."
             )

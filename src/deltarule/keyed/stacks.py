@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.network import Network, Parameters
-from deltarule.storage import Opened, Tensor, parsed_json
+from deltarule.system.storage import Opened, Tensor, parsed_json
 
 _TEXTS = "texts"
 SCALES = ("shift", "factor", "mean", "std", "figures", "rows")

@@ -8,15 +8,14 @@ from functools import lru_cache
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.engines.plan import EngineOptions
-from deltarule.keyed.blocks import Block, held_out, key_seeds, latest, starts_of
 from deltarule.keyed.figures import classification_figures, regression_figures
+from deltarule.keyed.grouping import Block, held_out, key_seeds, latest, starts_of
 from deltarule.keyed.stacks import SCALES, Stack
-from deltarule.many import train_many
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.rng import generator
 from deltarule.tabular.recipes import Recipe
-from deltarule.training import Order
+from deltarule.training import Order, Run
+from deltarule.training.many import train_many
 
 FEWEST_ROWS = 10
 """Of a key: with fewer there is nothing to hold out."""
@@ -36,21 +35,19 @@ class Work:
         How many; 0 for a regression.
     scaled : bool array, shape (n[0],)
         Inputs that each key standardises by its own rows: numbers, not marks of 0 and 1.
-    seed : int
     test_share, validation_share : float
-    engine, dtype : str
-    options : EngineOptions
     """
 
     recipe: Recipe
     classes: int
     scaled: Array
-    seed: int
     test_share: float
     validation_share: float
-    engine: str
-    dtype: str
-    options: EngineOptions
+
+    @property
+    def run(self) -> Run:
+        """The run of every key's network; its seed is that from which the keys' own are drawn."""
+        return self.recipe.run
 
     @property
     def task(self) -> str:
@@ -70,7 +67,7 @@ def train_block(work: Work, block: Block) -> Stack:
     -------
     Stack
     """
-    seeds = key_seeds(work.seed, block.keys)
+    seeds = key_seeds(work.run.plan.seed, block.keys)
     test, validation = _parted(work, block, seeds)
     failures = _refusals(work, block, test, validation)
     usable = np.array([key not in failures for key in block.keys], bool)
@@ -84,9 +81,9 @@ def train_block(work: Work, block: Block) -> Stack:
     shift, factor = _input_scales(block.X[learnt], places[learnt], work.scaled)
     mean, std = _target_scales(work, block.y[learnt], places[learnt])
     X = scaled(block.X, places, shift, factor)
-    recipe, rows_of_keys = work.recipe, _by_key(learnt, places)
+    rows_of_keys = _by_key(learnt, places)
     trained = train_many(
-        recipe.network,
+        work.run,
         X,
         _encoded(work, block.y, places, mean, std),
         seeds=[int(seed) for seed in seeds],
@@ -95,15 +92,8 @@ def train_block(work: Work, block: Block) -> Stack:
         shuffle=[
             order_of(int(seed), len(own)) for seed, own in zip(seeds, rows_of_keys, strict=True)
         ],
-        optimizer=recipe.optimizer,
-        epochs=recipe.stopping.epochs,
-        batch_size=recipe.batch_size,
-        regularisation=recipe.regularisation,
-        engine=work.engine,
-        options=work.options,
-        dtype=work.dtype,
     )
-    found = outputs(recipe.network, trained.stacked, X[test], _counted(test, places))
+    found = outputs(work.recipe.network, trained.stacked, X[test], _counted(test, places))
     stack = Stack(
         block.keys,
         trained.stacked,
@@ -209,7 +199,7 @@ def _refusals(work: Work, block: Block, test: Array, validation: Array) -> dict[
         elif not varies[k]:
             failures[key] = f"no column varies in its {count} rows"
         elif unheld[k]:
-            failures[key] = f"its {count} rows cannot be split into the shares asked for"
+            failures[key] = f"its {count} rows cannot be split into the requested shares"
     return failures
 
 
@@ -302,7 +292,7 @@ def _nothing(work: Work, failures: dict[str, str]) -> Stack:
     inputs = np.zeros((0, network.inputs), np.float32)
     scales, three = np.zeros((0, network.outputs)), np.zeros((0, 3))
     parameters = tuple(
-        {name: np.zeros((0, *shape), work.dtype) for name, shape in shapes.items()}
+        {name: np.zeros((0, *shape), work.run.plan.dtype) for name, shape in shapes.items()}
         for shapes in network.shapes
     )
     return Stack((), parameters, inputs, inputs, scales, scales, three, three, failures)

@@ -24,7 +24,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from deltarule.errors import MissingExtraError, ResourceError, SettingError, require, setting
-from deltarule.keyed.blocks import Block
+from deltarule.keyed.grouping import Block
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import Work, train_block
 

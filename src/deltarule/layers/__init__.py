@@ -7,14 +7,14 @@ from deltarule.layers.base import Batch, Cache, Layer, LayerParameters
 from deltarule.layers.categories import Embedding
 from deltarule.layers.dense import Dense
 from deltarule.layers.grouped import Grouped
-from deltarule.layers.normalisation import BatchNorm, LayerNorm
+from deltarule.layers.normalization import BatchNorm, LayerNorm
 from deltarule.layers.numeric import Periodic, PiecewiseLinear
 from deltarule.layers.parallel import Parallel
 from deltarule.layers.scaling import Parametric, Scale
 from deltarule.layers.shared import Shared
-from deltarule.tables import Table
+from deltarule.registry import Registry
 
-KINDS: Table[type[Layer]] = Table(
+KINDS: Registry[type[Layer]] = Registry(
     "layer kind",
     type,
     {

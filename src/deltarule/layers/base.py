@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array
-from deltarule.initialisers import INITIALISERS, Initialiser, given
+from deltarule.initializers import INITIALIZERS, Initializer, given
 
 LayerParameters: TypeAlias = Mapping[str, Array]
 """The parameters of a layer by name: ``{"W": …, "b": …}``."""
@@ -139,14 +139,14 @@ class Layer(ABC):
         return Cache(A_prev, Z, self.g.g(Z), kept)
 
 
-def initialiser(value: Any) -> Initialiser:
+def initializer(value: Any) -> Initializer:
     """A name, a row or an array of one's own, as a row.
 
     Examples
     --------
-    >>> initialiser("zeros").name, initialiser([[1.0]]).name
+    >>> initializer("zeros").name, initializer([[1.0]]).name
     ('zeros', 'given')
     """
-    if isinstance(value, (str, Initialiser)):
-        return INITIALISERS(value)
+    if isinstance(value, (str, Initializer)):
+        return INITIALIZERS(value)
     return given(value)

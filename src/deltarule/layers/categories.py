@@ -10,8 +10,8 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
-from deltarule.initialisers import Initialiser
-from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initialiser
+from deltarule.initializers import Initializer
+from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initializer
 
 # ----------------------------------------------------------------------------- the equations
 
@@ -81,7 +81,7 @@ class Embedding(Layer):
         Of each column, how many codes there are, the reserved 0 among them; at least 2.
     width : int
         Numbers a level.
-    weights : str or Initialiser
+    weights : str or Initializer
         How the numbers of levels 1 and on start, ``(width, Σ levels)``.
     rate : float
         Multiplies the learning rate; with 0 the weights stay as they start, unpenalised.
@@ -106,7 +106,7 @@ class Embedding(Layer):
 
     levels: Any
     width: int = 8
-    weights: Initialiser | str | Any = "normal"
+    weights: Initializer | str | Any = "normal"
     rate: float = 1.0
 
     kind: ClassVar[str] = "embedding"
@@ -118,7 +118,7 @@ class Embedding(Layer):
         checked_number("Embedding", "width", self.width, low=1, whole=True)
         checked_number("Embedding", "rate", self.rate, low=0)
         object.__setattr__(self, "levels", tuple(map(int, levels)))
-        object.__setattr__(self, "weights", initialiser(self.weights))
+        object.__setattr__(self, "weights", initializer(self.weights))
 
     @property
     def penalised(self) -> tuple[str, ...]:
@@ -138,8 +138,8 @@ class Embedding(Layer):
         return {"E": (self.width, sum(self.levels))}
 
     def initial(self, n_prev: int, rng: np.random.Generator) -> dict[str, Array]:
-        """By the initialiser; 0 for the reserved level of each column."""
-        E = initialiser(self.weights).draw(rng, self.shapes(n_prev)["E"])
+        """By the initializer; 0 for the reserved level of each column."""
+        E = initializer(self.weights).draw(rng, self.shapes(n_prev)["E"])
         E[:, np.cumsum([0, *self.levels[:-1]])] = 0.0
         return {"E": E}
 

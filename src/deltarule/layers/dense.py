@@ -11,8 +11,8 @@ from deltarule import equations
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
-from deltarule.initialisers import INITIALISERS, Initialiser
-from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initialiser
+from deltarule.initializers import INITIALIZERS, Initializer
+from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initializer
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Dense(Layer):
         g: a name of :data:`~deltarule.activations.ACTIVATIONS` or a row of one's own.
     dropout : float
         Share of the layer's outputs dropped in training (inverted: the rest is scaled up).
-    weights, biases : str, Initialiser or array, optional
+    weights, biases : str, Initializer or array, optional
         How W ``(n, n_prev)`` and b ``(n, 1)`` start. Weights: by the activation's row unless
         said; biases: zeros.
     rate, bias_rate : float
@@ -48,8 +48,8 @@ class Dense(Layer):
     units: int
     activation: Activation | str = "identity"
     dropout: float = 0.0
-    weights: Initialiser | str | Any = None
-    biases: Initialiser | str | Any = "zeros"
+    weights: Initializer | str | Any = None
+    biases: Initializer | str | Any = "zeros"
     rate: float = 1.0
     bias_rate: float = 1.0
 
@@ -62,12 +62,12 @@ class Dense(Layer):
         checked_number("Dense", "rate", self.rate, low=0)
         checked_number("Dense", "bias_rate", self.bias_rate, low=0)
         activation = ACTIVATIONS(self.activation)
-        weights = activation.initialiser if self.weights is None else self.weights
-        biases = initialiser(self.biases)
+        weights = activation.initializer if self.weights is None else self.weights
+        biases = initializer(self.biases)
         for name, value in (
             ("units", int(self.units)),
             ("activation", activation),
-            ("weights", initialiser(weights)),
+            ("weights", initializer(weights)),
             ("biases", biases),
         ):
             object.__setattr__(self, name, value)
@@ -100,8 +100,8 @@ class Dense(Layer):
         """The parameters before training, in float64."""
         shapes = self.shapes(n_prev)
         return {
-            "W": INITIALISERS(self.weights).draw(rng, shapes["W"]),
-            "b": INITIALISERS(self.biases).draw(rng, shapes["b"]),
+            "W": INITIALIZERS(self.weights).draw(rng, shapes["W"]),
+            "b": INITIALIZERS(self.biases).draw(rng, shapes["b"]),
         }
 
     def multiplier(self, name: str) -> float:

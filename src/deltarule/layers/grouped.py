@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
-from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.initializers import INITIALIZERS, Initializer
 from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes
 
 # ----------------------------------------------------------------------------- the equations
@@ -90,7 +90,7 @@ class Grouped(Layer):
         numbers of each column.
     activation : str or Activation
         g.
-    weights : str or Initialiser, optional
+    weights : str or Initializer, optional
         How W of a group, ``(units, size)``, starts; by the activation's row unless said. Biases
         start at 0.
     dropout : float
@@ -114,7 +114,7 @@ class Grouped(Layer):
     units: int
     size: int
     activation: Activation | str = "identity"
-    weights: Initialiser | str | Any = None
+    weights: Initializer | str | Any = None
     dropout: float = 0.0
     rate: float = 1.0
 
@@ -127,9 +127,9 @@ class Grouped(Layer):
         checked_number("Grouped", "dropout", self.dropout, low=0, high=1, open_high=True)
         checked_number("Grouped", "rate", self.rate, low=0)
         activation = ACTIVATIONS(self.activation)
-        weights = activation.initialiser if self.weights is None else self.weights
+        weights = activation.initializer if self.weights is None else self.weights
         object.__setattr__(self, "activation", activation)
-        object.__setattr__(self, "weights", INITIALISERS(weights))
+        object.__setattr__(self, "weights", INITIALIZERS(weights))
 
     @property
     def penalised(self) -> tuple[str, ...]:
@@ -150,8 +150,8 @@ class Grouped(Layer):
         return {"W": (n, self.size), "b": (n, 1)}
 
     def initial(self, n_prev: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Each group by the initialiser, by its own fan-in; biases 0."""
-        rule, shape = INITIALISERS(self.weights), (self.units, self.size)
+        """Each group by the initializer, by its own fan-in; biases 0."""
+        rule, shape = INITIALIZERS(self.weights), (self.units, self.size)
         blocks = [rule.draw(rng, shape) for _ in range(n_prev // self.size)]
         return {"W": np.concatenate(blocks), "b": np.zeros(self.shapes(n_prev)["b"])}
 

@@ -11,8 +11,8 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
-from deltarule.initialisers import Initialiser
-from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initialiser
+from deltarule.initializers import Initializer
+from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes, initializer
 
 # ----------------------------------------------------------------------------- the equations
 
@@ -88,8 +88,8 @@ def bent_dA_prev(h: Activation, alpha: Array, delta: Array, A_prev: Array) -> Ar
 # --------------------------------------------------------------------------------- the kinds
 
 
-def _rule(start: Any) -> Initialiser:
-    rule = initialiser(start)
+def _rule(start: Any) -> Initializer:
+    rule = initializer(start)
     if rule.by_fan:
         raise SettingError(
             f"Scale(start={rule.name!r}): this rule is one for weights, by a layer's fan-in; for "
@@ -108,7 +108,7 @@ class Scale(Layer):
         g, after the factor.
     dropout : float
         Share of the layer's outputs dropped in training.
-    start : float, str, Initialiser or array
+    start : float, str, Initializer or array
         The factors before training: all the same, or by a rule such as ``"normal"``.
     rate : float
         Multiplies the learning rate of the factors.
@@ -127,7 +127,7 @@ class Scale(Layer):
 
     activation: Activation | str = "identity"
     dropout: float = 0.0
-    start: float | Initialiser | str | Any = 1.0
+    start: float | Initializer | str | Any = 1.0
     rate: float = 1.0
 
     kind: ClassVar[str] = "scale"
@@ -152,7 +152,7 @@ class Scale(Layer):
 
     def initial(self, n_prev: int, rng: np.random.Generator) -> dict[str, Array]:
         """All `start`, or as its rule draws them."""
-        if isinstance(self.start, Initialiser):
+        if isinstance(self.start, Initializer):
             return {"scale": self.start.draw(rng, (n_prev, 1))}
         return {"scale": np.full((n_prev, 1), float(self.start))}
 

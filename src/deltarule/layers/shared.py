@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.activations import Activation
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
-from deltarule.initialisers import INITIALISERS, Initialiser
+from deltarule.initializers import INITIALIZERS, Initializer
 from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes
 from deltarule.layers.dense import Dense
 from deltarule.layers.grouped import grouped_db
@@ -83,7 +83,7 @@ class Shared(Layer):
         g.
     dropout : float
         Share of the layer's outputs dropped in training, of each member others.
-    weights, biases : str, Initialiser or array, optional
+    weights, biases : str, Initializer or array, optional
         How W ``(units, n_prev / members)`` and b ``(members · units, 1)`` start, as of
         :class:`Dense`.
     rate, bias_rate : float
@@ -111,8 +111,8 @@ class Shared(Layer):
     members: int
     activation: Activation | str = "identity"
     dropout: float = 0.0
-    weights: Initialiser | str | Any = None
-    biases: Initialiser | str | Any = "zeros"
+    weights: Initializer | str | Any = None
+    biases: Initializer | str | Any = "zeros"
     rate: float = 1.0
     bias_rate: float = 1.0
 
@@ -157,8 +157,8 @@ class Shared(Layer):
         """The parameters before training, in float64."""
         shapes = self.shapes(n_prev)
         return {
-            "W": INITIALISERS(self.weights).draw(rng, shapes["W"]),
-            "b": INITIALISERS(self.biases).draw(rng, shapes["b"]),
+            "W": INITIALIZERS(self.weights).draw(rng, shapes["W"]),
+            "b": INITIALIZERS(self.biases).draw(rng, shapes["b"]),
         }
 
     def multiplier(self, name: str) -> float:

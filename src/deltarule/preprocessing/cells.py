@@ -1,21 +1,26 @@
 """What the cells of a column hold: numbers, dates, or values that recur, whatever their type.
 
-A prediction calls nearly all of this, also in a forked process, where polars has no threads. So of
-polars there is only what needs none: casts, slices, conversions to and from NumPy and lists. What
-is left, :func:`coded`, only training calls.
+Where a column comes as text, a :class:`~deltarule.data.Reading` says how its cells are read; None
+takes them as they are. A prediction calls nearly all of this, also in a forked process, where
+polars has no threads. So of polars there is only what needs none: casts, slices, conversions to and
+from NumPy and lists. What is left, :func:`coded`, only training calls.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import Reading
+from deltarule.data.values import has_nan, number_read, seconds_of, texts_read
 from deltarule.errors import CellError, DataError, require, setting
 from deltarule.forks import is_inherited
 from deltarule.preprocessing.dates import format_of, milliseconds
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 _polars = partial(require, "polars", "table", "preprocessing", threads=False)
 _DAY = 86_400_000.0  # milliseconds
 _BLOCK = 1 << 16  # rows
+_PLAIN = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")  # not 007, a code
 
 
 def check_type(column: pl.Series) -> None:
@@ -38,8 +44,11 @@ def check_type(column: pl.Series) -> None:
     """
     polars = _polars()
     if column.dtype.is_nested() or column.dtype in (polars.Binary, polars.Object):
+        found = str(column.dtype)
+        if column.dtype == polars.Object:
+            found = type(next(cell for cell in column if cell is not None)).__name__
         raise DataError(
-            f"column {column.name!r} holds cells of type {column.dtype}; expected numbers, text, "
+            f"column {column.name!r} holds cells of type {found}; expected numbers, text, "
             "booleans or dates. Unpack or drop it."
         )
 
@@ -64,8 +73,14 @@ def is_whole(column: pl.Series) -> bool:
     return bool(column.dtype.is_integer()) and not is_long
 
 
-def numbers_of(column: pl.Series) -> pl.Series:
+def numbers_of(column: pl.Series, reading: Reading | None = None) -> pl.Series:
     """A column as Float64, missing values as nulls; durations and times in seconds.
+
+    Parameters
+    ----------
+    column : polars.Series
+    reading : Reading, optional
+        How text is read.
 
     Raises
     ------
@@ -82,17 +97,17 @@ def numbers_of(column: pl.Series) -> pl.Series:
     if column.dtype == polars.Time:
         return column.cast(polars.Int64).cast(polars.Float64) / 1e9
     if isinstance(column.dtype, polars.Duration):
-        return column.cast(polars.Duration("ms")).cast(polars.Int64).cast(polars.Float64) / 1000
+        return seconds_of(column)
     if column.dtype.is_numeric() or column.dtype == polars.Boolean:
         numbers = column.cast(polars.Float64)
     else:
-        numbers = _numbers_in_text(column)
+        numbers = _numbers_in_text(column, reading)
     if column.dtype.is_integer() or column.dtype == polars.Boolean:
         return numbers
     return _finite(numbers)
 
 
-def narrow_numbers_of(column: pl.Series) -> pl.Series:
+def narrow_numbers_of(column: pl.Series, reading: Reading | None = None) -> pl.Series:
     """The same in as few bytes as the column has: whole numbers, and floats of any precision.
 
     Examples
@@ -103,7 +118,7 @@ def narrow_numbers_of(column: pl.Series) -> pl.Series:
     """
     if column.dtype.is_float():
         return _finite(column)
-    return column if is_whole(column) else numbers_of(column)
+    return column if is_whole(column) else numbers_of(column, reading)
 
 
 def _finite(numbers: pl.Series) -> pl.Series:
@@ -123,21 +138,31 @@ def _finite(numbers: pl.Series) -> pl.Series:
     return polars.Series(numbers.name, values, nan_to_null=True)
 
 
-def _numbers_in_text(column: pl.Series) -> pl.Series:
+def _numbers_in_text(column: pl.Series, reading: Reading | None) -> pl.Series:
     polars = _polars()
     if is_date(column):
         raise DataError(f"column {column.name!r} holds dates; expected numbers, as in training.")
     text = text_of(column)
     numbers = text.cast(polars.Float64, strict=False)
-    if numbers.null_count() > text.null_count():
-        numeric = [number is not None for number in numbers.to_list()]
-        row = next(i for i, t in enumerate(text.to_list()) if t is not None and not numeric[i])
+    comma = reading is not None and bool(reading.decimal_comma)
+    if numbers.null_count() == text.null_count() and not comma:
+        return numbers
+    levels, codes = numbered(text)
+    if reading is None:
+        meant = polars.Series(levels, dtype=polars.String).cast(polars.Float64, strict=False)
+        found = meant.to_list()
+    else:
+        found = [number_read(level, reading) for level in levels]
+    odd = np.append([number is None for number in found], False)[codes]
+    if odd.any():
+        row = int(odd.argmax())
         raise CellError(
             f"column {column.name!r} holds text",
             row,
             f" ({text[row]!r}); expected numbers. {as_missing(text[row])}.",
         )
-    return numbers
+    values = np.append(np.array(found, dtype=float), np.nan)[codes]
+    return polars.Series(column.name, values, nan_to_null=True)
 
 
 def as_missing(marker: str) -> str:
@@ -158,13 +183,20 @@ def text_of(column: pl.Series) -> pl.Series:
     polars = _polars()
     if column.dtype == polars.String:
         return column
-    if column.dtype.is_float():
-        values = column.to_numpy()
+    if isinstance(column.dtype, polars.Duration):
+        column = seconds_of(column)
+    if column.dtype.is_float() or isinstance(column.dtype, polars.Decimal):
+        values = column.cast(polars.Float64).to_numpy()
         column = polars.Series(column.name, values, nan_to_null=True)
         if (np.isnan(values) | (values == np.floor(values))).all():
             short = column.cast(polars.Int64, strict=False)
             column = short if short.null_count() == column.null_count() else column
     return column.cast(polars.String)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, and no code such as 007."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 class Coded(NamedTuple):
@@ -215,10 +247,20 @@ def coded(column: pl.Series) -> Coded:
     return Coded(levels, number_of.take(codes), counts[used])
 
 
-def numbered(column: pl.Series) -> tuple[list[str], Array]:
-    """Different texts, among them all of a column's values, and each row's number.
+def numbered(
+    column: pl.Series, reading: Reading | None = None, known: Sequence[str] = ()
+) -> tuple[list[str], Array]:
+    """Texts, among them all of a column's values, and each row's number.
 
     A missing one has the number after the last.
+
+    Parameters
+    ----------
+    column : polars.Series
+    reading : Reading, optional
+        How text is read; then a text may stand twice.
+    known : sequence of str
+        What training has learned. Where that is numbers, others are written likewise.
 
     Examples
     --------
@@ -226,10 +268,56 @@ def numbered(column: pl.Series) -> tuple[list[str], Array]:
     >>> levels, codes = numbered(pl.Series(["b", None], dtype=pl.Enum(["a", "b"])))
     >>> levels, codes.tolist()
     (['a', 'b'], [1, 2])
-    >>> levels, codes = numbered(pl.Series(["b", None, "a", "b"]))
+    >>> levels, codes = numbered(pl.Series(["1.0", None, "NA", " 2"]), Reading(), ["1", "2"])
     >>> levels, codes.tolist()
-    (['b', 'a'], [0, 2, 1, 0])
+    (['1', '2'], [0, 2, 2, 1])
     """
+    levels, codes = _numbered(column)
+    if reading is None:
+        return levels, codes
+    read = texts_read(levels, reading)
+    kept = [text for text in read if text is not None]
+    if len(kept) < len(levels):
+        number = np.cumsum([text is not None for text in read]) - 1
+        number[[text is None for text in read]] = len(kept)
+        codes = np.append(number, len(kept)).astype(np.int32).take(codes)
+    return _as_known(kept, set(known)), codes
+
+
+def has_gaps(column: pl.Series, reading: Reading | None = None) -> bool:
+    """Whether a column lacks a value in some row.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> has_gaps(pl.Series(["a", "?"])), has_gaps(pl.Series(["a", "?"]), Reading())
+    (False, True)
+    """
+    polars = _polars()
+    if column.null_count() or column.dtype.is_float():
+        return bool(column.null_count()) or has_nan(column)
+    if reading is None or not (
+        column.dtype in (polars.String, polars.Categorical) or isinstance(column.dtype, polars.Enum)
+    ):
+        return False
+    levels, codes = numbered(column, reading)
+    return bool((codes == len(levels)).any())
+
+
+def _as_known(levels: list[str], known: Collection[str]) -> list[str]:
+    """Texts as training wrote them, where it learned numbers; others as they are."""
+    if not known or all(level in known for level in levels) or not all(map(is_number, known)):
+        return levels
+    short = (_shortest(text) if is_number(text) else text for text in levels)
+    return [s if s in known else text for text, s in zip(levels, short, strict=True)]
+
+
+def _shortest(number: str) -> str:
+    value = float(number)
+    return str(int(value)) if value == math.floor(value) else repr(value)
+
+
+def _numbered(column: pl.Series) -> tuple[list[str], Array]:
     if not isinstance(column.dtype, _polars().Enum) or is_inherited("polars"):
         return _numbered_text(text_of(column))
     levels = column.dtype.categories.to_list()
@@ -276,7 +364,7 @@ def date_format(column: pl.Series) -> str | None:
     return format_of(coded(column).levels)
 
 
-def days_of(column: pl.Series, form: str) -> Array:
+def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
     """Days since 1970 with their fraction, missing ones as NaN.
 
     Parameters
@@ -285,6 +373,8 @@ def days_of(column: pl.Series, form: str) -> Array:
         Dates, or text.
     form : str
         The format of text; empty for the international one.
+    reading : Reading, optional
+        How text is read.
 
     Raises
     ------
@@ -297,7 +387,7 @@ def days_of(column: pl.Series, form: str) -> Array:
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
         )
-    levels, codes = numbered(column)
+    levels, codes = numbered(column, reading)
     days = milliseconds(levels, form) / _DAY
     absent = np.isnan(days)
     if absent.any() and np.append(absent, False)[codes].any():
@@ -310,7 +400,9 @@ def days_of(column: pl.Series, form: str) -> Array:
     return np.append(days, np.nan)[codes]
 
 
-def distinct_days(column: pl.Series, form: str) -> tuple[Array, Array | None]:
+def distinct_days(
+    column: pl.Series, form: str, reading: Reading | None = None
+) -> tuple[Array, Array | None]:
     """Days since 1970 that lie close together, once each, and which of them each row has.
 
     A missing one is the last. Other moments stay a row each, and then there are no numbers.
@@ -322,7 +414,7 @@ def distinct_days(column: pl.Series, form: str) -> tuple[Array, Array | None]:
     >>> days.tolist(), codes.tolist()
     ([1.0, 2.0, nan], [1, 2, 0])
     """
-    return _calendar(column) or _distinct(days_of(column, form))
+    return _calendar(column) or _distinct(days_of(column, form, reading))
 
 
 def _calendar(column: pl.Series) -> tuple[Array, Array] | None:

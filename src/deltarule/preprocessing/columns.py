@@ -1,7 +1,8 @@
 """The kinds of column: how each is fitted, turned into numbers and described.
 
 A kind is one class. Its fields are what training taught it and what a model file stores; its
-methods turn a column into an array. :data:`KINDS` lists them.
+methods turn a column into an array, its text as a :class:`~deltarule.data.Reading` says.
+:data:`KINDS` lists them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import Reading
 from deltarule.errors import DataError, require, setting
 from deltarule.preprocessing.assembly import FARTHEST, Made, Ones, Rows, Scaled
 from deltarule.preprocessing.cells import (
@@ -46,7 +48,7 @@ _MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is s
 
 @dataclass(frozen=True)
 class Numeric:
-    """Numbers, standardised; missing ones take the training median.
+    """Numbers, standardized; missing ones take the training median.
 
     Attributes
     ----------
@@ -103,14 +105,16 @@ class Numeric:
         """The names of the columns it makes."""
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
 
-    def transform(self, column: pl.Series) -> Made:
-        """The values, to be filled, flagged and standardised."""
-        return Scaled(narrow_numbers_of(column), self.fill, self.mean, self.std, self.flagged)
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
+        """The values, to be filled, flagged and standardized."""
+        return Scaled(
+            narrow_numbers_of(column, reading), self.fill, self.mean, self.std, self.flagged
+        )
 
     def describe(self) -> str:
         """What was done, in one clause."""
         filled = f"{self.missing} missing filled with {self.fill:g} and flagged"
-        return f"standardised, {filled}" if self.flagged else "standardised"
+        return f"standardized, {filled}" if self.flagged else "standardized"
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Boolean:
         """Whether a value is one of the two."""
         return level.lower() in self.spellings
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """0, 1, or the share of ones where a value is missing or was not seen.
 
         Raises
@@ -199,7 +203,7 @@ class Boolean:
         DataError
             Where there are values, and none is one of the two.
         """
-        levels, codes = numbered(column)
+        levels, codes = numbered(column, reading, self.levels)
         numbers = self.spellings
         if levels and not any(level.lower() in numbers for level in levels):
             raise DataError(
@@ -286,20 +290,20 @@ class Category:
         """Whether a value has an output: one of its own, or that of the rare."""
         return level in self.levels or self.rare > 0
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """Which of the outputs is 1 in each row."""
         absent, other = self.codes
-        found, codes = numbered(column)
+        found, codes = numbered(column, reading, self.levels)
         numbers = {level: i for i, level in enumerate(self.levels)}
         return Ones(codes, np.array([*(numbers.get(level, other) for level in found), absent]))
 
     def describe(self) -> str:
         """What was done, in one clause."""
         if not self.levels:
-            return f"{self.rare} rare values: only whether it is there"
+            return f"{self.rare} rare values: encoded as present or missing"
         parts = [f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"]
         if self.rare:
-            parts.append(f"{self.rare} rare {'ones as one' if self.rare > 1 else 'one'}")
+            parts.append(f"{self.rare} rare level{'s merged' if self.rare > 1 else ''}")
         if self.missing:
             parts.append(f"{self.missing} missing as a level")
         return ", ".join(parts)
@@ -360,9 +364,9 @@ class Date:
         parts += ["is missing"] if self.missing else []
         return [f"{self.name} {part}" for part in parts]
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """The parts; those of a missing date are 0."""
-        days, codes = distinct_days(column, self.format)
+        days, codes = distinct_days(column, self.format, reading)
         return Rows(self._parts(days), codes)
 
     def _parts(self, days: Array) -> Array:
@@ -403,7 +407,7 @@ class Dropped:
     @classmethod
     def fit(cls, column: pl.Series) -> Dropped:
         """Left out because someone said so."""
-        return cls(column.name, "as asked for")
+        return cls(column.name, "as requested")
 
     def refined(self, totals: Totals) -> Dropped:
         """The same: rows that it was not fitted on do not bring it back."""
@@ -414,7 +418,7 @@ class Dropped:
         """None."""
         return []
 
-    def transform(self, column: pl.Series) -> Made:
+    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
         """Nothing."""
         return Rows(np.empty((len(column), 0), dtype=np.float32), None)
 

@@ -15,6 +15,7 @@ from deltarule.preprocessing.cells import (
     check_type,
     coded,
     is_date,
+    is_number,
     is_numeric,
     numbers_of,
 )
@@ -33,7 +34,7 @@ from deltarule.preprocessing.dates import format_of, no_dates
 if TYPE_CHECKING:
     import polars as pl
 
-COUNTS = "identifier: counts the rows"
+COUNTS = "identifier: row numbers"
 """Why a column of row numbers is dropped."""
 
 _FEWEST = 20  # rows, to call a column an identifier
@@ -43,7 +44,6 @@ _OFTEN = 20  # rows
 _STRAYS = 5  # different values at most,
 _STRAY = 0.05  # in at most this share of the rows, are no kind of their own
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_PLAIN = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")  # not 007, a code
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
 
@@ -89,27 +89,21 @@ def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:
 
 
 def _fitted_text(column: pl.Series, found: Coded) -> Column:
-    refuse_strays(column.name, found, as_category(column.name))
+    declared = column.dtype == require("polars", "table", "preprocessing").Categorical
+    if not declared:
+        refuse_strays(column.name, found, as_category(column.name))
     if Boolean.is_pair(found.levels):
         return Boolean.fit_coded(column.name, found)
     if format_of(found.levels) is not None:
         return Date.fit(column)
     why = _identifying_text(found)
-    if why and all(map(_PLAIN.fullmatch, found.levels)):
-        return fitted(_as_numbers(column))
-    if why:
-        if 0.02 < found.missing / len(column) < 0.98:
-            return Category.fit_presence(column)
-        return Dropped(column.name, why)
-    return Category.fit_coded(column.name, found)
-
-
-def _as_numbers(column: pl.Series) -> pl.Series:
-    """Text that is numbers as numbers, whole ones where they all are."""
-    polars = require("polars", "table", "preprocessing")
-    numbers = numbers_of(column)
-    whole = numbers.cast(polars.Int64, strict=False)
-    return whole if (whole == numbers).all() else numbers
+    if why and declared and all(map(is_number, found.levels)):
+        why = ""  # digits that are no number: another text of their kind would be a key
+    if not why:
+        return Category.fit_coded(column.name, found)
+    if 0.02 < found.missing / len(column) < 0.98:
+        return Category.fit_presence(column)
+    return Dropped(column.name, why)
 
 
 def _identifying_number(column: pl.Series) -> str:
@@ -129,7 +123,7 @@ def _identifying_number(column: pl.Series) -> str:
         return COUNTS
     words = [word.lower() for word in _WORDS.findall(column.name)]
     if words and _KEYS & {words[0], words[-1]}:
-        return "identifier: another number in every row"
+        return "identifier: a different number in every row"
     return ""
 
 
@@ -146,7 +140,7 @@ def _identifying_text(found: Coded) -> str:
         return ""
     words = float(np.mean([len(level.split()) for level in levels[:1000]]))
     if words >= 4:
-        return f"free text: {words:.0f} words a row"
+        return f"free text: {words:.0f} words per row"
     return f"identifier: {len(levels)} different values in {present} rows"
 
 
@@ -163,12 +157,13 @@ def check_cells(column: pl.Series) -> None:
     DataError
         For cells of a type that is not read.
     """
+    polars = require("polars", "table", "preprocessing")
     if column.null_count() == len(column):
         return
     check_type(column)
     if is_numeric(column):
         numbers_of(column)
-    elif not is_date(column):
+    elif not is_date(column) and column.dtype != polars.Categorical:
         refuse_strays(column.name, coded(column), as_category(column.name))
 
 

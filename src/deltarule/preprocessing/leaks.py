@@ -1,4 +1,4 @@
-"""Leaks: columns that alone all but give the target away, as no honest column does."""
+"""Target leakage: columns that alone predict the target almost perfectly."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from deltarule.data import Reading
 from deltarule.errors import DataError
 from deltarule.preprocessing.columns import KINDS, Boolean, Column
 
@@ -37,6 +38,22 @@ def restored(state: Any) -> Column:
     if kind is Boolean and not 0 <= values["fill"] <= 1:
         raise DataError(f"a column's record is damaged: fill is {values['fill']!r}")
     return kind(**values)
+
+
+def restored_reading(state: Any) -> Reading | None:
+    """How values are read, from what a model file holds; None where it holds nothing.
+
+    Raises
+    ------
+    DataError
+        For anything that no preprocessing could have written.
+    """
+    if state is None:
+        return None
+    good = isinstance(state, dict) and set(state) == {"missing", "decimal_comma"}
+    if not good or not _is_texts(state["missing"]) or not isinstance(state["decimal_comma"], bool):
+        raise DataError(f"the record of the reading is damaged: {reprlib.repr(state)}")
+    return Reading(missing=tuple(state["missing"]), decimal_comma=state["decimal_comma"])
 
 
 def _is_finite(value: Any) -> bool:

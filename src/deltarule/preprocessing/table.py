@@ -5,23 +5,22 @@ from __future__ import annotations
 import reprlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.data import frame_of
+from deltarule.data import Reading, dataset_of, frame_of
 from deltarule.data.parallel import at_once
-from deltarule.data.values import has_nan
-from deltarule.errors import DataError, UnknownNameError, require
+from deltarule.errors import DataError, UnknownNameError
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.cells import numbered
+from deltarule.preprocessing.cells import has_gaps, numbered
 from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dropped, Numeric
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
-from deltarule.preprocessing.records import restored
+from deltarule.preprocessing.records import restored, restored_reading
 from deltarule.preprocessing.totals import Totals
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +39,9 @@ class Preprocessing:
     ----------
     columns : tuple of Column
         In the training table's order; see :mod:`deltarule.preprocessing.columns`.
+    reading : Reading, optional
+        How the values of the training table were read: so are those of the tables to predict.
+        None, of models from before it was kept, takes text as it is.
 
     Examples
     --------
@@ -53,14 +55,15 @@ class Preprocessing:
     """
 
     columns: tuple[Column, ...]
+    reading: Reading | None = None
 
     @classmethod
     def fit(cls, table: Any, *, kinds: Mapping[str, str] | None = None) -> Preprocessing:
-        """Tell the columns' kinds and learn from the training rows.
+        """Infer the columns' kinds and learn from the training rows.
 
         Parameters
         ----------
-        table : data frame, array or mapping
+        table : Dataset, or what :func:`~deltarule.data.dataset_of` takes
             The training rows, without the target.
         kinds : mapping of str to str, optional
             Kinds of some columns: ``{"zip": "category"}``; of :data:`KINDS`.
@@ -72,7 +75,8 @@ class Preprocessing:
         DataError
             For a column that cannot be used, with what to do.
         """
-        frame = _framed(table)
+        data = dataset_of(table)
+        frame = data.frame
         if frame.width and not frame.height:
             raise DataError("the table has no rows to learn from; expected at least one.")
         if frame.width > MOST_COLUMNS:
@@ -94,7 +98,7 @@ class Preprocessing:
                 Numeric.fit(frame[column.name]) if is_count else column
                 for column, is_count in zip(columns, counts, strict=True)
             ]
-        return cls(tuple(columns))
+        return cls(tuple(columns), data.reading.values)
 
     def refined(self, totals: Mapping[str, Totals]) -> Preprocessing:
         """The same, fitted on a sample, with what is known of all the rows.
@@ -104,7 +108,8 @@ class Preprocessing:
         totals : mapping of str to Totals
             Of each column.
         """
-        return Preprocessing(tuple(column.refined(totals[column.name]) for column in self.columns))
+        columns = (column.refined(totals[column.name]) for column in self.columns)
+        return replace(self, columns=tuple(columns))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,7 +147,7 @@ class Preprocessing:
             )
         widths = [len(column.outputs) for column in used]
         made = at_once(
-            lambda column: column.transform(frame[column.name]),
+            lambda column: column.transform(frame[column.name], self.reading),
             used,
             cells=frame.height * len(used),
         )
@@ -150,7 +155,7 @@ class Preprocessing:
 
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
-        frame = _framed(table)
+        frame = frame_of(table)
         there = frozenset(frame.columns)
         return [
             column.name
@@ -158,7 +163,7 @@ class Preprocessing:
             if column.outputs
             and not getattr(column, "missing", 0)
             and column.name in there
-            and frame[column.name].null_count()
+            and has_gaps(frame[column.name], self.reading)
         ]
 
     def unseen(self, table: Any) -> dict[str, Counter[str]]:
@@ -181,10 +186,12 @@ class Preprocessing:
         found: dict[str, Counter[str]] = {}
         for column in self.columns:
             if isinstance(column, Boolean | Category) and column.name in there:
-                levels, codes = numbered(frame[column.name])
+                levels, codes = numbered(frame[column.name], self.reading, column.levels)
                 counts = np.bincount(codes, minlength=len(levels)).tolist()
-                rows = {level: n for level, n in zip(levels, counts, strict=False) if n}
-                strange = Counter({x: n for x, n in rows.items() if not column.knows(x)})
+                strange: Counter[str] = Counter()
+                for level, n in zip(levels, counts, strict=False):
+                    if n and not column.knows(level):
+                        strange[level] += n
                 found |= {column.name: strange} if strange else {}
         return found
 
@@ -194,7 +201,11 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """What :meth:`from_dict` needs, of plain JSON values."""
-        return {"columns": [{"kind": c.kind, **asdict(c)} for c in self.columns]}
+        columns = [{"kind": c.kind, **asdict(c)} for c in self.columns]
+        if self.reading is None:
+            return {"columns": columns}
+        missing, comma = list(self.reading.missing), self.reading.decimal_comma
+        return {"columns": columns, "reading": {"missing": missing, "decimal_comma": comma}}
 
     @classmethod
     def from_dict(cls, state: Any) -> Preprocessing:
@@ -207,7 +218,8 @@ class Preprocessing:
         """
         if not isinstance(state, dict) or not isinstance(state.get("columns"), list):
             raise DataError(f"the record of the preprocessing is damaged: {reprlib.repr(state)}")
-        return cls(tuple(restored(column) for column in state["columns"]))
+        columns = tuple(restored(column) for column in state["columns"])
+        return cls(columns, restored_reading(state.get("reading")))
 
 
 def check_table(table: Any, *, kinds: Mapping[str, str] | None = None) -> None:
@@ -215,7 +227,7 @@ def check_table(table: Any, *, kinds: Mapping[str, str] | None = None) -> None:
 
     Parameters
     ----------
-    table : data frame, array or mapping
+    table : Dataset, or what :func:`~deltarule.data.dataset_of` takes
         All rows, without the target.
     kinds : mapping of str to str, optional
         As in :meth:`Preprocessing.fit`.
@@ -231,7 +243,7 @@ def check_table(table: Any, *, kinds: Mapping[str, str] | None = None) -> None:
     --------
     >>> check_table({"area": [50.0, None, 70.0]})
     """
-    frame = _framed(table)
+    frame = dataset_of(table).frame
     asked = _kinds(kinds, frame)
 
     def check(column: pl.Series) -> None:
@@ -244,16 +256,9 @@ def check_table(table: Any, *, kinds: Mapping[str, str] | None = None) -> None:
     at_once(check, frame.get_columns(), cells=frame.height * frame.width)
 
 
-def _framed(table: Any) -> pl.DataFrame:
-    """A table as a frame in which what is missing is null."""
-    polars = require("polars", "table", "preprocessing")
-    frame = frame_of(table)
-    holed = [column.name for column in frame.iter_columns() if has_nan(column)]
-    return frame.with_columns(polars.col(holed).fill_nan(None)) if holed else frame
-
-
 def _kinds(kinds: Mapping[str, str] | None, frame: pl.DataFrame) -> dict[str, str]:
-    return {name: _kind(name, kind, frame.columns) for name, kind in (kinds or {}).items()}
+    named = {str(name): kind for name, kind in (kinds or {}).items()}  # 0 names the column 0
+    return {name: _kind(name, kind, frame.columns) for name, kind in named.items()}
 
 
 def _kind(name: str, kind: str, columns: list[str]) -> str:

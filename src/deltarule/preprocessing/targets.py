@@ -29,7 +29,7 @@ from deltarule.preprocessing.cells import (
 from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.kinds import refuse_strays
 from deltarule.preprocessing.totals import Totals
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,7 +118,7 @@ class Targets:
                     coded(frame[name]),
                     setting('task="classification"', "--task classification"),
                 )
-        told, reason = _told(frame, names) if task is None else (task, "as asked for")
+        told, reason = _told(frame, names) if task is None else (task, "as requested")
         if told == "classification":
             return cls(tuple(names), told, reason, classes=_classes(frame, names))
         means, stds = zip(*(_scale(frame[name], weights) for name in names), strict=True)
@@ -406,26 +406,26 @@ def _told(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     """The task by the rule, and why."""
     polars = require("polars", "table", "reading tables")
     if len(names) > 1:
-        return "regression", f"{len(names)} target columns are a regression of all of them"
+        return "regression", f"{len(names)} target columns, a regression with several outputs"
     column = frame[names[0]]
     if column.dtype == polars.Boolean:
-        return "classification", "the target is true or false"
+        return "classification", "the target is boolean"
     if not column.dtype.is_numeric():
         return "classification", "the target is text"
     some = column.head(_BLOCK)  # nearly always tell
     whole = (bool((each == each.floor()).all()) for each in (some, column))
     if column.dtype.is_float() and not all(whole):
-        return "regression", "the target has numbers with fractions"
+        return "regression", "the target has fractional numbers"
     distinct = column.n_unique()
     if distinct > FEW:
-        return "regression", f"the target has {distinct} different numbers, more than {FEW}"
+        return "regression", f"the target has {distinct} distinct numbers, more than {FEW}"
     if distinct > 2 and len(column) < _ROWS_EACH * distinct:
         return "regression", (
-            f"the target has {distinct} different numbers in {len(column)} rows, too many for "
+            f"the target has {distinct} distinct numbers in {len(column)} rows, too many for "
             "classes"
         )
     return "classification", (
-        f"the target has {distinct} different whole numbers, at most {FEW} are classes"
+        f"the target has {distinct} distinct whole numbers; up to {FEW} are treated as classes"
     )
 
 
@@ -434,7 +434,7 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
     if len(names) > 1:
         raise DataError(
             f"{len(names)} target columns cannot be a classification; expected one. Train one "
-            "model a target."
+            "model per target."
         )
     column = frame[names[0]]
     if column.dtype.is_float():
@@ -446,8 +446,8 @@ def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
     labels = sorted(column.unique().to_list())
     if len(labels) == len(column):
         raise DataError(
-            f"target {names[0]!r}: has another class in each of its {len(column)} rows; expected "
-            "several rows a class. Name another column."
+            f"target {names[0]!r}: has a different class in each of its {len(column)} rows; "
+            "expected several rows per class. Name another column."
         )
     if len(labels) > _MOST_CLASSES:
         raise DataError(

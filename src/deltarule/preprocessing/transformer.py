@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.data import frame_of
+from deltarule.data import dataset_of, frame_of
 from deltarule.errors import require
 from deltarule.preprocessing.table import Preprocessing
 
@@ -52,10 +52,10 @@ class TableTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X : data frame, array or mapping
         y : ignored
         """
-        frame = frame_of(X)
-        self.preprocessing_ = Preprocessing.fit(frame, kinds=self.kinds)
-        self.n_features_in_ = frame.width
-        self.feature_names_in_ = np.array(frame.columns, dtype=object)
+        data = dataset_of(frame_of(X))
+        self.preprocessing_ = Preprocessing.fit(data, kinds=self.kinds)
+        self.n_features_in_ = data.frame.width
+        self.feature_names_in_ = np.array(data.frame.columns, dtype=object)
         return self
 
     def transform(self, X: Any) -> Array:

@@ -15,6 +15,15 @@ from deltarule.tabular.fitting import (
     judged_network,
     predictions,
 )
+from deltarule.tabular.metadata import (
+    about,
+    fingerprint,
+    held_out_again,
+    is_training_table,
+    printed,
+    roles_of,
+    shares_of,
+)
 from deltarule.tabular.problems import (
     Problem,
     Table,
@@ -29,16 +38,7 @@ from deltarule.tabular.problems import (
     weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
-from deltarule.tabular.record import record
-from deltarule.tabular.report import (
-    about,
-    fingerprint,
-    held_out_again,
-    is_training_table,
-    printed,
-    roles_of,
-    shares_of,
-)
+from deltarule.tabular.record import record, rows_named
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streaming import (
     Shares,
@@ -83,6 +83,7 @@ __all__ = [
     "recipe",
     "record",
     "roles_of",
+    "rows_named",
     "shares_of",
     "split",
     "survey",

@@ -11,16 +11,17 @@ from typing import Any, Self
 import numpy as np
 
 from deltarule.arrays import Array, checked_weights
-from deltarule.data import frame_of
+from deltarule.data import Dataset, column_of, dataset_of, frame_of, has_names
+from deltarule.data.values import computable
 from deltarule.errors import DataError, SettingError, ShapeError, require
-from deltarule.events import Callback
 from deltarule.modelfile import Model, load_model, save_model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.fitting import Fitted, fit
-from deltarule.tabular.problems import FEWEST_ROWS, Table, problem, table
-from deltarule.tabular.report import about, fingerprint
+from deltarule.tabular.metadata import about, fingerprint
+from deltarule.tabular.problems import FEWEST_ROWS, Table, inputs_of, problem, table
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.training.events import Callback
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 
@@ -40,15 +41,15 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, **settings: Any
     ) -> Self:
         require("polars", "table", "fitting a table")
-        frame, roles = _with_roles(X, y, sample_weight, {"groups": groups, "time": time})
-        roles = replace(roles, kinds=_kinds(self.kinds))
+        data, roles = _with_roles(X, y, sample_weight, {"groups": groups, "time": time})
+        roles = replace(roles, kinds=_checked_kinds(self.kinds))
         own = {name: value for name, value in self.get_params().items() if name not in _OWN}
         chosen = Settings(seed=_seed(self.random_state), task=self._task, **{**own, **settings})
-        whole = table(frame, roles, task=self._task, strict=True)
-        everything = problem(whole, chosen, np.arange(len(frame)), frame[:0])
+        whole = table(data, roles, task=self._task, strict=True)
+        everything = problem(whole, chosen, np.arange(len(whole.frame)), whole.frame[:0])
         _warn_of_dropped(everything.preprocessing)
         fitted = fit(everything, chosen, _listed(self.callbacks))
-        self._learn(_described(whole, chosen, fitted), frame.drop(_placed(roles)).columns)
+        self._learn(_described(whole, chosen, fitted), inputs_of(whole.frame, roles).columns)
         self.history_ = fitted.result.history
         self.n_iter_ = len(self.history_)
         return self
@@ -61,8 +62,8 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
     def _framed(self, X: Any) -> Any:
         """A table to predict; of a data frame the columns may stand in any order."""
         check_is_fitted(self)
-        frame = _table(X)
-        if _has_names(X):
+        frame = frame_of(X)
+        if has_names(X):
             return frame
         if frame.width != self.n_features_in_:
             raise ShapeError(
@@ -132,94 +133,117 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
 # ------------------------------------------------------------------------------- one table
 
 
-def _with_roles(X: Any, y: Any, sample_weight: Any, others: Mapping[str, Any]) -> tuple[Any, Roles]:
-    """One frame of inputs, targets and what else there is a value of for each row."""
-    frame = _table(X)
+def _with_roles(
+    X: Any, y: Any, sample_weight: Any, others: Mapping[str, Any]
+) -> tuple[Dataset, Roles]:
+    """One table of inputs, targets and what else there is a value of for each row."""
+    data = dataset_of(frame_of(X))
+    frame = data.frame
     if not frame.width:
         raise DataError(f"X: 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
     if len(frame) == 1:
         raise DataError(f"X: got one sample; expected at least {FEWEST_ROWS} rows.")
-    targets = _columns_of(y)
-    further = {"weights": _weights(sample_weight, len(frame)), **others}
-    taken, placed = set(frame.columns), {}
-    for role, values in [*targets.items(), *further.items()]:
-        if values is None:
-            continue
+    m = len(frame)
+    targets, weights = targets_of(y, m), weights_of_rows(sample_weight, m)
+    further = {} if weights is None else {"weights": column_of("weights", weights)}
+    further |= {role: _read(role, v, m) for role, v in others.items() if v is not None}
+    placed: dict[str, str] = {}
+    for role, column in [*targets.items(), *further.items()]:
         name = role
-        while name in taken:
+        while name in frame.columns:
             name += "_"
-        taken.add(name)
         placed[role] = name
-        column = _column(role, values, len(frame))
         frame = frame.with_columns(column.alias(name))
-    names = {role: placed.get(role) for role in further}
-    return frame, Roles(
-        tuple(placed[name] for name in targets), names["weights"], names["groups"], names["time"]
-    )
+    weight, group, time = (placed.get(role) for role in ("weights", "groups", "time"))
+    names = tuple(placed[name] for name in targets)
+    return data.with_frame(frame), Roles(names, weight, group, time)
 
 
-def _table(X: Any) -> Any:
-    """Whatever scikit-learn takes, as a frame: lists of rows too."""
-    return frame_of(X if _has_names(X) or hasattr(X, "toarray") else np.asanyarray(X))
+def targets_of(y: Any, m: int | None = None) -> dict[str, Any]:
+    """Targets by name, as polars columns of the values that they are: ``target`` without a name.
 
-
-def _has_names(X: Any) -> bool:
-    """Whether columns come with names, by which they are found."""
-    named = isinstance(X, Mapping) or hasattr(X, "columns")
-    return named or bool(getattr(getattr(X, "dtype", None), "names", None))
-
-
-def _placed(roles: Roles) -> list[str]:
-    return [name for _, name in roles.named]
-
-
-def _columns_of(y: Any) -> dict[str, Any]:
-    """Targets by name: ``target``, where they have none."""
+    Raises
+    ------
+    DataError
+        For no targets, a single value, an array of more than two dimensions; for other than `m`
+        rows.
+    """
     if y is None:
         raise DataError("fit requires y to be passed, but the target y is None.")
-    if hasattr(y, "columns"):
-        frame = frame_of(y)
-        return {str(name): frame[name] for name in frame.columns}
-    values = np.asanyarray(y)
-    if values.ndim == 2:
-        if values.shape[1] == 1:
-            return {"target": values[:, 0]}
-        return {f"target_{i}": column for i, column in enumerate(values.T, 1)}
-    return {str(getattr(y, "name", None) or "target"): y}
+    if hasattr(y, "columns") or rank_of(y) == 2:
+        columns = [_counted("target", computable(column), m) for column in frame_of(y)]
+        if hasattr(y, "columns"):
+            return {column.name: column for column in columns}
+        if len(columns) == 1:
+            return {"target": columns[0]}
+        return {f"target_{i}": column for i, column in enumerate(columns, 1)}
+    return {str(getattr(y, "name", None) or "target"): computable(_vector("target", y, m))}
 
 
-def _column(role: str, values: Any, m: int) -> Any:
-    """One value for each row, as a column."""
-    if np.asarray(values).ndim == 0:
-        raise DataError(
-            f"{role}: expected a value for each of the {m} rows of X, got {values!r} alone."
-        )
-    if not (isinstance(values, np.ndarray) or hasattr(values, "name")):  # a list, pandas' arrays
-        values = list(np.asarray(values))
-    column = frame_of({role: values})[role]
-    if len(column) != m:
-        raise DataError(
-            f"{role}: expected a value for each of the {m} rows of X, got {len(column)}."
-        )
+def _read(role: str, values: Any, m: int) -> Any:
+    """What rows are split by, as a column whose values are read as those of a table are."""
+    return dataset_of(frame_of({role: _vector(role, values, m)})).frame[role]
+
+
+def _vector(role: str, values: Any, m: int | None) -> Any:
+    """One value for each row; a table or array of one column is one, too."""
+    rank = rank_of(values)
+    if hasattr(values, "columns") or rank == 2:
+        frame = frame_of(values)
+        if frame.width == 1:
+            return _counted(role, frame.to_series().alias(role), m)
+    if rank != 1:
+        got = f"an array of shape {np.shape(values)}" if rank else f"{values!r} alone"
+        raise DataError(f"{role}: expected a value for {_rows(m)}, got {got}.")
+    return _counted(role, column_of(role, values), m)
+
+
+def _counted(role: str, column: Any, m: int | None) -> Any:
+    if m is not None and len(column) != m:
+        raise DataError(f"{role}: expected a value for {_rows(m)}, got {len(column)}.")
     return column
 
 
-def _weights(sample_weight: Any, m: int) -> Array | None:
-    """Weights as numbers; of booleans, 0 and 1."""
+def _rows(m: int | None) -> str:
+    return "each row of X" if m is None else f"each of the {m} rows of X"
+
+
+def rank_of(values: Any) -> int:
+    """The number of dimensions; of a list what its first entry has, and one more.
+
+    Examples
+    --------
+    >>> rank_of([[1], [2]]), rank_of("ab")
+    (2, 0)
+    """
+    if isinstance(values, list | tuple):
+        return 1 + (rank_of(values[0]) if values else 0)
+    known = values if hasattr(values, "ndim") else np.asarray(values)
+    return int(known.ndim)
+
+
+def weights_of_rows(sample_weight: Any, m: int) -> Array | None:
+    """Weights as numbers, of booleans 0 and 1; None stays None.
+
+    Raises
+    ------
+    ShapeError, DataError
+        For what is no finite number from 0 for each of `m` rows.
+    """
     if sample_weight is None:
         return None
-    shape = np.asarray(sample_weight).shape
-    if len(shape) > 1:
+    if rank_of(sample_weight) > 1:
         raise ShapeError(
-            f"sample_weight: expected one number per row of X, shape ({m},), got {shape}."
+            f"sample_weight: expected one number per row of X, shape ({m},), got "
+            f"{np.shape(sample_weight)}."
         )
-    column = _column("sample_weight", sample_weight, m)
+    column = _vector("sample_weight", sample_weight, m)
     if not column.dtype.is_numeric() and column.dtype.base_type().__name__ != "Boolean":
         raise DataError(f"sample_weight: expected numbers, got {column.dtype}.")
     return checked_weights(column.cast(float).to_numpy(), m, np.dtype(float), "sample_weight")
 
 
-def _kinds(kinds: Any) -> dict[str, str]:
+def _checked_kinds(kinds: Any) -> Mapping[str, str]:
     """Kinds by the columns' names, which are text: 0 names the column 0."""
     if not isinstance(kinds, Mapping | None):
         raise SettingError(f"kinds: expected a mapping of column names to kinds, got {kinds!r}.")

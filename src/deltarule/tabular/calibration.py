@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array, checked_number
-from deltarule.errors import FileError, SettingError
+from deltarule.errors import FileError, SettingError, setting
 from deltarule.modelfile import Model
 
 _TEMPERATURES = (0.1, 10.0)
@@ -66,7 +66,7 @@ class Calibration:
         Raises
         ------
         SettingError
-            For a share out of range, a model of classes, or more than the held-out rows can tell.
+            For a share out of range, a classification model, or too few held-out rows.
 
         Examples
         --------
@@ -77,13 +77,16 @@ class Calibration:
         """
         checked_number("intervals", "share", share, low=0, high=1, open_low=True, open_high=True)
         if not self.residuals:
-            raise SettingError("intervals: expected a model of numbers; this one tells classes.")
+            raise SettingError(
+                f"{_option()}: expected a regression model; this one predicts classes. Leave "
+                "it out."
+            )
         out = (1.0 - share) / 2.0
         if out * (self.rows + 1) < 1.0:
             most = math.floor(1000 * (1.0 - 2.0 / (self.rows + 1))) / 1000
             raise SettingError(
-                f"intervals: {share:g} of the values is more than {self.rows} held-out rows can "
-                f"tell; expected at most {most:g}. Lower it, or train with more rows."
+                f"{_option()}: a coverage of {share:g} needs more than {self.rows} held-out rows; "
+                f"expected at most {most:g}. Lower it, or train with more rows."
             )
         # the k-th of n residuals has k/(n + 1) below it, on average
         ranks = np.array([out, 1.0 - out]) * (self.rows + 1)
@@ -105,8 +108,8 @@ def calibration_of(model: Model) -> Calibration:
     stored = model.about.get("calibration")
     if stored is None:
         raise SettingError(
-            "intervals: this model was trained without held-out rows to measure them by. Train it "
-            "again with deltarule train."
+            f"{_option()}: the model has no held-out rows to calibrate them on. Train it again "
+            "with deltarule train."
         )
     try:
         found = Calibration.from_dict(stored)
@@ -227,3 +230,7 @@ def effective_rows(m: int, s: Array | None) -> int:
     (2, 4)
     """
     return m if s is None or not s.any() else round(float(s.sum() ** 2 / (s @ s)))
+
+
+def _option() -> str:
+    return setting("intervals", "--intervals")

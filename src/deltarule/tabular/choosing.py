@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,10 @@ from deltarule.errors import DivergenceError
 from deltarule.tabular.bins import Edges, edges, sampled
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
-from deltarule.tabular.running import is_small, run
+from deltarule.tabular.running import finished, is_small
 from deltarule.tabular.settings import Settings
 from deltarule.tabular.slants import slants
-from deltarule.training import Examples
+from deltarule.training import Examples, Run
 
 _SHARE = 8  # of the epochs: one in so many
 _FINE = 16  # edges; columns that have more may be paired
@@ -50,7 +51,7 @@ def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> R
         return cut
     plain = _recipe(problem, settings, rows)
     parts = examples.take(kept), examples.take(held)
-    costs = [_cost(plan, settings, *parts) for plan in (cut, plain)]
+    costs = [_cost(plan.run, *parts) for plan in (cut, plain)]
     return plain if costs[1] < costs[0] else cut
 
 
@@ -78,17 +79,17 @@ def _recipe(
     return recipe(settings, problem.task, inputs, outputs, rows, found, across)
 
 
-def _cost(plan: Recipe, settings: Settings, kept: Examples, held: Examples) -> float:
-    """The least cost of the held rows in a short training; infinite where it diverges."""
-    epochs = math.ceil(plan.stopping.epochs / _SHARE)
+def _cost(run: Run, train: Examples, validation: Examples) -> float:
+    """The least validation cost of a short training; infinite where it diverges."""
+    stopping: Any = run.stopping
+    short = replace(
+        run,
+        stopping=replace(stopping, epochs=math.ceil(stopping.epochs / _SHARE)),
+        averaging=max(1.0, run.mean.horizon / _SHARE),
+    )
     try:
-        with bl.few_threads(is_small(plan)):
-            short = replace(
-                plan,
-                stopping=replace(plan.stopping, epochs=epochs),
-                averaging=max(1.0, plan.averaging / _SHARE),
-            )
-            result = run(short, settings, kept, held)
+        with bl.few_threads(is_small(short)):
+            result = finished(short, train, validation)
     except DivergenceError:
         return math.inf
     costs = (epoch.validation_cost for epoch in result.history)

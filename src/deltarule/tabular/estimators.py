@@ -6,8 +6,10 @@ They hold no training of their own: what they fit is what the command fits from 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from inspect import Parameter, Signature
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.tabular.calibration import calibration_of
+from deltarule.tabular.options import documented
+from deltarule.tabular.settings import Settings
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 
@@ -22,9 +26,46 @@ from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: E402
 from sklearn.exceptions import DataConversionWarning  # noqa: E402
 from sklearn.utils import compute_sample_weight  # noqa: E402
 
-from deltarule.tabular.base import Tabular  # noqa: E402
+from deltarule.estimators.labels import check_one_type  # noqa: E402
+from deltarule.tabular.base import Tabular, rank_of, targets_of, weights_of_rows  # noqa: E402
+
+_FURTHER = ("kinds", "random_state", "callbacks")
+_SAID_ELSEWHERE = frozenset({"task", "test_share", "seed"})  # by the class, and random_state
+Estimator = TypeVar("Estimator")
 
 
+def _with_settings(*lacking: str) -> Callable[[type[Estimator]], type[Estimator]]:
+    """Give a class a constructor with a keyword per setting, which its docstring lists.
+
+    scikit-learn reads an estimator's parameters from the signature; the constructor keeps them as
+    they are given.
+    """
+    own = [each for each in fields(Settings) if each.name not in _SAID_ELSEWHERE.union(lacking)]
+    defaults = {each.name: each.default for each in own} | dict.fromkeys(_FURTHER)
+    keywords = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=value) for name, value in defaults.items()
+    ]
+    signature = Signature([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *keywords])
+
+    def decorated(cls: type[Estimator]) -> type[Estimator]:
+        def __init__(self: Any, **given: Any) -> None:  # noqa: N807
+            if unknown := sorted(given.keys() - defaults.keys()):
+                raise TypeError(
+                    f"{cls.__name__}() got an unexpected keyword argument {unknown[0]!r}; expected "
+                    f"some of: {', '.join(defaults)}."
+                )
+            vars(self).update(defaults | given)
+
+        __init__.__signature__ = signature  # type: ignore[attr-defined]
+        cls.__init__ = __init__  # type: ignore[method-assign]
+        documented_names = [each.name for each in own if each.name != "class_weight"]
+        cls.__doc__ = documented(cls.__doc__ or "", Settings, documented_names)
+        return cls
+
+    return decorated
+
+
+@_with_settings("cost")
 class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     """A strong network for classes in a table: categories, missing values and scales included.
 
@@ -34,22 +75,10 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
 
     Parameters
     ----------
-    n_ensemble : int
-        Networks that are averaged, each with validation rows of its own.
-    n_members : int
-        Networks in one that share their weights (TabM), averaged too; 8 to 32 are usual.
-    hidden, activation, bins, dropout : optional
-        The network; see :class:`~deltarule.tabular.Settings`.
-    learning_rate, batch_size, epochs, patience, weight_decay, label_smoothing : optional
-        Its training, likewise.
     class_weight : "balanced", dict or None
         How much each class counts.
     kinds : mapping of str to str, optional
-        Kinds of columns, overruled: ``{"zip": "category"}``.
-    validation_share : float
-        Of the rows, to find the best epoch by and to calibrate with.
-    engine : str
-    n_threads : int, optional
+        Override columns' inferred types: ``{"zip": "category"}``.
     random_state : int, RandomState or None
     callbacks : callable or sequence of callables, optional
         Called with every event of the first network's training.
@@ -78,49 +107,6 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     """
 
     _task = "classification"
-
-    def __init__(
-        self,
-        *,
-        n_ensemble: int = 1,
-        n_members: int = 1,
-        hidden: Sequence[int] | None = None,
-        activation: str | None = None,
-        bins: int | None = None,
-        dropout: float | None = None,
-        learning_rate: float | None = None,
-        batch_size: int | None = None,
-        epochs: int | None = None,
-        patience: int | None = None,
-        weight_decay: float | None = None,
-        label_smoothing: float | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        kinds: Mapping[str, str] | None = None,
-        validation_share: float = 0.2,
-        engine: str = "auto",
-        n_threads: int | None = None,
-        random_state: Any = None,
-        callbacks: Any = None,
-    ) -> None:
-        self.n_ensemble = n_ensemble
-        self.n_members = n_members
-        self.hidden = hidden
-        self.activation = activation
-        self.bins = bins
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.patience = patience
-        self.weight_decay = weight_decay
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.kinds = kinds
-        self.validation_share = validation_share
-        self.engine = engine
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.callbacks = callbacks
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, time: Any = None
@@ -166,44 +152,57 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         frame = self._framed(X)
         return self.model_.probabilities(frame)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose label is predicted, of labels as :meth:`fit` takes them.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        y : array_like, shape (m,)
+        sample_weight : array_like, shape (m,), optional
+        """
+        (labels,) = targets_of(y).values()
+        found: float = super().score(X, np.array(labels.to_list()), sample_weight)
+        return found
+
 
 def _labels(y: Any) -> Any:
-    """Labels, of a column vector its column, with scikit-learn's warning.
+    """Labels as a column of their values; of a column vector, with scikit-learn's warning.
 
     Numbers with fractions are refused: as classes they would come back as text, which its scores
     do not take.
     """
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1 and not hasattr(y, "columns"):
+    check_one_type(y)
+    targets = targets_of(y)
+    if hasattr(y, "columns") or len(targets) > 1:
+        return y
+    (labels,) = targets.values()
+    if rank_of(y) == 2:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected.",
             DataConversionWarning,
             stacklevel=3,
         )
-        y = labels = labels[:, 0]
-    if labels.dtype.kind == "f":
-        odd = labels[np.isfinite(labels) & (labels != np.floor(labels))]
-        if odd.size:
+    if labels.dtype.is_float():
+        odd = labels.filter(labels != labels.floor())
+        if len(odd):
             raise DataError(
                 f"y: Unknown label type: continuous, such as {odd[0]:g}; expected text, booleans "
                 "or whole numbers. Take TabularRegressor, or write the classes as text."
             )
-    return y
+    return labels
 
 
 def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
     """The rows' weights times those of their classes; of what :meth:`fit` refuses, as they are."""
-    labels = np.asarray(y)
-    absent = (label is None or (label != label) is not False for label in labels.ravel().tolist())
-    if labels.ndim != 1 or any(absent):  # NaN, and pandas' NA, are not equal to themselves
+    if hasattr(y, "columns") or rank_of(y) != 1 or y.null_count():
         return sample_weight
-    of_classes = compute_sample_weight(rule, labels)
-    if sample_weight is None:
-        return of_classes
-    own = np.asarray(sample_weight)
-    return own * of_classes if own.shape == labels.shape else sample_weight
+    own = weights_of_rows(sample_weight, len(y))
+    of_classes = compute_sample_weight(rule, y.to_numpy())
+    return of_classes if own is None else own * of_classes
 
 
+@_with_settings("class_weight", "label_smoothing")
 class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     """A strong network for numbers from a table: categories, missing values and scales included.
 
@@ -212,20 +211,8 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
 
     Parameters
     ----------
-    n_ensemble : int
-        Networks that are averaged, each with validation rows of its own.
-    n_members : int
-        Networks in one that share their weights (TabM), averaged too; 8 to 32 are usual.
-    hidden, activation, bins, dropout, cost : optional
-        The network; see :class:`~deltarule.tabular.Settings`.
-    learning_rate, batch_size, epochs, patience, weight_decay : optional
-        Its training, likewise.
     kinds : mapping of str to str, optional
-        Kinds of columns, overruled: ``{"zip": "category"}``.
-    validation_share : float
-        Of the rows, to find the best epoch by and to measure intervals with.
-    engine : str
-    n_threads : int, optional
+        Override columns' inferred types: ``{"zip": "category"}``.
     random_state : int, RandomState or None
     callbacks : callable or sequence of callables, optional
         Called with every event of the first network's training.
@@ -254,47 +241,6 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
 
     _task = "regression"
 
-    def __init__(
-        self,
-        *,
-        n_ensemble: int = 1,
-        n_members: int = 1,
-        hidden: Sequence[int] | None = None,
-        activation: str | None = None,
-        bins: int | None = None,
-        dropout: float | None = None,
-        cost: str | None = None,
-        learning_rate: float | None = None,
-        batch_size: int | None = None,
-        epochs: int | None = None,
-        patience: int | None = None,
-        weight_decay: float | None = None,
-        kinds: Mapping[str, str] | None = None,
-        validation_share: float = 0.2,
-        engine: str = "auto",
-        n_threads: int | None = None,
-        random_state: Any = None,
-        callbacks: Any = None,
-    ) -> None:
-        self.n_ensemble = n_ensemble
-        self.n_members = n_members
-        self.hidden = hidden
-        self.activation = activation
-        self.bins = bins
-        self.dropout = dropout
-        self.cost = cost
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.patience = patience
-        self.weight_decay = weight_decay
-        self.kinds = kinds
-        self.validation_share = validation_share
-        self.engine = engine
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.callbacks = callbacks
-
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, time: Any = None
     ) -> Self:
@@ -309,7 +255,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
             What the validation rows go by: whole groups, or the latest.
         """
         self._fit(X, y, sample_weight, groups, time)
-        self._one_target = np.asarray(y).ndim < 2
+        self._one_target = rank_of(y) < 2
         return self
 
     def predict(self, X: Any) -> Array:

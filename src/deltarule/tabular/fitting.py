@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 import deltarule.baselines as bl
-from deltarule.arrays import Array, checked_dtype, columns
-from deltarule.checkpoints import Checkpoints
-from deltarule.engines.memory import check_memory
-from deltarule.events import Callback
+from deltarule.arrays import Array, columns
+from deltarule.engines.footprint import check_memory
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.preprocessing import Targets
@@ -26,11 +24,13 @@ from deltarule.tabular.calibration import (
 from deltarule.tabular.choosing import chosen_recipe
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
-from deltarule.tabular.problems import Problem, inputs_of, labels_of, weights_of
+from deltarule.tabular.problems import Problem, labels_of, weights_of
 from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.training import Examples, Result
+from deltarule.training import Examples, Result, Run
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
 
 _ROWS_AT_ONCE = 8192
 
@@ -70,9 +70,8 @@ def chosen(problem: Problem, settings: Settings) -> Recipe:
 
 def _examples(problem: Problem, settings: Settings) -> Examples:
     """Of all training rows, in numbers."""
-    X = problem.preprocessing.transform(inputs_of(problem.train, problem.roles))
     Y = targets_of_all(problem.targets.encode(problem.train), settings.n_members)
-    return Examples(X, Y, training_weights(problem, settings))
+    return Examples(problem.X, Y, training_weights(problem, settings))
 
 
 def fit(
@@ -107,8 +106,8 @@ def fit(
     begun = time.perf_counter()
     examples = _examples(problem, settings)
     plan = plan or chosen_recipe(problem, settings, examples)
-    _check_memory(problem, settings, plan)
-    results = trained(plan, problem, examples, settings, callbacks, checkpoints)
+    _check_memory(problem, plan.run)
+    results = trained(plan.run, problem, examples, settings.n_threads, callbacks, checkpoints)
     made = [plan.predicting(result.parameters) for result in results]
     calibration = _calibration(problem, made, examples)
     network, parameters = combined(
@@ -150,19 +149,14 @@ def _mean_of_each(Z: Array, rows: Array) -> tuple[Array, Array]:
     return total / times[:, None].astype(Z.dtype), found
 
 
-def _check_memory(problem: Problem, settings: Settings, plan: Recipe) -> None:
+def _check_memory(problem: Problem, run: Run) -> None:
     """Refuse what memory will not hold, before the networks are trained."""
-    dtype = checked_dtype(settings.dtype)
-    numbers = len(problem.train) * (plan.network.inputs + plan.network.outputs)
+    plan = run.plan
     check_memory(
-        plan.network,
-        plan.optimizer,
-        dtype,
-        settings.engine,
-        settings.options,
-        batch_size=plan.batch_size,
-        data=4 * numbers,  # float32, once more in two parts
-        copies=2 + (plan.averaging > 1),
+        *(plan.network, plan.optimizer_row, plan.dtype, run.engine, run.options),
+        batch_size=run.batch_rows(len(problem.train)),
+        data=4 * len(problem.train) * (plan.network.inputs + plan.network.outputs),  # float32
+        copies=2 + run.mean.on,
     )
 
 
@@ -227,7 +221,7 @@ def baselines(problem: Problem, settings: Settings) -> list[bl.Judged]:
     """Every baseline of the task, fitted on the training rows and judged on the test rows."""
     columns, targets = problem.preprocessing, problem.targets
     train_rows = bl.Examples(
-        columns.transform(inputs_of(problem.train, problem.roles)),
+        problem.X,
         figure_targets(targets, problem.train),
         training_weights(problem, settings),
     )

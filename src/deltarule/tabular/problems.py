@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from deltarule.activations import REALS
 from deltarule.arrays import Array, proportions
 from deltarule.costs import COSTS
+from deltarule.data import Dataset, Reading, dataset_of
 from deltarule.errors import CellError, DataError, SettingError, rows_of, setting
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
 from deltarule.preprocessing.cells import (
@@ -23,7 +25,7 @@ from deltarule.preprocessing.cells import (
     is_numeric,
     text_of,
 )
-from deltarule.tables import nearest
+from deltarule.registry import nearest
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
 
@@ -46,6 +48,8 @@ class Table:
     targets : Targets
         Fitted on all rows: it tells task and classes.
     keys : Keys
+    reading : Reading
+        How its values were read.
     rows : int array, shape (m,)
         The number of each row in the table as it came, counted from 0.
     dropped : int
@@ -56,6 +60,7 @@ class Table:
     roles: Roles
     targets: Targets
     keys: Keys
+    reading: Reading
     rows: Array
     dropped: int
 
@@ -89,6 +94,11 @@ class Problem:
     validations: tuple[Parts, ...]
     stream: StreamedRows | None = None
 
+    @cached_property
+    def X(self) -> Array:
+        """The training rows in numbers, ``(m, width)``."""
+        return self.preprocessing.transform(inputs_of(self.train, self.roles))
+
     @property
     def count(self) -> int:
         """How many rows there are to train on, with those to find the best epoch by."""
@@ -107,12 +117,13 @@ class Problem:
         return str(self.targets.task)
 
 
-def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = False) -> Table:
-    """Check a table and the roles of its columns, and tell the task.
+def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = False) -> Table:
+    """Read a table, check the roles of its columns, and infer the task.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    source : Dataset, or what :func:`~deltarule.data.dataset_of` takes
+        Files, a data frame, an array, a mapping, records.
     roles : Roles
     task : str, optional
         Overrules what the target looks like.
@@ -124,9 +135,9 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
     DataError
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
-    check_columns(frame.columns, roles.all)
-    came = len(frame)
-    frame, rows = with_targets(frame, roles.target, strict)
+    data = dataset_of(source)
+    check_columns(data.frame.columns, roles.all)
+    frame, rows = with_targets(data.frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
         raise DataError(
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
@@ -139,10 +150,11 @@ def table(frame: Any, roles: Roles, *, task: str | None = None, strict: bool = F
             time=None if roles.time is None else _times(frame, roles.time),
         )
         weights_of(frame, roles)
-        check_table(inputs_of(frame, roles), kinds=roles.kinds)
+        check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
     if roles.groups is None and roles.time is None and targets.task == "classification":
         keys = Keys(labels=labels_of(targets, frame))
-    return Table(frame, roles, targets, keys, rows, came - len(frame))
+    dropped = len(data.frame) - len(frame)
+    return Table(frame, roles, targets, keys, data.reading, rows, dropped)
 
 
 def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple[Any, Array]:
@@ -154,7 +166,7 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
         For columns that it lacks, no rows, or classes that training has not seen.
     """
     needed = [*roles.target, *filter(None, [roles.weights])]
-    check_columns(frame.columns, [("to judge by", name) for name in needed])
+    check_columns(frame.columns, [("test table", name) for name in needed])
     frame, rows = with_targets(frame, roles.target, strict)
     with rows_of(rows):
         targets.encode(frame)
@@ -163,7 +175,7 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
 
 
 def split(whole: Table, settings: Settings) -> Parts:
-    """The rows to train on and the rows to judge by."""
+    """The training rows and the test rows."""
     return held_out(len(whole.frame), settings.test_share, whole.keys, settings.seed, _TEST)
 
 
@@ -209,12 +221,13 @@ def problem_of(
     whole : Table
     settings : Settings
     train, test : polars.DataFrame
-        The rows to train on, and to judge by.
+        The training rows and the test rows.
     validations : tuple of Parts
         Of each network, of `train`.
     """
     roles = whole.roles
-    preprocessing = Preprocessing.fit(inputs_of(train, roles), kinds=dict(roles.kinds))
+    inputs = Dataset(inputs_of(train, roles), whole.reading)
+    preprocessing = Preprocessing.fit(inputs, kinds=roles.kinds)
     if preprocessing.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies; see what was "
@@ -250,8 +263,8 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     count = settings.n_ensemble
     if count > m:
         raise SettingError(
-            f"n_ensemble={count}: more networks than there are rows to train on, {m}. Lower it, or "
-            "pass more rows."
+            f"n_ensemble={count}: more networks than training rows, {m}. Lower it, or pass more "
+            "rows."
         )
     share, seed = settings.validation_share, settings.seed
     if count == 1 or keys.time is not None:  # of time only the latest rows are like those to come
@@ -272,21 +285,21 @@ def scaled(targets: Targets, settings: Settings) -> Targets:
 
 
 def leaks(whole: Table) -> list[str]:
-    """Warnings of columns that alone all but give the target away."""
+    """Warnings of target leakage: columns that alone predict the target almost perfectly."""
     name = whole.roles.target[0]
     others = [other for role, other in whole.roles.named if other != name]
     found = suspicious(whole.frame.drop(others), name, task=whole.targets.task)
     columns = [column for column, _ in found]
     leave_out = setting(f"drop={columns}", f"--drop {shlex.quote(','.join(columns))}")
     return [
-        f"column {column!r} alone explains {_explained(share)} of {name!r}: a leak, if it is not "
-        f"known before {name!r} is. To leave it out: {leave_out}"
+        f"column {column!r} alone explains {_explained(share)} of {name!r}: target leakage, unless "
+        f"it is known before {name!r} is. To leave it out: {leave_out}"
         for column, share in found
     ]
 
 
 def _explained(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.5 else "(by being there or missing) almost all"
+    return f"{share:.0%}" if share >= 0.5 else "(by whether it is missing) almost all"
 
 
 def inputs_of(frame: Any, roles: Roles) -> Any:

@@ -12,13 +12,14 @@ from deltarule.errors import SettingError
 from deltarule.layers import Dense, Layer, Parallel, PiecewiseLinear, Scale
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
-from deltarule.regularisation import Regularisation
+from deltarule.regularization import Regularization
 from deltarule.schedules import SCHEDULES, Schedule
-from deltarule.stopping import Stopping
 from deltarule.tabular.bins import Edges
 from deltarule.tabular.members import averaged, in_members
 from deltarule.tabular.settings import Settings
 from deltarule.tabular.slants import pairs_of
+from deltarule.training import Run
+from deltarule.training.stopping import Stopping
 
 BINS = 48
 """Of a column of numbers, at most."""
@@ -55,32 +56,25 @@ _ACTIVATIONS = {  # below EMBEDDED_FROM rows, and from there on
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that :func:`deltarule.train` needs beside the data.
+    """A network for a table, and the run that trains it.
 
     Attributes
     ----------
-    network : Network
-        What is trained.
+    run : Run
     single : Network
-        What one of its members is: the same, where there are none.
-    optimizer : Optimizer
-    regularisation : Regularisation
-    stopping : Stopping
-    batch_size : int
-    averaging : float
-        Epochs that the parameters are averaged over.
+        What one member of the run's network is: the same, where there are none.
     pairs : tuple of (int, int)
         The columns that slanted ones lie between.
     """
 
-    network: Network
+    run: Run
     single: Network
-    optimizer: Optimizer
-    regularisation: Regularisation
-    stopping: Stopping
-    batch_size: int
-    averaging: float = 1.0
     pairs: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def network(self) -> Network:
+        """What is trained."""
+        return self.run.plan.network
 
     def predicting(self, parameters: Parameters) -> tuple[Network, Parameters]:
         """What predicts, of what is trained: the members' average."""
@@ -93,14 +87,15 @@ class Recipe:
         network, single = self.network, self.single
         activations = [layer.g.name for layer in single.layers]
         members = network.outputs // single.outputs
-        together = "" if members == 1 else f", {members} members' added"
-        over = f", parameters averaged over {self.averaging:.1f}" if self.averaging > 1 else ""
+        together = "" if members == 1 else f", summed over {members} members"
+        horizon = self.run.mean.horizon
+        over = f", parameters averaged over {horizon:.1f} epochs" if horizon > 1 else ""
         shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
             f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "
             f"{network.parameter_count:,} parameters, {single.cost_row.name}{together}",
-            f"{_described(self.optimizer)}, batches of {self.batch_size}, at most "
-            f"{self.stopping.epochs} epochs{over}",
+            f"{_described(self.run.plan.optimizer_row)}, batches of {self.run.batch_size}, "
+            f"at most {self.run.stopping.epochs} epochs{over}",
         ]
 
 
@@ -155,16 +150,15 @@ def recipe(
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
     epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
-    return Recipe(
-        network,
-        single,
-        optimizer,
-        _regularisation(settings),
-        Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
+    run = Run(
+        Plan(network, optimizer, _regularization(settings), settings.dtype, settings.seed),
         min(batch_size, rows),
-        1.0 if settings.optimizer else max(1.0, _AVERAGED * epochs),
-        () if slants is None else pairs_of(slants),
+        Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
+        averaging=1.0 if settings.optimizer else max(1.0, _AVERAGED * epochs),
+        engine=settings.engine,
+        options=settings.options,
     )
+    return Recipe(run, single, () if slants is None else pairs_of(slants))
 
 
 def _slanted(inputs: int, slants: Array | None) -> list[Layer]:
@@ -262,12 +256,12 @@ def _schedule(settings: Settings, rate: float) -> Schedule:
     return replace(found, rate=rate)
 
 
-def _regularisation(settings: Settings) -> Regularisation:
+def _regularization(settings: Settings) -> Regularization:
     decay = settings.weight_decay
     if decay is None:
         decay = 0.0 if settings.optimizer else _DECAY
     members, clip_norm = settings.n_members, settings.clip_norm  # their costs are added up
-    return Regularisation(
+    return Regularization(
         l1=members * settings.l1,
         l2=members * settings.l2,
         decay=decay,
@@ -296,8 +290,5 @@ def check(settings: Settings) -> None:
     if settings.task not in (None, "classification", "regression"):
         raise SettingError(f"task must be 'classification' or 'regression'; got {settings.task!r}.")
     for task, outputs in (("regression", 1), ("classification", 1), ("classification", 3)):
-        chosen = recipe(replace(settings, cost=None), task, 2, outputs, 100)
-        plan = Plan(
-            chosen.network, chosen.optimizer, chosen.regularisation, settings.dtype, settings.seed
-        )
-        choose(plan, settings.engine, settings.options)
+        run = recipe(replace(settings, cost=None), task, 2, outputs, 100).run
+        choose(run.plan, run.engine, run.options)

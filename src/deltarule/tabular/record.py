@@ -70,6 +70,22 @@ def record(model: Model) -> Mapping[str, Any]:
     return about
 
 
+def rows_named(judged_by: str) -> str:
+    """The evaluated rows of a record's ``judged_by``, to be written after their number.
+
+    Examples
+    --------
+    >>> rows_named("a test file")
+    'rows of a test file'
+    """
+    names = {
+        "held-out rows": "held-out rows",
+        "a test file": "rows of a test file",
+        "cross-validation": "rows by cross-validation",
+    }
+    return names.get(judged_by, "rows")
+
+
 def _fits(value: Any, form: Any) -> bool:
     if isinstance(form, list):
         return isinstance(value, (list, tuple)) and all(_fits(item, form[0]) for item in value)

@@ -1,75 +1,51 @@
-"""A recipe's network trained, or several side by side: a network a thread."""
+"""A recipe's network trained, or several side by side: one per thread."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
-from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import deltarule.baselines as bl
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines import choose
 from deltarule.engines.native import cores
-from deltarule.engines.plan import Plan
-from deltarule.events import Callback, Event
-from deltarule.processes import group
 from deltarule.rng import generator
+from deltarule.system.processes import group
 from deltarule.tabular.problems import Problem
-from deltarule.tabular.recipes import Recipe
-from deltarule.tabular.settings import Settings
-from deltarule.threads import each_in_threads
-from deltarule.training import Examples, Result, train
-from deltarule.training.interruption import signals_shared
+from deltarule.training import Examples, Result, Run, Training
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
+from deltarule.training.parallel import below, each_run
 
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
 
 
-def is_small(plan: Recipe) -> bool:
+def is_small(run: Run) -> bool:
     """Whether NumPy's products of a batch are done before threads could share them."""
-    return plan.batch_size * plan.network.parameter_count < _WORTH_THREADS
+    return (run.batch_size or 1) * run.plan.network.parameter_count < _WORTH_THREADS
 
 
-def run(plan: Recipe, settings: Settings, kept: Examples, held: Examples, **further: Any) -> Result:
-    """Train on the kept rows; the held ones find the best epoch.
-
-    Parameters
-    ----------
-    plan : Recipe
-    settings : Settings
-    kept, held : Examples
-    further : any
-        What of :func:`deltarule.train` is to be otherwise.
-    """
-    asked: dict[str, Any] = {
-        "stopping": plan.stopping,
-        "averaging": plan.averaging,
-        "engine": settings.engine,
-        "options": settings.options,
-        "dtype": settings.dtype,
-        "seed": settings.seed,
-    }
-    return train(
-        plan.network,
-        kept.X,
-        kept.Y,
-        optimizer=plan.optimizer,
-        batch_size=plan.batch_size,
-        validation=held,
-        weights=kept.weights,
-        regularisation=plan.regularisation,
-        **{**asked, **further},
+def finished(
+    run: Run,
+    train: Examples,
+    validation: Examples,
+    callbacks: Sequence[Callback] = (),
+    checkpoints: Checkpoints | None = None,
+) -> Result:
+    """Train to the end; validation examples find the best epoch."""
+    training = Training(
+        *(run, train.X, train.Y),
+        weights=train.weights,
+        validation=validation,
+        checkpoints=checkpoints,
     )
+    return training.finish(callbacks)
 
 
 def trained(
-    plan: Recipe,
+    run: Run,
     problem: Problem,
     examples: Examples,
-    settings: Settings,
+    threads: int | None,
     callbacks: Sequence[Callback],
     checkpoints: Checkpoints | None,
 ) -> tuple[Result, ...]:
@@ -77,68 +53,36 @@ def trained(
 
     Parameters
     ----------
-    plan : Recipe
+    run : Run
     problem : Problem
     examples : Examples
         Of all training rows.
-    settings : Settings
+    threads : int or None
+        How many networks at once.
     callbacks : sequence of callables
         Called with every event of the first network's training.
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
     """
-    validations = problem.validations
-    alone, options = len(validations) == 1, settings.options
-    if not alone and _runs_natively(plan, settings):
-        options = replace(options, n_threads=1)  # the cores are taken by the network's fellows
+    alone = len(problem.validations) == 1
+    if not alone and choose(run.plan, run.engine, run.options).name == "native":
+        # the cores are taken by the network's fellows
+        run = replace(run, options=replace(run.options, n_threads=1))
 
-    halt = threading.Event()
-
-    def watch(event: Event) -> None:
-        if halt.is_set():
-            raise CancelledError
-
-    def member(k: int) -> Result:
-        kept, held = (examples.take(rows) for rows in validations[k])
+    def member(k: int, watch: Callback) -> Result:
+        train, validation = (examples.take(rows) for rows in problem.validations[k])
         if problem.stream is not None:
-            kept = Examples(problem.stream, None, None)
-        return run(
-            plan,
-            settings,
-            kept,
-            held,
-            options=options,
-            seed=settings.seed if k == 0 else member_seed(settings.seed, k),
-            checkpoints=checkpoints if alone or checkpoints is None else _kept_in(checkpoints, k),
-            callbacks=(*(callbacks if k == 0 else ()), watch),
-        )
+            train = Examples(problem.stream, None, None)
+        seed = run.plan.seed if k == 0 else member_seed(run.plan.seed, k)
+        own = replace(run, plan=replace(run.plan, seed=seed))
+        kept = checkpoints if alone else below(checkpoints, f"network-{k + 1}")
+        return finished(own, train, validation, (*(callbacks if k == 0 else ()), watch), kept)
 
-    with bl.few_threads(is_small(plan) or not alone):
-        if alone:
-            return (member(0),)
-        # What several devices share, they share in one order: a network after another.
-        shared = group().count > 1 or options.devices not in (None, 1)
-        threads = 1 if shared else settings.n_threads or cores()
-        sharing = nullcontext(list[int]()) if checkpoints is None else signals_shared()
-        with sharing as heard:
-            # a network that has heard a signal ends by itself, with a checkpoint
-            return tuple(
-                each_in_threads(
-                    member,
-                    range(len(validations)),
-                    threads,
-                    stop=lambda: None if heard else halt.set(),
-                )
-            )
-
-
-def _runs_natively(plan: Recipe, settings: Settings) -> bool:
-    steps = Plan(plan.network, plan.optimizer, plan.regularisation, settings.dtype, settings.seed)
-    return choose(steps, settings.engine, settings.options).name == "native"
-
-
-def _kept_in(checkpoints: Checkpoints, k: int) -> Checkpoints:
-    return replace(checkpoints, folder=Path(checkpoints.folder) / f"network-{k + 1}")
+    # What several devices share, they share in one order: a network after another.
+    shared = alone or group().count > 1 or run.options.devices not in (None, 1)
+    with bl.few_threads(is_small(run) or not alone):
+        count = 1 if shared else threads or cores()
+        return tuple(each_run(member, range(len(problem.validations)), count, checkpoints))
 
 
 def member_seed(seed: int, k: int) -> int:

@@ -1,43 +1,38 @@
-"""What a caller may choose: the columns' roles, the split, the network and its training.
+"""What a caller may choose: the columns' roles, the network, its training, evaluation and engine.
 
-None means: chosen by the recipe, from the task and the size of the table.
+Each setting is declared here once. None means: chosen by the recipe, from the task and the size of
+the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import checked_number
-from deltarule.engines.plan import EngineOptions
+from deltarule.activations import ACTIVATIONS
+from deltarule.costs import COSTS
+from deltarule.engines import ENGINES
+from deltarule.engines.plan import DEVICES, PRECISIONS, EngineOptions
 from deltarule.errors import SettingError, setting
+from deltarule.optimizers import OPTIMIZERS
+from deltarule.registry import Registry
 from deltarule.rng import checked_seed
-from deltarule.tables import Table
+from deltarule.schedules import SCHEDULES
+from deltarule.tabular.options import check_limits, option, option_group
+from deltarule.training.stopping import ON_DIVERGENCE
 
-CLASS_WEIGHTS: Table[str] = Table("class weight", str, {"balanced": "balanced"})
+CLASS_WEIGHTS: Registry[str] = Registry("class weight", str, {"balanced": "balanced"})
+
+_SHARE = {"low": 0, "high": 1, "open_low": True, "open_high": True}
+_COUNT = {"low": 1, "high": 1000, "whole": True}
 
 
-@dataclass(frozen=True)
+@option_group("Columns")
 class Roles:
     """What the columns of a table are for; all that are not named here are inputs.
-
-    Parameters
-    ----------
-    target : tuple of str
-        What is to be predicted.
-    weights : str, optional
-        How much each row counts, in training and in figures.
-    groups : str, optional
-        Rows with one value here stay together in every split.
-    time : str, optional
-        What is held out is later than what is trained on.
-    drop : tuple of str
-        Columns to leave out.
-    kinds : mapping of str to str
-        Kinds of columns, overruled: ``{"age": "category"}``.
 
     Raises
     ------
@@ -45,23 +40,42 @@ class Roles:
         Where one column has two roles, or both groups and time are given.
     """
 
-    target: tuple[str, ...]
-    weights: str | None = None
-    groups: str | None = None
-    time: str | None = None
-    drop: tuple[str, ...] = ()
-    kinds: Mapping[str, str] = field(default_factory=dict)
+    target: tuple[str, ...] = option(
+        "COLUMN",
+        "Target column; several separated by commas. Built-in data sets have a default.",
+        MISSING,
+        common=True,
+    )
+    weights: str | None = option(
+        "COLUMN", "Column with sample weights, used in training and in metrics."
+    )
+    groups: str | None = option(
+        "COLUMN", "Group column: rows that share a value stay on the same side of a split."
+    )
+    time: str | None = option(
+        "COLUMN", "Time column: train on earlier rows, evaluate on later ones.", common=True
+    )
+    drop: tuple[str, ...] = option(
+        "COLUMNS", "Columns to leave out, separated by commas.", (), common=True
+    )
+    kinds: Mapping[str, str] = option(
+        "COLUMN=KIND",
+        "Override a column's inferred type, for example age=category. Repeatable.",
+        dict,
+        flag="kind",
+        common=True,
+    )
 
     def __post_init__(self) -> None:
         if self.groups is not None and self.time is not None:
             both = setting("groups and time", "--groups and --time")
-            raise SettingError(f"{both}: a split goes by one of them; got both. Leave one out.")
+            raise SettingError(f"{both}: they cannot be combined. Leave one out.")
         roles: dict[str, str] = {}
         for role, name in self.all:
             if name in roles:
                 raise SettingError(
                     f"column {name!r} is named twice: as {roles[name]} and as {role}. Expected one "
-                    "role a column."
+                    "role per column."
                 )
             roles[name] = role
 
@@ -81,108 +95,139 @@ class Roles:
         return [*self.named, *((setting("kinds", "--kind"), name) for name in self.kinds)]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to split, train and judge.
+@option_group("Network")
+class NetworkSettings:
+    """The network, or the networks of an ensemble."""
 
-    Parameters
-    ----------
-    hidden : tuple of int, optional
-        Units of the hidden layers; empty for a linear model.
-    activation : str, optional
-        Of the hidden layers.
-    bins : int, optional
-        Edges that a column of numbers is cut at, at most; 0 hands the numbers on as they are.
-    n_ensemble : int
-        Networks that are averaged, each with validation rows of its own.
-    n_members : int
-        Networks in one that share their weights, averaged too.
-    cost, optimizer, schedule : str, optional
-    learning_rate : float, optional
-    batch_size, epochs, patience : int, optional
-    on_divergence : str
-        As of :class:`~deltarule.Stopping`.
-    dropout : float, optional
-        Share of each hidden layer's outputs.
-    l1, l2, weight_decay : float
-        See :class:`~deltarule.Regularisation`.
-    label_smoothing : float, optional
-    clip_norm : float, optional
-    class_weight : str, optional
-        ``"balanced"``: every class counts alike in training.
-    task : str, optional
-        ``"classification"`` or ``"regression"``.
-    test_share, validation_share : float
-        Of all rows, to judge by; of the rest, to find the best epoch by.
-    engine, dtype : str
-    device, precision : str
-        See :class:`~deltarule.EngineOptions`.
-    n_threads : int, optional
-    devices : int or "all", optional
-        Likewise.
-    seed : int
+    hidden: tuple[int, ...] | None = option(
+        "UNITS",
+        "Units of the hidden layers, such as 128,64, or none (default: chosen automatically).",
+        common=True,
+    )
+    activation: str | None = option(
+        "NAME", "Activation of the hidden layers (default: chosen automatically)", names=ACTIVATIONS
+    )
+    bins: int | None = option(
+        "N",
+        "Maximum number of bins per numeric column; 0 for none (default: chosen automatically).",
+        limits={"low": 0, "whole": True},
+    )
+    n_ensemble: int = option(
+        "N",
+        "Number of networks to train and average; each uses a different validation fold.",
+        1,
+        flag="ensemble",
+        common=True,
+        limits=_COUNT,
+    )
+    n_members: int = option(
+        "N",
+        "Number of averaged members that share the weights of one network; usually 8 to 32.",
+        1,
+        flag="members",
+        limits=_COUNT,
+    )
+    cost: str | None = option(
+        "NAME",
+        "Cost function, with parameters as in 'huber(2)' (default: chosen from the task)",
+        names=COSTS,
+    )
 
-    Raises
-    ------
-    SettingError, UnknownNameError
-        For a value out of range or an unknown name.
 
-    Examples
-    --------
-    >>> Settings(hidden=(32,), seed=3).test_share
-    0.2
-    """
+@option_group("Training")
+class TrainingSettings:
+    """How the network is trained."""
 
-    hidden: tuple[int, ...] | None = None
-    activation: str | None = None
-    bins: int | None = None
-    n_ensemble: int = 1
-    n_members: int = 1
-    cost: str | None = None
-    optimizer: str | None = None
-    learning_rate: float | None = None
-    schedule: str | None = None
-    batch_size: int | None = None
-    epochs: int | None = None
-    patience: int | None = None
-    on_divergence: str = "raise"
-    dropout: float | None = None
-    l1: float = 0.0
-    l2: float = 0.0
-    weight_decay: float | None = None
-    label_smoothing: float | None = None
-    clip_norm: float | None = None
-    class_weight: str | None = None
-    task: str | None = None
-    test_share: float = 0.2
-    validation_share: float = 0.2
-    engine: str = "auto"
-    dtype: str = "float32"
-    device: str = "auto"
-    precision: str = "highest"
-    n_threads: int | None = None
-    devices: int | str | None = None
-    seed: int = 0
+    optimizer: str | None = option("NAME", "Optimizer (default: Adam with decay)", names=OPTIMIZERS)
+    learning_rate: float | None = option(
+        "RATE", "Peak of the learning-rate schedule (default: the optimizer's).", common=True
+    )
+    schedule: str | None = option(
+        "NAME", "Learning-rate schedule (default: cosine)", names=SCHEDULES
+    )
+    batch_size: int | None = option(
+        "ROWS", "Rows per step (default: 32 to 256, by the number of rows)."
+    )
+    epochs: int | None = option(
+        "N", "Maximum number of epochs (default: 16 to 256, by the number of rows).", common=True
+    )
+    patience: int | None = option(
+        "N", "Number of epochs without a better validation cost after which training stops."
+    )
+    on_divergence: str = option(
+        "WHAT",
+        "If numbers stop being finite: raise an error, stop with the best epoch, reduce the "
+        "learning rate and resume from the last good epoch, or ignore such batches.",
+        "raise",
+        names=ON_DIVERGENCE,
+    )
+    dropout: float | None = option(
+        "SHARE", "Dropout rate of the hidden layers (default: chosen automatically)."
+    )
+    l1: float = option("X", "L1 penalty: times the sum of |W|.", 0.0)
+    l2: float = option("X", "L2 penalty: times the sum of W²/2.", 0.0)
+    weight_decay: float | None = option(
+        "X", "Decoupled weight decay (default: chosen automatically)."
+    )
+    label_smoothing: float | None = option(
+        "SHARE", "Share of each target spread over all classes (default: none)."
+    )
+    clip_norm: float | None = option(
+        "X", "Maximum norm of the gradient; larger ones are scaled down."
+    )
+    class_weight: str | None = option(
+        "RULE", "balanced: every class has the same total weight in training.", names=CLASS_WEIGHTS
+    )
 
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            object.__setattr__(self, each.name, _plain(getattr(self, each.name)))
-        if self.hidden is not None and not isinstance(self.hidden, tuple):
-            raise SettingError(
-                f"Settings(hidden={self.hidden!r}): hidden must be a sequence of whole numbers, "
-                "such as (64, 64)."
-            )
-        checked_seed("Settings", self.seed)
-        for name in ("test_share", "validation_share"):
-            checked_number(
-                "Settings", name, getattr(self, name), low=0, high=1, open_low=True, open_high=True
-            )
-        for name in ("n_ensemble", "n_members"):
-            checked_number("Settings", name, getattr(self, name), low=1, high=1000, whole=True)
-        if self.bins is not None:
-            checked_number("Settings", "bins", self.bins, low=0, whole=True)
-        if self.class_weight is not None:
-            CLASS_WEIGHTS.entry(self.class_weight)
+
+@option_group("Evaluation")
+class EvaluationSettings:
+    """The task, and the rows that are held out."""
+
+    task: str | None = option(
+        "TASK",
+        "classification or regression (default: inferred from the target).",
+        names=("classification", "regression"),
+        panel="Columns",
+        common=True,
+    )
+    test_share: float = option(
+        "SHARE", "Share of rows in the held-out test set.", 0.2, limits=_SHARE
+    )
+    validation_share: float = option(
+        "SHARE", "Share of the training rows that find the best epoch.", 0.2, limits=_SHARE
+    )
+
+
+@option_group("Engine")
+class EngineSettings:
+    """What computes, where, and how precisely."""
+
+    engine: str = option("NAME", "Engine", "auto", names=("auto", *ENGINES))
+    dtype: str = option("NAME", "Floating-point type", "float32", names=("float32", "float64"))
+    device: str = option(
+        "NAME",
+        f"{', '.join(DEVICES)}; gpu:1 for the second GPU. All but the CPU need engine jax.",
+        "auto",
+        names=DEVICES,
+    )
+    precision: str = option(
+        "NAME",
+        "Precision of float32 products on an accelerator, engine jax",
+        "highest",
+        names=PRECISIONS,
+    )
+    n_threads: int | None = option(
+        "N",
+        "Number of threads of engine native (default: DELTARULE_NUM_THREADS, else chosen from the "
+        "work per step). Results do not depend on it.",
+        flag="threads",
+    )
+    devices: int | str | None = option(
+        "N",
+        "Number of devices of this process that share each batch, or all; engine jax (default: 1; "
+        "with several processes, all).",
+    )
 
     @property
     def options(self) -> EngineOptions:
@@ -196,6 +241,37 @@ class Settings:
         return EngineOptions(
             self.device, self.precision, n_threads=self.n_threads, devices=self.devices
         )
+
+
+@option_group("Training")
+class Settings(EngineSettings, EvaluationSettings, TrainingSettings, NetworkSettings):
+    """How to split, train and evaluate.
+
+    Raises
+    ------
+    SettingError, UnknownNameError
+        For a value out of range or an unknown name.
+
+    Examples
+    --------
+    >>> Settings(hidden=(32,), seed=3).test_share
+    0.2
+    """
+
+    seed: int = option("N", "Random seed; the same seed gives the same results.", 0, common=True)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, _plain(getattr(self, each.name)))
+        if self.hidden is not None and not isinstance(self.hidden, tuple):
+            raise SettingError(
+                f"Settings(hidden={self.hidden!r}): hidden must be a sequence of whole numbers, "
+                "such as (64, 64)."
+            )
+        checked_seed("Settings", self.seed)
+        check_limits("Settings", self)
+        if self.class_weight is not None:
+            CLASS_WEIGHTS.entry(self.class_weight)
 
 
 def _plain(value: Any) -> Any:

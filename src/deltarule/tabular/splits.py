@@ -17,7 +17,7 @@ from deltarule.rng import generator
 
 
 class Parts(NamedTuple):
-    """Row numbers: what is kept to train on, and what is held out to judge by."""
+    """Row numbers: the training rows, and the held-out rows."""
 
     kept: Array
     held: Array
@@ -114,7 +114,7 @@ def _parts(is_held: Array) -> Parts:
     if not len(parts.kept) or not len(parts.held):
         raise DataError(
             "the rows cannot be split: one part would be empty. Expected at least two groups, or "
-            "two different times. Pass more rows, or other groups or times."
+            "two distinct times. Pass more rows, or other groups or times."
         )
     return parts
 
@@ -176,7 +176,7 @@ def _folds_of_time(time: Array, count: int) -> Iterator[Parts]:
         kept, held = np.flatnonzero(time < cut), np.flatnonzero((time >= cut) & until)
         if not len(kept) or not len(held):
             raise DataError(
-                f"{count} folds by time: expected at least {count + 1} different times. Use fewer "
+                f"{count} folds by time: expected at least {count + 1} distinct times. Use fewer "
                 f"folds{setting('', ' (--cv)')}."
             )
         yield Parts(kept, held)

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array, proportions
-from deltarule.data import Stream
+from deltarule.data import Dataset, Stream
 from deltarule.errors import DataError, SettingError, require, rows_of, setting
-from deltarule.memory import readable_size
 from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
 from deltarule.rng import row_words
+from deltarule.system.memory import readable_size
 from deltarule.tabular.problems import (
     Problem,
     Table,
@@ -212,7 +212,8 @@ class _Pass:
         with self.stream.cells_of(block):
             weights = raw_weights(frame, self.roles)
             self.heaviest = max(self.heaviest, 0.0 if weights is None else weights.max(initial=0.0))
-            check_table(inputs_of(frame, self.roles).drop(self.roles.kinds))
+            inputs = inputs_of(frame, self.roles).drop(self.roles.kinds)
+            check_table(Dataset(inputs, self.stream.reading))
         parts = np.where(there, parts, _NOWHERE)
         self.counts.append(int((parts == _TRAIN).sum()))
         numbers = np.arange(first, first + len(frame))
@@ -329,9 +330,9 @@ def _left_beside_reading(stream: Stream, memory: int) -> int:
     if reading > memory // 2:
         raise SettingError(
             f"{block.file.path}: has a block of {block.rows:,} rows, about "
-            f"{readable_size(block.span.size)}; with memory={readable_size(memory)} one may take "
+            f"{readable_size(block.span.size)}; memory={readable_size(memory)} allows blocks of "
             f"{readable_size(memory // (2 * _READING))}. Allow {readable_size(2 * reading)}, or "
-            "cut it smaller (Parquet: row groups)."
+            "write smaller blocks (Parquet: row groups)."
         )
     return memory - reading
 
@@ -340,7 +341,8 @@ def _held_size(stream: Stream, roles: Roles) -> int:
     """About how many bytes a row of a sample takes: as it is, and as numbers."""
     frame = stream.read(0)
     with stream.cells_of(0):
-        width = Preprocessing.fit(inputs_of(frame, roles).drop(roles.kinds)).width
+        inputs = inputs_of(frame, roles).drop(roles.kinds)
+        width = Preprocessing.fit(Dataset(inputs, stream.reading)).width
     return stream.row_size + 4 * (width + len(roles.kinds) + len(roles.target))
 
 
@@ -350,10 +352,10 @@ def _window(stream: Stream, counts: Sequence[int], rows: int, row: int, memory: 
         block = stream.blocks[int(np.argmax(counts))]
         more = memory + 2 * row * (max(counts) - rows)
         raise SettingError(
-            f"{block.file.path}: has a block of {block.rows:,} rows, which as numbers take "
-            f"{readable_size(row * max(counts))}, twice; memory={readable_size(memory)} leaves "
-            f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or cut it smaller "
-            "(Parquet: row groups)."
+            f"{block.file.path}: has a block of {block.rows:,} rows, which take twice "
+            f"{readable_size(row * max(counts))} as numbers; memory={readable_size(memory)} leaves "
+            f"{max(rows, 0):,} rows. Allow {readable_size(more)}, or write smaller "
+            "blocks (Parquet: row groups)."
         )
     return rows
 
@@ -377,7 +379,7 @@ def _together(met: _Pass) -> tuple[Any, Array, Parts]:
 def _table(met: _Pass, frame: Any, numbers: Array, settings: Settings) -> Table:
     """The samples as a table, its targets told from all rows."""
     polars = require("polars", "table", "reading tables")
-    found = table(frame, met.roles, task=settings.task)
+    found = table(Dataset(frame, met.stream.reading), met.roles, task=settings.task)
     shown = polars.concat([frame.select(met.roles.target), met.distinct])
     targets = Targets.fit(shown, met.roles.target, task=settings.task)
     return replace(found, targets=targets, keys=Keys(), rows=numbers, dropped=met.dropped)
@@ -423,7 +425,9 @@ def judged_rows(
         sample.add(frame.filter(chosen), np.flatnonzero(chosen) + block.first, places[chosen])
         met += int(chosen.sum())
     if not met:
-        raise DataError(f"{stream.name}: has no row to judge by; expected one with a target.")
+        raise DataError(
+            f"{stream.name}: has no rows to evaluate on; expected at least one with a target."
+        )
     return *sample.taken(), met
 
 

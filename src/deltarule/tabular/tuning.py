@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DivergenceError, FileError
-from deltarule.events import EpochEnded, Event, Started, StopTraining
+from deltarule.optimizers import OPTIMIZERS
 from deltarule.rng import generator
-from deltarule.storage import holds_none, read_json, write_whole
+from deltarule.system.storage import holds_none, read_json, write_whole
 from deltarule.tabular.fitting import fit
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.settings import Settings
+from deltarule.training.events import EpochEnded, Event, Started, StopTraining
 
 Draw = Callable[[np.random.Generator], Any]
 
@@ -53,6 +54,7 @@ RANGES: Mapping[str, Draw] = {
 }
 """What a search varies, and how a value is drawn; what the caller has set is left as it is."""
 
+_OF_STEPS = frozenset({"dropout", "learning_rate", "weight_decay"})  # which full batches lack
 _RUNGS = (0.125, 0.25, 0.5)  # shares of the epochs after which a trial may be given up
 _FEWEST = 4  # trials to compare with, before any is
 
@@ -97,7 +99,13 @@ def chosen_settings(settings: Settings, number: int) -> dict[str, Any]:
         return {}
     rng = generator(settings.seed, "search", number)
     drawn = {name: draw(rng) for name, draw in RANGES.items()}
-    return {name: value for name, value in drawn.items() if getattr(settings, name) is None}
+    without_steps = settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch
+    fixed = _OF_STEPS if without_steps else frozenset()
+    return {
+        name: value
+        for name, value in drawn.items()
+        if getattr(settings, name) is None and name not in fixed
+    }
 
 
 def search(
@@ -121,6 +129,7 @@ def search(
     most : int, optional
         Trials in all.
     """
+    problem = replace(problem, validations=problem.validations[:1])
     trials = list(earlier)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and (most is None or len(trials) < most):
@@ -187,7 +196,7 @@ def _tried(
     begun = time.monotonic()
     single = replace(settings, n_ensemble=1, **chosen)
     try:
-        fit(replace(problem, validations=problem.validations[:1]), single, [judge])
+        fit(problem, single, [judge])
     except DivergenceError:
         judge.outcome = DIVERGED
     figure = judge.figure if math.isfinite(judge.figure) else None

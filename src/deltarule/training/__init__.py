@@ -6,7 +6,8 @@ from deltarule.training.entry import train
 from deltarule.training.examples import Examples, checked_examples, data_memory
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
-from deltarule.training.resuming import Metric, Order
+from deltarule.training.run import Metric, Order, Run
+from deltarule.training.state import TrainingState
 
 __all__ = [
     "BlockOrder",
@@ -15,7 +16,9 @@ __all__ = [
     "Metric",
     "Order",
     "Result",
+    "Run",
     "Training",
+    "TrainingState",
     "checked_examples",
     "data_memory",
     "first_infinite",

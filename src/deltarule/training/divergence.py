@@ -1,4 +1,4 @@
-"""Numbers that stop being finite: the first place that holds one, the error, the way back."""
+"""Numbers that stop being finite: the first place that holds one, and the error."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array, columns
+from deltarule.engines.plan import Runner
 from deltarule.errors import DivergenceError
-from deltarule.events import RateReduced
 from deltarule.layers import Batch
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.sparse import gathered
-from deltarule.stopping import Verdict
 from deltarule.training.examples import Examples
-from deltarule.training.resuming import Resumable
 
-_MOST_REDUCTIONS = 20  # a millionth of the rate
+MOST_REDUCTIONS = 20  # a millionth of the rate
 
 
 def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[int | None, str]:
@@ -51,75 +49,60 @@ def ran_away(cost: float, first: float, Y: Array) -> bool:
 
 
 class Last(NamedTuple):
-    """The step that was made last: its number in the epoch, from 1, its batch, its rate."""
+    """The step that was made last.
 
+    Attributes
+    ----------
+    epoch, step : int
+        Its epoch, and its number in the run, both from 1.
+    examples : Examples
+    batch : int array
+        The rows of its batch.
+    rate : float
+    """
+
+    epoch: int
     step: int
     examples: Examples
     batch: Array
     rate: float
 
 
-class Recoverable(Resumable):
-    """A run that sees where its numbers stop being finite, and knows where to go back to."""
+def check_sound(
+    runner: Runner, last: Last, parameters: Parameters, cost: float, first: float
+) -> None:
+    """Refuse parameters that are not finite, and a cost that has run away.
 
-    def _check_sound(self, epoch: int, last: Last, cost: float) -> None:
-        """Refuse parameters that are not finite, and a cost that has run away."""
-        if not all(np.isfinite(W).all() for layer in self._after for W in layer.values()):
-            self._raise_diverged(epoch, last)
-        first = self.history[0].cost if self.history else float(self._costs[0][0])
-        if ran_away(cost, first, last.examples.Y):
-            self._raise_diverged(epoch, last, f"cost of {cost:.3g} has run away")
+    Parameters
+    ----------
+    runner : Runner
+    last : Last
+    parameters : Parameters
+        After the epoch.
+    cost, first : float
+        Of the epoch, and of the run's first.
 
-    def _raise_diverged(self, epoch: int, last: Last, what: str | None = None) -> None:
-        step, rate = (epoch - 1) * self.steps_per_epoch + last.step, last.rate
-        layer, quantity = first_infinite(
-            self.plan.network, self.runner.parameters(), gathered(last.examples.X, last.batch)
-        )
-        where = "the cost" if layer is None else f"{quantity} of layer {layer}"
-        what = f"the {what}" if what and layer is None else f"{where} is not finite"
-        raise DivergenceError(
-            f"training diverged at step {step} (epoch {epoch}): {what}. Lower the "
-            f"learning rate (it was {rate:g}), standardise the inputs, or clip the gradients "
-            "(Regularisation(clip_norm=1)).",
-            step=step,
-            layer=layer,
-            quantity=quantity,
-        )
+    Raises
+    ------
+    DivergenceError
+    """
+    if not all(np.isfinite(W).all() for layer in parameters for W in layer.values()):
+        raise diverged(runner, last)
+    if ran_away(cost, first, last.examples.Y):
+        raise diverged(runner, last, f"cost of {cost:.3g} has run away")
 
-    def _reduced(self, epoch: int, error: DivergenceError) -> RateReduced:
-        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
-        parameters, state = self._good
-        self.runner.set_parameters(parameters)
-        error.parameters = parameters
-        if self.stopping.on_divergence != "reduce" or self._reductions == _MOST_REDUCTIONS:
-            raise error
-        self.runner.set_state(state)
-        had = len(self.history)
-        del self.history[(state.step - self._begun_at) // self.steps_per_epoch :]
-        if self._best is not None and self._best[1] > len(self.history):
-            self._best = None
-        self._average = None  # what diverged may be in it: it begins anew
-        self._forget_epoch()
-        self._reductions += 1
-        self.rate_scale *= 0.5
-        return RateReduced(
-            epoch,
-            error.step,
-            self.rate_scale,
-            had - len(self.history),
-            f"diverged at step {error.step} (epoch {epoch}): goes on from the end of epoch "
-            f"{len(self.history)} at {self.rate_scale:g} of the schedule's rate",
-        )
 
-    def _stopped(self, error: DivergenceError) -> None:
-        """End the run with the best epoch's parameters, where that is asked for and there is one.
-
-        Raises
-        ------
-        DivergenceError
-            Otherwise.
-        """
-        if self.stopping.on_divergence != "stop" or self._best is None:
-            raise error
-        self._forget_epoch()
-        self._verdict = Verdict("diverged", str(error))
+def diverged(runner: Runner, last: Last, what: str | None = None) -> DivergenceError:
+    """The error of a run that has diverged: with step, layer and advice."""
+    X = gathered(last.examples.X, last.batch)
+    layer, quantity = first_infinite(runner.plan.network, runner.parameters(), X)
+    where = "the cost" if layer is None else f"{quantity} of layer {layer}"
+    what = f"the {what}" if what and layer is None else f"{where} is not finite"
+    return DivergenceError(
+        f"training diverged at step {last.step} (epoch {last.epoch}): {what}. Lower the "
+        f"learning rate (it was {last.rate:g}), standardize the inputs, or clip the gradients "
+        "(Regularization(clip_norm=1)).",
+        step=last.step,
+        layer=layer,
+        quantity=quantity,
+    )

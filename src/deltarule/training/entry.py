@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
 from typing import Any
 
-from deltarule.checkpoints import Checkpoints
 from deltarule.engines.plan import EngineOptions, RunnerState
-from deltarule.events import Callback
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
-from deltarule.regularisation import Regularisation
-from deltarule.stopping import Stopping
-from deltarule.training.interruption import signals_heard
+from deltarule.regularization import Regularization
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
-from deltarule.training.resuming import Metric, Order
+from deltarule.training.run import Metric, Order, Run
+from deltarule.training.stopping import StoppingRule
 
 
 def train(
@@ -29,8 +27,8 @@ def train(
     batch_size: int | None = 32,
     validation: Any = None,
     weights: Any = None,
-    regularisation: Regularisation | None = None,
-    stopping: Stopping | None = None,
+    regularization: Regularization | None = None,
+    stopping: StoppingRule | None = None,
     metric: Metric | None = None,
     shuffle: bool | Order = True,
     averaging: float = 1.0,
@@ -66,8 +64,8 @@ def train(
         With it, the parameters of the best epoch are restored.
     weights : array_like, shape (m,), optional
         Of the examples.
-    regularisation : Regularisation, optional
-    stopping : Stopping, optional
+    regularization : Regularization, optional
+    stopping : Stopping or another StoppingRule, optional
         *Converged?*
     metric : callable, optional
         Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
@@ -130,16 +128,12 @@ def train(
     >>> result.predict(X).round().ravel().tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
-    training = Training(
+    run = Run.of(
         network,
-        X,
-        Y,
         optimizer=optimizer,
         epochs=epochs,
         batch_size=batch_size,
-        validation=validation,
-        weights=weights,
-        regularisation=regularisation,
+        regularization=regularization,
         stopping=stopping,
         metric=metric,
         shuffle=shuffle,
@@ -148,16 +142,16 @@ def train(
         options=options,
         dtype=dtype,
         seed=seed,
+        statistics=statistics,
+    )
+    training = Training(
+        run,
+        X,
+        Y,
+        weights=weights,
+        validation=validation,
         parameters=parameters,
         state=state,
-        statistics=statistics,
         checkpoints=checkpoints,
     )
-    training.listeners = callbacks
-    heard = nullcontext() if checkpoints is None else signals_heard(training.interrupt)
-    with closing(training), heard:
-        for event in training:
-            for callback in callbacks:
-                training.act(callback(event))
-            training.resolve_wish()
-    return training.result
+    return training.finish(callbacks)

@@ -102,8 +102,8 @@ def split_examples(
     held = round(validation * m)
     if not 0 < held < m:
         raise SettingError(
-            f"validation={validation:g} of {m} rows leaves {m - held} to train on and {held} to "
-            "judge by; expected at least one each."
+            f"validation={validation:g} of {m} rows leaves {m - held} for training and {held} for "
+            "validation; expected at least one each."
         )
     shuffled = generator(seed, "split").permutation(m)
     return data.take(np.sort(shuffled[held:])), data.take(np.sort(shuffled[:held]))

@@ -39,7 +39,7 @@ def minimising(
     import queue  # with threads, a share of the package's import time; only this needs them
     from concurrent.futures import ThreadPoolExecutor
 
-    from deltarule.threads import submitted
+    from deltarule.system.threads import submitted
 
     template = runner.parameters()
     questions: queue.SimpleQueue[tuple[bool, np.ndarray] | None] = queue.SimpleQueue()

@@ -9,175 +9,170 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array, checked_dtype, checked_number
-from deltarule.checkpoints import Checkpoints, Folder
+from deltarule.arrays import checked_number
 from deltarule.engines import choose, start_plan
-from deltarule.engines.memory import check_memory
-from deltarule.engines.plan import EngineOptions, Plan, RunnerState, Trained
-from deltarule.errors import DivergenceError, SettingError, TypeMismatchError, setting
-from deltarule.events import (
+from deltarule.engines.plan import RunnerState
+from deltarule.errors import DataError, DivergenceError, FileError, SettingError, TypeMismatchError
+from deltarule.network import Network, Parameters
+from deltarule.optimizers import LBFGS
+from deltarule.system.processes import group
+from deltarule.training.blocks import BlockOrder, InOrder
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
+from deltarule.training.evaluation import Measured, mean_penalty, measured
+from deltarule.training.events import (
     Action,
+    Callback,
     Ended,
     EpochEnded,
     Event,
     Progressed,
+    RateReduced,
+    Resumed,
     ScaleRate,
     Started,
     StopTraining,
 )
-from deltarule.network import Network, Parameters
-from deltarule.optimizers import LBFGS, OPTIMIZERS, Optimizer
-from deltarule.processes import group
-from deltarule.regularisation import Regularisation
-from deltarule.rng import checked_seed
-from deltarule.schedules import Schedule, Warmup
-from deltarule.stopping import Stopping, Verdict, needs_validation
-from deltarule.training.averaging import Average, checked_averaging
-from deltarule.training.blocks import Blocks
-from deltarule.training.divergence import Last, Recoverable
-from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
+from deltarule.training.interruption import signals_heard
+from deltarule.training.keeping import Keeping, check_agreed, check_engine, identity_of
 from deltarule.training.lbfgs import minimising
+from deltarule.training.orders import Orders
 from deltarule.training.result import Result
-from deltarule.training.resuming import Metric, Order, joined
-from deltarule.training.windows import Reader, Window, check_streamed
+from deltarule.training.run import Run
+from deltarule.training.state import TrainingState
+from deltarule.training.steps import Steps
+from deltarule.training.stopping import Verdict, needs_validation
+from deltarule.training.windows import Window, check_run_memory, data_of
 
-_CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
-_FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
 
-class Training(Recoverable):
+class Training:
     """One run, to be iterated over: ``for event in Training(...)``; then :attr:`result`.
 
-    The parameters are those of :func:`train`. Whoever leaves the iteration before its end calls
-    :meth:`close`, so that another run may use the folder of its checkpoints.
+    The parameters are those of :func:`train`, or a :class:`Run` in place of the network and all
+    that a run holds. Whoever leaves the iteration before its end calls :meth:`close`, so that
+    another run may use the folder of its checkpoints.
+
+    Attributes
+    ----------
+    run : Run
+        With its schedule bound to the data.
+    state : TrainingState
+        Where it stands.
+    runner : Runner
+        What computes it.
+    data, validation : Examples
     """
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Run,
         X: Any,
         Y: Any = None,
         *,
-        optimizer: Optimizer | str = "adam",
-        epochs: int | None = None,
-        batch_size: int | None = 32,
-        validation: Any = None,
         weights: Any = None,
-        regularisation: Regularisation | None = None,
-        stopping: Stopping | None = None,
-        metric: Metric | None = None,
-        shuffle: bool | Order = True,
-        averaging: float = 1.0,
-        engine: str = "auto",
-        options: EngineOptions | None = None,
-        dtype: Any = "float32",
-        seed: int = 0,
+        validation: Any = None,
         parameters: Parameters | None = None,
-        state: RunnerState | None = None,
-        statistics: bool = False,
+        state: RunnerState | TrainingState | None = None,
         checkpoints: Checkpoints | None = None,
+        **settings: Any,
     ) -> None:
-        if not isinstance(network, Network):
-            raise TypeMismatchError(f"network: expected a Network, got {type(network).__name__}.")
-        checked_seed("train", seed)
-        dtype = checked_dtype(dtype)
-        if batch_size is not None:
-            checked_number("train", "batch_size", batch_size, low=1, whole=True)
-        self.stopping = stopping or Stopping()
-        if epochs is not None:
-            self.stopping = replace(self.stopping, epochs=epochs)
-        needs_validation(self.stopping, validation is not None)
-        self.network, self.metric, self.statistics = network, metric, statistics
-        self.seed, self.shuffle = seed, shuffle
-        self.options = options or EngineOptions()
-        optimizer = OPTIMIZERS(optimizer)
-        self.averaging = checked_averaging(averaging, optimizer)
-        self._check_memory(optimizer, engine, X, Y, batch_size, validation, dtype)
-        self._reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
-        if self._reader is None:
-            data = checked_examples(network, X, Y, weights, dtype)
+        run = network if isinstance(network, Run) else Run.of(network, **settings)
+        needs_validation(run.stopping, validation is not None)
+        check_run_memory(run, X, Y, validation)
+        self.data, self.validation, self._reader = data_of(run, X, Y, weights, validation)
+        self.rows = len(self.data.X) if self._reader is None else self._reader.rows
+        self.run = run.bound(self.rows)
+        self.batch_size = run.batch_rows(self.rows)
+        self.steps_per_epoch = run.steps_per_epoch(self.rows)
+        plan, self.group = self.run.plan, group()
+        self.engine = choose(plan, run.engine, run.options)
+        check_engine(self.engine.name, self.group)
+        begun, optimizer = TrainingState(()), None
+        if isinstance(state, TrainingState):
+            begun, parameters, optimizer = state, state.parameters, state.optimizer
         else:
-            check_streamed(Y, weights, validation, shuffle, optimizer, self.stopping)
-            data = self._reader.first()
-        self.data, self.validation = split_examples(network, data, validation, seed, dtype)
-
-        m = self.rows = len(self.data.X) if self._reader is None else self._reader.rows
-        self.batch_size = m if batch_size is None or optimizer.full_batch else min(batch_size, m)
-        self.steps_per_epoch = -(-m // self.batch_size)
-        begins_anew = state is None or optimizer.schedule.horizon
-        optimizer = optimizer.bound(self.steps_per_epoch * self.stopping.epochs)
-        self._schedule: Schedule | Warmup = optimizer.schedule
-        self.plan = Plan(network, optimizer, regularisation or Regularisation(), dtype, seed)
-        self.group = group()
-        self.engine = choose(self.plan, engine, options)
-        if self.group.count > 1 and self.engine.name != "jax":
-            jax = setting("engine='jax'", "--engine jax")
-            raise SettingError(
-                f"engine {self.engine.name!r} computes in one process, and this is one of "
-                f"{self.group.count}. Pass {jax}."
-            )
-        self.runner = start_plan(self.plan, self.engine.name, parameters, options)
-        self._steps_before = 0 if state is None or begins_anew else state.step
-        if state is not None:
-            self.runner.set_state(state)
-        self._begun_at = self.runner.state().step
-        self._after = self.runner.parameters()  # at the end of the newest epoch
-        given = None if parameters is None else self._after
-        self._start = given, None if state is None else self.runner.state()
-
-        self.history: list[EpochEnded] = []
-        self.rate_scale = 1.0
-        self._wish: str | None = None
-        self._best: tuple[float, int, Parameters] | None = None
-        self._average: Average | None = None
-        self._verdict: Verdict | None = None
-        self._chunk = _FIRST_CHUNK
+            optimizer = state
+        self.runner = start_plan(plan, self.engine.name, parameters, run.options)
+        if optimizer is not None:
+            self.runner.set_state(optimizer)
+        goes_on = optimizer is not None and not run.plan.optimizer_row.schedule.horizon
+        self._steps_before = optimizer.step if goes_on and optimizer is not None else 0
+        own = self.runner.parameters()
+        self.state = begun.begun(own, run.stopping.start(begun.rule))
+        self.state = self.state.as_good(self._optimizer_kept())
         self.listeners: Sequence[object] = ()  # whoever may remember something
-        self._forget_epoch()
-        self._worked = 0.0
-        self._reductions = 0
-        self._signal: int | None = None
-        self._good = self._kept()
-        self._orders: list[str] = []
-        self._folder: Folder | None = None
-        if checkpoints is not None or self.group.count > 1:
-            identity = self._identity()
-            self._check_shared(identity)
-            if checkpoints is not None:
-                self._folder = self._opened_folder(checkpoints, identity)
+        self._wish: str | None = None
+        self._begun = time.perf_counter()
 
-    def _check_memory(
-        self,
-        optimizer: Optimizer,
-        engine: str,
-        X: Any,
-        Y: Any,
-        batch_size: int | None,
-        validation: Any,
-        dtype: np.dtype[Any],
-    ) -> None:
-        splits = validation is not None and not isinstance(validation, (tuple, list))
-        if isinstance(X, Blocks):
-            rows, copies = Reader(X, self.network, dtype).memory
-        else:
-            rows, copies = data_memory(self.network, X, Y, dtype, splits=splits)
-        whole = batch_size is None or optimizer.full_batch
-        check_memory(
-            self.network,
-            optimizer,
-            dtype,
-            engine,
-            self.options,
-            batch_size=rows if whole else min(batch_size or rows, rows),
-            data=copies,
-            copies=1 + (validation is not None) + (self.averaging > 1),  # last good, best, mean
+        identity, recorded = {}, None
+        if checkpoints is not None or self.group.count > 1:
+            given = None if parameters is None else self.state.parameters
+            start = given, None if optimizer is None else self.runner.state(), repr(begun.rule)
+            identity = identity_of(
+                self.run, self.engine.name, self.data, self.validation, self._reader, start
+            )
+            recorded = self._check_order
+        self._orders = Orders(self.run, self.rows, recorded)
+        self.keeping = Keeping(
+            self.run, checkpoints, identity, self.group, self._orders, self.runner
+        )
+
+    # ------------------------------------------------------------------------- what is known
+
+    @property
+    def history(self) -> list[EpochEnded]:
+        """The events of all epochs that are done."""
+        return self.state.events
+
+    @property
+    def result(self) -> Result:
+        """The result, once the iteration is over."""
+        state = self.state
+        if state.verdict is None:
+            raise SettingError("Training.result: the run is not over; iterate over it first.")
+        return Result(
+            self.run.plan.network,
+            self.runner.parameters(),
+            state.history,
+            *state.verdict,
+            state.best_epoch,
+            self.engine.name,
+            self.runner,
+        )
+
+    def snapshot(self) -> TrainingState:
+        """Where it stands now, with the parameters and the state that the runner holds."""
+        return replace(
+            self.state,
+            parameters=self.runner.parameters(),
+            optimizer=self.runner.state(),
+            seconds=self._seconds(),
+        )
+
+    # ------------------------------------------------------------------------- from outside
+
+    def _started(self) -> Started:
+        return Started(
+            self.run.plan,
+            *self.engine,
+            rows=self.rows,
+            validation_rows=0 if self.validation is None else len(self.validation.X),
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=self.run.stopping.epochs,
+            runner=self.runner,
+            X=self.data.X,
+            Y=self.data.Y,
+            weights=self.data.weights,
         )
 
     def act(self, action: Action | None) -> None:
@@ -190,7 +185,7 @@ class Training(Recoverable):
         """
         if isinstance(action, ScaleRate):
             checked_number("ScaleRate", "factor", action.factor, low=0, open_low=True)
-            self.rate_scale *= action.factor
+            self.state = replace(self.state, rate_scale=self.state.rate_scale * action.factor)
         elif isinstance(action, StopTraining):
             self._wish = action.text
         elif action is not None:
@@ -198,260 +193,302 @@ class Training(Recoverable):
                 f"callback: expected None, StopTraining or ScaleRate, got {action!r}."
             )
 
+    def resolve_wish(self) -> None:
+        """End the run where a callback wished so; :meth:`finish` calls it after each event.
+
+        In a group of processes, what process 0's callbacks wished counts for all.
+        """
+        self._wish, scale = self.group.agreed((self._wish, self.state.rate_scale))
+        verdict = self.state.verdict
+        if self._wish is not None and self.state.epochs:
+            verdict = verdict or Verdict("callback", self._wish)
+        if verdict is not self.state.verdict or scale != self.state.rate_scale:
+            self.state = replace(self.state, verdict=verdict, rate_scale=scale)
+
+    def interrupt(self, signal: int) -> None:
+        """End the run at the next chance, with a checkpoint; needs checkpoints."""
+        self.keeping.signal = signal
+
+    def close(self) -> None:
+        """Let the folder of the checkpoints go, also where whoever listened has left early."""
+        self.keeping.close()
+
+    def finish(self, callbacks: Sequence[Callback] = ()) -> Result:
+        """Train to the end; every event goes to the callbacks.
+
+        With checkpoints, Ctrl-C and SIGTERM finish the step, write one and raise.
+        """
+        self.listeners = callbacks
+        with closing(self), signals_heard(self.interrupt) if self.keeping else nullcontext():
+            for event in self:
+                for callback in callbacks:
+                    self.act(callback(event))
+                self.resolve_wish()
+        return self.result
+
+    # ------------------------------------------------------------------------------ the loop
+
     def __iter__(self) -> Iterator[Event]:
         self._begun = time.perf_counter()
-        resumed = None if self._folder is None else self._resumed(self._folder)
-        yield Started(
-            self.plan,
-            *self.engine,
-            rows=self.rows,
-            validation_rows=0 if self.validation is None else len(self.validation.X),
-            batch_size=self.batch_size,
-            steps_per_epoch=self.steps_per_epoch,
-            epochs=self.stopping.epochs,
-            runner=self.runner,
-            X=self.data.X,
-            Y=self.data.Y,
-            weights=self.data.weights,
-        )
+        resumed = self._resumed()
+        yield self._started()
         if resumed is not None:
             yield resumed
-        optimizer = self.plan.optimizer_row
+        optimizer = self.run.plan.optimizer_row
         try:
             if isinstance(optimizer, LBFGS):
-                yield from self._drive(optimizer)
+                yield from self._iterations(optimizer)
             else:
-                yield from self._step_by_batches()
+                yield from self._epochs()
         except DivergenceError as error:
             self._stopped(error)
-        if self._folder is not None:
-            self._save(self._folder)
+        if self.keeping:
+            self._save()
             self.close()
-        if self._best is not None:
-            self.runner.set_parameters(self._best[2])
-        elif self._average is not None:
-            self.runner.set_parameters(self._average.parameters)
-        assert self._verdict is not None
-        best = None if self._best is None else self._best[1]
-        yield Ended(*self._verdict, len(self.history), best, self._seconds())
+        if self.state.best is not None or self.state.average is not None:
+            self.runner.set_parameters(self.state.trained)
+        state = self.state
+        assert state.verdict is not None
+        yield Ended(*state.verdict, state.epochs, state.best_epoch, self._seconds())
 
-    @property
-    def result(self) -> Result:
-        """The result, once the iteration is over."""
-        if self._verdict is None:
-            raise SettingError("Training.result: the run is not over; iterate over it first.")
-        return Result(
-            self.network,
-            self.runner.parameters(),
-            tuple(self.history),
-            self._verdict.reason,
-            self._verdict.text,
-            None if self._best is None else self._best[1],
-            self.engine.name,
-            self.runner,
-        )
-
-    # -------------------------------------------------------------------- batches and steps
-
-    def _step_by_batches(self) -> Iterator[Event]:
-        least = min((event.cost for event in self.history), default=np.inf)
-        while self._verdict is None:
-            epoch = len(self.history) + 1
+    def _epochs(self) -> Iterator[Event]:
+        """Epochs until the stopping rule says *converged*."""
+        least = min((event.cost for event in self.state.events), default=np.inf)
+        steps = Steps(self.run, self.rows, self.runner, self.group, self._steps_before)
+        while self.state.verdict is None:
+            epoch = self.state.epochs + 1
             try:
-                yield from self._epoch(epoch)
+                yield from self._epoch(epoch, steps)
             except DivergenceError as error:
-                yield self._reduced(epoch, error)
+                yield self._recovered(epoch, error)
                 continue
-            least = min(least, self.history[-1].cost)
-            if self.history[-1].cost <= _GOOD * least:
-                self._good, self._reductions = self._kept(), 0
+            cost = self.state.events[-1].cost
+            least = min(least, cost)
+            if cost <= _GOOD * least:
+                self.state = self.state.as_good(self._optimizer_kept())
             self._save_if_due()
 
-    def _epoch(self, epoch: int) -> Iterator[Event]:
+    def _epoch(self, epoch: int, steps: Steps) -> Iterator[Event]:
         with closing(self._windows(epoch)) as windows:
             last: Last | None = None
             for window in windows:
                 last = None  # its examples make room for those that are being read
-                last = yield from self._trained_on(window, epoch)
+                last = yield from self._trained_on(window, steps)
                 if self._out_of_time():
                     break
         assert last is not None
-        cost = self._epoch_cost()
-        self._after = self.runner.parameters()
-        if self.stopping.on_divergence != "ignore":
-            self._check_sound(epoch, last, cost)
-        if self.averaging > 1:
-            average = self._average or Average(0, self._after)
-            self._average = average.with_newest(self._after, self.averaging)
-        statistics = joined(self._found) if self.statistics else None
-        step = (epoch - 1) * self.steps_per_epoch + last.step
-        self._forget_epoch()
-        yield self._ended(epoch, step, cost, last.rate, statistics)
+        before, state = self.state.parameters, self.state
+        cost, after = self._epoch_cost(), self.runner.parameters()
+        if self.run.stopping.on_divergence != "ignore":
+            first = state.events[0].cost if state.epochs else float(state.costs[0])
+            check_sound(self.runner, last, after, cost, first)
+        average, mean = state.average, self.run.mean
+        if mean.on:
+            average = mean.with_newest(average, after)
+        self.state = state.at_start_of_epoch(parameters=after, average=average)
+        event = EpochEnded(
+            epoch, last.step, cost, learning_rate=last.rate, statistics=state.statistics
+        )
+        yield self._ended(event, before)
 
-    def _trained_on(self, window: Window, epoch: int) -> Generator[Event, None, Last]:
+    def _trained_on(self, window: Window, steps: Steps) -> Generator[Event, None, Last]:
         """The steps that a window's rows give, and the last of them."""
-        examples, order, begun = window
-        m = self.batch_size
-        for first, rates in self._chunks(begun + -(-len(order) // m)):
-            rows = order[(first - begun) * m : (first - begun + len(rates)) * m]
-            done = self._stepped(examples, rows, rates)
-            made = len(done.costs)
-            self._costs.append(done.costs)
-            self._shares.append(self._share(examples, rows[: made * m]))
-            self._found.append(done.statistics)
-            self._first = first + made
-            batch = rows[(made - 1) * m : made * m]
-            last = Last(self._first, examples, batch, float(rates[made - 1]))
-            if not np.isfinite(done.costs[-1]) and self.stopping.on_divergence != "ignore":
-                self._raise_diverged(epoch, last)
+        state, ignores = self.state, self.run.stopping.on_divergence == "ignore"
+        chunks = steps.of(window, self._step, self._rate_scale, self.keeping.steps_until)
+        for last, costs, shares, statistics in chunks:
+            self.state = state = self.state.with_steps(costs, shares, statistics)
+            if not np.isfinite(costs[-1]) and not ignores:
+                raise diverged(self.runner, last)
             if self._out_of_time():
                 break
-            if self._first < self.steps_per_epoch:
-                cost = float(done.costs.mean())
-                yield Progressed(epoch, self._first, self.steps_per_epoch, cost)
+            if state.first < self.steps_per_epoch:
+                cost = float(costs.mean())
+                yield Progressed(last.epoch, state.first, self.steps_per_epoch, cost)
                 self._save_if_due()
         return last
 
-    def _stepped(self, examples: Examples, rows: Array, rates: Array) -> Trained:
-        """The steps of a chunk; an engine ends at a cost that is not finite."""
-        done = self._run(examples, rows, rates)
-        while self.stopping.on_divergence == "ignore" and len(done.costs) < len(rates):
-            made = len(done.costs)
-            more = self._run(examples, rows[made * self.batch_size :], rates[made:])
-            found = [done.statistics, more.statistics] if self.statistics else None
-            costs = np.concatenate([done.costs, more.costs])
-            done = Trained(costs, joined(found) if found else None)
-        return done
-
-    def _run(self, examples: Examples, rows: Array, rates: Array) -> Trained:
-        X, Y, weights = examples
-        return self.runner.train(X, Y, rows, self.batch_size, rates, weights, self.statistics)
-
-    def _chunks(self, end: int) -> Iterator[tuple[int, np.ndarray]]:
-        """The epoch's steps up to one in runs of about half a second: first step, rates."""
-        epochs_before = len(self.history) * self.steps_per_epoch
-        offset = self._steps_before + epochs_before
-        first = self._first
-        while first < end:
-            count = min(self._chunk, end - first)
-            if self._folder is not None:
-                until = self._folder.settings.steps_until(epochs_before + first)
-                count = count if until is None else min(count, until)
-            begun = time.perf_counter()
-            rates = np.asarray(self._schedule(offset + np.arange(first, first + count)))
-            yield first, rates * self.rate_scale
-            seconds = max(self.group.agreed(time.perf_counter() - begun), 1e-6)
-            wanted = max(count * _CHUNK_SECONDS / seconds, 1.0)
-            self._chunk = 2 ** int(np.log2(wanted))
-            first += count
-
-    def _share(self, examples: Examples, rows: Array) -> np.ndarray:
-        """The weight of each batch of some rows."""
-        starts = np.arange(0, len(rows), self.batch_size)
-        if examples.weights is None:
-            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
-        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+    def _rate_scale(self) -> float:
+        """What the schedule's rates are multiplied by now."""
+        return self.state.rule_scale * self.state.rate_scale
 
     def _epoch_cost(self) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        costs, share = np.concatenate(self._costs), np.concatenate(self._shares)
-        if self.stopping.on_divergence == "ignore":
+        costs, share = self.state.costs, self.state.shares
+        if self.run.stopping.on_divergence == "ignore":
             share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
         whole = share.sum()
         return float((costs * share).sum() / whole) if whole else 0.0
 
-    # --------------------------------------------------------------- the end of an epoch
+    def _windows(self, epoch: int) -> Generator[Window]:
+        """What an epoch trains on, one after another, from the step on that comes next."""
+        if self._reader is None:
+            yield Window(self.data, self._orders(epoch), 0)
+            return
+        in_order = not self.run.shuffle or self.batch_size == self.rows
+        order = (InOrder if in_order else BlockOrder)(*self._reader.sizes, self.run.plan.seed)
+        try:
+            yield from self._reader.windows(order, epoch, self.batch_size, self.state.first)
+        except (FileError, DataError) as error:
+            raise self._lost(error) from error
 
-    def _ended(
-        self, epoch: int, step: int, cost: float, rate: float, statistics: Any
-    ) -> EpochEnded:
-        validation_cost, figure, norm, seconds = self.group.agreed(
-            (*self._measured(), self._seconds())
-        )
-        best = False
-        if validation_cost is not None:
-            best = self._keep_if_best(-validation_cost if figure is None else figure, epoch)
-        event = EpochEnded(
-            epoch,
-            step,
-            cost,
-            validation_cost,
-            figure,
-            rate,
-            norm,
-            seconds,
-            best,
-            statistics,
-        )
-        self.history.append(event)
-        self._verdict = self.stopping.verdict(self.history)
+    # --------------------------------------------------------------------- the end of an epoch
+
+    def _ended(self, event: EpochEnded, before: Parameters) -> EpochEnded:
+        """The event of an epoch, evaluated, and decided on by the stopping rule."""
+        rule, state = self.run.stopping, self.state
+        found, seconds = self.group.agreed((self._measured(), self._seconds()))
+        penalty = None
+        if "penalty" in rule.wants:
+            penalty = mean_penalty(
+                self.run, before, state.parameters, self.steps_per_epoch, self.data
+            )
+        event = replace(event, **found._asdict(), seconds=seconds, penalty=penalty)
+        memory, decision = rule.after_epoch(state.rule, event)
+        event = replace(event, best=decision.best)
+        kept = self._evaluated if rule.restores_best else None
+        self.state = state.with_epoch(event, memory, decision, kept)
         return event
 
     @property
-    def _judged(self) -> Parameters:
-        """What an epoch is judged by: its parameters, or the average they have gone into."""
-        return self._after if self._average is None else self._average.parameters
+    def _evaluated(self) -> Parameters:
+        """What an epoch is evaluated by: its parameters, or the mean they have gone into."""
+        average = self.state.average
+        mean_counts = average is not None and self.run.mean.evaluated
+        return average.parameters if average and mean_counts else self.state.parameters
 
-    def _measured(self) -> tuple[float | None, float | None, float | None]:
-        """Validation cost, figure and gradient norm; the runner then goes on where it was."""
-        cost = figure = norm = None
-        if self._average is not None:
-            self.runner.set_parameters(self._judged)
-        if self.validation is not None:
-            X, Y, weights = self.validation
-            cost = self.runner.cost(X, Y, weights, penalised=False)
-            figure = None if self.metric is None else float(self.metric(Y, self.runner.predict(X)))
-        if self.stopping.gradient_norm is not None:
-            gradients = self.runner.gradients(*self.data)
-            norm = float(np.sqrt(sum((d * d).sum() for layer in gradients for d in layer.values())))
-        if self._average is not None:
-            self.runner.set_parameters(self._after)
-        return cost, figure, norm
-
-    def resolve_wish(self) -> None:
-        """End the run where a callback wished so; :func:`train` calls it after each event.
-
-        In a group of processes, what process 0's callbacks wished counts for all.
-        """
-        self._wish, self.rate_scale = self.group.agreed((self._wish, self.rate_scale))
-        if self._wish is not None and self.history:
-            self._verdict = self._verdict or Verdict("callback", self._wish)
-
-    def _keep_if_best(self, figure: float, epoch: int) -> bool:
-        if self._best is not None and not figure > self._best[0] + self.stopping.improvement:
-            return False
-        self._best = (figure, epoch, self._judged)
-        return True
+    def _measured(self) -> Measured:
+        """What the epoch's event carries; the runner then goes on where it was."""
+        evaluated = self._evaluated
+        if evaluated is self.state.parameters:
+            return measured(self.run, self.runner, self.data, self.validation)
+        self.runner.set_parameters(evaluated)
+        found = measured(self.run, self.runner, self.data, self.validation)
+        self.runner.set_parameters(self.state.parameters)
+        return found
 
     def _out_of_time(self) -> bool:
-        limit = self.stopping.seconds
+        limit = self.run.stopping.seconds
         return limit is not None and self.group.agreed(self._seconds()) >= limit
+
+    def _seconds(self) -> float:
+        return self.state.seconds + time.perf_counter() - self._begun
+
+    # -------------------------------------------------------------------------- divergence
+
+    def _optimizer_kept(self) -> RunnerState | None:
+        """The optimizer's state, where a run that diverges goes on from there."""
+        return self.runner.state() if self.run.stopping.on_divergence == "reduce" else None
+
+    def _recovered(self, epoch: int, error: DivergenceError) -> RateReduced:
+        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
+        had, good, rule = self.state.epochs, self.state.good, self.run.stopping
+        assert good is not None
+        self.runner.set_parameters(good.parameters)
+        error.parameters = good.parameters
+        if good.optimizer is None or self.state.reductions == MOST_REDUCTIONS:
+            raise error
+        self.runner.set_state(good.optimizer)
+        self.state = self.state.recovered(rule.after_recovery(good.rule))
+        undone, scale = had - self.state.epochs, self.state.rate_scale
+        return RateReduced(
+            epoch,
+            error.step,
+            scale,
+            undone,
+            f"diverged at step {error.step} (epoch {epoch}): resumes from the end of "
+            f"epoch {self.state.epochs} with {scale:g} times the scheduled learning rate",
+        )
+
+    def _stopped(self, error: DivergenceError) -> None:
+        """End the run with the best epoch's parameters, where that is asked for and there is one.
+
+        Raises
+        ------
+        DivergenceError
+            Otherwise.
+        """
+        best = self.state.best
+        if self.run.stopping.on_divergence != "stop" or best is None or best.parameters is None:
+            raise error
+        self.state = self.state.at_start_of_epoch(verdict=Verdict("diverged", str(error)))
+
+    def _lost(self, error: FileError | DataError) -> FileError | DataError:
+        """The end of a run whose data cannot be read any more: what has been learnt is kept."""
+        where = f" The run is saved in {self._save()}." if self.keeping else ""
+        kind = FileError if isinstance(error, FileError) else DataError
+        lost = kind(f"{error} Training ended after step {self._step:,}.{where}")
+        lost.parameters = self.runner.parameters()
+        return lost
+
+    # ------------------------------------------------------------------------- checkpoints
+
+    @property
+    def _step(self) -> int:
+        """How many steps of the run are done."""
+        return self.state.epochs * self.steps_per_epoch + self.state.first
+
+    def _save(self) -> Path:
+        verdict = self.state.verdict
+        lasting = verdict is not None and verdict.reason in ("callback", "diverged")
+        kept = replace(self.snapshot(), verdict=verdict if lasting else None)
+        return self.keeping.save(kept, self._step, self.listeners)
+
+    def _save_if_due(self) -> None:
+        """After a step whose event has been heard: a checkpoint, and the end where one is asked."""
+        if self.keeping.due(self._step):
+            self.keeping.end_if_asked(self._save())
+
+    def _resumed(self) -> Resumed | None:
+        """Take over the newest checkpoint's state."""
+        found = self.keeping.newest(self.snapshot(), self.steps_per_epoch)
+        if found is None:
+            return None
+        path, state, around, notes = found
+        assert state.optimizer is not None
+        self.runner.set_parameters(state.parameters)
+        self.runner.set_state(state.optimizer)
+        if state.verdict is None and state.epochs and not state.first:
+            verdict = self.run.stopping.verdict(state.rule, state.events[-1])
+            state = replace(state, verdict=verdict)
+        kept = self._optimizer_kept()
+        self.state = state if state.good is not None and kept is not None else state.as_good(kept)
+        for listener, memory in zip(self.listeners, around.listeners, strict=False):
+            if memory is not None and hasattr(listener, "set_state"):
+                listener.set_state(memory)
+        return Resumed(str(path), state.epochs, self._step, tuple(notes))
+
+    def _check_order(self, digest: str) -> None:
+        check_agreed(self.group, {"data.order": digest})
 
     # ------------------------------------------------------------------------ all the data
 
-    def _drive(self, optimizer: LBFGS) -> Iterator[Event]:
-        driver = minimising(optimizer, self.runner, self.data, self.stopping.epochs)
+    def _iterations(self, optimizer: LBFGS) -> Iterator[Event]:
+        """Iterations of an optimizer that takes all data at once; each is an epoch."""
+        driver = minimising(optimizer, self.runner, self.data, self.run.stopping.epochs)
         try:
             parameters = next(driver)
             while True:
                 yield self._iterated(parameters)
-                parameters = driver.send(self._verdict is None)
+                parameters = driver.send(self.state.verdict is None)
         except StopIteration as done:
             last, why = done.value
         finally:
             driver.close()
         self.runner.set_parameters(last)
-        if not self.history:
+        if not self.state.epochs:
             yield self._iterated(last)
-        if self._verdict is None or (self._verdict.reason == "epochs" and "CONVERGENCE" in why):
-            self._verdict = Verdict("driver", f"L-BFGS: {why.capitalize()}")
+        verdict = self.state.verdict
+        if verdict is None or (verdict.reason == "epochs" and "CONVERGENCE" in why):
+            own = Verdict("driver", f"L-BFGS: {why.capitalize()}")
+            self.state = replace(self.state, verdict=own)
 
     def _iterated(self, parameters: Parameters) -> EpochEnded:
         """The event of one iteration over all the data."""
+        before = self.state.parameters
         self.runner.set_parameters(parameters)
-        self._after = self.runner.parameters()
-        epoch = len(self.history) + 1
+        self.state = replace(self.state, parameters=self.runner.parameters())
+        epoch = self.state.epochs + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):
-            self._raise_diverged(epoch, Last(1, self.data, np.arange(self.rows), 1.0))
-        return self._ended(epoch, epoch, cost, 1.0, None)
+            raise diverged(self.runner, Last(epoch, epoch, self.data, np.arange(self.rows), 1.0))
+        return self._ended(EpochEnded(epoch, epoch, cost, learning_rate=1.0), before)

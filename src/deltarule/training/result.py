@@ -8,10 +8,10 @@ from typing import Any
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Runner
-from deltarule.events import EpochEnded
-from deltarule.markup import chart
 from deltarule.network import Network, Parameters
 from deltarule.sparse import checked_rows
+from deltarule.system.markup import chart
+from deltarule.training.events import EpochEnded
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class Result:
     history : tuple of EpochEnded
         Epoch by epoch.
     stopped_because : str
-        The name of the rule that ended the run; see :class:`~deltarule.events.Ended`.
+        The name of the rule that ended the run; see :class:`~deltarule.training.events.Ended`.
     stopped_text : str
         The same as a sentence.
     best_epoch : int or None

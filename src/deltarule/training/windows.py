@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.engines.footprint import check_memory
 from deltarule.errors import DataError, SettingError
 from deltarule.network import Network
-from deltarule.optimizers import Optimizer
-from deltarule.stopping import Stopping
 from deltarule.training.blocks import BlockOrder, Blocks
-from deltarule.training.examples import Examples, checked_examples
+from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
+from deltarule.training.run import Run
 
 _LOOKED_AT = 1000  # rows
 
@@ -162,14 +162,51 @@ class Reader:
         return Examples(X, Y, weights)
 
 
-def check_streamed(
-    Y: Any,
-    weights: Any,
-    validation: Any,
-    shuffle: Any,
-    optimizer: Optimizer,
-    stopping: Stopping,
-) -> None:
+def check_run_memory(run: Run, X: Any, Y: Any, validation: Any) -> None:
+    """Refuse what memory will not hold, before anything is made of it.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    plan = run.plan
+    if isinstance(X, Blocks):
+        rows, copies = Reader(X, plan.network, plan.dtype).memory
+    else:
+        splits = validation is not None and not isinstance(validation, (tuple, list))
+        rows, copies = data_memory(plan.network, X, Y, plan.dtype, splits=splits)
+    check_memory(
+        plan.network,
+        plan.optimizer_row,
+        plan.dtype,
+        run.engine,
+        run.options,
+        batch_size=run.batch_rows(rows),
+        data=copies,
+        copies=1 + (validation is not None) + run.mean.on,  # last good, best, mean
+    )
+
+
+def data_of(
+    run: Run, X: Any, Y: Any, weights: Any, validation: Any
+) -> tuple[Examples, Examples | None, Reader | None]:
+    """Checked data to train on and to evaluate; of blocks some rows, and who reads them.
+
+    Raises
+    ------
+    ShapeError, TypeMismatchError, DataError, SettingError
+    """
+    network, dtype, seed = run.plan.network, run.plan.dtype, run.plan.seed
+    reader = Reader(X, network, dtype) if isinstance(X, Blocks) else None
+    if reader is None:
+        data = checked_examples(network, X, Y, weights, dtype)
+    else:
+        _check_streamed(run, Y, weights, validation)
+        data = reader.first()
+    return *split_examples(network, data, validation, seed, dtype), reader
+
+
+def _check_streamed(run: Run, Y: Any, weights: Any, validation: Any) -> None:
     """Refuse what needs all examples in memory, where they come in blocks.
 
     Raises
@@ -177,6 +214,7 @@ def check_streamed(
     SettingError
         With what to do instead.
     """
+    optimizer = run.plan.optimizer_row
     wrong = {
         "Y, weights": (
             Y is not None or weights is not None,
@@ -187,7 +225,7 @@ def check_streamed(
             "a share cannot be held out of blocks. Pass (X, Y)",
         ),
         "shuffle": (
-            not isinstance(shuffle, bool),
+            not isinstance(run.shuffle, bool),
             "expected True or False: an order of one's own may ask for any row",
         ),
         "optimizer": (
@@ -195,7 +233,7 @@ def check_streamed(
             f"{type(optimizer).__name__} needs all rows at once. Choose one that steps, as Adam",
         ),
         "gradient_norm": (
-            stopping.gradient_norm is not None,
+            "gradient_norm" in run.stopping.wants,
             "needs the gradient of all rows at once. Leave it out",
         ),
     }

@@ -17,7 +17,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.errors import DeviceMemoryError, require
-from deltarule.memory import available_memory
+from deltarule.system.memory import available_memory
 
 CACHE_VARIABLE = "DELTARULE_JAX_CACHE"
 """The environment variable that names the folder of compiled programs; empty for none."""

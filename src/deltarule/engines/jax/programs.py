@@ -42,7 +42,7 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
-from deltarule.processes import group
+from deltarule.system.processes import group
 
 _SMALL = 1_500_000
 """Floating-point operations of a step that one core does sooner than two."""
@@ -364,7 +364,7 @@ def programs_of(plan: Plan, options: EngineOptions) -> Programs:
         network.input_dropout,
         _Same(network.cost_row),
         replace(plan.optimizer_row, learning_rate=0.0),  # programs take rates while they run
-        plan.regularisation,
+        plan.regularization,
         plan.dtype,
         options,
         group().count,  # its devices are gone when it is

@@ -25,9 +25,9 @@ from deltarule.engines.plan import (
 )
 from deltarule.engines.step import initial_state
 from deltarule.network import Parameters
-from deltarule.processes import group
 from deltarule.rng import seed_words
 from deltarule.sparse import dense, gathered, readable
+from deltarule.system.processes import group
 
 _ROWS = 2**16  # that a pass takes at once
 

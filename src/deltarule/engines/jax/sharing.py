@@ -17,7 +17,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from deltarule.arrays import Array
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import DeviceError, SettingError, setting
-from deltarule.processes import group
+from deltarule.system.processes import group
 
 _AXIS = "examples"
 

@@ -19,7 +19,7 @@ from deltarule.engines.native.plain import (
 from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
-from deltarule.threads import cores
+from deltarule.system.threads import cores
 
 __all__ = [
     "ACTIVATION_ROWS",

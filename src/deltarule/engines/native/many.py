@@ -12,7 +12,7 @@ from deltarule.arrays import Array
 from deltarule.engines.native.runner import NativeRunner, threads_wanted
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.network import Parameters
-from deltarule.threads import cores, each_in_threads
+from deltarule.system.threads import cores, each_in_threads
 
 
 class ManyRunner:

@@ -13,8 +13,8 @@ from deltarule.layers import KINDS, Layer, Scale
 from deltarule.layers.numeric import COSINE
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS
+from deltarule.registry import Registry
 from deltarule.rng import dropout_threshold
-from deltarule.tables import Table
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
@@ -129,7 +129,7 @@ def places(network: Network) -> list[dict[str, tuple[int, int]]]:
     return found
 
 
-def _numbered(table: Table[Any], known: tuple[str, ...], row: Any) -> tuple[int, float] | None:
+def _numbered(table: Registry[Any], known: tuple[str, ...], row: Any) -> tuple[int, float] | None:
     """A row as its place in the core and its number; None for one that is not compiled in."""
     base = row.name.partition("(")[0]
     if base not in known:
@@ -215,7 +215,7 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
 
 def plain(plan: Plan) -> dict[str, Any]:
     """What the core makes a runner from: a plan that :func:`uncovered` says nothing against."""
-    network, rules, optimizer = plan.network, plan.regularisation, plan.optimizer_row
+    network, rules, optimizer = plan.network, plan.regularization, plan.optimizer_row
     cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
     uniform = network.cost_row.uniform
     settings = ("momentum", "rho", "beta_1", "beta_2", "epsilon")

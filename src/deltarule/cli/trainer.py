@@ -1,0 +1,268 @@
+"""A training as people watch it: what is made of the columns, the bar, the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule import baselines as bl
+from deltarule import tabular
+from deltarule.arrays import Array
+from deltarule.cli.columns import between, condensed
+from deltarule.cli.options import EvaluationOptions
+from deltarule.cli.progress import Watcher
+from deltarule.cli.sources import source, stored
+from deltarule.cli.tables import TrainingTable
+from deltarule.cli.terminal import Terminal
+from deltarule.errors import rows_of
+from deltarule.modelfile import save_model
+from deltarule.training.checkpoints import Checkpoints
+from deltarule.training.events import Callback
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and its evaluation.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        The model to keep.
+    evaluations : list
+        The network first, then the baselines.
+    evaluated_on : str
+    problem : Problem
+        The rows it was trained on, and those it was evaluated on where there are any.
+    places : array or None
+        Of the latter in the table, where they are of it.
+    """
+
+    fitted: tabular.Fitted
+    evaluations: list[bl.Judged]
+    evaluated_on: str
+    problem: tabular.Problem
+    places: Array | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The network beside the baselines; empty where there are none."""
+        network, *others = self.evaluations
+        return bl.verdict(self.problem.task, network, others) if others else ""
+
+    @property
+    def fit_seconds(self) -> dict[str, float]:
+        """How long each took to fit."""
+        return {each.name: round(each.seconds, 3) for each in self.evaluations}
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What ``train`` and ``tune`` do once the table is known.
+
+    Parameters
+    ----------
+    terminal : Terminal
+    table : TrainingTable
+    settings : Settings
+    evaluation : EvaluationOptions
+    checkpoints : Checkpoints, optional
+        Where the training is kept; several in one subfolder each.
+    callbacks : sequence of callables
+        Listeners of the training whose model is kept.
+    """
+
+    terminal: Terminal
+    table: TrainingTable
+    settings: tabular.Settings
+    evaluation: EvaluationOptions
+    checkpoints: Checkpoints | None = None
+    callbacks: Sequence[Callback] = ()
+
+    def run(self) -> Trained:
+        """Train, and evaluate as asked for."""
+        if self.table.survey is not None:
+            return self._streamed(self.table.survey)
+        if self.evaluation.cv is not None:
+            return self._cross_validated(self.evaluation.cv)
+        return self._with_test_file() if self.evaluation.test else self._held_out()
+
+    def save(self, trained: Trained, out: Path | None) -> dict[str, Any]:
+        """What is known about a training, written with its model where it is to be kept."""
+        about = tabular.about(
+            self.table.whole,
+            self.settings,
+            trained.fitted,
+            trained.evaluations,
+            mark=self.table.source.digest,
+            judged_by=trained.evaluated_on,
+            reading=stored(self.table.reading),
+            verdict=trained.verdict,
+            stream=trained.problem.stream,
+        )
+        if out is not None:
+            save_model(out, replace(trained.fitted.model, about=about))
+        return about
+
+    # ------------------------------------------------------------------- ways to evaluate
+
+    def _held_out(self) -> Trained:
+        whole = self.table.whole
+        parts = tabular.split(whole, self.settings)
+        problem = self._problem(parts.kept, whole.frame[parts.held])
+        plan = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
+        return self._trained(problem, plan, "held-out rows", parts.held)
+
+    def _streamed(self, found: tabular.Surveyed) -> Trained:
+        problem = found.problem
+        plan = self._say_problem(problem, f"{len(found.tested):,} held out, at random")
+        if len(problem.train) < problem.count:
+            self.terminal.say(
+                f"Column types were inferred from {len(problem.train):,} rows; the baselines are "
+                "trained on the same rows."
+            )
+        return self._trained(problem, plan, "held-out rows", found.tested)
+
+    def _with_test_file(self) -> Trained:
+        whole, table = self.table.whole, self.table
+        frame = source(self.evaluation.test, table.reading).frame
+        test, rows = tabular.test_rows(whole.targets, whole.roles, frame, table.strict)
+        if len(test) < len(frame):
+            dropped = len(frame) - len(test)
+            self.terminal.warn(f"test rows without a target were dropped: {dropped:,}.")
+        problem = self._problem(np.arange(len(whole.frame)), test)
+        with rows_of(rows):  # rather now than after the training
+            problem.preprocessing.transform(test)
+        plan = self._say_problem(problem, f"{len(test):,} in the test file")
+        return self._trained(problem, plan, "a test file")
+
+    def _cross_validated(self, count: int) -> Trained:
+        """Evaluated on each fold in turn; then trained on all rows."""
+        whole = self.table.whole
+        everything = self._problem(np.arange(len(whole.frame)), whole.frame[:0])
+        plan = self._say_problem(
+            everything, f"evaluated by {count}-fold cross-validation{self._how()}"
+        )
+        by_fold = []
+        for k, parts in enumerate(tabular.cross_validation(whole, self.settings, count), start=1):
+            problem = self._problem(parts.kept, whole.frame[parts.held])
+            fitted = self._fit(problem, f"fold {k}/{count} ")
+            by_fold.append(self._evaluations(fitted, problem))
+            self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
+        averages = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
+        fitted = self._fit(everything, "all rows ", plan)
+        return Trained(fitted, averages, "cross-validation", everything)
+
+    # ----------------------------------------------------------------------------- the steps
+
+    def _problem(self, kept: Array, test: Any) -> tabular.Problem:
+        return tabular.problem(self.table.whole, self.settings, kept, test)
+
+    def _how(self) -> str:
+        keys, roles = self.table.whole.keys, self.table.whole.roles
+        if keys.labels is not None:
+            return ", stratified by class"
+        if roles.groups is not None:
+            return f", in whole groups of {roles.groups!r}"
+        return f", the latest by {roles.time!r}" if roles.time is not None else ", at random"
+
+    def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
+        whole, terminal = self.table.whole, self.terminal
+        names = " and ".join(map(repr, whole.roles.target))
+        terminal.pairs([("task", f"{problem.task} of {names}: {whole.targets.reason}")])
+        terminal.listing("columns", condensed(problem.preprocessing.describe()))
+        kept, best = problem.count, len(problem.validation.held)
+        with terminal.waiting("choosing a network"):
+            plan = tabular.chosen(problem, self.settings)
+        network, training = plan.lines()
+        terminal.pairs(
+            [
+                ("rows", f"{kept:,} for training, {best:,} of them for validation; {held}"),
+                *between(problem, plan),
+                ("network", network),
+                ("training", training),
+            ]
+        )
+        return plan
+
+    def _trained(
+        self,
+        problem: tabular.Problem,
+        plan: tabular.Recipe,
+        evaluated_on: str,
+        places: Array | None = None,
+    ) -> Trained:
+        fitted = self._fit(problem, "", plan)
+        return Trained(fitted, self._evaluations(fitted, problem), evaluated_on, problem, places)
+
+    def _fit(
+        self, problem: tabular.Problem, name: str, plan: tabular.Recipe | None = None
+    ) -> tabular.Fitted:
+        with Watcher(self.terminal, name) as watcher:
+            listeners = [watcher.listen, *(() if name.startswith("fold") else self.callbacks)]
+            fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name), plan)
+        result, count = fitted.result, len(fitted.results)
+        if not name:
+            first = "" if count == 1 else f" (the first of {count} networks)"
+            self.terminal.say()
+            self.terminal.say(
+                f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}; best "
+                f"epoch {result.best_epoch} of {len(result.history)} restored{first} "
+                f"({fitted.seconds:.1f} s, engine {result.engine})."
+            )
+        return fitted
+
+    def _kept_in(self, name: str) -> Checkpoints | None:
+        if self.checkpoints is None or not name:
+            return self.checkpoints
+        own = name.strip().partition("/")[0].replace(" ", "-")  # fold-1, all-rows
+        return replace(self.checkpoints, folder=Path(self.checkpoints.folder) / own)
+
+    def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
+        network = tabular.judged_network(fitted, problem)
+        if not self.evaluation.baselines:
+            return [network]
+        with self.terminal.waiting("fitting baselines"):
+            return [network, *tabular.baselines(problem, self.settings)]
+
+
+def as_json(out: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a training, for machines, with where the model is."""
+    return {"model": None if out is None else str(out), **tabular.printed(about)}
+
+
+def print_figures(terminal: Terminal, trained: Trained) -> None:
+    """The table of figures, and the verdict below it."""
+    evaluations = trained.evaluations
+    used = [row for row in bl.FIGURES[trained.problem.task] if row.name in evaluations[0].figures]
+    rows = [
+        [each.name, *(_with_spread(each, row.name) for row in used), bl.shown_seconds(each.seconds)]
+        for each in evaluations
+    ]
+    terminal.say()
+    terminal.table(
+        f"Metrics on {len(evaluations[0].errors):,} {tabular.rows_named(trained.evaluated_on)}",
+        ["", *(row.label for row in used), "fit"],
+        rows,
+        mark=0,
+    )
+    if trained.verdict:
+        terminal.say(trained.verdict, style="bold")
+
+
+def _with_spread(judged: bl.Judged, name: str) -> str:
+    if name not in judged.figures:
+        return "–"
+    value = bl.shown(judged.figures[name])
+    return value if judged.spread is None else f"{value} ±{bl.shown(judged.spread[name])}"
+
+
+def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:
+    return ", ".join(
+        f"{row.label} {bl.shown(judged.figures[row.name])}"
+        for row in bl.FIGURES[problem.task]
+        if row.name in judged.figures
+    )

@@ -1,0 +1,428 @@
+"""What a report evaluates a network on: rows with targets, and the network's predictions.
+
+Every figure of a report is computed here, on arrays; nothing is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.arrays import Array, checked_dtype, columns
+from deltarule.baselines import figures
+from deltarule.errors import ShapeError
+from deltarule.network import Network, Parameters, feed_forward, input_gradient, output_delta
+from deltarule.rng import generator
+from deltarule.sparse import dense, gathered
+from deltarule.training import Result, checked_examples
+
+_TINY = 1e-7
+_ROWS = (200, 2000)  # at least and at most so many order the columns by their importance
+_PRODUCTS = 3e10  # about what that may take
+
+
+class Column(NamedTuple):
+    """A column as a reader knows it, and where the network reads it.
+
+    Attributes
+    ----------
+    name : str
+    inputs : tuple of int
+        The network's inputs that are made of it: several for a category.
+    cells : sequence of str
+        Its values, one a row, as they are shown.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows that a network is evaluated on.
+
+    Attributes
+    ----------
+    task : str
+        ``"classification"``, ``"labels"`` (several yes-or-no outputs) or ``"regression"``.
+    network : Network
+    parameters : Parameters
+    X, Y : arrays, shapes (m, n[0]) and (m, n[L])
+        As the network reads and learns them.
+    targets : array
+        Class numbers ``(m,)``; else ``(m, outputs)``, in the target's own units.
+    judged : function
+        Of A[L] as rows to what is judged: probabilities ``(m, classes)``, or values in the
+        target's own units.
+    names : tuple of str
+        The classes, or the targets.
+    columns : tuple of Column
+    weights : array or None, shape (m,)
+    numbers : array, shape (m,)
+        What the rows are called.
+    """
+
+    task: str
+    network: Network
+    parameters: Parameters
+    X: Array
+    Y: Array
+    targets: Array
+    judged: Callable[[Array], Array]
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    weights: Array | None
+    numbers: Array
+
+    def predict(self, X: Array) -> Array:
+        """What is judged, of rows as the network reads them."""
+        with np.errstate(over="ignore", under="ignore"):
+            return self.judged(feed_forward(self.network, self.parameters, columns(X))[-1].A.T)
+
+    @cached_property
+    def P(self) -> Array:
+        """The predictions for the rows: probabilities, or values in the target's units."""
+        return np.asarray(self.predict(self.X), dtype=np.float64)
+
+    @cached_property
+    def s(self) -> Array:
+        """The rows' weights; ones where there are none."""
+        m = len(self.X)
+        return np.ones(m) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
+
+    @cached_property
+    def indicators(self) -> Array:
+        """For each class or label, whether a row has it: ``(m, names)``."""
+        if self.task == "labels":
+            return self.targets > 0.5
+        return np.asarray(self.targets)[:, None] == np.arange(len(self.names))
+
+    def losses(self, P: Array) -> Array:
+        """How wrong predictions are, row by row ``(m,)``: log loss, or squared error.
+
+        The squared errors of several targets count in units of each target's spread.
+        """
+        if self.task == "regression":
+            spread = np.where(self.targets.std(axis=0) > 0, self.targets.std(axis=0), 1.0)
+            error: Array = (((P - self.targets) / spread) ** 2).mean(axis=1)
+            return error
+        P = np.clip(P, _TINY, 1 - _TINY)
+        if self.task == "classification":
+            return -np.log(P[np.arange(len(P)), self.targets])
+        return -np.where(self.indicators, np.log(P), np.log1p(-P)).mean(axis=1)
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """The figures of the task, by name."""
+        if self.task != "labels":
+            return figures(self.task, self.targets, self.P, self.weights)
+        right = ((self.P >= 0.5) == self.indicators).mean(axis=1)
+        return {
+            "accuracy": float(np.average(right, weights=self.s)),
+            "log_loss": float(np.average(self.losses(self.P), weights=self.s)),
+        }
+
+
+def evidence_of(
+    result: Result,
+    X: Any,
+    Y: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    weights: Any = None,
+) -> Evidence:
+    """The evidence of arrays: the task is told from the network's cost and outputs.
+
+    Parameters
+    ----------
+    result : Result
+    X, Y : array_like
+        Rows that the network has not learnt from, as :func:`deltarule.train` takes them.
+    columns : sequence of str, optional
+        The names of X's columns.
+    names : sequence of str, optional
+        The classes, or the targets.
+    weights : array_like, shape (m,), optional
+
+    Raises
+    ------
+    ShapeError, TypeMismatchError, DataError
+        For data or names that do not fit the network.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(2, [dr.Dense(1, "sigmoid")], "binary_cross_entropy")
+    >>> X, Y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1]
+    >>> found = evidence_of(dr.train(network, X, Y, epochs=1), X, Y)
+    >>> found.task, found.names, found.P.shape
+    ('classification', ('0', '1'), (3, 2))
+    """
+    network = result.network
+    dtype = checked_dtype(result.runner.plan.dtype)
+    data = checked_examples(network, X, Y, weights, dtype)
+    data = data._replace(X=dense(data.X))
+    cost, n = network.cost_row, network.outputs
+    probabilities = cost.targets.ends == cost.outputs.ends == (0.0, 1.0)
+    task = "regression"
+    if probabilities:
+        task = "classification" if n == 1 or cost.distribution else "labels"
+    targets: Array = data.Y.astype(np.float64)
+    judged: Callable[[Array], Array] = np.asarray
+    if task == "classification":
+        targets = data.Y.argmax(axis=1) if n > 1 else (data.Y[:, 0] > 0.5).astype(np.int64)
+        judged = np.asarray if n > 1 else with_the_other_class
+    count = 2 if task == "classification" and n == 1 else n
+    default = "target" if task == "regression" else "label"
+    plain = [str(k) if task == "classification" else f"{default} {k + 1}" for k in range(count)]
+    titles = _named("columns", columns, [f"x{k + 1}" for k in range(network.inputs)])
+    X = gathered(data.X, np.arange(len(data.X)))
+    cells = [[f"{value:.4g}" for value in X[:, k]] for k in range(network.inputs)]
+    return Evidence(
+        task,
+        network,
+        result.parameters,
+        X,
+        data.Y,
+        targets,
+        judged,
+        _named("names", names, plain),
+        tuple(Column(titles[k], (k,), cells[k]) for k in range(network.inputs)),
+        data.weights,
+        np.arange(len(X)),
+    )
+
+
+def with_the_other_class(A: Array) -> Array:
+    """The probabilities of both classes, ``(m, 2)``, from that of the second, ``(m, 1)``."""
+    return np.hstack([1.0 - A, A])
+
+
+def _named(what: str, given: Sequence[str] | None, default: list[str]) -> tuple[str, ...]:
+    if given is None:
+        return tuple(default)
+    if len(given) != len(default):
+        raise ShapeError(f"{what}: expected {len(default)} names, got {len(given)}.")
+    return tuple(map(str, given))
+
+
+# --------------------------------------------------------------------------------- the curves
+
+
+class Curve(NamedTuple):
+    """Points of a curve and the area under it."""
+
+    x: Array
+    y: Array
+    area: float
+
+
+def confusion(labels: Array, P: Array, s: Array) -> Array:
+    """How often (by weight) each class, a row, was taken for each, a column: ``(k, k)``.
+
+    Examples
+    --------
+    >>> P = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    >>> confusion(np.array([0, 0, 1]), P, np.ones(3))
+    array([[1., 1.],
+           [0., 1.]])
+    """
+    k = P.shape[1]
+    cells = np.asarray(labels) * k + P.argmax(axis=1)
+    return np.bincount(cells, weights=s, minlength=k * k).reshape(k, k)
+
+
+def roc(positive: Array, score: Array, s: Array) -> Curve:
+    """True positives against false positives, as shares, over every threshold.
+
+    Examples
+    --------
+    >>> roc(np.array([False, True, True]), np.array([0.4, 0.3, 0.9]), np.ones(3)).area
+    0.5
+    """
+    hits, misses = _counted(positive, score, s)
+    x, y = (np.concatenate([[0.0], c / c[-1]]) if c[-1] else c for c in (misses, hits))
+    area = float(np.trapezoid(y, x)) if len(x) == len(y) else float("nan")
+    return Curve(x, y, area)
+
+
+def precision_recall(positive: Array, score: Array, s: Array) -> Curve:
+    """Precision against recall over every threshold; the area is the average precision.
+
+    Examples
+    --------
+    >>> positive, score = np.array([False, True, True]), np.array([0.4, 0.3, 0.9])
+    >>> curve = precision_recall(positive, score, np.ones(3))
+    >>> curve.x.round(2).tolist(), curve.y.round(2).tolist(), round(curve.area, 2)
+    ([0.0, 0.5, 0.5, 1.0], [1.0, 1.0, 0.5, 0.67], 0.83)
+    """
+    hits, misses = _counted(positive, score, s)
+    recall = hits / hits[-1] if hits[-1] else hits
+    precision = hits / np.maximum(hits + misses, np.finfo(float).tiny)
+    area = float((np.diff(recall, prepend=0.0) * precision).sum())
+    return Curve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
+
+
+def _counted(positive: Array, score: Array, s: Array) -> tuple[Array, Array]:
+    """Weights of the hits and of the misses above each different score, the highest first."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    hits, misses = np.cumsum(s[order] * positive[order]), np.cumsum(s[order] * ~positive[order])
+    return hits[last], misses[last]
+
+
+class Calibration(NamedTuple):
+    """Bins of equal numbers of rows: what was predicted, what came, how much weight."""
+
+    predicted: Array
+    came: Array
+    weight: Array
+
+
+def calibration(positive: Array, p: Array, s: Array, bins: int = 10) -> Calibration:
+    """What became of rows with about the same predicted probability.
+
+    Examples
+    --------
+    >>> p, came = np.repeat([0.25, 0.75], 4), np.array([1, 0, 0, 0, 1, 1, 1, 0])
+    >>> calibration(came, p, np.ones(8), bins=2).came.tolist()
+    [0.25, 0.75]
+    """
+    order = np.argsort(p, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part) and s[part].sum() > 0]
+    return Calibration(
+        np.array([np.average(p[part], weights=s[part]) for part in parts]),
+        np.array([np.average(positive[part], weights=s[part]) for part in parts]),
+        np.array([s[part].sum() for part in parts]),
+    )
+
+
+# -------------------------------------------------------------------------------- the columns
+
+
+class Importance(NamedTuple):
+    """What a column is to the network.
+
+    Attributes
+    ----------
+    name : str
+    rise : float
+        By how much the mean loss of the rows rises when the column's values are shuffled among
+        them; negative where shuffling helps.
+    spread : float
+        The standard deviation of that over the shuffles.
+    gradient : float
+        The mean size of dA[0] of the column's inputs: how much the loss would change for a
+        small change of the input, in units of the input as the network reads it.
+    """
+
+    name: str
+    rise: float
+    spread: float
+    gradient: float
+
+
+def importances(evidence: Evidence, *, seed: int = 0, repeats: int = 3) -> list[Importance]:
+    """Every column's importance, the largest rise first.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Of many rows some are used, at most 2000.
+    seed : int
+    repeats : int
+        How often each column is shuffled.
+    """
+    rng = generator(seed, "explain", 1)
+    passes = repeats * max(1, len(evidence.columns))
+    low, high = _ROWS
+    most = int(np.clip(_PRODUCTS / passes / evidence.network.parameter_count, low, high))
+    some = np.sort(rng.permutation(len(evidence.X))[:most])
+    part = _taken(evidence, some)
+    before = np.average(part.losses(part.P), weights=part.s)
+    dA0 = input_gradients(part)
+    found = []
+    for column in part.columns:
+        if not column.inputs:
+            continue
+        at = list(column.inputs)
+        rises = []
+        for _ in range(repeats):
+            shuffled = part.X.copy()
+            shuffled[:, at] = part.X[rng.permutation(len(part.X))][:, at]
+            after = np.average(part.losses(part.predict(shuffled)), weights=part.s)
+            rises.append(after - before)
+        size = np.average(np.sqrt((dA0[:, at] ** 2).sum(axis=1)), weights=part.s)
+        found.append(
+            Importance(column.name, float(np.mean(rises)), float(np.std(rises)), float(size))
+        )
+    return sorted(found, key=lambda each: -each.rise)
+
+
+def input_gradients(evidence: Evidence) -> Array:
+    """dA[0] as rows, ``(m, n[0])``: each row's loss by its inputs, ``W[1]ᵀ δ[1]``.
+
+    Back propagation gives it for nothing: Eq. 11d, carried one layer further down.
+    """
+    network, parameters = evidence.network, evidence.parameters
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        caches = feed_forward(network, parameters, columns(evidence.X))
+        delta = output_delta(network, caches[-1], columns(evidence.Y), None)
+        found: Array = input_gradient(network, parameters, caches, delta).T
+    return np.nan_to_num(found.astype(np.float64))
+
+
+def _taken(evidence: Evidence, rows: Array) -> Evidence:
+    """Some of the rows."""
+    return replace(
+        evidence,
+        X=evidence.X[rows],
+        Y=evidence.Y[rows],
+        targets=evidence.targets[rows],
+        weights=None if evidence.weights is None else evidence.weights[rows],
+        numbers=evidence.numbers[rows],
+    )
+
+
+class Miss(NamedTuple):
+    """One of the worst rows: its number, what it was, what was predicted, how wrong, its cells."""
+
+    number: int
+    was: str
+    predicted: str
+    loss: float
+    cells: tuple[str, ...]
+
+
+def worst(evidence: Evidence, count: int = 10) -> list[Miss]:
+    """The rows with the largest loss, the worst first."""
+    losses = evidence.losses(evidence.P)
+    return [
+        Miss(
+            int(evidence.numbers[row]),
+            *_told(evidence, row),
+            float(losses[row]),
+            tuple(column.cells[row] for column in evidence.columns),
+        )
+        for row in np.argsort(-losses, kind="stable")[:count]
+    ]
+
+
+def _told(evidence: Evidence, row: int) -> tuple[str, str]:
+    """What a row was and what was predicted, for people."""
+    target, P, names = evidence.targets[row], evidence.P[row], evidence.names
+    if evidence.task == "classification":
+        taken = int(P.argmax())
+        return names[target], f"{names[taken]} ({P[taken]:.0%})"
+    if evidence.task == "labels":
+        has = [n for n, is_so in zip(names, evidence.indicators[row], strict=True) if is_so]
+        taken_for = [f"{n} ({p:.0%})" for n, p in zip(names, P, strict=True) if p >= 0.5]
+        return ", ".join(has) or "none", ", ".join(taken_for) or "none"
+    was, said = (", ".join(f"{value:.4g}" for value in values) for values in (target, P))
+    return was, said

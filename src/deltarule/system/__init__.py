@@ -1,0 +1,1 @@
+"""The machine: memory, threads, processes, files, and text that is safe to show."""

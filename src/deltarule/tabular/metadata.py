@@ -1,0 +1,187 @@
+"""What a model file remembers of its training, and how its held-out rows are found again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.baselines import Judged
+from deltarule.data import Dataset, Reading
+from deltarule.errors import FileError
+from deltarule.modelfile import Model
+from deltarule.tabular.fitting import Fitted
+from deltarule.tabular.problems import Table, split, table
+from deltarule.tabular.record import record
+from deltarule.tabular.settings import Roles, Settings
+from deltarule.tabular.streaming import Shares, StreamedRows
+
+
+def about(
+    whole: Table,
+    settings: Settings,
+    fitted: Fitted,
+    judged: Sequence[Judged],
+    *,
+    mark: str,
+    judged_by: str,
+    reading: Mapping[str, Any],
+    verdict: str,
+    stream: StreamedRows | None = None,
+) -> dict[str, Any]:
+    """What is known about a training, as JSON values; no times, so that equal runs write equal.
+
+    Parameters
+    ----------
+    whole : Table
+    settings : Settings
+    fitted : Fitted
+    judged : sequence of Judged
+        The network first.
+    mark : str
+        The :func:`fingerprint` of the table as it was read.
+    judged_by : str
+        ``"held-out rows"``, ``"a test file"`` or ``"cross-validation"``.
+    reading : mapping
+        How the file was read.
+    verdict : str
+    stream : StreamedRows, optional
+        Where the table was read in blocks.
+    """
+    result = fitted.result
+    rows = len(whole.frame) if stream is None else stream.stream.rows - whole.dropped
+    return {
+        "table": {"fingerprint": mark, "rows": rows, "dropped": whole.dropped},
+        **({} if stream is None else {"held_out": list(stream.shares)}),
+        "roles": asdict(whole.roles),
+        "settings": _changed(settings),
+        "reading": dict(reading),
+        "training": fitted.recipe.lines(),
+        "engine": result.engine,
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "stopped_because": result.stopped_because,
+        "calibration": fitted.calibration.to_dict(),
+        "judged_by": judged_by,
+        "figures": {each.name: each.figures for each in judged},
+        "judged_rows": len(judged[0].errors) if judged else 0,
+        "verdict": verdict,
+        "versions": {
+            "deltarule": version("deltarule"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def printed(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``--json`` prints of :func:`about`: all but each held-out row's residual.
+
+    Examples
+    --------
+    >>> printed({"epochs": 3, "calibration": {"rows": 2, "residuals": [[-0.1, 0.3]]}})
+    {'epochs': 3, 'calibration': {'rows': 2}}
+    """
+    kept = {name: v for name, v in about["calibration"].items() if name != "residuals"}
+    return {**about, "calibration": kept}
+
+
+def _changed(settings: Settings) -> dict[str, Any]:
+    """The settings that are not the defaults, and the seed and share that the split needs."""
+    plain = Settings()
+    always = ("seed", "test_share")
+    return {
+        entry.name: getattr(settings, entry.name)
+        for entry in fields(settings)
+        if entry.name in always or getattr(settings, entry.name) != getattr(plain, entry.name)
+    }
+
+
+def roles_of(model: Model) -> Roles:
+    """The roles of the columns of the table that a model was trained on."""
+    stored = dict(record(model).get("roles", {}))
+    for name in ("target", "drop"):
+        stored[name] = tuple(stored.get(name, ()))
+    return Roles(**stored)
+
+
+def fingerprint(frame: Any) -> str:
+    """A digest of a table's names and values: the same table, however it was stored, the same.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> one, other = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [1, 3]})
+    >>> fingerprint(one) == fingerprint(one.clone()), fingerprint(one) == fingerprint(other)
+    (True, False)
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for series in frame:
+        digest.update(series.name.encode() + b"\x1f")
+        if series.dtype.base_type().__name__ == "Duration":  # which polars does not write as text
+            series = series.to_physical()
+        if series.dtype.is_numeric():
+            values = series.cast(float).fill_null(float("nan")).to_numpy()
+            digest.update(np.ascontiguousarray(values).tobytes())
+        else:
+            texts = series.cast(str).fill_null("\x00").to_list()
+            digest.update("\x1f".join(texts).encode())
+    return digest.hexdigest()
+
+
+def is_training_table(model: Model, frame: Any) -> bool:
+    """Whether a frame is the table that a model was trained on."""
+    stored = record(model).get("table", {}).get("fingerprint")
+    return stored is not None and stored == fingerprint(frame)
+
+
+def shares_of(model: Model, mark: str) -> Shares | None:
+    """Which rows of a table in blocks a model has not seen, where it was trained on that table.
+
+    Parameters
+    ----------
+    model : Model
+    mark : str
+        The digest of the table.
+
+    Raises
+    ------
+    FileError
+        For a record that is damaged.
+    """
+    about = record(model)
+    if "held_out" not in about or about["table"]["fingerprint"] != mark:
+        return None
+    stored = about["held_out"]
+    whole = isinstance(stored, list) and all(type(number) is int for number in stored)
+    if not whole or len(stored) != len(Shares._fields) or min(stored) < 0:
+        raise FileError(
+            f"the model file's record of its training is damaged: held_out is {stored!r:.80}. "
+            "Restore the file from a copy, or train and save the model again."
+        )
+    return Shares(*stored)
+
+
+def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
+    """The rows of its own training table that a model has not seen, and their numbers in it.
+
+    Parameters
+    ----------
+    model : Model
+        Judged by held-out rows.
+    frame : polars.DataFrame
+        The table it was trained on, as it was read.
+    """
+    stored = record(model)["settings"]
+    settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
+    assert model.targets is not None
+    data = Dataset(frame, Reading())  # its rows are all that is asked for
+    whole = table(data, roles_of(model), task=str(model.targets.task))
+    held = split(whole, settings).held
+    return whole.frame[held], whole.rows[held]

@@ -1,0 +1,219 @@
+"""What a training run says while it runs, and what a listener may answer.
+
+The loop yields these events; progress bars, logs and callbacks consume them. A callback is any
+callable of one event; it may return an action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from deltarule.arrays import Array
+from deltarule.engines.plan import Plan, Runner, Statistics
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run begins.
+
+    Attributes
+    ----------
+    plan : Plan
+    engine, engine_reason : str
+        What computes it, and why that was chosen.
+    rows, validation_rows : int
+        Examples to train on and to judge by.
+    batch_size, steps_per_epoch : int
+    epochs : int
+        At most so many.
+    runner : Runner or None
+        What trains, to be looked at between epochs: its parameters, its state, its predictions;
+        the newest, where parameters are averaged, while an epoch's figures are of their mean.
+    X, Y : arrays or None, shapes (m, n[0]) and (m, n[L])
+        What it trains on, read-only; of blocks some rows of the first.
+    weights : array or None, shape (m,)
+    """
+
+    plan: Plan
+    engine: str
+    engine_reason: str
+    rows: int
+    validation_rows: int
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    runner: Runner | None = field(default=None, repr=False, compare=False)
+    X: Array = field(default=None, repr=False, compare=False)
+    Y: Array = field(default=None, repr=False, compare=False)
+    weights: Array = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Some steps of an epoch are done.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    step : int
+        Steps of this epoch so far.
+    steps_per_epoch : int
+    cost : float
+        Mean over the steps since the last such event.
+    """
+
+    epoch: int
+    step: int
+    steps_per_epoch: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch is done.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    step : int
+        Steps of the run so far.
+    cost : float
+        Mean of the batches' costs over the epoch, penalties included, each before its update.
+    validation_cost : float or None
+        Cost on the validation data after the epoch, without penalties; of averaged parameters,
+        where they are averaged.
+    figure : float or None
+        The metric on the validation data, where one is used; higher is better.
+    learning_rate : float
+        Of the epoch's last step.
+    gradient_norm : float or None
+        Norm of the gradient over all training data, where a stopping rule needs it; of averaged
+        parameters, where they are averaged.
+    seconds : float
+        Since the run began.
+    best : bool
+        Whether this epoch is the best so far, by figure or validation cost.
+    statistics : Statistics or None
+        Per step, where asked for.
+    penalty : float or None
+        What penalties have added to the cost, by the mean of the weights before and after the
+        epoch, where a stopping rule needs it.
+    """
+
+    epoch: int
+    step: int
+    cost: float
+    validation_cost: float | None = None
+    figure: float | None = None
+    learning_rate: float = 0.0
+    gradient_norm: float | None = None
+    seconds: float = 0.0
+    best: bool = False
+    statistics: Statistics | None = None
+    penalty: float | None = None
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run goes on from a checkpoint.
+
+    Attributes
+    ----------
+    checkpoint : str
+        The file.
+    epoch, step : int
+        Epochs and steps that are done.
+    notes : tuple of str
+        What is worth knowing: newer files that could not be read, another instruction set.
+    """
+
+    checkpoint: str
+    epoch: int
+    step: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RateReduced:
+    """The run diverged, went back to the end of the last good epoch, and halves its rate.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Where it diverged.
+    factor : float
+        Of the schedule's rate, from now on.
+    undone : int
+        How many whole epochs, of which events have told, are done again.
+    text : str
+        What happened, as a sentence.
+    """
+
+    epoch: int
+    step: int
+    factor: float
+    undone: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over.
+
+    Attributes
+    ----------
+    reason : str
+        Which rule said *converged*: ``"gradient_norm"``, ``"tolerance"``, ``"patience"``,
+        ``"epochs"``, ``"seconds"``, ``"callback"``, ``"diverged"``, or ``"driver"`` (L-BFGS's
+        own).
+    text : str
+        The same as a sentence.
+    epochs : int
+        How many were done.
+    best_epoch : int or None
+        The epoch whose parameters were restored; None where there is no validation data.
+    seconds : float
+    """
+
+    reason: str
+    text: str
+    epochs: int
+    best_epoch: int | None
+    seconds: float
+
+
+Event: TypeAlias = Started | Resumed | Progressed | EpochEnded | RateReduced | Ended
+
+
+@dataclass(frozen=True)
+class StopTraining:
+    """A callback's answer: end after this epoch.
+
+    Attributes
+    ----------
+    text : str
+        Why, for the result.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ScaleRate:
+    """A callback's answer: multiply all further learning rates.
+
+    Attributes
+    ----------
+    factor : float
+        Above 0.
+    """
+
+    factor: float
+
+
+Action: TypeAlias = StopTraining | ScaleRate
+Callback: TypeAlias = Callable[[Event], Action | None]

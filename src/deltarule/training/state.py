@@ -1,0 +1,192 @@
+"""Where a run stands: a value, which checkpoints keep and a further run may go on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.engines.plan import RunnerState, Statistics
+from deltarule.network import Parameters
+from deltarule.training.averaging import Average
+from deltarule.training.events import EpochEnded
+from deltarule.training.stopping import Decision, Verdict
+
+_NONE = np.zeros(0)
+
+
+class Best(NamedTuple):
+    """The best epoch so far; 0 is of an earlier run. Without parameters where none are kept."""
+
+    epoch: int
+    parameters: Parameters | None
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that a run knows at a step, beside its data.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        At the end of the newest epoch; of a :attr:`Training.snapshot`, now.
+    optimizer : RunnerState or None
+        The runner's step, and the optimizer's arrays; None while they are the runner's alone.
+    epochs : int
+        How many are done.
+    events : list of EpochEnded
+        Theirs first of all. Successive states share the list, which only grows.
+    rule : named tuple
+        What the stopping rule remembers.
+    best : Best or None
+        The best epoch.
+    average : Average or None
+        The moving mean of the parameters.
+    good : TrainingState or None
+        The end of the last good epoch, to which a run goes back that diverges.
+    reductions : int
+        How often the rate was halved since then.
+    rate_scale : float
+        What callbacks and divergence have made of the schedule's rate.
+    rule_scale : float
+        What the stopping rule has, beside that.
+    verdict : Verdict or None
+        Why the run is over.
+    first : int
+        Steps of the epoch under way that are done.
+    costs, shares : float64 arrays, shape (first,)
+        Their costs, and what each weighs in the epoch's.
+    statistics : Statistics or None
+        Theirs, where asked for.
+    seconds : float
+        How long the run had worked when it was resumed; of a snapshot, until now.
+    """
+
+    parameters: Parameters
+    optimizer: RunnerState | None = None
+    epochs: int = 0
+    events: list[EpochEnded] = field(default_factory=list)
+    rule: Any = None
+    best: Best | None = None
+    average: Average | None = None
+    good: TrainingState | None = None
+    reductions: int = 0
+    rate_scale: float = 1.0
+    rule_scale: float = 1.0
+    verdict: Verdict | None = None
+    first: int = 0
+    costs: Array = field(default_factory=lambda: _NONE)
+    shares: Array = field(default_factory=lambda: _NONE)
+    statistics: Statistics | None = None
+    seconds: float = 0.0
+
+    @property
+    def history(self) -> tuple[EpochEnded, ...]:
+        """The events of all epochs that are done."""
+        return tuple(self.events[: self.epochs])
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The best epoch of this run, where there is one."""
+        return None if self.best is None or not self.best.epoch else self.best.epoch
+
+    @property
+    def trained(self) -> Parameters:
+        """What the run gives: the best epoch's parameters, else the mean, else the newest."""
+        if self.best is not None and self.best.parameters is not None:
+            return self.best.parameters
+        return self.parameters if self.average is None else self.average.parameters
+
+    def begun(self, parameters: Parameters, memory: Any) -> Self:
+        """As the start of a further run, which goes on from it.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            To begin from.
+        memory : named tuple
+            What the stopping rule remembers.
+        """
+        return replace(
+            self.at_start_of_epoch(parameters=parameters),
+            optimizer=None,
+            epochs=0,
+            events=[],
+            rule=memory,
+            best=None if self.best is None else Best(0, self.best.parameters),
+            good=None,
+            reductions=0,
+            verdict=None,
+            seconds=0.0,
+        )
+
+    def with_steps(self, costs: Array, shares: Array, statistics: Statistics | None) -> Self:
+        """After more steps of the epoch under way."""
+        if statistics is not None and self.statistics is not None:
+            statistics = joined([self.statistics, statistics])
+        return replace(
+            self,
+            first=self.first + len(costs),
+            costs=np.concatenate([self.costs, costs]),
+            shares=np.concatenate([self.shares, shares]),
+            statistics=statistics,
+        )
+
+    def at_start_of_epoch(self, **changes: Any) -> Self:
+        """With no step of an epoch under way, and some other changes."""
+        return replace(self, first=0, costs=_NONE, shares=_NONE, statistics=None, **changes)
+
+    def with_epoch(
+        self, event: EpochEnded, memory: Any, decision: Decision, evaluated: Parameters | None
+    ) -> Self:
+        """After an epoch that the stopping rule has decided on.
+
+        Parameters
+        ----------
+        event : EpochEnded
+        memory : named tuple
+            What the rule remembers.
+        decision : Decision
+        evaluated : Parameters or None
+            What is kept where the epoch is the best.
+        """
+        self.events.append(event)
+        return replace(
+            self,
+            epochs=self.epochs + 1,
+            rule=memory,
+            best=Best(event.epoch, evaluated) if decision.best else self.best,
+            rule_scale=decision.rate_scale,
+            verdict=decision.verdict,
+        )
+
+    def as_good(self, optimizer: RunnerState | None) -> Self:
+        """With itself as the place to go back to."""
+        return replace(self, good=replace(self, optimizer=optimizer, good=None), reductions=0)
+
+    def recovered(self, memory: Any) -> TrainingState:
+        """Back at the end of the last good epoch, at half the rate.
+
+        Parameters
+        ----------
+        memory : named tuple
+            What the stopping rule remembers there.
+        """
+        assert self.good is not None
+        return replace(
+            self.good,
+            events=list(self.good.history),
+            rule=memory,
+            average=None,  # what diverged may be in it
+            good=self.good,
+            reductions=self.reductions + 1,
+            rate_scale=0.5 * self.rate_scale,
+            seconds=self.seconds,
+        )
+
+
+def joined(found: list[Statistics]) -> Statistics:
+    """Statistics of several runs of steps as one."""
+    return Statistics(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
