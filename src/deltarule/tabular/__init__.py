@@ -28,26 +28,19 @@ from deltarule.tabular.problems import (
     Problem,
     Table,
     cross_validation,
-    inputs_of,
     leaks,
     problem,
     split,
     table,
     test_rows,
     validations,
-    weights_of,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
 from deltarule.tabular.record import record, rows_named
+from deltarule.tabular.roles import inputs_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.tabular.streaming import (
-    Shares,
-    StreamedRows,
-    Surveyed,
-    frames,
-    judged_rows,
-    survey,
-)
+from deltarule.tabular.streamed_rows import Shares, StreamedRows
+from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
 
 __all__ = [
     "Calibration",

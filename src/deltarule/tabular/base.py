@@ -19,7 +19,8 @@ from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.fitting import Fitted, fit
 from deltarule.tabular.metadata import about, fingerprint
-from deltarule.tabular.problems import FEWEST_ROWS, Table, inputs_of, problem, table
+from deltarule.tabular.problems import FEWEST_ROWS, Table, problem, table
+from deltarule.tabular.roles import inputs_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.training.events import Callback
 

@@ -24,8 +24,9 @@ from deltarule.tabular.calibration import (
 from deltarule.tabular.choosing import chosen_recipe
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
-from deltarule.tabular.problems import Problem, labels_of, weights_of
+from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import Recipe
+from deltarule.tabular.roles import labels_of, weights_of
 from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.training import Examples, Result, Run

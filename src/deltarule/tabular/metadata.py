@@ -20,7 +20,7 @@ from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table
 from deltarule.tabular.record import record
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.tabular.streaming import Shares, StreamedRows
+from deltarule.tabular.streamed_rows import Shares, StreamedRows
 
 
 def about(

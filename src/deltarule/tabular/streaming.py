@@ -11,65 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array, proportions
+from deltarule.arrays import Array
 from deltarule.data import Dataset, Stream
 from deltarule.errors import DataError, SettingError, require, rows_of, setting
 from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
-from deltarule.rng import row_words
 from deltarule.system.memory import readable_size
-from deltarule.tabular.problems import (
-    Problem,
-    Table,
-    check_columns,
-    inputs_of,
-    problem_of,
-    raw_weights,
-    scaled,
-    table,
-)
+from deltarule.tabular.problems import Problem, Table, problem_of, scaled, table
+from deltarule.tabular.roles import check_columns, inputs_of, raw_weights
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts
+from deltarule.tabular.streamed_rows import NOWHERE, TEST, TRAIN, VALIDATION, Shares, StreamedRows
 
 MOST_ROWS = 100_000
 """Of each sample, where memory allows."""
 
-_TRAIN, _VALIDATION, _TEST, _NOWHERE = range(4)
 _SHARE = 16  # of the memory, for each sample
 _READING = 4  # times its own size a block takes while its columns become numbers
 _MOST_CLASSES = 1000  # different targets kept; more are numbers
-
-
-class Shares(NamedTuple):
-    """Which rows are held out: those whose random word is below a limit.
-
-    Attributes
-    ----------
-    seed : int
-    test, validation : int
-        Limits, of 2³²: below the first a row is to judge by, below the second to find the best
-        epoch by.
-    """
-
-    seed: int
-    test: int
-    validation: int
-
-    @classmethod
-    def of(cls, rows: int, most: int, settings: Settings, *, tested: bool) -> Shares:
-        """The settings' shares, or less, so that each part has about `most` rows at most."""
-        limit = most / max(rows, 1)
-        test = min(settings.test_share, limit) if tested else 0.0
-        validation = (1 - test) * min(settings.validation_share, limit)
-        return cls(settings.seed, int(test * 2**32), int((test + validation) * 2**32))
-
-    def parts(self, first: int, count: int) -> tuple[Array, Array]:
-        """What each of some rows is for, and where it stands among those to sample from."""
-        word, place = row_words(self.seed, first, count)
-        return np.where(word < self.test, _TEST, (word < self.validation) * _VALIDATION), place
 
 
 class Sample:
@@ -134,62 +96,12 @@ class Surveyed:
     tested: Array
 
 
-@dataclass(frozen=True)
-class StreamedRows:
-    """The training rows of a table in blocks: :class:`~deltarule.Blocks` for a training.
-
-    Attributes
-    ----------
-    stream : Stream
-    shares : Shares
-    roles : Roles
-    preprocessing : Preprocessing
-    targets : Targets
-    counts : tuple of int
-        Training rows of each block.
-    window : int
-    """
-
-    stream: Stream
-    shares: Shares
-    roles: Roles
-    preprocessing: Preprocessing
-    targets: Targets
-    counts: tuple[int, ...]
-    window: int
-    heaviest: float
-
-    @property
-    def digest(self) -> str:
-        """What tells this data from other data."""
-        return f"{self.stream.digest} {self.shares}"
-
-    def read(self, block: int) -> tuple[Array, Array, Array | None]:
-        """X, Y and weights of a block's training rows."""
-        frame = self.stream.read(block)
-        parts, _ = self.shares.parts(self.stream.blocks[block].first, len(frame))
-        kept = (parts == _TRAIN) & has_targets(frame, self.roles.target).to_numpy()
-        rows: Array = np.flatnonzero(kept)
-        frame = frame.filter(kept)
-        with self.stream.cells_of(block), rows_of(rows):
-            return (
-                self.preprocessing.transform(inputs_of(frame, self.roles)),
-                self.targets.encode(frame),
-                self._weights(frame),
-            )
-
-    def _weights(self, frame: Any) -> Array | None:
-        """In the proportions that they have in all blocks."""
-        weights = raw_weights(frame, self.roles)
-        return None if weights is None else proportions(weights, largest=self.heaviest)
-
-
 class _Pass:
     """One reading of all blocks: three samples, and what is added up."""
 
     def __init__(self, stream: Stream, roles: Roles, shares: Shares, most: int) -> None:
         self.stream, self.roles, self.shares = stream, roles, shares
-        self.samples = {_TRAIN: Sample(most), _VALIDATION: Sample(), _TEST: Sample()}
+        self.samples = {TRAIN: Sample(most), VALIDATION: Sample(), TEST: Sample()}
         self.counts: list[int] = []
         self.totals: dict[str, Totals] = {}
         self.distinct: Any = None
@@ -214,13 +126,13 @@ class _Pass:
             self.heaviest = max(self.heaviest, 0.0 if weights is None else weights.max(initial=0.0))
             inputs = inputs_of(frame, self.roles).drop(self.roles.kinds)
             check_table(Dataset(inputs, self.stream.reading))
-        parts = np.where(there, parts, _NOWHERE)
-        self.counts.append(int((parts == _TRAIN).sum()))
+        parts = np.where(there, parts, NOWHERE)
+        self.counts.append(int((parts == TRAIN).sum()))
         numbers = np.arange(first, first + len(frame))
         for part, sample in self.samples.items():
             chosen = parts == part
             sample.add(frame.filter(chosen), numbers[chosen], places[chosen])
-        learnt: Array = np.flatnonzero(parts <= _VALIDATION)
+        learnt: Array = np.flatnonzero(parts <= VALIDATION)
         with self.stream.cells_of(block), rows_of(learnt):
             self._add_up(frame[learnt])
         self._note_targets(frame.filter(there))
@@ -287,7 +199,7 @@ def survey(
         met.read(block, strict)
     frame, numbers, validation = _together(met)
     whole = _table(met, frame, numbers, settings)
-    test, tested = met.samples[_TEST].taken()
+    test, tested = met.samples[TEST].taken()
     problem = problem_of(whole, settings, frame, test, (validation,))
     if met.totals[roles.target[0]].rows > len(frame):
         problem = _refined(problem, settings, met.totals)
@@ -363,7 +275,7 @@ def _window(stream: Stream, counts: Sequence[int], rows: int, row: int, memory: 
 def _together(met: _Pass) -> tuple[Any, Array, Parts]:
     """The sample to learn from and the validation rows as one table, and which are which."""
     polars = require("polars", "table", "reading tables")
-    frames, numbers = zip(*(met.samples[k].taken() for k in (_TRAIN, _VALIDATION)), strict=True)
+    frames, numbers = zip(*(met.samples[k].taken() for k in (TRAIN, VALIDATION)), strict=True)
     both = np.concatenate(numbers)
     order = np.argsort(both)
     is_held = order >= len(numbers[0])
@@ -421,7 +333,7 @@ def judged_rows(
         chosen = has_targets(frame, roles.target).to_numpy()
         parts, places = (held or Shares(0, 0, 0)).parts(block.first, len(frame))
         if held is not None:
-            chosen = chosen & (parts == _TEST)
+            chosen = chosen & (parts == TEST)
         sample.add(frame.filter(chosen), np.flatnonzero(chosen) + block.first, places[chosen])
         met += int(chosen.sum())
     if not met:
