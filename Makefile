@@ -77,6 +77,7 @@ check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/architecture.py
 
 # The core's own tests: memory and undefined behaviour, then races.
 sanitize: build/sanitize-address,undefined build/sanitize-thread

@@ -5,7 +5,8 @@ Terms:
 - *Parameter types*: classes of ``cli``, ``tabular``, ``training`` and ``engines.plan`` that carry
   training options between the command line and the plan. A class counts where two of its annotated
   fields are named as fields of :class:`deltarule.tabular.Settings`, or one is annotated with a
-  class that counts; events, results and states of a run carry nothing to the plan.
+  class that counts, or it is derived from one; runners, events, results and states of a run come
+  after the plan, and options of other commands do not lead to it.
 - *Long functions*: more than 60 lines of body, without signature and docstring.
 - *Large modules*: more than 400 lines, all told.
 - *Code*: lines of ``cli``, ``estimators``, ``tabular`` and ``training`` without blanks, comments
@@ -35,6 +36,7 @@ from deltarule.preprocessing import Preprocessing
 
 _ROOT = Path(__file__).parents[1] / "src" / "deltarule"
 _PACKAGES = ("cli", "estimators", "tabular", "training")
+_OTHER_COMMANDS = ("explain", "export", "predict", "worksheet")
 _MOST_BODY, _MOST_LINES = 60, 400
 
 
@@ -46,15 +48,22 @@ def _modules(*packages: str) -> list[Path]:
 def _parameter_types() -> list[str]:
     options = {each.name for each in dataclasses.fields(tabular.Settings)}
     annotated: dict[str, dict[str, str]] = {}
-    for path in [*_modules("cli", "tabular", "training"), _ROOT / "engines" / "plan.py"]:
+    others = {
+        _ROOT / "cli" / f"{name}.py" for name in ("explain", "export", "predict", "worksheet")
+    }
+    paths = {*_modules("cli", "tabular", "training"), _ROOT / "engines" / "plan.py"} - others
+    for path in sorted(paths):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 annotated[node.name] = {
+                    f"base {n}": ast.unparse(b) for n, b in enumerate(node.bases)
+                }
+                annotated[node.name] |= {
                     part.target.id: ast.unparse(part.annotation)
                     for part in node.body
                     if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
                 }
-    after = {"Result", "Fitted", "Trained", "Trial", "Average"}
+    after = {"Result", "Fitted", "Trained", "Trial", "Average", "Runner", "RunnerMetric"}
     after |= {name for name in annotated if name.endswith(("State", "Ended", "Started", "ed"))}
     annotated = {name: own for name, own in annotated.items() if name not in after}
     found = {name for name, own in annotated.items() if len(options & own.keys()) > 1}

@@ -74,7 +74,7 @@ from deltarule.schedules import (
     Warmup,
 )
 from deltarule.system.processes import distributed
-from deltarule.training import BlockOrder, Blocks, Result, Training, train
+from deltarule.training import BlockOrder, Blocks, Result, Run, Training, TrainingState, train
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import (
     Ended,
@@ -88,7 +88,7 @@ from deltarule.training.events import (
 )
 from deltarule.training.many import Many, train_many
 from deltarule.training.rates import RateSearch, find_rate
-from deltarule.training.stopping import ReduceOnPlateau, Stopping
+from deltarule.training.stopping import ReduceOnPlateau, Stopping, StoppingRule
 
 if TYPE_CHECKING:
     from deltarule.estimators import (
@@ -179,6 +179,7 @@ __all__ = [
     "ResourceError",
     "Result",
     "Resumed",
+    "Run",
     "Runner",
     "Scale",
     "ScaleRate",
@@ -191,9 +192,11 @@ __all__ = [
     "StopTraining",
     "Stopping",
     "StoppingOptions",
+    "StoppingRule",
     "TabularClassifier",
     "TabularRegressor",
     "Training",
+    "TrainingState",
     "TypeMismatchError",
     "UnknownNameError",
     "Warmup",
