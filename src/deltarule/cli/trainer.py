@@ -229,9 +229,9 @@ class Trainer:
             return [network, *tabular.baselines(problem, self.settings)]
 
 
-def as_json(out: Path | None, about: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(out: Path | None, about: Mapping[str, Any], **further: Any) -> dict[str, Any]:
     """What is known of a training, for machines, with where the model is."""
-    return {"model": None if out is None else str(out), **tabular.printed(about)}
+    return {"model": None if out is None else str(out), **further, **tabular.printed(about)}
 
 
 def print_figures(terminal: Terminal, trained: Trained) -> None:

@@ -91,13 +91,8 @@ def tune(
         print_figures(terminal, trained)
         say_written(terminal, {"Saved": search.out})
         if json:
-            print_json(
-                {
-                    **as_json(search.out, about),
-                    "best": None if winner is None else winner.number,
-                    "trials": [asdict(trial) for trial in found],
-                }
-            )
+            best, trials = None if winner is None else winner.number, list(map(asdict, found))
+            print_json(as_json(search.out, about, best=best, trials=trials))
 
 
 @contextmanager
