@@ -54,6 +54,7 @@ columns = {
     "built": days.astype("M8[us]"),
     "sold": [f"{day.day}.{day.month}.{day.year}" for day in days.astype(object)],
     "wait": rng.integers(0, 9999, n).astype("m8[ms]"),
+    "paid": [("N/A" if i % 9 == 0 else f" {i * 7 % 50 / 4} ") for i in range(n)],
 }
 columns["plan"][3] = columns["garden"][5] = None
 frame = pd.DataFrame(columns)
@@ -71,6 +72,11 @@ tables = [
         pl.col("garden").cast(pl.Categorical),
     ),
     {name: by_hand[name].tolist() for name in frame.columns},
+    by_hand.to_dict("records"),
+    frame.convert_dtypes(dtype_backend="pyarrow"),
+    frame.astype({"plan": "category", "rooms": "Int8"}),
+    {**frame, "rooms": np.ma.array(frame["rooms"], mask=frame["rooms"] == 9)},
+    pl.from_pandas(frame).to_arrow().to_pandas(),
 ]
 settings = {"random_state": 0, "epochs": 2, "hidden": (8,), "kinds": {"code": "category"}}
 classifier = dr.TabularClassifier(**settings).fit(frame, left)

@@ -111,8 +111,9 @@ class Model:
 
         Parameters
         ----------
-        frame : polars.DataFrame or array
-            As the training's table; columns in any order, further ones are left alone.
+        frame : data frame, mapping, records or array
+            As the training's table, its text read as there; columns in any order, further ones are
+            ignored.
 
         Raises
         ------
