@@ -151,8 +151,7 @@ class Training:
 
     def snapshot(self) -> TrainingState:
         """Where it stands now, with the parameters and the state that the runner holds."""
-        return replace(
-            self.state,
+        return self.state.but(
             parameters=self.runner.parameters(),
             optimizer=self.runner.state(),
             seconds=self._seconds(),
@@ -185,7 +184,7 @@ class Training:
         """
         if isinstance(action, ScaleRate):
             checked_number("ScaleRate", "factor", action.factor, low=0, open_low=True)
-            self.state = replace(self.state, rate_scale=self.state.rate_scale * action.factor)
+            self.state = self.state.but(rate_scale=self.state.rate_scale * action.factor)
         elif isinstance(action, StopTraining):
             self._wish = action.text
         elif action is not None:
@@ -203,7 +202,7 @@ class Training:
         if self._wish is not None and self.state.epochs:
             verdict = verdict or Verdict("callback", self._wish)
         if verdict is not self.state.verdict or scale != self.state.rate_scale:
-            self.state = replace(self.state, verdict=verdict, rate_scale=scale)
+            self.state = self.state.but(verdict=verdict, rate_scale=scale)
 
     def interrupt(self, signal: int) -> None:
         """End the run at the next chance, with a checkpoint; needs checkpoints."""
@@ -336,13 +335,13 @@ class Training:
     def _ended(self, event: EpochEnded, before: Parameters) -> EpochEnded:
         """The event of an epoch, evaluated, and decided on by the stopping rule."""
         rule, state = self.run.stopping, self.state
-        found, seconds = self.group.agreed((self._measured(), self._seconds()))
+        found, seconds = self.group.agreed((tuple(self._measured()), self._seconds()))
         penalty = None
         if "penalty" in rule.wants:
             penalty = mean_penalty(
                 self.run, before, state.parameters, self.steps_per_epoch, self.data
             )
-        event = replace(event, **found._asdict(), seconds=seconds, penalty=penalty)
+        event = replace(event, **Measured(*found)._asdict(), seconds=seconds, penalty=penalty)
         memory, decision = rule.after_epoch(state.rule, event)
         event = replace(event, best=decision.best)
         kept = self._evaluated if rule.restores_best else None
@@ -480,13 +479,13 @@ class Training:
         verdict = self.state.verdict
         if verdict is None or (verdict.reason == "epochs" and "CONVERGENCE" in why):
             own = Verdict("driver", f"L-BFGS: {why.capitalize()}")
-            self.state = replace(self.state, verdict=own)
+            self.state = self.state.but(verdict=own)
 
     def _iterated(self, parameters: Parameters) -> EpochEnded:
         """The event of one iteration over all the data."""
         before = self.state.parameters
         self.runner.set_parameters(parameters)
-        self.state = replace(self.state, parameters=self.runner.parameters())
+        self.state = self.state.but(parameters=self.runner.parameters())
         epoch = self.state.epochs + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):

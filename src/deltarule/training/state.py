@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -99,6 +99,12 @@ class TrainingState:
             return self.best.parameters
         return self.parameters if self.average is None else self.average.parameters
 
+    def but(self, **changes: Any) -> Self:
+        """A copy with some changes; a run makes several per epoch, and `replace` takes longer."""
+        new = object.__new__(type(self))
+        vars(new).update(vars(self), **changes)
+        return new
+
     def begun(self, parameters: Parameters, memory: Any) -> Self:
         """As the start of a further run, which goes on from it.
 
@@ -109,8 +115,8 @@ class TrainingState:
         memory : named tuple
             What the stopping rule remembers.
         """
-        return replace(
-            self.at_start_of_epoch(parameters=parameters),
+        return self.at_start_of_epoch(
+            parameters=parameters,
             optimizer=None,
             epochs=0,
             events=[],
@@ -126,8 +132,7 @@ class TrainingState:
         """After more steps of the epoch under way."""
         if statistics is not None and self.statistics is not None:
             statistics = joined([self.statistics, statistics])
-        return replace(
-            self,
+        return self.but(
             first=self.first + len(costs),
             costs=np.concatenate([self.costs, costs]),
             shares=np.concatenate([self.shares, shares]),
@@ -136,7 +141,7 @@ class TrainingState:
 
     def at_start_of_epoch(self, **changes: Any) -> Self:
         """With no step of an epoch under way, and some other changes."""
-        return replace(self, first=0, costs=_NONE, shares=_NONE, statistics=None, **changes)
+        return self.but(first=0, costs=_NONE, shares=_NONE, statistics=None, **changes)
 
     def with_epoch(
         self, event: EpochEnded, memory: Any, decision: Decision, evaluated: Parameters | None
@@ -153,8 +158,7 @@ class TrainingState:
             What is kept where the epoch is the best.
         """
         self.events.append(event)
-        return replace(
-            self,
+        return self.but(
             epochs=self.epochs + 1,
             rule=memory,
             best=Best(event.epoch, evaluated) if decision.best else self.best,
@@ -164,7 +168,7 @@ class TrainingState:
 
     def as_good(self, optimizer: RunnerState | None) -> Self:
         """With itself as the place to go back to."""
-        return replace(self, good=replace(self, optimizer=optimizer, good=None), reductions=0)
+        return self.but(good=self.but(optimizer=optimizer, good=None), reductions=0)
 
     def recovered(self, memory: Any) -> TrainingState:
         """Back at the end of the last good epoch, at half the rate.
@@ -175,8 +179,7 @@ class TrainingState:
             What the stopping rule remembers there.
         """
         assert self.good is not None
-        return replace(
-            self.good,
+        return self.good.but(
             events=list(self.good.history),
             rule=memory,
             average=None,  # what diverged may be in it
