@@ -304,7 +304,7 @@ def run(costs, held=None, best=None, layers=3, **looks):
     }
     values = [np.tile(value, (3, 1)) for value in (usual | looks).values()]
     found = explain.Diagnostics(np.arange(1, 4), *values)
-    return diagnosis.Run(history, best, found, ["relu"] * layers)
+    return diagnosis.Curves(history, best, found, ["relu"] * layers)
 
 
 FALLING = np.geomspace(1.0, 0.1, 20)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from deltarule.modelfile import write_whole
-from deltarule.report.diagnosis import Finding, Run, diagnose
+from deltarule.report.diagnosis import Curves, Finding, diagnose
 from deltarule.report.evidence import Evidence, evidence_of
 from deltarule.report.pages import rendered
 from deltarule.report.sections import Context, data_of, facts_of, sections_of
@@ -127,7 +127,7 @@ def compose(
         From :class:`~deltarule.report.watch.Watch`.
     """
     activations = [layer.g.name for layer in result.network.layers]
-    run = Run(result.history, result.best_epoch, diagnostics, activations)
+    run = Curves(result.history, result.best_epoch, diagnostics, activations)
     doubts = [
         Finding("problem", "Check the data first", warning, "") for warning in context.warnings
     ]

@@ -1,6 +1,6 @@
 """Findings about a training run and what to try: one rule each.
 
-A rule is a function of a :class:`Run` to a :class:`Finding`, or None where there is nothing to
+A rule is a function of a :class:`Curves` to a :class:`Finding`, or None where there is nothing to
 say. :data:`RULES` lists them; a report shows what they find.
 """
 
@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class Curves:
     """What the rules look at.
 
     Attributes
@@ -90,13 +90,13 @@ class Run:
         )
 
 
-def diagnose(run: Run) -> list[Finding]:
+def diagnose(run: Curves) -> list[Finding]:
     """Everything that the rules have to say, problems first; never nothing.
 
     Examples
     --------
     >>> history = [EpochEnded(k, k, 1 / k, 0.5 + (k - 3) ** 2 / 50) for k in range(1, 11)]
-    >>> found = diagnose(Run(history, 3, None, ["relu", "identity"]))
+    >>> found = diagnose(Curves(history, 3, None, ["relu", "identity"]))
     >>> found[0].level, found[0].what
     ('note', 'The network overfits')
     """
@@ -110,13 +110,13 @@ def diagnose(run: Run) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
-def _nothing(run: Run) -> Finding:
+def _nothing(run: Curves) -> Finding:
     fell = f"The training cost fell from {run.costs[0]:.3g} to {run.costs[-1]:.3g}"
     looked = "" if run.diagnostics is None else ", and every layer took part"
     return Finding("good", "The training went well", f"{fell}{looked}.", "")
 
 
-def _learnt_by_heart(run: Run) -> Finding | None:
+def _learnt_by_heart(run: Curves) -> Finding | None:
     if run.held is None:
         return None
     best, last = run.held.min(), run.held[-1]
@@ -135,7 +135,7 @@ def _learnt_by_heart(run: Run) -> Finding | None:
     )
 
 
-def _not_done(run: Run) -> Finding | None:
+def _not_done(run: Curves) -> Finding | None:
     if run.held is None or run.best_epoch is None:
         return None
     count = len(run.held)
@@ -153,7 +153,7 @@ def _not_done(run: Run) -> Finding | None:
     )
 
 
-def _unsteady(run: Run) -> Finding | None:
+def _unsteady(run: Curves) -> Finding | None:
     second = run.costs[len(run.costs) // 2 :]
     jumps = float((np.diff(run.costs) > 0).mean())
     swing = float(np.ptp(second) / max(abs(run.costs[0]), np.finfo(float).tiny))
@@ -167,7 +167,7 @@ def _unsteady(run: Run) -> Finding | None:
     )
 
 
-def _step_size(run: Run) -> Finding | None:
+def _step_size(run: Curves) -> Finding | None:
     ratio = run.late("update_ratio")
     if ratio is None or not np.isfinite(ratio).any():
         return None
@@ -191,14 +191,14 @@ def _step_size(run: Run) -> Finding | None:
     return None
 
 
-def _middle_ratio(run: Run) -> float:
+def _middle_ratio(run: Curves) -> float:
     """The median update ratio over layers and looks: schedules that end at 0 do not matter."""
     assert run.diagnostics is not None
     values = np.asarray(run.diagnostics.update_ratio)
     return float(np.median(values[np.isfinite(values)]))
 
 
-def _hardly_learnt(run: Run) -> Finding | None:
+def _hardly_learnt(run: Curves) -> Finding | None:
     if run.costs[-1] < (1 - _HARDLY) * run.costs[0] or run.costs[0] <= 0:
         return None
     return Finding(
@@ -210,7 +210,7 @@ def _hardly_learnt(run: Run) -> Finding | None:
     )
 
 
-def _dead(run: Run) -> Finding | None:
+def _dead(run: Curves) -> Finding | None:
     shares = run.late("dead")
     if shares is None or len(shares) < 2:
         return None
@@ -228,7 +228,7 @@ def _dead(run: Run) -> Finding | None:
     )
 
 
-def _stuck_at_an_end(run: Run) -> Finding | None:
+def _stuck_at_an_end(run: Curves) -> Finding | None:
     shares = run.late("saturated")
     if shares is None or len(shares) < 2 or not np.isfinite(shares[:-1]).any():
         return None
@@ -244,7 +244,7 @@ def _stuck_at_an_end(run: Run) -> Finding | None:
     )
 
 
-def _vanishing(run: Run) -> Finding | None:
+def _vanishing(run: Curves) -> Finding | None:
     norms = run.late("gradient_norm")
     if norms is None:
         return None
@@ -272,7 +272,7 @@ def _vanishing(run: Run) -> Finding | None:
     return None
 
 
-RULES: tuple[Callable[[Run], Finding | None], ...] = (
+RULES: tuple[Callable[[Curves], Finding | None], ...] = (
     _hardly_learnt,
     _unsteady,
     _step_size,

@@ -139,9 +139,8 @@ def documented(text: str, group: type, names: Iterable[str]) -> str:
     names : sequence of str
     """
     known = {each.name: each for each in fields(group)}
-    listed = "\n".join(
-        f"{name} : {known[name].type}\n    {known[name].metadata['option'].help}" for name in names
-    )
+    helps = {name: known[name].metadata["option"].help.replace("|", r"\|") for name in names}
+    listed = "\n".join(f"{name} : {known[name].type}\n    {told}" for name, told in helps.items())
     heading = "\n\nParameters\n----------\n"
     if heading in (text := inspect.cleandoc(text)):
         return text.replace(heading, f"{heading}{listed}\n")
