@@ -189,7 +189,7 @@ def test_all_users_of_tables_read_alike(tmp_path):
     frame.to_csv(tmp_path / "t.csv", index=False)
     data = dataset_of(tmp_path / "t.csv")
     expected = Preprocessing.fit(data.with_frame(data.frame.drop("y"))).describe()
-    assert expected[0].startswith("x: numeric, standardised, 12 missing")
+    assert expected[0].startswith("x: numeric, standardized, 12 missing")
     assert dr.preprocessing.TableTransformer().fit(frame.drop(columns="y")).preprocessing_ == (
         Preprocessing.fit(frame.drop(columns="y"))
     )

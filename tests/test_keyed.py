@@ -335,7 +335,9 @@ def test_a_key_that_diverges_is_told_and_leaves_its_block_alone(frame):
     X = block.X.copy()
     X[block.starts[2] : block.starts[3]] = np.where(block.X[block.starts[2] :][:40] > 0, 1e6, -1e6)
     linear = dr.Network(block.X.shape[1], [dr.Dense(1)])
-    recipe = replace(whole.work.recipe, network=linear, optimizer=dr.SGD(0.01))
+    run = whole.work.run
+    run = replace(run, plan=replace(run.plan, network=linear, optimizer=dr.SGD(0.01)))
+    recipe = replace(whole.work.recipe, run=run)
     raw = np.zeros(block.X.shape[1], bool)  # inputs as they are: 1e6 is too much for this rate
     work = replace(whole.work, recipe=recipe, scaled=raw)
     found = keyed.train_block(work, block._replace(X=X))
@@ -498,6 +500,11 @@ def test_a_worker_that_is_killed_is_named_and_what_finished_is_resumed(
         assert_same(keyed.run(whole, QUICK, out="out", resume=True), models)
 
 
+def with_engine(whole, engine):
+    recipe = replace(whole.work.recipe, run=replace(whole.work.run, engine=engine))
+    return replace(whole, work=replace(whole.work, recipe=recipe))
+
+
 class Deadly:
     """Ends the process that receives it."""
 
@@ -507,7 +514,7 @@ class Deadly:
 
 def test_a_worker_that_ends_is_a_clear_error(here, frame, small_blocks):
     whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
-    whole = replace(whole, work=replace(whole.work, engine=Deadly()))
+    whole = with_engine(whole, Deadly())
     with pytest.raises(
         dr.ResourceError, match=r"process \d+ ended with status 9\. .* 0 of 60 keys"
     ):
@@ -520,7 +527,7 @@ def test_a_worker_that_ends_is_a_clear_error(here, frame, small_blocks):
 def test_an_error_of_training_is_raised_as_it_is(here, frame, small_blocks, backend):
     """Nor is it taken for the death of a worker."""
     whole = keyed.problem(frame, "store", Roles(("sold",), drop=("level",)), QUICK, strict=False)
-    whole = replace(whole, work=replace(whole.work, engine="none"))
+    whole = with_engine(whole, "none")
     with (
         joblib.parallel_config(backend=backend, n_jobs=2),
         pytest.raises(dr.UnknownNameError, match="'none'"),

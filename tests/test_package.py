@@ -20,10 +20,10 @@ InterruptionError Interval InverseScaling KINDS KeyedModels LBFGS Layer LayerNor
 MLPClassifier MLPRegressor Many MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle
 Optimizer OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan
 Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularization RegularizationOptions
-ResourceError Result Resumed Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError
-Shared Started StepDecay StopTraining Stopping StoppingOptions TabularClassifier TabularRegressor
-Training TypeMismatchError UnknownNameError Warmup __version__ distributed find_rate start train
-train_by_key train_many
+ResourceError Result Resumed Run Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError
+ShapeError Shared Started StepDecay StopTraining Stopping StoppingOptions StoppingRule
+TabularClassifier TabularRegressor Training TrainingState TypeMismatchError UnknownNameError Warmup
+__version__ distributed find_rate start train train_by_key train_many
 """
 
 

@@ -22,8 +22,9 @@ from deltarule.keyed import load_keyed
 from deltarule.modelfile import Model, load_model, save_model
 from deltarule.system.storage.reading import Tensor, signed
 from deltarule.tabular import Settings
-from deltarule.training.checkpoints import Snapshot, pack, unpack
+from deltarule.training.checkpoints import Surroundings, pack, unpack
 from deltarule.training.checkpoints.snapshot import opened
+from deltarule.training.state import Best, TrainingState
 
 MODELS = Path(__file__).parents[1] / "models"
 SECONDS = 1.0  # of the processor, for one file
@@ -69,13 +70,15 @@ def subjects(folder: Path) -> list[Subject]:
     event = dr.EpochEnded(1, 3, 0.5, 0.25, None, 1e-3, None, 0.1, True, None)
     parameters = runner.parameters()
     heard = ({"seen": np.ones(3), "name": "costs"}, None)
-    like = Snapshot(
-        *(parameters, runner.state(), (event,)), best=(0.5, 1, parameters), listeners=heard
+    like = TrainingState(
+        *(parameters, runner.state(), 1, [event]),
+        rule=dr.Stopping().start(),
+        best=Best(1, parameters),
     )
-    checkpoint = pack(like, {"batch_size": 3})
+    checkpoint = pack(like, {"batch_size": 3}, Surroundings(heard))
 
     def read(path: Path) -> list[Any]:
-        found = unpack(opened(path), like)
+        found, _ = unpack(opened(path), like)
         return [W for layer in found.parameters for W in layer.values()]
 
     fitted = folder / "fitted.safetensors"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import checked_number
-from deltarule.engines import choose, start_plan
+from deltarule.engines import start
 from deltarule.engines.plan import EngineOptions
 from deltarule.errors import SettingError
 from deltarule.network import Network, Parameters
@@ -109,8 +109,17 @@ def find_rate(
         seed=seed,
     )
     data = checked_examples(network, X, Y, weights, run.plan.dtype)
-    chosen = choose(run.plan, engine, options)
-    runner = start_plan(run.plan, chosen.name, parameters, options)
+    plan = run.plan
+    runner = start(
+        network,
+        optimizer=row,
+        regularization=plan.regularization,
+        engine=engine,
+        options=options,
+        dtype=plan.dtype,
+        seed=seed,
+        parameters=parameters,
+    )
     m = len(data.X)
     batch_size = run.batch_rows(m)
     epochs = -(-steps * batch_size // m)
