@@ -274,7 +274,8 @@ def _is_about(about: Any, outputs: int) -> bool:
     fallback, training = known.get("fallback"), known.get("training")
     return (
         isinstance(fallback, list)
-        and [type(value) for value in fallback] == [float] * outputs
+        and len(fallback) == outputs
+        and all(type(value) is float for value in fallback)
         and isinstance(training, list)
         and [type(line) for line in training] == [str, str]
     )
