@@ -46,7 +46,7 @@ from deltarule.training.lbfgs import minimising
 from deltarule.training.orders import Orders
 from deltarule.training.result import Result
 from deltarule.training.run import Run
-from deltarule.training.state import TrainingState
+from deltarule.training.state import TrainingState, changed
 from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
 from deltarule.training.windows import Window, check_run_memory, data_of
@@ -341,9 +341,9 @@ class Training:
             penalty = mean_penalty(
                 self.run, before, state.parameters, self.steps_per_epoch, self.data
             )
-        event = replace(event, **Measured(*found)._asdict(), seconds=seconds, penalty=penalty)
+        event = changed(event, **Measured(*found)._asdict(), seconds=seconds, penalty=penalty)
         memory, decision = rule.after_epoch(state.rule, event)
-        event = replace(event, best=decision.best)
+        event = changed(event, best=decision.best)
         kept = self._evaluated if rule.restores_best else None
         self.state = state.with_epoch(event, memory, decision, kept)
         return event

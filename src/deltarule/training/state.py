@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,16 @@ from deltarule.training.events import EpochEnded
 from deltarule.training.stopping import Decision, Verdict
 
 _NONE = np.zeros(0)
+
+
+Value = TypeVar("Value")
+
+
+def changed(value: Value, **changes: Any) -> Value:
+    """As :func:`dataclasses.replace`, of fields that need no check: a run does it often."""
+    new = object.__new__(type(value))
+    vars(new).update(vars(value), **changes)
+    return new
 
 
 class Best(NamedTuple):
@@ -100,10 +110,8 @@ class TrainingState:
         return self.parameters if self.average is None else self.average.parameters
 
     def but(self, **changes: Any) -> Self:
-        """A copy with some changes; a run makes several per epoch, and `replace` takes longer."""
-        new = object.__new__(type(self))
-        vars(new).update(vars(self), **changes)
-        return new
+        """A copy with some changes."""
+        return changed(self, **changes)
 
     def begun(self, parameters: Parameters, memory: Any) -> Self:
         """As the start of a further run, which goes on from it.
