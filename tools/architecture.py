@@ -21,6 +21,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def _parameter_types() -> list[str]:
             name
             for name, own in annotated.items()
             for annotation in own.values()
-            if {n.id for n in ast.walk(ast.parse(annotation)) if isinstance(n, ast.Name)} & found
+            if set(re.findall(r"\w+", annotation)) & found
         }
         if more <= found:
             return sorted(found)
