@@ -1,5 +1,7 @@
 """The training process: batches, validation, *converged?*, events, divergence."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import deltarule as dr
 from deltarule.engines.native import core
 from deltarule.training import steps
 from deltarule.training.events import Ended, EpochEnded, Progressed, Started
+from deltarule.training.stopping import Decision, Verdict
 
 LINE = dr.Network(2, [dr.Dense(1)], "mse")
 
@@ -496,3 +499,43 @@ def test_a_schedule_is_bound_to_the_run():
     rates = [event.learning_rate for event in result.history]
     expected = [0.1 * 0.5 * (1 + np.cos(np.pi * k / 10)) for k in range(10)]
     assert rates == pytest.approx(expected)
+
+
+def test_a_run_goes_on_from_a_state():
+    """Two runs of three epochs, the second from the first's state, are one of six."""
+    X, Y = line()
+    same = {"optimizer": dr.Adam(0.05), "shuffle": False, "batch_size": 7, "engine": "reference"}
+    first = dr.Training(LINE, X, Y, epochs=3, **same)
+    first.finish()
+    on = dr.train(LINE, X, Y, epochs=3, state=first.snapshot(), **same)
+    whole = dr.train(LINE, X, Y, epochs=6, **same)
+    assert [e.cost for e in on.history] == [e.cost for e in whole.history[3:]]
+    for own, expected in zip(on.parameters, whole.parameters, strict=True):
+        for name, W in own.items():
+            np.testing.assert_array_equal(W, expected[name])
+
+
+def test_a_rule_of_the_callers_decides_on_end_best_epoch_and_rate():
+    class Second(dr.StoppingRule):
+        epochs, seconds, on_divergence = 9, None, "raise"
+        decides = MappingProxyType({})
+
+        def start(self, earlier=None):
+            return (0,)
+
+        def after_epoch(self, memory, event):
+            verdict = self.verdict(memory, event)
+            return (event.epoch,), Decision(event.epoch == 2, verdict, 0.5**event.epoch)
+
+        def verdict(self, memory, event):
+            return Verdict("third", "three are enough") if event.epoch == 3 else None
+
+    X, Y = line()
+    settings = {"optimizer": dr.GradientDescent(0.1), "batch_size": None, "engine": "reference"}
+    result = dr.train(LINE, X, Y, stopping=Second(), **settings)
+    assert [e.learning_rate for e in result.history] == [0.1, 0.05, 0.025]
+    assert (result.stopped_because, result.best_epoch) == ("third", 2)
+    assert [e.best for e in result.history] == [False, True, False]
+    halved = dr.StepDecay(0.1, every=1, factor=0.5)
+    two = dr.train(LINE, X, Y, epochs=2, **settings | {"optimizer": dr.GradientDescent(halved)})
+    np.testing.assert_array_equal(result.parameters[0]["W"], two.parameters[0]["W"])

@@ -2,7 +2,7 @@
 
 A whole column of text is converted or none of it: one cell that is no number keeps a column text.
 Files and tables in memory are read alike when a model is trained. When it predicts, its columns
-have their kinds already, and each text is read by itself (:func:`texts_read`,
+have their kinds already, and each text is read separately (:func:`texts_read`,
 :func:`number_read`), without the threads of polars.
 """
 

@@ -70,7 +70,7 @@ class SklearnRule(StoppingRule):
     Parameters
     ----------
     epochs : int
-        At most so many.
+        Maximum number of epochs.
     rows : int
         To train on.
     scale : Scale

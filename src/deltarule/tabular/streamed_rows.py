@@ -25,8 +25,7 @@ class Shares(NamedTuple):
     ----------
     seed : int
     test, validation : int
-        Limits, of 2³²: below the first a row is to judge by, below the second to find the best
-        epoch by.
+        Limits, of 2³²: below the first a row is a test row, below the second a validation row.
     """
 
     seed: int

@@ -14,6 +14,7 @@ from deltarule.training.events import Callback
 from deltarule.training.loop import Training
 from deltarule.training.result import Result
 from deltarule.training.run import Metric, Order, Run
+from deltarule.training.state import TrainingState
 from deltarule.training.stopping import StoppingRule
 
 
@@ -37,7 +38,7 @@ def train(
     dtype: Any = "float32",
     seed: int = 0,
     parameters: Parameters | None = None,
-    state: RunnerState | None = None,
+    state: RunnerState | TrainingState | None = None,
     statistics: bool = False,
     checkpoints: Checkpoints | None = None,
     callbacks: Sequence[Callback] = (),
@@ -88,9 +89,10 @@ def train(
         Of initial parameters, order, dropout and held-out rows.
     parameters : Parameters, optional
         To begin from.
-    state : RunnerState, optional
-        What the optimizer goes on from, beside `parameters`: ``runner.state()`` of an earlier
-        run. A schedule goes on too, but one whose horizon is a run begins anew.
+    state : RunnerState or TrainingState, optional
+        What the optimizer resumes from, beside `parameters`: ``runner.state()`` of an earlier
+        run; or all that ``Training.snapshot()`` gave, parameters included. A schedule resumes too,
+        but one whose horizon is a run restarts.
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
     checkpoints : Checkpoints, optional

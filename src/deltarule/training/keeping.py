@@ -213,7 +213,7 @@ def identity_of(
         run.plan,
         batch_size=run.batch_rows(rows),
         shuffle=run.shuffle,
-        averaging=run.mean.keep or run.mean.horizon,
+        averaging=run.mean.horizon if run.mean.keep is None else run.mean.keep,
         order_seed=run.plan.seed,
         statistics=run.statistics,
         metric=run.metric,

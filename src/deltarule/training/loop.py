@@ -96,19 +96,18 @@ class Training:
         plan, self.group = self.run.plan, group()
         self.engine = choose(plan, run.engine, run.options)
         check_engine(self.engine.name, self.group)
-        begun, optimizer = TrainingState(()), None
+        earlier = state if isinstance(state, TrainingState) else TrainingState((), state)
+        optimizer = earlier.optimizer
         if isinstance(state, TrainingState):
-            begun, parameters, optimizer = state, state.parameters, state.optimizer
-        else:
-            optimizer = state
+            parameters = state.parameters
         self.runner = start_plan(plan, self.engine.name, parameters, run.options)
         if optimizer is not None:
             self.runner.set_state(optimizer)
         goes_on = optimizer is not None and not run.plan.optimizer_row.schedule.horizon
         self._steps_before = optimizer.step if goes_on and optimizer is not None else 0
         own = self.runner.parameters()
-        self.state = begun.begun(own, run.stopping.start(begun.rule))
-        self.state = self.state.as_good(self._optimizer_kept())
+        begun = earlier.begun(own, run.stopping.start(earlier.rule))
+        self.state = begun.as_good(self._optimizer_kept())
         self.listeners: Sequence[object] = ()  # whoever may remember something
         self._wish: str | None = None
         self._begun = time.perf_counter()
@@ -116,7 +115,7 @@ class Training:
         identity, recorded = {}, None
         if checkpoints is not None or self.group.count > 1:
             given = None if parameters is None else self.state.parameters
-            start = given, None if optimizer is None else self.runner.state(), repr(begun.rule)
+            start = given, None if optimizer is None else self.runner.state(), repr(earlier.rule)
             identity = identity_of(
                 self.run, self.engine.name, self.data, self.validation, self._reader, start
             )

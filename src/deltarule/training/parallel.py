@@ -34,9 +34,9 @@ def each_run(
         another has failed.
     given : sequence
     threads : int
-        At most so many runs at once.
+        Maximum number of runs at a time.
     checkpoints : Checkpoints or None
-        With them, a run that hears a signal ends by itself, with a checkpoint.
+        With them, a run that receives a signal writes a checkpoint and ends.
     """
     halt = threading.Event()
 

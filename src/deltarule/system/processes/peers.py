@@ -9,7 +9,7 @@ _Value = TypeVar("_Value")
 
 
 class Group:
-    """The processes of a run, as one of them sees them; by itself, a group of one.
+    """The processes of a run, as one of them sees them; a single process is a group of one.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ KIND = FileKind(
     "checkpoint",
     2,
     2,
-    "remove it, or begin anew in another folder.",
+    "remove it, or restart in another folder.",
 )
 
 Memory = dict[str, Any]
