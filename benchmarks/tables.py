@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule import baselines as bl
-from deltarule import tabular
+from deltarule import metrics, tabular
 from sections import command, environment, section, write_section
 from table_models import MODELS, VARIANTS, Model, settings_of
 from table_sets import MOST_SPLITS, SETS, TableSet
@@ -42,7 +41,7 @@ def measured(row: TableSet, model: str, seed: int) -> dict[str, Any]:
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - begun_cpu
     fit = measure()
     truth = tabular.figure_targets(problem.targets, problem.test)
-    figures = bl.figures(problem.task, truth, fit.predictions)
+    figures = metrics.figures(problem.task, truth, fit.predictions)
     for name in ("rmse", "mae"):
         if name in figures:
             figures[name] /= row.unit
@@ -92,7 +91,7 @@ def run(folder: Path, sets: list[str], models: list[str], most: int) -> None:
                 unfinished = path.with_suffix(".part")
                 unfinished.write_text(json.dumps(found, indent=1))
                 unfinished.replace(path)
-                first = bl.FIGURES[SETS[name].task][0].name
+                first = metrics.FIGURES[SETS[name].task][0].name
                 value, took = found["figures"][first], found["seconds"]
                 print(f"{name} {model} {seed}: {first} {value:.4f}, {took:.1f} s", flush=True)
 
@@ -131,7 +130,7 @@ def page(folder: Path) -> str:
 
 
 def _table(folder: Path, name: str, row: TableSet) -> list[str]:
-    columns = [*bl.FIGURES[row.task]]
+    columns = [*metrics.FIGURES[row.task]]
     further = _FURTHER[row.task]
     heads = ["", *(c.label for c in columns), *further.values()]
     heads += ["fit, CPU s", "one row, µs", "size, KiB", "seeds"]
@@ -194,8 +193,8 @@ def ablation(folder: Path) -> str:
     )
 
 
-def _first(row: TableSet) -> bl.Figure:
-    return bl.FIGURES[row.task][0]
+def _first(row: TableSet) -> metrics.Figure:
+    return metrics.FIGURES[row.task][0]
 
 
 _FURTHER = {

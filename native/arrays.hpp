@@ -73,16 +73,19 @@ template <class T> class View : public Memory {
     const int flags = PyBUF_STRIDES | PyBUF_FORMAT;
     if (PyObject_GetBuffer(array.ptr(), &buffer_, flags) != 0) {
       PyErr_Clear();
-      raise("TypeMismatchError", std::string(name) + ": expected an array of " + dtype_name<T> +
-                                     ", got " + Py_TYPE(array.ptr())->tp_name + ".");
+      raise("TypeMismatchError", std::string(name) + ": " + expected(Py_TYPE(array.ptr())->tp_name) + ".");
     }
     held_ = true;
     if (!right_type()) {
       const nb::object dtype = nb::getattr(array, "dtype", nb::str(buffer_.format));
-      fail("TypeMismatchError", std::string("expected an array of ") + dtype_name<T> + ", got " +
-                                    nb::str(dtype).c_str());
+      fail("TypeMismatchError", expected(nb::str(dtype).c_str()));
     }
     if (writable && buffer_.readonly) fail("TypeMismatchError", "expected a writable array, got a read-only one");
+  }
+  // What a wrong type is told, with the cast to make.
+  std::string expected(const char* got) const {
+    return std::string("expected an array of ") + dtype_name<T> + ", got " + got +
+           ". Cast it: numpy.asarray(" + name_ + ", dtype='" + dtype_name<T> + "')";
   }
   std::size_t length() const {
     return buffer_.ndim > 0 ? static_cast<std::size_t>(buffer_.shape[0]) : 0;

@@ -87,7 +87,7 @@ def test_scaled_probabilities_are_closer_to_what_happens():
     parts = tabular.split(whole, settings)
     problem = tabular.problem(whole, settings, parts.kept, frame[parts.held])
     fitted = tabular.fit(problem, settings)
-    P = fitted.model.probabilities(problem.test)[:, 1]
+    P = fitted.model.predict_proba(problem.test)[:, 1]
     truth = problem.test["y"].to_numpy()
     Z = np.log(P / (1 - P))
     assert fitted.calibration.temperature < 0.8

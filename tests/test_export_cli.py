@@ -48,7 +48,7 @@ def test_onnx_from_the_columns_of_the_file(here, capsys):
     session = onnxruntime.InferenceSession(str(here / "m.onnx"))
     labels, P = session.run(None, feeds(model.preprocessing, frame))
     assert labels.tolist() == model.predict(frame)["sold"].to_list()
-    np.testing.assert_allclose(P, model.probabilities(frame), atol=1e-6)
+    np.testing.assert_allclose(P, model.predict_proba(frame), atol=1e-6)
 
 
 def test_without_rows_they_are_made_up_and_it_says_so(here, capsys):

@@ -256,7 +256,7 @@ def test_classes_absent_in_some_keys(frame):
     settings = Settings(epochs=40, learning_rate=0.03)
     models = trained(some, "level", settings)
     assert models.targets.classes == ("high", "low", "top")
-    P = models.probabilities(some)
+    P = models.predict_proba(some)
     np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-5)
     never = (some["store"] == "s0").to_numpy()
     assert P[never, 2].mean() < 0.1
@@ -264,7 +264,7 @@ def test_classes_absent_in_some_keys(frame):
     assert models.summary.judged == 8
     two = trained(some.filter(pl.col("level") != "top"), "level", settings)
     assert two.network.outputs == 1
-    assert two.probabilities(some).shape == (320, 2)
+    assert two.predict_proba(some).shape == (320, 2)
 
 
 def test_time_tests_the_future_and_leaves_keys_of_one_time_out(frame):
@@ -729,7 +729,7 @@ def test_rows_get_the_model_of_their_key_and_unknown_keys_the_fallback(frame, mo
     with pytest.raises(dr.DataError, match="lacks the column 'store'"):
         models.predict(new.drop("store"))
     with pytest.raises(dr.TypeMismatchError, match="classification models"):
-        models.probabilities(new)
+        models.predict_proba(new)
 
 
 def test_keys_are_the_same_however_they_are_stored(frame):

@@ -321,7 +321,7 @@ def test_a_pipe_is_written_to_by_the_name_of_a_link(tmp_path):
 
 def test_probabilities_need_classes():
     with pytest.raises(dr.TypeMismatchError, match="expected a model that was trained on classes"):
-        a_model().probabilities(np.ones((1, 3)))
+        a_model().predict_proba(np.ones((1, 3)))
 
 
 def test_what_no_reader_could_read_is_not_written(path):

@@ -75,7 +75,7 @@ def test_other_readers_know_the_classes(tmp_path):
     model.save(path)
     found = load_model(path)
     assert found.targets.classes == ("a", "b", "ü")
-    np.testing.assert_allclose(found.probabilities(X), model.predict_proba(X), rtol=1e-12)
+    np.testing.assert_allclose(found.predict_proba(X), model.predict_proba(X), rtol=1e-12)
 
 
 def test_rows_of_ones_own_are_asked_for(tmp_path):

@@ -9,6 +9,7 @@ import deltarule as dr
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.data import built_in
+from deltarule.metrics import figures
 from deltarule.tabular.splits import Keys, folds, held_out
 
 QUICK = {"hidden": (16,), "epochs": 15, "learning_rate": 0.05}
@@ -138,7 +139,7 @@ def test_figures_of_classes_are_scikit_learns(weighted):
     labels = rng().integers(0, 2, 200)
     p = np.round(np.clip(0.4 * labels + rng(1).uniform(0, 0.6, 200), 0.01, 0.99), 1)
     P, s = np.stack([1 - p, p], axis=1), rng(2).uniform(0, 2, 200) if weighted else None
-    found = bl.figures("classification", labels, P, s)
+    found = figures("classification", labels, P, s)
     assert found == pytest.approx(
         {
             "accuracy": metrics.accuracy_score(labels, P.argmax(1), sample_weight=s),
@@ -152,7 +153,7 @@ def test_figures_of_classes_are_scikit_learns(weighted):
 def test_figures_of_numbers_are_scikit_learns(weighted):
     Y = rng().normal(size=(100, 2))
     P, s = Y + rng(1).normal(size=(100, 2)), rng(2).uniform(0, 2, 100) if weighted else None
-    found = bl.figures("regression", Y, P, s)
+    found = figures("regression", Y, P, s)
     assert found == pytest.approx(
         {
             "rmse": metrics.mean_squared_error(Y, P, sample_weight=s) ** 0.5,
@@ -164,9 +165,9 @@ def test_figures_of_numbers_are_scikit_learns(weighted):
 
 def test_three_classes_have_no_auc_and_a_constant_no_r2():
     P = np.full((4, 3), 1 / 3)
-    assert list(bl.figures("classification", [0, 1, 2, 0], P)) == ["accuracy", "log_loss"]
+    assert list(figures("classification", [0, 1, 2, 0], P)) == ["accuracy", "log_loss"]
     ones = np.ones((4, 1))
-    assert list(bl.figures("regression", ones, ones)) == ["rmse", "mae"]
+    assert list(figures("regression", ones, ones)) == ["rmse", "mae"]
 
 
 def test_a_class_that_training_lacks_has_no_probability():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.activations import ACTIVATIONS, Activation, Interval
 from deltarule.costs import COSTS, Cost, Pair
+from deltarule.elsewhere import NAMES
 from deltarule.engines import ENGINES, start
 from deltarule.engines.plan import EngineOptions, Plan, Runner
 from deltarule.errors import (
@@ -24,7 +25,9 @@ from deltarule.errors import (
     ResourceError,
     SettingError,
     ShapeError,
+    SlowerEngineWarning,
     TypeMismatchError,
+    UnknownKeywordError,
     UnknownNameError,
 )
 from deltarule.initializers import INITIALIZERS, Initializer
@@ -59,6 +62,7 @@ from deltarule.optimizers import (
     Optimizer,
     RMSprop,
 )
+from deltarule.registry import nearest
 from deltarule.regularization import Regularization
 from deltarule.schedules import (
     SCHEDULES,
@@ -86,11 +90,13 @@ from deltarule.training.events import (
     Started,
     StopTraining,
 )
+from deltarule.training.history import History
 from deltarule.training.many import Many, train_many
 from deltarule.training.rates import RateSearch, find_rate
 from deltarule.training.stopping import ReduceOnPlateau, Stopping, StoppingRule
 
 if TYPE_CHECKING:
+    from deltarule import explain, export, report
     from deltarule.estimators import (
         MLPClassifier,
         MLPRegressor,
@@ -99,6 +105,8 @@ if TYPE_CHECKING:
         StoppingOptions,
     )
     from deltarule.keyed import KeyedModels, train_by_key
+    from deltarule.modelfile import Model
+    from deltarule.saved import load
     from deltarule.tabular.estimators import TabularClassifier, TabularRegressor
 
 __version__ = "0.1.0"
@@ -144,6 +152,7 @@ __all__ = [
     "FileError",
     "GradientDescent",
     "Grouped",
+    "History",
     "Initializer",
     "InterruptionError",
     "Interval",
@@ -156,6 +165,7 @@ __all__ = [
     "MLPRegressor",
     "Many",
     "MissingExtraError",
+    "Model",
     "NAdam",
     "Network",
     "NetworkOptions",
@@ -187,6 +197,7 @@ __all__ = [
     "SettingError",
     "ShapeError",
     "Shared",
+    "SlowerEngineWarning",
     "Started",
     "StepDecay",
     "StopTraining",
@@ -198,11 +209,16 @@ __all__ = [
     "Training",
     "TrainingState",
     "TypeMismatchError",
+    "UnknownKeywordError",
     "UnknownNameError",
     "Warmup",
     "__version__",
     "distributed",
+    "explain",
+    "export",
     "find_rate",
+    "load",
+    "report",
     "start",
     "train",
     "train_by_key",
@@ -220,11 +236,16 @@ _LAZY = {
             "StoppingOptions",
         ),
         "deltarule.keyed": ("KeyedModels", "train_by_key"),
+        "deltarule.modelfile": ("Model",),
+        "deltarule.saved": ("load",),
         "deltarule.tabular.estimators": ("TabularClassifier", "TabularRegressor"),
     }.items()
     for name in names
 }
 """Names whose modules import what takes long, or an extra: loaded when they are first asked for."""
+
+_PACKAGES = ("explain", "export", "report")
+"""Packages that are public as such, likewise."""
 
 _RENAMED = {
     "INITIALISERS": "INITIALIZERS",
@@ -240,7 +261,14 @@ def __getattr__(name: str) -> Any:
         text = f"deltarule.{name} is deprecated; use deltarule.{new}."
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         return globals()[new]
+    if name in _PACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        hint = f" Write {NAMES[name]}" if name in NAMES else nearest(name, __all__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
     value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -70,7 +70,7 @@ class Interval:
 REALS = Interval("(-inf, inf)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activation(TableRow):
     """One activation.
 

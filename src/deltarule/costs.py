@@ -33,7 +33,7 @@ class Pair:
     delta: Callable[[Array, Array, Array], Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cost(TableRow):
     """One cost.
 

@@ -5,6 +5,7 @@
     DeltaruleError
     ├── SettingError            ValueError       a size, rate or combination that cannot be
     │   └── UnknownNameError    LookupError      a name that no table holds
+    │       └── UnknownKeywordError TypeError    a keyword that a callable does not take
     ├── ShapeError              ValueError       an array whose shape does not fit
     ├── TypeMismatchError       TypeError        an array or object of the wrong type
     ├── DataError               ValueError       unusable data: NaN, no rows, a missing column
@@ -54,6 +55,14 @@ class SettingError(DeltaruleError, ValueError):
 
 class UnknownNameError(SettingError, LookupError):
     """A name that no table holds; the message suggests the nearest."""
+
+
+class UnknownKeywordError(UnknownNameError, TypeError):
+    """A keyword that a function or class does not take; the message says what to write."""
+
+
+class SlowerEngineWarning(UserWarning):
+    """What is trained runs on a slower engine than it could; the message says why."""
 
 
 class ShapeError(DeltaruleError, ValueError):

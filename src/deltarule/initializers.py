@@ -15,7 +15,7 @@ from deltarule.errors import ShapeError
 from deltarule.registry import Registry, TableRow, numbered
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Initializer(TableRow):
     """One rule.
 

@@ -20,8 +20,8 @@ from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import DTYPES, Array, checked_matrix
 from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import Plan
-from deltarule.errors import DeltaruleError, FileError, TypeMismatchError
+from deltarule.engines.plan import Plan, Runner
+from deltarule.errors import DeltaruleError, FileError, SettingError, TypeMismatchError
 from deltarule.initializers import Initializer
 from deltarule.layers import KINDS, Layer
 from deltarule.network import Network, Parameters, checked_parameters
@@ -34,6 +34,14 @@ from deltarule.system.storage import (
     open_tensors,
     tensor_bytes,
     write_whole,
+)
+from deltarule.training.examples import checked_examples
+from deltarule.training.predictions import (
+    Labels,
+    checked_probabilities,
+    class_count,
+    evaluated,
+    probabilities,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +78,7 @@ __all__ = [
 Row = Activation | Cost | type[Layer]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained network with all it needs to predict from a table as it came.
 
@@ -122,32 +130,77 @@ class Model:
         """
         X = frame if self.preprocessing is None else self.preprocessing.transform(frame)
         X = checked_matrix("X", X, width=self.network.inputs, dtype=self.dtype)
-        plan = Plan(self.network, dtype=self.dtype)
-        runner = start_plan(plan, choose(plan).name, self.parameters)  # own: threads may predict
+        runner = self._runner()
         some = (X[first : first + _ROWS_AT_ONCE] for first in range(0, len(X), _ROWS_AT_ONCE))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return np.concatenate([runner.predict(rows) for rows in some])
 
-    def predict(self, frame: Any) -> Any:
-        """Predictions in the target's own labels or units, one a row, in order."""
-        A = self.outputs(frame)
-        return A if self.targets is None else self.targets.decode(A)
+    @property
+    def labels(self) -> Labels | None:
+        """The classes of a network that was trained on labels, without a table."""
+        classes = self.about.get("classes")
+        return None if classes is None or self.targets is not None else Labels(np.array(classes))
 
-    def probabilities(self, frame: Any) -> Array:
-        """The probability of each class, ``(m, classes)``, in the order of ``targets.classes``.
+    def predict(self, frame: Any) -> Any:
+        """Predictions in the target's own labels or units, one a row, in order.
+
+        A data frame where the model has targets; else an array: labels ``(m,)`` of a network that
+        was trained on labels, or A[L].
+        """
+        A = self.outputs(frame)
+        if self.targets is not None:
+            return self.targets.decode(A)
+        return A if self.labels is None else self.labels.decoded(A)
+
+    def predict_proba(self, frame: Any) -> Array:
+        """The probability of each class, ``(m, classes)``, in the order of the classes.
 
         Raises
         ------
         TypeMismatchError
             Where the model is none of classification.
         """
-        if self.targets is None or self.targets.task != "classification":
+        if self.targets is None:
+            return checked_probabilities(self.network, self.outputs(frame))
+        if self.targets.task != "classification":
             raise TypeMismatchError(
-                "probabilities: expected a model that was trained on classes; this one predicts "
+                "predict_proba: expected a model that was trained on classes; this one predicts "
                 "numbers. Use predict."
             )
-        A = self.outputs(frame)
-        return np.hstack([1.0 - A, A]) if A.shape[1] == 1 else A
+        return probabilities(self.outputs(frame))
+
+    def evaluate(self, X: Any, Y: Any, weights: Any = None) -> dict[str, float]:
+        """The cost and the metrics of a network of arrays; as :meth:`deltarule.Result.evaluate`.
+
+        Raises
+        ------
+        SettingError
+            For a model of a table: its estimator and ``deltarule evaluate`` know its metrics.
+        """
+        if self.preprocessing is not None:
+            raise SettingError(
+                "evaluate: expected a model of arrays; this one is of a table. Load it with "
+                "deltarule.load, or run deltarule evaluate."
+            )
+        if self.labels is not None:
+            Y = self.labels.codes(Y)
+        return evaluated(self._runner(), checked_examples(self.network, X, Y, weights, self.dtype))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """As :func:`save_model`."""
+        save_model(path, self)
+
+    def _runner(self) -> Runner:
+        """One of its own for each call: several threads may predict."""
+        plan = Plan(self.network, dtype=self.dtype)
+        return start_plan(plan, choose(plan).name, self.parameters)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.network.sizes))
+        of = (
+            "arrays" if self.preprocessing is None else f"{len(self.preprocessing.columns)} columns"
+        )
+        return f"Model({sizes}, {self.network.parameter_count:,} parameters, of {of})"
 
 
 # --------------------------------------------------------------------------------- to a file
@@ -289,8 +342,19 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
     ):
         if own not in (None, width):
             raise opened.broken(f"its {what} make {own} where its network has {width}")
-    return Model(
-        network, parameters, preprocessing, targets, part_in(opened, "about", _mapping) or {}
+    about = part_in(opened, "about", _mapping) or {}
+    if not _are_classes(about.get("classes"), class_count(network)):
+        raise opened.broken("its classes are not those of its network's outputs")
+    return Model(network, parameters, preprocessing, targets, about)
+
+
+def _are_classes(classes: Any, count: int) -> bool:
+    """Whether these are as many different labels of one type, or none at all."""
+    if classes is None:
+        return True
+    kinds = {type(label) for label in classes} if isinstance(classes, list) else set()
+    return (
+        len(kinds) == 1 and kinds <= {str, int, bool} and len(set(classes)) == count == len(classes)
     )
 
 

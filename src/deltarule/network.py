@@ -25,7 +25,8 @@ from deltarule.errors import DataError, SettingError, ShapeError, TypeMismatchEr
 from deltarule.forks import unforked
 from deltarule.layers import KINDS, Batch, Cache, Dense, Layer, LayerParameters
 from deltarule.rng import checked_seed, generator
-from deltarule.system.markup import table
+from deltarule.spec import Spec
+from deltarule.system.markup import table, text_table
 
 __all__ = [
     "KINDS",
@@ -57,7 +58,7 @@ Observer: TypeAlias = Callable[[str, int, Array], None]
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Spec):
     """A chain of layers and a cost.
 
     Parameters
@@ -183,18 +184,45 @@ class Network:
             for l, (layer, n_prev) in enumerate(zip(self.layers, self.sizes[:-1], strict=True), 1)
         )
 
-    def _repr_html_(self) -> str:
-        rows = [
-            [l, layer.kind, layer.g.name, n, sum(rows * width for rows, width in shapes.values())]
-            for l, (layer, n, shapes) in enumerate(
-                zip(self.layers, self.sizes[1:], self.learned_shapes, strict=True), 1
-            )
-        ]
-        caption = (
-            f"{'-'.join(map(str, self.sizes))}, {self.parameter_count:,} parameters, "
-            f"cost {self.cost_row.name}"
+    def __call__(self, X: Any) -> Any:
+        """Not what a network does: it has no parameters; a trained one predicts."""
+        raise TypeMismatchError(
+            "a Network holds no parameters, so it cannot be called. Write result = "
+            "deltarule.train(network, X, Y), then result.predict(X)."
         )
-        return table(["layer", "kind", "activation", "units", "parameters"], rows, caption)
+
+    def summary(self) -> None:
+        """Print the layers with their units and numbers of parameters, as a table.
+
+        Examples
+        --------
+        >>> Network(8, [Dense(64, "relu"), Dense(1)]).summary()
+        Network 8-64-1, 641 parameters, cost mse
+        layer  kind   activation  units  parameters
+        1      dense  relu           64         576
+        2      dense  identity        1          65
+        """
+        print(f"Network {self._caption}")
+        print(text_table(_COLUMNS, self._rows))
+
+    @property
+    def _caption(self) -> str:
+        sizes = "-".join(map(str, self.sizes))
+        return f"{sizes}, {self.parameter_count:,} parameters, cost {self.cost_row.name}"
+
+    @property
+    def _rows(self) -> list[list[object]]:
+        layers = zip(self.layers, self.sizes[1:], self.learned_shapes, strict=True)
+        return [
+            [l, layer.kind, layer.g.name, n, sum(rows * width for rows, width in shapes.values())]
+            for l, (layer, n, shapes) in enumerate(layers, 1)
+        ]
+
+    def _repr_html_(self) -> str:
+        return table(_COLUMNS, self._rows, self._caption)
+
+
+_COLUMNS = ("layer", "kind", "activation", "units", "parameters")
 
 
 def _check_output(last: Layer, outputs: int, cost: Cost) -> None:

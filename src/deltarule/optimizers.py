@@ -23,6 +23,7 @@ from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError, require
 from deltarule.registry import Registry
 from deltarule.schedules import Schedule, Warmup, schedule
+from deltarule.spec import Spec
 
 State: TypeAlias = tuple[Array, ...]
 
@@ -30,7 +31,7 @@ _BELOW_ONE = ("momentum", "beta_1", "beta_2", "rho")
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Spec):
     """What all optimizers share.
 
     Parameters
@@ -51,6 +52,7 @@ class Optimizer:
     learning_rate: float | str | Schedule | Warmup = 1e-2
     slots: ClassVar[tuple[str, ...]] = ()
     full_batch: ClassVar[bool] = False
+    always_shown: ClassVar[str] = "learning_rate"
 
     def __post_init__(self) -> None:
         owner = type(self).__name__

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakValueDictionary
 
+from deltarule.elsewhere import ROWS
 from deltarule.errors import SettingError, TypeMismatchError, UnknownNameError
 
 _LONGEST_NAME = 100
@@ -51,6 +52,8 @@ def nearest(name: str, known: list[str]) -> str:
 
     if len(name) > _LONGEST_NAME:  # no name that was mistyped
         return ""
+    if (elsewhere := ROWS.get(name.lower(), "")) in known:
+        return f" Did you mean {elsewhere!r}?"
     folded = {other.lower(): other for other in reversed(known)}
     swapped = [other for other in folded if sorted(other) == sorted(name.lower())]
     match = swapped or difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.5)
@@ -75,14 +78,25 @@ class TableRow:
     name: str
     numbers: tuple[float, ...] = ()
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether a table has this row: its name brings it back."""
+        table = _TABLES.get(type(self))
+        return table is not None and table.made(self._base, self.numbers) is self
+
+    @property
+    def _base(self) -> str:
+        return self.name.partition("(")[0]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        table = _TABLES.get(type(self))
-        base = self.name.partition("(")[0]
-        if table is not None and table.made(base, self.numbers) is self:
-            return _restored, (type(self), base, self.numbers)
+        if self.is_listed:
+            return _restored, (type(self), self._base, self.numbers)
         return super().__reduce_ex__(protocol)
 
 

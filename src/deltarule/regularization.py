@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deltarule.arrays import Array, checked_number, namespace
+from deltarule.spec import Spec
 
 
 @dataclass(frozen=True)
-class Regularization:
+class Regularization(Spec):
     """Penalties, clipping, and limits; nothing by default. Biases are never penalised.
 
     Parameters

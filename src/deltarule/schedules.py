@@ -7,17 +7,18 @@ given: :meth:`Schedule.bound` fills it in when the run begins.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import SettingError
 from deltarule.registry import Registry
+from deltarule.spec import Spec
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Spec):
     """What all schedules share.
 
     Parameters
@@ -32,6 +33,8 @@ class Schedule:
     """
 
     rate: float = 1e-3
+
+    always_shown: ClassVar[str] = "rate"
 
     def __post_init__(self) -> None:
         owner = type(self).__name__
@@ -245,7 +248,7 @@ class CosLog(Schedule):
 
 
 @dataclass(frozen=True)
-class Warmup:
+class Warmup(Spec):
     """A linear rise to the first rate of any schedule, and then that schedule.
 
     Parameters

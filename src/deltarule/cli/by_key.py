@@ -166,7 +166,7 @@ def predictions_by_key(
     found = models.predict(frame, fallback)
     columns = {f"predicted_{name}": found[name] for name in models.targets.names}
     if probabilities:
-        P = models.probabilities(frame, fallback)
+        P = models.predict_proba(frame, fallback)
         for k, label in enumerate(models.targets.classes):
             columns[f"probability_{label}"] = pl.Series(P[:, k]).fill_nan(None)
     unknown = models.unknown(frame)

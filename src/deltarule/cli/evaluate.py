@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from deltarule import baselines as bl
-from deltarule import tabular
+from deltarule import metrics, tabular
 from deltarule.arrays import Array
 from deltarule.cli.by_key import is_by_key
 from deltarule.cli.command import command
@@ -67,7 +67,7 @@ def evaluate(
         figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     assert loaded.targets is not None
     task = str(loaded.targets.task)
-    used = [row for row in bl.FIGURES[task] if row.name in figures]
+    used = [row for row in metrics.FIGURES[task] if row.name in figures]
     terminal.table(
         f"{source.name}: {len(frame):,} rows, {which}",
         ["", *(row.label for row in used)],

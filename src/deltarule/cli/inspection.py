@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deltarule import baselines as bl
-from deltarule import tabular
+from deltarule import metrics, tabular
 from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
 from deltarule.cli.command import command
@@ -104,7 +104,9 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
     if not found or model.targets is None:
         return
     used = [
-        row for row in bl.FIGURES[str(model.targets.task)] if row.name in found.get("network", {})
+        row
+        for row in metrics.FIGURES[str(model.targets.task)]
+        if row.name in found.get("network", {})
     ]
     rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
     terminal.table(

@@ -183,7 +183,7 @@ def predictions(
     found = model.predict(frame)
     columns = {f"predicted_{name}": found[name] for name in model.targets.names}
     if probabilities:
-        P = model.probabilities(frame)
+        P = model.predict_proba(frame)
         for k, label in enumerate(model.targets.classes):
             columns[f"probability_{label}"] = P[:, k]
     if offsets is not None:

@@ -15,8 +15,9 @@ from deltarule.cli.tables import TrainingTable
 from deltarule.cli.trainer import Trained
 from deltarule.preprocessing import Targets
 from deltarule.report.compose import Report, compose
-from deltarule.report.evidence import Column, Evidence, with_the_other_class
+from deltarule.report.evidence import Column, Evidence
 from deltarule.report.sections import Context
+from deltarule.training.predictions import probabilities
 
 
 def report_of(
@@ -100,7 +101,7 @@ def _judged(targets: Targets, A: Array) -> Array:
     if targets.task == "regression":
         values: Array = A.astype(np.float64) * targets.stds + targets.means
         return values
-    return with_the_other_class(A) if A.shape[1] == 1 else A
+    return probabilities(A)
 
 
 def _columns(problem: tabular.Problem, inputs: Any) -> tuple[Column, ...]:

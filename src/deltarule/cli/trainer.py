@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule import baselines as bl
-from deltarule import tabular
+from deltarule import metrics, tabular
 from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.options import EvaluationOptions
@@ -237,7 +237,9 @@ def as_json(out: Path | None, about: Mapping[str, Any], **further: Any) -> dict[
 def print_figures(terminal: Terminal, trained: Trained) -> None:
     """The table of figures, and the verdict below it."""
     evaluations = trained.evaluations
-    used = [row for row in bl.FIGURES[trained.problem.task] if row.name in evaluations[0].figures]
+    used = [
+        row for row in metrics.FIGURES[trained.problem.task] if row.name in evaluations[0].figures
+    ]
     rows = [
         [each.name, *(_with_spread(each, row.name) for row in used), bl.shown_seconds(each.seconds)]
         for each in evaluations
@@ -263,6 +265,6 @@ def _with_spread(judged: bl.Judged, name: str) -> str:
 def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:
     return ", ".join(
         f"{row.label} {bl.shown(judged.figures[row.name])}"
-        for row in bl.FIGURES[problem.task]
+        for row in metrics.FIGURES[problem.task]
         if row.name in judged.figures
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any, NamedTuple
 
 from deltarule.engines.footprint import check_memory
 from deltarule.engines.plan import EngineOptions, Plan, Runner
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, SlowerEngineWarning
 from deltarule.network import Network, Parameters, checked_parameters
 from deltarule.optimizers import Optimizer
 from deltarule.registry import Registry
 from deltarule.regularization import Regularization
+from deltarule.spec import keywords_checked
 
 ENGINES: Registry[str] = Registry(
     "engine",
@@ -70,15 +72,18 @@ def choose(plan: Plan, engine: str = "auto", options: EngineOptions | None = Non
     for name in AUTO:
         why_not = _module(name).refusal(plan, options)
         if why_not is None:
+            if refusals:
+                _warn_slower(name, refusals[0])
             return Choice(name, "; ".join(refusals) or "covers the plan")
         refusals.append(f"{name} cannot: {why_not}")
     raise SettingError("no engine can run this plan: " + "; ".join(refusals))
 
 
+@keywords_checked
 def start(
     network: Network,
     *,
-    optimizer: Optimizer | str = "sgd",
+    optimizer: Optimizer | str = "adam",
     regularization: Regularization | None = None,
     engine: str = "auto",
     options: EngineOptions | None = None,
@@ -145,6 +150,16 @@ def start_plan(
         parameters = checked_parameters(plan.network, parameters, plan.dtype)
     runner: Runner = _module(engine).start(plan, parameters, options or EngineOptions())
     return runner
+
+
+def _warn_slower(name: str, refusal: str) -> None:
+    """Say that a slower engine was chosen; Python's filter shows the same text once."""
+    warnings.warn(
+        f"engine {name!r} is used, which is slower: {refusal}. To choose it without this warning "
+        f"write engine={name!r}; engine='jax' compiles custom rows, too.",
+        SlowerEngineWarning,
+        stacklevel=2,
+    )
 
 
 def _module(engine: str) -> Any:

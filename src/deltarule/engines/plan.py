@@ -15,13 +15,14 @@ from deltarule.optimizers import OPTIMIZERS, Optimizer, State
 from deltarule.regularization import Regularization
 from deltarule.rng import checked_seed
 from deltarule.sparse import CompressedRows
+from deltarule.spec import Spec
 
 OptimizerState: TypeAlias = tuple[Mapping[str, State], ...]
 """The optimizer's arrays of each parameter: ``state[0]["W"]`` is a tuple, one a slot."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Spec):
     """All that a step needs, and nothing else.
 
     Parameters
@@ -94,7 +95,7 @@ PRECISIONS = ("highest", "high", "default")
 
 
 @dataclass(frozen=True)
-class EngineOptions:
+class EngineOptions(Spec):
     """How and where an engine computes; what it computes is the plan's.
 
     Parameters
@@ -292,6 +293,17 @@ class Runner(Protocol):
         """Put a state back: training goes on as if it had not been interrupted."""
 
 
+class Planned:
+    """What has a plan, shown in one line."""
+
+    plan: Plan
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        sizes = "-".join(map(str, plan.network.sizes))
+        return f"{type(self).__name__}({sizes}, {plan.optimizer}, {plan.dtype})"
+
+
 def check_batch(
     plan: Plan,
     X: Array,
@@ -318,7 +330,10 @@ def check_batch(
         known = isinstance(array, np.ndarray) or (label == "X" and isinstance(X, CompressedRows))
         if not known or array.dtype != plan.dtype:
             got = array.dtype if known else type(array).__name__
-            raise TypeMismatchError(f"{label}: expected an array of {plan.dtype}, got {got}.")
+            raise TypeMismatchError(
+                f"{label}: expected an array of {plan.dtype}, got {got}. Cast it: "
+                f"numpy.asarray({label}, dtype='{plan.dtype}')."
+            )
         if array.shape != shape or len(array) == 0:
             raise ShapeError(f"{label}: expected shape {shape}, got {array.shape}.")
 

@@ -12,6 +12,7 @@ from deltarule.arrays import Array, columns, rows
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
+    Planned,
     RunnerState,
     Statistics,
     Trained,
@@ -63,7 +64,7 @@ def _computing() -> Iterator[None]:
         yield
 
 
-class ReferenceRunner:
+class ReferenceRunner(Planned):
     """The protocol of :class:`~deltarule.engines.plan.Runner`, in NumPy.
 
     Parameters

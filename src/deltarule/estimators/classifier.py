@@ -22,6 +22,7 @@ from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
 from deltarule.estimators.rules import Scale
 from deltarule.estimators.watching import with_callbacks
+from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples
 
 
@@ -130,6 +131,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     _parameter_constraints = BaseMLP._parameter_constraints | CLASSIFIER
     _numeric_targets = False
 
+    @keywords_checked
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

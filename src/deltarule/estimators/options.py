@@ -17,6 +17,7 @@ from deltarule.errors import SettingError
 from deltarule.initializers import INITIALIZERS, Initializer
 from deltarule.layers import BatchNorm, LayerNorm
 from deltarule.regularization import Regularization
+from deltarule.spec import Spec
 from deltarule.training.stopping import checked_divergence
 
 NORMALIZATIONS: Mapping[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
@@ -24,7 +25,7 @@ NORMALIZATIONS: Mapping[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm,
 
 
 @dataclass(frozen=True)
-class RegularizationOptions:
+class RegularizationOptions(Spec):
     """Against overfitting, beside the estimator's ``alpha``.
 
     Parameters
@@ -113,7 +114,7 @@ class RegularizationOptions:
 
 
 @dataclass(frozen=True)
-class StoppingOptions:
+class StoppingOptions(Spec):
     """When a fit has converged, beside ``tol``, ``n_iter_no_change`` and ``early_stopping``.
 
     Parameters
@@ -191,7 +192,7 @@ class StoppingOptions:
 
 
 @dataclass(frozen=True)
-class NetworkOptions:
+class NetworkOptions(Spec):
     """What a network is made of, beside ``hidden_layer_sizes`` and ``activation``.
 
     Parameters

@@ -15,6 +15,7 @@ from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import REGRESSOR
 from deltarule.estimators.rules import Scale, half_deviance_constant
 from deltarule.estimators.watching import with_callbacks
+from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples
 
 _TASKS = {
@@ -49,6 +50,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     _parameter_constraints = BaseMLP._parameter_constraints | REGRESSOR
     _numeric_targets = True
 
+    @keywords_checked
     def __init__(
         self,
         loss: str = "squared_error",

@@ -6,7 +6,7 @@ predicts by key and is one file.
 """
 
 from deltarule.keyed.figures import FIGURES, LABELS, Summary
-from deltarule.keyed.models import FALLBACKS, FILE, KeyedModels, load_keyed
+from deltarule.keyed.models import FALLBACKS, FILE, KIND, KeyedModels, load_keyed
 from deltarule.keyed.problems import KeyedProblem, check_settings, problem, recipe_of
 from deltarule.keyed.running import KEYS_A_BLOCK, run, train_by_key
 from deltarule.keyed.stacks import Stack
@@ -18,6 +18,7 @@ __all__ = [
     "FIGURES",
     "FILE",
     "KEYS_A_BLOCK",
+    "KIND",
     "LABELS",
     "KeyedModels",
     "KeyedProblem",

@@ -29,6 +29,7 @@ from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import numbered
 from deltarule.registry import Registry
 from deltarule.system.storage import FileKind, open_tensors, tensor_bytes, write_whole
+from deltarule.training.predictions import probabilities
 
 FORMAT = 1
 """The version of the file that this code writes, and the newest that it reads."""
@@ -185,7 +186,7 @@ class KeyedModels:
             ]
         )
 
-    def probabilities(self, table: Any, fallback: str = "missing") -> Array:
+    def predict_proba(self, table: Any, fallback: str = "missing") -> Array:
         """The probability of each class, ``(m, classes)``; NaN where there is no prediction.
 
         Raises
@@ -195,10 +196,9 @@ class KeyedModels:
         """
         if self.task != "classification":
             raise TypeMismatchError(
-                "probabilities: expected classification models; these predict numbers. Use predict."
+                "predict_proba: expected classification models; these predict numbers. Use predict."
             )
-        A = self.outputs(table, fallback)
-        return np.hstack([1.0 - A, A]) if A.shape[1] == 1 else A
+        return probabilities(self.outputs(table, fallback))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all models to one file, whole or not at all; the same models give the same bytes.

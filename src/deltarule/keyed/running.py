@@ -26,6 +26,7 @@ from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
 from deltarule.keyed.training import train_block
 from deltarule.keyed.workers import WorkerError, each_trained, open_workers
+from deltarule.spec import keywords_checked
 from deltarule.system.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings
 from deltarule.training.checkpoints.identity import (
@@ -52,6 +53,7 @@ _KIND = FileKind(
 )
 
 
+@keywords_checked
 def train_by_key(
     table: Any,
     target: str | tuple[str, ...],

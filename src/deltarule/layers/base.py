@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.arrays import Array
 from deltarule.initializers import INITIALIZERS, Initializer, given
+from deltarule.spec import Spec
 
 LayerParameters: TypeAlias = Mapping[str, Array]
 """The parameters of a layer by name: ``{"W": …, "b": …}``."""
@@ -46,7 +47,7 @@ class Batch(NamedTuple):
     s: Array | None = None
 
 
-class Layer(ABC):
+class Layer(Spec, ABC):
     """A kind of layer: ``Z = f(A_prev)`` with its parameters, then ``A = g(Z)``.
 
     A kind is a frozen dataclass with a name, `kind`, and the six abstract methods. Examples stand

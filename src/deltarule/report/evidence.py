@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, columns
-from deltarule.baselines import figures
 from deltarule.errors import ShapeError
+from deltarule.metrics import figures
 from deltarule.network import Network, Parameters, feed_forward, input_gradient, output_delta
 from deltarule.rng import generator
 from deltarule.sparse import dense, gathered
 from deltarule.training import Result, checked_examples
+from deltarule.training.predictions import probabilities
 
 _TINY = 1e-7
 _ROWS = (200, 2000)  # at least and at most so many order the columns by their importance
@@ -169,15 +170,15 @@ def evidence_of(
     data = checked_examples(network, X, Y, weights, dtype)
     data = data._replace(X=dense(data.X))
     cost, n = network.cost_row, network.outputs
-    probabilities = cost.targets.ends == cost.outputs.ends == (0.0, 1.0)
+    are_shares = cost.targets.ends == cost.outputs.ends == (0.0, 1.0)
     task = "regression"
-    if probabilities:
+    if are_shares:
         task = "classification" if n == 1 or cost.distribution else "labels"
     targets: Array = data.Y.astype(np.float64)
     judged: Callable[[Array], Array] = np.asarray
     if task == "classification":
         targets = data.Y.argmax(axis=1) if n > 1 else (data.Y[:, 0] > 0.5).astype(np.int64)
-        judged = np.asarray if n > 1 else with_the_other_class
+        judged = np.asarray if n > 1 else probabilities
     count = 2 if task == "classification" and n == 1 else n
     default = "target" if task == "regression" else "label"
     plain = [str(k) if task == "classification" else f"{default} {k + 1}" for k in range(count)]
@@ -197,11 +198,6 @@ def evidence_of(
         data.weights,
         np.arange(len(X)),
     )
-
-
-def with_the_other_class(A: Array) -> Array:
-    """The probabilities of both classes, ``(m, 2)``, from that of the second, ``(m, 1)``."""
-    return np.hstack([1.0 - A, A])
 
 
 def _named(what: str, given: Sequence[str] | None, default: list[str]) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.baselines import FIGURES, Judged, figures, shown, shown_seconds
+from deltarule.baselines import Judged, shown, shown_seconds
 from deltarule.engines.plan import Plan
 from deltarule.errors import require
+from deltarule.metrics import FIGURES, figures
 from deltarule.report import plots
 from deltarule.report.diagnosis import Finding
 from deltarule.report.drawing import figure, svg

@@ -66,6 +66,29 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], caption: str =
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as text: numbers to the right of their columns, but for the first.
+
+    Examples
+    --------
+    >>> print(text_table(["name", "size"], [["a", 12], ["bc", 3]]))
+    name  size
+    a       12
+    bc       3
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    numeric = [all(isinstance(row[k], int) for row in rows) and k > 0 for k in range(len(heads))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in [heads, *cells]
+    )
+    return "\n".join(lines)
+
+
 def chart(series: Mapping[str, Sequence[float]]) -> str:
     """Lines over a common axis, as SVG, with their names and last values; what is not finite is
     left out.

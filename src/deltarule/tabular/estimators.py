@@ -150,7 +150,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         X : data frame, array or sparse matrix, shape (m, columns)
         """
         frame = self._framed(X)
-        return self.model_.probabilities(frame)
+        return self.model_.predict_proba(frame)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose label is predicted, of labels as :meth:`fit` takes them.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import deltarule.baselines as bl
+from deltarule import metrics
 from deltarule.arrays import Array, columns
 from deltarule.engines.footprint import check_memory
 from deltarule.modelfile import Model
@@ -186,14 +187,14 @@ def judge(model: Model, frame: Any, roles: Roles) -> tuple[dict[str, float], Arr
     Returns
     -------
     tuple
-        Figures by name, and :func:`deltarule.baselines.errors_by_row`.
+        Figures by name, and :func:`deltarule.metrics.errors_by_row`.
     """
     assert model.targets is not None
     task = str(model.targets.task)
     targets = figure_targets(model.targets, frame)
     P = predictions(model, frame)
     weights = weights_of(frame, roles)
-    return bl.figures(task, targets, P, weights), bl.errors_by_row(task, targets, P)
+    return metrics.figures(task, targets, P, weights), metrics.errors_by_row(task, targets, P)
 
 
 def judged_network(fitted: Fitted, problem: Problem) -> bl.Judged:
@@ -213,7 +214,7 @@ def predictions(model: Model, frame: Any) -> Array:
     """What figures judge: probabilities ``(m, classes)``, or values ``(m, targets)``."""
     assert model.targets is not None
     if model.targets.task == "classification":
-        return model.probabilities(frame)
+        return model.predict_proba(frame)
     found = model.predict(frame)
     return np.column_stack([np.asarray(found[name], float) for name in model.targets.names])
 

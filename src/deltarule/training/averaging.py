@@ -8,10 +8,11 @@ from deltarule.arrays import checked_number
 from deltarule.errors import SettingError
 from deltarule.network import Parameters
 from deltarule.optimizers import Optimizer
+from deltarule.spec import OneLine
 
 
 @dataclass(frozen=True)
-class Averaging:
+class Averaging(OneLine):
     """How the parameters at the ends of epochs are averaged.
 
     Parameters
@@ -96,7 +97,7 @@ class Averaging:
 
 
 @dataclass(frozen=True)
-class Average:
+class Average(OneLine):
     """A moving mean of parameters.
 
     Attributes

@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import DataError
 from deltarule.rng import checked_seed, generator
+from deltarule.spec import Spec
 
 
 @runtime_checkable
@@ -44,7 +45,7 @@ class Blocks(Protocol):
 
 
 @dataclass(frozen=True)
-class BlockOrder:
+class BlockOrder(Spec):
     """A new order of all rows each epoch, by blocks: what ``shuffle=True`` means for blocks.
 
     Every row comes once an epoch. The order is a function of the seed, the epoch, the blocks'

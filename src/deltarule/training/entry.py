@@ -9,15 +9,18 @@ from deltarule.engines.plan import EngineOptions, RunnerState
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import Optimizer
 from deltarule.regularization import Regularization
+from deltarule.spec import keywords_checked
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
 from deltarule.training.loop import Training
+from deltarule.training.progress import Progress
 from deltarule.training.result import Result
 from deltarule.training.run import Metric, Order, Run
 from deltarule.training.state import TrainingState
 from deltarule.training.stopping import StoppingRule
 
 
+@keywords_checked
 def train(
     network: Network,
     X: Any,
@@ -42,6 +45,7 @@ def train(
     statistics: bool = False,
     checkpoints: Checkpoints | None = None,
     callbacks: Sequence[Callback] = (),
+    verbose: bool | None = None,
 ) -> Result:
     """Train a network: the same seed gives the same numbers.
 
@@ -52,8 +56,8 @@ def train(
         Examples as rows. A sparse matrix is made dense a batch at a time.
         :class:`~deltarule.Blocks` are read some at a time, for data larger than memory.
     Y : array_like, shape (m, n[L]), or (m,) for one output
-        Targets; blocks bring their own. For categorical cross entropy also class labels 0 to
-        n[L]−1, shape ``(m,)``.
+        Targets; blocks bring their own. For a cost of classes also labels, shape ``(m,)``: whole
+        numbers from 0, booleans or text, which the result predicts in turn.
     optimizer : str or Optimizer
     epochs : int, optional
         Limit of epochs; 100 unless `stopping` says otherwise.
@@ -101,6 +105,9 @@ def train(
         the process at once.
     callbacks : sequence of callables
         Each is called with every event and may answer with an action.
+    verbose : bool, optional
+        Whether progress is shown, on the error stream. Default: a bar on a terminal or in a
+        notebook once the run has lasted two seconds, and nothing elsewhere.
 
     Returns
     -------
@@ -127,8 +134,8 @@ def train(
     >>> network = dr.Network(2, layers, "binary_cross_entropy")
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> result = dr.train(network, X, Y, optimizer=dr.Adam(0.05), epochs=300, batch_size=None)
-    >>> result.predict(X).round().ravel().tolist()
-    [0.0, 1.0, 1.0, 0.0]
+    >>> result.predict(X).tolist()
+    [0, 1, 1, 0]
     """
     run = Run.of(
         network,
@@ -156,4 +163,5 @@ def train(
         state=state,
         checkpoints=checkpoints,
     )
-    return training.finish(callbacks)
+    with Progress(verbose) as progress:
+        return training.finish([*callbacks, progress] if progress.is_shown else callbacks)

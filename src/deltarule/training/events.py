@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan, Runner, Statistics
+from deltarule.spec import OneLine
 
 
 @dataclass(frozen=True)
-class Started:
+class Started(OneLine):
     """The run begins.
 
     Attributes
@@ -51,7 +52,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Progressed:
+class Progressed(OneLine):
     """Some steps of an epoch are done.
 
     Attributes
@@ -72,7 +73,7 @@ class Progressed:
 
 
 @dataclass(frozen=True)
-class EpochEnded:
+class EpochEnded(OneLine):
     """An epoch is done.
 
     Attributes
@@ -118,7 +119,7 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
-class Resumed:
+class Resumed(OneLine):
     """The run goes on from a checkpoint.
 
     Attributes
@@ -138,7 +139,7 @@ class Resumed:
 
 
 @dataclass(frozen=True)
-class RateReduced:
+class RateReduced(OneLine):
     """The run diverged, went back to the end of the last good epoch, and halves its rate.
 
     Attributes
@@ -161,7 +162,7 @@ class RateReduced:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ended(OneLine):
     """The run is over.
 
     Attributes
@@ -190,7 +191,7 @@ Event: TypeAlias = Started | Resumed | Progressed | EpochEnded | RateReduced | E
 
 
 @dataclass(frozen=True)
-class StopTraining:
+class StopTraining(OneLine):
     """A callback's answer: end after this epoch.
 
     Attributes
@@ -203,7 +204,7 @@ class StopTraining:
 
 
 @dataclass(frozen=True)
-class ScaleRate:
+class ScaleRate(OneLine):
     """A callback's answer: multiply all further learning rates.
 
     Attributes

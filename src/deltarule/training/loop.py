@@ -40,10 +40,12 @@ from deltarule.training.events import (
     Started,
     StopTraining,
 )
+from deltarule.training.history import History
 from deltarule.training.interruption import signals_heard
 from deltarule.training.keeping import Keeping, check_agreed, check_engine, identity_of
 from deltarule.training.lbfgs import minimising
 from deltarule.training.orders import Orders
+from deltarule.training.predictions import Labels
 from deltarule.training.result import Result
 from deltarule.training.run import Run
 from deltarule.training.state import TrainingState, changed
@@ -70,6 +72,8 @@ class Training:
     runner : Runner
         What computes it.
     data, validation : Examples
+    labels : Labels or None
+        The classes, where it trains on labels.
     """
 
     def __init__(
@@ -88,6 +92,9 @@ class Training:
         run = network if isinstance(network, Run) else Run.of(network, **settings)
         needs_validation(run.stopping, validation is not None)
         check_run_memory(run, X, Y, validation)
+        self.labels = None if Y is None else Labels.of(run.plan.network, Y)
+        if self.labels is not None:
+            Y, validation = self.labels.codes(Y), self.labels.of_validation(validation)
         self.data, self.validation, self._reader = data_of(run, X, Y, weights, validation)
         self.rows = len(self.data.X) if self._reader is None else self._reader.rows
         self.run = run.bound(self.rows)
@@ -141,11 +148,13 @@ class Training:
         return Result(
             self.run.plan.network,
             self.runner.parameters(),
-            state.history,
+            History(state.history),
             *state.verdict,
             state.best_epoch,
             self.engine.name,
             self.runner,
+            self.labels,
+            self.validation,
         )
 
     def snapshot(self) -> TrainingState:

@@ -24,6 +24,7 @@ from deltarule.registry import Registry
 from deltarule.regularization import Regularization
 from deltarule.rng import checked_seed, generator
 from deltarule.sparse import checked_rows
+from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples, checked_examples, data_memory
 from deltarule.training.run import Order, Run
 
@@ -80,6 +81,7 @@ class Many:
         )
 
 
+@keywords_checked
 def train_many(
     network: Network | Run,
     X: Any,

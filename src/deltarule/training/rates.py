@@ -15,6 +15,7 @@ from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.regularization import Regularization
 from deltarule.rng import generator
+from deltarule.spec import OneLine, keywords_checked
 from deltarule.training.examples import checked_examples
 from deltarule.training.run import Run
 
@@ -23,7 +24,7 @@ _TOO_BAD = 4.0  # times the least cost: there the search ends
 
 
 @dataclass(frozen=True)
-class RateSearch:
+class RateSearch(OneLine):
     """What a search found.
 
     Attributes
@@ -42,6 +43,7 @@ class RateSearch:
     suggestion: float
 
 
+@keywords_checked
 def find_rate(
     network: Network,
     X: Any,

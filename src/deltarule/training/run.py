@@ -12,6 +12,7 @@ from deltarule.errors import TypeMismatchError
 from deltarule.network import Network
 from deltarule.optimizers import Optimizer
 from deltarule.regularization import Regularization
+from deltarule.spec import Spec
 from deltarule.training.averaging import Averaging
 from deltarule.training.stopping import Stopping, StoppingRule
 
@@ -36,7 +37,7 @@ class RunnerMetric:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Spec):
     """What :func:`~deltarule.train` does with data: the plan of a step, and all that goes round it.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.engines.plan import RunnerState, Statistics
 from deltarule.network import Parameters
+from deltarule.spec import OneLine
 from deltarule.training.averaging import Average
 from deltarule.training.events import EpochEnded
 from deltarule.training.stopping import Decision, Verdict
@@ -35,7 +36,7 @@ class Best(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrainingState:
+class TrainingState(OneLine):
     """All that a run knows at a step, beside its data.
 
     Attributes

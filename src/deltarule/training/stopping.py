@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from deltarule.arrays import checked_number
 from deltarule.errors import SettingError
+from deltarule.spec import Spec
 from deltarule.training.events import EpochEnded, Event, ScaleRate
 
 ON_DIVERGENCE = ("raise", "stop", "reduce", "ignore")
@@ -124,7 +125,7 @@ class Progress(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stopping(StoppingRule):
+class Stopping(Spec, StoppingRule):
     """When a run has converged: the first rule that holds after an epoch ends it.
 
     Parameters

@@ -17,6 +17,7 @@ from deltarule.engines.jax.programs import Data, Learned, Moment, Ran, programs_
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
+    Planned,
     RunnerState,
     Statistics,
     Trained,
@@ -32,7 +33,7 @@ from deltarule.system.processes import group
 _ROWS = 2**16  # that a pass takes at once
 
 
-class JaxRunner:
+class JaxRunner(Planned):
     """The protocol of :class:`~deltarule.engines.plan.Runner`, compiled by XLA.
 
     Parameters

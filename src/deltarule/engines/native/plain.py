@@ -60,13 +60,13 @@ def uncovered(plan: Plan) -> str | None:
             return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
         for row in (layer.g, _bend(layer)):
             if _activation(row) is None:
-                return f"activation {row.name!r} of layer {l} is a row of your own, in Python"
+                return f"activation {row.name!r} of layer {l} is a custom row, in Python"
     if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
-        return f"cost {network.cost_row.name!r} is a row of your own, in Python"
+        return f"cost {network.cost_row.name!r} is a custom row, in Python"
     if not network.parameter_count:
         return "the network has no parameters to train"
     if _optimizer_number(plan) is None:
-        return f"optimizer {type(plan.optimizer).__name__!r} is a class of your own, in Python"
+        return f"optimizer {type(plan.optimizer).__name__!r} is a custom class, in Python"
     return None
 
 

@@ -13,6 +13,7 @@ from deltarule.engines.native.plain import places, plain
 from deltarule.engines.plan import (
     EngineOptions,
     Plan,
+    Planned,
     RunnerState,
     Statistics,
     Trained,
@@ -27,7 +28,7 @@ from deltarule.sparse import readable
 _PARAMETER, _DERIVATIVE = -1, -2  # which array of a layer; 0 and 1 are the optimizer's slots
 
 
-class NativeRunner:
+class NativeRunner(Planned):
     """The protocol of :class:`~deltarule.engines.plan.Runner`, on the compiled core.
 
     One call at a time; runners in several threads of Python work side by side.

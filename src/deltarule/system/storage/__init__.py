@@ -10,6 +10,7 @@ from deltarule.system.storage.reading import (
     Tensor,
     open_tensors,
     reason,
+    stored_kind,
 )
 from deltarule.system.storage.texts import holds_none, parsed_json, read_json
 from deltarule.system.storage.writing import (
@@ -31,6 +32,7 @@ __all__ = [
     "parsed_json",
     "read_json",
     "reason",
+    "stored_kind",
     "tensor_bytes",
     "write_whole",
     "written_whole",

@@ -80,6 +80,9 @@ class FileKind:
         )
 
 
+_ANY = FileKind("", "file", 0, 0, "")
+
+
 @dataclass(frozen=True)
 class Opened:
     """A file whose header is read and makes sense; its numbers are still on the disk.
@@ -223,6 +226,21 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     digest = str(metadata.pop("digest", ""))
     unsigned = text[:-_TAIL_LENGTH] + "}"
     return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start)
+
+
+def stored_kind(path: str | os.PathLike[str]) -> str | None:
+    """The key of the :class:`FileKind` that a safetensors file is of; None for any other file.
+
+    Nothing but the names in its header is looked at: whoever opens the file checks it.
+    """
+    try:
+        with open(path, "rb") as file:
+            header, _ = _header(_ANY, os.fspath(path), file, os.fstat(file.fileno()).st_size)
+    except (OSError, ValueError):
+        return None
+    entries = header.get("__metadata__")
+    known = entries if isinstance(entries, dict) else {}
+    return next((key for key in known if key.startswith("deltarule")), None)
 
 
 def reason(error: OSError | ValueError) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from deltarule.arrays import checked_number
 from deltarule.errors import FileError, SettingError, setting
+from deltarule.spec import Spec
 from deltarule.system.storage import FolderLock, write_whole
 from deltarule.training.checkpoints.identity import differing
 from deltarule.training.checkpoints.snapshot import Surroundings, opened, pack, unpack
@@ -22,7 +23,7 @@ _UNFINISHED = re.compile(r"\.checkpoint-\d{10}\.safetensors\..+")
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class Checkpoints(Spec):
     """Where a run's checkpoints go, and how often.
 
     Parameters
