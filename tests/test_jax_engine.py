@@ -47,7 +47,11 @@ def near(one, other, steps=3):
 @pytest.fixture
 def polished(monkeypatch):
     """Programs compiled as users have them compiled: see conftest.py."""
-    options = device.compiler_options("cpu") | {"xla_backend_optimization_level": 3}
+    options = device.compiler_options("cpu") | {
+        "xla_backend_optimization_level": 3,
+        "xla_cpu_use_fusion_emitters": True,
+        "xla_cpu_parallel_codegen_split_count": 32,
+    }
     monkeypatch.setattr(device, "compiler_options", lambda *_: options)
     monkeypatch.setattr(runner_module, "programs_of", programs.Programs)
 
