@@ -19,7 +19,13 @@ if hasattr(signal, "SIGHUP"):
 os.environ["DELTARULE_JAX_CACHE"] = ""
 # Hundreds of programs of a few steps each: most of the time XLA would be polishing them. Tests
 # that take the fixture `polished` have theirs compiled as users do.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
+# Else each of some hundred processes that tests start compiles this package's source anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 collect_ignore = [
     "fuzz/readers.py",  # needs atheris, which `make fuzz` installs

@@ -541,8 +541,10 @@ sys.exit(cli.main(sys.argv[2:]))
 
 def interrupted(folder, seconds, *numbers):
     """The command, told by signals once it trains; each of its events takes so many seconds."""
-    options = ["train", "iris", "--no-baselines", "--json", "--checkpoint-dir", str(folder)]
-    command = [sys.executable, "-c", SLOW, str(seconds), *options]
+    table, run = folder / "t.csv", folder / "run"
+    np.savetxt(table, data(150)[0], delimiter=",", header="a,b,y", comments="")
+    options = ["--target", "y", "--no-baselines", "--json", "--checkpoint-dir", str(run)]
+    command = [sys.executable, "-c", SLOW, str(seconds), "train", str(table), *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
         assert process.stdout.readline() == "heard\n"
@@ -561,14 +563,14 @@ def test_the_command_ends_with_the_status_of_its_signal(tmp_path, number, status
     assert returned == status
     assert "--resume" in said
     assert "Traceback" not in said
-    assert list(tmp_path.glob("checkpoint-*"))
+    assert list(tmp_path.glob("run/checkpoint-*"))
 
 
 def test_a_second_signal_ends_the_process_at_once(tmp_path):
     returned, said = interrupted(tmp_path, 60, signal.SIGINT, signal.SIGINT)
     assert returned == -signal.SIGINT
     assert not said
-    assert not list(tmp_path.glob("checkpoint-*"))
+    assert not list(tmp_path.glob("run/checkpoint-*"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no such permission there")
@@ -810,19 +812,23 @@ def command(*arguments):
     return [sys.executable, "-m", "deltarule", *options, *map(str, arguments)]
 
 
-def test_the_command_goes_on_where_it_was(tmp_path):
-    plain = subprocess.run(command(), capture_output=True, text=True, check=True)
+def test_the_command_goes_on_where_it_was(tmp_path, capsys):
+    """In another process than the first."""
+    from deltarule.cli import main
+
     kept = ["--checkpoint-dir", tmp_path / "ein Lauf ü", "--checkpoint-every", "2"]
-    first = subprocess.run(command(*kept), capture_output=True, text=True, check=True)
-    again = subprocess.run(command(*kept), capture_output=True, text=True, check=False)
-    assert again.returncode == 2
-    assert "--resume" in again.stderr
+    assert main(command()[3:]) == 0
+    plain = capsys.readouterr().out
+    assert main(command(*kept)[3:]) == 0
+    first = capsys.readouterr().out
+    assert main(command(*kept)[3:]) == 2
+    assert "--resume" in capsys.readouterr().err
     resumed = subprocess.run(command(*kept, "--resume"), capture_output=True, text=True, check=True)
 
-    def figures(done):
-        return re.search(r'"figures": .*?"judged_rows"', done.stdout, re.DOTALL).group()
+    def figures(shown):
+        return re.search(r'"figures": .*?"judged_rows"', shown, re.DOTALL).group()
 
-    assert figures(plain) == figures(first) == figures(resumed)
+    assert figures(plain) == figures(first) == figures(resumed.stdout)
 
 
 def test_the_command_says_what_divergence_does(capsys):

@@ -333,7 +333,9 @@ def test_one_process_of_a_command_prints_and_writes(tmp_path):
     port = free_port()
 
     def started(i):
-        command = f"-m deltarule train {table} --target y --hidden 3 --epochs 2 --json"
+        command = (
+            f"-m deltarule train {table} --target y --hidden 3 --epochs 2 --no-baselines --json"
+        )
         where = f"--out {tmp_path / f'model-{i}.safetensors'} --coordinator localhost:{port}"
         return subprocess.Popen(
             [sys.executable, *f"{command} {where} --process {i} --processes 2".split()],

@@ -120,40 +120,45 @@ def run(program, patience=280):
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("meanwhile", ["nothing", "sorts", "predicts", "fits"])
-def test_forked_children_predict_what_their_parent_does(meanwhile):
+def test_forked_children_predict_what_their_parent_does():
     """Also where another thread of the parent is at work while it forks."""
     count = 25 * TIMES
     found = run(
         TABLES
         + f"""
 numbers = pl.DataFrame({{"a": rng.normal(size=200_000), "b": rng.integers(0, 99, 200_000)}})
-work = {{
+works = {{
     "nothing": None,
     "sorts": lambda: numbers.group_by("b").agg(pl.col("a").sort().first()),
     "predicts": lambda: answers(0),
     "fits": lambda: dr.TabularClassifier(**settings).fit(frame, left),
-}}[{meanwhile!r}]
-over = threading.Event()
+}}
 
-def keep_at_it():
+def keep_at_it(work, over):
     while not over.is_set():
         work()
 
-if work is not None:
-    threading.Thread(target=keep_at_it).start()
-children, found = [], []
-for k in range({count}):
-    children.append(forked(lambda: predicts(k)))
-    if len(children) == 4:
-        found.append(ended(children.pop(0)))
-found += map(ended, children)
-over.set()
-print(*found)
+for name, work in works.items():
+    over = threading.Event()
+    if work is not None:
+        thread = threading.Thread(target=keep_at_it, args=(work, over))
+        thread.start()
+    children, found = [], []
+    for k in range({count}):
+        children.append(forked(lambda: predicts(k)))
+        if len(children) == 4:
+            found.append(ended(children.pop(0)))
+    found += map(ended, children)
+    over.set()
+    if work is not None:
+        thread.join()
+    print(name, *found)
 """,
         patience=280 * TIMES,
     )
-    assert found == ["0"] * count
+    assert found == [
+        word for name in ("nothing", "sorts", "predicts", "fits") for word in (name, *["0"] * count)
+    ]
 
 
 WORK = {

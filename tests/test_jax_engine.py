@@ -47,7 +47,11 @@ def near(one, other, steps=3):
 @pytest.fixture
 def polished(monkeypatch):
     """Programs compiled as users have them compiled: see conftest.py."""
-    options = device.compiler_options("cpu") | {"xla_backend_optimization_level": 3}
+    options = device.compiler_options("cpu") | {
+        "xla_backend_optimization_level": 3,
+        "xla_cpu_use_fusion_emitters": True,
+        "xla_cpu_parallel_codegen_split_count": 32,
+    }
     monkeypatch.setattr(device, "compiler_options", lambda *_: options)
     monkeypatch.setattr(runner_module, "programs_of", programs.Programs)
 
@@ -70,16 +74,17 @@ def grad_of(network, parameters, X, Y, s, rules):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "output", "cost"),
-    [("tanh", output, cost) for cost, output in pairs()]
-    + [(hidden, "identity", "mse") for hidden in ACTIVATIONS],
+    ("engine", "hidden", "output", "cost"),
+    [("reference", "tanh", output, cost) for cost, output in pairs()]
+    + [("jax", hidden, "identity", "mse") for hidden in ACTIVATIONS],
     ids=lambda name: name,
 )
-def test_gradients_are_those_of_jax_grad(hidden, output, cost):
+def test_gradients_are_those_of_jax_grad(engine, hidden, output, cost):
+    """Of every pair those of the reference, to which parity holds engine jax pair by pair."""
     network = network_of(hidden, cost, output)
     X, Y, s = data_of(network, weighted=True)
     rules = dr.Regularization(l1=0.01, l2=0.02)
-    runner = start(network, regularization=rules)
+    runner = start(network, engine, regularization=rules)
     expected = grad_of(network, runner.parameters(), X, Y, s, rules)
     for a, b in zip(arrays(runner.gradients(X, Y, s)), arrays(expected), strict=True):
         assert error(a, b) < STEP["float64"]

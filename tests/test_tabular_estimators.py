@@ -289,7 +289,8 @@ UNLIKE = {
 
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
-    [dr.TabularClassifier(), dr.TabularRegressor()], expected_failed_checks=lambda _: UNLIKE
+    [dr.TabularClassifier(epochs=30), dr.TabularRegressor(epochs=30)],
+    expected_failed_checks=lambda _: UNLIKE,
 )
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
