@@ -7,6 +7,7 @@ yields typed events and holds no mathematics of the network.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
@@ -18,15 +19,16 @@ import numpy as np
 
 from deltarule.arrays import checked_number
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import RunnerState
+from deltarule.engines.plan import RunnerState, Statistics
 from deltarule.errors import DataError, DivergenceError, FileError, SettingError, TypeMismatchError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS
 from deltarule.system.processes import group
+from deltarule.training.averaging import Average
 from deltarule.training.blocks import BlockOrder, InOrder
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
-from deltarule.training.evaluation import Measured, mean_penalty, measured
+from deltarule.training.evaluation import Evaluation, Measured
 from deltarule.training.events import (
     Action,
     Callback,
@@ -46,7 +48,7 @@ from deltarule.training.lbfgs import minimising
 from deltarule.training.orders import Orders
 from deltarule.training.result import Result
 from deltarule.training.run import Run
-from deltarule.training.state import TrainingState, changed
+from deltarule.training.state import Best, TrainingState, changed
 from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
 from deltarule.training.windows import Window, check_run_memory, data_of
@@ -91,8 +93,6 @@ class Training:
         self.data, self.validation, self._reader = data_of(run, X, Y, weights, validation)
         self.rows = len(self.data.X) if self._reader is None else self._reader.rows
         self.run = run.bound(self.rows)
-        self.batch_size = run.batch_rows(self.rows)
-        self.steps_per_epoch = run.steps_per_epoch(self.rows)
         plan, self.group = self.run.plan, group()
         self.engine = choose(plan, run.engine, run.options)
         check_engine(self.engine.name, self.group)
@@ -104,10 +104,13 @@ class Training:
         if optimizer is not None:
             self.runner.set_state(optimizer)
         goes_on = optimizer is not None and not run.plan.optimizer_row.schedule.horizon
-        self._steps_before = optimizer.step if goes_on and optimizer is not None else 0
+        steps_before = optimizer.step if goes_on and optimizer is not None else 0
         own = self.runner.parameters()
-        begun = earlier.begun(own, run.stopping.start(earlier.rule))
-        self.state = begun.as_good(self._optimizer_kept())
+        self.state = earlier.begun(own, run.stopping.start(earlier.rule))
+        self._keep_as_good()
+        self.steps = Steps(self.run, self.rows, self.group, steps_before)
+        self.batch_size, self.steps_per_epoch = self.steps.batch_size, self.steps.per_epoch
+        self._evaluation = Evaluation(self.run, self.data, self.validation, self.steps_per_epoch)
         self.listeners: Sequence[object] = ()  # whoever may remember something
         self._wish: str | None = None
         self._begun = time.perf_counter()
@@ -153,7 +156,9 @@ class Training:
         return self.state.but(
             parameters=self.runner.parameters(),
             optimizer=self.runner.state(),
+            good=self._good,
             seconds=self._seconds(),
+            **self.steps.under_way(),
         )
 
     # ------------------------------------------------------------------------- from outside
@@ -252,70 +257,55 @@ class Training:
     def _epochs(self) -> Iterator[Event]:
         """Epochs until the stopping rule says *converged*."""
         least = min((event.cost for event in self.state.events), default=np.inf)
-        steps = Steps(self.run, self.rows, self.runner, self.group, self._steps_before)
         while self.state.verdict is None:
             epoch = self.state.epochs + 1
             try:
-                yield from self._epoch(epoch, steps)
+                yield from self._epoch(epoch)
             except DivergenceError as error:
                 yield self._recovered(epoch, error)
                 continue
             cost = self.state.events[-1].cost
             least = min(least, cost)
             if cost <= _GOOD * least:
-                self.state = self.state.as_good(self._optimizer_kept())
+                self._keep_as_good()
             self._save_if_due()
 
-    def _epoch(self, epoch: int, steps: Steps) -> Iterator[Event]:
+    def _epoch(self, epoch: int) -> Iterator[Event]:
         with closing(self._windows(epoch)) as windows:
             last: Last | None = None
             for window in windows:
                 last = None  # its examples make room for those that are being read
-                last = yield from self._trained_on(window, steps)
+                last = yield from self._trained_on(window, epoch)
                 if self._out_of_time():
                     break
         assert last is not None
-        before, state = self.state.parameters, self.state
-        cost, after = self._epoch_cost(), self.runner.parameters()
+        steps, after = self.steps, self.runner.parameters()
+        cost, statistics = steps.cost, steps.statistics
         if self.run.stopping.on_divergence != "ignore":
-            first = state.events[0].cost if state.epochs else float(state.costs[0])
+            first = self.state.events[0].cost if self.state.epochs else steps.first_cost
             check_sound(self.runner, last, after, cost, first)
-        average, mean = state.average, self.run.mean
+        average, mean = self.state.average, self.run.mean
         if mean.on:
             average = mean.with_newest(average, after)
-        self.state = state.at_start_of_epoch(parameters=after, average=average)
-        event = EpochEnded(
-            epoch, last.step, cost, learning_rate=last.rate, statistics=state.statistics
-        )
-        yield self._ended(event, before)
+        steps.begin_epoch()
+        yield self._ended(epoch, last.step, cost, last.rate, after, average, statistics)
 
-    def _trained_on(self, window: Window, steps: Steps) -> Generator[Event, None, Last]:
+    def _trained_on(self, window: Window, epoch: int) -> Generator[Event, None, Last]:
         """The steps that a window's rows give, and the last of them."""
-        state, ignores = self.state, self.run.stopping.on_divergence == "ignore"
-        chunks = steps.of(window, self._step, self._rate_scale, self.keeping.steps_until)
-        for last, costs, shares, statistics in chunks:
-            self.state = state = self.state.with_steps(costs, shares, statistics)
-            if not np.isfinite(costs[-1]) and not ignores:
+        steps, ignores = self.steps, self.run.stopping.on_divergence == "ignore"
+        end = steps.end_of(window)
+        while steps.first < end:
+            scale = self.state.rule_scale * self.state.rate_scale
+            most = self.keeping.steps_until(self._step)
+            last, costs = steps.make(self.runner, window, epoch, scale, most)
+            if not ignores and not math.isfinite(costs[-1]):
                 raise diverged(self.runner, last)
             if self._out_of_time():
                 break
-            if state.first < self.steps_per_epoch:
-                cost = float(costs.mean())
-                yield Progressed(last.epoch, state.first, self.steps_per_epoch, cost)
+            if steps.first < steps.per_epoch:
+                yield Progressed(epoch, steps.first, steps.per_epoch, float(costs.mean()))
                 self._save_if_due()
         return last
-
-    def _rate_scale(self) -> float:
-        """What the schedule's rates are multiplied by now."""
-        return self.state.rule_scale * self.state.rate_scale
-
-    def _epoch_cost(self) -> float:
-        """The mean of the batches' costs, by the weight of each."""
-        costs, share = self.state.costs, self.state.shares
-        if self.run.stopping.on_divergence == "ignore":
-            share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
-        whole = share.sum()
-        return float((costs * share).sum() / whole) if whole else 0.0
 
     def _windows(self, epoch: int) -> Generator[Window]:
         """What an epoch trains on, one after another, from the step on that comes next."""
@@ -325,44 +315,47 @@ class Training:
         in_order = not self.run.shuffle or self.batch_size == self.rows
         order = (InOrder if in_order else BlockOrder)(*self._reader.sizes, self.run.plan.seed)
         try:
-            yield from self._reader.windows(order, epoch, self.batch_size, self.state.first)
+            yield from self._reader.windows(order, epoch, self.batch_size, self.steps.first)
         except (FileError, DataError) as error:
             raise self._lost(error) from error
 
     # --------------------------------------------------------------------- the end of an epoch
 
-    def _ended(self, event: EpochEnded, before: Parameters) -> EpochEnded:
+    def _ended(
+        self,
+        epoch: int,
+        step: int,
+        cost: float,
+        rate: float,
+        parameters: Parameters,
+        average: Average | None = None,
+        statistics: Statistics | None = None,
+    ) -> EpochEnded:
         """The event of an epoch, evaluated, and decided on by the stopping rule."""
         rule, state = self.run.stopping, self.state
-        found, seconds = self.group.agreed((tuple(self._measured()), self._seconds()))
-        penalty = None
-        if "penalty" in rule.wants:
-            penalty = mean_penalty(
-                self.run, before, state.parameters, self.steps_per_epoch, self.data
-            )
-        event = changed(event, **Measured(*found)._asdict(), seconds=seconds, penalty=penalty)
+        evaluated = parameters
+        if average is not None and self.run.mean.evaluated:
+            evaluated = average.parameters
+        found = self._evaluation.of(self.runner, state.parameters, parameters, evaluated)
+        values, seconds = self.group.agreed((tuple(found), self._seconds()))
+        event = EpochEnded(
+            epoch,
+            step,
+            cost,
+            learning_rate=rate,
+            seconds=seconds,
+            statistics=statistics,
+            **Measured(*values)._asdict(),
+        )
         memory, decision = rule.after_epoch(state.rule, event)
-        event = changed(event, best=decision.best)
-        kept = self._evaluated if rule.restores_best else None
-        self.state = state.with_epoch(event, memory, decision, kept)
+        best = state.best
+        if decision.best:
+            event = changed(event, best=True)
+            best = Best(epoch, evaluated if rule.restores_best else None)
+        self.state = state.with_epoch(
+            event, memory, decision, parameters=parameters, average=average, best=best
+        )
         return event
-
-    @property
-    def _evaluated(self) -> Parameters:
-        """What an epoch is evaluated by: its parameters, or the mean they have gone into."""
-        average = self.state.average
-        mean_counts = average is not None and self.run.mean.evaluated
-        return average.parameters if average and mean_counts else self.state.parameters
-
-    def _measured(self) -> Measured:
-        """What the epoch's event carries; the runner then goes on where it was."""
-        evaluated = self._evaluated
-        if evaluated is self.state.parameters:
-            return measured(self.run, self.runner, self.data, self.validation)
-        self.runner.set_parameters(evaluated)
-        found = measured(self.run, self.runner, self.data, self.validation)
-        self.runner.set_parameters(self.state.parameters)
-        return found
 
     def _out_of_time(self) -> bool:
         limit = self.run.stopping.seconds
@@ -373,20 +366,23 @@ class Training:
 
     # -------------------------------------------------------------------------- divergence
 
-    def _optimizer_kept(self) -> RunnerState | None:
-        """The optimizer's state, where a run that diverges goes on from there."""
-        return self.runner.state() if self.run.stopping.on_divergence == "reduce" else None
+    def _keep_as_good(self) -> None:
+        """Make the newest epoch the one to go back to."""
+        self._good = self.state
+        if self.run.stopping.on_divergence == "reduce":
+            self.state = self.state.but(reductions=0)
+            self._good = self.state.but(optimizer=self.runner.state())
 
     def _recovered(self, epoch: int, error: DivergenceError) -> RateReduced:
         """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
-        had, good, rule = self.state.epochs, self.state.good, self.run.stopping
-        assert good is not None
+        had, good, rule = self.state.epochs, self._good, self.run.stopping
         self.runner.set_parameters(good.parameters)
         error.parameters = good.parameters
         if good.optimizer is None or self.state.reductions == MOST_REDUCTIONS:
             raise error
         self.runner.set_state(good.optimizer)
-        self.state = self.state.recovered(rule.after_recovery(good.rule))
+        self.state = self.state.recovered(good, rule.after_recovery(good.rule))
+        self.steps.begin_epoch()
         undone, scale = had - self.state.epochs, self.state.rate_scale
         return RateReduced(
             epoch,
@@ -408,7 +404,8 @@ class Training:
         best = self.state.best
         if self.run.stopping.on_divergence != "stop" or best is None or best.parameters is None:
             raise error
-        self.state = self.state.at_start_of_epoch(verdict=Verdict("diverged", str(error)))
+        self.state = self.state.but(verdict=Verdict("diverged", str(error)))
+        self.steps.begin_epoch()
 
     def _lost(self, error: FileError | DataError) -> FileError | DataError:
         """The end of a run whose data cannot be read any more: what has been learnt is kept."""
@@ -423,7 +420,7 @@ class Training:
     @property
     def _step(self) -> int:
         """How many steps of the run are done."""
-        return self.state.epochs * self.steps_per_epoch + self.state.first
+        return self.state.epochs * self.steps_per_epoch + self.steps.first
 
     def _save(self) -> Path:
         verdict = self.state.verdict
@@ -445,11 +442,15 @@ class Training:
         assert state.optimizer is not None
         self.runner.set_parameters(state.parameters)
         self.runner.set_state(state.optimizer)
+        self.steps.resume_epoch(state)
+        self.state = state.at_epoch_end()
         if state.verdict is None and state.epochs and not state.first:
             verdict = self.run.stopping.verdict(state.rule, state.events[-1])
-            state = replace(state, verdict=verdict)
-        kept = self._optimizer_kept()
-        self.state = state if state.good is not None and kept is not None else state.as_good(kept)
+            self.state = self.state.but(verdict=verdict)
+        if state.good is None:
+            self._keep_as_good()
+        else:
+            self._good = state.good
         for listener, memory in zip(self.listeners, around.listeners, strict=False):
             if memory is not None and hasattr(listener, "set_state"):
                 listener.set_state(memory)
@@ -482,11 +483,9 @@ class Training:
 
     def _iterated(self, parameters: Parameters) -> EpochEnded:
         """The event of one iteration over all the data."""
-        before = self.state.parameters
         self.runner.set_parameters(parameters)
-        self.state = self.state.but(parameters=self.runner.parameters())
         epoch = self.state.epochs + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):
             raise diverged(self.runner, Last(epoch, epoch, self.data, np.arange(self.rows), 1.0))
-        return self._ended(EpochEnded(epoch, epoch, cost, learning_rate=1.0), before)
+        return self._ended(epoch, epoch, cost, 1.0, self.runner.parameters())
