@@ -28,7 +28,7 @@ from deltarule.training.averaging import Average
 from deltarule.training.blocks import BlockOrder, InOrder
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
-from deltarule.training.evaluation import Evaluation, Measured
+from deltarule.training.evaluation import Evaluation
 from deltarule.training.events import (
     Action,
     Callback,
@@ -337,15 +337,20 @@ class Training:
         if average is not None and self.run.mean.evaluated:
             evaluated = average.parameters
         found = self._evaluation.of(self.runner, state.parameters, parameters, evaluated)
-        values, seconds = self.group.agreed((tuple(found), self._seconds()))
+        (validation_cost, figure, norm, penalty), seconds = self.group.agreed(
+            (tuple(found), self._seconds())
+        )
         event = EpochEnded(
             epoch,
             step,
             cost,
-            learning_rate=rate,
-            seconds=seconds,
+            validation_cost,
+            figure,
+            rate,
+            norm,
+            seconds,
             statistics=statistics,
-            **Measured(*values)._asdict(),
+            penalty=penalty,
         )
         memory, decision = rule.after_epoch(state.rule, event)
         best = state.best

@@ -120,7 +120,7 @@ class Steps:
         count = min(self._chunk, self.end_of(window) - first)
         if most is not None:
             count = min(count, most)
-        steps = self._before + done + np.arange(count)
+        steps = np.arange(self._before + done, self._before + done + count)
         rates = np.asarray(self._schedule(steps)) * scale
         rows = order[(first - begun) * m : (first - begun + count) * m]
         started = time.perf_counter()
@@ -159,9 +159,11 @@ class Steps:
     def _shares_of(self, examples: Examples, rows: Array) -> np.ndarray:
         """The weight of each batch of some rows."""
         starts = np.arange(0, len(rows), self.batch_size)
-        if examples.weights is None:
-            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
-        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+        if examples.weights is not None:
+            return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+        counts = np.full(len(starts), float(self.batch_size))
+        counts[-1] = len(rows) - starts[-1]
+        return counts
 
 
 def _joined(found: list[Statistics]) -> Statistics:
