@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS
 from deltarule.system.processes import group
 from deltarule.training.averaging import Average
-from deltarule.training.blocks import BlockOrder, InOrder
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
 from deltarule.training.evaluation import Evaluation
@@ -43,12 +43,11 @@ from deltarule.training.events import (
     StopTraining,
 )
 from deltarule.training.interruption import signals_heard
-from deltarule.training.keeping import Keeping, check_agreed, check_engine, identity_of
+from deltarule.training.keeping import Keeping, check_engine, identity_of
 from deltarule.training.lbfgs import minimising
-from deltarule.training.orders import Orders
 from deltarule.training.result import Result
 from deltarule.training.run import Run
-from deltarule.training.state import Best, TrainingState, changed
+from deltarule.training.state import TrainingState
 from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
 from deltarule.training.windows import Window, check_run_memory, data_of
@@ -115,17 +114,18 @@ class Training:
         self._wish: str | None = None
         self._begun = time.perf_counter()
 
-        identity, recorded = {}, None
-        if checkpoints is not None or self.group.count > 1:
-            given = None if parameters is None else self.state.parameters
-            start = given, None if optimizer is None else self.runner.state(), repr(earlier.rule)
-            identity = identity_of(
-                self.run, self.engine.name, self.data, self.validation, self._reader, start
-            )
-            recorded = self._check_order
-        self._orders = Orders(self.run, self.rows, recorded)
+        given = None if parameters is None else self.state.parameters
+        start = given, None if optimizer is None else self.runner.state(), repr(earlier.rule)
         self.keeping = Keeping(
-            self.run, checkpoints, identity, self.group, self._orders, self.runner
+            self.run,
+            checkpoints,
+            partial(
+                identity_of,
+                *(self.run, self.engine.name, self.data, self.validation, self._reader, start),
+            ),
+            self.group,
+            self.rows,
+            self.runner,
         )
 
     # ------------------------------------------------------------------------- what is known
@@ -310,10 +310,9 @@ class Training:
     def _windows(self, epoch: int) -> Generator[Window]:
         """What an epoch trains on, one after another, from the step on that comes next."""
         if self._reader is None:
-            yield Window(self.data, self._orders(epoch), 0)
+            yield Window(self.data, self.keeping.orders(epoch), 0)
             return
-        in_order = not self.run.shuffle or self.batch_size == self.rows
-        order = (InOrder if in_order else BlockOrder)(*self._reader.sizes, self.run.plan.seed)
+        order = self._reader.order(self.run)
         try:
             yield from self._reader.windows(order, epoch, self.batch_size, self.steps.first)
         except (FileError, DataError) as error:
@@ -332,35 +331,20 @@ class Training:
         statistics: Statistics | None = None,
     ) -> EpochEnded:
         """The event of an epoch, evaluated, and decided on by the stopping rule."""
-        rule, state = self.run.stopping, self.state
-        evaluated = parameters
-        if average is not None and self.run.mean.evaluated:
-            evaluated = average.parameters
-        found = self._evaluation.of(self.runner, state.parameters, parameters, evaluated)
+        mean_counts = average is not None and self.run.mean.evaluated
+        evaluated = average.parameters if average and mean_counts else parameters
+        found = self._evaluation.of(self.runner, self.state.parameters, parameters, evaluated)
         (validation_cost, figure, norm, penalty), seconds = self.group.agreed(
             (tuple(found), self._seconds())
         )
         event = EpochEnded(
-            epoch,
-            step,
-            cost,
-            validation_cost,
-            figure,
-            rate,
-            norm,
-            seconds,
+            *(epoch, step, cost, validation_cost, figure, rate, norm, seconds),
             statistics=statistics,
             penalty=penalty,
         )
-        memory, decision = rule.after_epoch(state.rule, event)
-        best = state.best
-        if decision.best:
-            event = changed(event, best=True)
-            best = Best(epoch, evaluated if rule.restores_best else None)
-        self.state = state.with_epoch(
-            event, memory, decision, parameters=parameters, average=average, best=best
-        )
-        return event
+        rule = self.run.stopping
+        self.state = self.state.with_epoch(rule, event, parameters, average, evaluated)
+        return self.state.events[-1]
 
     def _out_of_time(self) -> bool:
         limit = self.run.stopping.seconds
@@ -460,9 +444,6 @@ class Training:
             if memory is not None and hasattr(listener, "set_state"):
                 listener.set_state(memory)
         return Resumed(str(path), state.epochs, self._step, tuple(notes))
-
-    def _check_order(self, digest: str) -> None:
-        check_agreed(self.group, {"data.order": digest})
 
     # ------------------------------------------------------------------------ all the data
 

@@ -12,7 +12,7 @@ from deltarule.engines.plan import RunnerState, Statistics
 from deltarule.network import Parameters
 from deltarule.training.averaging import Average
 from deltarule.training.events import EpochEnded
-from deltarule.training.stopping import Decision, Verdict
+from deltarule.training.stopping import StoppingRule, Verdict
 
 _NONE = np.zeros(0)
 
@@ -147,26 +147,40 @@ class TrainingState:
         )
 
     def with_epoch(
-        self, event: EpochEnded, memory: Any, decision: Decision, **changes: Any
+        self,
+        rule: StoppingRule,
+        event: EpochEnded,
+        parameters: Parameters,
+        average: Average | None,
+        evaluated: Parameters,
     ) -> Self:
-        """After an epoch that the stopping rule has decided on.
+        """After an epoch, which the stopping rule decides on.
 
         Parameters
         ----------
+        rule : StoppingRule
         event : EpochEnded
-        memory : named tuple
-            What the rule remembers.
-        decision : Decision
-        **changes
-            The parameters at its end, and the rest that it has changed.
+        parameters : Parameters
+            At its end.
+        average : Average or None
+            The moving mean, with them.
+        evaluated : Parameters
+            What is kept where the epoch is the best.
         """
+        memory, decision = rule.after_epoch(self.rule, event)
+        best = self.best
+        if decision.best:
+            event = changed(event, best=True)
+            best = Best(event.epoch, evaluated if rule.restores_best else None)
         self.events.append(event)
         return self.but(
+            parameters=parameters,
             epochs=self.epochs + 1,
             rule=memory,
+            best=best,
+            average=average,
             rule_scale=decision.rate_scale,
             verdict=decision.verdict,
-            **changes,
         )
 
     def recovered(self, good: TrainingState, memory: Any) -> TrainingState:

@@ -14,7 +14,7 @@ from deltarule.arrays import Array
 from deltarule.engines.footprint import check_memory
 from deltarule.errors import DataError, SettingError
 from deltarule.network import Network
-from deltarule.training.blocks import BlockOrder, Blocks
+from deltarule.training.blocks import BlockOrder, Blocks, InOrder
 from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.run import Run
 
@@ -84,6 +84,11 @@ class Reader:
             raise DataError("the blocks have no rows; expected at least one.")
         found = self.read(np.flatnonzero(counts)[:1])
         return found.take(np.arange(min(len(found.Y), _LOOKED_AT)))
+
+    def order(self, run: Run) -> BlockOrder:
+        """The order of a run's rows."""
+        in_order = not run.shuffle or run.batch_rows(self.rows) == self.rows
+        return (InOrder if in_order else BlockOrder)(*self.sizes, run.plan.seed)
 
     def windows(
         self, order: BlockOrder, epoch: int, batch_size: int, first: int
