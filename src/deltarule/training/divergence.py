@@ -15,8 +15,6 @@ from deltarule.network import Network, Parameters, feed_forward
 from deltarule.sparse import gathered
 from deltarule.training.examples import Examples
 
-MOST_REDUCTIONS = 20  # a millionth of the rate
-
 
 def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[int | None, str]:
     """The first layer that holds a number that is not finite, and what it is: W, b, Z or A."""

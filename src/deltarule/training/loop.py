@@ -18,16 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import checked_number
 from deltarule.engines import choose, start_plan
 from deltarule.engines.plan import RunnerState, Statistics
-from deltarule.errors import DataError, DivergenceError, FileError, SettingError, TypeMismatchError
+from deltarule.errors import DataError, DivergenceError, FileError, SettingError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS
 from deltarule.system.processes import group
 from deltarule.training.averaging import Average
 from deltarule.training.checkpoints import Checkpoints
-from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
+from deltarule.training.divergence import Last, check_sound, diverged
 from deltarule.training.evaluation import Evaluation
 from deltarule.training.events import (
     Action,
@@ -36,23 +35,20 @@ from deltarule.training.events import (
     EpochEnded,
     Event,
     Progressed,
-    RateReduced,
     Resumed,
-    ScaleRate,
     Started,
-    StopTraining,
 )
 from deltarule.training.interruption import signals_heard
 from deltarule.training.keeping import Keeping, check_engine, identity_of
-from deltarule.training.lbfgs import minimising
+from deltarule.training.lbfgs import Search
+from deltarule.training.recovery import Recovery
 from deltarule.training.result import Result
 from deltarule.training.run import Run
 from deltarule.training.state import TrainingState
 from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
 from deltarule.training.windows import Window, check_run_memory, data_of
-
-_GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
+from deltarule.training.wishes import Wishes
 
 
 class Training:
@@ -106,12 +102,12 @@ class Training:
         steps_before = optimizer.step if goes_on and optimizer is not None else 0
         own = self.runner.parameters()
         self.state = earlier.begun(own, run.stopping.start(earlier.rule))
-        self._keep_as_good()
+        self._recovery = Recovery(run.stopping, self.state, self.runner)
         self.steps = Steps(self.run, self.rows, self.group, steps_before)
         self.batch_size, self.steps_per_epoch = self.steps.batch_size, self.steps.per_epoch
         self._evaluation = Evaluation(self.run, self.data, self.validation, self.steps_per_epoch)
         self.listeners: Sequence[object] = ()  # whoever may remember something
-        self._wish: str | None = None
+        self._wishes = Wishes(self.group)
         self._begun = time.perf_counter()
 
         given = None if parameters is None else self.state.parameters
@@ -156,7 +152,7 @@ class Training:
         return self.state.but(
             parameters=self.runner.parameters(),
             optimizer=self.runner.state(),
-            good=self._good,
+            good=self._recovery.good,
             seconds=self._seconds(),
             **self.steps.under_way(),
         )
@@ -186,27 +182,14 @@ class Training:
         TypeMismatchError
             For an answer that is no action.
         """
-        if isinstance(action, ScaleRate):
-            checked_number("ScaleRate", "factor", action.factor, low=0, open_low=True)
-            self.state = self.state.but(rate_scale=self.state.rate_scale * action.factor)
-        elif isinstance(action, StopTraining):
-            self._wish = action.text
-        elif action is not None:
-            raise TypeMismatchError(
-                f"callback: expected None, StopTraining or ScaleRate, got {action!r}."
-            )
+        self.state = self._wishes.after_action(action, self.state)
 
     def resolve_wish(self) -> None:
         """End the run where a callback wished so; :meth:`finish` calls it after each event.
 
         In a group of processes, what process 0's callbacks wished counts for all.
         """
-        self._wish, scale = self.group.agreed((self._wish, self.state.rate_scale))
-        verdict = self.state.verdict
-        if self._wish is not None and self.state.epochs:
-            verdict = verdict or Verdict("callback", self._wish)
-        if verdict is not self.state.verdict or scale != self.state.rate_scale:
-            self.state = self.state.but(verdict=verdict, rate_scale=scale)
+        self.state = self._wishes.resolved(self.state)
 
     def interrupt(self, signal: int) -> None:
         """End the run at the next chance, with a checkpoint; needs checkpoints."""
@@ -256,18 +239,16 @@ class Training:
 
     def _epochs(self) -> Iterator[Event]:
         """Epochs until the stopping rule says *converged*."""
-        least = min((event.cost for event in self.state.events), default=np.inf)
         while self.state.verdict is None:
             epoch = self.state.epochs + 1
             try:
                 yield from self._epoch(epoch)
             except DivergenceError as error:
-                yield self._recovered(epoch, error)
+                self.state, event = self._recovery.back(self.state, self.runner, epoch, error)
+                self.steps.begin_epoch()
+                yield event
                 continue
-            cost = self.state.events[-1].cost
-            least = min(least, cost)
-            if cost <= _GOOD * least:
-                self._keep_as_good()
+            self.state = self._recovery.after_epoch(self.state, self.runner)
             self._save_if_due()
 
     def _epoch(self, epoch: int) -> Iterator[Event]:
@@ -355,33 +336,6 @@ class Training:
 
     # -------------------------------------------------------------------------- divergence
 
-    def _keep_as_good(self) -> None:
-        """Make the newest epoch the one to go back to."""
-        self._good = self.state
-        if self.run.stopping.on_divergence == "reduce":
-            self.state = self.state.but(reductions=0)
-            self._good = self.state.but(optimizer=self.runner.state())
-
-    def _recovered(self, epoch: int, error: DivergenceError) -> RateReduced:
-        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
-        had, good, rule = self.state.epochs, self._good, self.run.stopping
-        self.runner.set_parameters(good.parameters)
-        error.parameters = good.parameters
-        if good.optimizer is None or self.state.reductions == MOST_REDUCTIONS:
-            raise error
-        self.runner.set_state(good.optimizer)
-        self.state = self.state.recovered(good, rule.after_recovery(good.rule))
-        self.steps.begin_epoch()
-        undone, scale = had - self.state.epochs, self.state.rate_scale
-        return RateReduced(
-            epoch,
-            error.step,
-            scale,
-            undone,
-            f"diverged at step {error.step} (epoch {epoch}): resumes from the end of "
-            f"epoch {self.state.epochs} with {scale:g} times the scheduled learning rate",
-        )
-
     def _stopped(self, error: DivergenceError) -> None:
         """End the run with the best epoch's parameters, where that is asked for and there is one.
 
@@ -432,14 +386,11 @@ class Training:
         self.runner.set_parameters(state.parameters)
         self.runner.set_state(state.optimizer)
         self.steps.resume_epoch(state)
-        self.state = state.at_epoch_end()
         if state.verdict is None and state.epochs and not state.first:
             verdict = self.run.stopping.verdict(state.rule, state.events[-1])
-            self.state = self.state.but(verdict=verdict)
-        if state.good is None:
-            self._keep_as_good()
-        else:
-            self._good = state.good
+            state = state.but(verdict=verdict)
+        self.state = state.at_epoch_end()
+        self._recovery = Recovery(self.run.stopping, self.state, self.runner, state.good)
         for listener, memory in zip(self.listeners, around.listeners, strict=False):
             if memory is not None and hasattr(listener, "set_state"):
                 listener.set_state(memory)
@@ -449,27 +400,17 @@ class Training:
 
     def _iterations(self, optimizer: LBFGS) -> Iterator[Event]:
         """Iterations of an optimizer that takes all data at once; each is an epoch."""
-        driver = minimising(optimizer, self.runner, self.data, self.run.stopping.epochs)
-        try:
-            parameters = next(driver)
-            while True:
-                yield self._iterated(parameters)
-                parameters = driver.send(self.state.verdict is None)
-        except StopIteration as done:
-            last, why = done.value
-        finally:
-            driver.close()
-        self.runner.set_parameters(last)
-        if not self.state.epochs:
-            yield self._iterated(last)
+        search = Search(optimizer, self.runner, self.data, self.run.stopping.epochs)
+        with closing(search.iterations(lambda: self.state.verdict is not None)) as iterations:
+            for _ in iterations:
+                yield self._iterated()
         verdict = self.state.verdict
-        if verdict is None or (verdict.reason == "epochs" and "CONVERGENCE" in why):
-            own = Verdict("driver", f"L-BFGS: {why.capitalize()}")
+        if verdict is None or (verdict.reason == "epochs" and "CONVERGENCE" in search.why):
+            own = Verdict("driver", f"L-BFGS: {search.why.capitalize()}")
             self.state = self.state.but(verdict=own)
 
-    def _iterated(self, parameters: Parameters) -> EpochEnded:
+    def _iterated(self) -> EpochEnded:
         """The event of one iteration over all the data."""
-        self.runner.set_parameters(parameters)
         epoch = self.state.epochs + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):
