@@ -47,7 +47,7 @@ from deltarule.training.run import Run
 from deltarule.training.state import TrainingState
 from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
-from deltarule.training.windows import Window, check_run_memory, data_of
+from deltarule.training.windows import Window, check_run_memory, data_of, lost
 from deltarule.training.wishes import Wishes
 
 
@@ -112,16 +112,10 @@ class Training:
 
         given = None if parameters is None else self.state.parameters
         start = given, None if optimizer is None else self.runner.state(), repr(earlier.rule)
+        known = self.run, self.engine.name, self.data, self.validation, self._reader, start
         self.keeping = Keeping(
-            self.run,
-            checkpoints,
-            partial(
-                identity_of,
-                *(self.run, self.engine.name, self.data, self.validation, self._reader, start),
-            ),
-            self.group,
-            self.rows,
-            self.runner,
+            *(self.run, checkpoints, partial(identity_of, *known)),
+            *(self.group, self.rows, self.runner),
         )
 
     # ------------------------------------------------------------------------- what is known
@@ -185,10 +179,7 @@ class Training:
         self.state = self._wishes.after_action(action, self.state)
 
     def resolve_wish(self) -> None:
-        """End the run where a callback wished so; :meth:`finish` calls it after each event.
-
-        In a group of processes, what process 0's callbacks wished counts for all.
-        """
+        """End the run where a callback wished so; :meth:`finish` calls it after each event."""
         self.state = self._wishes.resolved(self.state)
 
     def interrupt(self, signal: int) -> None:
@@ -297,7 +288,8 @@ class Training:
         try:
             yield from self._reader.windows(order, epoch, self.batch_size, self.steps.first)
         except (FileError, DataError) as error:
-            raise self._lost(error) from error
+            saved = self._save() if self.keeping else None
+            raise lost(error, self._step, self.runner.parameters(), saved) from error
 
     # --------------------------------------------------------------------- the end of an epoch
 
@@ -334,8 +326,6 @@ class Training:
     def _seconds(self) -> float:
         return self.state.seconds + time.perf_counter() - self._begun
 
-    # -------------------------------------------------------------------------- divergence
-
     def _stopped(self, error: DivergenceError) -> None:
         """End the run with the best epoch's parameters, where that is asked for and there is one.
 
@@ -349,14 +339,6 @@ class Training:
             raise error
         self.state = self.state.but(verdict=Verdict("diverged", str(error)))
         self.steps.begin_epoch()
-
-    def _lost(self, error: FileError | DataError) -> FileError | DataError:
-        """The end of a run whose data cannot be read any more: what has been learnt is kept."""
-        where = f" The run is saved in {self._save()}." if self.keeping else ""
-        kind = FileError if isinstance(error, FileError) else DataError
-        lost = kind(f"{error} Training ended after step {self._step:,}.{where}")
-        lost.parameters = self.runner.parameters()
-        return lost
 
     # ------------------------------------------------------------------------- checkpoints
 
@@ -391,9 +373,7 @@ class Training:
             state = state.but(verdict=verdict)
         self.state = state.at_epoch_end()
         self._recovery = Recovery(self.run.stopping, self.state, self.runner, state.good)
-        for listener, memory in zip(self.listeners, around.listeners, strict=False):
-            if memory is not None and hasattr(listener, "set_state"):
-                listener.set_state(memory)
+        around.give_back(self.listeners)
         return Resumed(str(path), state.epochs, self._step, tuple(notes))
 
     # ------------------------------------------------------------------------ all the data
