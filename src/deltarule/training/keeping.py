@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,16 @@ class Keeping:
     ----------
     run : Run
     checkpoints : Checkpoints or None
-    identity : mapping
-        What decides the run's numbers.
+    identity : function
+        To what decides the run's numbers, where a checkpoint or another process needs it.
     group : Group
-    orders : Orders
+    rows : int
     runner : Runner
 
     Attributes
     ----------
+    orders : Orders
+        Of the epochs' rows.
     signal : int or None
         The signal that asks the run to end.
     """
@@ -56,20 +58,23 @@ class Keeping:
         self,
         run: Run,
         checkpoints: Checkpoints | None,
-        identity: Identity,
+        identity: Callable[[], Identity],
         group: Group,
-        orders: Orders,
+        rows: int,
         runner: Runner,
     ) -> None:
         self.group = group
         self.signal: int | None = None
-        self._orders = orders
         # of the kernels in use; of the machine, where an engine has none of its own
         self._instruction_set = str(getattr(runner, "isa", platform.machine()))
-        check_agreed(group, identity)
+        self.orders = Orders(run, rows)
         self._folder: Folder | None = None
-        if checkpoints is not None:
-            self._folder = _opened(run, checkpoints, identity, group)
+        if checkpoints is not None or group.count > 1:
+            known = identity()
+            check_agreed(group, known)
+            self.orders = Orders(run, rows, lambda d: check_agreed(group, {"data.order": d}))
+            if checkpoints is not None:
+                self._folder = _opened(run, checkpoints, known, group)
 
     def __bool__(self) -> bool:
         return self._folder is not None
@@ -117,8 +122,8 @@ class Keeping:
     def _check_orders(self, path: Path, known: Sequence[str]) -> None:
         """Refuse a custom order that is another now, in any epoch of the past."""
         for epoch, digest in enumerate(known, 1):
-            self._orders(epoch)
-            if self._orders.digests[epoch - 1] != digest:
+            self.orders(epoch)
+            if self.orders.digests[epoch - 1] != digest:
                 raise FileError(
                     f"{path}: belongs to another run: data.order, what shuffle gives for epoch "
                     f"{epoch}, differs there. Resume with the original settings, or name another "
@@ -138,7 +143,7 @@ class Keeping:
         """
         assert self._folder is not None
         memories = tuple(l.state() if hasattr(l, "state") else None for l in listeners)
-        around = Surroundings(memories, self._instruction_set, tuple(self._orders.digests))
+        around = Surroundings(memories, self._instruction_set, tuple(self.orders.digests))
         return self._folder.save(step, state, around)
 
     def due(self, step: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,8 @@ from deltarule.optimizers import LBFGS
 from deltarule.training.examples import Examples
 
 
-def minimising(
-    optimizer: LBFGS, runner: Runner, data: Examples, iterations: int
-) -> Generator[Parameters, bool, tuple[Parameters, str]]:
-    """The parameters after each iteration; whoever listens sends back whether to continue.
+class Search:
+    """One search for the least cost.
 
     SciPy works in a thread, so that its iterations are events as they happen. It asks for costs and
     gradients, which are computed in the caller's thread: there Ctrl-C interrupts them.
@@ -31,50 +29,66 @@ def minimising(
     iterations : int
         The maximum number of iterations.
 
-    Returns
-    -------
-    tuple
-        The last parameters, and in SciPy's words why it ended.
+    Attributes
+    ----------
+    why : str
+        In SciPy's words why it ended, once it has.
     """
-    import queue  # with threads, a share of the package's import time; only this needs them
-    from concurrent.futures import ThreadPoolExecutor
 
-    from deltarule.system.threads import submitted
+    def __init__(self, optimizer: LBFGS, runner: Runner, data: Examples, iterations: int) -> None:
+        self._optimizer, self._runner, self._data = optimizer, runner, data
+        self._most = iterations
+        self.why = ""
 
-    template = runner.parameters()
-    questions: queue.SimpleQueue[tuple[bool, np.ndarray] | None] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    def iterations(self, over: Callable[[], bool]) -> Generator[None]:
+        """Yield after each iteration, at least once; the runner then holds its parameters.
 
-    def ask(iterated: bool, vector: np.ndarray) -> Any:
-        questions.put((iterated, vector.copy()))
-        if (answer := answers.get()) is None:
-            raise StopIteration
-        return answer
+        Parameters
+        ----------
+        over : function
+            To whether to end after an iteration.
+        """
+        import queue  # with threads, a share of the package's import time; only this needs them
+        from concurrent.futures import ThreadPoolExecutor
 
-    def cost_and_gradient(parameters: Parameters) -> tuple[float, np.ndarray]:
-        runner.set_parameters(parameters)
-        return runner.cost(*data), _flattened(runner.gradients(*data))
+        from deltarule.system.threads import submitted
 
-    with ThreadPoolExecutor(1) as pool:
-        work = submitted(
-            pool,
-            lambda: optimizer.minimise(
-                partial(ask, False), _flattened(template), iterations, partial(ask, True)
-            ),
-        )
-        work.add_done_callback(lambda _: questions.put(None))
-        try:
-            while (question := questions.get()) is not None:
-                iterated, vector = question
-                parameters = _unflattened(vector, template)
-                if not iterated:
-                    answers.put(cost_and_gradient(parameters))
-                else:
-                    answers.put((yield parameters) or None)
-        finally:
-            answers.put(None)  # also where whoever listens has left
-        last, why = work.result()
-    return _unflattened(last, template), why
+        template, count = self._runner.parameters(), 0
+        questions: queue.SimpleQueue[tuple[bool, np.ndarray] | None] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def ask(iterated: bool, vector: np.ndarray) -> Any:
+            questions.put((iterated, vector.copy()))
+            if (answer := answers.get()) is None:
+                raise StopIteration
+            return answer
+
+        with ThreadPoolExecutor(1) as pool:
+            work = submitted(
+                pool,
+                lambda: self._optimizer.minimise(
+                    partial(ask, False), _flattened(template), self._most, partial(ask, True)
+                ),
+            )
+            work.add_done_callback(lambda _: questions.put(None))
+            try:
+                while (question := questions.get()) is not None:
+                    iterated, vector = question
+                    self._runner.set_parameters(_unflattened(vector, template))
+                    if iterated:
+                        count += 1
+                        yield
+                    answers.put(self._answer() if not iterated else None if over() else True)
+            finally:
+                answers.put(None)  # also where whoever listens has left
+            last, self.why = work.result()
+        self._runner.set_parameters(_unflattened(last, template))
+        if not count:
+            yield
+
+    def _answer(self) -> tuple[float, np.ndarray]:
+        """Cost and gradient of the runner's parameters."""
+        return self._runner.cost(*self._data), _flattened(self._runner.gradients(*self._data))
 
 
 def _flattened(parameters: Parameters) -> np.ndarray:

@@ -7,26 +7,27 @@ yields typed events and holds no mathematics of the network.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import checked_number
 from deltarule.engines import choose, start_plan
-from deltarule.engines.plan import RunnerState
-from deltarule.errors import DataError, DivergenceError, FileError, SettingError, TypeMismatchError
+from deltarule.engines.plan import RunnerState, Statistics
+from deltarule.errors import DataError, DivergenceError, FileError, SettingError
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import LBFGS
 from deltarule.system.processes import group
-from deltarule.training.blocks import BlockOrder, InOrder
+from deltarule.training.averaging import Average
 from deltarule.training.checkpoints import Checkpoints
-from deltarule.training.divergence import MOST_REDUCTIONS, Last, check_sound, diverged
-from deltarule.training.evaluation import Measured, mean_penalty, measured
+from deltarule.training.divergence import Last, check_sound, diverged
+from deltarule.training.evaluation import Evaluation
 from deltarule.training.events import (
     Action,
     Callback,
@@ -34,26 +35,22 @@ from deltarule.training.events import (
     EpochEnded,
     Event,
     Progressed,
-    RateReduced,
     Resumed,
-    ScaleRate,
     Started,
-    StopTraining,
 )
 from deltarule.training.history import History
 from deltarule.training.interruption import signals_heard
-from deltarule.training.keeping import Keeping, check_agreed, check_engine, identity_of
-from deltarule.training.lbfgs import minimising
-from deltarule.training.orders import Orders
+from deltarule.training.keeping import Keeping, check_engine, identity_of
+from deltarule.training.lbfgs import Search
 from deltarule.training.predictions import Labels
+from deltarule.training.recovery import Recovery
 from deltarule.training.result import Result
 from deltarule.training.run import Run
-from deltarule.training.state import TrainingState, changed
+from deltarule.training.state import TrainingState
 from deltarule.training.steps import Steps
 from deltarule.training.stopping import Verdict, needs_validation
-from deltarule.training.windows import Window, check_run_memory, data_of
-
-_GOOD = 10.0  # an epoch this many times worse than the best may be diverging already
+from deltarule.training.windows import Window, check_run_memory, data_of, lost
+from deltarule.training.wishes import Wishes
 
 
 class Training:
@@ -98,8 +95,6 @@ class Training:
         self.data, self.validation, self._reader = data_of(run, X, Y, weights, validation)
         self.rows = len(self.data.X) if self._reader is None else self._reader.rows
         self.run = run.bound(self.rows)
-        self.batch_size = run.batch_rows(self.rows)
-        self.steps_per_epoch = run.steps_per_epoch(self.rows)
         plan, self.group = self.run.plan, group()
         self.engine = choose(plan, run.engine, run.options)
         check_engine(self.engine.name, self.group)
@@ -111,25 +106,23 @@ class Training:
         if optimizer is not None:
             self.runner.set_state(optimizer)
         goes_on = optimizer is not None and not run.plan.optimizer_row.schedule.horizon
-        self._steps_before = optimizer.step if goes_on and optimizer is not None else 0
+        steps_before = optimizer.step if goes_on and optimizer is not None else 0
         own = self.runner.parameters()
-        begun = earlier.begun(own, run.stopping.start(earlier.rule))
-        self.state = begun.as_good(self._optimizer_kept())
+        self.state = earlier.begun(own, run.stopping.start(earlier.rule))
+        self._recovery = Recovery(run.stopping, self.state, self.runner)
+        self.steps = Steps(self.run, self.rows, self.group, steps_before)
+        self.batch_size, self.steps_per_epoch = self.steps.batch_size, self.steps.per_epoch
+        self._evaluation = Evaluation(self.run, self.data, self.validation, self.steps_per_epoch)
         self.listeners: Sequence[object] = ()  # whoever may remember something
-        self._wish: str | None = None
+        self._wishes = Wishes(self.group)
         self._begun = time.perf_counter()
 
-        identity, recorded = {}, None
-        if checkpoints is not None or self.group.count > 1:
-            given = None if parameters is None else self.state.parameters
-            start = given, None if optimizer is None else self.runner.state(), repr(earlier.rule)
-            identity = identity_of(
-                self.run, self.engine.name, self.data, self.validation, self._reader, start
-            )
-            recorded = self._check_order
-        self._orders = Orders(self.run, self.rows, recorded)
+        given = None if parameters is None else self.state.parameters
+        start = given, None if optimizer is None else self.runner.state(), repr(earlier.rule)
+        known = self.run, self.engine.name, self.data, self.validation, self._reader, start
         self.keeping = Keeping(
-            self.run, checkpoints, identity, self.group, self._orders, self.runner
+            *(self.run, checkpoints, partial(identity_of, *known)),
+            *(self.group, self.rows, self.runner),
         )
 
     # ------------------------------------------------------------------------- what is known
@@ -162,7 +155,9 @@ class Training:
         return self.state.but(
             parameters=self.runner.parameters(),
             optimizer=self.runner.state(),
+            good=self._recovery.good,
             seconds=self._seconds(),
+            **self.steps.under_way(),
         )
 
     # ------------------------------------------------------------------------- from outside
@@ -190,27 +185,11 @@ class Training:
         TypeMismatchError
             For an answer that is no action.
         """
-        if isinstance(action, ScaleRate):
-            checked_number("ScaleRate", "factor", action.factor, low=0, open_low=True)
-            self.state = self.state.but(rate_scale=self.state.rate_scale * action.factor)
-        elif isinstance(action, StopTraining):
-            self._wish = action.text
-        elif action is not None:
-            raise TypeMismatchError(
-                f"callback: expected None, StopTraining or ScaleRate, got {action!r}."
-            )
+        self.state = self._wishes.after_action(action, self.state)
 
     def resolve_wish(self) -> None:
-        """End the run where a callback wished so; :meth:`finish` calls it after each event.
-
-        In a group of processes, what process 0's callbacks wished counts for all.
-        """
-        self._wish, scale = self.group.agreed((self._wish, self.state.rate_scale))
-        verdict = self.state.verdict
-        if self._wish is not None and self.state.epochs:
-            verdict = verdict or Verdict("callback", self._wish)
-        if verdict is not self.state.verdict or scale != self.state.rate_scale:
-            self.state = self.state.but(verdict=verdict, rate_scale=scale)
+        """End the run where a callback wished so; :meth:`finish` calls it after each event."""
+        self.state = self._wishes.resolved(self.state)
 
     def interrupt(self, signal: int) -> None:
         """End the run at the next chance, with a checkpoint; needs checkpoints."""
@@ -260,118 +239,94 @@ class Training:
 
     def _epochs(self) -> Iterator[Event]:
         """Epochs until the stopping rule says *converged*."""
-        least = min((event.cost for event in self.state.events), default=np.inf)
-        steps = Steps(self.run, self.rows, self.runner, self.group, self._steps_before)
         while self.state.verdict is None:
             epoch = self.state.epochs + 1
             try:
-                yield from self._epoch(epoch, steps)
+                yield from self._epoch(epoch)
             except DivergenceError as error:
-                yield self._recovered(epoch, error)
+                self.state, event = self._recovery.back(self.state, self.runner, epoch, error)
+                self.steps.begin_epoch()
+                yield event
                 continue
-            cost = self.state.events[-1].cost
-            least = min(least, cost)
-            if cost <= _GOOD * least:
-                self.state = self.state.as_good(self._optimizer_kept())
+            self.state = self._recovery.after_epoch(self.state, self.runner)
             self._save_if_due()
 
-    def _epoch(self, epoch: int, steps: Steps) -> Iterator[Event]:
+    def _epoch(self, epoch: int) -> Iterator[Event]:
         with closing(self._windows(epoch)) as windows:
             last: Last | None = None
             for window in windows:
                 last = None  # its examples make room for those that are being read
-                last = yield from self._trained_on(window, steps)
+                last = yield from self._trained_on(window, epoch)
                 if self._out_of_time():
                     break
         assert last is not None
-        before, state = self.state.parameters, self.state
-        cost, after = self._epoch_cost(), self.runner.parameters()
+        steps, after = self.steps, self.runner.parameters()
+        cost, statistics = steps.cost, steps.statistics
         if self.run.stopping.on_divergence != "ignore":
-            first = state.events[0].cost if state.epochs else float(state.costs[0])
+            first = self.state.events[0].cost if self.state.epochs else steps.first_cost
             check_sound(self.runner, last, after, cost, first)
-        average, mean = state.average, self.run.mean
+        average, mean = self.state.average, self.run.mean
         if mean.on:
             average = mean.with_newest(average, after)
-        self.state = state.at_start_of_epoch(parameters=after, average=average)
-        event = EpochEnded(
-            epoch, last.step, cost, learning_rate=last.rate, statistics=state.statistics
-        )
-        yield self._ended(event, before)
+        steps.begin_epoch()
+        yield self._ended(epoch, last.step, cost, last.rate, after, average, statistics)
 
-    def _trained_on(self, window: Window, steps: Steps) -> Generator[Event, None, Last]:
+    def _trained_on(self, window: Window, epoch: int) -> Generator[Event, None, Last]:
         """The steps that a window's rows give, and the last of them."""
-        state, ignores = self.state, self.run.stopping.on_divergence == "ignore"
-        chunks = steps.of(window, self._step, self._rate_scale, self.keeping.steps_until)
-        for last, costs, shares, statistics in chunks:
-            self.state = state = self.state.with_steps(costs, shares, statistics)
-            if not np.isfinite(costs[-1]) and not ignores:
+        steps, ignores = self.steps, self.run.stopping.on_divergence == "ignore"
+        end = steps.end_of(window)
+        while steps.first < end:
+            scale = self.state.rule_scale * self.state.rate_scale
+            most = self.keeping.steps_until(self._step)
+            last, costs = steps.make(self.runner, window, epoch, scale, most)
+            if not ignores and not math.isfinite(costs[-1]):
                 raise diverged(self.runner, last)
             if self._out_of_time():
                 break
-            if state.first < self.steps_per_epoch:
-                cost = float(costs.mean())
-                yield Progressed(last.epoch, state.first, self.steps_per_epoch, cost)
+            if steps.first < steps.per_epoch:
+                yield Progressed(epoch, steps.first, steps.per_epoch, float(costs.mean()))
                 self._save_if_due()
         return last
-
-    def _rate_scale(self) -> float:
-        """What the schedule's rates are multiplied by now."""
-        return self.state.rule_scale * self.state.rate_scale
-
-    def _epoch_cost(self) -> float:
-        """The mean of the batches' costs, by the weight of each."""
-        costs, share = self.state.costs, self.state.shares
-        if self.run.stopping.on_divergence == "ignore":
-            share, costs = share * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
-        whole = share.sum()
-        return float((costs * share).sum() / whole) if whole else 0.0
 
     def _windows(self, epoch: int) -> Generator[Window]:
         """What an epoch trains on, one after another, from the step on that comes next."""
         if self._reader is None:
-            yield Window(self.data, self._orders(epoch), 0)
+            yield Window(self.data, self.keeping.orders(epoch), 0)
             return
-        in_order = not self.run.shuffle or self.batch_size == self.rows
-        order = (InOrder if in_order else BlockOrder)(*self._reader.sizes, self.run.plan.seed)
+        order = self._reader.order(self.run)
         try:
-            yield from self._reader.windows(order, epoch, self.batch_size, self.state.first)
+            yield from self._reader.windows(order, epoch, self.batch_size, self.steps.first)
         except (FileError, DataError) as error:
-            raise self._lost(error) from error
+            saved = self._save() if self.keeping else None
+            raise lost(error, self._step, self.runner.parameters(), saved) from error
 
     # --------------------------------------------------------------------- the end of an epoch
 
-    def _ended(self, event: EpochEnded, before: Parameters) -> EpochEnded:
+    def _ended(
+        self,
+        epoch: int,
+        step: int,
+        cost: float,
+        rate: float,
+        parameters: Parameters,
+        average: Average | None = None,
+        statistics: Statistics | None = None,
+    ) -> EpochEnded:
         """The event of an epoch, evaluated, and decided on by the stopping rule."""
-        rule, state = self.run.stopping, self.state
-        found, seconds = self.group.agreed((tuple(self._measured()), self._seconds()))
-        penalty = None
-        if "penalty" in rule.wants:
-            penalty = mean_penalty(
-                self.run, before, state.parameters, self.steps_per_epoch, self.data
-            )
-        event = changed(event, **Measured(*found)._asdict(), seconds=seconds, penalty=penalty)
-        memory, decision = rule.after_epoch(state.rule, event)
-        event = changed(event, best=decision.best)
-        kept = self._evaluated if rule.restores_best else None
-        self.state = state.with_epoch(event, memory, decision, kept)
-        return event
-
-    @property
-    def _evaluated(self) -> Parameters:
-        """What an epoch is evaluated by: its parameters, or the mean they have gone into."""
-        average = self.state.average
         mean_counts = average is not None and self.run.mean.evaluated
-        return average.parameters if average and mean_counts else self.state.parameters
-
-    def _measured(self) -> Measured:
-        """What the epoch's event carries; the runner then goes on where it was."""
-        evaluated = self._evaluated
-        if evaluated is self.state.parameters:
-            return measured(self.run, self.runner, self.data, self.validation)
-        self.runner.set_parameters(evaluated)
-        found = measured(self.run, self.runner, self.data, self.validation)
-        self.runner.set_parameters(self.state.parameters)
-        return found
+        evaluated = average.parameters if average and mean_counts else parameters
+        found = self._evaluation.of(self.runner, self.state.parameters, parameters, evaluated)
+        (validation_cost, figure, norm, penalty), seconds = self.group.agreed(
+            (tuple(found), self._seconds())
+        )
+        event = EpochEnded(
+            *(epoch, step, cost, validation_cost, figure, rate, norm, seconds),
+            statistics=statistics,
+            penalty=penalty,
+        )
+        rule = self.run.stopping
+        self.state = self.state.with_epoch(rule, event, parameters, average, evaluated)
+        return self.state.events[-1]
 
     def _out_of_time(self) -> bool:
         limit = self.run.stopping.seconds
@@ -379,32 +334,6 @@ class Training:
 
     def _seconds(self) -> float:
         return self.state.seconds + time.perf_counter() - self._begun
-
-    # -------------------------------------------------------------------------- divergence
-
-    def _optimizer_kept(self) -> RunnerState | None:
-        """The optimizer's state, where a run that diverges goes on from there."""
-        return self.runner.state() if self.run.stopping.on_divergence == "reduce" else None
-
-    def _recovered(self, epoch: int, error: DivergenceError) -> RateReduced:
-        """Go back to the last good epoch and halve the rate; or give up, with its parameters."""
-        had, good, rule = self.state.epochs, self.state.good, self.run.stopping
-        assert good is not None
-        self.runner.set_parameters(good.parameters)
-        error.parameters = good.parameters
-        if good.optimizer is None or self.state.reductions == MOST_REDUCTIONS:
-            raise error
-        self.runner.set_state(good.optimizer)
-        self.state = self.state.recovered(rule.after_recovery(good.rule))
-        undone, scale = had - self.state.epochs, self.state.rate_scale
-        return RateReduced(
-            epoch,
-            error.step,
-            scale,
-            undone,
-            f"diverged at step {error.step} (epoch {epoch}): resumes from the end of "
-            f"epoch {self.state.epochs} with {scale:g} times the scheduled learning rate",
-        )
 
     def _stopped(self, error: DivergenceError) -> None:
         """End the run with the best epoch's parameters, where that is asked for and there is one.
@@ -417,22 +346,15 @@ class Training:
         best = self.state.best
         if self.run.stopping.on_divergence != "stop" or best is None or best.parameters is None:
             raise error
-        self.state = self.state.at_start_of_epoch(verdict=Verdict("diverged", str(error)))
-
-    def _lost(self, error: FileError | DataError) -> FileError | DataError:
-        """The end of a run whose data cannot be read any more: what has been learnt is kept."""
-        where = f" The run is saved in {self._save()}." if self.keeping else ""
-        kind = FileError if isinstance(error, FileError) else DataError
-        lost = kind(f"{error} Training ended after step {self._step:,}.{where}")
-        lost.parameters = self.runner.parameters()
-        return lost
+        self.state = self.state.but(verdict=Verdict("diverged", str(error)))
+        self.steps.begin_epoch()
 
     # ------------------------------------------------------------------------- checkpoints
 
     @property
     def _step(self) -> int:
         """How many steps of the run are done."""
-        return self.state.epochs * self.steps_per_epoch + self.state.first
+        return self.state.epochs * self.steps_per_epoch + self.steps.first
 
     def _save(self) -> Path:
         verdict = self.state.verdict
@@ -454,48 +376,32 @@ class Training:
         assert state.optimizer is not None
         self.runner.set_parameters(state.parameters)
         self.runner.set_state(state.optimizer)
+        self.steps.resume_epoch(state)
         if state.verdict is None and state.epochs and not state.first:
             verdict = self.run.stopping.verdict(state.rule, state.events[-1])
-            state = replace(state, verdict=verdict)
-        kept = self._optimizer_kept()
-        self.state = state if state.good is not None and kept is not None else state.as_good(kept)
-        for listener, memory in zip(self.listeners, around.listeners, strict=False):
-            if memory is not None and hasattr(listener, "set_state"):
-                listener.set_state(memory)
+            state = state.but(verdict=verdict)
+        self.state = state.at_epoch_end()
+        self._recovery = Recovery(self.run.stopping, self.state, self.runner, state.good)
+        around.give_back(self.listeners)
         return Resumed(str(path), state.epochs, self._step, tuple(notes))
-
-    def _check_order(self, digest: str) -> None:
-        check_agreed(self.group, {"data.order": digest})
 
     # ------------------------------------------------------------------------ all the data
 
     def _iterations(self, optimizer: LBFGS) -> Iterator[Event]:
         """Iterations of an optimizer that takes all data at once; each is an epoch."""
-        driver = minimising(optimizer, self.runner, self.data, self.run.stopping.epochs)
-        try:
-            parameters = next(driver)
-            while True:
-                yield self._iterated(parameters)
-                parameters = driver.send(self.state.verdict is None)
-        except StopIteration as done:
-            last, why = done.value
-        finally:
-            driver.close()
-        self.runner.set_parameters(last)
-        if not self.state.epochs:
-            yield self._iterated(last)
+        search = Search(optimizer, self.runner, self.data, self.run.stopping.epochs)
+        with closing(search.iterations(lambda: self.state.verdict is not None)) as iterations:
+            for _ in iterations:
+                yield self._iterated()
         verdict = self.state.verdict
-        if verdict is None or (verdict.reason == "epochs" and "CONVERGENCE" in why):
-            own = Verdict("driver", f"L-BFGS: {why.capitalize()}")
+        if verdict is None or (verdict.reason == "epochs" and "CONVERGENCE" in search.why):
+            own = Verdict("driver", f"L-BFGS: {search.why.capitalize()}")
             self.state = self.state.but(verdict=own)
 
-    def _iterated(self, parameters: Parameters) -> EpochEnded:
+    def _iterated(self) -> EpochEnded:
         """The event of one iteration over all the data."""
-        before = self.state.parameters
-        self.runner.set_parameters(parameters)
-        self.state = self.state.but(parameters=self.runner.parameters())
         epoch = self.state.epochs + 1
         cost = self.runner.cost(*self.data)
         if not np.isfinite(cost):
             raise diverged(self.runner, Last(epoch, epoch, self.data, np.arange(self.rows), 1.0))
-        return self._ended(EpochEnded(epoch, epoch, cost, learning_rate=1.0), before)
+        return self._ended(epoch, epoch, cost, 1.0, self.runner.parameters())

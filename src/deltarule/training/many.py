@@ -26,6 +26,7 @@ from deltarule.rng import checked_seed, generator
 from deltarule.sparse import checked_rows
 from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples, checked_examples, data_memory
+from deltarule.training.member_costs import MemberCosts
 from deltarule.training.run import Order, Run
 
 _MANY: Registry[str] = Registry(
@@ -228,7 +229,7 @@ def _trained(
     """The members after all epochs; with validation rows each as at its best."""
     epochs, placed = run.stopping.epochs, runner.placed(data)
     costs, evaluated = np.empty((len(rows), epochs)), np.full((len(rows), epochs), np.nan)
-    means = _Means(data, rates.steps, batch)
+    means = MemberCosts(data, rates.steps, batch)
     for epoch in range(epochs):
         orders = [
             own if order is None else own[order(epoch + 1)]
@@ -379,36 +380,3 @@ def _orders(
         draw if shuffle and len(own) > batch else None
         for own, draw in zip(rows, draws, strict=True)
     ]
-
-
-class _Means:
-    """Every member's cost of an epoch: the mean of its batches', by the weight of each."""
-
-    def __init__(self, data: Examples, steps: Sequence[int], batch: int) -> None:
-        self._weights, self._batch = data.weights, batch
-        counts = np.array(steps)
-        self._alike = [(int(n), np.flatnonzero(counts == n)) for n in np.unique(counts)]
-        self._known: dict[int, np.ndarray] = {}  # without weights every epoch's are the same
-
-    def of(self, costs: np.ndarray, orders: Sequence[np.ndarray]) -> np.ndarray:
-        """From the costs of batches, ``(members, steps)``; members with as many steps together."""
-        means = np.empty(len(costs))
-        for count, members in self._alike:
-            share = self._known.get(count)
-            if share is None:
-                share = np.stack([self._shares(k, orders[k], count) for k in members.tolist()])
-                if self._weights is None:
-                    self._known[count] = share
-            whole = share.sum(axis=1)
-            total = (costs[members][:, :count] * share).sum(axis=1)
-            means[members] = np.where(whole > 0, total, 0.0) / np.where(whole > 0, whole, 1.0)
-        return means
-
-    def _shares(self, k: int, order: np.ndarray, count: int) -> np.ndarray:
-        """The weight of each of a member's batches."""
-        starts = np.arange(count) * self._batch
-        if self._weights is None:
-            return np.diff(starts, append=len(order)).astype(np.float64)
-        own = self._weights if self._weights.ndim == 1 else self._weights[k]
-        summed: np.ndarray = np.add.reduceat(own[order].astype(np.float64), starts)
-        return summed

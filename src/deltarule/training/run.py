@@ -142,7 +142,6 @@ class Run(Spec):
 
     def bound(self, rows: int) -> Self:
         """The run with its schedule bound to the steps that so many rows give."""
-        steps = self.steps_per_epoch(rows) * self.stopping.epochs
-        return replace(
-            self, plan=replace(self.plan, optimizer=self.plan.optimizer_row.bound(steps))
-        )
+        row = self.plan.optimizer_row
+        bound = row.bound(self.steps_per_epoch(rows) * self.stopping.epochs)
+        return self if bound is row else replace(self, plan=replace(self.plan, optimizer=bound))

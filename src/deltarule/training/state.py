@@ -13,7 +13,7 @@ from deltarule.network import Parameters
 from deltarule.spec import OneLine
 from deltarule.training.averaging import Average
 from deltarule.training.events import EpochEnded
-from deltarule.training.stopping import Decision, Verdict
+from deltarule.training.stopping import StoppingRule, Verdict
 
 _NONE = np.zeros(0)
 
@@ -56,7 +56,7 @@ class TrainingState(OneLine):
     average : Average or None
         The moving mean of the parameters.
     good : TrainingState or None
-        The end of the last good epoch, to which a run goes back that diverges.
+        Of a snapshot: the end of the last good epoch, to which a run goes back that diverges.
     reductions : int
         How often the rate was halved since then.
     rate_scale : float
@@ -66,7 +66,7 @@ class TrainingState(OneLine):
     verdict : Verdict or None
         Why the run is over.
     first : int
-        Steps of the epoch under way that are done.
+        Of a snapshot: steps of the epoch under way that are done.
     costs, shares : float64 arrays, shape (first,)
         Their costs, and what each weighs in the epoch's.
     statistics : Statistics or None
@@ -114,6 +114,18 @@ class TrainingState(OneLine):
         """A copy with some changes."""
         return changed(self, **changes)
 
+    def at_epoch_end(self, **changes: Any) -> Self:
+        """Without what only a snapshot has, and with some other changes."""
+        return self.but(
+            optimizer=None,
+            good=None,
+            first=0,
+            costs=_NONE,
+            shares=_NONE,
+            statistics=None,
+            **changes,
+        )
+
     def begun(self, parameters: Parameters, memory: Any) -> Self:
         """As the start of a further run, which goes on from it.
 
@@ -124,81 +136,70 @@ class TrainingState(OneLine):
         memory : named tuple
             What the stopping rule remembers.
         """
-        return self.at_start_of_epoch(
+        return self.at_epoch_end(
             parameters=parameters,
-            optimizer=None,
             epochs=0,
             events=[],
             rule=memory,
             best=None if self.best is None else Best(0, self.best.parameters),
-            good=None,
             reductions=0,
             verdict=None,
             seconds=0.0,
         )
 
-    def with_steps(self, costs: Array, shares: Array, statistics: Statistics | None) -> Self:
-        """After more steps of the epoch under way."""
-        if statistics is not None and self.statistics is not None:
-            statistics = joined([self.statistics, statistics])
-        return self.but(
-            first=self.first + len(costs),
-            costs=np.concatenate([self.costs, costs]),
-            shares=np.concatenate([self.shares, shares]),
-            statistics=statistics,
-        )
-
-    def at_start_of_epoch(self, **changes: Any) -> Self:
-        """With no step of an epoch under way, and some other changes."""
-        return self.but(first=0, costs=_NONE, shares=_NONE, statistics=None, **changes)
-
     def with_epoch(
-        self, event: EpochEnded, memory: Any, decision: Decision, evaluated: Parameters | None
+        self,
+        rule: StoppingRule,
+        event: EpochEnded,
+        parameters: Parameters,
+        average: Average | None,
+        evaluated: Parameters,
     ) -> Self:
-        """After an epoch that the stopping rule has decided on.
+        """After an epoch, which the stopping rule decides on.
 
         Parameters
         ----------
+        rule : StoppingRule
         event : EpochEnded
-        memory : named tuple
-            What the rule remembers.
-        decision : Decision
-        evaluated : Parameters or None
+        parameters : Parameters
+            At its end.
+        average : Average or None
+            The moving mean, with them.
+        evaluated : Parameters
             What is kept where the epoch is the best.
         """
+        memory, decision = rule.after_epoch(self.rule, event)
+        best = self.best
+        if decision.best:
+            event = changed(event, best=True)
+            best = Best(event.epoch, evaluated if rule.restores_best else None)
         self.events.append(event)
         return self.but(
+            parameters=parameters,
             epochs=self.epochs + 1,
             rule=memory,
-            best=Best(event.epoch, evaluated) if decision.best else self.best,
+            best=best,
+            average=average,
             rule_scale=decision.rate_scale,
             verdict=decision.verdict,
         )
 
-    def as_good(self, optimizer: RunnerState | None) -> Self:
-        """With itself as the place to go back to."""
-        return self.but(good=self.but(optimizer=optimizer, good=None), reductions=0)
-
-    def recovered(self, memory: Any) -> TrainingState:
+    def recovered(self, good: TrainingState, memory: Any) -> TrainingState:
         """Back at the end of the last good epoch, at half the rate.
 
         Parameters
         ----------
+        good : TrainingState
+            There.
         memory : named tuple
             What the stopping rule remembers there.
         """
-        assert self.good is not None
-        return self.good.but(
-            events=list(self.good.history),
+        return good.but(
+            optimizer=None,
+            events=list(good.history),
             rule=memory,
             average=None,  # what diverged may be in it
-            good=self.good,
             reductions=self.reductions + 1,
             rate_scale=0.5 * self.rate_scale,
             seconds=self.seconds,
         )
-
-
-def joined(found: list[Statistics]) -> Statistics:
-    """Statistics of several runs of steps as one."""
-    return Statistics(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,116 +14,158 @@ from deltarule.system.processes import Group
 from deltarule.training.divergence import Last
 from deltarule.training.examples import Examples
 from deltarule.training.run import Run
-from deltarule.training.state import joined
+from deltarule.training.state import TrainingState
 from deltarule.training.windows import Window
 
 _CHUNK_SECONDS = 0.5  # how long the engine may work before the loop looks at the clock
 _FIRST_CHUNK = 1024  # steps; later chunks are powers of two, so that a compiler sees few lengths
 
 
-class Chunk(NamedTuple):
-    """Steps that have been made.
-
-    Attributes
-    ----------
-    last : Last
-        The last of them.
-    costs, shares : float64 arrays
-        Their costs, and what each weighs in the epoch's.
-    statistics : Statistics or None
-        Theirs, where asked for.
-    """
-
-    last: Last
-    costs: Array
-    shares: Array
-    statistics: Statistics | None
-
-
 class Steps:
-    """What makes the steps of a run.
+    """What makes the steps of a run, and remembers those of the epoch under way.
 
     Parameters
     ----------
     run : Run
         Bound to its rows.
     rows : int
-    runner : Runner
     group : Group
     before : int
         How many steps the schedule had made before the run.
+
+    Attributes
+    ----------
+    batch_size, per_epoch : int
+        Rows of a batch, and steps of an epoch.
+    first : int
+        How many steps of the epoch under way are done.
     """
 
-    def __init__(self, run: Run, rows: int, runner: Runner, group: Group, before: int) -> None:
+    def __init__(self, run: Run, rows: int, group: Group, before: int) -> None:
         self.batch_size, self.per_epoch = run.batch_rows(rows), run.steps_per_epoch(rows)
-        self._run, self._runner, self._group, self._before = run, runner, group, before
+        self._group, self._before = group, before
         self._schedule = run.plan.optimizer_row.schedule
+        self._statistics_wanted = run.statistics
         self._ignores = run.stopping.on_divergence == "ignore"
         self._chunk = _FIRST_CHUNK
+        self.begin_epoch()
 
-    def of(
-        self,
-        window: Window,
-        done: int,
-        scale: Callable[[], float],
-        until: Callable[[int], int | None],
-    ) -> Iterator[Chunk]:
-        """The steps that a window's rows give.
+    # ------------------------------------------------------------------ the epoch under way
+
+    def begin_epoch(self) -> None:
+        """Forget the steps of the last one."""
+        self.first = 0
+        self._costs: list[Array] = []
+        self._shares: list[Array] = []
+        self._statistics: list[Statistics] = []
+
+    def resume_epoch(self, state: TrainingState) -> None:
+        """Take over what a checkpoint holds of one."""
+        self.first = state.first
+        self._costs, self._shares = [state.costs], [state.shares]
+        self._statistics = [] if state.statistics is None else [state.statistics]
+
+    def under_way(self) -> dict[str, Any]:
+        """What a checkpoint holds of one: fields of a state."""
+        return {
+            "first": self.first,
+            "costs": np.concatenate([np.zeros(0), *self._costs]),
+            "shares": np.concatenate([np.zeros(0), *self._shares]),
+            "statistics": self.statistics,
+        }
+
+    @property
+    def first_cost(self) -> float:
+        """The cost of the epoch's first step."""
+        return float(self._costs[0][0])
+
+    @property
+    def cost(self) -> float:
+        """The mean of the batches' costs, by the weight of each."""
+        costs, shares = np.concatenate(self._costs), np.concatenate(self._shares)
+        if self._ignores:
+            shares, costs = shares * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
+        whole = shares.sum()
+        return float((costs * shares).sum() / whole) if whole else 0.0
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Those of its steps, where asked for."""
+        return _joined(self._statistics) if self._statistics else None
+
+    # ---------------------------------------------------------------------------- its steps
+
+    def end_of(self, window: Window) -> int:
+        """The number of steps of an epoch that are done after a window."""
+        return window.first - (-len(window.order) // self.batch_size)
+
+    def make(
+        self, runner: Runner, window: Window, epoch: int, scale: float, most: int | None
+    ) -> tuple[Last, Array]:
+        """The next steps that a window's rows give: the last of them, and their costs.
 
         Parameters
         ----------
+        runner : Runner
         window : Window
-        done : int
-            Steps of the run that are done.
-        scale : function
-            What the schedule's rates are multiplied by now.
-        until : function
-            Of a step of the run to how many more may be made before it is looked at, if any.
+        epoch : int
+            Its number, from 1.
+        scale : float
+            What the schedule's rates are multiplied by.
+        most : int or None
+            A limit of how many steps are made.
         """
         examples, order, begun = window
-        epoch, m = done // self.per_epoch + 1, self.batch_size
-        epochs_before = (epoch - 1) * self.per_epoch
-        first, end = done - epochs_before, begun + -(-len(order) // m)
-        while first < end:
-            most = until(epochs_before + first)
-            count = min(self._chunk, end - first, end if most is None else most)
-            steps = self._before + epochs_before + np.arange(first, first + count)
-            rates = np.asarray(self._schedule(steps)) * scale()
-            rows = order[(first - begun) * m : (first - begun + count) * m]
-            started = time.perf_counter()
-            made, costs, statistics = self._made(examples, rows, rates)
-            self._learn_speed(count, time.perf_counter() - started)
-            batch, step = rows[(made - 1) * m : made * m], epochs_before + first + made
-            last = Last(epoch, step, examples, batch, float(rates[made - 1]))
-            yield Chunk(last, costs, self._shares(examples, rows[: made * m]), statistics)
-            first += count
+        m, first, done = self.batch_size, self.first, (epoch - 1) * self.per_epoch + self.first
+        count = min(self._chunk, self.end_of(window) - first)
+        if most is not None:
+            count = min(count, most)
+        steps = np.arange(self._before + done, self._before + done + count)
+        rates = np.asarray(self._schedule(steps)) * scale
+        rows = order[(first - begun) * m : (first - begun + count) * m]
+        started = time.perf_counter()
+        made = self._made(runner, examples, rows, rates)
+        self._learn_speed(count, time.perf_counter() - started)
+        count = len(made.costs)
+        self.first += count
+        self._costs.append(made.costs)
+        self._shares.append(self._shares_of(examples, rows[: count * m]))
+        if made.statistics is not None:
+            self._statistics.append(made.statistics)
+        batch, rate = rows[(count - 1) * m : count * m], float(rates[count - 1])
+        return Last(epoch, done + count, examples, batch, rate), made.costs
 
-    def _made(
-        self, examples: Examples, rows: Array, rates: Array
-    ) -> tuple[int, Array, Statistics | None]:
+    def _made(self, runner: Runner, examples: Examples, rows: Array, rates: Array) -> Trained:
         """The steps of a chunk; an engine ends at a cost that is not finite."""
-        done = self._train(examples, rows, rates)
+        done = self._trained(runner, examples, rows, rates)
         while self._ignores and len(done.costs) < len(rates):
             made = len(done.costs)
-            more = self._train(examples, rows[made * self.batch_size :], rates[made:])
+            more = self._trained(runner, examples, rows[made * self.batch_size :], rates[made:])
             found = [s for s in (done.statistics, more.statistics) if s is not None]
             costs = np.concatenate([done.costs, more.costs])
-            done = Trained(costs, joined(found) if found else None)
-        return len(done.costs), done.costs, done.statistics
+            done = Trained(costs, _joined(found) if found else None)
+        return done
 
-    def _train(self, examples: Examples, rows: Array, rates: Array) -> Trained:
+    def _trained(self, runner: Runner, examples: Examples, rows: Array, rates: Array) -> Trained:
         X, Y, weights = examples
-        wanted = self._run.statistics
-        return self._runner.train(X, Y, rows, self.batch_size, rates, weights, wanted)
+        wanted = self._statistics_wanted
+        return runner.train(X, Y, rows, self.batch_size, rates, weights, wanted)
 
     def _learn_speed(self, count: int, seconds: float) -> None:
         """Choose the next chunk's length."""
         seconds = max(self._group.agreed(seconds), 1e-6)
-        self._chunk = 2 ** int(np.log2(max(count * _CHUNK_SECONDS / seconds, 1.0)))
+        self._chunk = 2 ** int(math.log2(max(count * _CHUNK_SECONDS / seconds, 1.0)))
 
-    def _shares(self, examples: Examples, rows: Array) -> np.ndarray:
+    def _shares_of(self, examples: Examples, rows: Array) -> np.ndarray:
         """The weight of each batch of some rows."""
         starts = np.arange(0, len(rows), self.batch_size)
-        if examples.weights is None:
-            return np.minimum(len(rows) - starts, self.batch_size).astype(np.float64)
-        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+        if examples.weights is not None:
+            return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
+        counts = np.full(len(starts), float(self.batch_size))
+        counts[-1] = len(rows) - starts[-1]
+        return counts
+
+
+def _joined(found: list[Statistics]) -> Statistics:
+    """Statistics of several runs of steps as one."""
+    return Statistics(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))

@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.footprint import check_memory
-from deltarule.errors import DataError, SettingError
-from deltarule.network import Network
-from deltarule.training.blocks import BlockOrder, Blocks
+from deltarule.errors import DataError, FileError, SettingError
+from deltarule.network import Network, Parameters
+from deltarule.training.blocks import BlockOrder, Blocks, InOrder
 from deltarule.training.examples import Examples, checked_examples, data_memory, split_examples
 from deltarule.training.run import Run
 
@@ -84,6 +85,11 @@ class Reader:
             raise DataError("the blocks have no rows; expected at least one.")
         found = self.read(np.flatnonzero(counts)[:1])
         return found.take(np.arange(min(len(found.Y), _LOOKED_AT)))
+
+    def order(self, run: Run) -> BlockOrder:
+        """The order of a run's rows."""
+        in_order = not run.shuffle or run.batch_rows(self.rows) == self.rows
+        return (InOrder if in_order else BlockOrder)(*self.sizes, run.plan.seed)
 
     def windows(
         self, order: BlockOrder, epoch: int, batch_size: int, first: int
@@ -240,6 +246,29 @@ def _check_streamed(run: Run, Y: Any, weights: Any, validation: Any) -> None:
     for name, (is_wrong, why) in wrong.items():
         if is_wrong:
             raise SettingError(f"{name}, with blocks in place of X: {why}.")
+
+
+def lost(
+    error: FileError | DataError, step: int, parameters: Parameters, saved: Path | None
+) -> FileError | DataError:
+    """The end of a run whose data cannot be read any more: what has been learned is kept.
+
+    Parameters
+    ----------
+    error : FileError or DataError
+        Of the reading.
+    step : int
+        Of the run, the last that was made.
+    parameters : Parameters
+        After it; the error carries them.
+    saved : Path or None
+        The checkpoint.
+    """
+    where = "" if saved is None else f" The run is saved in {saved}."
+    kind = FileError if isinstance(error, FileError) else DataError
+    ended = kind(f"{error} Training ended after step {step:,}.{where}")
+    ended.parameters = parameters
+    return ended
 
 
 def _joined(one: Examples, other: Examples) -> Examples:

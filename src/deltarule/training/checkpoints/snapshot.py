@@ -52,6 +52,12 @@ class Surroundings:
     instruction_set: str = ""
     orders: Sequence[str] = ()
 
+    def give_back(self, listeners: Sequence[object]) -> None:
+        """Give callbacks what they remembered, where they have a ``set_state()``."""
+        for listener, memory in zip(listeners, self.listeners, strict=False):
+            if memory is not None and hasattr(listener, "set_state"):
+                listener.set_state(memory)
+
 
 def pack(
     state: TrainingState, identity: Mapping[str, Any], around: Surroundings | None = None
