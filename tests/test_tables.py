@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.activations import ACTIVATIONS, Interval
+from deltarule.activations import ACTIVATIONS
 from deltarule.checks import central_difference, relative_error
 from deltarule.costs import COSTS, softmax_cross_entropy
 from deltarule.initializers import INITIALIZERS
+from deltarule.intervals import Interval
 
 from .tolerances import DIFFERENCES, error
 
@@ -269,8 +270,9 @@ def test_a_new_row_inherits_the_checks(table, row):
     """One file and one row: the equations' check walks the table and finds it."""
     code = f"""
 import numpy as np
-from deltarule.activations import ACTIVATIONS, Activation, Interval
+from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS, Cost
+from deltarule.intervals import Interval
 {table.upper()}.entries.update({{{row}}})
 from deltarule.checks import check_all
 from deltarule.checks.cases import pair_cases

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from deltarule.activations import ACTIVATIONS, REALS, Interval, log_sigmoid, log_softmax
+from deltarule.activations import ACTIVATIONS, log_sigmoid, log_softmax
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError
+from deltarule.intervals import REALS, Interval
 from deltarule.registry import Registry, TableRow, numbered
 
 

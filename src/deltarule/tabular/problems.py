@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.data import Dataset, Reading, dataset_of
 from deltarule.errors import DataError, SettingError, rows_of, setting
+from deltarule.intervals import REALS
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
 from deltarule.preprocessing.cells import (
     coded,
