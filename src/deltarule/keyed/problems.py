@@ -19,7 +19,8 @@ from deltarule.keyed.training import FEWEST_ROWS, Work
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import coded, numbers_of
-from deltarule.preprocessing.columns import Column, Date, Numeric
+from deltarule.preprocessing.columns import Column, Numeric
+from deltarule.preprocessing.date_columns import Date
 from deltarule.registry import nearest
 from deltarule.tabular import Recipe, Roles, Settings
 
