@@ -616,7 +616,7 @@ class EmptyRay:
 
 def test_a_ray_cluster_without_processors_is_noticed(monkeypatch):
     gone = [0] * (workers.SILENCE - 1)
-    monkeypatch.setattr(workers, "require", lambda *_: EmptyRay([2, *gone, 1, *gone, 0]))
+    monkeypatch.setattr(backends, "require", lambda *_: EmptyRay([2, *gone, 1, *gone, 0]))
     ray = backends._Ray(SimpleNamespace(ray_remote_args=None), -1)
     assert ray.at_once == 4
     for _ in range(2 * len(gone) + 1):

@@ -1,7 +1,7 @@
 """Blocks of keys on the workers of a joblib backend, supervised: a worker that dies is noticed.
 
 ``joblib.parallel_config`` chooses the backend, and nothing else of joblib is used: its dispatch
-waits forever for a worker that was killed. Every backend is three calls here (:class:`Workers`).
+waits forever for a worker that was killed. A backend is three calls (:class:`Workers`).
 How long a block takes has no limit; what is watched is whether the workers live.
 """
 
