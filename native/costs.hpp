@@ -1,4 +1,4 @@
-// Costs: the rows of costs.py in its order, each loss with its dA, and the fused pairs.
+// Costs: the rows of costs/ in its order, each loss with its dA, and the fused pairs.
 //
 // A row sees vectors of an example's units: z, which a softmax leaves as log a, then a, and the
 // target y. It returns each unit's share of the loss and of dA (of δ, for a pair). No 1/m here.

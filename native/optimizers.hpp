@@ -1,4 +1,4 @@
-// Optimizers: the rows of optimizers.py in its order, each the update of a vector of parameters.
+// Optimizers: the rows of optimizers/ in its order, each the update of a vector of parameters.
 //
 // A row takes dW as it leaves the product (with 1/m, penalty and clipping applied) and changes W
 // and up to two slots in place. What depends on the step alone is computed once, in Coefficients.
@@ -15,7 +15,7 @@ enum class OptimizerName : int {
   gradient_descent, sgd, adagrad, adadelta, rmsprop, adam, adamw, adamax, nadam, lion, lbfgs,
 };
 
-// An optimizer's settings, as its class in optimizers.py has them; unused ones are 0.
+// An optimizer's settings, as its class in optimizers/ has them; unused ones are 0.
 struct OptimizerSettings {
   OptimizerName name = OptimizerName::gradient_descent;
   double momentum = 0, rho = 0, beta_1 = 0, beta_2 = 0, epsilon = 0;

@@ -16,11 +16,11 @@ from deltarule.data import (
     BUILT_IN,
     Reading,
     built_in,
-    files,
     frame_of,
     parallel,
     pieces,
     read,
+    sampling,
     stream,
     tidied,
     values,
@@ -624,7 +624,7 @@ def test_a_header_may_be_longer_than_what_is_looked_at_first(tmp_path, ends):
 
 
 def test_a_first_line_that_does_not_end_is_called_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LONGEST_HEAD", 1 << 19)
+    monkeypatch.setattr(sampling, "LONGEST_HEAD", 1 << 19)
     path = tmp_path / "line.csv"
     path.write_bytes(b"ab," * (1 << 18))
     with pytest.raises(FileError, match="its first line does not end within 524,288 bytes"):

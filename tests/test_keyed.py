@@ -22,7 +22,7 @@ import pytest
 import deltarule as dr
 from deltarule import keyed
 from deltarule.cli import main
-from deltarule.keyed import running, workers
+from deltarule.keyed import backends, running, workers
 from deltarule.keyed.grouping import held_out, key_seeds, latest, starts_of
 from deltarule.keyed.training import order_of, scaled
 from deltarule.system.storage import FolderLock
@@ -616,8 +616,8 @@ class EmptyRay:
 
 def test_a_ray_cluster_without_processors_is_noticed(monkeypatch):
     gone = [0] * (workers.SILENCE - 1)
-    monkeypatch.setattr(workers, "require", lambda *_: EmptyRay([2, *gone, 1, *gone, 0]))
-    ray = workers._Ray(SimpleNamespace(ray_remote_args=None), -1)
+    monkeypatch.setattr(backends, "require", lambda *_: EmptyRay([2, *gone, 1, *gone, 0]))
+    ray = backends._Ray(SimpleNamespace(ray_remote_args=None), -1)
     assert ray.at_once == 4
     for _ in range(2 * len(gone) + 1):
         ray.check()

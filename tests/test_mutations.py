@@ -214,7 +214,7 @@ MUTATIONS = [
     ),
     Mutation(
         "Adam without bias correction",
-        "deltarule.optimizers._bias_correction",
+        "deltarule.optimizers.first_order._bias_correction",
         lambda beta, t: t / t,
         test_optimizers.test_agrees_with_optax,
         ("adam",),

@@ -13,17 +13,9 @@ from deltarule.cli import main
 from deltarule.engines.plan import Plan
 from deltarule.network import feed_forward
 from deltarule.report import diagnosis, plots
+from deltarule.report.curves import calibration, confusion, precision_recall, roc
 from deltarule.report.drawing import matplotlib, svg
-from deltarule.report.evidence import (
-    calibration,
-    confusion,
-    evidence_of,
-    importances,
-    input_gradients,
-    precision_recall,
-    roc,
-    worst,
-)
+from deltarule.report.evidence import evidence_of, importances, input_gradients, worst
 from deltarule.report.watch import look, saturated
 
 from .test_cli import QUICK, fails, write_flats

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.activations import ACTIVATIONS, Interval
+from deltarule.activations import ACTIVATIONS
 from deltarule.checks import central_difference, relative_error
 from deltarule.costs import COSTS, softmax_cross_entropy
 from deltarule.initializers import INITIALIZERS
+from deltarule.intervals import Interval
 
 from .tolerances import DIFFERENCES, error
 
@@ -257,8 +258,9 @@ def test_a_row_of_ones_own_named_like_a_fused_one_is_not_fused():
 
 
 NEW_ROWS = """
-from deltarule.activations import ACTIVATIONS, Activation, Interval
+from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS, Cost
+from deltarule.intervals import Interval
 ACTIVATIONS.entries["square"] = Activation(
     "square", lambda Z: Z * Z, lambda Z: 2.0 * Z, Interval("[0, inf)"), formula="z^2"
 )

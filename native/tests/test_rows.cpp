@@ -242,7 +242,7 @@ struct Parameter {
   double W, first = 0, second = 0;
 };
 
-// The update of optimizers.py, as its docstrings write it.
+// The update of optimizers/, as its docstrings write it.
 void update_one(const OptimizerSettings& o, Parameter& p, double d, double rate, double t) {
   using Name = OptimizerName;
   const double correction_1 = 1 - std::pow(o.beta_1, t), correction_2 = 1 - std::pow(o.beta_2, t);

@@ -4,7 +4,7 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from deltarule.activations import ACTIVATIONS, Activation, Interval
+from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS, Cost, Pair
 from deltarule.elsewhere import NAMES
 from deltarule.engines import ENGINES, start
@@ -31,6 +31,7 @@ from deltarule.errors import (
     UnknownNameError,
 )
 from deltarule.initializers import INITIALIZERS, Initializer
+from deltarule.intervals import Interval
 from deltarule.layers import (
     KINDS,
     BatchNorm,

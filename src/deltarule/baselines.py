@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,8 +13,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.errors import require
 from deltarule.metrics import FIGURES, errors_by_row, figures
-
-# --------------------------------------------------------------------------------- baselines
+from deltarule.system.threads import few_threads
 
 
 @dataclass(frozen=True)
@@ -166,19 +163,6 @@ def judge_baseline(
         seconds,
         errors_by_row(task, test.targets, predictions),
     )
-
-
-def few_threads(small: bool) -> AbstractContextManager[Any]:
-    """One thread for NumPy's and scikit-learn's products where the work is small.
-
-    Several would wait for each other longer than they work, much longer on a busy machine.
-    """
-    try:
-        pools: Any = importlib.import_module("threadpoolctl")  # scikit-learn brings it
-    except ModuleNotFoundError:
-        return nullcontext()
-    limited: AbstractContextManager[Any] = pools.threadpool_limits(1 if small else None)
-    return limited
 
 
 def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:

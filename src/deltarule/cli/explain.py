@@ -18,7 +18,7 @@ from deltarule.cli.terminal import Terminal, print_lines
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
-from deltarule.preprocessing.targets import with_targets
+from deltarule.preprocessing import with_targets
 from deltarule.system.markup import visible
 from deltarule.tabular.options import option, option_group
 

@@ -9,7 +9,8 @@ from deltarule.cli.columns import condensed
 from deltarule.cli.command import command
 from deltarule.cli.options import Json, ModelPath
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.modelfile import Model, load_model, network_to_dict
+from deltarule.modelfile import Model, load_model
+from deltarule.modelfile.networks import network_to_dict
 from deltarule.network import Network
 
 

@@ -15,8 +15,8 @@ from deltarule.cli.tables import TrainingTable
 from deltarule.cli.trainer import Trained
 from deltarule.preprocessing import Targets
 from deltarule.report.compose import Report, compose
+from deltarule.report.content import Context
 from deltarule.report.evidence import Column, Evidence
-from deltarule.report.sections import Context
 from deltarule.training.predictions import probabilities
 
 

@@ -7,50 +7,24 @@ cell contradicts the sample, that column is read again as text and turned into w
 from __future__ import annotations
 
 import glob
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from deltarule.data.detection import HEAD, PIECE, Layout, Reading, detected, no_text, not_of
+from deltarule.data.detection import Layout, Reading, detected, no_text, not_of
 from deltarule.data.malformed import blank_rows, rewritten
 from deltarule.data.pieces import in_pieces
+from deltarule.data.sampling import PARQUET, is_pipe, sampled
 from deltarule.data.values import tidied
-from deltarule.errors import DataError, FileError, require, setting
-from deltarule.registry import nearest
+from deltarule.errors import DataError, FileError, require
 
 if TYPE_CHECKING:
     import polars as pl
 
-FOREIGN = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"\x1f\x8b": "gzip data: unpack it first",
-    b"BZh": "bzip2 data: unpack it first",
-    b"\xfd7zXZ": "xz data: unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd data: unpack it first",
-    b"PK\x03\x04": "a zip archive or a spreadsheet: save its table as CSV",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet: save its table as CSV",
-    b"%PDF": "a PDF document",
-    b"SQLite format 3": "an SQLite database",
-    b"\x89HDF": "an HDF5 file",
-    b"ARROW1": "an Arrow file: save it as Parquet",
-    b"\x7fELF": "a program",
-}
-"""How files begin that people mistake for tables."""
-
-PARQUET = b"PAR1"
-"""How Parquet files begin."""
-
 _TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "Categorical"}
 _ATTEMPTS = 6
-_FEWEST_LINES = 20  # to detect a layout from
-
-LONGEST_HEAD = 1 << 26
-"""Bytes within which the first line of a text file ends."""
 
 
 def read(
@@ -172,97 +146,11 @@ def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
     return tidied(frame, reading.missing, decimal_comma=comma), comma
 
 
-def is_pipe(path: Path) -> bool:
-    """Whether a path names a pipe, such as ``/dev/stdin``, which can be read only once."""
-    try:
-        return path.is_fifo()
-    except OSError:
-        return False
-
-
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
-
-
-def sampled(path: Path, data: Path | bytes | None = None) -> list[bytes]:
-    """The beginning of a file; of a long one also pieces of its middle and its end.
-
-    Parameters
-    ----------
-    path : Path
-    data : Path or bytes, optional
-        The content, where it was read already.
-
-    Raises
-    ------
-    FileError
-        For a folder, a file that is missing, empty or cannot be read, or one of :data:`FOREIGN`;
-        for a first line that does not end.
-    """
-    if path.is_dir():
-        raise FileError(
-            f"{path}: is a folder; expected a file. For its files write {path}/*.csv, or "
-            f"{setting('use stream', 'pass --memory SIZE')}, which reads folders in blocks."
-        )
-    if not _is_text(path):  # polars takes no other
-        raise FileError(
-            f"{path}: its name is no text in UTF-8; expected one that is. Rename the file, or "
-            "run in a UTF-8 locale."
-        )
-    try:
-        with io.BytesIO(data) if isinstance(data, bytes) else path.open("rb") as file:
-            pieces = [_beginning(file)]
-            head, size = len(pieces[0]), file.seek(0, io.SEEK_END)
-            if size > head:
-                for begins in (size // 2, max(head, size - PIECE)):
-                    file.seek(begins)
-                    pieces.append(file.read(PIECE))
-    except FileNotFoundError:
-        siblings = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
-        hint = nearest(path.name, siblings)
-        raise FileError(f"{path}: there is no such file.{hint}") from None
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
-    if not pieces[0].strip(b"\xef\xbb\xbf \t\r\n"):
-        raise FileError(f"{path}: the file is empty; expected a table.")
-    for magic, what in FOREIGN.items():
-        if pieces[0].startswith(magic):
-            raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
-    if len(pieces) > 1 and not _lines(pieces[0]):
-        if b"\x00" in pieces[0]:
-            raise no_text(path)
-        raise FileError(
-            f"{path}: its first line does not end within {LONGEST_HEAD:,} bytes; expected a table "
-            "whose rows are lines."
-        )
-    return pieces
-
-
-def _is_text(path: Path) -> bool:
-    """Whether a name can be written in UTF-8; not, where its bytes are of another encoding."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _beginning(file: BinaryIO) -> bytes:
-    """The first lines of a file: of a table with many columns, more bytes than of others."""
-    head = file.read(HEAD)
-    while not head.startswith(PARQUET) and _lines(head) < _FEWEST_LINES:
-        more = file.read(min(len(head), LONGEST_HEAD - len(head)))
-        if not more:
-            break
-        head += more
-    return head
-
-
-def _lines(text: bytes) -> int:
-    return text.count(b"\n") or text.count(b"\r")
 
 
 def _parquet(path: Path, data: Path | bytes) -> pl.DataFrame:

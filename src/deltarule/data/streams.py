@@ -18,8 +18,9 @@ import numpy as np
 
 from deltarule.data.blocks import Block, File, Span
 from deltarule.data.detection import Reading
-from deltarule.data.files import PARQUET, is_pipe, paths_of, sampled
+from deltarule.data.files import paths_of
 from deltarule.data.footers import footer
+from deltarule.data.sampling import PARQUET, is_pipe, sampled
 from deltarule.data.texts import TextFile
 from deltarule.data.types import Types
 from deltarule.data.values import tidied

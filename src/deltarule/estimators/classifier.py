@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.activations import ACTIVATIONS, Interval
+from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array
 from deltarule.errors import DataError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
@@ -22,6 +22,7 @@ from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
 from deltarule.estimators.rules import Scale
 from deltarule.estimators.watching import with_callbacks
+from deltarule.intervals import Interval
 from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples
 

@@ -23,9 +23,10 @@ from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.errors import SettingError, setting
 from deltarule.explain.trace import Trace, TracedStep
-from deltarule.modelfile import network_to_dict, write_whole
+from deltarule.modelfile.networks import network_to_dict
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.system.markup import notebook_html
+from deltarule.system.storage import write_whole
 
 COVERED: dict[str, frozenset[str]] = {
     "activation": frozenset(ACTIVATIONS) - {"gelu"},

@@ -29,7 +29,7 @@ from deltarule.engines.step import (
 )
 from deltarule.errors import SettingError, TypeMismatchError
 from deltarule.layers import Batch
-from deltarule.modelfile import network_to_dict, write_whole
+from deltarule.modelfile.networks import network_to_dict
 from deltarule.network import (
     Masks,
     Network,
@@ -43,6 +43,7 @@ from deltarule.optimizers import OPTIMIZERS, GradientDescent, Optimizer
 from deltarule.regularization import Regularization
 from deltarule.rng import generator
 from deltarule.system.markup import notebook_html
+from deltarule.system.storage import write_whole
 from deltarule.training import checked_examples
 
 SMALL = 400

@@ -27,7 +27,8 @@ from deltarule.export.c_vectors import rate_of, vectors
 from deltarule.export.check import made_up_rows
 from deltarule.modelfile import Model
 from deltarule.optimizers import OPTIMIZERS, Optimizer
-from deltarule.preprocessing.columns import Date, Numeric
+from deltarule.preprocessing.columns import Numeric
+from deltarule.preprocessing.date_columns import Date
 from deltarule.regularization import Regularization
 from deltarule.system.storage import check_writable, write_whole
 

@@ -13,7 +13,8 @@ from deltarule.export.onnx_table import feeds
 from deltarule.modelfile import Model
 from deltarule.network import Parameters
 from deltarule.preprocessing import Targets
-from deltarule.preprocessing.columns import Boolean, Category, Column, Date, Dropped
+from deltarule.preprocessing.columns import Boolean, Category, Column, Dropped
+from deltarule.preprocessing.date_columns import Date
 
 CLOSE = 1e-5
 """How far predictions may lie apart, as a share of the target's spread."""

@@ -20,8 +20,9 @@ from deltarule.errors import SettingError
 from deltarule.export.graph import Graph
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.cells import days_of, numbered, numbers_of
-from deltarule.preprocessing.columns import Boolean, Category, Date, Numeric
+from deltarule.preprocessing.cells import numbered, numbers_of
+from deltarule.preprocessing.columns import Boolean, Category, Numeric
+from deltarule.preprocessing.date_columns import Date, days_of
 
 Place = tuple[str, int]
 """A column and which of its outputs."""

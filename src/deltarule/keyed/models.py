@@ -17,13 +17,8 @@ from deltarule.errors import DataError, FileError, TypeMismatchError, require, s
 from deltarule.keyed.figures import Summary, summary
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import outputs, scaled
-from deltarule.modelfile import (
-    network_in,
-    network_to_dict,
-    part_in,
-    preprocessing_from,
-    targets_from,
-)
+from deltarule.modelfile import part_in, preprocessing_from, targets_from
+from deltarule.modelfile.networks import network_in, network_to_dict
 from deltarule.network import Network
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import numbered

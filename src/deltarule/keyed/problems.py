@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from deltarule import tabular
-from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.data import Dataset, dataset_of
 from deltarule.errors import DataError, SettingError, require, rows_of
+from deltarule.intervals import REALS
 from deltarule.keyed.grouping import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import coded, numbers_of
-from deltarule.preprocessing.columns import Column, Date, Numeric
+from deltarule.preprocessing.columns import Column, Numeric
+from deltarule.preprocessing.date_columns import Date
 from deltarule.registry import nearest
 from deltarule.tabular import Recipe, Roles, Settings
 

@@ -20,12 +20,13 @@ from deltarule.errors import (
     SettingError,
     setting,
 )
+from deltarule.keyed.backends import open_workers
 from deltarule.keyed.grouping import Block
 from deltarule.keyed.models import FILE, KeyedModels, load_keyed
 from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
 from deltarule.keyed.training import train_block
-from deltarule.keyed.workers import WorkerError, each_trained, open_workers
+from deltarule.keyed.workers import WorkerError, each_trained
 from deltarule.spec import keywords_checked
 from deltarule.system.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings

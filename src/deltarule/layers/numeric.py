@@ -14,9 +14,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from deltarule.activations import Activation, Interval
+from deltarule.activations import Activation
 from deltarule.arrays import Array, checked_matrix, checked_number, namespace
 from deltarule.errors import SettingError
+from deltarule.intervals import Interval
 from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes
 
 # ----------------------------------------------------------------------------- the equations

@@ -9,7 +9,8 @@ from typing import Any
 from deltarule.preprocessing.columns import KINDS
 from deltarule.preprocessing.leaks import suspicious
 from deltarule.preprocessing.table import Preprocessing, check_table
-from deltarule.preprocessing.targets import TASKS, Targets, has_targets, with_targets
+from deltarule.preprocessing.target_columns import TASKS, has_targets, with_targets
+from deltarule.preprocessing.targets import Targets
 from deltarule.preprocessing.totals import Totals
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What the cells of a column hold: numbers, dates, or values that recur, whatever their type.
+"""What the cells of a column hold: numbers or values that recur, whatever their type.
 
 Where a column comes as text, a :class:`~deltarule.data.Reading` says how its cells are read; None
 takes them as they are. A prediction calls nearly all of this, also in a forked process, where
@@ -23,13 +23,11 @@ from deltarule.data import Reading
 from deltarule.data.values import has_nan, number_read, seconds_of, texts_read
 from deltarule.errors import CellError, DataError, require, setting
 from deltarule.forks import is_inherited
-from deltarule.preprocessing.dates import format_of, milliseconds
 
 if TYPE_CHECKING:
     import polars as pl
 
 _polars = partial(require, "polars", "table", "preprocessing", threads=False)
-_DAY = 86_400_000.0  # milliseconds
 _BLOCK = 1 << 16  # rows
 _PLAIN = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")  # not 007, a code
 
@@ -353,102 +351,3 @@ def _tallied(codes: Array, n: int) -> Array:
     for first in range(0, len(codes), step):
         counts += np.bincount(codes[first : first + step], minlength=n + 1)
     return counts[:n]
-
-
-def date_format(column: pl.Series) -> str | None:
-    """The format of a column's dates: empty for dates proper, None where it holds none."""
-    if is_date(column):
-        return ""
-    if is_numeric(column):
-        return None
-    return format_of(coded(column).levels)
-
-
-def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
-    """Days since 1970 with their fraction, missing ones as NaN.
-
-    Parameters
-    ----------
-    column : polars.Series
-        Dates, or text.
-    form : str
-        The format of text; empty for the international one.
-    reading : Reading, optional
-        How text is read.
-
-    Raises
-    ------
-    DataError
-        For text of another format, with its row; for numbers.
-    """
-    if is_date(column):
-        return _days(column)
-    if is_numeric(column):
-        raise DataError(
-            f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
-        )
-    levels, codes = numbered(column, reading)
-    days = milliseconds(levels, form) / _DAY
-    absent = np.isnan(days)
-    if absent.any() and np.append(absent, False)[codes].any():
-        row = int(np.append(absent, False)[codes].argmax())
-        raise CellError(
-            f"column {column.name!r} holds {column[row]!r}",
-            row,
-            f"; expected a date ({form or '%Y-%m-%d'}).",
-        )
-    return np.append(days, np.nan)[codes]
-
-
-def distinct_days(
-    column: pl.Series, form: str, reading: Reading | None = None
-) -> tuple[Array, Array | None]:
-    """Days since 1970 that lie close together, once each, and which of them each row has.
-
-    A missing one is the last. Other moments stay a row each, and then there are no numbers.
-
-    Examples
-    --------
-    >>> import polars as pl
-    >>> days, codes = distinct_days(pl.Series(["1970-01-03", None, "1970-01-02"]), "")
-    >>> days.tolist(), codes.tolist()
-    ([1.0, 2.0, nan], [1, 2, 0])
-    """
-    return _calendar(column) or _distinct(days_of(column, form, reading))
-
-
-def _calendar(column: pl.Series) -> tuple[Array, Array] | None:
-    """The same of dates proper, from the four bytes that each of them is."""
-    if column.dtype != _polars().Date or column.null_count() == len(column):
-        return None
-    numbers = column.cast(_polars().Int32)
-    low, high = int(numbers.min()), int(numbers.max())
-    if high - low >= len(numbers):
-        return None
-    codes = numbers.to_numpy() - low
-    if numbers.null_count():
-        codes = np.where(np.isnan(codes), high + 1 - low, codes).astype(np.int32)
-    return np.append(np.arange(low, high + 1.0), np.nan), codes
-
-
-def _distinct(days: Array) -> tuple[Array, Array | None]:
-    low, high = (f.reduce(days, initial=np.nan) for f in (np.fmin, np.fmax))
-    if not high - low < len(days):  # nor where there is none
-        return days, None
-    absent = np.isnan(days)
-    places = np.where(absent, high + 1 - low, days - low) if absent.any() else days - low
-    codes = places.astype(np.int32)
-    if (codes != places).any():
-        return days, None
-    return np.append(np.arange(low, high + 1), np.nan), codes
-
-
-def _days(column: pl.Series) -> Array:
-    polars = _polars()
-    if column.dtype == polars.Date:
-        whole: Array = column.cast(polars.Int32).cast(polars.Float64).to_numpy()
-        return whole
-    numbers = column.cast(polars.Int64)  # of moments with a time zone those of UTC
-    ticks = numbers.cast(polars.Datetime(column.dtype.time_unit)).cast(polars.Datetime("ms"))
-    days: Array = ticks.cast(polars.Int64).cast(polars.Float64).to_numpy() / _DAY
-    return days

@@ -16,20 +16,18 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.errors import DataError, require, setting
-from deltarule.preprocessing.assembly import FARTHEST, Made, Ones, Rows, Scaled
+from deltarule.preprocessing.assembly import Made, Ones, Rows, Scaled
 from deltarule.preprocessing.cells import (
     Coded,
     as_category,
     check_type,
     coded,
-    date_format,
-    days_of,
-    distinct_days,
     is_whole,
     narrow_numbers_of,
     numbered,
     numbers_of,
 )
+from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.totals import Totals
 
 if TYPE_CHECKING:
@@ -307,87 +305,6 @@ class Category:
         if self.missing:
             parts.append(f"{self.missing} missing as a level")
         return ", ".join(parts)
-
-
-@dataclass(frozen=True)
-class Date:
-    """Dates: time elapsed, season and weekday as points of a circle, and hour where there is one.
-
-    Attributes
-    ----------
-    name : str
-    format : str
-        Of the text; empty where the column held dates.
-    mean, std : float
-        Of the training rows, in days since 1970.
-    hours : bool
-        Whether the time of day varies.
-    missing : int
-    """
-
-    name: str
-    format: str
-    mean: float
-    std: float
-    hours: bool
-    missing: int
-    kind: ClassVar[str] = "date"
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Date:
-        """Learn from the training rows."""
-        check_type(column)
-        form = date_format(column)
-        if form is None or column.null_count() == len(column):
-            present = column.drop_nulls()
-            raise DataError(
-                f"column {column.name!r}: holds {present[0] if len(present) else None!r}; expected "
-                "dates such as 2024-05-31."
-            )
-        days = days_of(column, form)
-        absent = np.isnan(days)
-        missing = int(absent.sum())
-        present = days[~absent] if missing else days
-        hours = bool((present != np.floor(present)).any())
-        std = float(present.std()) or 1.0
-        return cls(column.name, form, float(present.mean()), std, hours, missing)
-
-    def refined(self, totals: Totals) -> Date:
-        """The same, missing where any of more rows than it was fitted on is."""
-        return replace(self, missing=totals.missing)
-
-    @property
-    def outputs(self) -> list[str]:
-        """The names of the columns it makes."""
-        parts = ["elapsed", "season sin", "season cos", "weekday sin", "weekday cos"]
-        parts += ["hour sin", "hour cos"] if self.hours else []
-        parts += ["is missing"] if self.missing else []
-        return [f"{self.name} {part}" for part in parts]
-
-    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
-        """The parts; those of a missing date are 0."""
-        days, codes = distinct_days(column, self.format, reading)
-        return Rows(self._parts(days), codes)
-
-    def _parts(self, days: Array) -> Array:
-        """The outputs of some days, one below the other."""
-        turns = [days / 365.2425, np.floor(days + 3) / 7]  # 1970-01-01 was a Thursday
-        turns += [days] if self.hours else []
-        circles = [f(2 * np.pi * turn) for turn in turns for f in (np.sin, np.cos)]
-        with np.errstate(over="ignore"):
-            elapsed = np.clip((days - self.mean) / self.std, -FARTHEST, FARTHEST)
-        parts = [elapsed, *circles]
-        parts += [np.isnan(days)] if self.missing else []
-        made = np.empty((len(days), len(parts)), dtype=np.float32)
-        for column, part in zip(made.T, parts, strict=True):
-            column[:] = np.nan_to_num(part)
-        return made
-
-    def describe(self) -> str:
-        """What was done, in one clause."""
-        flagged = f", {self.missing} missing flagged" if self.missing else ""
-        written = f" (written {self.format})" if self.format else ""
-        return f"elapsed time, season, weekday{', hour' if self.hours else ''}{written}{flagged}"
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from deltarule.preprocessing.columns import (
     Boolean,
     Category,
     Column,
-    Date,
     Dropped,
     Numeric,
     frequent,
 )
+from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.dates import format_of, no_dates
 
 if TYPE_CHECKING:

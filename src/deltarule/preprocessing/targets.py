@@ -1,9 +1,4 @@
-"""The target: the task told from it, labels or units to what a network is trained on, and back.
-
-The rule: text and booleans are classes; so are whole numbers with at most 20 different values, each
-in 3 rows or more on average, or with 2. All other numbers are a regression. Several target columns
-are a regression of all of them.
-"""
+"""Targets, fitted: labels or units to what a network is trained on, and back."""
 
 from __future__ import annotations
 
@@ -19,29 +14,30 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.errors import CellError, DataError, SettingError, ShapeError, require, setting
 from deltarule.preprocessing.cells import (
-    check_type,
     coded,
-    is_date,
     is_numeric,
     numbers_of,
     text_of,
 )
 from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.kinds import refuse_strays
+from deltarule.preprocessing.target_columns import (
+    TASKS,
+    as_regression,
+    check_present,
+    check_there,
+    check_varies,
+    classes_of,
+    inferred_task,
+    target_names,
+)
 from deltarule.preprocessing.totals import Totals
 from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-FEW = 20
-"""At most so many different whole numbers are classes."""
-
-_ROWS_EACH = 3
 _BLOCK = 1 << 16  # rows worked on together, which need little memory
-
-TASKS = ("classification", "regression")
-_MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -106,23 +102,23 @@ class Targets:
         SettingError
             For an unknown task.
         """
-        names = _names(names)
-        _check_there(frame, names)
+        names = target_names(names)
+        check_there(frame, names)
         if task is not None and task not in TASKS:
             raise SettingError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
         for name in names:
-            _check_varies(frame[name])
+            check_varies(frame[name])
             if task is None and not is_numeric(frame[name]):
                 refuse_strays(
                     name,
                     coded(frame[name]),
                     setting('task="classification"', "--task classification"),
                 )
-        told, reason = _told(frame, names) if task is None else (task, "as requested")
-        if told == "classification":
-            return cls(tuple(names), told, reason, classes=_classes(frame, names))
+        inferred, reason = inferred_task(frame, names) if task is None else (task, "as requested")
+        if inferred == "classification":
+            return cls(tuple(names), inferred, reason, classes=classes_of(frame, names))
         means, stds = zip(*(_scale(frame[name], weights) for name in names), strict=True)
-        return cls(tuple(names), told, reason, means=means, stds=stds)
+        return cls(tuple(names), inferred, reason, means=means, stds=stds)
 
     def refined(self, totals: Mapping[str, Totals]) -> Targets:
         """The same with means and standard deviations of more rows than it was fitted on.
@@ -156,7 +152,7 @@ class Targets:
         DataError
             For a class that training had not, or a missing target.
         """
-        _check_there(frame, self.names)
+        check_there(frame, self.names)
         if self.task == "regression":
             values = self.raw(frame).reshape(len(frame), -1)
             encoded = np.empty(values.shape, dtype=np.float32)
@@ -285,7 +281,7 @@ class Targets:
     def _codes(self, column: pl.Series) -> Array:
         """The number of each row's class."""
         polars = require("polars", "table", "reading tables")
-        _check_present(column)
+        check_present(column)
         levels = [_label_text(label) for label in self.classes]
         text = text_of(column)
         strange = ~text.is_in(levels)
@@ -306,164 +302,9 @@ class Targets:
         return codes.to_numpy()
 
 
-def with_targets(
-    frame: pl.DataFrame, names: Sequence[str], strict: bool = False
-) -> tuple[pl.DataFrame, Array]:
-    """The rows whose targets are there, and their numbers, counted from 0.
-
-    Raises
-    ------
-    DataError
-        For a column that is not there; for a missing target where `strict`.
-
-    Examples
-    --------
-    >>> import polars as pl
-    >>> with_targets(pl.DataFrame({"y": [1, None, 2]}), ["y"])[1]
-    array([0, 2])
-    """
-    names = _names(names)
-    _check_there(frame, names)
-    is_kept = has_targets(frame, names)
-    kept = frame if is_kept.all() else frame.filter(is_kept)
-    dropped = frame.height - kept.height
-    if dropped and strict:
-        raise DataError(
-            f"the target is missing in {dropped} of {frame.height} rows; expected it in each. "
-            f"Fill them, or drop those rows{setting('', ' (leave out --strict)')}."
-        )
-    if kept.height == 0:
-        raise DataError(
-            f"the target is missing in all {frame.height} rows; expected it in some. Name another "
-            "column."
-        )
-    return kept, np.flatnonzero(is_kept.to_numpy())
-
-
-def has_targets(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
-    """Which rows have every target.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Which has these columns.
-    names : sequence of str
-    """
-    polars = require("polars", "table", "reading tables")
-    present = polars.all_horizontal(
-        [
-            polars.col(n).is_not_nan() & polars.col(n).is_not_null()
-            if frame[n].dtype.is_float()
-            else polars.col(n).is_not_null()
-            for n in names
-        ]
-    )
-    found: pl.Series = frame.select(present).to_series()
-    return found
-
-
-def _names(names: Sequence[str]) -> list[str]:
-    names = [names] if isinstance(names, str) else list(names)
-    if not names or len(set(names)) < len(names):
-        raise DataError(f"target columns: expected one or several different names, got {names!r}.")
-    return names
-
-
-def _check_there(frame: pl.DataFrame, names: Sequence[str]) -> None:
-    for name in names:
-        if name not in frame.columns:
-            raise DataError(
-                f"no column {name!r} for the target.{nearest(name, frame.columns)} "
-                f"The table has: {', '.join(frame.columns[:20])}."
-            )
-
-
-def _check_varies(column: pl.Series) -> None:
-    _check_present(column)
-    check_type(column)
-    if is_date(column):
-        raise DataError(
-            f"target {column.name!r}: holds dates; expected classes or numbers. Turn them into "
-            "days since some day."
-        )
-    ordered = column.dtype.is_numeric()
-    if column.min() == column.max() if ordered else column.n_unique() < 2:
-        raise DataError(
-            f"target {column.name!r}: has one value, {column[0]!r}, in every row; expected at "
-            "least two, classes or numbers."
-        )
-
-
-def _check_present(column: pl.Series) -> None:
-    if column.null_count():
-        raise DataError(
-            f"target {column.name!r}: is missing in {column.null_count()} rows; expected it in "
-            "each."
-        )
-
-
-def _told(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
-    """The task by the rule, and why."""
-    polars = require("polars", "table", "reading tables")
-    if len(names) > 1:
-        return "regression", f"{len(names)} target columns, a regression with several outputs"
-    column = frame[names[0]]
-    if column.dtype == polars.Boolean:
-        return "classification", "the target is boolean"
-    if not column.dtype.is_numeric():
-        return "classification", "the target is text"
-    some = column.head(_BLOCK)  # nearly always tell
-    whole = (bool((each == each.floor()).all()) for each in (some, column))
-    if column.dtype.is_float() and not all(whole):
-        return "regression", "the target has fractional numbers"
-    distinct = column.n_unique()
-    if distinct > FEW:
-        return "regression", f"the target has {distinct} distinct numbers, more than {FEW}"
-    if distinct > 2 and len(column) < _ROWS_EACH * distinct:
-        return "regression", (
-            f"the target has {distinct} distinct numbers in {len(column)} rows, too many for "
-            "classes"
-        )
-    return "classification", (
-        f"the target has {distinct} distinct whole numbers; up to {FEW} are treated as classes"
-    )
-
-
-def _classes(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
-    """The labels in order, as Python values."""
-    if len(names) > 1:
-        raise DataError(
-            f"{len(names)} target columns cannot be a classification; expected one. Train one "
-            "model per target."
-        )
-    column = frame[names[0]]
-    if column.dtype.is_float():
-        column = text_of(column)
-        numbers = column.str.to_integer(strict=False)
-        column = numbers if numbers.null_count() == 0 else column
-    elif column.dtype.is_temporal():
-        column = text_of(column)
-    labels = sorted(column.unique().to_list())
-    if len(labels) == len(column):
-        raise DataError(
-            f"target {names[0]!r}: has a different class in each of its {len(column)} rows; "
-            "expected several rows per class. Name another column."
-        )
-    if len(labels) > _MOST_CLASSES:
-        raise DataError(
-            f"target {names[0]!r}: has {len(labels)} classes; expected at most {_MOST_CLASSES}. "
-            f"For numbers pass {_regression()}; for names leave out the column."
-        )
-    return tuple(labels)
-
-
-def _regression() -> str:
-    return setting('task="regression"', "--task regression")
-
-
 def _numbers(column: pl.Series) -> pl.Series:
     """A target of a regression as Float64, none missing."""
-    _check_present(column)
+    check_present(column)
     if column.dtype.base_type().__name__ != "Boolean" and not is_numeric(column):
         text = text_of(column)
         odd = text.cast(float, strict=False).is_null()
@@ -473,7 +314,7 @@ def _numbers(column: pl.Series) -> pl.Series:
                 f"target {column.name!r}: holds {text[row]!r}",
                 row,
                 "; expected numbers for a regression. For classes name one target column, without "
-                f"{_regression()}.",
+                f"{as_regression()}.",
             )
     numbers = numbers_of(column)
     if numbers.null_count():

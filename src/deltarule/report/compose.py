@@ -14,10 +14,11 @@ from importlib.metadata import version
 from typing import Any
 
 from deltarule.modelfile import write_whole
+from deltarule.report.content import Context
 from deltarule.report.diagnosis import Curves, Finding, diagnose
 from deltarule.report.evidence import Evidence, evidence_of
 from deltarule.report.pages import rendered
-from deltarule.report.sections import Context, data_of, facts_of, sections_of
+from deltarule.report.sections import data_of, facts_of, sections_of
 from deltarule.report.watch import Diagnostics, Watch
 from deltarule.training import Result
 

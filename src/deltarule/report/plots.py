@@ -12,15 +12,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.report.curves import calibration, confusion, precision_recall, roc
 from deltarule.report.drawing import COLOURS, INK, LINE, MUTED, axes_of, matplotlib, style
-from deltarule.report.evidence import (
-    Evidence,
-    Importance,
-    calibration,
-    confusion,
-    precision_recall,
-    roc,
-)
+from deltarule.report.evidence import Evidence, Importance
 from deltarule.report.watch import Diagnostics
 from deltarule.training.events import EpochEnded
 

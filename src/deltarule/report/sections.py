@@ -4,92 +4,27 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from deltarule.baselines import Judged, shown, shown_seconds
+from deltarule.baselines import shown, shown_seconds
 from deltarule.engines.plan import Plan
 from deltarule.errors import require
 from deltarule.metrics import FIGURES, figures
 from deltarule.report import plots
+from deltarule.report.content import Context, Drawn, Section, Table
+from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
 from deltarule.report.drawing import figure, svg
-from deltarule.report.evidence import Evidence, Importance, importances, roc, worst
+from deltarule.report.evidence import Evidence, Importance, importances, worst
 from deltarule.report.watch import Diagnostics
 from deltarule.training import Result
 
 _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
-
-Pairs = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a report says beside what it can see.
-
-    Attributes
-    ----------
-    title, verdict : str
-    data, settings, columns : sequences of pairs of str
-        Names and values; how each column is encoded.
-    judged : sequence of Judged
-        Models evaluated on the same rows, the network first.
-    judged_by : str
-        What the rows are: ``"held-out rows"``.
-    warnings : sequence of str
-        What is wrong with the data.
-    command : str
-        What repeats the training.
-    seconds : float or None
-        What the training took.
-    """
-
-    title: str = "A network"
-    verdict: str = ""
-    data: Pairs = ()
-    settings: Pairs = ()
-    columns: Pairs = ()
-    judged: Sequence[Judged] = ()
-    judged_by: str = "evaluation rows"
-    warnings: Sequence[str] = ()
-    command: str = ""
-    seconds: float | None = None
-
-
-class Drawn(NamedTuple):
-    """A figure of the page: its SVG, what it is called, what it says."""
-
-    svg: Any
-    label: str
-    caption: str
-
-
-class Table(NamedTuple):
-    """A table of the page; without heads it is one of names and values."""
-
-    rows: Sequence[Sequence[str]]
-    heads: Sequence[str] = ()
-    title: str = ""
-    numeric: Sequence[int] = ()
-    mark: int = -1
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of the page; what is empty is not shown."""
-
-    id: str
-    title: str
-    text: str = ""
-    findings: Sequence[Finding] = ()
-    figures: Sequence[Drawn] = ()
-    tables: Sequence[Table] = ()
-    code: str = ""
 
 
 def sections_of(

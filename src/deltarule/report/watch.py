@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array, checked_number, columns
-from deltarule.baselines import few_threads
 from deltarule.engines.plan import Runner
 from deltarule.engines.step import gradients_of, smoothed, statistics_of, updated, weight_of
 from deltarule.layers import Batch
 from deltarule.network import Cache, Network, Parameters, feed_forward, output_delta
 from deltarule.rng import generator
 from deltarule.sparse import dense, gathered
+from deltarule.system.threads import few_threads
 from deltarule.training.events import EpochEnded, Event, Started
 
 SATURATED = 0.05

@@ -1,7 +1,11 @@
-"""Work shared between threads of Python: what fails in one is told, and leaves nothing hanging."""
+"""Threads: how many NumPy and scikit-learn use, and work shared between threads of Python.
+
+What fails in one of them is raised, and leaves nothing hanging.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import (
@@ -11,8 +15,9 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deltarule.errors import ResourceError
 
@@ -25,6 +30,19 @@ _Made = TypeVar("_Made")
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def few_threads(small: bool) -> AbstractContextManager[Any]:
+    """One thread for NumPy's and scikit-learn's products where the work is small.
+
+    Several would wait for each other longer than they work, much longer on a busy machine.
+    """
+    try:
+        pools: Any = importlib.import_module("threadpoolctl")  # scikit-learn brings it
+    except ModuleNotFoundError:
+        return nullcontext()
+    limited: AbstractContextManager[Any] = pools.threadpool_limits(1 if small else None)
+    return limited
 
 
 def each_in_threads(

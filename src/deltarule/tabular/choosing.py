@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-import deltarule.baselines as bl
 from deltarule.arrays import Array
 from deltarule.errors import DivergenceError
+from deltarule.system.threads import few_threads
 from deltarule.tabular.bins import Edges, edges, sampled
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
@@ -88,7 +88,7 @@ def _cost(run: Run, train: Examples, validation: Examples) -> float:
         averaging=max(1.0, run.mean.horizon / _SHARE),
     )
     try:
-        with bl.few_threads(is_small(short)):
+        with few_threads(is_small(short)):
             result = finished(short, train, validation)
     except DivergenceError:
         return math.inf

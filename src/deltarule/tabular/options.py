@@ -84,14 +84,14 @@ def option_group(panel: str) -> Callable[[type[Class]], type[Class]]:
     Examples
     --------
     >>> @option_group("Engine")
-    ... class EngineSettings:
+    ... class Bench:
     ...     '''What computes.'''
     ...     n_threads: int | None = option("N", "Number of threads.", flag="threads")
-    >>> EngineSettings(n_threads=2)
-    EngineSettings(n_threads=2)
-    >>> options_of(EngineSettings)["n_threads"].flag.lstrip("-")
+    >>> Bench(n_threads=2)
+    Bench(n_threads=2)
+    >>> options_of(Bench)["n_threads"].flag.lstrip("-")
     'threads'
-    >>> "n_threads : int | None" in EngineSettings.__doc__
+    >>> "n_threads : int | None" in Bench.__doc__
     True
     """
 

@@ -11,20 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.activations import REALS
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.data import Dataset, Reading, dataset_of
 from deltarule.errors import DataError, SettingError, rows_of, setting
+from deltarule.intervals import REALS
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
-from deltarule.preprocessing.cells import (
-    coded,
-    date_format,
-    days_of,
-    is_date,
-    is_numeric,
-    text_of,
-)
+from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
+from deltarule.preprocessing.date_columns import date_format, days_of
 from deltarule.tabular.roles import check_columns, inputs_of, labels_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import deltarule.baselines as bl
 from deltarule.engines import choose
 from deltarule.engines.native import cores
 from deltarule.rng import generator
 from deltarule.system.processes import group
+from deltarule.system.threads import few_threads
 from deltarule.tabular.problems import Problem
 from deltarule.training import Examples, Result, Run, Training
 from deltarule.training.checkpoints import Checkpoints
@@ -80,7 +80,7 @@ def trained(
 
     # What several devices share, they share in one order: a network after another.
     shared = alone or group().count > 1 or run.options.devices not in (None, 1)
-    with bl.few_threads(is_small(run) or not alone):
+    with few_threads(is_small(run) or not alone):
         count = 1 if shared else threads or cores()
         return tuple(each_run(member, range(len(problem.validations)), count, checkpoints))
 

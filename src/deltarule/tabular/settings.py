@@ -95,22 +95,39 @@ class Roles:
         return [*self.named, *((setting("kinds", "--kind"), name) for name in self.kinds)]
 
 
-@option_group("Network")
-class NetworkSettings:
-    """The network, or the networks of an ensemble."""
+@option_group("Training")
+class Settings:
+    """How to split, train and evaluate: the network, its training, its evaluation and its engine.
 
+    Raises
+    ------
+    SettingError, UnknownNameError
+        For a value out of range or an unknown name.
+
+    Examples
+    --------
+    >>> Settings(hidden=(32,), seed=3).test_share
+    0.2
+    """
+
+    # the network, or the networks of an ensemble
     hidden: tuple[int, ...] | None = option(
         "UNITS",
         "Units of the hidden layers, such as 128,64, or none (default: chosen automatically).",
         common=True,
+        panel="Network",
     )
     activation: str | None = option(
-        "NAME", "Activation of the hidden layers (default: chosen automatically)", names=ACTIVATIONS
+        "NAME",
+        "Activation of the hidden layers (default: chosen automatically)",
+        names=ACTIVATIONS,
+        panel="Network",
     )
     bins: int | None = option(
         "N",
         "Maximum number of bins per numeric column; 0 for none (default: chosen automatically).",
         limits={"low": 0, "whole": True},
+        panel="Network",
     )
     n_ensemble: int = option(
         "N",
@@ -119,6 +136,7 @@ class NetworkSettings:
         flag="ensemble",
         common=True,
         limits=_COUNT,
+        panel="Network",
     )
     n_members: int = option(
         "N",
@@ -126,18 +144,16 @@ class NetworkSettings:
         1,
         flag="members",
         limits=_COUNT,
+        panel="Network",
     )
     cost: str | None = option(
         "NAME",
         "Cost function, with parameters as in 'huber(2)' (default: chosen from the task)",
         names=COSTS,
+        panel="Network",
     )
 
-
-@option_group("Training")
-class TrainingSettings:
-    """How the network is trained."""
-
+    # how it is trained
     optimizer: str | None = option("NAME", "Optimizer (default: Adam with decay)", names=OPTIMIZERS)
     learning_rate: float | None = option(
         "RATE", "Peak of the learning-rate schedule (default: the optimizer's).", common=True
@@ -179,11 +195,7 @@ class TrainingSettings:
         "RULE", "balanced: every class has the same total weight in training.", names=CLASS_WEIGHTS
     )
 
-
-@option_group("Evaluation")
-class EvaluationSettings:
-    """The task, and the rows that are held out."""
-
+    # the task, and the rows that are held out
     task: str | None = option(
         "TASK",
         "classification or regression (default: inferred from the target).",
@@ -192,71 +204,48 @@ class EvaluationSettings:
         common=True,
     )
     test_share: float = option(
-        "SHARE", "Share of rows in the held-out test set.", 0.2, limits=_SHARE
+        "SHARE", "Share of rows in the held-out test set.", 0.2, limits=_SHARE, panel="Evaluation"
     )
     validation_share: float = option(
-        "SHARE", "Share of the training rows that find the best epoch.", 0.2, limits=_SHARE
+        "SHARE",
+        "Share of the training rows that find the best epoch.",
+        0.2,
+        limits=_SHARE,
+        panel="Evaluation",
     )
 
-
-@option_group("Engine")
-class EngineSettings:
-    """What computes, where, and how precisely."""
-
-    engine: str = option("NAME", "Engine", "auto", names=("auto", *ENGINES))
-    dtype: str = option("NAME", "Floating-point type", "float32", names=("float32", "float64"))
+    # what computes, where, and how precisely
+    engine: str = option("NAME", "Engine", "auto", names=("auto", *ENGINES), panel="Engine")
+    dtype: str = option(
+        "NAME", "Floating-point type", "float32", names=("float32", "float64"), panel="Engine"
+    )
     device: str = option(
         "NAME",
         f"{', '.join(DEVICES)}; gpu:1 for the second GPU. All but the CPU need engine jax.",
         "auto",
         names=DEVICES,
+        panel="Engine",
     )
     precision: str = option(
         "NAME",
         "Precision of float32 products on an accelerator, engine jax",
         "highest",
         names=PRECISIONS,
+        panel="Engine",
     )
     n_threads: int | None = option(
         "N",
         "Number of threads of engine native (default: DELTARULE_NUM_THREADS, else chosen from the "
         "work per step). Results do not depend on it.",
         flag="threads",
+        panel="Engine",
     )
     devices: int | str | None = option(
         "N",
         "Number of devices of this process that share each batch, or all; engine jax (default: 1; "
         "with several processes, all).",
+        panel="Engine",
     )
-
-    @property
-    def options(self) -> EngineOptions:
-        """Where the engine computes, and how.
-
-        Raises
-        ------
-        SettingError
-            For a device, a precision, a number of threads or devices that cannot be.
-        """
-        return EngineOptions(
-            self.device, self.precision, n_threads=self.n_threads, devices=self.devices
-        )
-
-
-@option_group("Training")
-class Settings(EngineSettings, EvaluationSettings, TrainingSettings, NetworkSettings):
-    """How to split, train and evaluate.
-
-    Raises
-    ------
-    SettingError, UnknownNameError
-        For a value out of range or an unknown name.
-
-    Examples
-    --------
-    >>> Settings(hidden=(32,), seed=3).test_share
-    0.2
-    """
 
     seed: int = option("N", "Random seed; the same seed gives the same results.", 0, common=True)
 
@@ -272,6 +261,19 @@ class Settings(EngineSettings, EvaluationSettings, TrainingSettings, NetworkSett
         check_limits("Settings", self)
         if self.class_weight is not None:
             CLASS_WEIGHTS.entry(self.class_weight)
+
+    @property
+    def options(self) -> EngineOptions:
+        """Where the engine computes, and how.
+
+        Raises
+        ------
+        SettingError
+            For a device, a precision, a number of threads or devices that cannot be.
+        """
+        return EngineOptions(
+            self.device, self.precision, n_threads=self.n_threads, devices=self.devices
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,76 @@
+"""What a training report is made of: its context, and the figures and tables of a section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from deltarule.baselines import Judged
+from deltarule.report.diagnosis import Finding
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a report says beside what it can see.
+
+    Attributes
+    ----------
+    title, verdict : str
+    data, settings, columns : sequences of pairs of str
+        Names and values; how each column is encoded.
+    judged : sequence of Judged
+        Models evaluated on the same rows, the network first.
+    judged_by : str
+        What the rows are: ``"held-out rows"``.
+    warnings : sequence of str
+        What is wrong with the data.
+    command : str
+        What repeats the training.
+    seconds : float or None
+        What the training took.
+    """
+
+    title: str = "A network"
+    verdict: str = ""
+    data: Pairs = ()
+    settings: Pairs = ()
+    columns: Pairs = ()
+    judged: Sequence[Judged] = ()
+    judged_by: str = "evaluation rows"
+    warnings: Sequence[str] = ()
+    command: str = ""
+    seconds: float | None = None
+
+
+class Drawn(NamedTuple):
+    """A figure of the page: its SVG, what it is called, what it says."""
+
+    svg: Any
+    label: str
+    caption: str
+
+
+class Table(NamedTuple):
+    """A table of the page; without heads it is one of names and values."""
+
+    rows: Sequence[Sequence[str]]
+    heads: Sequence[str] = ()
+    title: str = ""
+    numeric: Sequence[int] = ()
+    mark: int = -1
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page; what is empty is not shown."""
+
+    id: str
+    title: str
+    text: str = ""
+    findings: Sequence[Finding] = ()
+    figures: Sequence[Drawn] = ()
+    tables: Sequence[Table] = ()
+    code: str = ""
