@@ -283,7 +283,6 @@ def test_a_level_that_training_has_not_seen(regressor):
 UNLIKE = {
     "check_sample_weight_equivalence_on_dense_data": "other rows are other batches",
     "check_sample_weight_equivalence_on_sparse_data": "other rows are other batches",
-    "check_methods_sample_order_invariance": "to 1e-7 only: sums of float32 depend on the place",
 }
 
 
