@@ -27,6 +27,7 @@ from deltarule.cli.sources import Source, opened
 from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.trainer import Trainer, as_json, print_figures
+from deltarule.cli.updater import UpdateOptions, Updater, settings_of_update, updating_table
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
 from deltarule.tabular.options import option, option_group
@@ -53,6 +54,7 @@ def train(
     table: TableOptions,
     output: TrainOutputs,
     evaluation: EvaluationOptions,
+    update: UpdateOptions,
     settings: Settings,
     checkpoints: CheckpointOptions,
     reading: StreamOptions,
@@ -63,7 +65,8 @@ def train(
 
     Reads the files, infers the task from the target, encodes the columns, trains, restores the
     best epoch, and prints metrics on held-out rows beside those of simple models. With --by, one
-    small network is trained per key of a column.
+    small network is trained per key of a column. With --from, a saved model is trained further on
+    new rows, and compared with itself before.
 
     \b
     Examples:
@@ -71,18 +74,24 @@ def train(
       deltarule train flats.csv --target rent --out flats.safetensors --report flats.html
       deltarule train jan.csv feb.csv --target sold --time date --drop id,name
       deltarule train adult.csv --target income --test adult-test.csv
+      deltarule train new.csv --from flats.safetensors --out flats.safetensors
       deltarule train big.csv --target y --checkpoint-dir run --resume
       deltarule train folder/ --target y --memory 1GB
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
       srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
+    earlier = update.model(context)
     group = context.with_resource(processes.joined())
     if group.count > 1 and settings.engine == "auto":
         settings = replace(settings, engine="jax")
     if not group.first:  # one process prints and writes
         output, json = TrainOutputs(), False
         evaluation = replace(evaluation, baselines=False)
-    tabular.check(settings)
+    if earlier is None:
+        tabular.check(settings)
+    else:
+        settings = settings_of_update(context, earlier, settings)
+        evaluation = replace(evaluation, baselines=False)
     _check_combination(table, output, evaluation, checkpoints, reading, group.count)
     check_outputs(
         {"--out": None if table.by else output.out, "--report": output.report},
@@ -94,9 +103,10 @@ def train(
 
     writes = any((output.out, output.report, checkpoints.checkpoint_dir))
     terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
-    form, strict = reading.reading(), table.strict
+    form = reading.reading(None if earlier is None else tabular.record(earlier))
+    strict = table.strict
     source = opened(data, form, reading.memory)
-    roles = roles_in(source, roles)
+    roles = roles_in(source, roles) if earlier is None else tabular.roles_of(earlier)
     if table.by is not None:
         assert isinstance(source, Source)
         out, resume = output.out, checkpoints.resume
@@ -104,10 +114,17 @@ def train(
             terminal, source, table, roles, settings, form, out=out, resume=resume, json=json
         )
         return
-    read = training_table(terminal, source, roles, settings, form, strict, reading.memory)
     watch = Watch()
     listeners = () if output.report is None else (watch,)
-    trainer = Trainer(terminal, read, settings, evaluation, kept, listeners)
+    if earlier is None:
+        read = training_table(terminal, source, roles, settings, form, strict, reading.memory)
+        trainer = Trainer(terminal, read, settings, evaluation, kept, listeners)
+    else:
+        assert isinstance(source, Source)
+        read = updating_table(terminal, source, earlier, form, strict)
+        trainer = Updater(
+            terminal, read, settings, evaluation, kept, listeners, earlier, update.start
+        )
     trained = trainer.run()
     about = trainer.save(trained, output.out)
     with after_saving(terminal, output.out):
