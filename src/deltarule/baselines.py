@@ -1,4 +1,4 @@
-"""What a network is held against: the figures that judge it, and simple models judged alike.
+"""The metrics that a network is evaluated by, and the simple models it is compared with.
 
 A figure is one row of a table, and so is a baseline. Every baseline gets the same preprocessed
 columns as the network, and its fit is timed.

@@ -65,20 +65,17 @@ def train(
 
     Reads the files, infers the task from the target, encodes the columns, trains, restores the
     best epoch, and prints metrics on held-out rows beside those of simple models. With --by, one
-    small network is trained per key of a column. With --from, a saved model is trained further on
-    new rows, and compared with itself before.
+    small network is trained per key of a column.
 
     \b
     Examples:
       deltarule train digits
-      deltarule train flats.csv --target rent --out flats.safetensors --report flats.html
-      deltarule train jan.csv feb.csv --target sold --time date --drop id,name
+      deltarule train flats.csv --target rent --out flats.safetensors
+      deltarule train jan.csv feb.csv --target sold --time date --report sales.html
       deltarule train adult.csv --target income --test adult-test.csv
       deltarule train new.csv --from flats.safetensors --out flats.safetensors
       deltarule train big.csv --target y --checkpoint-dir run --resume
-      deltarule train folder/ --target y --memory 1GB
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
-      srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
     earlier = update.model(context)
     group = context.with_resource(processes.joined())

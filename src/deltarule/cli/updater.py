@@ -42,9 +42,9 @@ class UpdateOptions:
 
     start: Path | None = option(
         "MODEL",
-        "Update this model: train it further on the rows of DATA, with its columns, classes, "
-        "network and settings, at a quarter of its learning rate. Its metrics before and after are "
-        "printed; --out may name the same file.",
+        "Train this model further on DATA. Its columns, classes, network and settings stay; the "
+        "default learning rate is a quarter of the model's. Prints its metrics before and after; "
+        "--out may name the same file.",
         flag="from",
         common=True,
     )

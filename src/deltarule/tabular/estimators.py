@@ -33,7 +33,7 @@ from deltarule.tabular.base import Tabular  # noqa: E402
 _GROUPS = (Settings, Roles, ValueOptions)
 _FURTHER = ("kinds", "random_state", "callbacks")
 _SAID_ELSEWHERE = frozenset({"task", "test_share", "seed", "target", "kinds"})
-"""Options that the class, ``random_state``, y or a parameter of its own stands for."""
+"""Options that the class, ``random_state``, y or a separate parameter stands for."""
 
 Estimator = TypeVar("Estimator")
 

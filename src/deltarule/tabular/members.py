@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, setting
 from deltarule.layers import Dense, Grouped, Layer, Parallel, Scale, Shared
 from deltarule.network import Network, Parameters
 
@@ -50,7 +50,8 @@ def in_members(network: Network, members: int) -> Network:
     if len(dense) < 2:
         raise SettingError(
             f"n_members={members}: expected a hidden layer whose weights members share, got a "
-            "linear model. Name units with hidden, or leave n_members out."
+            f"linear model. Name units with {setting('hidden', '--hidden')}, or leave "
+            f"{setting('n_members', '--members')} out."
         )
     shared = [
         Shared(l.units, members, l.activation, l.dropout, l.weights, l.biases, l.rate, l.bias_rate)
@@ -118,7 +119,7 @@ def members_again(
 ) -> tuple[Network, Network, Parameters]:
     """What :func:`averaged` made one network of: the members, one of them, their parameters.
 
-    The members' heads had biases of their own; now each has their mean, which predicts the same.
+    The members' heads had different biases; now each has their mean, which predicts the same.
 
     Parameters
     ----------
@@ -177,7 +178,8 @@ def _outputs(network: Network, last: Dense) -> tuple[Any, Any]:
         return last.g, network.cost
     if network.cost_row is not COSTS("categorical_cross_entropy"):
         raise SettingError(
-            f"n_members: expected the cost categorical_cross_entropy for classes, got "
-            f"{network.cost_row.name}. Leave cost out, or n_members."
+            f"{setting('n_members', '--members')}: expected the cost categorical_cross_entropy for "
+            f"classes, got {network.cost_row.name}. Leave {setting('cost', '--cost')} or "
+            f"{setting('n_members', '--members')} out."
         )
     return "identity", f"softmax_cross_entropy({last.units})"

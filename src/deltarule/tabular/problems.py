@@ -314,8 +314,8 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     count = settings.n_ensemble
     if count > m:
         raise SettingError(
-            f"n_ensemble={count}: more networks than training rows, {m}. Lower it, or pass more "
-            "rows."
+            f"{setting(f'n_ensemble={count}', f'--ensemble {count}')}: more networks than training "
+            f"rows, {m}. Lower it, or pass more rows."
         )
     share, seed = settings.validation_share, settings.seed
     if count == 1 or keys.time is not None:  # of time only the latest rows are like those to come

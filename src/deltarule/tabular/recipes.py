@@ -154,7 +154,7 @@ def recipe(
 
 
 def run_of(settings: Settings, network: Network, task: str, rows: int) -> Run:
-    """How a network is trained on so many rows.
+    """How a network is trained on a number of rows.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ class ValueOptions:
     decimal_comma: bool | None = option(
         "",
         "Whether numbers have a decimal comma (default: detected in text files, else a point).",
-        flag="--decimal-comma/--decimal-point",
+        flag="decimal-comma/decimal-point",
     )
 
 

@@ -45,7 +45,7 @@ class Update:
     model : Model
     fitted : Fitted
         How it was trained.
-    after, before : Judged
+    after, before : evaluations of :mod:`deltarule.baselines`
         The metrics of both models on the same held-out rows of the new table.
     """
 
@@ -108,7 +108,7 @@ def update_model(
     >>> from deltarule import TabularRegressor
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> model = TabularRegressor(epochs=20, random_state=0).fit(X[:200], y[:200]).model_
-    >>> update = update_model(model, X[200:].assign(target=y), epochs=20)
+    >>> update = update_model(model, X[200:].assign(target=y + 100))  # all values have risen
     >>> update.verdict.partition(":")[0], sorted(update.after.figures)
     ('The update helped', ['mae', 'r2', 'rmse'])
     """
