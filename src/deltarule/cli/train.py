@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -27,7 +28,7 @@ from deltarule.cli.sources import Source, opened
 from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.trainer import Trainer, as_json, print_figures
-from deltarule.cli.updater import UpdateOptions, Updater, settings_of_update, updating_table
+from deltarule.cli.updater import UpdateOptions, Updater, started, updating_table
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
 from deltarule.tabular.options import option, option_group
@@ -84,11 +85,7 @@ def train(
     if not group.first:  # one process prints and writes
         output, json = TrainOutputs(), False
         evaluation = replace(evaluation, baselines=False)
-    if earlier is None:
-        tabular.check(settings)
-    else:
-        settings = settings_of_update(context, earlier, settings)
-        evaluation = replace(evaluation, baselines=False)
+    settings, evaluation = started(context, earlier, settings, evaluation)
     _check_combination(table, output, evaluation, checkpoints, reading, group.count)
     check_outputs(
         {"--out": None if table.by else output.out, "--report": output.report},
@@ -101,27 +98,21 @@ def train(
     writes = any((output.out, output.report, checkpoints.checkpoint_dir))
     terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
     form = reading.reading(None if earlier is None else tabular.record(earlier))
-    strict = table.strict
     source = opened(data, form, reading.memory)
     roles = roles_in(source, roles) if earlier is None else tabular.roles_of(earlier)
     if table.by is not None:
         assert isinstance(source, Source)
-        out, resume = output.out, checkpoints.resume
-        train_keys(
-            terminal, source, table, roles, settings, form, out=out, resume=resume, json=json
-        )
+        where: Any = {"out": output.out, "resume": checkpoints.resume}
+        train_keys(terminal, source, table, roles, settings, form, json=json, **where)
         return
     watch = Watch()
     listeners = () if output.report is None else (watch,)
     if earlier is None:
-        read = training_table(terminal, source, roles, settings, form, strict, reading.memory)
-        trainer = Trainer(terminal, read, settings, evaluation, kept, listeners)
+        read = training_table(terminal, source, roles, settings, form, table.strict, reading.memory)
     else:
-        assert isinstance(source, Source)
-        read = updating_table(terminal, source, earlier, form, strict)
-        trainer = Updater(
-            terminal, read, settings, evaluation, kept, listeners, earlier, update.start
-        )
+        read = updating_table(terminal, source, earlier, form, table.strict)
+    run = (terminal, read, settings, evaluation, kept, listeners)
+    trainer = Trainer(*run) if earlier is None else Updater(*run, earlier, update.start)
     trained = trainer.run()
     about = trainer.save(trained, output.out)
     with after_saving(terminal, output.out):

@@ -13,13 +13,13 @@ from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli.by_key import is_by_key
-from deltarule.cli.options import ProcessOptions
+from deltarule.cli.options import EvaluationOptions, ProcessOptions
 from deltarule.cli.predict import check_tabular, note_differences
 from deltarule.cli.sources import Source
 from deltarule.cli.tables import TrainingTable, say_size
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.trainer import Trained, Trainer
-from deltarule.data import Reading
+from deltarule.data import Reading, Stream
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 from deltarule.preprocessing.table import FAR
@@ -77,10 +77,19 @@ class UpdateOptions:
         return model
 
 
-def settings_of_update(context: typer.Context, model: Model, settings: Settings) -> Settings:
-    """The model's settings, and what the command line gives beside them."""
+def started(
+    context: typer.Context,
+    model: Model | None,
+    settings: Settings,
+    evaluation: EvaluationOptions,
+) -> tuple[Settings, EvaluationOptions]:
+    """The settings of a training; of an update the model's, and what is given beside them."""
+    if model is None:
+        tabular.check(settings)
+        return settings, evaluation
     names = [each.name for each in fields(settings) if _is_given(context, each.name)]
-    return tabular.updated_settings(model, {name: getattr(settings, name) for name in names})
+    own = tabular.updated_settings(model, {name: getattr(settings, name) for name in names})
+    return own, replace(evaluation, baselines=False)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -89,9 +98,10 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 
 def updating_table(
-    terminal: Terminal, source: Source, model: Model, reading: Reading, strict: bool
+    terminal: Terminal, source: Source | Stream, model: Model, reading: Reading, strict: bool
 ) -> TrainingTable:
     """Check the new rows of a model, and say what was read and how it differs from its training."""
+    assert isinstance(source, Source)  # --memory does not go with --from
     whole = tabular.table_of_model(model, source.data, tabular.roles_of(model), strict=strict)
     say_size(terminal, source)
     if whole.dropped:
