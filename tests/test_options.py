@@ -11,6 +11,7 @@ from deltarule.cli import app, main
 from deltarule.modelfile import load_model
 from deltarule.tabular import Roles, Settings, tuning
 from deltarule.tabular.options import option, option_group, options_of
+from deltarule.tabular.settings import ValueOptions
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -41,10 +42,15 @@ def test_every_setting_is_an_option_with_the_same_default(command):
 
 @pytest.mark.parametrize("estimator", [dr.TabularClassifier, dr.TabularRegressor])
 def test_an_estimators_parameters_are_settings(estimator):
-    defaults = {each.name: each.default for each in fields(Settings)}
+    groups = (Settings, Roles, ValueOptions)
+    defaults = {each.name: each.default for group in groups for each in fields(group)}
     parameters = estimator().get_params()
-    assert parameters.keys() - defaults.keys() == {"kinds", "random_state", "callbacks"}
-    assert all(parameters[name] == defaults[name] for name in parameters.keys() & defaults.keys())
+    assert parameters.keys() - defaults.keys() == {"random_state", "callbacks"}
+    shared = parameters.keys() & defaults.keys() - {"kinds"}
+    assert all(parameters[name] == defaults[name] for name in shared)
+    assert defaults.keys() - parameters.keys() - {"class_weight", "label_smoothing"} == {
+        *("task", "test_share", "seed", "target")
+    }
     for name in parameters:
         assert f"\n{name} : " in estimator.__doc__
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'epoch'; expected some of"):

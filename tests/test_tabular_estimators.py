@@ -19,6 +19,7 @@ import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
 from deltarule.modelfile import load_model
+from deltarule.report import sections
 
 QUICK = {"hidden": (16,), "epochs": 15, "learning_rate": 0.05, "random_state": 0}
 
@@ -283,7 +284,6 @@ def test_a_level_that_training_has_not_seen(regressor):
 UNLIKE = {
     "check_sample_weight_equivalence_on_dense_data": "other rows are other batches",
     "check_sample_weight_equivalence_on_sparse_data": "other rows are other batches",
-    "check_methods_sample_order_invariance": "to 1e-7 only: sums of float32 depend on the place",
 }
 
 
@@ -487,3 +487,125 @@ def test_kinds_go_by_the_names_of_columns():
     assert model.model_.preprocessing.columns[0].kind == "category"
     with pytest.raises(dr.SettingError, match="kinds: expected a mapping"):
         dr.TabularRegressor(**QUICK, kinds=["category"]).fit(frame, frame[1])
+
+
+# ------------------------------------------------------- what the command takes, and what it tells
+
+
+def test_blanks_in_a_column_of_numbers_are_missing():
+    """As in a CSV file, at fit and at prediction; of a data frame of text."""
+    X, y = flats()
+    text = X.assign(area=[" " if np.isnan(v) else f"{v}" for v in X["area"]])
+    one, other = (dr.TabularRegressor(**QUICK).fit(table, y) for table in (X, text))
+    assert one.model_.preprocessing.describe() == other.model_.preprocessing.describe()
+    np.testing.assert_array_equal(one.predict(X), other.predict(text))
+
+
+def test_values_are_read_as_the_command_reads_them():
+    X, y = flats()
+    text = X.assign(area=[f"{v:.2f}".replace(".", ",") for v in X["area"]])
+    text.loc[3, "area"] = "unknown"
+    text["area"] = text["area"].replace("nan", "")
+    fitted = dr.TabularRegressor(**QUICK, missing=("unknown",), decimal_comma=True).fit(text, y)
+    assert fitted.model_.preprocessing.columns[0].kind == "numeric"
+    assert fitted.score(text, y) > 0.9
+    with pytest.raises(dr.SettingError, match="missing: expected a tuple of text markers, got 'x'"):
+        dr.TabularRegressor(**QUICK, missing="x").fit(X, y)
+
+
+def test_columns_of_X_have_roles_as_columns_of_a_file_have(tmp_path, monkeypatch):
+    X, y = flats()
+    X["w"] = np.where(np.arange(300) % 3, 1.0, 2.0)
+    X["junk"] = np.arange(300) * 1.5
+    monkeypatch.chdir(tmp_path)
+    frame = pl.from_pandas(X).with_columns(rent=pl.from_pandas(y))
+    frame.write_csv("flats.csv")
+    quick = "--hidden 16 --epochs 15 --learning-rate 0.05 --no-baselines --out m"
+    roles = "--target rent --weights w --drop junk"
+    assert main(f"train flats.csv {roles} {quick}".split()) == 0
+    named = tabular.Roles(("rent",), weights="w", drop=("junk",))
+    kept = tabular.split(tabular.table(frame, named), tabular.Settings()).kept
+    own = dr.TabularRegressor(**QUICK, weights="w", drop=["junk"])
+    own.fit(X.iloc[kept], y.iloc[kept])
+    theirs = load_model("m")
+    for one, other in zip(own.model_.parameters, theirs.parameters, strict=True):
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+    assert own.n_features_in_ == 5
+    np.testing.assert_array_equal(own.predict(X), own.predict(X[["town", "area", "block"]]))
+    by_block = dr.TabularRegressor(**QUICK, groups="block").fit(X, y)
+    held = by_block._training.problem.train["block"].to_numpy()
+    kept, validation = by_block._training.problem.validation
+    assert not set(held[kept]) & set(held[validation])
+    assert by_block.feature_names_in_.tolist() == list(X.columns)
+    with pytest.raises(dr.SettingError, match="weights='w': expected no such column of X beside"):
+        own.fit(X, y, sample_weight=X["w"])
+    with pytest.raises(dr.DataError, match=r"no column 'blok' \(groups\). Did you mean 'block'"):
+        dr.TabularRegressor(**QUICK, groups="blok").fit(X, y)
+
+
+@pytest.mark.parametrize("kind", ["regression", "classification"])
+def test_baselines_and_importance_are_those_of_the_command(kind, tmp_path, monkeypatch):
+    """On the same rows: metrics, verdict, and what the training report draws."""
+    X, y = flats()
+    if kind == "classification":
+        y = pd.Series(np.where(y > 600, "dear", "cheap"), name="rent")
+    drawn = []
+    real = sections.importances
+
+    def spied(*given, **more):
+        drawn.extend(real(*given, **more))
+        return drawn
+
+    monkeypatch.setattr(sections, "importances", spied)
+    monkeypatch.chdir(tmp_path)
+    frame = pl.from_pandas(X).with_columns(rent=pl.from_pandas(y))
+    frame.write_csv("flats.csv")
+    quick = "--hidden 16 --epochs 15 --learning-rate 0.05 --out m --report r.html"
+    assert main(f"train flats.csv --target rent {quick}".split()) == 0
+    theirs = load_model("m").about
+    parts = tabular.split(tabular.table(frame, tabular.Roles(("rent",))), tabular.Settings())
+    make = dr.TabularRegressor if kind == "regression" else dr.TabularClassifier
+    own = make(**QUICK).fit(X.iloc[parts.kept], y.iloc[parts.kept])
+    test = X.iloc[parts.held], y.iloc[parts.held]
+    comparison = own.compare(*test)
+    assert comparison.metrics == theirs["figures"]
+    assert comparison.verdict == theirs["verdict"]
+    assert own.importances(*test).rows() == [(each.name, each.rise, each.spread) for each in drawn]
+
+
+def test_importance_and_baselines_of_the_validation_rows(regressor):
+    table = regressor.importances()
+    assert table.columns == ["column", "mean", "spread"]
+    assert table["mean"].is_sorted(descending=True)
+    by_name = dict(zip(regressor.feature_names_in_, regressor.feature_importances_, strict=True))
+    assert by_name["area"] > by_name["block"]
+    assert table.row(0)[:2] == ("area", by_name["area"])
+    network, *others = regressor.baselines_
+    assert network == "network"
+    assert others == ["mean", "ridge regression", "HistGradientBoosting"]
+    assert "on 60 rows." in regressor.verdict_
+
+
+def test_what_needs_the_training_rows_says_so(regressor):
+    X, y = flats()
+    again = pickle.loads(pickle.dumps(regressor))
+    assert not hasattr(again, "feature_importances_")
+    with pytest.raises(NotFittedError, match=r"do not keep the training rows. Call importances"):
+        _ = again.baselines_
+    assert again.importances(X, y).rows() == regressor.importances(X, y).rows()
+    assert not hasattr(dr.TabularRegressor(), "feature_importances_")
+    ensemble = dr.TabularRegressor(**QUICK, n_ensemble=2).fit(X, y)
+    with pytest.raises(NotFittedError, match=r"Call compare\(X, y\) with rows that fit has not"):
+        _ = ensemble.verdict_
+    assert ensemble.compare(X, y).metrics.keys() == regressor.baselines_.keys()
+
+
+def test_the_commands_read_a_model_that_an_estimator_saved(tmp_path, monkeypatch, regressor):
+    X, y = flats()
+    monkeypatch.chdir(tmp_path)
+    regressor.save("m")
+    pl.from_pandas(X).with_columns(rent=pl.from_pandas(y)).write_csv("flats.csv")
+    for command in ("inspect m", "evaluate m flats.csv", "predict m flats.csv --out p.csv"):
+        assert main(command.split()) == 0
+    np.testing.assert_array_equal(pl.read_csv("p.csv")["predicted_rent"], regressor.predict(X))

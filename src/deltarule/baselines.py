@@ -218,6 +218,28 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
     return f"{best.name[0].upper()}{best.name[1:]} wins: {numbers}{but}"
 
 
+def update_verdict(task: str, after: Judged, before: Judged) -> str:
+    """One plain sentence: whether a model's update helped, by the rule of :func:`verdict`.
+
+    Examples
+    --------
+    >>> after = Judged("network", {"accuracy": 0.75}, 1.0, np.array([0.0, 0, 0, 1]))
+    >>> before = Judged("before the update", {"accuracy": 0.5}, 0.0, np.array([0.0, 0, 1, 1]))
+    >>> update_verdict("classification", after, before)
+    'No clear difference: accuracy 0.750 after the update, 0.500 before, on 4 held-out new rows.'
+    """
+    first = FIGURES[task][0]
+    new, old = after.figures[first.name], before.figures[first.name]
+    told = "No clear difference"
+    if new != old and _differ(after.errors, before.errors):
+        helped = first.is_better(new, old)
+        told = "The update helped" if helped else "The update made the model worse"
+    return (
+        f"{told}: {first.label} {shown(new)} after the update, {shown(old)} before, on "
+        f"{len(after.errors):,} held-out new rows."
+    )
+
+
 def _differ(a: Array, b: Array) -> bool:
     difference = a - b
     return bool(abs(difference.mean()) > 2.0 * difference.std() / np.sqrt(len(difference)))

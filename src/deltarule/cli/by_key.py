@@ -16,7 +16,7 @@ from deltarule.cli.columns import condensed
 from deltarule.cli.options import TableOptions
 from deltarule.cli.outputs import after_saving
 from deltarule.cli.progress import Bar
-from deltarule.cli.sources import Source, stored
+from deltarule.cli.sources import Source
 from deltarule.cli.tables import say_size
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Reading
@@ -57,7 +57,7 @@ def train_keys(
     about = {
         "table": {"fingerprint": source.digest, "rows": source.rows},
         "roles": asdict(roles),
-        "reading": stored(reading),
+        "reading": tabular.reading_record(reading),
     }
     with _Watcher(terminal) as watcher:
         models = keyed.run(

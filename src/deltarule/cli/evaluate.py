@@ -82,11 +82,13 @@ def _rows(
     terminal: Terminal, model: Model, frame: Any, all_rows: bool, strict: bool
 ) -> tuple[Any, Array, str]:
     """The rows to evaluate on, their numbers in the table, and which they are."""
-    own = tabular.is_training_table(model, frame)
-    if own and not all_rows and tabular.record(model)["judged_by"] == "held-out rows":
+    own = tabular.training_on(model, frame)
+    if own and not all_rows and own["judged_by"] == "held-out rows":
         return *tabular.held_out_again(model, frame), "held out when it was trained"
     assert model.targets is not None
-    test, rows = tabular.test_rows(model.targets, tabular.roles_of(model), frame, strict)
+    test, rows = tabular.test_rows(
+        model.targets, tabular.roles_of(model), frame, strict, "test table"
+    )
     if len(test) < len(frame):
         terminal.warn(f"rows without a target were dropped: {len(frame) - len(test):,}.")
     if own:

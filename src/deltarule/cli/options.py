@@ -15,6 +15,7 @@ from deltarule.data import Reading
 from deltarule.errors import SettingError
 from deltarule.system.processes import Group, distributed, group
 from deltarule.tabular.options import option, option_group
+from deltarule.tabular.settings import ValueOptions
 from deltarule.training.checkpoints import Checkpoints
 
 Data = Annotated[
@@ -78,12 +79,9 @@ class EvaluationOptions:
 
 
 @option_group("Reading the file")
-class ReadingOptions:
+class ReadingOptions(ValueOptions):
     """How a text file is read; what is None is detected."""
 
-    missing: tuple[str, ...] = option(
-        "TEXT", "Text that marks a missing value, besides empty cells, NA and ?. Repeatable.", ()
-    )
     delimiter: str | None = option("CHAR", "Column delimiter (default: detected).")
     header: bool | None = option(
         "",
@@ -92,9 +90,6 @@ class ReadingOptions:
     )
     encoding: str | None = option(
         "NAME", "Text encoding, for example utf-8 or latin-1 (default: detected)."
-    )
-    decimal_comma: bool | None = option(
-        "", "Decimal mark of numbers (default: detected).", flag="--decimal-comma/--decimal-point"
     )
     quote: str | None = option("CHAR", "Quote character (default: detected).")
 

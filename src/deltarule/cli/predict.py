@@ -93,7 +93,7 @@ def predict(
             Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
             return
         source = sources.source(data, form)
-        _note_differences(loaded, source.frame)
+        note_differences(loaded, source.frame)
         predicted = predictions(loaded, source.frame, asked.probabilities, offsets)
     if out is not None:
         write_whole(out, _encoded(predicted, out))
@@ -137,7 +137,7 @@ def _in_blocks(
     return source.rows
 
 
-def _note_differences(model: Model, frame: Any) -> None:
+def note_differences(model: Model, frame: Any) -> None:
     """Warn of missing values, and of other values, that did not occur in training."""
     assert model.preprocessing is not None
     _say_filled(model.preprocessing.filled(frame))

@@ -13,11 +13,8 @@ from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.trainer import Trained
-from deltarule.preprocessing import Targets
 from deltarule.report.compose import Report, compose
 from deltarule.report.content import Context
-from deltarule.report.evidence import Column, Evidence
-from deltarule.training.predictions import probabilities
 
 
 def report_of(
@@ -62,7 +59,7 @@ def report_of(
         command=shlex.join(["deltarule", *command]),
         seconds=trained.fitted.seconds,
     )
-    evidence = _evidence(trained, frame, numbers)
+    evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers)
     return compose(trained.fitted.result, evidence, context, watch.diagnostics)
 
 
@@ -75,42 +72,3 @@ def _rows(trained: Trained) -> tuple[Any, str, Array]:
     held = problem.validation.held
     which = "validation rows (metrics: cross-validation)"
     return problem.train[held], which, held + 1
-
-
-def _evidence(trained: Trained, frame: Any, numbers: Array) -> Evidence:
-    problem, model = trained.problem, trained.fitted.model
-    targets = problem.targets
-    inputs = tabular.inputs_of(frame, problem.roles)
-    return Evidence(
-        problem.task,
-        model.network,
-        model.parameters,
-        problem.preprocessing.transform(inputs).astype(model.dtype),
-        targets.encode(frame).astype(model.dtype),
-        tabular.figure_targets(targets, frame),
-        lambda A: _judged(targets, A),
-        tuple(map(str, targets.classes or targets.names)),
-        _columns(problem, inputs),
-        tabular.weights_of(frame, problem.roles),
-        numbers,
-    )
-
-
-def _judged(targets: Targets, A: Array) -> Array:
-    """Outputs as probabilities of every class, or in the target's own units."""
-    if targets.task == "regression":
-        values: Array = A.astype(np.float64) * targets.stds + targets.means
-        return values
-    return probabilities(A)
-
-
-def _columns(problem: tabular.Problem, inputs: Any) -> tuple[Column, ...]:
-    """The columns that are used, the inputs that each became, and their cells as text."""
-    found, at = [], 0
-    for column in problem.preprocessing.columns:
-        width = len(column.outputs)
-        if width:
-            cells = ["" if cell is None else str(cell) for cell in inputs[column.name].to_list()]
-            found.append(Column(column.name, tuple(range(at, at + width)), cells))
-        at += width
-    return tuple(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,14 +48,6 @@ class Source(NamedTuple):
     def digest(self) -> str:
         """What tells it from other tables."""
         return fingerprint(self.frame)
-
-
-def stored(reading: Reading) -> dict[str, Any]:
-    """The options as JSON values, for a model file."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(reading).items()
-    }
 
 
 def opened(data: Sequence[str], reading: Reading, memory: int | None = None) -> Source | Stream:

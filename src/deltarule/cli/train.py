@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -27,6 +28,7 @@ from deltarule.cli.sources import Source, opened
 from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.cli.trainer import Trainer, as_json, print_figures
+from deltarule.cli.updater import UpdateOptions, Updater, started, updating_table
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
 from deltarule.tabular.options import option, option_group
@@ -53,6 +55,7 @@ def train(
     table: TableOptions,
     output: TrainOutputs,
     evaluation: EvaluationOptions,
+    update: UpdateOptions,
     settings: Settings,
     checkpoints: CheckpointOptions,
     reading: StreamOptions,
@@ -68,21 +71,21 @@ def train(
     \b
     Examples:
       deltarule train digits
-      deltarule train flats.csv --target rent --out flats.safetensors --report flats.html
-      deltarule train jan.csv feb.csv --target sold --time date --drop id,name
+      deltarule train flats.csv --target rent --out flats.safetensors
+      deltarule train jan.csv feb.csv --target sold --time date --report sales.html
       deltarule train adult.csv --target income --test adult-test.csv
+      deltarule train new.csv --from flats.safetensors --out flats.safetensors
       deltarule train big.csv --target y --checkpoint-dir run --resume
-      deltarule train folder/ --target y --memory 1GB
       deltarule train sales.parquet --target sold --by store --jobs 4 --out stores
-      srun deltarule train big.csv --target y --distributed
     """  # noqa: D301 - typer keeps the lines after it
+    earlier = update.model(context)
     group = context.with_resource(processes.joined())
     if group.count > 1 and settings.engine == "auto":
         settings = replace(settings, engine="jax")
     if not group.first:  # one process prints and writes
         output, json = TrainOutputs(), False
         evaluation = replace(evaluation, baselines=False)
-    tabular.check(settings)
+    settings, evaluation = started(context, earlier, settings, evaluation)
     _check_combination(table, output, evaluation, checkpoints, reading, group.count)
     check_outputs(
         {"--out": None if table.by else output.out, "--report": output.report},
@@ -94,20 +97,22 @@ def train(
 
     writes = any((output.out, output.report, checkpoints.checkpoint_dir))
     terminal = Terminal(quiet=json, mute=not group.first, writes=writes)
-    form, strict = reading.reading(), table.strict
+    form = reading.reading(None if earlier is None else tabular.record(earlier))
     source = opened(data, form, reading.memory)
-    roles = roles_in(source, roles)
+    roles = roles_in(source, roles) if earlier is None else tabular.roles_of(earlier)
     if table.by is not None:
         assert isinstance(source, Source)
-        out, resume = output.out, checkpoints.resume
-        train_keys(
-            terminal, source, table, roles, settings, form, out=out, resume=resume, json=json
-        )
+        where: Any = {"out": output.out, "resume": checkpoints.resume}
+        train_keys(terminal, source, table, roles, settings, form, json=json, **where)
         return
-    read = training_table(terminal, source, roles, settings, form, strict, reading.memory)
     watch = Watch()
     listeners = () if output.report is None else (watch,)
-    trainer = Trainer(terminal, read, settings, evaluation, kept, listeners)
+    if earlier is None:
+        read = training_table(terminal, source, roles, settings, form, table.strict, reading.memory)
+    else:
+        read = updating_table(terminal, source, earlier, form, table.strict)
+    run = (terminal, read, settings, evaluation, kept, listeners)
+    trainer = Trainer(*run) if earlier is None else Updater(*run, earlier, update.start)
     trained = trainer.run()
     about = trainer.save(trained, output.out)
     with after_saving(terminal, output.out):

@@ -15,11 +15,11 @@ from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.options import EvaluationOptions
 from deltarule.cli.progress import Watcher
-from deltarule.cli.sources import source, stored
+from deltarule.cli.sources import source
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.terminal import Terminal
 from deltarule.errors import rows_of
-from deltarule.modelfile import save_model
+from deltarule.modelfile import Model, save_model
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
 
@@ -37,6 +37,8 @@ class Trained:
     evaluated_on : str
     problem : Problem
         The rows it was trained on, and those it was evaluated on where there are any.
+    verdict : str
+        The network beside the others; empty where there are none.
     places : array or None
         Of the latter in the table, where they are of it.
     """
@@ -45,13 +47,8 @@ class Trained:
     evaluations: list[bl.Judged]
     evaluated_on: str
     problem: tabular.Problem
+    verdict: str
     places: Array | None = None
-
-    @property
-    def verdict(self) -> str:
-        """The network beside the baselines; empty where there are none."""
-        network, *others = self.evaluations
-        return bl.verdict(self.problem.task, network, others) if others else ""
 
     @property
     def fit_seconds(self) -> dict[str, float]:
@@ -92,6 +89,11 @@ class Trainer:
 
     def save(self, trained: Trained, out: Path | None) -> dict[str, Any]:
         """What is known about a training, written with its model where it is to be kept."""
+        return self._save(trained, out)
+
+    def _save(
+        self, trained: Trained, out: Path | None, updated: Model | None = None
+    ) -> dict[str, Any]:
         about = tabular.about(
             self.table.whole,
             self.settings,
@@ -99,9 +101,10 @@ class Trainer:
             trained.evaluations,
             mark=self.table.source.digest,
             judged_by=trained.evaluated_on,
-            reading=stored(self.table.reading),
+            reading=tabular.reading_record(self.table.reading),
             verdict=trained.verdict,
             stream=trained.problem.stream,
+            updated=updated,
         )
         if out is not None:
             save_model(out, replace(trained.fitted.model, about=about))
@@ -129,7 +132,9 @@ class Trainer:
     def _with_test_file(self) -> Trained:
         whole, table = self.table.whole, self.table
         frame = source(self.evaluation.test, table.reading).frame
-        test, rows = tabular.test_rows(whole.targets, whole.roles, frame, table.strict)
+        test, rows = tabular.test_rows(
+            whole.targets, whole.roles, frame, table.strict, "test table"
+        )
         if len(test) < len(frame):
             dropped = len(frame) - len(test)
             self.terminal.warn(f"test rows without a target were dropped: {dropped:,}.")
@@ -154,12 +159,24 @@ class Trainer:
             self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
         averages = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
         fitted = self._fit(everything, "all rows ", plan)
-        return Trained(fitted, averages, "cross-validation", everything)
+        verdict = self._verdict(everything, averages)
+        return Trained(fitted, averages, "cross-validation", everything, verdict)
 
     # ----------------------------------------------------------------------------- the steps
 
     def _problem(self, kept: Array, test: Any) -> tabular.Problem:
         return tabular.problem(self.table.whole, self.settings, kept, test)
+
+    def _plan(self, problem: tabular.Problem) -> tabular.Recipe:
+        return tabular.chosen(problem, self.settings)
+
+    def _verdict(self, problem: tabular.Problem, evaluations: list[bl.Judged]) -> str:
+        network, *others = evaluations
+        return bl.verdict(problem.task, network, others) if others else ""
+
+    def _origin(self) -> list[tuple[str, str]]:
+        """What the training starts from, where not from the seed."""
+        return []
 
     def _how(self) -> str:
         keys, roles = self.table.whole.keys, self.table.whole.roles
@@ -176,12 +193,13 @@ class Trainer:
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):
-            plan = tabular.chosen(problem, self.settings)
+            plan = self._plan(problem)
         network, training = plan.lines()
         terminal.pairs(
             [
                 ("rows", f"{kept:,} for training, {best:,} of them for validation; {held}"),
                 *between(problem, plan),
+                *self._origin(),
                 ("network", network),
                 ("training", training),
             ]
@@ -196,7 +214,9 @@ class Trainer:
         places: Array | None = None,
     ) -> Trained:
         fitted = self._fit(problem, "", plan)
-        return Trained(fitted, self._evaluations(fitted, problem), evaluated_on, problem, places)
+        evaluations = self._evaluations(fitted, problem)
+        verdict = self._verdict(problem, evaluations)
+        return Trained(fitted, evaluations, evaluated_on, problem, verdict, places)
 
     def _fit(
         self, problem: tabular.Problem, name: str, plan: tabular.Recipe | None = None

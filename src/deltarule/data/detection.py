@@ -96,8 +96,8 @@ class Reading:
                 codecs.lookup(self.encoding)
             except (LookupError, TypeError, ValueError):
                 raise SettingError(
-                    f"encoding: Python knows none named {self.encoding!r}. "
-                    "Common ones are utf-8, latin-1, cp1252, utf-16."
+                    f"{setting('encoding', '--encoding')}: Python knows none named "
+                    f"{self.encoding!r}. Common ones are utf-8, latin-1, cp1252, utf-16."
                 ) from None
         missing: Any = self.missing
         if isinstance(missing, str) or not all(isinstance(marker, str) for marker in missing):
@@ -216,7 +216,8 @@ def _check_character(name: str, value: str | None) -> None:
     if value is None:
         return
     if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n":
-        raise SettingError(f"{name}: expected one ASCII character, got {value!r}.")
+        named = setting(name, f"--{name}")
+        raise SettingError(f"{named}: expected one ASCII character, got {value!r}.")
 
 
 def _encoding(path: Path, pieces: Sequence[bytes]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from deltarule.arrays import Array, checked_dtype, checked_number
-from deltarule.errors import SettingError, ShapeError, TypeMismatchError
+from deltarule.errors import SettingError, ShapeError, TypeMismatchError, setting
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Optimizer, State
 from deltarule.regularization import Regularization
@@ -60,7 +60,8 @@ class Plan(Spec):
         cost, rules = self.network.cost_row, self.regularization
         if rules.label_smoothing > 0 and cost.uniform is None:
             raise SettingError(
-                f"label_smoothing={rules.label_smoothing:g} needs a cost of classes, such as "
+                f"{setting('label_smoothing=', '--label-smoothing ')}{rules.label_smoothing:g} "
+                "needs a cost of classes, such as "
                 f"'categorical_cross_entropy'; got {cost.name!r}."
             )
         if self.optimizer_row.full_batch:

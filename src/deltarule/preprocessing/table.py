@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped", "text": "dropped"}
 
+FAR = 5.0
+"""Standard deviations from the mean of training, above which a number is called far."""
+
 MOST_COLUMNS = 100_000
 """Of a table: what is learned of more would be refused as a costly model file."""
 
@@ -194,6 +197,30 @@ class Preprocessing:
                         strange[level] += n
                 found |= {column.name: strange} if strange else {}
         return found
+
+    def beyond(self, table: Any) -> dict[str, int]:
+        """Numeric columns with values over :data:`FAR` standard deviations from training's mean.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+
+        Returns
+        -------
+        dict of str to int
+            How many rows hold one.
+
+        Examples
+        --------
+        >>> Preprocessing.fit({"area": [40.0, 50.0, 60.0]}).beyond({"area": [45.0, 900.0, None]})
+        {'area': 1}
+        """
+        X, at, found = self.transform(table), 0, {}
+        for column in self.columns:
+            if isinstance(column, Numeric):
+                found[column.name] = int((abs(X[:, at]) > FAR).sum())
+            at += len(column.outputs)
+        return {name: rows for name, rows in found.items() if rows}
 
     def describe(self) -> list[str]:
         """One line a column: what was done with it, and why it was dropped where it was."""

@@ -5,6 +5,7 @@ preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:
 """
 
 from deltarule.tabular.calibration import Calibration, calibration_of
+from deltarule.tabular.evidence import evidence
 from deltarule.tabular.fitting import (
     Fitted,
     baselines,
@@ -19,10 +20,10 @@ from deltarule.tabular.metadata import (
     about,
     fingerprint,
     held_out_again,
-    is_training_table,
     printed,
     roles_of,
     shares_of,
+    training_on,
 )
 from deltarule.tabular.problems import (
     Problem,
@@ -32,15 +33,25 @@ from deltarule.tabular.problems import (
     problem,
     split,
     table,
+    table_of_model,
     test_rows,
     validations,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
-from deltarule.tabular.record import record, rows_named
+from deltarule.tabular.record import reading_record, record, rows_named
 from deltarule.tabular.roles import inputs_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
 from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
+from deltarule.tabular.updating import (
+    Update,
+    judged_before,
+    kept_settings,
+    update_model,
+    updated_problem,
+    updated_recipe,
+    updated_settings,
+)
 
 __all__ = [
     "Calibration",
@@ -53,26 +64,30 @@ __all__ = [
     "StreamedRows",
     "Surveyed",
     "Table",
+    "Update",
     "about",
     "baselines",
     "calibration_of",
     "check",
     "chosen",
     "cross_validation",
+    "evidence",
     "figure_targets",
     "fingerprint",
     "fit",
     "frames",
     "held_out_again",
     "inputs_of",
-    "is_training_table",
     "judge",
+    "judged_before",
     "judged_network",
     "judged_rows",
+    "kept_settings",
     "leaks",
     "predictions",
     "printed",
     "problem",
+    "reading_record",
     "recipe",
     "record",
     "roles_of",
@@ -81,7 +96,13 @@ __all__ = [
     "split",
     "survey",
     "table",
+    "table_of_model",
     "test_rows",
+    "training_on",
+    "update_model",
+    "updated_problem",
+    "updated_recipe",
+    "updated_settings",
     "validations",
     "weights_of",
 ]

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from deltarule.arrays import Array
 from deltarule.layers import Dense, Layer, Parallel
 from deltarule.network import Network, Parameters
 
@@ -59,6 +60,46 @@ def combined(
     whole = Network(network.inputs, [*network.layers[:fixed], side_by_side, average], network.cost)
     averaging = {"W": W.astype(dtype), "b": np.zeros((outputs, 1), dtype)}
     return whole, (*members[0][:fixed], parallel, averaging)
+
+
+def separated(network: Network, parameters: Parameters) -> tuple[Network, list[Parameters]]:
+    """What :func:`combined` made one network of: what each member is, and their parameters.
+
+    The temperature stays behind, in the weights that average.
+
+    Parameters
+    ----------
+    network : Network
+        The average of at least two members.
+    parameters : Parameters
+
+    Raises
+    ------
+    ValueError
+        For a network that is no such average.
+
+    Examples
+    --------
+    >>> members = [({"W": np.array([[w]]), "b": np.array([[0.0]])},) for w in (1.0, 3.0)]
+    >>> single, own = separated(*combined(Network(1, [Dense(1)]), members, 1.0))
+    >>> single.sizes, [member[0]["W"].item() for member in own]
+    ((1, 1), [1.0, 3.0])
+    """
+    *fixed, side_by_side, average = network.layers
+    if not isinstance(side_by_side, Parallel):
+        raise ValueError("its network is no average of several")
+    parts = side_by_side.parts
+    if any(part.layers != parts[0].layers for part in parts):
+        raise ValueError("the networks that it averages differ")
+    *hidden, last = parts[0].layers
+    single = [*fixed, *hidden, replace(cast(Any, last), activation=average.g)]
+    *shared, parallel, _ = parameters
+    own: list[list[dict[str, Array]]] = [[{} for _ in parts[0].layers] for _ in parts]
+    for name, values in parallel.items():
+        k, d, of_layer = name.split(".", 2)
+        own[int(k) - 1][int(d) - 1][of_layer] = values
+    members = [(*shared, *member) for member in own]
+    return Network(network.inputs, single, network.cost), members
 
 
 def _same(members: Sequence[Parameters], i: int) -> bool:

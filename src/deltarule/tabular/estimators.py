@@ -18,7 +18,7 @@ from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.tabular.calibration import calibration_of
 from deltarule.tabular.options import documented
-from deltarule.tabular.settings import Settings
+from deltarule.tabular.settings import Roles, Settings, ValueOptions
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 
@@ -27,10 +27,14 @@ from sklearn.exceptions import DataConversionWarning  # noqa: E402
 from sklearn.utils import compute_sample_weight  # noqa: E402
 
 from deltarule.estimators.labels import check_one_type  # noqa: E402
-from deltarule.tabular.base import Tabular, rank_of, targets_of, weights_of_rows  # noqa: E402
+from deltarule.tabular.assembly import rank_of, targets_of, weights_of_rows  # noqa: E402
+from deltarule.tabular.base import Tabular  # noqa: E402
 
+_GROUPS = (Settings, Roles, ValueOptions)
 _FURTHER = ("kinds", "random_state", "callbacks")
-_SAID_ELSEWHERE = frozenset({"task", "test_share", "seed"})  # by the class, and random_state
+_SAID_ELSEWHERE = frozenset({"task", "test_share", "seed", "target", "kinds"})
+"""Options that the class, ``random_state``, y or a separate parameter stands for."""
+
 Estimator = TypeVar("Estimator")
 
 
@@ -40,8 +44,12 @@ def _with_settings(*lacking: str) -> Callable[[type[Estimator]], type[Estimator]
     scikit-learn reads an estimator's parameters from the signature; the constructor keeps them as
     they are given.
     """
-    own = [each for each in fields(Settings) if each.name not in _SAID_ELSEWHERE.union(lacking)]
-    defaults = {each.name: each.default for each in own} | dict.fromkeys(_FURTHER)
+    own = {
+        group: [each for each in fields(group) if each.name not in _SAID_ELSEWHERE.union(lacking)]
+        for group in _GROUPS
+    }
+    defaults = {each.name: each.default for found in own.values() for each in found}
+    defaults |= dict.fromkeys(_FURTHER)
     keywords = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=value) for name, value in defaults.items()
     ]
@@ -58,14 +66,15 @@ def _with_settings(*lacking: str) -> Callable[[type[Estimator]], type[Estimator]
 
         __init__.__signature__ = signature  # type: ignore[attr-defined]
         cls.__init__ = __init__  # type: ignore[method-assign]
-        documented_names = [each.name for each in own if each.name != "class_weight"]
-        cls.__doc__ = documented(cls.__doc__ or "", Settings, documented_names)
+        for group, found in reversed(own.items()):
+            names = [each.name for each in found if each.name != "class_weight"]
+            cls.__doc__ = documented(cls.__doc__ or "", group, names)
         return cls
 
     return decorated
 
 
-@_with_settings("cost")
+@_with_settings()
 class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     """A strong network for classes in a table: categories, missing values and scales included.
 
@@ -91,6 +100,13 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         Of the first network.
     n_iter_, n_features_in_ : int
     feature_names_in_ : array of str
+    feature_importances_ : array, shape (n_features_in_,)
+        Rise of the loss when a column is shuffled, on the validation rows; see
+        :meth:`importances`. Computed when it is first asked for.
+    baselines_ : mapping of str to mapping
+        Metrics of the network and of simple models on the validation rows, likewise.
+    verdict_ : str
+        The same in a sentence.
 
     Raises
     ------
@@ -123,9 +139,56 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         """
         y = _labels(y)
         rule = self.class_weight
-        if rule is None or isinstance(rule, str):
-            return self._fit(X, y, sample_weight, groups, time, class_weight=rule)
-        return self._fit(X, y, _times_class_weights(sample_weight, rule, y), groups, time)
+        own: dict[str, Any] = {"class_weight": rule}
+        if not (rule is None or isinstance(rule, str)):
+            sample_weight, own = (
+                _times_class_weights(sample_weight, rule, y),
+                {"class_weight": None},
+            )
+        return self._fit(X, y, {"weights": sample_weight, "groups": groups, "time": time}, **own)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        time: Any = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Self:
+        """Train further on new rows; an estimator that is not fitted is fitted to them.
+
+        Columns, encodings, classes, network and settings stay; a value that training has not seen
+        is none of its column's levels. Training starts from the parameters that are there, with a
+        fresh optimizer, and a fifth of the new rows choose the best epoch: where none is better,
+        the parameters stay. Every network of an ensemble is updated.
+
+        Parameters
+        ----------
+        X, y, sample_weight, groups, time
+            As of :meth:`fit`.
+        classes : array_like, optional
+            All classes, as scikit-learn's ``partial_fit`` takes them: those of the first rows.
+        epochs : int, optional
+            By default as many as the recipe gives this number of rows.
+        learning_rate : float, optional
+            By default a quarter of that of :meth:`fit`.
+
+        Raises
+        ------
+        DataError
+            For columns that X lacks, and for classes that the first rows did not have.
+        """
+        y = _labels(y)
+        if not hasattr(self, "model_"):
+            _check_classes(classes, targets_of(y))
+            return self.fit(X, y, sample_weight, groups=groups, time=time)
+        _check_classes(classes, {"classes": self.classes_})
+        given = {"weights": sample_weight, "groups": groups, "time": time}
+        return self._update(X, y, given, epochs, learning_rate)
 
     def _learn(self, model: Model, columns: Sequence[str]) -> None:
         super()._learn(model, columns)
@@ -193,6 +256,17 @@ def _labels(y: Any) -> Any:
     return labels
 
 
+def _check_classes(classes: Any, known: Mapping[str, Any]) -> None:
+    """Refuse classes that no row has shown: a network has an output for each."""
+    found = {label for values in known.values() for label in values}
+    lacking = [] if classes is None else [label for label in classes if label not in found]
+    if lacking:
+        raise DataError(
+            f"classes: expected those of the rows that fit was given; got {lacking[0]!r} beside "
+            "them. Pass rows of every class first, or fit again."
+        )
+
+
 def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) -> Any:
     """The rows' weights times those of their classes; of what :meth:`fit` refuses, as they are."""
     if hasattr(y, "columns") or rank_of(y) != 1 or y.null_count():
@@ -224,6 +298,13 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         Of the first network.
     n_iter_, n_features_in_ : int
     feature_names_in_ : array of str
+    feature_importances_ : array, shape (n_features_in_,)
+        Rise of the loss when a column is shuffled, on the validation rows; see
+        :meth:`importances`. Computed when it is first asked for.
+    baselines_ : mapping of str to mapping
+        Metrics of the network and of simple models on the validation rows, likewise.
+    verdict_ : str
+        The same in a sentence.
 
     Raises
     ------
@@ -254,9 +335,41 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         groups, time : array_like, shape (m,), optional
             What the validation rows go by: whole groups, or the latest.
         """
-        self._fit(X, y, sample_weight, groups, time)
+        self._fit(X, y, {"weights": sample_weight, "groups": groups, "time": time})
         self._one_target = rank_of(y) < 2
         return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        time: Any = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Self:
+        """Train further on new rows, as :meth:`TabularClassifier.partial_fit`.
+
+        Parameters
+        ----------
+        X, y, sample_weight, groups, time
+            As of :meth:`fit`.
+        epochs : int, optional
+            By default as many as the recipe gives this number of rows.
+        learning_rate : float, optional
+            By default a quarter of that of :meth:`fit`.
+
+        Raises
+        ------
+        DataError
+            For columns that X lacks.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X, y, sample_weight, groups=groups, time=time)
+        given = {"weights": sample_weight, "groups": groups, "time": time}
+        return self._update(X, y, given, epochs, learning_rate)
 
     def predict(self, X: Any) -> Array:
         """A number for each row, ``(m,)``, or ``(m, targets)`` where `y` had columns.

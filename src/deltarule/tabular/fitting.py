@@ -94,7 +94,8 @@ def fit(
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
     plan : Recipe, optional
-        By :func:`chosen`, where it is known already.
+        By :func:`chosen`, where it is known already; of an update by
+        :func:`~deltarule.tabular.updating.update_recipe`.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def fit(
     examples = _examples(problem, settings)
     plan = plan or chosen_recipe(problem, settings, examples)
     _check_memory(problem, plan.run)
-    results = trained(plan.run, problem, examples, settings.n_threads, callbacks, checkpoints)
+    results = trained(plan, problem, examples, settings.n_threads, callbacks, checkpoints)
     made = [plan.predicting(result.parameters) for result in results]
     calibration = _calibration(problem, made, examples)
     network, parameters = combined(

@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, setting
 from deltarule.layers import Dense, Grouped, Layer, Parallel, Scale, Shared
 from deltarule.network import Network, Parameters
 
@@ -50,7 +50,8 @@ def in_members(network: Network, members: int) -> Network:
     if len(dense) < 2:
         raise SettingError(
             f"n_members={members}: expected a hidden layer whose weights members share, got a "
-            "linear model. Name units with hidden, or leave n_members out."
+            f"linear model. Name units with {setting('hidden', '--hidden')}, or leave "
+            f"{setting('n_members', '--members')} out."
         )
     shared = [
         Shared(l.units, members, l.activation, l.dropout, l.weights, l.biases, l.rate, l.bias_rate)
@@ -113,6 +114,56 @@ def averaged(
     return Network(whole.inputs, layers, network.cost), (*parameters[:-1], output)
 
 
+def members_again(
+    network: Network, parameters: Parameters, members: int
+) -> tuple[Network, Network, Parameters]:
+    """What :func:`averaged` made one network of: the members, one of them, their parameters.
+
+    The members' heads had different biases; now each has their mean, which predicts the same.
+
+    Parameters
+    ----------
+    network : Network
+        By :func:`averaged`.
+    parameters : Parameters
+    members : int
+
+    Raises
+    ------
+    ValueError
+        For a network that is no such average.
+
+    Examples
+    --------
+    >>> network = Network(1, [Dense(2, rate=0.5), Dense(1)])
+    >>> whole = in_members(network, 3)
+    >>> own = whole.initial_parameters()
+    >>> again, single, parameters = members_again(*averaged(whole, network, own), 3)
+    >>> again.sizes == whole.sizes, single.sizes, np.allclose(parameters[-1]["W"], own[-1]["W"])
+    (True, (1, 1, 2, 1), True)
+    """
+    *before, last = network.layers
+    shared = before[-1] if before else None
+    if not isinstance(shared, Shared) or not isinstance(last, Dense) or shared.members != members:
+        raise ValueError(f"its network has no {members} members")
+    width, units = shared.units, last.units
+    first = next(i for i, layer in enumerate(before) if isinstance(layer, Shared))
+    hidden = [
+        Dense(l.units, l.activation, l.dropout, l.weights, l.biases, l.rate, l.bias_rate)
+        for l in before[first:]
+        if isinstance(l, Shared)
+    ]
+    single_last = replace(last, rate=width**-0.5 if shared.rate != 1.0 else 1.0)
+    scale = before[first - 1].parts[0].layers  # type: ignore[attr-defined]
+    single = Network(
+        network.inputs, [*before[: first - 1], *scale, *hidden, single_last], network.cost
+    )
+    heads = parameters[-1]
+    W = heads["W"].reshape(units, members, width).transpose(1, 0, 2).reshape(-1, width) * members
+    own = {"W": W, "b": np.tile(heads["b"], (members, 1))}
+    return in_members(single, members), single, (*parameters[:-1], own)
+
+
 def _first_dense(network: Network) -> int:
     """Where the dense layers at the end of a network begin."""
     first = len(network.layers)
@@ -127,7 +178,8 @@ def _outputs(network: Network, last: Dense) -> tuple[Any, Any]:
         return last.g, network.cost
     if network.cost_row is not COSTS("categorical_cross_entropy"):
         raise SettingError(
-            f"n_members: expected the cost categorical_cross_entropy for classes, got "
-            f"{network.cost_row.name}. Leave cost out, or n_members."
+            f"{setting('n_members', '--members')}: expected the cost categorical_cross_entropy for "
+            f"classes, got {network.cost_row.name}. Leave {setting('cost', '--cost')} or "
+            f"{setting('n_members', '--members')} out."
         )
     return "identity", f"softmax_cross_entropy({last.units})"

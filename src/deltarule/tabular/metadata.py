@@ -17,7 +17,7 @@ from deltarule.data import Dataset, Reading
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
-from deltarule.tabular.problems import Table, split, table
+from deltarule.tabular.problems import Table, split, table_of_model
 from deltarule.tabular.record import record
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
@@ -34,6 +34,7 @@ def about(
     reading: Mapping[str, Any],
     verdict: str,
     stream: StreamedRows | None = None,
+    updated: Model | None = None,
 ) -> dict[str, Any]:
     """What is known about a training, as JSON values; no times, so that equal runs write equal.
 
@@ -53,6 +54,8 @@ def about(
     verdict : str
     stream : StreamedRows, optional
         Where the table was read in blocks.
+    updated : Model, optional
+        What the training started from; its record is kept.
     """
     result = fitted.result
     rows = len(whole.frame) if stream is None else stream.stream.rows - whole.dropped
@@ -72,12 +75,19 @@ def about(
         "figures": {each.name: each.figures for each in judged},
         "judged_rows": len(judged[0].errors) if judged else 0,
         "verdict": verdict,
+        **({} if updated is None else {"earlier": _earlier(updated)}),
         "versions": {
             "deltarule": version("deltarule"),
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
     }
+
+
+def _earlier(model: Model) -> list[dict[str, Any]]:
+    """What an updated model keeps of the trainings before: their tables and held-out rows."""
+    kept = ("table", "held_out", "settings", "judged_by")
+    return [{name: own[name] for name in kept if name in own} for own in trainings(model)]
 
 
 def printed(about: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,10 +145,16 @@ def fingerprint(frame: Any) -> str:
     return digest.hexdigest()
 
 
-def is_training_table(model: Model, frame: Any) -> bool:
-    """Whether a frame is the table that a model was trained on."""
-    stored = record(model).get("table", {}).get("fingerprint")
-    return stored is not None and stored == fingerprint(frame)
+def trainings(model: Model) -> list[Mapping[str, Any]]:
+    """The records of a model's trainings: the newest, and those that updates have kept."""
+    newest = record(model)
+    return [newest, *newest["earlier"]] if newest else []
+
+
+def training_on(model: Model, frame: Any) -> Mapping[str, Any] | None:
+    """The record of the training on just this table; None where the model had none."""
+    mark = fingerprint(frame)
+    return next((own for own in trainings(model) if own["table"]["fingerprint"] == mark), None)
 
 
 def shares_of(model: Model, mark: str) -> Shares | None:
@@ -155,8 +171,9 @@ def shares_of(model: Model, mark: str) -> Shares | None:
     FileError
         For a record that is damaged.
     """
-    about = record(model)
-    if "held_out" not in about or about["table"]["fingerprint"] != mark:
+    own = (each for each in trainings(model) if each["table"]["fingerprint"] == mark)
+    about = next(own, {})
+    if "held_out" not in about:
         return None
     stored = about["held_out"]
     whole = isinstance(stored, list) and all(type(number) is int for number in stored)
@@ -169,19 +186,18 @@ def shares_of(model: Model, mark: str) -> Shares | None:
 
 
 def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
-    """The rows of its own training table that a model has not seen, and their numbers in it.
+    """The rows of a training table that a model has not seen, and their numbers in it.
 
     Parameters
     ----------
     model : Model
         Judged by held-out rows.
     frame : polars.DataFrame
-        The table it was trained on, as it was read.
+        A table it was trained on, as it was read.
     """
-    stored = record(model)["settings"]
+    training = training_on(model, frame) or {}
+    stored = training["settings"]
     settings = Settings(seed=stored["seed"], test_share=stored["test_share"])
-    assert model.targets is not None
-    data = Dataset(frame, Reading())  # its rows are all that is asked for
-    whole = table(data, roles_of(model), task=str(model.targets.task))
+    whole = table_of_model(model, Dataset(frame, Reading()), roles_of(model))
     held = split(whole, settings).held
     return whole.frame[held], whole.rows[held]

@@ -100,7 +100,7 @@ def option_group(panel: str) -> Callable[[type[Class]], type[Class]]:
             if isinstance(value, Field):
                 own: Option = value.metadata["option"]
                 flag = own.flag or name.replace("_", "-")
-                flag = flag if flag.startswith("--") else f"--{flag}"
+                flag = "/".join(each if each[0] == "-" else f"--{each}" for each in flag.split("/"))
                 completed = replace(own, flag=flag, panel=own.panel or panel)
                 value.metadata = {"option": completed}  # type: ignore[assignment]
         made = dataclass(frozen=True)(cls)

@@ -16,6 +16,7 @@ from deltarule.costs import COSTS
 from deltarule.data import Dataset, Reading, dataset_of
 from deltarule.errors import DataError, SettingError, rows_of, setting
 from deltarule.intervals import REALS
+from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
 from deltarule.preprocessing.date_columns import date_format, days_of
@@ -137,20 +138,72 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
         )
     with rows_of(rows):
         targets = Targets.fit(frame, roles.target, task=task)
-        keys = Keys(
-            groups=None if roles.groups is None else _numbered(frame[roles.groups]),
-            time=None if roles.time is None else _times(frame, roles.time),
-        )
+        keys = _keys(frame, roles, targets)
         weights_of(frame, roles)
         check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
-    if roles.groups is None and roles.time is None and targets.task == "classification":
-        keys = Keys(labels=labels_of(targets, frame))
     dropped = len(data.frame) - len(frame)
     return Table(frame, roles, targets, keys, data.reading, rows, dropped)
 
 
-def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple[Any, Array]:
+def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = False) -> Table:
+    """Read a table as a model's own: its columns, its target and classes, its way of splitting.
+
+    Parameters
+    ----------
+    model : Model
+        With preprocessing and targets.
+    source : Dataset, or what :func:`~deltarule.data.dataset_of` takes
+    roles : Roles
+        The model's.
+    strict : bool
+        Refuse rows without a target rather than drop them.
+
+    Raises
+    ------
+    DataError
+        For a target or key that it lacks, classes that training did not have, fewer than ten rows.
+    """
+    assert model.preprocessing is not None
+    assert model.targets is not None
+    data = dataset_of(source, model.preprocessing.reading or Reading())
+    by = [roles.groups, roles.time]
+    check_columns(data.frame.columns, [("of the model", name) for name in by if name is not None])
+    frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")
+    if len(frame) < FEWEST_ROWS:
+        raise DataError(
+            f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
+            "Add rows."
+        )
+    with rows_of(rows):
+        keys = _keys(frame, roles, model.targets)
+    dropped = len(data.frame) - len(frame)
+    return Table(frame, roles, model.targets, keys, data.reading, rows, dropped)
+
+
+def _keys(frame: Any, roles: Roles, targets: Targets) -> Keys:
+    """What the splits of a table go by."""
+    if roles.groups is not None:
+        return Keys(groups=_numbered(frame[roles.groups]))
+    if roles.time is not None:
+        return Keys(time=_times(frame, roles.time))
+    is_classes = targets.task == "classification"
+    return Keys(labels=labels_of(targets, frame)) if is_classes else Keys()
+
+
+def test_rows(
+    targets: Targets, roles: Roles, frame: Any, strict: bool, role: str
+) -> tuple[Any, Array]:
     """Another table's rows that have a target, and their numbers in it, counted from 0.
+
+    Parameters
+    ----------
+    targets : Targets
+    roles : Roles
+    frame : polars.DataFrame
+    strict : bool
+        Refuse rows without a target rather than drop them.
+    role : str
+        What messages call the table.
 
     Raises
     ------
@@ -158,7 +211,7 @@ def test_rows(targets: Targets, roles: Roles, frame: Any, strict: bool) -> tuple
         For columns that it lacks, no rows, or classes that training has not seen.
     """
     needed = [*roles.target, *filter(None, [roles.weights])]
-    check_columns(frame.columns, [("test table", name) for name in needed])
+    check_columns(frame.columns, [(role, name) for name in needed])
     frame, rows = with_targets(frame, roles.target, strict)
     with rows_of(rows):
         targets.encode(frame)
@@ -255,8 +308,8 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     count = settings.n_ensemble
     if count > m:
         raise SettingError(
-            f"n_ensemble={count}: more networks than training rows, {m}. Lower it, or pass more "
-            "rows."
+            f"{setting(f'n_ensemble={count}', f'--ensemble {count}')}: more networks than training "
+            f"rows, {m}. Lower it, or pass more rows."
         )
     share, seed = settings.validation_share, settings.seed
     if count == 1 or keys.time is not None:  # of time only the latest rows are like those to come

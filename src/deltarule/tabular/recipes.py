@@ -65,11 +65,14 @@ class Recipe:
         What one member of the run's network is: the same, where there are none.
     pairs : tuple of (int, int)
         The columns that slanted ones lie between.
+    starts : tuple of Parameters
+        What each network of an update starts from; empty where the seed draws it.
     """
 
     run: Run
     single: Network
     pairs: tuple[tuple[int, int], ...] = ()
+    starts: tuple[Parameters, ...] = ()
 
     @property
     def network(self) -> Network:
@@ -139,26 +142,47 @@ def recipe(
     """
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
-    optimizer = _optimizer(settings)
     embedding = [] if edges is None else [*_slanted(inputs, slants), *_embedding(edges, rows)]
     width = Network(inputs, embedding).outputs if embedding else inputs
     activation = settings.activation or _ACTIVATIONS[case][rows >= EMBEDDED_FROM]
     last = Dense(outputs, _output(cost, case))
-    learned = _learned(settings, activation, last, optimizer, width)
+    learned = _learned(settings, activation, last, width)
     single = Network(inputs, [*embedding, *learned], cost)
     network = in_members(single, settings.n_members) if settings.n_members > 1 else single
+    run = run_of(settings, network, task, rows)
+    return Recipe(run, single, () if slants is None else pairs_of(slants))
+
+
+def run_of(settings: Settings, network: Network, task: str, rows: int) -> Run:
+    """How a network is trained on a number of rows.
+
+    Parameters
+    ----------
+    settings : Settings
+    network : Network
+    task : str
+        ``"classification"`` or ``"regression"``.
+    rows : int
+
+    Examples
+    --------
+    >>> run_of(Settings(), Network(1, [Dense(1)]), "regression", 5_000).batch_size
+    128
+    """
     batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
     checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
     epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
-    run = Run(
-        Plan(network, optimizer, _regularization(settings), settings.dtype, settings.seed),
+    plan = Plan(
+        network, optimizer_of(settings), _regularization(settings), settings.dtype, settings.seed
+    )
+    return Run(
+        plan,
         min(batch_size, rows),
         Stopping(epochs=epochs, patience=settings.patience, on_divergence=settings.on_divergence),
         averaging=1.0 if settings.optimizer else max(1.0, _AVERAGED * epochs),
         engine=settings.engine,
         options=settings.options,
     )
-    return Recipe(run, single, () if slants is None else pairs_of(slants))
 
 
 def _slanted(inputs: int, slants: Array | None) -> list[Layer]:
@@ -188,18 +212,14 @@ def _embedding(edges: Edges, rows: int) -> list[Layer]:
     return [PiecewiseLinear(edges), *embedded]
 
 
-def _learned(
-    settings: Settings, activation: str, last: Dense, optimizer: Optimizer, width: int
-) -> list[Layer]:
+def _learned(settings: Settings, activation: str, last: Dense, width: int) -> list[Layer]:
     """The layers that learn, after `width` units; the last of them is `last`.
 
     With the recipe's own optimizer they are RealMLP's: factors of the inputs, weights N(0, 1/n)
     whose rate falls with √n as if they were N(0, 1) over √n, and a last layer that begins at 0.
     """
     units = _HIDDEN if settings.hidden is None else settings.hidden
-    dropout = settings.dropout
-    if dropout is None:
-        dropout = 0.0 if optimizer.full_batch else _DROPOUT
+    dropout = dropout_of(settings)
     if settings.optimizer is not None or not units:
         hidden = [Dense(n, activation, dropout=dropout) for n in units]
         return [*hidden, last]
@@ -208,6 +228,13 @@ def _learned(
         layers.append(Dense(n, activation, dropout, "lecun_normal", "normal", **_rates(width)))
         width = n
     return [*layers, Dense(last.units, last.g, weights="zeros", **_rates(width))]
+
+
+def dropout_of(settings: Settings) -> float:
+    """The dropout rate of the hidden layers."""
+    if settings.dropout is not None:
+        return settings.dropout
+    return 0.0 if optimizer_of(settings).full_batch else _DROPOUT
 
 
 def _rates(width: int) -> dict[str, float]:
@@ -238,7 +265,7 @@ def _epochs(task: str, rows: int, batch_size: int) -> int:
     return min(max(steps * batch_size // max(rows, 1), low), high)
 
 
-def _optimizer(settings: Settings) -> Optimizer:
+def optimizer_of(settings: Settings) -> Optimizer:
     """The optimizer with its rate and schedule; without a word, Adam on a cosine."""
     own = OPTIMIZERS(settings.optimizer) if settings.optimizer else Adam(_RATE, beta_2=_BETA_2)
     if own.full_batch:

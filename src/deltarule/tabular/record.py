@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from deltarule.data import Reading
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
 
@@ -14,15 +16,19 @@ _NUMBER = (int, float)
 _TEXT = (str, _OR_NONE)
 _FLAG = (bool, _OR_NONE)
 
-FORMS: dict[str, Any] = {
+_TRAINING = {
     "table": {"fingerprint": str, "rows": int, "dropped": int},
+    "settings": {"seed": int, "test_share": _NUMBER, _ANY: object},
+    "judged_by": str,
+}
+FORMS: dict[str, Any] = {
+    **_TRAINING,
     "roles": {
         "target": [str],
         **dict.fromkeys(("weights", "groups", "time"), _TEXT),
         "drop": [str],
         "kinds": {_ANY: str},
     },
-    "settings": {"seed": int, "test_share": _NUMBER, _ANY: object},
     "reading": {
         **dict.fromkeys(("delimiter", "encoding", "quote"), _TEXT),
         **dict.fromkeys(("header", "decimal_comma"), _FLAG),
@@ -33,11 +39,11 @@ FORMS: dict[str, Any] = {
     "epochs": int,
     "best_epoch": (int, _OR_NONE),
     "stopped_because": str,
-    "judged_by": str,
     "figures": {_ANY: {_ANY: _NUMBER}},
     "judged_rows": int,
     "verdict": str,
     "versions": {_ANY: str},
+    "earlier": [{**_TRAINING, _ANY: object}],
 }
 """By entry: a type or several, a list of one form, a mapping of names to forms."""
 
@@ -57,7 +63,9 @@ def record(model: Model) -> Mapping[str, Any]:
     >>> record(Model(network, network.initial_parameters(), about={"note": "by hand"}))
     {}
     """
-    about = model.about
+    about = {"earlier": [], **model.about}
+    if about.get("reading") == {}:  # of estimators, before they kept it
+        about["reading"] = reading_record(Reading())
     if "training" not in about:
         return {}
     for name, form in FORMS.items():
@@ -68,6 +76,14 @@ def record(model: Model) -> Mapping[str, Any]:
                 "model again."
             )
     return about
+
+
+def reading_record(reading: Reading) -> dict[str, Any]:
+    """How a table was read, as JSON values."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(reading).items()
+    }
 
 
 def rows_named(judged_by: str) -> str:

@@ -15,7 +15,7 @@ from deltarule.tabular.settings import Roles
 
 def inputs_of(frame: Any, roles: Roles) -> Any:
     """The columns to learn from: all that have no other role."""
-    return frame.drop([name for _, name in roles.named])
+    return frame.drop([name for _, name in roles.named], strict=False)
 
 
 def labels_of(targets: Targets, frame: Any) -> Array:

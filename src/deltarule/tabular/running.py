@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from deltarule.engines import choose
 from deltarule.engines.native import cores
+from deltarule.network import Parameters
 from deltarule.rng import generator
 from deltarule.system.processes import group
 from deltarule.system.threads import few_threads
 from deltarule.tabular.problems import Problem
+from deltarule.tabular.recipes import Recipe
 from deltarule.training import Examples, Result, Run, Training
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
@@ -30,19 +33,39 @@ def finished(
     validation: Examples,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
+    start: Parameters | None = None,
 ) -> Result:
-    """Train to the end; validation examples find the best epoch."""
+    """Train to the end; validation examples find the best epoch.
+
+    Of a training that starts from given parameters these are epoch 0: they stay where no epoch
+    has a lower validation cost.
+    """
     training = Training(
         *(run, train.X, train.Y),
         weights=train.weights,
         validation=validation,
+        parameters=start,
         checkpoints=checkpoints,
     )
-    return training.finish(callbacks)
+    result = training.finish(callbacks)
+    return result if start is None else _or_start(result, start, training.validation)
+
+
+def _or_start(result: Result, start: Parameters, validation: Any) -> Result:
+    """The result, or what it started from, by the validation cost."""
+    runner, best = result.runner, result.best_epoch
+    runner.set_parameters(start)
+    X, Y, weights = validation
+    cost = runner.cost(X, Y, weights, penalised=False)
+    found = result.history[best - 1].validation_cost if best else None
+    if found is None or not found < cost:
+        return replace(result, parameters=runner.parameters(), best_epoch=0)
+    runner.set_parameters(result.parameters)
+    return result
 
 
 def trained(
-    run: Run,
+    plan: Recipe,
     problem: Problem,
     examples: Examples,
     threads: int | None,
@@ -53,7 +76,7 @@ def trained(
 
     Parameters
     ----------
-    run : Run
+    plan : Recipe
     problem : Problem
     examples : Examples
         Of all training rows.
@@ -64,7 +87,7 @@ def trained(
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
     """
-    alone = len(problem.validations) == 1
+    run, alone = plan.run, len(problem.validations) == 1
     if not alone and choose(run.plan, run.engine, run.options).name == "native":
         # the cores are taken by the network's fellows
         run = replace(run, options=replace(run.options, n_threads=1))
@@ -76,7 +99,9 @@ def trained(
         seed = run.plan.seed if k == 0 else member_seed(run.plan.seed, k)
         own = replace(run, plan=replace(run.plan, seed=seed))
         kept = checkpoints if alone else below(checkpoints, f"network-{k + 1}")
-        return finished(own, train, validation, (*(callbacks if k == 0 else ()), watch), kept)
+        start = plan.starts[k] if plan.starts else None
+        listeners = (*(callbacks if k == 0 else ()), watch)
+        return finished(own, train, validation, listeners, kept, start)
 
     # What several devices share, they share in one order: a network after another.
     shared = alone or group().count > 1 or run.options.devices not in (None, 1)

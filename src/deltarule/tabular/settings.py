@@ -95,6 +95,20 @@ class Roles:
         return [*self.named, *((setting("kinds", "--kind"), name) for name in self.kinds)]
 
 
+@option_group("Reading the file")
+class ValueOptions:
+    """How the values of a table are read, from files and from memory."""
+
+    missing: tuple[str, ...] = option(
+        "TEXT", "Text that marks a missing value, besides empty cells, NA and ?. Repeatable.", ()
+    )
+    decimal_comma: bool | None = option(
+        "",
+        "Whether numbers have a decimal comma (default: detected in text files, else a point).",
+        flag="decimal-comma/decimal-point",
+    )
+
+
 @option_group("Training")
 class Settings:
     """How to split, train and evaluate: the network, its training, its evaluation and its engine.

@@ -1,0 +1,67 @@
+"""A model's rows as the training report and the feature importance evaluate them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.modelfile import Model
+from deltarule.preprocessing import Preprocessing, Targets
+from deltarule.report.evidence import Column, Evidence
+from deltarule.tabular.fitting import figure_targets
+from deltarule.tabular.roles import weights_of
+from deltarule.tabular.settings import Roles
+from deltarule.training.predictions import probabilities
+
+
+def evidence(model: Model, roles: Roles, frame: Any, numbers: Array) -> Evidence:
+    """Rows of a table with what a model makes of them.
+
+    Parameters
+    ----------
+    model : Model
+        With preprocessing and targets.
+    roles : Roles
+    frame : polars.DataFrame
+        The rows.
+    numbers : array
+        What each row is called.
+    """
+    targets, preprocessing = model.targets, model.preprocessing
+    assert targets is not None
+    assert preprocessing is not None
+    return Evidence(
+        targets.task,
+        model.network,
+        model.parameters,
+        preprocessing.transform(frame).astype(model.dtype),
+        targets.encode(frame).astype(model.dtype),
+        figure_targets(targets, frame),
+        lambda A: _judged(targets, A),
+        tuple(map(str, targets.classes or targets.names)),
+        _columns(preprocessing, frame),
+        weights_of(frame, roles),
+        numbers,
+    )
+
+
+def _judged(targets: Targets, A: Array) -> Array:
+    """Outputs as probabilities of every class, or in the target's own units."""
+    if targets.task == "regression":
+        values: Array = A.astype(np.float64) * targets.stds + targets.means
+        return values
+    return probabilities(A)
+
+
+def _columns(preprocessing: Preprocessing, frame: Any) -> tuple[Column, ...]:
+    """The columns that are used, the inputs that each became, and their cells as text."""
+    found, at = [], 0
+    for column in preprocessing.columns:
+        width = len(column.outputs)
+        if width:
+            cells = ["" if cell is None else str(cell) for cell in frame[column.name].to_list()]
+            found.append(Column(column.name, tuple(range(at, at + width)), cells))
+        at += width
+    return tuple(found)
