@@ -245,7 +245,9 @@ def test_a_public_name_is_documented(name):
     assert f"`{name}`" in index, "docs/api/index.md lists every public name"
     if name == "__version__":
         return
-    if inspect.isclass(value) or inspect.isfunction(value):
+    if inspect.ismodule(value):
+        assert value.__name__ in documented()
+    elif inspect.isclass(value) or inspect.isfunction(value):
         assert value.__doc__, "no docstring"
         homes = {value.__module__, value.__module__.rpartition(".")[0]} - {"deltarule"}
         assert homes & documented(), "on no page of docs/api"

@@ -15,15 +15,16 @@ PUBLIC = """
 ACTIVATIONS Activation AdaDelta AdaGrad Adam AdamW Adamax BatchNorm BlockOrder Blocks COSTS
 CellError Checkpoints Constant CosLog Cosine CosineRestarts Cost DataError DeltaruleError Dense
 DeviceError DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded
-Exponential ExportError FileError GradientDescent Grouped INITIALIZERS Initializer
-InterruptionError Interval InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion
-MLPClassifier MLPRegressor Many MissingExtraError NAdam Network NetworkOptions OPTIMIZERS OneCycle
-Optimizer OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan
-Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularization RegularizationOptions
-ResourceError Result Resumed Run Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError
-ShapeError Shared Started StepDecay StopTraining Stopping StoppingOptions StoppingRule
-TabularClassifier TabularRegressor Training TrainingState TypeMismatchError UnknownNameError Warmup
-__version__ distributed find_rate start train train_by_key train_many
+Exponential ExportError FileError GradientDescent Grouped History INITIALIZERS Initializer
+InterruptionError Interval InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion MLPClassifier
+MLPRegressor Many MissingExtraError Model NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer
+OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan Progressed RMSprop
+RateReduced RateSearch ReduceOnPlateau Regularization RegularizationOptions ResourceError Result
+Resumed Run Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError Shared
+SlowerEngineWarning Started StepDecay StopTraining Stopping StoppingOptions StoppingRule
+TabularClassifier TabularRegressor Training TrainingState TypeMismatchError UnknownKeywordError
+UnknownNameError Warmup __version__ distributed explain export find_rate load report start train
+train_by_key train_many
 """
 
 
@@ -36,6 +37,10 @@ def run(code):
 def test_the_public_names_are_pinned():
     assert sorted(dr.__all__) == sorted(PUBLIC.split())
     assert all(hasattr(dr, name) for name in dr.__all__)
+
+
+def test_dir_lists_the_public_names_and_no_others():
+    assert dir(dr) == sorted(PUBLIC.split())
 
 
 def test_importing_needs_no_extra():

@@ -92,7 +92,8 @@ from deltarule.training.events import (
     StopTraining,
 )
 from deltarule.training.history import History
-from deltarule.training.many import Many, train_many
+from deltarule.training.many import train_many
+from deltarule.training.members import Many
 from deltarule.training.rates import RateSearch, find_rate
 from deltarule.training.stopping import ReduceOnPlateau, Stopping, StoppingRule
 

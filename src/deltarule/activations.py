@@ -22,7 +22,6 @@ from deltarule.intervals import REALS, Interval
 from deltarule.registry import Registry, TableRow, numbered
 
 
-@dataclass(frozen=True)
 @dataclass(frozen=True, repr=False)
 class Activation(TableRow):
     """One activation.

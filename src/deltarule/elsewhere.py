@@ -16,6 +16,7 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "early_stopping": _PATIENCE,
     "epochs": ("max_iter=...", "stopping=Stopping(epochs=...)"),
     "eval_set": ("validation=(X, Y)",),
+    "hidden_layer_sizes": ("hidden=...",),
     "input_dim": ("inputs=...", "Network(inputs, layers)"),
     "input_shape": ("inputs=...", "Network(inputs, layers)"),
     "kernel_initializer": ("weights=...",),

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from deltarule.keyed.problems import KeyedProblem, problem
 from deltarule.keyed.stacks import Stack, together
 from deltarule.keyed.training import train_block
 from deltarule.keyed.workers import WorkerError, each_trained
-from deltarule.spec import keywords_checked
+from deltarule.spec import unknown_keyword
 from deltarule.system.storage import FileKind, FolderLock, open_tensors, tensor_bytes, write_whole
 from deltarule.tabular import Roles, Settings
 from deltarule.training.checkpoints.identity import (
@@ -54,7 +54,6 @@ _KIND = FileKind(
 )
 
 
-@keywords_checked
 def train_by_key(
     table: Any,
     target: str | tuple[str, ...],
@@ -66,6 +65,7 @@ def train_by_key(
     drop: Iterable[str] = (),
     n_jobs: int | None = None,
     resume: bool = False,
+    **options: Any,
 ) -> KeyedModels:
     """Train a small network for every key: a store, a sensor, a customer.
 
@@ -80,6 +80,9 @@ def train_by_key(
         A folder: finished keys are written there at once, and all models in the end.
     settings : Settings, optional
         What it leaves None is chosen for small networks.
+    **options
+        Fields of :class:`~deltarule.tabular.Settings`, which override `settings`: ``epochs``, ``hidden``,
+        ``optimizer``, ``seed`` and others, as of the estimators for tables.
     time : str, optional
         A column: of each key the latest rows are held out, rather than some by chance.
     drop : iterable of str
@@ -119,7 +122,10 @@ def train_by_key(
     >>> models.predict({"x": [1.0, 1.0], "store": ["north", "south"]})["sales"].round(0).to_list()
     [3.0, 49.0]
     """
-    settings = settings or Settings()
+    known = [each.name for each in fields(Settings)]
+    for name in options.keys() - set(known):
+        raise unknown_keyword("train_by_key", name, ["target", "by", "time", "drop", *known])
+    settings = replace(settings or Settings(), **options)
     names = (target,) if isinstance(target, str) else tuple(target)
     roles = Roles(names, time=time, drop=tuple(drop))
     whole = problem(table, by, roles, settings, strict=False)

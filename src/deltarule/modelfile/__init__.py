@@ -72,7 +72,7 @@ __all__ = [
 
 @dataclass(frozen=True, repr=False)
 class Model:
-    """A trained network with all it needs to predict from a table as it came.
+    """A trained network with all it needs to predict from a raw table.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class Model:
         save_model(path, self)
 
     def _runner(self) -> Runner:
-        """One of its own for each call: several threads may predict."""
+        """A new one for each call: several threads may predict."""
         plan = Plan(self.network, dtype=self.dtype)
         return start_plan(plan, choose(plan).name, self.parameters)
 

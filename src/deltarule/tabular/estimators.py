@@ -16,6 +16,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
+from deltarule.spec import unknown_keyword
 from deltarule.tabular.calibration import calibration_of
 from deltarule.tabular.options import documented
 from deltarule.tabular.settings import Roles, Settings, ValueOptions
@@ -58,10 +59,7 @@ def _with_settings(*lacking: str) -> Callable[[type[Estimator]], type[Estimator]
     def decorated(cls: type[Estimator]) -> type[Estimator]:
         def __init__(self: Any, **given: Any) -> None:  # noqa: N807
             if unknown := sorted(given.keys() - defaults.keys()):
-                raise TypeError(
-                    f"{cls.__name__}() got an unexpected keyword argument {unknown[0]!r}; expected "
-                    f"some of: {', '.join(defaults)}."
-                )
+                raise unknown_keyword(cls.__name__, unknown[0], list(defaults))
             vars(self).update(defaults | given)
 
         __init__.__signature__ = signature  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from deltarule.errors import FileError, SettingError, rows_of, setting
 from deltarule.layers import Layer
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters
-from deltarule.registry import nearest
+from deltarule.spec import unknown_keyword
 from deltarule.tabular.calibration import calibration_of
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.fitting import Fitted, fit, judge, judged_network
@@ -114,9 +114,7 @@ def update_model(
     """
     known = [each.name for each in fields(Settings)]
     for name in (each for each in settings if each not in known):
-        raise TypeError(
-            f"update_model() got an unexpected keyword argument {name!r}.{nearest(name, known)}"
-        )
+        raise unknown_keyword("update_model", name, known)
     chosen = updated_settings(model, settings)
     roles = roles_of(model)
     whole = table_of_model(model, table, roles)

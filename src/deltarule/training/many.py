@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array
 from deltarule.engines import choose, native
 from deltarule.engines.footprint import check_memory
 from deltarule.engines.plan import EngineOptions
@@ -23,10 +22,11 @@ from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.registry import Registry
 from deltarule.regularization import Regularization
 from deltarule.rng import checked_seed, generator
-from deltarule.sparse import checked_rows
 from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples, checked_examples, data_memory
 from deltarule.training.member_costs import MemberCosts
+from deltarule.training.members import Many
+from deltarule.training.predictions import Labels
 from deltarule.training.run import Order, Run
 
 _MANY: Registry[str] = Registry(
@@ -34,52 +34,6 @@ _MANY: Registry[str] = Registry(
     str,
     {"native": "deltarule.engines.native.many", "jax": "deltarule.engines.jax.many"},
 )
-
-
-@dataclass(frozen=True, repr=False)
-class Many:
-    """Trained networks.
-
-    Attributes
-    ----------
-    network : Network
-        What they all are.
-    stacked : Parameters
-        Of all members, with a leading axis: ``stacked[0]["W"]`` is ``(members, n, n_prev)``.
-    costs : float64 array, shape (members, epochs)
-        Each epoch's cost; NaN from where a member diverged.
-    diverged : bool array, shape (members,)
-        Members whose cost stopped being finite: their parameters are those of before.
-    validation_costs : float64 array, shape (members, epochs), or None
-        Of each member's validation rows, without penalties; NaN from where it diverged.
-    """
-
-    network: Network
-    stacked: Parameters
-    costs: np.ndarray
-    diverged: np.ndarray
-    validation_costs: np.ndarray | None
-    _runner: Any = field(compare=False)
-
-    def __len__(self) -> int:
-        return len(self.costs)
-
-    def member(self, k: int) -> Parameters:
-        """One member's parameters."""
-        return tuple({name: W[k].copy() for name, W in layer.items()} for layer in self.stacked)
-
-    def predict(self, X: Any) -> Array:
-        """A[L] as rows of every member, ``(members, m, n[L])``, from rows ``(m, n[0])``."""
-        width, dtype = self.network.inputs, self._runner.plan.dtype
-        return self._runner.predict(checked_rows("X", X, width=width, dtype=dtype))
-
-    def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.network.sizes))
-        best = np.nanmin(self.costs[:, -1]) if not self.diverged.all() else np.nan
-        return (
-            f"Many({len(self)} of {sizes}, {self.costs.shape[1]} epochs, least cost {best:.6g}, "
-            f"{int(self.diverged.sum())} diverged)"
-        )
 
 
 @keywords_checked
@@ -189,6 +143,8 @@ def train_many(
         "X": X if np.ndim(X) == 3 else None,
     }
     count = _members(per_member)
+    labels = Labels.of(run.plan.network, Y)
+    Y = Y if labels is None else labels.codes(Y)
     data = _data(run, X, Y, weights, count)
     m = data.X.shape[-2]
     own_seeds = list(seeds) if isinstance(seeds, Sequence) else [seeds] * count
@@ -203,7 +159,7 @@ def train_many(
     rates = _Rates(run, learning_rates, [-(-len(own) // batch) for own in own_rows])
     runner = _runner(run, starts, own_seeds)
     orders = _orders(shuffle, own_rows, own_seeds, batch)
-    return _trained(run, runner, data, held, own_rows, orders, rates, batch)
+    return _trained(run, runner, data, held, own_rows, orders, rates, batch, labels)
 
 
 def _stepping(optimizer: Optimizer | str) -> Optimizer:
@@ -225,6 +181,7 @@ def _trained(
     orders_of: Sequence[Order | None],
     rates: _Rates,
     batch: int,
+    labels: Labels | None,
 ) -> Many:
     """The members after all epochs; with validation rows each as at its best."""
     epochs, placed = run.stopping.epochs, runner.placed(data)
@@ -245,7 +202,11 @@ def _trained(
         runner.restore()
     known = None if held is None else evaluated
     parameters = runner.parameters()
-    return Many(run.plan.network, parameters, costs, runner.diverged, known, runner)
+    return Many(
+        *(run.plan.network, parameters, costs, runner.diverged, known, runner),
+        _steps=tuple(rates.steps),
+        labels=labels,
+    )
 
 
 def _data(run: Run, X: Any, Y: Any, weights: Any, members: int) -> Examples:

@@ -58,6 +58,8 @@ class ManyRunner:
     options : EngineOptions
     """
 
+    engine = "jax"
+
     def __init__(
         self,
         plan: Plan,

@@ -35,6 +35,8 @@ class ManyRunner:
         Which members stopped at a cost that is not finite.
     """
 
+    engine = "native"
+
     def __init__(
         self,
         plan: Plan,
