@@ -18,7 +18,7 @@ class Recovery:
     Parameters
     ----------
     rule : StoppingRule
-        It says whether a run goes on from there, at half the rate.
+        It says whether a run resumes from there, at half the rate.
     state : TrainingState
         Where the run begins, or is resumed.
     runner : Runner
@@ -28,7 +28,7 @@ class Recovery:
     Attributes
     ----------
     good : TrainingState
-        At the end of the last good epoch; with the optimizer's where a run goes on from there.
+        At the end of the last good epoch; with the optimizer's where a run resumes from there.
     """
 
     def __init__(
