@@ -51,7 +51,7 @@ class Evaluation:
     def of(
         self, runner: Runner, before: Parameters, after: Parameters, evaluated: Parameters
     ) -> Measured:
-        """What an epoch's event carries; the runner continues where it was.
+        """What an epoch's event carries; the runner then holds `after` again.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ class Recovery:
     Parameters
     ----------
     rule : StoppingRule
-        Decides whether a run continues from there, at half the rate.
+        It says whether a run resumes from there, at half the rate.
     state : TrainingState
         Where the run begins, or is resumed.
     runner : Runner
@@ -28,7 +28,7 @@ class Recovery:
     Attributes
     ----------
     good : TrainingState
-        At the end of the last good epoch; with the optimizer's where a run continues from there.
+        At the end of the last good epoch; with the optimizer's where a run resumes from there.
     """
 
     def __init__(
