@@ -26,7 +26,7 @@ M = 11
 
 
 def start(network, engine="jax", **settings):
-    return dr.start(network, engine=engine, **({"dtype": "float64"} | settings))
+    return dr.start(network, engine=engine, **({"dtype": "float64", "optimizer": "sgd"} | settings))
 
 
 def read_only(*data):

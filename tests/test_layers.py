@@ -26,6 +26,7 @@ KIND_NAMES = [kind for kind in NETWORKS if kind != "dense"]
 
 def runner_of(kind, engine, dtype="float64", dropout=False, **settings):
     network = network_of(kind, dropout)
+    settings = {"optimizer": "sgd"} | settings
     runner = dr.start(network, engine=engine, dtype=dtype, seed=3, **settings)
     runner.set_parameters(parameters_of(network))
     return runner

@@ -116,7 +116,7 @@ network = dr.Network(100, [dr.Dense(10), dr.Dense(1)])
 dr.train(network, np.ones((9, 100)), np.ones(9), epochs=1)
 resource.setrlimit(resource.RLIMIT_AS, (2 * 10**9, 2 * 10**9))
 try:
-    dr.start(dr.Network(20_000, [dr.Dense(20_000)]))
+    dr.start(dr.Network(20_000, [dr.Dense(20_000)]), optimizer="sgd")
 except dr.OutOfMemoryError as error:
     print(error)
 """

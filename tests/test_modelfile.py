@@ -320,7 +320,7 @@ def test_a_pipe_is_written_to_by_the_name_of_a_link(tmp_path):
 
 
 def test_probabilities_need_classes():
-    with pytest.raises(dr.TypeMismatchError, match="expected a model that was trained on classes"):
+    with pytest.raises(dr.TypeMismatchError, match="expected a network whose outputs are classes"):
         a_model().predict_proba(np.ones((1, 3)))
 
 

@@ -284,7 +284,7 @@ def test_a_new_row_in_the_middle_of_a_table_runs_elsewhere_and_moves_no_other(mo
         return dr.start(network, engine=engine, dtype="float64").cost(x, y)
 
     monkeypatch.setattr(dr.ACTIVATIONS, "entries", grown)
-    with pytest.raises(dr.SettingError, match="'square' of layer 1 is a row of your own"):
+    with pytest.raises(dr.SettingError, match="'square' of layer 1 is a custom row"):
         cost("square", "native")
     assert cost("square", "auto") == cost("square", "reference")
     for name in ("tanh", "exp", "softmax"):

@@ -53,7 +53,7 @@ def test_an_estimators_parameters_are_settings(estimator):
     }
     for name in parameters:
         assert f"\n{name} : " in estimator.__doc__
-    with pytest.raises(TypeError, match=r"unexpected keyword argument 'epoch'; expected some of"):
+    with pytest.raises(TypeError, match=r"has no parameter 'epoch'. Did you mean 'epochs'"):
         estimator(epoch=3)
 
 

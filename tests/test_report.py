@@ -171,7 +171,7 @@ def test_input_gradients_are_the_derivatives_of_the_loss(task):
 def test_predictions_are_the_results_own_and_the_worst_rows_the_worst(task):
     result, X, Y = trained(task)
     evidence = evidence_of(result, X, Y)
-    A = result.predict(X)
+    A = result.outputs(X)
     if task == "two classes":
         A = np.hstack([1 - A, A])
     np.testing.assert_allclose(evidence.P, A, rtol=1e-4, atol=1e-6)

@@ -272,7 +272,7 @@ def test_models_that_cannot_be_updated(files, tmp_path, capsys):
     assert "no-such" in said(capsys, "train new.csv --from no-such")[2]
     with pytest.raises(dr.SettingError, match="holds no record of a training on a table"):
         tabular.update_model(replace(model, about={}), flats())
-    with pytest.raises(TypeError, match=r"argument 'epoch'. Did you mean 'epochs'"):
+    with pytest.raises(TypeError, match=r"has no parameter 'epoch'. Did you mean 'epochs'"):
         tabular.update_model(model, flats(), epoch=3)
     with pytest.raises(dr.SettingError, match=r"n_ensemble=2: expected no such setting"):
         tabular.update_model(model, flats(), n_ensemble=2)

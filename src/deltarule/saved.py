@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Any:
     path : path
         A file that :meth:`Result.save <deltarule.Result.save>`, an estimator's ``save``,
         ``deltarule train`` or :func:`~deltarule.train_by_key` wrote; or the folder of the last.
-    rows : iterable of Activation, Cost or classes of layers
+    rows : iterable of Activation, Cost or type
         The custom rows that the network was built with: a file stores only their names.
 
     Returns

@@ -325,9 +325,9 @@ def schedule(rate: float | str | Schedule | Warmup) -> Schedule | Warmup:
     Examples
     --------
     >>> schedule(0.1)
-    Constant(rate=0.1)
+    Constant(0.1)
     >>> schedule("cosine(0.01)")
-    Cosine(rate=0.01, floor=0.0, steps=None)
+    Cosine(0.01)
     """
     if isinstance(rate, (Schedule, Warmup)):
         return rate

@@ -81,8 +81,8 @@ def train_by_key(
     settings : Settings, optional
         What it leaves None is chosen for small networks.
     **options
-        Fields of :class:`~deltarule.tabular.Settings`, which override `settings`: ``epochs``, ``hidden``,
-        ``optimizer``, ``seed`` and others, as of the estimators for tables.
+        Fields of :class:`~deltarule.tabular.Settings`, which override `settings`: ``epochs``,
+        ``hidden``, ``optimizer``, ``seed`` and others, as of the estimators for tables.
     time : str, optional
         A column: of each key the latest rows are held out, rather than some by chance.
     drop : iterable of str

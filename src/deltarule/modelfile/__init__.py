@@ -253,7 +253,7 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
     Parameters
     ----------
     path : path
-    rows : iterable of Activation, Cost or classes of layers
+    rows : iterable of Activation, Cost or type
         The user's own rows that the network was built with: a file stores their names only.
 
     Returns

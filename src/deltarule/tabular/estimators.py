@@ -98,7 +98,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         Of the first network.
     n_iter_, n_features_in_ : int
     feature_names_in_ : array of str
-    feature_importances_ : array, shape (n_features_in_,)
+    feature_importances_ : array, one number per column of X
         Rise of the loss when a column is shuffled, on the validation rows; see
         :meth:`importances`. Computed when it is first asked for.
     baselines_ : mapping of str to mapping
@@ -296,7 +296,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         Of the first network.
     n_iter_, n_features_in_ : int
     feature_names_in_ : array of str
-    feature_importances_ : array, shape (n_features_in_,)
+    feature_importances_ : array, one number per column of X
         Rise of the loss when a column is shuffled, on the validation rows; see
         :meth:`importances`. Computed when it is first asked for.
     baselines_ : mapping of str to mapping

@@ -159,7 +159,7 @@ def evaluated(runner: Runner, rows: Examples) -> dict[str, float]:
     Parameters
     ----------
     runner : Runner
-    rows : Examples
+    rows : :class:`~deltarule.training.Examples`
 
     Examples
     --------

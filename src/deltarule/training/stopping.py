@@ -252,7 +252,7 @@ class ReduceOnPlateau:
     --------
     >>> plateau = ReduceOnPlateau(factor=0.5, patience=2)
     >>> [plateau(EpochEnded(i, i, cost)) for i, cost in enumerate([1.0, 1.0, 1.0], 1)]
-    [None, None, ScaleRate(factor=0.5)]
+    [None, None, ScaleRate(0.5)]
     """
 
     def __init__(
