@@ -304,6 +304,17 @@ def test_a_member_is_the_result_that_train_gives():
         many[2]
 
 
+def test_a_members_best_epoch_is_that_of_its_validation_cost():
+    held, kept = np.arange(50), np.arange(50, 200)
+    settings = {"optimizer": dr.SGD(0.5), "epochs": 6}
+    many = dr.train_many(LINE, X, X[:, 0], rows=[kept], validation=[held], **settings)
+    best = int(many.validation_costs[0].argmin())
+    assert many[0].best_epoch == best + 1
+    assert [event.best for event in many[0].history].index(True) == best
+    again = many[0].evaluate(X[held], X[held, 0])["cost"]
+    assert again == pytest.approx(many.validation_costs[0].min(), rel=1e-6)
+
+
 def test_keyed_training_takes_settings_by_name():
     table = {"x": X[:, 0], "k": ["a", "b"] * 100, "y": X[:, 1]}
     by_name = dr.train_by_key(table, "y", "k", epochs=2, seed=5)

@@ -52,7 +52,7 @@ class Activation(TableRow):
 
     Notes
     -----
-    A row of one's own needs a name, g and g', and works wherever a name does (on the engines
+    A custom row needs a name, g and g', and works wherever a name does (on the engines
     that run Python: ``reference`` and ``jax``).
 
     Examples

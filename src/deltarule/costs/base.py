@@ -61,7 +61,7 @@ class Cost(TableRow):
 
     Notes
     -----
-    A row of one's own needs a name, a loss and its dA, and works wherever a name does (on the
+    A custom row needs a name, a loss and its dA, and works wherever a name does (on the
     engines that run Python: ``reference`` and ``jax``).
 
     Examples

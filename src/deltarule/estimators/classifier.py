@@ -25,6 +25,7 @@ from deltarule.estimators.watching import with_callbacks
 from deltarule.intervals import Interval
 from deltarule.spec import keywords_checked
 from deltarule.training.examples import Examples
+from deltarule.training.predictions import probabilities
 
 
 def _gives_probabilities(estimator: Any) -> bool:
@@ -301,7 +302,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         array, shape (m, n_classes)
         """
         outputs = self._outputs(X)
-        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+        return probabilities(outputs)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:

@@ -16,6 +16,7 @@ from deltarule.rng import generator
 from deltarule.tabular.recipes import Recipe
 from deltarule.training import Order, Run
 from deltarule.training.many import train_many
+from deltarule.training.predictions import probabilities
 
 FEWEST_ROWS = 10
 """Of a key: with fewer there is nothing to hold out."""
@@ -257,7 +258,7 @@ def _figures(work: Work, block: Block, test: Array, found: Array) -> Array:
         places[kept] * work.classes + labels[kept], minlength=len(block.keys) * work.classes
     )
     usual = seen.reshape(-1, work.classes).argmax(axis=1)
-    P = np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+    P = probabilities(found)
     return classification_figures(labels[test], P, usual, starts)
 
 

@@ -123,7 +123,7 @@ def _layer(stored: dict[str, Any], own: dict[str, Row]) -> Layer:
         **{
             name: _value(value, own)
             for name, value in settings.items()
-            if value != "given" or value in own  # an array of one's own: training replaced it
+            if value != "given" or value in own  # a custom array: training replaced it
         }
     )
     return layer

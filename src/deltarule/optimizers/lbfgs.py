@@ -72,7 +72,7 @@ class LBFGS(Optimizer):
             Of a vector to the cost and its gradient.
         start : float64 array, shape (p,)
         iterations : int
-            At most so many.
+            Maximum number of iterations.
         after_each : function
             Called with the vector after each iteration; it may raise StopIteration to end.
 

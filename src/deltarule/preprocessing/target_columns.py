@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TASKS = ("classification", "regression")
 
 FEW = 20
-"""At most so many different whole numbers are classes."""
+"""Maximum number of different whole numbers that count as classes."""
 
 _ROWS_EACH = 3
 _MOST_CLASSES = 1000

@@ -28,7 +28,7 @@ class Started(OneLine):
         Examples to train on and to judge by.
     batch_size, steps_per_epoch : int
     epochs : int
-        At most so many.
+        Maximum number of epochs.
     runner : Runner or None
         What trains, to be looked at between epochs: its parameters, its state, its predictions;
         the newest, where parameters are averaged, while an epoch's figures are of their mean.

@@ -11,7 +11,7 @@ from deltarule.training.events import EpochEnded, Event, Progressed, Started
 
 _PATIENCE = 2.0  # seconds that a run may last unseen
 _EVERY = 0.1  # seconds between two looks of a bar
-_LINES, _LINE_EVERY = 10, 10.0  # about so many lines in all, and one after so many seconds
+_LINES, _LINE_EVERY = 10, 10.0  # lines per run, about; seconds after which one is due
 _BAR = 24  # characters
 
 
