@@ -10,13 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from deltarule import equations
-from deltarule.arrays import Array, checked_number, namespace
+from deltarule.arrays import Array, checked_number, erf, namespace
 from deltarule.errors import SettingError
 from deltarule.intervals import REALS, Interval
 from deltarule.registry import Registry, TableRow, numbered
@@ -114,23 +111,8 @@ def log_softmax(Z: Array) -> Array:
     return shifted - xp.log(xp.exp(shifted).sum(axis=0, keepdims=True))
 
 
-@lru_cache(maxsize=2)
-def _erf_of(namespace_name: str) -> Callable[[Array], Array]:
-    """Erf for NumPy or JAX arrays; without SciPy the standard library's, one by one."""
-    if namespace_name.startswith("jax"):
-        from jax.scipy.special import erf
-    else:
-        try:
-            from scipy.special import erf
-        except ModuleNotFoundError:
-            slow = np.vectorize(math.erf, otypes=[np.float64])
-            return lambda Z: slow(Z).astype(Z.dtype)
-    found: Callable[[Array], Array] = erf
-    return found
-
-
 def _normal_cdf(Z: Array) -> Array:
-    return 0.5 * (1.0 + _erf_of(namespace(Z).__name__)(Z * math.sqrt(0.5)))
+    return 0.5 * (1.0 + erf(Z * math.sqrt(0.5)))
 
 
 # -------------------------------------------------------------------- the rows, g then g'

@@ -1,0 +1,236 @@
+"""What the rows of the tables compute, as expressions: for engines, exports and pages alike.
+
+A row stays a function of arrays; here it runs on symbolic ones. Rows that mix the units of an
+example otherwise than in a loss's sum stay written by hand in each dialect:
+:data:`WRITTEN_BY_HAND`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.activations import Activation
+from deltarule.arrays import Array
+from deltarule.costs import Cost
+from deltarule.errors import SettingError
+from deltarule.expressions import Node, UntraceableError, deviation, traced
+from deltarule.expressions.tracing import flattened
+from deltarule.intervals import Interval
+from deltarule.optimizers import Optimizer
+
+WRITTEN_BY_HAND = (
+    "softmax",
+    "softmax with categorical_cross_entropy",
+    "softmax with focal",
+    "softmax_cross_entropy",
+    "lbfgs",
+)
+"""What every dialect has of its own; an activation and a cost together are a fused pair."""
+
+_PROBES = 7  # examples
+
+
+class CostExpressions(NamedTuple):
+    """A cost as expressions of one unit.
+
+    Attributes
+    ----------
+    loss, d : Node
+        Of ``a`` and ``y``: its share of the loss, and dA. Of ``z``, ``a`` and ``y`` for a fused
+        pair: the same share, and δ.
+    is_delta : bool
+        Whether `d` is δ.
+    """
+
+    loss: Node
+    d: Node
+    is_delta: bool
+
+
+def activation_expressions(row: Activation, dtype: Any = "float32") -> tuple[Node, Node]:
+    """Expressions of g and g' in ``z``.
+
+    Raises
+    ------
+    UntraceableError
+        With what the row does that no expression says.
+    SettingError
+        For a row that changes its argument or returns another shape or dtype.
+
+    Examples
+    --------
+    >>> from deltarule.activations import ACTIVATIONS
+    >>> activation_expressions(ACTIVATIONS("relu"))
+    (maximum(z, 0.0), where(less(0.0, z), 1.0, 0.0))
+    """
+    if row.mixed_delta is not None or row.g_prime is None:
+        raise UntraceableError("mixes the units of an example")
+    given = {"z": _numbers(row.kinks)}
+    g = _expressions(row, "g", row.g, given, dtype)
+    return g[0], _expressions(row, "g_prime", row.g_prime, given, dtype)[0]
+
+
+def cost_expressions(
+    row: Cost, output: Activation | None = None, units: int = 3, dtype: Any = "float32"
+) -> CostExpressions:
+    """Expressions of a loss and its derivative, fused with an output activation where it can be.
+
+    Parameters
+    ----------
+    row : Cost
+    output : Activation, optional
+        Of the last layer.
+    units : int
+        How many outputs there are.
+    dtype : dtype
+
+    Raises
+    ------
+    UntraceableError, SettingError
+        As :func:`activation_expressions`.
+
+    Examples
+    --------
+    >>> from deltarule.costs import COSTS
+    >>> cost_expressions(COSTS("half_squared_error")).d
+    subtract(a, y)
+    """
+    pair = row.fused.get(output.name) if output is not None else None
+    a, y = _within(row.outputs, units), _within(row.targets, units, 1)
+    if pair is None or output is None:
+        loss = _expressions(row, "loss", row.loss, {"a": a, "y": y}, dtype, summed=True)
+        return CostExpressions(
+            loss[0], _expressions(row, "dA", row.dA, {"a": a, "y": y}, dtype)[0], False
+        )
+    z = _numbers((), units)
+    a = np.asarray(output.g(z))
+    loss = _expressions(row, "loss", pair.loss, {"z": z, "y": y}, dtype, summed=True)
+    d = _expressions(row, "delta", pair.delta, {"z": z, "a": a, "y": y}, dtype)
+    return CostExpressions(loss[0], d[0], True)
+
+
+def optimizer_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple[Node, ...]:
+    """Expressions of the new parameter, then of each slot.
+
+    In ``W``, ``dW``, the slots as ``slot_M`` and so on, and of the step ``t`` and ``alpha``.
+
+    Raises
+    ------
+    UntraceableError, SettingError
+        As :func:`activation_expressions`.
+
+    Examples
+    --------
+    >>> from deltarule.optimizers import SGD
+    >>> optimizer_expressions(SGD(0.1, momentum=0.5))[1]
+    subtract(multiply(0.5, slot_V), multiply(alpha, dW))
+    """
+    if optimizer.full_batch:
+        raise UntraceableError("drives cost and gradients of all the data instead of stepping")
+    values = _numbers((), 3)
+    given: dict[str, Array] = {"W": values, "dW": values[::-1]}
+    given |= {f"slot_{slot}": abs(values) for slot in optimizer.slots}
+    given |= {"t": np.float64(3.0), "alpha": np.float64(0.01)}
+
+    def update(W: Array, dW: Array, *rest: Array) -> Any:
+        *state, t, alpha = rest
+        return optimizer.update(W, dW, tuple(state), t, alpha)
+
+    found = _expressions(optimizer, "update", update, given, dtype)
+    if len(found) != 1 + len(optimizer.slots):
+        raise SettingError(
+            f"{type(optimizer).__name__}: update returned {len(found)} arrays; expected the "
+            f"parameter and a state of {len(optimizer.slots)}, one a slot."
+        )
+    return found
+
+
+def _expressions(
+    row: Any,
+    name: str,
+    function: Callable[..., Any],
+    given: Mapping[str, Array],
+    dtype: Any,
+    summed: bool = False,
+) -> tuple[Node, ...]:
+    """Traced; of a row of one's own also tried out."""
+    kind, entries = np.dtype(dtype), [key for key, values in given.items() if values.ndim]
+    step = [key for key in given if key not in entries]
+    units = len(next(iter(given.values()))) if isinstance(row, Cost) else None
+
+    def expressions() -> tuple[Node, ...]:
+        return traced(function, entries, step=step, units=units, dtype=kind, summed=summed)
+
+    if getattr(row, "is_listed", False):
+        return expressions()
+    arrays = {key: values.astype(kind) for key, values in given.items()}
+    try_out(row, name, function, list(arrays.values()), summed)
+    found = expressions()
+    why = deviation(function, found, arrays, dtype=kind, summed=summed)
+    if why is not None:
+        raise UntraceableError(why)
+    return found
+
+
+def try_out(
+    row: Any, name: str, function: Callable[..., Any], given: list[Array], summed: bool = False
+) -> None:
+    """Call a row's function twice on small arrays, and refuse what it may not do.
+
+    Raises
+    ------
+    SettingError
+        Where it changes an argument or returns another shape or dtype.
+    UntraceableError
+        Where it returns other numbers the second time.
+    """
+    owner = f"{type(row).__name__}({getattr(row, 'name', '')!r}): {name}"
+    shape, dtype = given[0].shape[1:] if summed else given[0].shape, given[0].dtype
+    copies = [np.array(values) for values in given]
+    with np.errstate(all="ignore"):
+        first = flattened(function(*copies))
+        for values, copy in zip(given, copies, strict=True):
+            if not np.array_equal(values, copy, equal_nan=True):
+                raise SettingError(
+                    f"{owner} changes its argument in place; expected it as it was. Make a new "
+                    "array."
+                )
+        second = flattened(function(*copies))
+    for result in first:
+        found = np.asarray(result)
+        if found.shape != shape:
+            raise SettingError(f"{owner} returned shape {found.shape}; expected {shape}.")
+        if found.dtype != dtype:
+            raise SettingError(
+                f"{owner} returned {found.dtype} for {dtype}; expected {dtype}. Write constants as "
+                "plain numbers, and masks as .astype(Z.dtype)."
+            )
+    if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True)):
+        raise UntraceableError("returns other numbers for the same argument")
+
+
+# ------------------------------------------------------------------------------- probes
+
+
+def _numbers(kinks: tuple[float, ...], units: int = 3) -> Array:
+    """Numbers of all sizes, ``(units, examples)``, and the kinks."""
+    rng = np.random.default_rng(0)
+    found = rng.normal(size=(units, _PROBES)) * 10.0 ** rng.integers(-3, 2, (units, _PROBES))
+    found.flat[: len(kinks)] = kinks
+    return found
+
+
+def _within(interval: Interval, units: int, seed: int = 0) -> Array:
+    """Numbers within an interval, none at its ends."""
+    share = np.random.default_rng(seed).uniform(0.05, 0.95, (units, _PROBES))
+    low, high = interval.ends
+    if np.isfinite(low) and np.isfinite(high):
+        return low + (high - low) * share
+    if np.isfinite(low):
+        return low + 4.0 * share
+    if np.isfinite(high):
+        return high - 4.0 * share
+    return 8.0 * share - 4.0
