@@ -60,7 +60,7 @@ template <class T> struct Coefficients {
   T step_size;    // Adam and kin: α over the bias correction of M
   T root_scale;   // … and what multiplies √V before ε is added
   T ahead, now;    // NAdam: what multiplies M and dW in its M̂
-  T of_step[most_steps];  // of a program
+  const T* of_step;  // a program's numbers of the step
 };
 
 // 1 − β^t, to full precision where β^t is close to 1
@@ -240,20 +240,29 @@ void update(T* W, T* slot_1, T* slot_2, const T* dW, std::size_t count, const Co
   else update_all<Row, false, T>(W, slot_1, slot_2, dW, count, c);
 }
 
+// A program's numbers of one step, which most parameters share: those of one rate.
+template <class T> struct OfStep {
+  double rate = std::numeric_limits<double>::quiet_NaN();
+  T values[most_steps];
+};
+
 // The same of a row that is not compiled in.
 template <class T> class OptimizerProgram {
  public:
   explicit OptimizerProgram(const OptimizerPrograms& plans)
       : step_(plans.step), update_(plans.update) {}
 
-  void set_step(Coefficients<T>& c, double t, double rate) const {
+  // The numbers of the step, unless they are there.
+  void set_step(OfStep<T>& of_step, double t, double rate) const {
+    if (of_step.rate == rate) return;
+    of_step.rate = rate;
     alignas(64) double found[most_steps][Vec<double>::width], in[2][Vec<double>::width];
     Vec<double>(t).store(in[0]), Vec<double>(rate).store(in[1]);
     const double* inputs[] = {in[0], in[1]};
     double* outputs[most_steps];
     for (std::size_t i = 0; i < step_.outputs(); ++i) outputs[i] = found[i];
     step_.run(inputs, outputs, step_.outputs(), Vec<double>::width);
-    for (std::size_t i = 0; i < step_.outputs(); ++i) c.of_step[i] = T(found[i][0]);
+    for (std::size_t i = 0; i < step_.outputs(); ++i) of_step.values[i] = T(found[i][0]);
   }
 
   void apply(T* const* places, const T* dW, std::size_t count, const Coefficients<T>& c) const {

@@ -128,17 +128,19 @@ template <class T> DELTARULE_INLINE Vec<T> any_log1p(Vec<T> x) {
 
 template <class T, class F>
 DELTARULE_INLINE void each(T* to, std::size_t vectors, Operand<T> a, const F& f) {
-  for (std::size_t i = 0; i < vectors; ++i) f(a.at(i)).store(to + i * Vec<T>::width);
+  for (std::size_t i = 0; i < vectors; ++i, a.data += a.step, to += Vec<T>::width)
+    f(Vec<T>::load(a.data)).store(to);
 }
 template <class T, class F>
 DELTARULE_INLINE void each(T* to, std::size_t vectors, Operand<T> a, Operand<T> b, const F& f) {
-  for (std::size_t i = 0; i < vectors; ++i) f(a.at(i), b.at(i)).store(to + i * Vec<T>::width);
+  for (std::size_t i = 0; i < vectors; ++i, a.data += a.step, b.data += b.step, to += Vec<T>::width)
+    f(Vec<T>::load(a.data), Vec<T>::load(b.data)).store(to);
 }
 
 // One instruction over a block.
 template <class T>
-void execute(Operation operation, T* to, std::size_t vectors, Operand<T> a, Operand<T> b,
-             Operand<T> c) {
+void execute(Operation operation, T* to, std::size_t vectors, const Operand<T>& a, const Operand<T>& b,
+             const Operand<T>& c) {
   using V = Vec<T>;
   const auto as_number = [](typename V::Mask m) { return from_bits<T>(m); };
   switch (operation) {

@@ -325,7 +325,7 @@ template <class T> class Stepper {
   }
 
   Coefficients<T> coefficients(const LayerPlan& own, bool bias, const StepPlace& at,
-                               const StepFactors& factors, double rate) const {
+                               const StepFactors& factors, OfStep<T>& of_step, double rate) const {
     Coefficients<T> c{};
     const bool free = bias || !own.penalised();  // of penalties and decay
     const double share = plan_.over_batch ? 1.0 / at.divisor() : 1.0;
@@ -337,7 +337,8 @@ template <class T> class Stepper {
     c.plain = plan_.clip_value <= 0 && (free || (!plan_.penalised() && plan_.decay <= 0));
     const double multiplier = bias ? own.bias_rate : own.rate;
     set_step(c, plan_.optimizer, factors, T(rate * multiplier));
-    if (update_.program) update_.program->set_step(c, factors.t, rate * multiplier);
+    if (update_.program) update_.program->set_step(of_step, factors.t, rate * multiplier);
+    c.of_step = of_step.values;
     return c;
   }
 
@@ -355,13 +356,14 @@ template <class T> class Stepper {
   template <class Use>
   void each_with_coefficients(const StepPlace& at, double rate, Share share, Use use) {
     const StepFactors factors(plan_.optimizer, double(at.step + 1));
+    OfStep<T> of_step;
     Coefficients<T> c{};
     std::size_t layer = layers_.size();
     bool bias = false;
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
       if (strip.layer != layer || strip.bias != bias) {
         layer = strip.layer, bias = strip.bias;
-        c = coefficients(plan_.layers[layer], bias, at, factors, rate);
+        c = coefficients(plan_.layers[layer], bias, at, factors, of_step, rate);
       }
       use(strip, first, last, c);
     });

@@ -11,6 +11,7 @@ from deltarule.expressions.nodes import (
     hoisted,
     in_order,
     of_step,
+    with_reciprocals,
 )
 from deltarule.expressions.symbolic import SymbolicArray, UntraceableError
 from deltarule.expressions.tracing import deviation, traced
@@ -30,4 +31,5 @@ __all__ = [
     "in_order",
     "of_step",
     "traced",
+    "with_reciprocals",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS
 from deltarule.engines.plan import Plan
-from deltarule.expressions import UntraceableError, hoisted
+from deltarule.expressions import UntraceableError, hoisted, with_reciprocals
 from deltarule.expressions.program import program
 from deltarule.layers import KINDS, Layer, Scale
 from deltarule.layers.numeric import COSINE
@@ -204,7 +204,7 @@ def _optimizer(plan: Plan) -> dict[str, Any]:
         return {"optimizer": place, "optimizer_programs": None}
     optimizer = plan.optimizer_row
     with _told(f"optimizer {type(optimizer).__name__!r}"):
-        values, update = hoisted(optimizer_expressions(optimizer, plan.dtype))
+        values, update = hoisted(with_reciprocals(optimizer_expressions(optimizer, plan.dtype)))
         slots = [f"slot_{slot}" for slot in optimizer.slots]
         if len(slots) > _MOST_SLOTS or len(values) > _MOST_STEPS:
             raise UntraceableError(f"has {len(slots)} slots; the compiled engine has {_MOST_SLOTS}")
