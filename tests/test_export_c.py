@@ -43,12 +43,17 @@ def compiled(folder, made, *options, name="model"):
 
 
 class Library:
-    """The functions of a file, called from here."""
+    """The functions of a file, called from here; several files in one library by their names."""
 
-    def __init__(self, folder, made, dtype):
-        self.dtype = np.dtype(dtype)
+    def __init__(self, folder, made, dtype, loaded=None, name="model"):
+        self.dtype, self.name = np.dtype(dtype), name
         self.real = ctypes.c_float if dtype == "float32" else ctypes.c_double
-        self.c = ctypes.CDLL(str(compiled(folder, made, "-shared", "-fPIC")))
+        self.c = loaded or ctypes.CDLL(str(compiled(folder, made, "-shared", "-fPIC")))
+
+    def function(self, what, returned=None):
+        found = getattr(self.c, f"{self.name}_{what}")
+        found.restype = returned
+        return found
 
     def pointer(self, array):
         return array.ctypes.data_as(ctypes.POINTER(self.real))
@@ -56,16 +61,16 @@ class Library:
     def predict(self, X, outputs):
         X, A = np.ascontiguousarray(X, self.dtype), np.empty((len(X), outputs), self.dtype)
         for x, a in zip(X, A, strict=True):
-            self.c.model_predict(self.pointer(x), self.pointer(a))
+            self.function("predict")(self.pointer(x), self.pointer(a))
         return A
 
     def step(self, X, Y, rate):
-        self.c.model_step.restype = self.real
-        return self.c.model_step(self.pointer(X), self.pointer(Y), len(X), self.real(rate))
+        step = self.function("step", self.real)
+        return step(self.pointer(X), self.pointer(Y), len(X), self.real(rate))
 
     def parameters(self, count):
-        self.c.model_parameters.restype = ctypes.POINTER(self.real)
-        return np.ctypeslib.as_array(self.c.model_parameters(), (count,)).copy()
+        place = self.function("parameters", ctypes.POINTER(self.real))()
+        return np.ctypeslib.as_array(place, (count,)).copy()
 
 
 def apart(a, b):

@@ -19,12 +19,12 @@ from deltarule.expressions.nodes import Node, in_order
 
 _LONGEST_PART = 60  # characters of an expression, before a part of it gets a name
 
-_CHOICE, _COMPARED, _SUM, _PRODUCT, _SIGNED, _WHOLE = range(6)
+_CHOICE, _JOINED, _COMPARED, _SUM, _PRODUCT, _SIGNED, _WHOLE = range(7)
 """How closely an expression holds together: a choice least, a call or a name most."""
 
 _BETWEEN = {
-    "or": ("||", _COMPARED, _SIGNED, _SIGNED),
-    "and": ("&&", _COMPARED, _SIGNED, _SIGNED),
+    "or": ("||", _JOINED, _COMPARED, _COMPARED),
+    "and": ("&&", _JOINED, _COMPARED, _COMPARED),
     "less": ("<", _COMPARED, _SUM, _SUM),
     "less_equal": ("<=", _COMPARED, _SUM, _SUM),
     "equal": ("==", _COMPARED, _SUM, _SUM),
@@ -155,7 +155,7 @@ def _of(
         return _Text(_BEFORE[node.name] + own[0].within(_SIGNED), _SIGNED)
     if node.name == "where":
         condition, chosen, other = own
-        text = f"{condition.within(_COMPARED)} ? {chosen.within(_COMPARED)} : {other.text}"
+        text = f"{condition.within(_JOINED)} ? {chosen.within(_JOINED)} : {other.text}"
         return _Text(text, _CHOICE)
     called = _RENAMED.get(node.name, node.name)
     if kind == "real" and node.name not in _OF_THE_FILE:
