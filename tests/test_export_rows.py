@@ -19,7 +19,9 @@ from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import namespace
 from deltarule.costs import COSTS
 from deltarule.export import c_file, onnx_bytes, onnx_rows
+from deltarule.export.c_step import BY_HAND
 from deltarule.export.c_text import kernels
+from deltarule.export.rows import SOFTMAX
 from deltarule.expressions import OPERATIONS, apply, c, constant, entry, evaluated
 from deltarule.layers.numeric import COSINE
 from deltarule.modelfile import Model
@@ -258,6 +260,16 @@ class Decayed(dr.GradientDescent):
         return W - (alpha / namespace(t).sqrt(t)) * dW, ()
 
 
+@dataclass(frozen=True)
+class Fixed(dr.GradientDescent):
+    """Whatever the rate; its state is what it last saw."""
+
+    slots: ClassVar[tuple[str, ...]] = ("W",)
+
+    def update(self, W, dW, state, t, alpha):
+        return W - 0.05 * dW - 0.01, (dW,)
+
+
 STEPPING = [
     *(type(OPTIMIZERS(name))() for name in OPTIMIZERS if name != "lbfgs"),
     dr.SGD(momentum=0.8, nesterov=True),
@@ -266,6 +278,7 @@ STEPPING = [
     dr.Lion(weight_decay=0.3),
     Three(0.05),
     Decayed(0.1),
+    Fixed(),
 ]
 
 
@@ -378,6 +391,11 @@ def test_a_constant_activation_has_a_layers_shape():
 # ----------------------------------------------------------------------------- printers
 
 
+def test_what_is_written_by_hand_is_what_the_list_says():
+    by_hand = {SOFTMAX.name, *BY_HAND, "lbfgs"}
+    assert by_hand == set(WRITTEN_BY_HAND)
+
+
 def test_brackets_are_few_and_none_is_missing():
     z, y = entry("z"), entry("y")
     text = {
@@ -444,11 +462,12 @@ def test_a_deep_expression_is_printed_in_pieces():
     assert max(map(len, [*parts, found])) < 160
 
 
-def test_a_number_beyond_the_type_is_refused():
+def test_a_number_beyond_the_type_is_infinite_in_a_graph_and_refused_in_c():
     far = own("far", lambda Z: Z * 1e300, lambda Z: np.full_like(Z, 1e300))
     network = dr.Network(1, [dr.Dense(1, far)])
     with pytest.raises(dr.SettingError, match=r"the number 1e\+300, which is beyond float32"):
         c_file(Model(network, network.initial_parameters()))
+    graphs_agree("float32", far)
 
 
 FAULTS = {

@@ -82,7 +82,7 @@ class Passes:
             own, after, last = f"{path}_{l}", layer.units_after(n), end if l == len(layers) else ""
             if not self.training:
                 z = a = last or self.buffer(f"{'ab'[l % 2]}{level}", after)
-            elif self._keeps(layer.g):
+            elif self._is_identity(layer.g):
                 z = a = last or self.buffer(f"Z{own}", after)
             else:
                 z, a = self.buffer(f"Z{own}", after), last or self.buffer(f"A{own}", after)
@@ -172,7 +172,7 @@ class Passes:
         hint = f"g {g.name} prime" if prime else f"g {g.name}"
         return self.functions.call(hint, activation(g, self.dtype)[prime], {"z": z})
 
-    def _keeps(self, g: Activation) -> bool:
+    def _is_identity(self, g: Activation) -> bool:
         """Whether A is Z."""
         return g is not SOFTMAX and activation(g, self.dtype)[0] is entry("z")
 
@@ -180,7 +180,7 @@ class Passes:
         g = spot.layer.g
         if g is SOFTMAX:
             return [f"softmax({spot.z}, {spot.a}, {spot.n});"]
-        if self._keeps(g):
+        if self._is_identity(g):
             return []
         return [each(spot.n, f"({spot.a})[i] = {self.unit(g, f'({spot.z})[i]')};")]
 

@@ -46,7 +46,8 @@ real {name}_step(const real *X, const real *Y, int m, real rate)
 {before}\
     for (int k = 0, i = 0; k < {arrays}; k++) {{
         real alpha = rate * arrays[k].rate;
-{array}        for (; i < arrays[k].end; i++) {{
+{array}\
+        for (; i < arrays[k].end; i++) {{
 {each}\
         }}
     }}
@@ -131,7 +132,7 @@ def loss_and_delta(c: Passes, plan: Plan, last: Spot, d: str) -> list[str]:
 
 
 def _key(row: Cost, output: Activation | None) -> str:
-    """What a cost, and an output that is fused with it, are among what mixes units."""
+    """What :data:`BY_HAND` calls a cost, or an output activation and the cost it is fused with."""
     base = row.name.partition("(")[0]
     return base if output is None else f"{output.name} with {base}"
 
@@ -223,9 +224,10 @@ def _update(c: Passes, plan: Plan, parameters: Parameters) -> _Update:
     made = {name: node for name, node in numbers.items() if node.arguments}
     by_array = {name: node for name, node in made.items() if _reads("alpha", [node])}
     once = {name: node for name, node in made.items() if name not in by_array}
+    unread = [] if _reads("alpha", numbers.values()) else ["(void)alpha;"]
     return _Update(
         ([f"{c.buffer('steps', 1)}[0] += 1;"] if counted else []) + _numbers(once),
-        _numbers(by_array),
+        unread + _numbers(by_array),
         _entry(c, plan, parameters, outputs, numbers),
     )
 
@@ -236,7 +238,7 @@ def _reads(name: str, nodes: Iterable[Node]) -> bool:
 
 
 def _numbers(made: Mapping[str, Node]) -> list[str]:
-    """Numbers of the step, computed in double."""
+    """Numbers of the step, computed in double; a minimum, maximum or sign is of the type `real`."""
     parts, texts = printed(list(made.values()), _OF_STEP, np.dtype(np.float64), "double")
     defined = zip(made, texts, strict=True)
     return [*parts, *(f"real {name} = (real)({text});" for name, text in defined)]

@@ -82,7 +82,8 @@ def expression_nodes(g: Graph, output: Node, Z: str) -> str:
         if node.name == "input":
             found[node] = Z
         elif node.is_constant:
-            found[node] = g.constant(node.value, bool if node.is_mask else None)
+            with np.errstate(over="ignore"):  # infinite in float32, as the row itself has it
+                found[node] = g.constant(node.value, bool if node.is_mask else None)
         else:
             found[node] = OPERATIONS[node.name](g, *(found[each] for each in node.arguments))
     if output.level is Level.CONSTANT:
