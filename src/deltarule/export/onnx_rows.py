@@ -6,8 +6,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from deltarule.activations import ACTIVATIONS
 from deltarule.export.graph import Graph
-from deltarule.expressions import Level, Node, in_order
+from deltarule.expressions import Node, entry, in_order, rewritten
+from deltarule.row_expressions import activation_expressions
+
+_SIGMOID, _ = activation_expressions(ACTIVATIONS("sigmoid"))
+"""Wherever it stands in an expression, an operator has it, which is faster than its parts."""
 
 
 def _single(operator: str) -> Callable[..., str]:
@@ -77,15 +82,15 @@ def expression_nodes(g: Graph, output: Node, Z: str) -> str:
     Z : str
         The value that ``z`` is an entry of.
     """
+    (output,) = rewritten([output], {_SIGMOID: entry("sigmoid")})
     found: dict[Node, str] = {}
     for node in in_order([output]):
         if node.name == "input":
-            found[node] = Z
+            found[node] = Z if node.value == "z" else g.node("Sigmoid", Z)
         elif node.is_constant:
             with np.errstate(over="ignore"):  # infinite in float32, as the row itself has it
                 found[node] = g.constant(node.value, bool if node.is_mask else None)
         else:
             found[node] = OPERATIONS[node.name](g, *(found[each] for each in node.arguments))
-    if output.level is Level.CONSTANT:
-        return g.node("Expand", found[output], g.node("Shape", Z))
-    return found[output]
+    made = found[output]
+    return g.node("Expand", made, g.node("Shape", Z)) if output.is_constant else made

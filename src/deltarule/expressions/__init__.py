@@ -11,6 +11,7 @@ from deltarule.expressions.nodes import (
     hoisted,
     in_order,
     of_step,
+    rewritten,
 )
 from deltarule.expressions.symbolic import SymbolicArray, UntraceableError
 from deltarule.expressions.tracing import deviation, traced
@@ -29,5 +30,6 @@ __all__ = [
     "hoisted",
     "in_order",
     "of_step",
+    "rewritten",
     "traced",
 ]
