@@ -13,6 +13,7 @@ from deltarule.expressions.nodes import (
     hoisted,
     in_order,
     of_step,
+    rewritten,
     with_reciprocals,
 )
 from deltarule.expressions.symbolic import SymbolicArray, UntraceableError
@@ -37,6 +38,7 @@ __all__ = [
     "number",
     "of_step",
     "parsed",
+    "rewritten",
     "tex",
     "traced",
     "with_reciprocals",
