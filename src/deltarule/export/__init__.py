@@ -1,4 +1,4 @@
-"""Models for other runtimes: an ONNX graph with its preprocessing, or one C99 file.
+"""Models for other runtimes: an ONNX graph or one C99 file, with the table's preprocessing.
 
 Whatever cannot be expressed there is refused by its name, before anything is written.
 """

@@ -33,6 +33,8 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
     value = float(value)
     if math.isinf(value):  # the end of a bin
         return "INFINITY" if value > 0 else "-INFINITY"
+    if math.isnan(value):  # a missing cell
+        return "NAN"
     if abs(value) > float(np.finfo(dtype).max):
         raise SettingError(
             f"export: the model has the number {value:g}, which is beyond {dtype}. Export it "
@@ -79,6 +81,18 @@ def comment(lines: Iterable[str]) -> str:
         while mark in text:
             text = text.replace(mark, " ".join(mark))
     return f"/* {text} */"
+
+
+def quoted(text: bytes) -> str:
+    r"""Text as a string of C: ASCII, which compilers read alike.
+
+    Examples
+    --------
+    >>> print(quoted('a "b" ??/ä'.encode()))
+    "a \042b\042 \077\077/\303\244"
+    """
+    plain = (chr(c) if 32 <= c < 127 and c not in b'"\\?' else f"\\{c:03o}" for c in text)
+    return f'"{"".join(plain)}"'
 
 
 def prefix(stem: str) -> str:
