@@ -240,6 +240,18 @@ def test_targets_far_from_zero_are_compared_in_their_spread(offset, tmp_path):
     assert ran(compiled(tmp_path, c_file(model), "-DDELTARULE_TEST"))[0] == 0
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("mean", "std"), [(0.0, 1e308), (1.7e308, 1.0), (0.0, 1e-310), (1e15, 1e-5)]
+)
+def test_absurd_targets_give_a_file_that_compiles(mean, std, tmp_path):
+    model, _ = table_model(TARGETS["numbers"])
+    model = replace(model, targets=replace(model.targets, means=(mean,), stds=(std,)))
+    status, said = ran(compiled(tmp_path, c_file(model), "-DDELTARULE_TEST"))
+    assert status == 0
+    assert ("rows of cells are not compared" in said) == (mean > 1e300)
+
+
 def test_sizes_count_the_columns():
     model, _ = table_model(TARGETS["numbers"])
     bare = Model(model.network, model.parameters)

@@ -162,13 +162,13 @@ def row_vectors(model: Model, rows: Any = None) -> RowVectors | None:
         means, stds = scales_of(model)
         results = results_of(model, exact)
         scaled, *rounded = ((results_of(model, A) - means) / stds for A in (exact, *others))
-        usable &= np.isfinite([scaled, *rounded]).all(axis=(0, 2))
+        coarse = np.spacing(abs(results)) / stds  # as far as float64 resolves them
+        usable &= (abs(np.array([scaled, coarse, *rounded])) <= _LARGEST).all(axis=(0, 2))
     at = np.flatnonzero(usable)
     at = np.concatenate([at[at < _ROWS_TRIED][:_MADE_UP], at[at >= _ROWS_TRIED][:_ROWS]])
     if not at.size:
         return None
-    coarse = scaled[at] + np.spacing(abs(results[at])) / stds  # as far as float64 resolves
-    differences = [_apart(scaled[at], other) for other in (coarse, *(A[at] for A in rounded))]
+    differences = [_apart(scaled[at], A[at]) for A in (scaled + coarse, *rounded)]
     tolerance = _tolerance(_FLOOR[model.dtype.name], differences)
     return RowVectors(given[at], results[at], means, stds, tolerance)
 
