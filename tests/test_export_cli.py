@@ -96,6 +96,14 @@ def test_c_says_its_sizes_and_its_test(here, capsys):
         assert part in said
 
 
+def test_c_says_its_columns(here, capsys):
+    assert main(["export", "flats.safetensors", "--out", "m.c"]) == 0
+    assert "M_COLUMN_AREA, M_COLUMN_TOWN\n" in capsys.readouterr().out
+    assert main(["export", "flats.safetensors", "--out", "m.c", "--json"]) == 0
+    columns = json.loads(capsys.readouterr().out)["columns"]
+    assert columns == {"area": "M_COLUMN_AREA", "town": "M_COLUMN_TOWN"}
+
+
 def test_a_model_of_arrays(here, capsys):
     network = dr.Network(2, [dr.Dense(3, "tanh"), dr.Dense(1)])
     save_model(here / "arrays.safetensors", Model(network, network.initial_parameters()))

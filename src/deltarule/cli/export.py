@@ -20,6 +20,7 @@ from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.tabular.options import option, option_group
 
 _SUFFIXES = (".onnx", ".c")
+_COLUMNS_SHOWN = 8
 
 
 @option_group("Options")
@@ -51,8 +52,8 @@ def export(
 ) -> None:
     """Write a model for another runtime: an ONNX graph, or one C99 file.
 
-    The graph takes the table's columns as they are and gives labels and probabilities; before it
-    is kept, ONNX Runtime must predict what the model does. The C file takes prepared inputs,
+    Both take the table's columns as they are and give probabilities, or values in the target's
+    unit. Before a graph is kept, ONNX Runtime must predict what the model does. The C file
     allocates nothing, and holds a test of itself.
 
     \b
@@ -121,7 +122,8 @@ def _to_c(out: Path, model: Model, rows: Any, optimizer: Optimizer | None) -> di
         step["dropout"] = "left out"
         model = replace(model, network=_without_dropout(model.network))
     made = ex.save_c(out, model, rows=rows, optimizer=optimizer)
-    return {"flash": made.flash, "ram": made.ram, **step}
+    columns = {"columns": made.columns} if made.columns else {}
+    return {"flash": made.flash, "ram": made.ram, **step, **columns}
 
 
 def _without_dropout(network: Network) -> Network:
@@ -133,6 +135,13 @@ def _without_dropout(network: Network) -> Network:
     return replace(network, layers=layers, input_dropout=0.0)
 
 
+def _listed(names: list[str]) -> str:
+    """Names of C, the first of many."""
+    more = len(names) - _COLUMNS_SHOWN
+    shown = ", ".join(names[:_COLUMNS_SHOWN])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
 def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
     """What was found, for people."""
     if "flash" in found:
@@ -140,6 +149,8 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("flash", f"{found['flash']:,} bytes of constants, besides code"),
             ("RAM", f"{found['ram']:,} bytes of static variables, besides stack"),
         ]
+        if "columns" in found:
+            lines.append(("columns", _listed(list(found["columns"].values()))))
         if "optimizer" in found:
             without = ", without the dropout of the training" if "dropout" in found else ""
             lines.append(("step", found["optimizer"] + without))

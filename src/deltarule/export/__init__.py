@@ -1,4 +1,4 @@
-"""Models for other runtimes: an ONNX graph with its preprocessing, or one C99 file.
+"""Models for other runtimes: an ONNX graph or one C99 file, with the table's preprocessing.
 
 Whatever cannot be expressed there is refused by its name, before anything is written.
 """
@@ -6,12 +6,13 @@ Whatever cannot be expressed there is refused by its name, before anything is wr
 from deltarule.export.c_file import CFile, c_file, save_c
 from deltarule.export.check import Checked, checked, made_up_rows
 from deltarule.export.onnx_file import onnx_bytes, save_onnx
-from deltarule.export.onnx_table import feeds
+from deltarule.export.table_rows import cells, feeds
 
 __all__ = [
     "CFile",
     "Checked",
     "c_file",
+    "cells",
     "checked",
     "feeds",
     "made_up_rows",

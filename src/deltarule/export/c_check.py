@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deltarule.engines.plan import Plan
 from deltarule.export.c_text import array
-from deltarule.export.c_vectors import Vectors
+from deltarule.export.c_vectors import RowVectors, Steps, Vectors
 from deltarule.expressions.c import number
 from deltarule.modelfile import Model
 
@@ -27,16 +29,45 @@ static double apart(const real *expected)
     }}
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }}
-
+{rows_apart}
 int main(void)
 {{
     double far = apart(test_A);
     int good = far <= {tolerance};
     printf("{rows} predictions: relative error %.1e\\n", far);
-{steps}    printf(good ? "passed\\n" : "FAILED\\n");
+{table}{steps}    printf(good ? "passed\\n" : "FAILED\\n");
     return !good;
 }}
 #endif"""
+
+_ROWS_APART = """
+/* The same of rows of cells, in standard deviations of the targets */
+static double rows_apart(void)
+{{
+    double difference = 0, norm = 0;
+    for (int e = 0; e < {rows}; e++) {{
+        double results[{results}];
+        {name}_predict_row(test_cells + e * {columns}, results);
+        for (int i = 0; i < {results}; i++) {{
+            double a = (test_results[e * {results} + i] - test_means[i]) / test_stds[i];
+            double b = (results[i] - test_means[i]) / test_stds[i];
+            difference += (a - b) * (a - b);
+            norm += a * a;
+        }}
+    }}
+    return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
+}}
+"""
+
+_TEST_OF_TABLE = """\
+    far = rows_apart();
+    good = good && far <= {tolerance};
+    printf("{rows} rows of cells: relative error %.1e\\n", far);
+"""
+
+_NO_ROWS = """\
+    printf("rows of cells are not compared: their results are beyond double\\n");
+"""
 
 _TEST_OF_STEPS = """\
     for (int t = 0; t < {steps}; t++) {{
@@ -55,7 +86,9 @@ _NO_STEPS = """\
 """
 
 
-def written_test(model: Model, plan: Plan | None, name: str, found: Vectors) -> str:
+def written_test(
+    model: Model, plan: Plan | None, name: str, found: Vectors, table: RowVectors | None = None
+) -> str:
     """A main that compares with what the model says in float64.
 
     Parameters
@@ -67,32 +100,52 @@ def written_test(model: Model, plan: Plan | None, name: str, found: Vectors) -> 
         What the functions' names begin with.
     found : Vectors
         What it compares.
+    table : RowVectors, optional
+        And of rows of the model's table.
     """
     steps, network = found.steps, model.network
     values = {"test_X": found.X, "test_A": found.A}
     compared = "" if plan is None else _NO_STEPS
     if steps is not None:
         values |= {"test_Y": steps.Y, "test_costs": steps.costs, "test_after": steps.after}
-        rate = f"{name.upper()}_RATE"
-        if steps.factor != 1:
-            rate += f" * {number(steps.factor, model.dtype)}"
-        compared = _TEST_OF_STEPS.format(
-            name=name,
-            rate=rate,
-            rows=len(found.X),
-            steps=len(steps.costs),
-            cost_tolerance=f"{steps.cost_tolerance:.1e}",
-            tolerance=f"{steps.tolerance:.1e}",
+        compared = _test_of_steps(model, name, len(found.X), steps)
+    arrays = [
+        array("static const real", label, numbers, model.dtype) for label, numbers in values.items()
+    ]
+    rows_apart, of_table = "", "" if model.preprocessing is None else _NO_ROWS
+    if table is not None:
+        cells, results = table.cells, table.results
+        numbers = {"cells": cells, "results": results, "means": table.means, "stds": table.stds}
+        arrays += [
+            array("static const double", f"test_{label}", own, np.dtype("float64"))
+            for label, own in numbers.items()
+        ]
+        rows_apart = _ROWS_APART.format(
+            name=name, rows=len(cells), columns=cells.shape[1], results=results.shape[1]
         )
+        of_table = _TEST_OF_TABLE.format(rows=len(cells), tolerance=f"{table.tolerance:.1e}")
     return _TEST.format(
         name=name,
         rows=len(found.X),
         inputs=network.inputs,
         outputs=network.outputs,
         tolerance=f"{found.tolerance:.1e}",
+        rows_apart=rows_apart,
+        table=of_table,
         steps=compared,
-        vectors="\n".join(
-            array("static const real", label, numbers, model.dtype)
-            for label, numbers in values.items()
-        ),
+        vectors="\n".join(arrays),
+    )
+
+
+def _test_of_steps(model: Model, name: str, rows: int, steps: Steps) -> str:
+    rate = f"{name.upper()}_RATE"
+    if steps.factor != 1:
+        rate += f" * {number(steps.factor, model.dtype)}"
+    return _TEST_OF_STEPS.format(
+        name=name,
+        rate=rate,
+        rows=rows,
+        steps=len(steps.costs),
+        cost_tolerance=f"{steps.cost_tolerance:.1e}",
+        tolerance=f"{steps.tolerance:.1e}",
     )

@@ -22,8 +22,9 @@ from deltarule.export.c_step import (
     loss_and_delta,
     step_function,
 )
+from deltarule.export.c_table import TablePart, table_part
 from deltarule.export.c_text import array, comment, kernels, prefix
-from deltarule.export.c_vectors import rate_of, vectors
+from deltarule.export.c_vectors import rate_of, row_vectors, vectors
 from deltarule.export.check import made_up_rows
 from deltarule.expressions.c import Functions, number
 from deltarule.modelfile import Model
@@ -46,11 +47,14 @@ class CFile(NamedTuple):
     flash, ram : int
         Bytes of its constants and starting values, and of its static variables; code and stack
         come on top.
+    columns : dict of str to str
+        Of a model of a table: by column, the name of its cell's position.
     """
 
     text: str
     flash: int
     ram: int
+    columns: dict[str, str]
 
 
 def c_file(
@@ -61,13 +65,13 @@ def c_file(
     regularization: Regularization | None = None,
     rows: Any = None,
 ) -> CFile:
-    """A model as C99: the forward pass over prepared inputs, and on request a training step.
+    """A model as C99: the forward pass, of a table from its columns; on request a training step.
 
     Parameters
     ----------
     model : Model
     name : str
-        What the functions' names begin with: ``model_predict``, ``model_step``.
+        What the functions' names begin with: ``model_predict``, ``model_predict_row``.
     optimizer : str or Optimizer, optional
         With one, a step of training: any but L-BFGS. Each call of the step says its rate.
     regularization : Regularization, optional
@@ -111,16 +115,21 @@ def c_file(
         plan = Plan(model.network, OPTIMIZERS(optimizer), rules, dtype)
         check_trainable(plan)
         functions = _trained(passes, plan, model, name)
+    table = table_part(model, name, passes)
+    functions += [_function(*function) for function in table.functions]
     code = "\n\n".join([*own.definitions, *functions])
+    sizes = _sizes(passes, model, plan, table)
+    compared = vectors(model, plan, X), row_vectors(model, rows)
     parts = [
-        _about(model, plan, name, passes),
-        _beginning(model, plan, name),
+        _about(model, plan, name, sizes, table),
+        _beginning(model, plan, name, table),
         *_definitions(passes, model, plan),
+        *table.definitions,
         *kernels(code),
         code,
-        written_test(model, plan, name, vectors(model, plan, X)),
+        written_test(model, plan, name, *compared),
     ]
-    return CFile("\n\n".join(parts) + "\n", *_sizes(passes, model, plan))
+    return CFile("\n\n".join(parts) + "\n", *sizes, table.columns)
 
 
 def save_c(path: str | os.PathLike[str], model: Model, **settings: Any) -> CFile:
@@ -193,9 +202,9 @@ def _function(head: str, lines: list[str]) -> str:
 # ------------------------------------------------------------------------------- what is around
 
 
-def _beginning(model: Model, plan: Plan | None, name: str) -> str:
+def _beginning(model: Model, plan: Plan | None, name: str, table: TablePart) -> str:
     network, is_float = model.network, model.dtype == np.float32
-    sizes = {"INPUTS": network.inputs, "OUTPUTS": network.outputs}
+    sizes = {"INPUTS": network.inputs, "OUTPUTS": network.outputs, **table.sizes}
     lines = [
         "#include <math.h>",
         "#ifdef DELTARULE_TEST",
@@ -219,7 +228,7 @@ def _beginning(model: Model, plan: Plan | None, name: str) -> str:
     if plan is not None:
         lines.append(f"real {name}_step(const real *X, const real *Y, int m, real rate);")
         lines.append(f"real *{name}_parameters(void);")
-    return "\n".join(lines)
+    return "\n".join([*lines, *table.declarations])
 
 
 def _definitions(passes: Passes, model: Model, plan: Plan | None) -> Iterator[str]:
@@ -250,14 +259,14 @@ def _definitions(passes: Passes, model: Model, plan: Plan | None) -> Iterator[st
         yield array("static real", name, start, model.dtype)
 
 
-def _sizes(passes: Passes, model: Model, plan: Plan | None) -> tuple[int, int]:
+def _sizes(passes: Passes, model: Model, plan: Plan | None, table: TablePart) -> tuple[int, int]:
     """Bytes of flash and of RAM."""
     real = model.dtype.itemsize
     count = sum(W.size for own in model.parameters for W in own.values())
     begun = sum(start.size for start in passes.starts.values())
-    flash = real * (count + begun) + sum(
-        a.size * (_INT if a.dtype.kind == "i" else real) for a in passes.constants.values()
-    )
+    constants = passes.constants.values()
+    flash = table.flash + real * (count + begun)
+    flash += sum(a.size * (_INT if a.dtype.kind == "i" else real) for a in constants)
     ram = real * sum(passes.buffers.values())
     if plan is not None:
         flash += len(arrays_of(plan)) * (3 * _INT + real)
@@ -265,11 +274,12 @@ def _sizes(passes: Passes, model: Model, plan: Plan | None) -> tuple[int, int]:
     return flash, ram
 
 
-def _about(model: Model, plan: Plan | None, name: str, passes: Passes) -> str:
-    network, sizes = model.network, "-".join(map(str, model.network.sizes))
-    flash, ram = _sizes(passes, model, plan)
+def _about(
+    model: Model, plan: Plan | None, name: str, sizes: tuple[int, int], table: TablePart
+) -> str:
+    network, (flash, ram) = model.network, sizes
     lines = [
-        f"A network {sizes}, cost {network.cost_row.name}.",
+        f"A network {'-'.join(map(str, network.sizes))}, cost {network.cost_row.name}.",
         f"Written by deltarule {version('deltarule')}.",
         f"Numbers: {flash} bytes of flash, {ram} of RAM; code and stack come on top.",
         f"Test: cc -std=c99 -DDELTARULE_TEST {name}.c -lm && ./a.out",
@@ -281,8 +291,7 @@ def _about(model: Model, plan: Plan | None, name: str, passes: Passes) -> str:
             f"{name}_step makes one step of {type(plan.optimizer_row).__name__} from m examples,",
             "one after another, and returns their cost before it.",
         ]
-    lines += _columns(model)
-    return comment(lines)
+    return comment([*lines, *table.about, *_columns(model)])
 
 
 def _columns(model: Model) -> Iterator[str]:

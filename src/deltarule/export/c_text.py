@@ -56,6 +56,18 @@ def comment(lines: Iterable[str]) -> str:
     return f"/* {text} */"
 
 
+def quoted(text: bytes) -> str:
+    r"""Text as a string of C: ASCII, which compilers read alike.
+
+    Examples
+    --------
+    >>> print(quoted('a "b" ??/ä'.encode()))
+    "a \042b\042 \077\077/\303\244"
+    """
+    plain = (chr(c) if 32 <= c < 127 and c not in b'"\\?' else f"\\{c:03o}" for c in text)
+    return f'"{"".join(plain)}"'
+
+
 def prefix(stem: str) -> str:
     """A file's name as the beginning of C's names.
 

@@ -18,12 +18,15 @@ from deltarule.costs import Cost
 from deltarule.engines import start
 from deltarule.engines.plan import Plan
 from deltarule.errors import DataError, setting
-from deltarule.export.check import widened
+from deltarule.export.c_table import results_of, scales_of
+from deltarule.export.check import made_up_rows, widened
+from deltarule.export.table_rows import cells
 from deltarule.modelfile import Model
 from deltarule.network import Parameters
 
 STEPS = 3
 _ROWS = 8  # of a test
+_MADE_UP = 16  # of a test of rows of a table, beside those that are given
 _ROWS_TRIED = 64
 _TRIED = 4  # sets of rows, at each rate
 _LARGEST = 1e140  # its square is summed in the file
@@ -85,6 +88,28 @@ class Steps:
     tolerance: float
 
 
+@dataclass(frozen=True)
+class RowVectors:
+    """Rows of a table and what is predicted of them.
+
+    Attributes
+    ----------
+    cells : float64 array, shape (m, columns)
+    results : float64 array, shape (m, results)
+        In the targets' units, or probabilities.
+    means, stds : array, shape (results,)
+        What results are compared by, those of the targets; of classes 0 and 1.
+    tolerance : float
+        As a share of the norm.
+    """
+
+    cells: Array
+    results: Array
+    means: Array
+    stds: Array
+    tolerance: float
+
+
 def vectors(model: Model, plan: Plan | None, X: Array) -> Vectors:
     """The vectors for a model's test, the best of those that are tried.
 
@@ -101,7 +126,7 @@ def vectors(model: Model, plan: Plan | None, X: Array) -> Vectors:
     DataError
         Where the model's predictions overflow on all of them.
     """
-    rounded = [_rounded(model.parameters, seed) for seed in range(_ROUNDINGS)]
+    rounded = _roundings(model)
     found = _rows(model, rounded, X[:_ROWS_TRIED])
     if plan is None:
         return found[0]
@@ -116,6 +141,38 @@ def vectors(model: Model, plan: Plan | None, X: Array) -> Vectors:
     return best
 
 
+def row_vectors(model: Model, rows: Any = None) -> RowVectors | None:
+    """The rows of a table for a model's test: made-up ones, and the first of others.
+
+    None for a model without a table, and where all results overflow.
+
+    Parameters
+    ----------
+    model : Model
+    rows : data frame or array, optional
+    """
+    prepared = model.preprocessing
+    if prepared is None:
+        return None
+    tables = [made_up_rows(model, _ROWS_TRIED), *([] if rows is None else [rows])]
+    parts = [(cells(prepared, table), prepared.transform(table)) for table in tables]
+    given, X = (np.concatenate([part[i][:_ROWS_TRIED] for part in parts]) for i in (0, 1))
+    usable, exact, others = _outputs(model, _roundings(model), X)
+    with np.errstate(all="ignore"):
+        means, stds = scales_of(model)
+        results = results_of(model, exact)
+        scaled, *rounded = ((results_of(model, A) - means) / stds for A in (exact, *others))
+        coarse = np.spacing(abs(results)) / stds  # as far as float64 resolves them
+        usable &= (abs(np.array([scaled, coarse, *rounded])) <= _LARGEST).all(axis=(0, 2))
+    at = np.flatnonzero(usable)
+    at = np.concatenate([at[at < _ROWS_TRIED][:_MADE_UP], at[at >= _ROWS_TRIED][:_ROWS]])
+    if not at.size:
+        return None
+    differences = [_apart(scaled[at], A[at]) for A in (scaled + coarse, *rounded)]
+    tolerance = _tolerance(_FLOOR[model.dtype.name], differences)
+    return RowVectors(given[at], results[at], means, stds, tolerance)
+
+
 def rate_of(plan: Plan) -> float:
     """The optimizer's rate, a schedule's peak."""
     return float(plan.optimizer_row.schedule.rate)
@@ -124,12 +181,7 @@ def rate_of(plan: Plan) -> float:
 def _rows(model: Model, rounded: list[Parameters], X: Array) -> list[Vectors]:
     """Rows for a test each, those whose predictions rounding changes little before others."""
     name = model.dtype.name
-    exact, *others = (
-        Model(model.network, parameters).outputs(X)
-        for parameters in (widened(model.parameters), *rounded)
-    )
-    most = min(float(np.finfo(name).max), _LARGEST)
-    usable = np.all([(abs(A) <= most).all(axis=1) for A in (exact, *others)], axis=0)
+    usable, exact, others = _outputs(model, rounded, X)
     if not usable.any():
         raise DataError(
             f"export: the model's own predictions overflow on all {len(X)} rows of the file's "
@@ -142,6 +194,17 @@ def _rows(model: Model, rounded: list[Parameters], X: Array) -> list[Vectors]:
         tolerance = _tolerance(_FLOOR[name], [_apart(exact[own], A[own]) for A in others])
         found.append(Vectors(X[own], exact[own], tolerance))
     return sorted(found, key=lambda one: one.tolerance > _GOOD[name])
+
+
+def _outputs(model: Model, rounded: list[Parameters], X: Array) -> tuple[Array, Array, list[Array]]:
+    """Which prepared rows give numbers that a test can compare; A[L], exactly and as rounded."""
+    exact, *others = (
+        Model(model.network, parameters).outputs(X)
+        for parameters in (widened(model.parameters), *rounded)
+    )
+    most = min(float(np.finfo(model.dtype).max), _LARGEST)
+    usable: Array = np.all([(abs(A) <= most).all(axis=1) for A in (exact, *others)], axis=0)
+    return usable, exact, others
 
 
 def _stepped(
@@ -214,6 +277,11 @@ def targets(cost: Cost, A: Array) -> Array:
     if np.isfinite(low):  # counts
         return low + (A - low) * np.where(up, 1 + way, 1 - way)
     return A + np.where(up, way, -way) * (abs(A).max() or 1.0)
+
+
+def _roundings(model: Model) -> list[Parameters]:
+    """The model's parameters, rounded otherwise in each."""
+    return [_rounded(model.parameters, seed) for seed in range(_ROUNDINGS)]
 
 
 def _rounded(parameters: Parameters, seed: int) -> Parameters:

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.arrays import Array, checked_matrix
 from deltarule.errors import DataError, ExportError, require, setting
-from deltarule.export.onnx_table import feeds
+from deltarule.export.table_rows import feeds
 from deltarule.modelfile import Model
 from deltarule.network import Parameters
 from deltarule.preprocessing import Targets
@@ -141,7 +141,8 @@ def made_up_rows(model: Model, count: int = _ROWS, seed: int = 0) -> Any:
     """Rows as a model's training might have had them, and what it did not have.
 
     Numbers and dates about their mean; every level, in turn with one that training never saw;
-    missing values. Arrays: standard normal, every other row whole numbers.
+    missing values. The first row is missing everywhere, the second has no level that training saw.
+    Arrays: standard normal, every other row whole numbers.
 
     Parameters
     ----------
@@ -168,26 +169,29 @@ def made_up_rows(model: Model, count: int = _ROWS, seed: int = 0) -> Any:
         return X.astype(model.dtype)
     polars = require("polars", "table", "made-up rows")
     return polars.DataFrame(
-        [
-            polars.Series(column.name, _cells(column, count, rng), dtype=_type(column, polars))
+        {
+            column.name: polars.Series(_cells(column, count, rng), dtype=_type(column, polars))
             for column in model.preprocessing.columns
             if not isinstance(column, Dropped)
-        ]
+        }
     )
 
 
 def _cells(column: Column, count: int, rng: np.random.Generator) -> list[Any]:
-    """The cells of a column, about every sixth missing."""
+    """The cells of a column, about every sixth missing; then the first, and the second unseen."""
     if isinstance(column, (Boolean, Category)):
         written = column.spellings if isinstance(column, Boolean) else ()
-        levels: list[Any] = [*column.levels, *written, _unseen(column.levels), None]
-        return [levels[i] for i in rng.permutation(np.arange(count) % len(levels))]
+        unseen = _unseen(column.levels)
+        levels: list[Any] = [*column.levels, *written, unseen, None]
+        found = [levels[i] for i in rng.permutation(np.arange(count) % len(levels))]
+        return [None, unseen, *found[2:]][:count]
     assert not isinstance(column, Dropped)
     values = rng.normal(column.mean, column.std, count)
     if isinstance(column, Date):
         values = (values if column.hours else np.floor(values)) * 86_400_000.0
         values = values.astype(np.int64)
     missing = rng.random(count) < 1 / 6
+    missing[:1] = True
     return [None if absent else v for v, absent in zip(values.tolist(), missing, strict=True)]
 
 

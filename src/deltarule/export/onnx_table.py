@@ -14,15 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array
-from deltarule.data import frame_of
 from deltarule.errors import SettingError
 from deltarule.export.graph import Graph
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.cells import numbered, numbers_of
 from deltarule.preprocessing.columns import Boolean, Category, Numeric
-from deltarule.preprocessing.date_columns import Date, days_of
+from deltarule.preprocessing.date_columns import Date
 
 Place = tuple[str, int]
 """A column and which of its outputs."""
@@ -49,7 +46,7 @@ def table_nodes(g: Graph, preprocessing: Preprocessing) -> str:
     SettingError
         For a column whose name or levels no graph can hold, by its name.
     """
-    used = [column for column in preprocessing.columns if column.outputs]
+    used = preprocessing.used
     blocks: list[Block] = []
     for kinds, write in _WRITERS:
         columns = [column for column in used if isinstance(column, kinds)]
@@ -244,43 +241,3 @@ def target_nodes(g: Graph, targets: Targets, A: str) -> None:
     classes = ", ".join(map(str, targets.classes))
     shape = ["rows", len(targets.classes)]
     g.output(P, "probabilities", g.dtype, shape, f"of the classes, in order: {classes}")
-
-
-# ------------------------------------------------------------------------------- a table's rows
-
-
-def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
-    """A table's columns as the inputs of the graph.
-
-    Parameters
-    ----------
-    preprocessing : Preprocessing
-        Of the model.
-    table : data frame, array or mapping
-        With the training's columns.
-
-    Returns
-    -------
-    dict of str to array, shape (m,)
-        float64, or text as objects.
-
-    Examples
-    --------
-    >>> table = {"area": [50.0, None, 70.0], "town": ["A", None, "B"]}
-    >>> feeds(Preprocessing.fit(table), table)
-    {'area': array([50., nan, 70.]), 'town': array(['A', '', 'B'], dtype=object)}
-    """
-    frame, reading = frame_of(table), preprocessing.reading
-    found: dict[str, Array] = {}
-    for column in preprocessing.columns:
-        if not column.outputs:
-            continue
-        cells = frame[column.name]
-        if isinstance(column, Numeric):
-            found[column.name] = numbers_of(cells, reading).to_numpy()
-        elif isinstance(column, Date):
-            found[column.name] = days_of(cells, column.format, reading)
-        elif isinstance(column, Boolean | Category):
-            levels, codes = numbered(cells, reading, column.levels)
-            found[column.name] = np.array([*levels, ""], dtype=object)[codes]
-    return found

@@ -124,6 +124,35 @@ class Preprocessing:
         """How many columns it makes."""
         return len(self.names)
 
+    @property
+    def used(self) -> list[Column]:
+        """The columns that become numbers, in order."""
+        return [column for column in self.columns if column.outputs]
+
+    def frame(self, table: Any) -> pl.DataFrame:
+        """A table as a data frame, once it is known to have the columns of training.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+
+        Raises
+        ------
+        DataError
+            With the columns that it lacks.
+        """
+        frame = frame_of(table)
+        there = frozenset(frame.columns)
+        absent = [column.name for column in self.used if column.name not in there]
+        if absent:
+            known = {column.name for column in self.columns}
+            others = [name for name in frame.columns if name not in known]
+            raise DataError(
+                f"the table lacks {_counted(absent)}: {', '.join(map(repr, absent[:10]))}."
+                f"{nearest(absent[0], others)} Expected the columns of training."
+            )
+        return frame
+
     def transform(self, table: Any) -> Array:
         """A table's rows as float32 ``(m, width)``, C-ordered.
 
@@ -137,17 +166,7 @@ class Preprocessing:
         DataError
             For missing columns, text where numbers were, dates of another form, infinity.
         """
-        frame = frame_of(table)  # NaN is found by the columns' kinds
-        used = [column for column in self.columns if column.outputs]
-        there = frozenset(frame.columns)
-        absent = [column.name for column in used if column.name not in there]
-        if absent:
-            known = {column.name for column in self.columns}
-            others = [name for name in frame.columns if name not in known]
-            raise DataError(
-                f"the table lacks {_counted(absent)}: {', '.join(map(repr, absent[:10]))}."
-                f"{nearest(absent[0], others)} Expected the columns of training."
-            )
+        frame, used = self.frame(table), self.used  # NaN is found by the columns' kinds
         widths = [len(column.outputs) for column in used]
         made = at_once(
             lambda column: column.transform(frame[column.name], self.reading),

@@ -1,0 +1,96 @@
+"""A table's rows as exported models take them: an array per column of a graph, or cells for C."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.data import Reading
+from deltarule.preprocessing import Preprocessing
+from deltarule.preprocessing.cells import numbered, numbers_of
+from deltarule.preprocessing.columns import Boolean, Category, Numeric
+from deltarule.preprocessing.date_columns import Date, days_of
+
+
+def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
+    """A table's columns as the inputs of the graph.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Of the model.
+    table : data frame, array or mapping
+        With the training's columns.
+
+    Returns
+    -------
+    dict of str to array, shape (m,)
+        float64, or text as objects.
+
+    Examples
+    --------
+    >>> table = {"area": [50.0, None, 70.0], "town": ["A", None, "B"]}
+    >>> feeds(Preprocessing.fit(table), table)
+    {'area': array([50., nan, 70.]), 'town': array(['A', '', 'B'], dtype=object)}
+    """
+    frame, reading = preprocessing.frame(table), preprocessing.reading
+    found: dict[str, Array] = {}
+    for column in preprocessing.used:
+        if isinstance(column, Boolean | Category):
+            levels, codes = numbered(frame[column.name], reading, column.levels)
+            found[column.name] = np.array([*levels, ""], dtype=object)[codes]
+        else:
+            found[column.name] = _numbers(column, frame[column.name], reading)
+    return found
+
+
+def cells(preprocessing: Preprocessing, table: Any) -> Array:
+    """A table's rows as the cells of an exported C file.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Of the model.
+    table : data frame, array or mapping
+        With the training's columns.
+
+    Returns
+    -------
+    float64 array, shape (m, columns)
+        The columns that the model uses, in the training table's order: a number, a date as days
+        since 1970, the number of a level. NaN is a missing value, −1 is none of the levels.
+
+    Examples
+    --------
+    >>> table = {"area": [50.0, None, 70.0], "town": ["A", None, "B"]}
+    >>> cells(Preprocessing.fit(table), {"area": [60.0, None], "town": ["C", "B"]})
+    array([[60., -1.],
+           [nan,  1.]])
+    """
+    frame, reading = preprocessing.frame(table), preprocessing.reading
+    made = np.empty((len(frame), len(preprocessing.used)))
+    for i, column in enumerate(preprocessing.used):
+        write = _codes if isinstance(column, Boolean | Category) else _numbers
+        made[:, i] = write(column, frame[column.name], reading)
+    return made
+
+
+def _numbers(column: Any, values: Any, reading: Reading | None) -> Array:
+    """Numbers or days of each row, missing ones NaN."""
+    if isinstance(column, Date):
+        return days_of(values, column.format, reading)
+    assert isinstance(column, Numeric)
+    numbers: Array = numbers_of(values, reading).to_numpy()
+    return numbers
+
+
+def _codes(column: Any, values: Any, reading: Reading | None) -> Array:
+    """The number of each row's level, −1 where it is none, NaN where it is missing."""
+    levels, codes = numbered(values, reading, column.levels)
+    if isinstance(column, Boolean):
+        known, levels = column.spellings, [level.lower() for level in levels]
+    else:
+        known = {level: i for i, level in enumerate(column.levels)}
+    return np.array([*(known.get(level, -1) for level in levels), np.nan])[codes]
