@@ -148,6 +148,23 @@ def optimizer_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple
     return found
 
 
+def initial_state_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple[Node, ...]:
+    """Expressions of each slot before the first step, in ``W``.
+
+    Raises
+    ------
+    UntraceableError, SettingError
+        As :func:`activation_expressions`.
+
+    Examples
+    --------
+    >>> from deltarule.optimizers import Adam
+    >>> initial_state_expressions(Adam())
+    (0.0, 0.0)
+    """
+    return _expressions(optimizer, "init", optimizer.init, {"W": _numbers((), 3)}, dtype)
+
+
 def _expressions(
     row: Any,
     name: str,
