@@ -64,18 +64,19 @@ const Arithmetic = (() => {
   function exponentials(zs, letter) {
     const most = Math.max(...zs), shift = Math.abs(most) > 300 ? most : 0;
     const terms = zs.map((z, k) => ({
-      text: `exp(${letter(k)})`, code: (f) => `exp(${f(z - shift)})`, value: Math.exp(z - shift),
+      text: `exp(${letter(k)})`, code: (f) => `exp(${f(z - shift, 0)})`, value: Math.exp(z - shift),
     }));
-    return { terms, of: (i, f) => `exp(${f(zs[i] - shift)}) / (${sum(terms, f)})`,
+    return { terms, of: (i, f) => `${terms[i].code(f)} / (${sum(terms, f)})`,
       log: (i, f) => `(${f(zs[i] - shift)} - log(${sum(terms, f)}))` };
   }
   const focalPart = (gamma, a, y, f) => (y === 0 ? "0" : `${f(y)} * (${gamma && a > 0
-    ? `${gamma} * ${f(a)} * (1 - ${f(a)}) ** ${gamma - 1} * log(${f(a)})` : "0"} - (1 - ${f(a)}) ** ${gamma})`);
+    ? `${gamma} * ${f(a)} * ${power(`(1 - ${f(a)})`, gamma - 1)} * log(${f(a)})` : "0"} - ${power(`(1 - ${f(a)})`, gamma)})`);
+  const power = (base, exponent) => (exponent === 1 ? base : `${base} ** ${exponent}`);
   // By name: a unit's share of the loss from the log of its softmax, and δ or dA.
   const BY_HAND = {
     "softmax with categorical_cross_entropy": { share: (log, a, y) => `-${y} * ${log}` },
     "softmax with focal": {
-      share: (log, a, y, gamma) => `-${y} * (1 - ${a}) ** ${gamma} * ${log}`,
+      share: (log, a, y, gamma) => `-${y} * ${power(`(1 - ${a})`, gamma)} * ${log}`,
       delta: (V, A, i, j, gamma) => (f) => {
         const ys = column(V, "target", j), terms = column(V, A, j).map((a, k) => focalPart(gamma, a, ys[k], f));
         return `${terms[i]} - ${f(at(V[A], i, j))} * (${terms.filter((term) => term !== "0").join(" + ")})`;
@@ -86,7 +87,7 @@ const Arithmetic = (() => {
       dA: (V, A, i, j, classes) => (f) => {
         const first = i - (i % classes), ys = column(V, "target", j).slice(first, first + classes);
         const made = exponentials(column(V, A, j).slice(first, first + classes), String);
-        return `${made.of(i - first, f)} * (${ys.map(f).join(" + ")}) - ${f(ys[i - first])}`;
+        return `${made.of(i - first, f)} * (${ys.map((y) => f(y)).join(" + ")}) - ${f(ys[i - first])}`;
       },
     },
   };
@@ -224,7 +225,8 @@ const Arithmetic = (() => {
     const [number] = row.numbers, size = row.fused ? V[Z].n : number, first = k - (k % size);
     const made = exponentials(column(V, Z, j).slice(first, first + size), String);
     const code = (f, least) => {
-      const text = y === 0 ? "0" : BY_HAND[row.by_hand].share(made.log(k - first, f), f(a), f(y), number);
+      if (y === 0) return "0";
+      const text = BY_HAND[row.by_hand].share(made.log(k - first, f), f(a), f(y), number);
       return least ? `(${text})` : text;
     };
     return { value, code, operands: { Y: [[k, j]], [Z]: range(size).map((u) => [first + u, j]) } };
@@ -282,7 +284,7 @@ const Arithmetic = (() => {
     const own = Formulas.slot(name), maker = own ? slotOf.bind(null, own) : MAKERS[name];
     const made = maker && maker(Page.now.V, l, i, j);
     if (!made) return null;
-    const [short, exact] = [6, 0].map((digits) => Object.assign((x) => Expressions.atom(x, digits), { digits }));
+    const [short, exact] = [6, 0].map((digits) => Object.assign((x, least) => Expressions.atom(x, digits, least), { digits }));
     return {
       operands: made.operands, symbolic: made.symbolic,
       shown: pretty(made.code(short)), exact: made.code(exact), value: at(Page.now.V[key], i, j),

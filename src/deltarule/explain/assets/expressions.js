@@ -70,11 +70,11 @@ const Expressions = (() => {
     return Object.is(x, -0) ? "-0" : text;
   }
   const bracketed = (text, binds, least) => (binds < least ? `(${text})` : text);
-  const atom = (x, digits) => bracketed(number(x, digits), x < 0 || Object.is(x, -0) ? 2 : 9, 9);
+  const atom = (x, digits, least = 9) => bracketed(number(x, digits), x < 0 || Object.is(x, -0) ? 2 : 9, least);
 
-  // An output as arithmetic with numbers. Of a `where` only the branch taken; as a number what no
-  // entry changes, what is too long, and the outputs `known`. `texts`: inputs as code; `least`: in
-  // brackets where it binds less.
+  // An output as arithmetic with numbers. Of a `where` only the branch taken, of |x| above zero x;
+  // as a number what no entry changes, what is too long, and the outputs `known`. `texts`: inputs
+  // as code; `least`: in brackets where it binds less.
   function printed({ nodes, outputs }, inputs, digits, { output = 0, known = [], texts = {}, least = 0 } = {}) {
     const values = valuesOf(nodes, inputs), fixed = [], sizes = [];
     const taken = ([mask, x, y]) => (values[mask] ? x : y);
@@ -83,14 +83,17 @@ const Expressions = (() => {
       fixed[place] = isInput ? name !== "entry" : own.every((k) => fixed[k]);
       sizes[place] = isInput ? 0 : name === "where" ? sizes[taken(own)] : 1 + own.reduce((sum, k) => sum + sizes[k], 0);
     }
-    const numbers = new Set(known.map((k) => outputs[k]));
+    const ready = new Set(known.map((k) => outputs[k]));
+    const isNumber = (place) => fixed[place] || nodes[place][0] === "entry" || ready.has(place) || sizes[place] > MOST;
     const spelled = (place, least, isWhole) => {
-      const [name, ...own] = nodes[place], x = values[place];
-      if (name === "entry" && own[0] in texts) return texts[own[0]];
-      if (name === "entry" || fixed[place] || (!isWhole && (numbers.has(place) || sizes[place] > MOST)))
-        return bracketed(number(x, digits), x < 0 || Object.is(x, -0) ? 2 : 9, least);
+      const [name, ...own] = nodes[place], [first, last] = own, [inner, x, y] = nodes[first] || [];
+      if (name === "entry" && first in texts) return texts[first];
+      if (name === "entry" || fixed[place] || (!isWhole && isNumber(place))) return atom(values[place], digits, least);
       if (name === "where") return spelled(taken(own), least, isWhole);
-      if (name === "multiply" && own[0] === own[1]) return bracketed(`${spelled(own[0], 6)} ** 2`, 5, least);
+      if (name === "abs" && values[first] >= 0) return spelled(first, least, isWhole);
+      if (name === "multiply" && first === last) return bracketed(`${spelled(last, 6)} ** 2`, 5, least);
+      if (name === "multiply" && inner === "multiply" && y === last && !isNumber(first))  // x·y·y
+        return bracketed(`${spelled(x, 3)} * ${spelled(y, 6)} ** 2`, 3, least);
       const [binds, text] = TEXT[name];
       return bracketed(text(...own.map((k) => (needed) => spelled(k, needed))), binds, least);
     };

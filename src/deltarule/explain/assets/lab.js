@@ -310,6 +310,6 @@ const Lab = (() => {
     for (const control of section.querySelectorAll("button, input, select, textarea")) control.disabled = true;
     note(section, why);
   }
-  const note = (section, text) => section.prepend(h("p", { class: "notice", role: "note" }, text));
+  const note = (section, text) => section.querySelector("h2").after(h("p", { class: "notice", role: "note" }, text));
   return { boot, refresh, disable, note, read };
 })();
