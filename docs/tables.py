@@ -19,22 +19,6 @@ from deltarule.checks import EQUATIONS
 DOCS = Path(__file__).parent
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
-G_PRIME = {
-    "identity": "1",
-    "sigmoid": r"\sigma(z) (1 - \sigma(z))",
-    "tanh": r"1 - \tanh^2 z",
-    "relu": r"[z > 0]",
-    "leaky_relu": r"[z > 0] + 0.01 [z < 0]",
-    "elu": r"1 \text{ above } 0,\; e^z \text{ below}",
-    "selu": r"1.0507 \text{ above } 0,\; 1.7581\, e^z \text{ below}",
-    "gelu": r"\Phi(z) + z\, \phi(z)",
-    "softplus": r"\sigma(z)",
-    "silu": r"\sigma(z) + z\, \sigma'(z)",
-    "mish": r"\tanh s + z (1 - \tanh^2 s)\, \sigma(z)",
-    "softmax": r"a_i ([i = p] - a_p)",
-    "exp": "e^z",
-}
-
 SHAPES = {
     "constant": ("1", "the same always"),
     "inverse_scaling": (r"(k + 1)^{-power}", "step $k$; `power` is 0.5 by itself"),
@@ -73,7 +57,7 @@ TESTS = {
 
 def math(tex: str) -> str:
     """A formula within a table, where a bar would end the cell."""
-    tex = re.sub(r"\|([^|]*)\|", r"\\lvert \1 \\rvert ", tex)
+    tex = re.sub(r"\|([^|]*)\|", r"\\lvert \1 \\rvert", tex)
     return f"${tex.strip()}$" if tex else ""
 
 
@@ -86,7 +70,7 @@ def activations() -> Iterator[tuple[str, ...]]:
     yield "name", "$g(z)$", "$g'(z)$"
     for name in ACTIVATIONS:
         row = ACTIVATIONS(name)
-        yield f"`{row.name}`", math(row.formula), math(G_PRIME.get(name, ""))
+        yield f"`{row.name}`", math(row.formula), math(row.formula_prime)
 
 
 def ranges() -> Iterator[tuple[str, ...]]:
@@ -98,12 +82,13 @@ def ranges() -> Iterator[tuple[str, ...]]:
 
 
 def costs() -> Iterator[tuple[str, ...]]:
-    yield "name", "loss", "outputs", "targets", "fused with"
+    yield "name", "loss", "$dA$", "outputs", "targets", "fused with"
     for name in COSTS:
         row = COSTS(name)
         targets = interval(row.targets) + (", sum 1" if row.distribution else "")
         fused = ", ".join(f"`{other}`" for other in row.fused) or "none"
-        yield f"`{row.name}`", math(row.formula), interval(row.outputs), targets, fused
+        formulas = math(row.formula), math(row.formula_dA)
+        yield f"`{row.name}`", *formulas, interval(row.outputs), targets, fused
 
 
 def optimizers() -> Iterator[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from typing import Any
 from deltarule import equations
 from deltarule.arrays import Array, checked_number, erf, namespace
 from deltarule.errors import SettingError
+from deltarule.expressions import coefficient, number
 from deltarule.intervals import REALS, Interval
 from deltarule.registry import Registry, TableRow, numbered
 
@@ -42,15 +43,16 @@ class Activation(TableRow):
         Eq. 9 as an explicit array from A, likewise.
     initializer : str
         The initializer of the weights before it, where a layer names none.
-    formula : str
-        g in TeX, for pages.
+    formula, formula_prime : str
+        g and g' of ``z`` in TeX, as a textbook prints them, for pages.
     numbers : tuple of float
         The numbers in its name's brackets, exactly.
 
     Notes
     -----
-    A custom row needs a name, g and g', and works wherever a name does (on the engines
-    that run Python: ``reference`` and ``jax``).
+    A custom row needs a name, g and g', and works wherever a name does: on every engine where it
+    is made of the functions of :mod:`deltarule.expressions`, otherwise on ``reference`` and
+    ``jax``.
 
     Examples
     --------
@@ -69,6 +71,7 @@ class Activation(TableRow):
     mixed_jacobian: Callable[[Array], Array] | None = None
     initializer: str = "glorot_uniform"
     formula: str = ""
+    formula_prime: str = ""
     numbers: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -218,7 +221,8 @@ def leaky_relu(slope: float = 0.01) -> Activation:
         Interval(f"{lower}, inf)"),
         kinks=(0.0,),
         initializer="he_normal",
-        formula=rf"\max(z, 0) + {slope:g} \min(z, 0)",
+        formula=rf"\max(z, 0) + {coefficient(slope)}\min(z, 0)",
+        formula_prime=f"[z > 0] + {coefficient(slope)}[z < 0]",
         numbers=(slope,),
     )
 
@@ -252,7 +256,8 @@ def elu(alpha: float = 1.0) -> Activation:
         Interval(f"(-{alpha:g}, inf)"),
         kinks=() if alpha == 1.0 else (0.0,),
         initializer="he_normal",
-        formula=rf"\max(z, 0) + {alpha:g} (e^{{\min(z, 0)}} - 1)",
+        formula=rf"\max(z, 0) + {coefficient(alpha)}(e^{{\min(z, 0)}} - 1)",
+        formula_prime=rf"[z > 0] + {coefficient(alpha)}e^z [z \le 0]",
         numbers=(alpha,),
     )
 
@@ -260,17 +265,33 @@ def elu(alpha: float = 1.0) -> Activation:
 SELU_SCALE = 1.0507009873554805  # Klambauer and others 2017, eq. 14
 SELU_ALPHA = 1.6732632423543772
 
+_SELU = rf"\lambda = {number(SELU_SCALE)},\; \alpha = {number(SELU_ALPHA)}"
+
 _UNIT, _POSITIVE = Interval("(0, 1)"), Interval("(0, inf)")
 
 ACTIVATIONS: Registry[Activation] = Registry(
     "activation",
     Activation,
     {
-        "identity": Activation("identity", _identity, _identity_prime, REALS, formula="z"),
-        "sigmoid": Activation(
-            "sigmoid", _sigmoid, _sigmoid_prime, _UNIT, formula=r"\frac{1}{1 + e^{-z}}"
+        "identity": Activation(
+            "identity", _identity, _identity_prime, REALS, formula="z", formula_prime="1"
         ),
-        "tanh": Activation("tanh", _tanh, _tanh_prime, Interval("(-1, 1)"), formula=r"\tanh z"),
+        "sigmoid": Activation(
+            "sigmoid",
+            _sigmoid,
+            _sigmoid_prime,
+            _UNIT,
+            formula=r"\frac{1}{1 + e^{-z}}",
+            formula_prime=r"\sigma(z) (1 - \sigma(z))",
+        ),
+        "tanh": Activation(
+            "tanh",
+            _tanh,
+            _tanh_prime,
+            Interval("(-1, 1)"),
+            formula=r"\tanh z",
+            formula_prime=r"1 - \tanh^2 z",
+        ),
         "relu": Activation(
             "relu",
             _relu,
@@ -279,6 +300,7 @@ ACTIVATIONS: Registry[Activation] = Registry(
             kinks=(0.0,),
             initializer="he_normal",
             formula=r"\max(z, 0)",
+            formula_prime="[z > 0]",
         ),
         "leaky_relu": leaky_relu,
         "elu": elu,
@@ -288,7 +310,8 @@ ACTIVATIONS: Registry[Activation] = Registry(
             Interval("(-1.7581, inf)"),
             kinks=(0.0,),
             initializer="lecun_normal",
-            formula=r"1.0507 (\max(z, 0) + 1.6733 (e^{\min(z, 0)} - 1))",
+            formula=rf"\lambda (\max(z, 0) + \alpha (e^{{\min(z, 0)}} - 1)),\; {_SELU}",
+            formula_prime=rf"\lambda ([z > 0] + \alpha e^z [z \le 0]),\; {_SELU}",
         ),
         "gelu": Activation(
             "gelu",
@@ -297,6 +320,7 @@ ACTIVATIONS: Registry[Activation] = Registry(
             Interval("[-0.17, inf)"),
             initializer="he_normal",
             formula=r"z\, \Phi(z)",
+            formula_prime=r"\Phi(z) + z\, \phi(z)",
         ),
         "softplus": Activation(
             "softplus",
@@ -305,6 +329,7 @@ ACTIVATIONS: Registry[Activation] = Registry(
             _POSITIVE,
             initializer="he_normal",
             formula=r"\log(1 + e^z)",
+            formula_prime=r"\sigma(z)",
         ),
         "silu": Activation(
             "silu",
@@ -313,6 +338,7 @@ ACTIVATIONS: Registry[Activation] = Registry(
             Interval("[-0.2785, inf)"),
             initializer="he_normal",
             formula=r"z\, \sigma(z)",
+            formula_prime=r"\sigma(z) + z\, \sigma'(z)",
         ),
         "mish": Activation(
             "mish",
@@ -321,6 +347,7 @@ ACTIVATIONS: Registry[Activation] = Registry(
             Interval("[-0.3089, inf)"),
             initializer="he_normal",
             formula=r"z \tanh(\log(1 + e^z))",
+            formula_prime=r"\tanh s + z (1 - \tanh^2 s)\, \sigma(z),\; s = \log(1 + e^z)",
         ),
         "softmax": Activation(
             "softmax",
@@ -330,7 +357,8 @@ ACTIVATIONS: Registry[Activation] = Registry(
             mixed_delta=equations.softmax_delta,
             mixed_jacobian=equations.softmax_dA_dZ,
             formula=r"\frac{e^{z_i}}{\sum_k e^{z_k}}",
+            formula_prime="a_i ([i = p] - a_p)",
         ),
-        "exp": Activation("exp", _exp, _exp, _POSITIVE, formula="e^z"),
+        "exp": Activation("exp", _exp, _exp, _POSITIVE, formula="e^z", formula_prime="e^z"),
     },
 )

@@ -16,7 +16,7 @@ from deltarule.activations import Activation
 from deltarule.arrays import Array
 from deltarule.costs import Cost
 from deltarule.errors import SettingError
-from deltarule.expressions import Node, UntraceableError, deviation, traced
+from deltarule.expressions import Node, UntraceableError, deviation, tex, traced
 from deltarule.expressions.tracing import flattened
 from deltarule.intervals import Interval
 from deltarule.optimizers import Optimizer
@@ -28,7 +28,7 @@ WRITTEN_BY_HAND = (
     "softmax_cross_entropy",
     "lbfgs",
 )
-"""What every dialect has of its own; an activation and a cost together are a fused pair."""
+"""What each dialect has written by hand; an activation and a cost together are a fused pair."""
 
 _PROBES = 7  # examples
 
@@ -165,6 +165,79 @@ def initial_state_expressions(optimizer: Optimizer, dtype: Any = "float32") -> t
     return _expressions(optimizer, "init", optimizer.init, {"W": _numbers((), 3)}, dtype)
 
 
+# ----------------------------------------------------------------------------- formulas
+
+_UNITS = {"a": "a_i", "y": "y_i"}
+
+
+def formula_of(row: Activation | Cost | Optimizer, units: int = 3) -> str:
+    r"""What a row computes, in TeX: its own formula, else what its functions were traced to.
+
+    Parameters
+    ----------
+    row : Activation, Cost or Optimizer
+        g of ``z``; the loss of ``a_i`` and ``y_i``; the update of ``W`` and the state.
+    units : int
+        Number of outputs, for a cost.
+
+    Raises
+    ------
+    UntraceableError, SettingError
+        As :func:`activation_expressions`, for a row without a formula.
+
+    Examples
+    --------
+    >>> from deltarule.activations import ACTIVATIONS
+    >>> print(formula_of(ACTIVATIONS("silu")))
+    z\, \sigma(z)
+    >>> print(formula_of(Activation("softsign", lambda Z: Z / (1 + abs(Z)), np.ones_like)))
+    \frac{z}{1 + \lvert z \rvert}
+    """
+    if isinstance(row, Optimizer):
+        return _update(row)
+    if row.formula:
+        return row.formula
+    if isinstance(row, Activation):
+        return tex({"": activation_expressions(row)[0]})
+    return tex({r"\sum_i": cost_expressions(row, None, units).loss}, _UNITS, "i")
+
+
+def derivative_formula_of(row: Activation | Cost, units: int = 3) -> str:
+    r"""The derivative in TeX, likewise: g' of ``z``, or dA of ``a_i`` and ``y_i``.
+
+    Raises
+    ------
+    UntraceableError, SettingError
+        As :func:`formula_of`.
+
+    Examples
+    --------
+    >>> from deltarule.costs import COSTS
+    >>> print(derivative_formula_of(COSTS("mse")))
+    2 (a_i - y_i)
+    """
+    if isinstance(row, Cost):
+        return row.formula_dA or tex({"": cost_expressions(row, None, units).d}, _UNITS, "i")
+    return row.formula_prime or tex({"": activation_expressions(row)[1]})
+
+
+def _update(optimizer: Optimizer) -> str:
+    """The new parameter and the new state, each behind an arrow."""
+    made = optimizer_expressions(optimizer)
+    slots = {f"slot_{slot}": _letters(slot) for slot in optimizer.slots}
+    symbols = {"dW": _letters("dW"), "alpha": r"\alpha", **slots}
+    leads = (rf"{symbol} \leftarrow" for symbol in ("W", *slots.values()))
+    return tex(dict(zip(leads, made, strict=True)), symbols)
+
+
+def _letters(name: str) -> str:
+    """A name as one symbol: letters side by side would be a product."""
+    return name if len(name) == 1 else rf"\operatorname{{{name}}}"
+
+
+# ------------------------------------------------------------------------------ tracing
+
+
 def _expressions(
     row: Any,
     name: str,
@@ -173,7 +246,7 @@ def _expressions(
     dtype: Any,
     summed: bool = False,
 ) -> tuple[Node, ...]:
-    """Traced; of a row of one's own also tried out."""
+    """Traced; a custom row is also tried out."""
     kind, entries = np.dtype(dtype), [key for key, values in given.items() if values.ndim]
     step = [key for key in given if key not in entries]
     units = len(next(iter(given.values()))) if isinstance(row, Cost) else None

@@ -52,8 +52,9 @@ class Cost(TableRow):
     uniform : function, optional
         Of n to the target of an example of which nothing is known: what label smoothing mixes
         in. None where labels cannot be smoothed.
-    formula : str
-        The loss in TeX, for pages.
+    formula, formula_dA : str
+        The loss and dA in TeX, as a textbook prints them, for pages: a sum over units of ``a_i``
+        and ``y_i``, and the derivative by one ``a_i``.
     numbers : tuple of float
         The numbers in its name's brackets, exactly.
     group : int
@@ -61,8 +62,9 @@ class Cost(TableRow):
 
     Notes
     -----
-    A custom row needs a name, a loss and its dA, and works wherever a name does (on the
-    engines that run Python: ``reference`` and ``jax``).
+    A custom row needs a name, a loss and its dA, and works wherever a name does: on every engine
+    where it is made of the functions of :mod:`deltarule.expressions`, otherwise on ``reference``
+    and ``jax``.
 
     Examples
     --------
@@ -85,6 +87,7 @@ class Cost(TableRow):
     fused: Mapping[str, Pair] = field(default_factory=dict)
     uniform: Callable[[int], float] | None = None
     formula: str = ""
+    formula_dA: str = ""
     numbers: tuple[float, ...] = ()
     group: int = 1
 

@@ -6,6 +6,7 @@ from deltarule.activations import ACTIVATIONS, log_sigmoid, log_softmax
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.costs.base import Cost, Pair, output_error, ratio, weighted_log
 from deltarule.errors import SettingError
+from deltarule.expressions import coefficient, number
 from deltarule.intervals import Interval
 from deltarule.registry import numbered
 
@@ -34,6 +35,7 @@ BINARY_CROSS_ENTROPY = Cost(
     fused={"sigmoid": Pair(_binary_cross_entropy_from_Z, output_error)},
     uniform=lambda n: 0.5,
     formula=r"-\sum_i (y_i \log a_i + (1 - y_i) \log(1 - a_i))",
+    formula_dA=r"\frac{1 - y_i}{1 - a_i} - \frac{y_i}{a_i}",
 )
 
 
@@ -59,6 +61,7 @@ CATEGORICAL_CROSS_ENTROPY = Cost(
     fused={"softmax": Pair(_categorical_cross_entropy_from_Z, output_error)},
     uniform=lambda n: 1.0 / n,
     formula=r"-\sum_i y_i \log a_i",
+    formula_dA=r"-\frac{y_i}{a_i}",
 )
 
 
@@ -92,6 +95,7 @@ def focal(gamma: float = 2.0) -> Cost:
         A_dA = Y * (easy - (1.0 - A) ** gamma)
         return A_dA - A * A_dA.sum(axis=0, keepdims=True)
 
+    tex, tex_dA = _focal_tex(gamma, "y_i", "a_i", "1 - a_i")
     return Cost(
         f"focal({gamma:g})",
         loss,
@@ -101,7 +105,8 @@ def focal(gamma: float = 2.0) -> Cost:
         distribution=True,
         fused={"softmax": Pair(loss_from_Z, delta)},
         uniform=lambda n: 1.0 / n,
-        formula=rf"-\sum_i y_i (1 - a_i)^{{{gamma:g}}} \log a_i",
+        formula=rf"-\sum_i {tex}",
+        formula_dA=f"-{tex_dA}",
         numbers=(gamma,),
     )
 
@@ -138,6 +143,8 @@ def binary_focal(gamma: float = 2.0) -> Cost:
         miss = (1.0 - Y) * A**gamma * (A - gamma * not_A * log_sigmoid(-Z))
         return hit + miss
 
+    hit_tex, hit_dA = _focal_tex(gamma, "y_i", "a_i", "1 - a_i")
+    miss_tex, miss_dA = _focal_tex(gamma, "(1 - y_i)", "1 - a_i", "a_i")
     return Cost(
         f"binary_focal({gamma:g})",
         loss,
@@ -146,7 +153,8 @@ def binary_focal(gamma: float = 2.0) -> Cost:
         _CLOSED,
         fused={"sigmoid": Pair(loss_from_Z, delta)},
         uniform=lambda n: 0.5,
-        formula=rf"-\sum_i (1 - p_i)^{{{gamma:g}}} \log p_i",
+        formula=rf"-\sum_i ({hit_tex} + {miss_tex})",
+        formula_dA=f"-{hit_dA} + {miss_dA}",
         numbers=(gamma,),
     )
 
@@ -194,9 +202,25 @@ def softmax_cross_entropy(classes: float = 3) -> Cost:
         targets=_CLOSED,
         uniform=lambda n: 1.0 / classes,
         formula=r"-\sum_i y_i \log \operatorname{softmax}(a_{\text{group of } i})_i",
+        formula_dA=r"\operatorname{softmax}(a_{\text{group of } i})_i "
+        r"\sum_{k \text{ in it}} y_k - y_i",
         numbers=(classes,),
         group=classes,
     )
+
+
+def _focal_tex(gamma: float, y: str, a: str, rest: str) -> tuple[str, str]:
+    """The terms of one outcome in TeX, of the loss and of dA, without their signs."""
+    log = rf"\log {a}" if " " not in a else rf"\log({a})"
+    base = rest if " " not in rest else f"({rest})"
+
+    def power(exponent: float) -> str:
+        script = "" if exponent == 1 else f"^{{{number(exponent)}}}"
+        return f"{base}{script}" if exponent else ""
+
+    hard = rf"\frac{{{power(gamma) or 1}}}{{{a}}}"
+    easy = f"{coefficient(gamma)}{power(gamma - 1.0)} {log}"
+    return f"{y} {power(gamma)} {log}", f"{y} ({hard} - {easy})" if gamma else f"{y} {hard}"
 
 
 def _check_gamma(owner: str, gamma: float) -> None:

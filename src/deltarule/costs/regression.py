@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.costs.base import Cost, Pair, output_error, ratio, weighted_log
+from deltarule.expressions import coefficient, number
 from deltarule.intervals import Interval
 from deltarule.registry import numbered
 
@@ -19,7 +20,7 @@ def _mse_dA(A: Array, Y: Array) -> Array:
     return 2.0 * (A - Y)
 
 
-MSE = Cost("mse", _mse, _mse_dA, formula=r"\sum_i (y_i - a_i)^2")
+MSE = Cost("mse", _mse, _mse_dA, formula=r"\sum_i (y_i - a_i)^2", formula_dA="2 (a_i - y_i)")
 
 
 def _half_squared_error(A: Array, Y: Array) -> Array:
@@ -35,6 +36,7 @@ HALF_SQUARED_ERROR = Cost(
     _half_squared_error,
     _half_squared_error_dA,
     formula=r"\frac{1}{2} \sum_i (y_i - a_i)^2",
+    formula_dA="a_i - y_i",
 )
 
 
@@ -46,7 +48,14 @@ def _mae_dA(A: Array, Y: Array) -> Array:
     return namespace(A).sign(A - Y)
 
 
-MAE = Cost("mae", _mae, _mae_dA, kinks=(0.0,), formula=r"\sum_i |y_i - a_i|")
+MAE = Cost(
+    "mae",
+    _mae,
+    _mae_dA,
+    kinks=(0.0,),
+    formula=r"\sum_i |y_i - a_i|",
+    formula_dA=r"\operatorname{sgn}(a_i - y_i)",
+)
 
 
 @numbered
@@ -69,10 +78,19 @@ def huber(delta: float = 1.0) -> Cost:
     def dA(A: Array, Y: Array) -> Array:
         return namespace(A).clip(A - Y, -delta, delta)
 
+    beyond = rf"{coefficient(delta)}|e_i| - {number(0.5 * delta * delta)}"
     formula = (
-        rf"\sum_i \frac{{1}}{{2}} e_i^2 \text{{ to }} |e_i| = {delta:g} \text{{, then linear}}"
+        rf"\sum_i \begin{{cases}} \frac{{1}}{{2}} e_i^2 & |e_i| \le {number(delta)} \\ "
+        rf"{beyond} & \text{{otherwise}} \end{{cases}},\; e_i = y_i - a_i"
     )
-    return Cost(f"huber({delta:g})", loss, dA, formula=formula, numbers=(delta,))
+    return Cost(
+        f"huber({delta:g})",
+        loss,
+        dA,
+        formula=formula,
+        formula_dA=rf"\max(-{number(delta)}, \min(a_i - y_i, {number(delta)}))",
+        numbers=(delta,),
+    )
 
 
 @numbered
@@ -94,8 +112,15 @@ def quantile(tau: float = 0.5) -> Cost:
         above, below = ((A > Y).astype(A.dtype), (A < Y).astype(A.dtype))
         return (1.0 - tau) * above - tau * below
 
-    formula = rf"\sum_i \max({tau:g} (y_i - a_i), {tau - 1:g} (y_i - a_i))"
-    return Cost(f"quantile({tau:g})", loss, dA, kinks=(0.0,), formula=formula, numbers=(tau,))
+    return Cost(
+        f"quantile({tau:g})",
+        loss,
+        dA,
+        kinks=(0.0,),
+        formula=rf"\sum_i (y_i - a_i) ({number(tau)} - [y_i < a_i])",
+        formula_dA=f"{number(1.0 - tau)} [a_i > y_i] - {number(tau)} [a_i < y_i]",
+        numbers=(tau,),
+    )
 
 
 def _poisson(A: Array, Y: Array) -> Array:
@@ -118,4 +143,5 @@ POISSON = Cost(
     Interval("[0, inf)"),
     fused={"exp": Pair(_poisson_from_Z, output_error)},
     formula=r"\sum_i (a_i - y_i \log a_i)",
+    formula_dA=r"1 - \frac{y_i}{a_i}",
 )

@@ -12,7 +12,7 @@ from deltarule.activations import Activation
 from deltarule.costs.base import output_error
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.expressions import UntraceableError
+from deltarule.expressions import UntraceableError, mathml, parsed
 from deltarule.expressions.javascript import listed
 from deltarule.network import Network
 from deltarule.optimizers import GradientDescent, Optimizer
@@ -20,6 +20,8 @@ from deltarule.row_expressions import (
     WRITTEN_BY_HAND,
     activation_expressions,
     cost_expressions,
+    derivative_formula_of,
+    formula_of,
     initial_state_expressions,
     optimizer_expressions,
 )
@@ -84,7 +86,29 @@ def described_plan(plan: Plan) -> tuple[dict[str, Any], list[str]]:
 
 
 def _activation(row: Activation) -> dict[str, Any]:
-    return {"name": row.name, "mixes": row.mixed_delta is not None}
+    return {
+        "name": row.name,
+        "mixes": row.mixed_delta is not None,
+        "formula": _shown(formula_of, row),
+        "formula_prime": _shown(derivative_formula_of, row),
+        "textbook": {"g": _textbook(row.formula), "g_prime": _textbook(row.formula_prime)},
+    }
+
+
+def _shown(formula: Callable[..., str], *given: Any) -> str | None:
+    """A formula in MathML; None for a row that has none and cannot be traced."""
+    try:
+        return mathml(formula(*given))
+    except (UntraceableError, SettingError):
+        return None
+
+
+def _textbook(tex: str) -> dict[str, Any] | None:
+    """The expression of a row's own formula; None where it has none, or one of other notation."""
+    try:
+        return listed([parsed(tex)])
+    except SettingError:
+        return None
 
 
 def _activation_expressions(row: Activation, dtype: str) -> dict[str, Any]:
@@ -95,16 +119,19 @@ def _activation_expressions(row: Activation, dtype: str) -> dict[str, Any]:
 
 
 def _cost(network: Network) -> dict[str, Any]:
-    row = network.cost_row
+    row, units = network.cost_row, network.outputs
     return {
         "name": row.name,
+        "formula": _shown(formula_of, row, units),
+        "formula_dA": _shown(derivative_formula_of, row, units),
+        "textbook": {"loss": _textbook(row.formula), "dA": _textbook(row.formula_dA)},
         "numbers": list(row.numbers),
         "fused": network.pair is not None,
         "output_error": network.pair is not None and network.pair.delta is output_error,
         "by_hand": _by_hand(network),
         "distribution": row.distribution,
         "targets": [float(end) if np.isfinite(end) else None for end in row.targets.ends],
-        "uniform": row.uniform(network.outputs) if row.uniform else 0.0,
+        "uniform": row.uniform(units) if row.uniform else 0.0,
     }
 
 

@@ -1,5 +1,7 @@
 """What a row computes, as expressions, and what prints them in other languages."""
 
+from deltarule.expressions.mathml import mathml
+from deltarule.expressions.meaning import parsed
 from deltarule.expressions.nodes import (
     OPERATIONS,
     Level,
@@ -13,6 +15,7 @@ from deltarule.expressions.nodes import (
     of_step,
 )
 from deltarule.expressions.symbolic import SymbolicArray, UntraceableError
+from deltarule.expressions.tex import coefficient, number, tex
 from deltarule.expressions.tracing import deviation, traced
 
 __all__ = [
@@ -22,12 +25,17 @@ __all__ = [
     "SymbolicArray",
     "UntraceableError",
     "apply",
+    "coefficient",
     "constant",
     "deviation",
     "entry",
     "evaluated",
     "hoisted",
     "in_order",
+    "mathml",
+    "number",
     "of_step",
+    "parsed",
+    "tex",
     "traced",
 ]

@@ -181,7 +181,7 @@ class SymbolicArray:
 
 
 def _applied(name: str, *operands: Any) -> Array:
-    """An operation, entry by entry; of sums what stays a sum."""
+    """An operation, element-wise; of sums what stays a sum."""
     arrays = [operand for operand in operands if isinstance(operand, SymbolicArray)]
     like = max(arrays, key=lambda array: array.ndim)
     if {array.ndim for array in arrays} >= {1, 2}:

@@ -131,6 +131,7 @@ COSINE = Activation(
     lambda Z: -namespace(Z).sin(Z),
     range=Interval("[-1, 1]"),
     formula=r"\cos z",
+    formula_prime=r"-\sin z",
 )
 
 

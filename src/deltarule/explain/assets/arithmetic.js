@@ -109,7 +109,7 @@ const Arithmetic = (() => {
       if (!row.mixes)
         return {
           symbolic: `g(z${subscript(i, j)})`,
-          ...applied(V, [row.g], at(V[`A[${l}]`], i, j), { z: [Z, i, j] }),
+          ...applied(V, [row.textbook.g, row.g], at(V[`A[${l}]`], i, j), { z: [Z, i, j] }),
         };
       const made = exponentials(column(V, Z, j), (k) => `z${subscript(k, j)}`);
       return {
@@ -122,7 +122,7 @@ const Arithmetic = (() => {
       const row = Page.plan.layers[l - 1].activation;
       return {
         symbolic: `g′(z${subscript(i, j)})`,
-        ...applied(V, [row.g_prime], at(V[`gPrime[${l}]`], i, j), { z: [`Z[${l}]`, i, j] }),
+        ...applied(V, [row.textbook.g_prime, row.g_prime], at(V[`gPrime[${l}]`], i, j), { z: [`Z[${l}]`, i, j] }),
       };
     },
     loss(V, _, i, j) {
@@ -153,7 +153,7 @@ const Arithmetic = (() => {
     dA(V, l, i, j) {
       if (l === Page.plan.layers.length) {
         const row = Page.plan.cost, A = `A[${l}]`, dA = at(V[`dA[${l}]`], i, j) / (V.s ? V.s.v[j] : 1);
-        const made = row.dA ? applied(V, [row.dA], dA, { a: [A, i, j], y: ["Y", i, j] })
+        const made = row.dA ? applied(V, [row.textbook.dA, row.dA], dA, { a: [A, i, j], y: ["Y", i, j] })
           : mixed(V, BY_HAND[row.by_hand].dA, A, i, j);
         return weighted(V, `∂ℓ/∂a${subscript(i, j)}`, made, j);
       }
@@ -220,7 +220,7 @@ const Arithmetic = (() => {
     const L = Page.plan.layers.length, row = Page.plan.cost, A = `A[${L}]`, Z = `Z[${L}]`;
     const value = at(Page.now.done.shares, k, j), [a, y] = [at(V[A], k, j), at(V.target, k, j)];
     if (row.loss && (row.pair || !row.fused || close(Expressions.value(row.loss, { a, y }), value)))
-      return { value, ...applied(V, [row.loss, row.pair && row.pair.loss], value,
+      return { value, ...applied(V, [row.textbook.loss, row.loss, row.pair && row.pair.loss], value,
         { z: [Z, k, j], a: [A, k, j], y: ["Y", k, j] }) };
     const [number] = row.numbers, size = row.fused ? V[Z].n : number, first = k - (k % size);
     const made = exponentials(column(V, Z, j).slice(first, first + size), String);

@@ -80,11 +80,13 @@ const Formulas = (() => {
   // ------------------------------------------------------------ as rows say them, in MathML
   function markup(text, otherwise) {
     if (!text) return mi(otherwise);
-    const { documentElement } = new DOMParser().parseFromString(text, "application/xml");
-    return row(...document.importNode(documentElement, true).childNodes);
+    const made = new DOMParser().parseFromString(text, "text/html").querySelector("math");
+    return row(...document.importNode(made, true).childNodes);
   }
   const g = (own) => row(mi("g"), "(", mi("z"), ")", "=", markup(own.formula, `${own.name}(z)`));
+  const gPrimeOf = (own) => row(mml("mi", {}, "g′"), "(", mi("z"), ")", "=", markup(own.formula_prime, `${own.name}′(z)`));
   const loss = (own) => row(mi("ℓ"), "=", markup(own.formula, `${own.name}(a, y)`));
+  const dA = (own) => row(frac(row("∂", mi("ℓ")), row("∂", sub(mi("a"), mi("i")))), "=", markup(own.formula_dA, `${own.name}′(a, y)`));
 
-  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, slot, equationOf, math, words, oneOver, g, loss };
+  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, slot, equationOf, math, words, oneOver, g, gPrimeOf, loss, dA };
 })();

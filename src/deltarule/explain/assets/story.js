@@ -56,6 +56,7 @@ const Story = (() => {
         ? "Shown for the chain of thought. Activation and cost belong together here, so δ in the next sub-step comes out " + (output_error ? "as A − Y" : "in one piece") + ", without ever dividing by A."
         : "The derivative of the summed loss by each output. No 1/m here: it comes once, in dW and db.",
       pieces: () => ["∂ℓ/∂A", "(", { key: `A[${L}]` }, ",", { key: "Y" }, ")", ...weights],
+      note: () => F.dA(Page.plan.cost),
       feeds: [`delta[${L}]`],
     }];
   }
@@ -74,6 +75,7 @@ const Story = (() => {
       pieces: () => (fused ? [...(output_error ? ["("] : ["δ", "(", { key: `Z[${L}]` }, ","]), { key: `A[${L}]` }, output_error ? "−" : ",", { key: "Y" }, ")", ...weights]
         : mixed ? [{ key: `A[${l}]` }, "⊙ (", { key: `dA[${l}]` }, "− Σ A ⊙ dA )"]
           : [{ key: `dA[${l}]` }, "⊙", { key: `gPrime[${l}]` }]),
+      note: fused || mixed ? null : () => F.gPrimeOf(Page.plan.layers[l - 1].activation),
       feeds: [`dW[${l}]`, `db[${l}]`, `dA[${l - 1}]`],
     }, {
       phase: "backward", eq: `${number}b`, layer: l, out: `dW[${l}]`, check: true, reuse: 0,
