@@ -16,7 +16,8 @@ from deltarule import explain
 from deltarule.checks import worked_example
 from deltarule.engines.plan import Plan
 from deltarule.explain.page import payload
-from deltarule.expressions import OPERATIONS
+from deltarule.expressions import OPERATIONS, apply, constant, entry
+from deltarule.expressions.javascript import listed
 
 from .test_explain import network, rows, start_of
 from .tolerances import error
@@ -189,6 +190,60 @@ def test_the_script_has_every_operation(opened):
     masks = {name for name, operation in OPERATIONS.items() if operation.result == "m"}
     printed = page.evaluate("Object.keys(Expressions.TEXT)")
     assert set(printed) == set(OPERATIONS) - masks - {"where"}
+
+
+ENDS = np.array([math.inf, -math.inf, math.nan])
+
+
+def test_every_operation_is_numpys(opened):
+    page = opened(explain.worked_trace())
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.normal(size=40) * 10.0 ** random.integers(-3, 3, 40), ENDS, [0, 1]])
+    y = np.concatenate([random.normal(size=43), [0.0, 1.0]])
+    code = """([list, x, y]) => Array.from(Expressions.evaluate(list,
+      {x: Float64Array.from(x), y: Float64Array.from(y)}, x.length)[0], String)"""
+    mask = apply("less", entry("y"), entry("x"))
+    for name, operation in OPERATIONS.items():
+        kinds = list(enumerate(operation.arguments))
+        made = apply(name, *(mask if kind == "m" else entry("xy"[k % 2]) for k, kind in kinds))
+        found = page.evaluate(code, [listed([made]), x.tolist(), y.tolist()])
+        mine = np.array([float(text.replace("Infinity", "inf")) for text in found])
+        with np.errstate(all="ignore"):
+            given = (y < x if kind == "m" else (x, y)[k % 2] for k, kind in kinds)
+            expected = np.asarray(operation.compute(*given), dtype=float)
+        np.testing.assert_allclose(mine, expected, rtol=1e-14, err_msg=name)
+
+
+def test_constants_that_json_lacks_arrive(opened):
+    x = entry("x")
+    made = listed([apply("add", x, constant(value)) for value in (math.inf, -math.inf, math.nan)])
+    code = "(list) => Expressions.evaluate(list, {x: 1}, 1).map((each) => String(each[0]))"
+    found = opened(explain.worked_trace()).evaluate(code, json.loads(json.dumps(made)))
+    assert found == ["Infinity", "-Infinity", "NaN"]
+
+
+def iterated(Z):
+    for _ in range(40):
+        Z = Z + 0.25 * Z * (1 - Z)
+    return Z
+
+
+def iterated_prime(Z):
+    product = 1.0
+    for _ in range(40):
+        product, Z = product * (1.25 - 0.5 * Z), Z + 0.25 * Z * (1 - Z)
+    return product
+
+
+def test_the_arithmetic_of_a_long_expression_stays_short(opened):
+    net = dr.Network(2, [dr.Dense(3, dr.Activation("iterated", iterated, iterated_prime))])
+    start = ({"W": np.ones((3, 2)), "b": np.zeros((3, 1))},)
+    trace = explain.trace(net, start, [[0.1, 0.2]], [[0.5, 0.1, 0.2]])
+    page = opened(trace)
+    agree(page, trace.steps[0])
+    for key, exact, _, value in page.evaluate(ARITHMETIC):
+        assert len(exact) < 3000
+        assert evaluated(exact) == pytest.approx(value, rel=1e-9, abs=1e-12), (key, exact)
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
@@ -662,8 +717,18 @@ HOSTILE = [
 
 def test_text_from_the_data_is_text(opened):
     example = worked_example()
+    first, *others = example.network.layers
+    relu = dr.ACTIVATIONS("relu")
+    own = dr.Activation(
+        HOSTILE[0],
+        relu.g,
+        relu.g_prime,
+        formula=HOSTILE[1],
+        formula_prime=rf"\text{{{HOSTILE[0]}}}",
+    )
+    hostile = dr.Network(5, [dr.Dense(first.units, own), *others], "binary_cross_entropy")
     trace = explain.trace(
-        example.network,
+        hostile,
         example.parameters,
         example.X,
         example.Y,

@@ -72,7 +72,7 @@ const Formulas = (() => {
     const base = { delta: "δ", gPrime: "g′(Z", W_new: "new W", b_new: "new b", Am: "A⊙D" }[name] || name.replace(".", "_");
     return `${base}${l === null ? "" : `[${l}]`}${name === "gPrime" ? ")" : ""}`;
   }
-  const words = (t) => mml("mtext", {}, ` ${t} `);
+  const words = (t) => mml("mtext", {}, `\u00a0${t}\u00a0`);  // MathML drops plain spaces
   const math = (...parts) => mml("math", { display: "block" }, row(...parts));
 
   const oneOver = () => frac(mn(1), Page.plan.weighted ? row(mo("Σ"), mi("s")) : mi("m"));
