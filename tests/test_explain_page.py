@@ -18,6 +18,7 @@ from deltarule.engines.plan import Plan
 from deltarule.explain.page import payload
 from deltarule.expressions import OPERATIONS, apply, constant, entry
 from deltarule.expressions.javascript import listed
+from deltarule.row_expressions import WRITTEN_BY_HAND
 
 from .test_explain import network, rows, start_of
 from .tolerances import error
@@ -183,13 +184,16 @@ def test_every_row_of_every_table_is_tried():
     assert kinds >= {dr.OPTIMIZERS.entry(name) for name in dr.OPTIMIZERS} - {dr.LBFGS}
 
 
-def test_the_script_has_every_operation(opened):
+def test_the_script_has_every_operation_and_what_is_written_by_hand(opened):
     page = opened(explain.worked_trace())
     names = page.evaluate("Object.keys(Expressions.OPERATIONS)")
     assert set(names) == set(OPERATIONS)
     masks = {name for name, operation in OPERATIONS.items() if operation.result == "m"}
     printed = page.evaluate("Object.keys(Expressions.TEXT)")
     assert set(printed) == set(OPERATIONS) - masks - {"where"}
+    by_hand = set(WRITTEN_BY_HAND) - {"softmax", "lbfgs"}
+    for script in ("Engine", "Arithmetic"):
+        assert set(page.evaluate(f"Object.keys({script}.BY_HAND)")) == by_hand
 
 
 ENDS = np.array([math.inf, -math.inf, math.nan])
@@ -471,6 +475,29 @@ def test_an_edited_weight_gives_the_references_numbers(opened):
     agree(page, explain.worked_trace().steps[0])
 
 
+@pytest.mark.parametrize(("cost", "last"), [
+    ("focal", "softmax"), ("binary_focal", "sigmoid"), ("softmax_cross_entropy(3)", "identity"),
+    (LOG_COSH, SOFTSIGN),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("optimizer", [dr.NAdam(0.05), Triple(0.05)], ids=str)
+def test_what_if_and_training_have_every_row(opened, cost, last, optimizer):
+    net = dr.Network(5, [dr.Dense(4, "gelu"), dr.Dense(3, last)], cost)
+    (first, second), (X, Y) = start_of(net), rows(net)
+    page = opened(explain.trace(net, (first, second), X, Y, optimizer=optimizer))
+    page.select_option("#what", "W[1]")
+    field = page.locator("#editor [data-i='1'][data-j='2']")
+    field.fill("0.75")
+    field.press("Tab")
+    W = first["W"].copy()
+    W[1, 2] = 0.75
+    edited = ({**first, "W": W}, second)
+    agree(page, explain.trace(net, edited, X, Y, optimizer=optimizer).steps[0])
+    page.click("[data-train='10']")
+    page.wait_for_selector("#curve[data-running='false']", state="attached")
+    trained = explain.trace(net, edited, X, Y, optimizer=optimizer, steps=11)
+    agree(page, trained.steps[10], 1e-9)
+
+
 @pytest.mark.parametrize(
     ("key", "typed", "message"),
     [
@@ -695,6 +722,25 @@ def test_what_cannot_be_traced_is_shown_as_recorded_with_the_reason(opened):
     assert "recorded" in page.inner_text("#substep .arithmetic")
     page.select_option("#step", "1")
     agree(page, trace.steps[1], 1e-15)
+
+
+def test_a_custom_activation_that_mixes_units_is_shown_as_recorded(opened):
+    def centered(dA, A=None):
+        return dA - dA.mean(axis=0, keepdims=True)
+
+    own = dr.Activation(
+        "centered", centered, None, mixed_delta=centered, mixed_jacobian=lambda A: None
+    )
+    net = network("mse", own, "identity")
+    trace = explain.trace(net, start_of(net), *rows(net))
+    page = opened(trace)
+    agree(page, trace.steps[0], 1e-15)
+    assert page.evaluate("Page.data.untraced") == [
+        "activation centered mixes the units of an example"
+    ]
+    for _ in range(page.evaluate("Walk.count()")):
+        assert "oftmax" not in page.inner_text("#walk")
+        page.keyboard.press("ArrowRight")
 
 
 def test_a_custom_row_by_a_tables_name_is_not_the_tables(opened):

@@ -79,7 +79,7 @@ const Arithmetic = (() => {
       share: (log, a, y, gamma) => `-${y} * ${power(`(1 - ${a})`, gamma)} * ${log}`,
       delta: (V, A, i, j, gamma) => (f) => {
         const ys = column(V, "target", j), terms = column(V, A, j).map((a, k) => focalPart(gamma, a, ys[k], f));
-        return `${terms[i]} - ${f(at(V[A], i, j))} * (${terms.filter((term) => term !== "0").join(" + ")})`;
+        return `${terms[i]} - ${f(at(V[A], i, j))} * (${terms.filter((term) => term !== "0").join(" + ") || "0"})`;
       },
     },
     softmax_cross_entropy: {
@@ -87,7 +87,7 @@ const Arithmetic = (() => {
       dA: (V, A, i, j, classes) => (f) => {
         const first = i - (i % classes), ys = column(V, "target", j).slice(first, first + classes);
         const made = exponentials(column(V, A, j).slice(first, first + classes), String);
-        return `${made.of(i - first, f)} * (${ys.map((y) => f(y)).join(" + ")}) - ${f(ys[i - first])}`;
+        return `${made.of(i - first, f)} * ${f(ys.reduce((s, y) => s + y, 0))} - ${f(ys[i - first])}`;
       },
     },
   };
@@ -251,14 +251,14 @@ const Arithmetic = (() => {
   }
   function update(V, name, l, i, j) {
     const { optimizer, rules, layers } = Page.plan, { now } = Page, rate = layers[l - 1].rates[name];
-    const w = at(V[`${name}[${l}]`], i, j), isPenalised = name === "W" && rate > 0;
-    const decay = isPenalised ? rules.decay + optimizer.decay : 0, factors = now.done.factors[l - 1];
+    const w = at(V[`${name}[${l}]`], i, j), isPenalized = name === "W" && rate > 0;
+    const decay = isPenalized ? rules.decay + optimizer.decay : 0, factors = now.done.factors[l - 1];
     const inputs = { W: w * (1 - now.alpha * decay), dW: at(now.done.clipped[l - 1][name], i, j), t: now.t, alpha: now.alpha * rate };
     optimizer.slots.forEach((slot, k) => { inputs[`slot_${slot}`] = at(now.state[l - 1][name][k], i, j); });
     const line = (f, output, known, least) => Expressions.printed(optimizer.update, inputs, f.digits, {
       output, known, least, texts: decay ? { W: `(${f(w)} - ${f(now.alpha)} * ${f(decay)} * ${f(w)})` } : {},
     });
-    const slots = optimizer.slots.map((_, k) => k + 1), isLimited = isPenalised && factors;
+    const slots = optimizer.slots.map((_, k) => k + 1), isLimited = isPenalized && factors;
     return {
       symbolic: optimizer.descends
         ? `${name}${subscript(i, j)} − α·d${name}${subscript(i, j)}`
@@ -294,5 +294,5 @@ const Arithmetic = (() => {
   const pretty = (code) => code
     .replace(/ \*\* (?=\d)/g, "^").replace(/abs\(([^()]*)\)/g, "|$1|").replace(/ \* /g, " · ").replace(/-/g, "−");
 
-  return { of, subscript };
+  return { BY_HAND, of, subscript };
 })();

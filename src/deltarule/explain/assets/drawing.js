@@ -131,7 +131,8 @@ const Drawing = (() => {
     const last = l === Page.plan.layers.length;
     const { cost } = Page.plan;
     if (last && cost.fused) return `δ[${l}] = ${cost.output_error ? `A[${l}] − Y` : `δ(Z[${l}], A[${l}], Y)`}`;
-    return `δ[${l}] = ${Page.plan.layers[l - 1].activation.mixes ? "A ⊙ (dA − Σ A ⊙ dA)" : `dA[${l}] ⊙ g′(Z[${l}])`}`;
+    const { mixes, name } = Page.plan.layers[l - 1].activation;
+    return `δ[${l}] = ${name === "softmax" ? "A ⊙ (dA − Σ A ⊙ dA)" : mixes ? `δ(dA[${l}], A[${l}])` : `dA[${l}] ⊙ g′(Z[${l}])`}`;
   }
   function figure3(step) {
     const layers = near(step), high = 106, L = Page.plan.layers.length, share = Page.plan.weighted ? "1/Σs" : "1/m";

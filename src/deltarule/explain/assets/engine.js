@@ -197,8 +197,8 @@ const Engine = (() => {
   // One parameter after the update, its state, and what max-norm scales its rows by.
   function descended(plan, layer, name, own, d, slots, now) {
     const [n, m] = [Math.max(own.n, d.n), Math.max(own.m, d.m)], fitted = (M) => broadcast(M, n, m);
-    const isPenalised = name === "W" && layer.rates.W > 0, limit = isPenalised ? plan.rules.max_norm : 0;
-    const decay = isPenalised ? plan.rules.decay + plan.optimizer.decay : 0;
+    const isPenalized = name === "W" && layer.rates.W > 0, limit = isPenalized ? plan.rules.max_norm : 0;
+    const decay = isPenalized ? plan.rules.decay + plan.optimizer.decay : 0;
     const W = decay ? map((w) => w - now.alpha * decay * w, fitted(own)) : fitted(own);
     const state = Object.fromEntries(plan.optimizer.slots.map((slot, k) => [`slot_${slot}`, fitted(slots[k])]));
     const step = { t: now.t, alpha: now.alpha * layer.rates[name] };
@@ -238,6 +238,6 @@ const Engine = (() => {
   const next = (now, done) =>
     ({ ...now, parameters: done.after, state: done.stateAfter, t: now.t + 1 });
 
-  return { BY_HAND, matrix, at, map, copy, total, transpose, product, sumOf, columnwise, softmax,
-    logSoftmax, grouped, masked, smoothed, forward, costOf, step, next, initialState };
+  return { BY_HAND, matrix, at, map, copy, total, transpose, product, sumOf, masked, smoothed, forward,
+    costOf, step, next, initialState };
 })();

@@ -22,8 +22,9 @@ const Story = (() => {
       feeds: [`A[${l}]`, `gPrime[${l}]`],
     }, {
       phase: "forward", eq: "1b", layer: l, out: `A[${l}]`, title: `Activation of layer ${l}: ${row.name}`,
-      say: row.mixes
+      say: row.name === "softmax"
         ? "Softmax turns each example's numbers into shares that add up to 1: it mixes the units."
+        : row.mixes ? "The activation mixes the units of each example."
         : "The activation is applied to each entry on its own.",
       pieces: () => ["g", "(", { key: `Z[${l}]` }, ")"], note: () => F.g(row),
       feeds: l < Page.plan.layers.length ? [`Z[${l + 1}]`, `dW[${l + 1}]`] : ["loss", `delta[${l}]`],
@@ -63,17 +64,18 @@ const Story = (() => {
   function backward(l) {
     const L = Page.plan.layers.length, number = l === L ? "10" : "11", A = entering(l - 1);
     const fused = l === L && Page.plan.cost.fused, { output_error } = Page.plan.cost;
-    const mixed = Page.plan.layers[l - 1].activation.mixes;
+    const { mixes: mixed, name } = Page.plan.layers[l - 1].activation, isSoftmax = name === "softmax";
     const delta = `delta[${l}]`, rules = Page.plan.rules;
     const weights = Page.now.V.s ? ["·", { key: "s" }] : [];
     return [{
       phase: "backward", eq: `${number}a`, layer: l, out: delta, title: `δ, the error of layer ${l}`,
       say: fused
         ? output_error ? "The output pair makes it simple: δ is output minus target." : "Output activation and cost make δ together, without ever dividing by A."
-        : mixed ? "Softmax mixes units, so each δ depends on all of its example's dA."
+        : mixed ? "The activation mixes units, so each δ depends on all of its example's dA."
           : "What arrives from above, let through as far as the activation's slope allows. Where the slope is 0, nothing passes.",
       pieces: () => (fused ? [...(output_error ? ["("] : ["δ", "(", { key: `Z[${L}]` }, ","]), { key: `A[${L}]` }, output_error ? "−" : ",", { key: "Y" }, ")", ...weights]
-        : mixed ? [{ key: `A[${l}]` }, "⊙ (", { key: `dA[${l}]` }, "− Σ A ⊙ dA )"]
+        : isSoftmax ? [{ key: `A[${l}]` }, "⊙ (", { key: `dA[${l}]` }, "− Σ A ⊙ dA )"]
+          : mixed ? ["δ", "(", { key: `dA[${l}]` }, ",", { key: `A[${l}]` }, ")"]
           : [{ key: `dA[${l}]` }, "⊙", { key: `gPrime[${l}]` }]),
       note: fused || mixed ? null : () => F.gPrimeOf(Page.plan.layers[l - 1].activation),
       feeds: [`dW[${l}]`, `db[${l}]`, `dA[${l - 1}]`],
