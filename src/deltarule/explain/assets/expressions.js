@@ -47,7 +47,7 @@ const Expressions = (() => {
     const found = valuesOf(nodes, inputs, size);
     return outputs.map((place) => wide(found[place], size).slice());
   };
-  const value = ({ nodes, outputs }, inputs, output = 0) => valuesOf(nodes, inputs)[outputs[output]];
+  const value = ({ nodes, outputs }, inputs) => valuesOf(nodes, inputs)[outputs[0]];
 
   // --------------------------------------------------------------------------------- printed
   // How strongly an operation binds, and its text; x(3) is an argument, in brackets where it
@@ -100,5 +100,5 @@ const Expressions = (() => {
     return spelled(outputs[output], least, true);
   }
 
-  return { OPERATIONS, TEXT, evaluate, value, printed, number, atom };
+  return { OPERATIONS, TEXT, evaluate, value, printed, atom };
 })();
