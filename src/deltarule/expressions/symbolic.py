@@ -301,6 +301,9 @@ class _Namespace:
             raise UntraceableError(f"calls {name}, which is not among the functions of expressions")
         return known
 
+    def __dir__(self) -> list[str]:
+        return sorted(_FUNCTIONS)
+
 
 def _plain(name: str) -> Callable[..., Any]:
     def function(*operands: Any) -> Any:
