@@ -276,6 +276,8 @@ for name in ("square", "fourth"):
     assert any(name in case.name for case in pair_cases())
 checked = check_all()
 assert all(c.passed for c in checked), checked
+for number, name in (("9", "square"), ("2", "fourth")):
+    assert name in next(c.rows for c in checked if c.number == number)
 print("found")
 """
 

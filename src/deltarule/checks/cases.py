@@ -45,12 +45,16 @@ class Checked(NamedTuple):
         Over how many cases.
     worst : str
         The case with that error.
+    rows : tuple of str
+        The rows of the tables that are cases of it: of Eq. 9 every activation, of Eq. 2 every
+        cost.
     """
 
     number: str
     error: float
     cases: int
     worst: str
+    rows: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -320,8 +324,10 @@ def check_all() -> list[Checked]:
     for check in checks:
         for number, case, error in check():
             found.setdefault(number, []).append((error, case))
+    listed = {table(name).name for table in (ACTIVATIONS, COSTS) for name in table}
     checked = []
-    for equation in EQUATIONS + KIND_EQUATIONS:
-        error, worst = max(found[equation.number])
-        checked.append(Checked(equation.number, error, len(found[equation.number]), worst))
+    for number in (equation.number for equation in EQUATIONS + KIND_EQUATIONS):
+        error, worst = max(found[number])
+        rows = tuple(case for _, case in found[number] if case in listed)
+        checked.append(Checked(number, error, len(found[number]), worst, rows))
     return checked

@@ -54,7 +54,8 @@ def equations(asked: CheckOptions, json: Json = False) -> None:
             checked = found[equation.number]
             style = "green" if checked.passed else "bold red"
             cases = f"{checked.cases} case{'s' * (checked.cases != 1)}"
-            verdict = f"largest error {checked.error:.1e} over {cases}"
+            rows = f": {', '.join(checked.rows)}" if checked.rows else ""
+            verdict = f"largest error {checked.error:.1e} over {cases}{rows}"
             worst = "" if checked.passed else f", worst: {checked.worst}"
             terminal.show(Padding(Text(verdict + worst, style=style), (0, 0, 0, 8)))
     failed = [checked.number for checked in found.values() if not checked.passed]
@@ -64,7 +65,11 @@ def equations(asked: CheckOptions, json: Json = False) -> None:
                 "equations": [
                     {"number": e.number, "title": e.title, "formula": e.formula, "code": e.source}
                     | (
-                        {"error": found[e.number].error, "cases": found[e.number].cases}
+                        {
+                            "error": found[e.number].error,
+                            "cases": found[e.number].cases,
+                            "rows": list(found[e.number].rows),
+                        }
                         if check
                         else {}
                     )

@@ -203,7 +203,7 @@ def softmax_cross_entropy(classes: float = 3) -> Cost:
         uniform=lambda n: 1.0 / classes,
         formula=r"-\sum_i y_i \log \operatorname{softmax}(a_{\text{group of } i})_i",
         formula_dA=r"\operatorname{softmax}(a_{\text{group of } i})_i "
-        r"\sum_{k \text{ in it}} y_k - y_i",
+        r"\sum_{k \text{ in group}} y_k - y_i",
         numbers=(classes,),
         group=classes,
     )

@@ -14,11 +14,12 @@ from deltarule.expressions.nodes import (
     in_order,
     of_step,
 )
-from deltarule.expressions.symbolic import SymbolicArray, UntraceableError
+from deltarule.expressions.symbolic import NAMESPACE, SymbolicArray, UntraceableError
 from deltarule.expressions.tex import coefficient, number, tex
 from deltarule.expressions.tracing import deviation, traced
 
 __all__ = [
+    "NAMESPACE",
     "OPERATIONS",
     "Level",
     "Node",

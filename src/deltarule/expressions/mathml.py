@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
-from itertools import pairwise
 
 from deltarule.errors import SettingError
 from deltarule.expressions.textbook import Piece, read
 
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _GAP = '<mspace width="0.17em"/>'
 
 
@@ -28,7 +27,7 @@ def mathml(tex: str) -> str:
     try:
         return f"<math>{_inside(read(tex))}</math>"
     except SettingError:
-        return f"<math><mtext>{escape(tex)}</mtext></math>"
+        return f"<math><mtext>{tex.translate(_ESCAPES)}</mtext></math>"
 
 
 def _element(piece: Piece) -> str:
@@ -38,14 +37,14 @@ def _element(piece: Piece) -> str:
 def _inside(row: Piece) -> str:
     """The pieces of a row, with the space that names of functions have around them."""
     found = []
-    for before, piece in pairwise((None, *row.parts)):
-        assert piece is not None
+    for before, piece in zip((None, *row.parts), row.parts, strict=False):
+        base = _base(piece)
         beside = before is not None and not {before.kind, piece.kind} & {"sign", "space"}
-        opens = piece.kind == "bracket" or _base(piece).text == "∑"
         named = before is not None and _base(before).kind in ("name", "text")
-        if beside and ((named and not opens) or _base(piece).kind == "name"):
+        opens = base.kind == "bracket" or base.text == "∑"
+        if beside and ((named and not opens) or base.kind == "name"):
             found.append(_GAP)
-        first = before is None or (before.kind == "sign" and before.text not in "!")
+        first = before is None or before.kind == "sign"
         found.append(_PREFIX if first and piece == _MINUS else _element(piece))
     return "".join(found)
 
@@ -64,7 +63,7 @@ def _row(row: Piece) -> str:
 
 
 def _token(tag: str) -> Callable[[Piece], str]:
-    return lambda piece: f"<{tag}>{escape(piece.text)}</{tag}>"
+    return lambda piece: f"<{tag}>{piece.text.translate(_ESCAPES)}</{tag}>"
 
 
 def _group(tag: str) -> Callable[[Piece], str]:
@@ -72,8 +71,14 @@ def _group(tag: str) -> Callable[[Piece], str]:
 
 
 def _bracket(piece: Piece) -> str:
-    opening, closing = piece.text[0], piece.text[1]
-    return f"<mrow><mo>{opening}</mo>{_inside(piece.parts[0])}<mo>{closing}</mo></mrow>"
+    mo = "<mo>{}</mo>" if _is_tall(piece) else '<mo stretchy="false">{}</mo>'
+    opening, closing = (mo.format(sign) for sign in (piece.text[0], piece.text[1]))
+    return f"<mrow>{opening}{_inside(piece.parts[0])}{closing}</mrow>"
+
+
+def _is_tall(piece: Piece) -> bool:
+    """Whether brackets around it are taller than letters: around scripts they are not."""
+    return piece.kind in ("fraction", "cases") or any(map(_is_tall, piece.parts))
 
 
 def _sub(piece: Piece) -> str:
@@ -100,7 +105,7 @@ _ELEMENTS: dict[str, Callable[[Piece], str]] = {
     "letter": _token("mi"),
     "name": _token("mi"),
     "sign": _token("mo"),
-    "text": lambda piece: f"<mtext>{escape(piece.text).replace(' ', '&#160;')}</mtext>",
+    "text": lambda piece: f"<mtext>{piece.text.translate(_ESCAPES).replace(' ', '&#160;')}</mtext>",
     "space": lambda piece: f'<mspace width="{piece.text}"/>',
     "row": _row,
     "fraction": _group("mfrac"),

@@ -42,10 +42,10 @@ def parsed(tex: str) -> Node:
     try:
         known = dict(_KNOWN)
         for definition in where:
-            name, *value = (piece for piece in definition if piece.kind != "space")
-            if value[:1] != [Piece("sign", "=")]:
+            pieces = [piece for piece in definition if piece.kind != "space"]
+            if pieces[1:2] != [Piece("sign", "=")]:
                 raise UntraceableError("has a comma that no definition such as 's = …' follows")
-            known[_symbol(name)] = _Terms(value[1:], known).all()
+            known[_symbol(pieces[0])] = _Terms(pieces[2:], known).all()
         return as_number(_Terms(formula, known).all().node)
     except UntraceableError as error:
         raise SettingError(
