@@ -129,18 +129,37 @@ def optimizer_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple
     return found
 
 
+def initial_state_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple[Node, ...]:
+    """Expressions of each slot before the first step, in ``W``.
+
+    Raises
+    ------
+    UntraceableError, SettingError
+        As :func:`activation_expressions`.
+
+    Examples
+    --------
+    >>> from deltarule.optimizers import Adam
+    >>> initial_state_expressions(Adam())
+    (0.0, 0.0)
+    """
+    return _expressions(optimizer, "init", optimizer.init, {"W": _numbers((), 3)}, dtype)
+
+
 # ----------------------------------------------------------------------------- formulas
 
 _UNITS = {"a": "a_i", "y": "y_i"}
 
 
-def formula_of(row: Activation | Cost | Optimizer) -> str:
+def formula_of(row: Activation | Cost | Optimizer, units: int = 3) -> str:
     r"""What a row computes, in TeX: its own formula, else what its functions were traced to.
 
     Parameters
     ----------
     row : Activation, Cost or Optimizer
         g of ``z``; the loss of ``a_i`` and ``y_i``; the update of ``W`` and the state.
+    units : int
+        Number of outputs, for a cost.
 
     Raises
     ------
@@ -161,10 +180,10 @@ def formula_of(row: Activation | Cost | Optimizer) -> str:
         return row.formula
     if isinstance(row, Activation):
         return tex({"": activation_expressions(row)[0]})
-    return tex({r"\sum_i": cost_expressions(row).loss}, _UNITS, "i")
+    return tex({r"\sum_i": cost_expressions(row, None, units).loss}, _UNITS, "i")
 
 
-def derivative_formula_of(row: Activation | Cost) -> str:
+def derivative_formula_of(row: Activation | Cost, units: int = 3) -> str:
     r"""The derivative in TeX, likewise: g' of ``z``, or dA of ``a_i`` and ``y_i``.
 
     Raises
@@ -179,7 +198,7 @@ def derivative_formula_of(row: Activation | Cost) -> str:
     2 (a_i - y_i)
     """
     if isinstance(row, Cost):
-        return row.formula_dA or tex({"": cost_expressions(row).d}, _UNITS, "i")
+        return row.formula_dA or tex({"": cost_expressions(row, None, units).d}, _UNITS, "i")
     return row.formula_prime or tex({"": activation_expressions(row)[1]})
 
 

@@ -1,8 +1,9 @@
 """The explanation page: one HTML file, offline, a training step to walk through and to change.
 
-The file holds inputs, parameters and gradient checks; its script computes the rest by the same
-equations. Where it lacks a row (an activation of one's own, say), the recorded numbers go with
-the page, and what needs the script is switched off there, with the reason.
+The file holds inputs, parameters, gradient checks and what the rows compute, as expressions; its
+script computes the rest by the same equations. Where a custom row cannot be traced into
+expressions, the recorded numbers go with the page, and what needs the script is switched off
+there, with the reason.
 """
 
 from __future__ import annotations
@@ -11,34 +12,29 @@ import base64
 import html
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import fields
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from deltarule.activations import ACTIVATIONS
 from deltarule.arrays import Array
-from deltarule.costs import COSTS
+from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError, setting
+from deltarule.explain.page_plan import described_plan
 from deltarule.explain.trace import Trace, TracedStep
-from deltarule.modelfile.networks import network_to_dict
-from deltarule.optimizers import OPTIMIZERS, Optimizer
+from deltarule.layers import Dense
+from deltarule.network import Network
+from deltarule.optimizers import GradientDescent
 from deltarule.system.markup import notebook_html
 from deltarule.system.storage import write_whole
 
-COVERED: dict[str, frozenset[str]] = {
-    "activation": frozenset(ACTIVATIONS) - {"gelu"},
-    "cost": frozenset(COSTS) - {"focal", "binary_focal", "softmax_cross_entropy"},
-    "optimizer": frozenset(OPTIMIZERS) - {"lbfgs"},
-}
-"""The rows that the page's script computes itself; a test compares them with the script's."""
-
 _SCRIPTS = (
-    *("engine.js", "formulas.js", "arithmetic.js", "story.js", "matrices.js"),
-    *("drawing.js", "walk.js", "lab.js", "page.js"),
+    *("expressions.js", "engine.js", "formulas.js", "arithmetic.js", "story.js"),
+    *("matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
 )
+_LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())
+"""The smallest network that shows a misprint: the page trains it too."""
+
 _FRAME_LIMIT = 1_000_000  # characters: a larger page is not put into a notebook
 
 
@@ -135,81 +131,24 @@ def _title(trace: Trace) -> str:
 
 def payload(trace: Trace) -> dict[str, Any]:
     """What the page's script reads: JSON values, arrays as base64 of their bytes."""
-    plan, network, first = trace.plan, trace.plan.network, trace.steps[0]
-    optimizer, uncovered = plan.optimizer_row, uncovered_rows(trace)
-    cost = network.cost_row
+    described, untraced = described_plan(trace.plan)
     return {
         "title": trace.title or "One training step",
-        "dtype": plan.dtype.name,
-        "sizes": list(network.sizes),
+        "dtype": trace.plan.dtype.name,
+        "sizes": list(trace.plan.network.sizes),
         "inputs": list(trace.inputs),
         "outputs": list(trace.outputs),
-        "layers": [
-            {
-                "activation": _row(layer.g),
-                "rate": layer.rate,
-                "bias_rate": getattr(layer, "bias_rate", 1.0),
-            }
-            for layer in network.layers
-        ],
-        "cost": _row(cost)
-        | {
-            "fused": network.pair is not None,
-            "distribution": cost.distribution,
-            "targets": [_finite(end) for end in cost.targets.ends],
-            "uniform": cost.uniform(network.outputs) if cost.uniform else 0.0,
-        },
-        "optimizer": {
-            "base": _base_of(optimizer),
-            "name": type(optimizer).__name__,
-            "slots": list(optimizer.slots),
-            "decay": optimizer.decay,
-            "settings": {
-                entry.name: getattr(optimizer, entry.name)
-                for entry in fields(optimizer)
-                if entry.name != "learning_rate"
-            },
-        },
-        "rules": {
-            entry.name: getattr(plan.regularization, entry.name) or 0
-            for entry in fields(plan.regularization)
-        },
+        "plan": described,
+        "untraced": untraced,
+        "linear": described_plan(_LINEAR)[0],
         "X": _packed(trace.X),
         "Y": _packed(trace.Y),
         "weights": None if trace.weights is None else _packed(trace.weights[np.newaxis]),
         "parameters": [
-            {name: _packed(values) for name, values in own.items()} for own in first.before
+            {name: _packed(values) for name, values in own.items()} for own in trace.steps[0].before
         ],
-        "steps": [_step(step, bool(uncovered)) for step in trace.steps],
-        "uncovered": uncovered,
+        "steps": [_step(step, bool(untraced)) for step in trace.steps],
     }
-
-
-def uncovered_rows(trace: Trace) -> list[str]:
-    """The rows that the page's script lacks, in words."""
-    network = trace.plan.network
-    own = set(network_to_dict(network)["own_rows"])
-    used = [("activation", layer.g.name) for layer in network.layers]
-    used += [("cost", network.cost_row.name)]
-    lacking = [
-        f"{kind} {name}"
-        for kind, name in dict.fromkeys(used)
-        if name in own or name.partition("(")[0] not in COVERED[kind]
-    ]
-    optimizer = trace.plan.optimizer_row
-    if _base_of(optimizer) not in COVERED["optimizer"]:
-        lacking.append(f"optimizer {type(optimizer).__name__}")
-    return lacking
-
-
-def _base_of(optimizer: Optimizer) -> str:
-    """The table's name of an optimizer; its class's name where it is one of one's own."""
-    rows: Mapping[str, Any] = OPTIMIZERS.entries
-    return next((n for n, row in rows.items() if row is type(optimizer)), type(optimizer).__name__)
-
-
-def _row(row: Any) -> dict[str, Any]:
-    return {"name": row.name, "base": row.name.partition("(")[0], "numbers": list(row.numbers)}
 
 
 def _step(step: TracedStep, recorded: bool) -> dict[str, Any]:

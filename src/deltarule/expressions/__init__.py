@@ -16,11 +16,12 @@ from deltarule.expressions.nodes import (
     rewritten,
     with_reciprocals,
 )
-from deltarule.expressions.symbolic import SymbolicArray, UntraceableError
+from deltarule.expressions.symbolic import NAMESPACE, SymbolicArray, UntraceableError
 from deltarule.expressions.tex import coefficient, number, tex
 from deltarule.expressions.tracing import deviation, traced
 
 __all__ = [
+    "NAMESPACE",
     "OPERATIONS",
     "Level",
     "Node",

@@ -102,6 +102,8 @@ class SymbolicArray:
 
     def astype(self, dtype: Any, copy: bool = True) -> Array:
         """A mask as numbers; numbers only as what they are."""
+        if not copy and np.dtype(dtype) == self.dtype:
+            return self
         if np.dtype(dtype) == np.dtype(bool) and not self.node.is_mask:
             return NAMESPACE.not_equal(self, 0)
         if np.dtype(dtype) not in (self.dtype, self.number_dtype):
@@ -282,6 +284,15 @@ def _sigmoid(x: Array) -> Array:
     return _applied("where", x >= 0, 1.0, e) / (1.0 + e)
 
 
+def _log_sigmoid(x: Array) -> Array:
+    return _applied("minimum", x, 0.0) - _applied("log1p", _applied("exp", -abs(x)))
+
+
+def _xlogy(x: Array, y: Array) -> Array:
+    none = NAMESPACE.logical_and(NAMESPACE.equal(x, 0.0), NAMESPACE.equal(y, y))
+    return _applied("where", none, 0.0, x * _applied("log", y))
+
+
 class _Namespace:
     """What ``namespace(Z)`` is of a symbolic array: the functions that expressions have."""
 
@@ -295,6 +306,9 @@ class _Namespace:
         if known is None:
             raise UntraceableError(f"calls {name}, which is not among the functions of expressions")
         return known
+
+    def __dir__(self) -> list[str]:
+        return sorted(_FUNCTIONS)
 
 
 def _plain(name: str) -> Callable[..., Any]:
@@ -319,7 +333,7 @@ _FUNCTIONS |= {
     "pow": _FUNCTIONS["power"],
     "float_power": _FUNCTIONS["power"],
     "true_divide": _FUNCTIONS["divide"],
-    "positive": lambda x: x,
+    "positive": lambda x: +x,
     "logical_and": _plain("and"),
     "logical_or": _plain("or"),
     "logical_not": _plain("not"),
@@ -344,6 +358,8 @@ _FUNCTIONS |= {
     "ceil": lambda x: -_applied("floor", -x),
     "erfc": lambda x: 1.0 - _applied("erf", x),
     "expit": _sigmoid,
+    "log_expit": _log_sigmoid,
+    "xlogy": _xlogy,
     "logaddexp": _logaddexp,
     "clip": _clip,
     "zeros_like": _like(0.0),

@@ -10,125 +10,27 @@ const Arithmetic = (() => {
     const each = indices.map((i) => String(i + 1).replace(/\d/g, (d) => digits[d]));
     return each.join(indices.some((i) => i >= 9) ? "," : "");
   };
-  // A number as code: exact, or to six digits (more near 1, where 1 − a would lose them); never
-  // with a sign that could bind wrongly.
-  const number = (x, digits) => {
-    const near = Math.max(0, Math.floor(-Math.log10(Math.abs(1 - Math.abs(x)) || 1)));
-    const text = digits ? String(Number(x.toPrecision(Math.min(17, digits + near)))) : String(x);
-    return x < 0 || Object.is(x, -0) || /e/.test(text) ? `(${text})` : text;
-  };
+  const close = (x, value) => Object.is(x, value) || Math.abs(x - value) <= 1e-9 * Math.abs(value) + 1e-13;
+  const mapped = (table, f) => Object.fromEntries(Object.entries(table).map(([name, x]) => [name, f(x)]));
 
-  // ------------------------------------------- g, g', loss and dA of one entry, as expressions
-  const sigma = (z) => `1 / (1 + exp(-${z}))`;
-  const softplus = (z) => `log(1 + exp(${z}))`;
-  const elu = (scale, alpha) => ({
-    g: (z, x) => (x > 0 ? `${scale} * ${z}` : `${scale} * ${alpha} * (exp(${z}) - 1)`),
-    gPrime: (z, x) => (x > 0 ? `${scale}` : `${scale} * ${alpha} * exp(${z})`),
-  });
-  const G = {
-    identity: () => ({ g: (z) => z, gPrime: () => "1" }),
-    sigmoid: () => ({ g: sigma, gPrime: (z) => `(${sigma(z)}) * (1 - ${sigma(z)})` }),
-    tanh: () => ({ g: (z) => `tanh(${z})`, gPrime: (z) => `1 - tanh(${z}) ** 2` }),
-    relu: () => ({ g: (z) => `max(0, ${z})`, gPrime: (z) => `1 * (${z} > 0)` }),
-    leaky_relu: (s) => ({
-      g: (z, x) => (x > 0 ? z : `${s} * ${z}`),
-      gPrime: (z, x) => (x > 0 ? "1" : x < 0 ? `${s}` : "0"),
-    }),
-    elu: (alpha) => elu(1, alpha),
-    selu: () => elu(1.0507009873554805, 1.6732632423543772),
-    softplus: () => ({ g: softplus, gPrime: sigma }),
-    silu: () => ({
-      g: (z) => `${z} / (1 + exp(-${z}))`,
-      gPrime: (z) => `(${sigma(z)}) * (1 + ${z} * (1 - ${sigma(z)}))`,
-    }),
-    mish: () => ({
-      g: (z) => `${z} * tanh(${softplus(z)})`,
-      gPrime: (z) => `tanh(${softplus(z)}) + ${z} * (1 - tanh(${softplus(z)}) ** 2) * (${sigma(z)})`,
-    }),
-    exp: () => ({ g: (z) => `exp(${z})`, gPrime: (z) => `exp(${z})` }),
-  };
-  const log = (y, a, Y) => (Y === 0 ? "0" : `${y} * log(${a})`);
-  const COSTS = {
-    mse: () => ({ loss: (a, y) => `(${y} - ${a}) ** 2`, dA: (a, y) => `2 * (${a} - ${y})` }),
-    mae: () => ({ loss: (a, y) => `abs(${y} - ${a})`, dA: (a, y) => `sign(${a} - ${y})` }),
-    half_squared_error: () => ({
-      loss: (a, y) => `0.5 * (${y} - ${a}) ** 2`, dA: (a, y) => `(${a} - ${y})`,
-    }),
-    binary_cross_entropy: () => ({
-      loss: (a, y, A, Y) => `-(${log(y, a, Y)} + ${log(`(1 - ${y})`, `1 - ${a}`, 1 - Y)})`,
-      dA: (a, y, A, Y) => `(${Y === 0 ? "0" : `-${y} / ${a}`} + ${Y === 1 ? "0" : `(1 - ${y}) / (1 - ${a})`})`,
-    }),
-    categorical_cross_entropy: () => ({
-      loss: (a, y, A, Y) => `-(${log(y, a, Y)})`,
-      dA: (a, y, A, Y) => (Y === 0 ? "0" : `(-${y} / ${a})`),
-    }),
-    poisson: () => ({
-      loss: (a, y, A, Y) => `(${a} - ${log(y, a, Y)})`,
-      dA: (a, y, A, Y) => (Y === 0 ? "1" : `(1 - ${y} / ${a})`),
-    }),
-    huber: (d) => ({
-      loss: (a, y) => `min(abs(${y} - ${a}), ${d}) * (abs(${y} - ${a}) - 0.5 * min(abs(${y} - ${a}), ${d}))`,
-      dA: (a, y) => `min(max(${a} - ${y}, -${d}), ${d})`,
-    }),
-    quantile: (t) => ({
-      loss: (a, y) => `max(${t} * (${y} - ${a}), (${t} - 1) * (${y} - ${a}))`,
-      dA: (a, y, A, Y) => (A > Y ? `(1 - ${t})` : A < Y ? `(-${t})` : "0"),
-    }),
-  };
-
-  // --------------------------- optimizers: named lines, the last is the new parameter; in them
-  // w, d, a (the rate) and the state's slots as code, t a number, o the settings
-  const unbiased = (beta, t) => (beta === 0 ? "1" : `(1 - ${beta} ** ${t})`);
-  const moments = (o, d, M, V) => [
-    ["M", `${o.beta_1} * ${M} + (1 - ${o.beta_1}) * ${d}`],
-    ["V", `${o.beta_2} * ${V} + (1 - ${o.beta_2}) * ${d} ** 2`],
-  ];
-  const adamStep = (o, M, V, t) => (o.epsilon_inside
-    ? `${M} * sqrt${unbiased(o.beta_2, t)} / (sqrt(${V}) + ${o.epsilon})`
-    : `${M} / (sqrt(${V} / ${unbiased(o.beta_2, t)}) + ${o.epsilon})`);
-  const adam = (ahead) => ({
-    state: (o, d, [M, V]) => moments(o, d, M, V),
-    last: (o, w, d, a, [M, V], t) => {
-      const mean = ahead
-        ? `(${o.beta_1} * ${M} / ${unbiased(o.beta_1, t + 1)} + (1 - ${o.beta_1}) * ${d} / ${unbiased(o.beta_1, t)})`
-        : `(${M} / ${unbiased(o.beta_1, t)})`;
-      return `${w} - ${a} * ${adamStep(o, mean, V, t)}`;
-    },
-  });
-  const UPDATES = {
-    gradient_descent: { state: () => [], last: (o, w, d, a) => `${w} - ${a} * ${d}` },
-    sgd: {
-      state: (o, d, [V], a) => [["V", `${o.momentum} * ${V} - ${a} * ${d}`]],
-      last: (o, w, d, a, [V]) => (o.nesterov ? `${w} + ${o.momentum} * ${V} - ${a} * ${d}` : `${w} + ${V}`),
-    },
-    adagrad: {
-      state: (o, d, [G]) => [["G", `${G} + ${d} ** 2`]],
-      last: (o, w, d, a, [G0]) => `${w} - ${a} * ${d} / (sqrt(${G0}) + ${o.epsilon})`,
-    },
-    adadelta: {
-      state: (o, d, [G0, D], a, [G1]) => [
-        ["G", `${o.rho} * ${G0} + (1 - ${o.rho}) * ${d} ** 2`],
-        ["D", `${o.rho} * ${D} + (1 - ${o.rho}) * ${d} ** 2 * (${D} + ${o.epsilon}) / (${G1} + ${o.epsilon})`],
-      ],
-      last: (o, w, d, a, [G0], t, [, D]) =>
-        `${w} - ${a} * ${d} * sqrt(${D} + ${o.epsilon}) / sqrt(${G0} + ${o.epsilon})`,
-    },
-    rmsprop: {
-      state: (o, d, [G0]) => [["G", `${o.rho} * ${G0} + (1 - ${o.rho}) * ${d} ** 2`]],
-      last: (o, w, d, a, [G0]) => `${w} - ${a} * ${d} / (sqrt(${G0}) + ${o.epsilon})`,
-    },
-    adam: adam(false), adamw: adam(false), nadam: adam(true),
-    adamax: {
-      state: (o, d, [M, U]) => [
-        ["M", `${o.beta_1} * ${M} + (1 - ${o.beta_1}) * ${d}`],
-        ["U", `max(${o.beta_2} * ${U}, abs(${d}))`],
-      ],
-      last: (o, w, d, a, [M, U], t) => `${w} - ${a} * (${M} / ${unbiased(o.beta_1, t)}) / (${U} + ${o.epsilon})`,
-    },
-    lion: {
-      state: (o, d, [M]) => [["M", `${o.beta_2} * ${M} + (1 - ${o.beta_2}) * ${d}`]],
-      last: (o, w, d, a, after, t, [M]) => `${w} - ${a} * sign(${o.beta_1} * ${M} + (1 - ${o.beta_1}) * ${d})`,
-    },
+  // What a row computes of entries, given by the names of its inputs as [key, i, j]: the first of
+  // its expressions that gives the value. (A textbook's overflows or cancels where the row's own
+  // does not.)
+  function applied(V, expressions, value, places) {
+    const inputs = mapped(places, ([key, i, j]) => at(V[key === "Y" ? "target" : key], i, j));
+    const given = expressions.filter(Boolean);
+    const own = given.find((each) => close(Expressions.value(each, inputs), value)) || given.at(-1);
+    const used = own.nodes.filter(([kind]) => kind === "entry").map(([, name]) => places[name]);
+    return {
+      code: (f, least = 0) => Expressions.printed(own, inputs, f.digits, { least }),
+      operands: together(used.map(([key, i, j]) => ({ [key]: [[i, j]] }))),
+    };
+  }
+  const together = (all) => {
+    const found = {};
+    for (const operands of all)
+      for (const [key, places] of Object.entries(operands)) found[key] = [...(found[key] || []), ...places];
+    return found;
   };
 
   // ------------------------------------------------------------------------------- of a sum
@@ -156,6 +58,40 @@ const Arithmetic = (() => {
   }
   const range = (n) => Array.from({ length: n }, (_, k) => k);
 
+  // ------------------------------------------- by hand, as in the engine: what mixes the units
+  const column = (V, key, j) => range(V[key].n).map((k) => at(V[key], k, j));
+  // Σ exp(z), every z less the largest: the exponentials of large ones overflow.
+  function exponentials(zs, letter) {
+    const most = Math.max(...zs), shift = Math.abs(most) > 300 ? most : 0;
+    const terms = zs.map((z, k) => ({
+      text: `exp(${letter(k)})`, code: (f) => `exp(${f(z - shift, 0)})`, value: Math.exp(z - shift),
+    }));
+    return { terms, of: (i, f) => `${terms[i].code(f)} / (${sum(terms, f)})`,
+      log: (i, f) => `(${f(zs[i] - shift)} - log(${sum(terms, f)}))` };
+  }
+  const focalPart = (gamma, a, y, f) => (y === 0 ? "0" : `${f(y)} * (${gamma && a > 0
+    ? `${gamma} * ${f(a)} * ${power(`(1 - ${f(a)})`, gamma - 1)} * log(${f(a)})` : "0"} - ${power(`(1 - ${f(a)})`, gamma)})`);
+  const power = (base, exponent) => (exponent === 1 ? base : `${base} ** ${exponent}`);
+  // By name: a unit's share of the loss from the log of its softmax, and δ or dA.
+  const BY_HAND = {
+    "softmax with categorical_cross_entropy": { share: (log, a, y) => `-${y} * ${log}` },
+    "softmax with focal": {
+      share: (log, a, y, gamma) => `-${y} * ${power(`(1 - ${a})`, gamma)} * ${log}`,
+      delta: (V, A, i, j, gamma) => (f) => {
+        const ys = column(V, "target", j), terms = column(V, A, j).map((a, k) => focalPart(gamma, a, ys[k], f));
+        return `${terms[i]} - ${f(at(V[A], i, j))} * (${terms.filter((term) => term !== "0").join(" + ") || "0"})`;
+      },
+    },
+    softmax_cross_entropy: {
+      share: (log, a, y) => `-${y} * ${log}`,
+      dA: (V, A, i, j, classes) => (f) => {
+        const first = i - (i % classes), ys = column(V, "target", j).slice(first, first + classes);
+        const made = exponentials(column(V, A, j).slice(first, first + classes), String);
+        return `${made.of(i - first, f)} * ${f(ys.reduce((s, y) => s + y, 0))} - ${f(ys[i - first])}`;
+      },
+    },
+  };
+
   const MAKERS = {
     Z(V, l, i, j) {
       const A = V[`Am[${l - 1}]`] ? `Am[${l - 1}]` : `A[${l - 1}]`;
@@ -169,46 +105,35 @@ const Arithmetic = (() => {
     },
     A(V, l, i, j) {
       if (l === 0) return null;
-      const row = Page.plan.layers[l - 1].activation, Z = `Z[${l}]`, z = at(V[Z], i, j);
-      if (Engine.activation(row).mixed) {
-        const all = range(V[Z].n), most = Math.max(...all.map((k) => at(V[Z], k, j)));
-        const shift = Math.abs(most) > 300 ? most : 0;  // else the exponentials overflow
-        const terms = all.map((k) => ({
-          text: `exp(z${subscript(k, j)})`, code: (f) => `exp(${f(at(V[Z], k, j) - shift)})`,
-          value: Math.exp(at(V[Z], k, j) - shift),
-        }));
+      const row = Page.plan.layers[l - 1].activation, Z = `Z[${l}]`;
+      if (!row.mixes)
         return {
-          symbolic: `exp(z${subscript(i, j)}) / (${symbols(terms)})`,
-          code: (f) => `exp(${f(z - shift)}) / (${sum(terms, f)})`,
-          operands: { [Z]: all.map((k) => [k, j]) },
+          symbolic: `g(z${subscript(i, j)})`,
+          ...applied(V, [row.textbook.g, row.g], at(V[`A[${l}]`], i, j), { z: [Z, i, j] }),
         };
-      }
+      const made = exponentials(column(V, Z, j), (k) => `z${subscript(k, j)}`);
       return {
-        symbolic: `g(z${subscript(i, j)})`,
-        code: (f) => G[row.base](...row.numbers).g(f(z), z), operands: { [Z]: [[i, j]] },
+        symbolic: `exp(z${subscript(i, j)}) / (${symbols(made.terms)})`,
+        code: (f) => made.of(i, f), operands: { [Z]: range(V[Z].n).map((k) => [k, j]) },
       };
     },
     Am: (V, l, i, j) => times(V, `A[${l}]`, `D[${l}]`, i, j, "a", "D"),
     gPrime(V, l, i, j) {
-      const row = Page.plan.layers[l - 1].activation, z = at(V[`Z[${l}]`], i, j);
+      const row = Page.plan.layers[l - 1].activation;
       return {
         symbolic: `g′(z${subscript(i, j)})`,
-        code: (f) => G[row.base](...row.numbers).gPrime(f(z), z),
-        operands: { [`Z[${l}]`]: [[i, j]] },
+        ...applied(V, [row.textbook.g_prime, row.g_prime], at(V[`gPrime[${l}]`], i, j), { z: [`Z[${l}]`, i, j] }),
       };
     },
     loss(V, _, i, j) {
-      const row = Page.plan.cost, A = `A[${Page.plan.layers.length}]`;
-      const terms = range(V[A].n).map((k) => {
-        const a = at(V[A], k, j), y = at(V.target, k, j);
-        return {
-          text: `ℓ(a${subscript(k, j)}, y${subscript(k, j)})`,
-          code: (f) => COSTS[row.base](...row.numbers).loss(f(a), f(y), a, y),
-          value: Engine.cost(row).loss(a, y),
-        };
-      });
-      const used = range(V[A].n).map((k) => [k, j]);
-      return { symbolic: symbols(terms), code: (f) => sum(terms, f), operands: { [A]: used, Y: used } };
+      const units = range(Page.now.done.shares.n).map((k) => share(V, k, j)), only = units.length === 1;
+      const terms = units.map((unit, k) => ({
+        text: `ℓ(a${subscript(k, j)}, y${subscript(k, j)})`,
+        code: (f) => unit.code(f, only ? 0 : 3), value: unit.value,
+      }));
+      return {
+        symbolic: symbols(terms), code: (f) => sum(terms, f), operands: together(units.map((unit) => unit.operands)),
+      };
     },
     C(V) {
       const all = range(V.loss.m), s = V.s, m = Page.now.done.m;
@@ -227,13 +152,10 @@ const Arithmetic = (() => {
     },
     dA(V, l, i, j) {
       if (l === Page.plan.layers.length) {
-        const row = Page.plan.cost, a = at(V[`A[${l}]`], i, j), y = at(V.target, i, j);
-        const s = V.s ? V.s.v[j] : null;
-        return {
-          symbolic: `∂ℓ/∂a${subscript(i, j)}${s === null ? "" : ` · s${subscript(j)}`}`,
-          code: (f) => COSTS[row.base](...row.numbers).dA(f(a), f(y), a, y) + (s === null ? "" : ` * ${f(s)}`),
-          operands: { [`A[${l}]`]: [[i, j]], Y: [[i, j]], ...(V.s ? { s: [[0, j]] } : {}) },
-        };
+        const row = Page.plan.cost, A = `A[${l}]`, dA = at(V[`dA[${l}]`], i, j) / (V.s ? V.s.v[j] : 1);
+        const made = row.dA ? applied(V, [row.textbook.dA, row.dA], dA, { a: [A, i, j], y: ["Y", i, j] })
+          : mixed(V, BY_HAND[row.by_hand].dA, A, i, j);
+        return weighted(V, `∂ℓ/∂a${subscript(i, j)}`, made, j);
       }
       const delta = `delta[${l + 1}]`, W = `W[${l + 1}]`;
       const made = products(V, W, delta, range(V[W].n).map((k) => [[k, i], [k, j]]), "W", "δ");
@@ -245,17 +167,18 @@ const Arithmetic = (() => {
       };
     },
     delta(V, l, i, j) {
-      const L = Page.plan.layers.length, g = Engine.activation(Page.plan.layers[l - 1].activation);
-      if (l === L && Page.plan.cost.fused) {
-        const a = at(V[`A[${l}]`], i, j), y = at(V.target, i, j), s = V.s ? V.s.v[j] : null;
-        return {
-          symbolic: `(a${subscript(i, j)} − y${subscript(i, j)})${s === null ? "" : `·s${subscript(j)}`}`,
-          code: (f) => `(${f(a)} - ${f(y)})${s === null ? "" : ` * ${f(s)}`}`,
-          operands: { [`A[${l}]`]: [[i, j]], Y: [[i, j]], ...(V.s ? { s: [[0, j]] } : {}) },
-        };
+      const L = Page.plan.layers.length, A = `A[${l}]`, row = Page.plan.cost;
+      if (l === L && row.fused) {
+        const places = { z: [`Z[${l}]`, i, j], a: [A, i, j], y: ["Y", i, j] };
+        const value = at(V[`delta[${l}]`], i, j) / (V.s ? V.s.v[j] : 1);
+        const made = row.output_error ? difference(V, A, i, j)
+          : row.pair ? applied(V, [row.pair.delta], value, places)
+            : mixed(V, BY_HAND[row.by_hand].delta, A, i, j);
+        const name = row.output_error ? `(a${subscript(i, j)} − y${subscript(i, j)})` : `δ(z${subscript(i, j)}, a${subscript(i, j)}, y${subscript(i, j)})`;
+        return weighted(V, name, made, j);
       }
-      if (!g.mixed) return times(V, `dA[${l}]`, `gPrime[${l}]`, i, j, "dA", "g′");
-      const A = `A[${l}]`, dA = `dA[${l}]`, all = range(V[A].n);
+      if (!Page.plan.layers[l - 1].activation.mixes) return times(V, `dA[${l}]`, `gPrime[${l}]`, i, j, "dA", "g′");
+      const dA = `dA[${l}]`, all = range(V[A].n);
       const made = products(V, A, dA, all.map((k) => [[k, j], [k, j]]), "a", "dA");
       return {
         symbolic: `a${subscript(i, j)}·(dA${subscript(i, j)} − (${symbols(made.terms)}))`,
@@ -266,7 +189,7 @@ const Arithmetic = (() => {
     dW(V, l, i, j) {
       const delta = `delta[${l}]`, A = V[`Am[${l - 1}]`] ? `Am[${l - 1}]` : `A[${l - 1}]`;
       const made = products(V, delta, A, range(V[A].m).map((k) => [[i, k], [j, k]]), "δ", "a");
-      const penalty = penaltyPart(at(V[`W[${l}]`], i, j));
+      const penalty = penaltyPart(Page.plan.layers[l - 1], at(V[`W[${l}]`], i, j));
       return {
         symbolic: `(${symbols(made.terms)}) / ${V.s ? "Σs" : "m"}${penalty ? " + penalty" : ""}`,
         code: (f) => `(${sum(made.terms, f)}) / ${f(Page.now.done.m)}${penalty ? penalty(f) : ""}`,
@@ -292,51 +215,76 @@ const Arithmetic = (() => {
     const made = products(V, P, Q, [[[i, j], [i, j]]], letterP, letterQ);
     return { symbolic: symbols(made.terms), code: (f) => sum(made.terms, f), operands: made.operands };
   }
-  function penaltyPart(w) {
+  // A unit's share of an example's loss.
+  function share(V, k, j) {
+    const L = Page.plan.layers.length, row = Page.plan.cost, A = `A[${L}]`, Z = `Z[${L}]`;
+    const value = at(Page.now.done.shares, k, j), [a, y] = [at(V[A], k, j), at(V.target, k, j)];
+    if (row.loss && (row.pair || !row.fused || close(Expressions.value(row.loss, { a, y }), value)))
+      return { value, ...applied(V, [row.textbook.loss, row.loss, row.pair && row.pair.loss], value,
+        { z: [Z, k, j], a: [A, k, j], y: ["Y", k, j] }) };
+    const [number] = row.numbers, size = row.fused ? V[Z].n : number, first = k - (k % size);
+    const made = exponentials(column(V, Z, j).slice(first, first + size), String);
+    const code = (f, least) => {
+      if (y === 0) return "0";
+      const text = BY_HAND[row.by_hand].share(made.log(k - first, f), f(a), f(y), number);
+      return least ? `(${text})` : text;
+    };
+    return { value, code, operands: { Y: [[k, j]], [Z]: range(size).map((u) => [first + u, j]) } };
+  }
+  // What mixes units, of the outputs and targets of one example.
+  function mixed(V, maker, A, i, j) {
+    const code = maker(V, A, i, j, ...Page.plan.cost.numbers), all = range(V[A].n).map((k) => [k, j]);
+    return { code: (f, least) => (least ? `(${code(f)})` : code(f)), operands: { [A]: all, Y: all } };
+  }
+  const difference = (V, A, i, j) => ({
+    code: (f) => `(${f(at(V[A], i, j))} - ${f(at(V.target, i, j))})`, operands: { [A]: [[i, j]], Y: [[i, j]] },
+  });
+  // Times the example's weight, where there are any.
+  const weighted = (V, symbolic, made, j) => (V.s ? {
+    symbolic: `${symbolic}·s${subscript(j)}`, code: (f) => `${made.code(f, 3)} * ${f(V.s.v[j])}`,
+    operands: { ...made.operands, s: [[0, j]] },
+  } : { ...made, symbolic });
+  function penaltyPart(layer, w) {
     const { l1, l2, over_batch } = Page.plan.rules;
-    if (!l1 && !l2) return null;
+    if ((!l1 && !l2) || !(layer.rates.W > 0)) return null;
     return (f) => ` + (${f(l1)} * sign(${f(w)}) + ${f(l2)} * ${f(w)})${over_batch ? ` / ${f(Page.now.done.m)}` : ""}`;
   }
   function update(V, name, l, i, j) {
-    const { optimizer, rules, layers } = Page.plan, layer = layers[l - 1], now = Page.now;
-    const w0 = at(V[`${name}[${l}]`], i, j), d = at(now.done.clipped[l - 1][name], i, j);
-    const alpha = now.alpha * layer.rate * (name === "b" ? layer.bias_rate : 1);
-    const decay = name === "W" ? rules.decay + optimizer.decay : 0;
-    const slots = (state) => state[l - 1][name].map((slot) => at(slot, i, j));
-    const before = slots(now.state), after = slots(now.done.stateAfter), row = UPDATES[optimizer.base];
-    const o = optimizer.settings;
-    const start = (f) => (decay ? `(${f(w0)} - ${f(now.alpha)} * ${decay} * ${f(w0)})` : f(w0));
-    const last = (f) =>
-      row.last(o, start(f), f(d), f(alpha), after.map(f), now.t, before.map(f));
-    const plain = (f) => (name === "W" && rules.max_norm
-      ? `(${last(f)}) * ${f(now.done.factors[l - 1][i])}` : last(f));
+    const { optimizer, rules, layers } = Page.plan, { now } = Page, rate = layers[l - 1].rates[name];
+    const w = at(V[`${name}[${l}]`], i, j), isPenalized = name === "W" && rate > 0;
+    const decay = isPenalized ? rules.decay + optimizer.decay : 0, factors = now.done.factors[l - 1];
+    const inputs = { W: w * (1 - now.alpha * decay), dW: at(now.done.clipped[l - 1][name], i, j), t: now.t, alpha: now.alpha * rate };
+    optimizer.slots.forEach((slot, k) => { inputs[`slot_${slot}`] = at(now.state[l - 1][name][k], i, j); });
+    const line = (f, output, known, least) => Expressions.printed(optimizer.update, inputs, f.digits, {
+      output, known, least, texts: decay ? { W: `(${f(w)} - ${f(now.alpha)} * ${f(decay)} * ${f(w)})` } : {},
+    });
+    const slots = optimizer.slots.map((_, k) => k + 1), isLimited = isPenalized && factors;
     return {
-      symbolic: optimizer.base === "gradient_descent"
+      symbolic: optimizer.descends
         ? `${name}${subscript(i, j)} − α·d${name}${subscript(i, j)}`
         : `${optimizer.name}'s update of ${name}${subscript(i, j)}`,
-      lines: (f) => row.state(o, f(d), before.map(f), f(alpha), after.map(f)).map(([slot, code], k) => [slot, code, after[k]]),
-      code: plain,
+      lines: (f) => slots.map((k) => [optimizer.slots[k - 1], line(f, k, slots.slice(0, k - 1)), at(now.done.stateAfter[l - 1][name][k - 1], i, j)]),
+      code: (f) => line(f, 0, slots, isLimited ? 3 : 0) + (isLimited ? ` * ${f(factors.v[i])}` : ""),
       operands: { [`${name}[${l}]`]: [[i, j]], [`d${name}[${l}]`]: [[i, j]] },
     };
   }
 
   // An optimizer's slot: the line of the update that makes it.
-  function slot(name, V, l, i, j) {
-    const [part, letter] = name.split("_"), made = update(V, part, l, i, j);
-    const place = Page.plan.optimizer.slots.indexOf(letter);
+  function slotOf({ of: name, slot }, V, l, i, j) {
+    const made = update(V, name, l, i, j);
     return {
-      symbolic: `${letter} of ${part}${subscript(i, j)}, from its value before this step`,
-      code: (f) => made.lines(f)[place][1], operands: made.operands,
+      symbolic: `${slot} of ${name}${subscript(i, j)}, from its value before this step`,
+      code: (f) => made.lines(f).find(([own]) => own === slot)[1], operands: made.operands,
     };
   }
   // What a click shows: null for what is given.
   function of(key, i, j) {
     const { name, l } = Formulas.split(key);
-    if (Page.data.uncovered.length) return null;
-    const maker = MAKERS[name] || (/^[Wb]_[A-Z]$/.test(name) ? slot.bind(null, name) : null);
+    if (Page.data.untraced.length) return null;
+    const own = Formulas.slot(name), maker = own ? slotOf.bind(null, own) : MAKERS[name];
     const made = maker && maker(Page.now.V, l, i, j);
     if (!made) return null;
-    const short = (x) => number(x, 6), exact = (x) => number(x);
+    const [short, exact] = [6, 0].map((digits) => Object.assign((x, least) => Expressions.atom(x, digits, least), { digits }));
     return {
       operands: made.operands, symbolic: made.symbolic,
       shown: pretty(made.code(short)), exact: made.code(exact), value: at(Page.now.V[key], i, j),
@@ -344,7 +292,7 @@ const Arithmetic = (() => {
     };
   }
   const pretty = (code) => code
-    .replace(/ \*\* (?=\d)/g, "^").replace(/ \* /g, " · ").replace(/-/g, "−").replace(/e−/g, "e−");
+    .replace(/ \*\* (?=\d)/g, "^").replace(/abs\(([^()]*)\)/g, "|$1|").replace(/ \* /g, " · ").replace(/-/g, "−");
 
-  return { of, subscript };
+  return { BY_HAND, of, subscript };
 })();

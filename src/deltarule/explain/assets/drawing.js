@@ -129,9 +129,10 @@ const Drawing = (() => {
   // The formula of δ that the step uses: fused, of softmax, or element-wise.
   function deltaOf(l) {
     const last = l === Page.plan.layers.length;
-    if (last && Page.plan.cost.fused) return `δ[${l}] = A[${l}] − Y`;
-    const mixed = Page.plan.layers[l - 1].activation.base === "softmax";
-    return `δ[${l}] = ${mixed ? "A ⊙ (dA − Σ A ⊙ dA)" : `dA[${l}] ⊙ g′(Z[${l}])`}`;
+    const { cost } = Page.plan;
+    if (last && cost.fused) return `δ[${l}] = ${cost.output_error ? `A[${l}] − Y` : `δ(Z[${l}], A[${l}], Y)`}`;
+    const { mixes, name } = Page.plan.layers[l - 1].activation;
+    return `δ[${l}] = ${name === "softmax" ? "A ⊙ (dA − Σ A ⊙ dA)" : mixes ? `δ(dA[${l}], A[${l}])` : `dA[${l}] ⊙ g′(Z[${l}])`}`;
   }
   function figure3(step) {
     const layers = near(step), high = 106, L = Page.plan.layers.length, share = Page.plan.weighted ? "1/Σs" : "1/m";

@@ -1,5 +1,6 @@
-// The equations, in the page: one row a function, forward above backward, in the notation of the
-// notes. A matrix is {n, m, v}: n rows, m columns, v its entries row by row in double precision.
+// The equations, in the page: a whole step, forward above backward, in the notation of the notes.
+// What a row computes of one entry is an expression; what mixes units stands here. A matrix is
+// {n, m, v}: n rows, m columns, v its entries row by row in double precision.
 "use strict";
 const Engine = (() => {
   // ------------------------------------------------------------------------------ matrices
@@ -43,133 +44,62 @@ const Engine = (() => {
     return R;
   };
 
-  // --------------------------------------------------- activations: g, then g', of one number
-  const sigma = (z) => { const e = Math.exp(-Math.abs(z)); return (z >= 0 ? 1 : e) / (1 + e); };
-  const sigmaPrime = (z) => { const e = Math.exp(-Math.abs(z)); return e / ((1 + e) * (1 + e)); };
-  const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
-  const logSigma = (z) => -softplus(-z);
-  const tanhPrime = (z) => 4 * sigmaPrime(2 * z);
-  const elu = (scale, alpha) => ({
-    g: (z) => scale * (z > 0 ? z : alpha * Math.expm1(z)),
-    gPrime: (z) => scale * (z > 0 ? 1 : alpha * Math.exp(z)),
-  });
-  const ACTIVATIONS = {
-    identity: () => ({ g: (z) => z, gPrime: () => 1 }),
-    sigmoid: () => ({ g: sigma, gPrime: sigmaPrime }),
-    tanh: () => ({ g: Math.tanh, gPrime: tanhPrime }),
-    relu: () => ({ g: (z) => Math.max(z, 0), gPrime: (z) => (z > 0 ? 1 : 0) }),
-    leaky_relu: (slope) => ({
-      g: (z) => (z > 0 ? z : slope * z),
-      gPrime: (z) => (z > 0 ? 1 : z < 0 ? slope : 0),
-    }),
-    elu: (alpha) => elu(1, alpha),
-    selu: () => elu(1.0507009873554805, 1.6732632423543772),
-    softplus: () => ({ g: softplus, gPrime: sigma }),
-    silu: () => ({ g: (z) => z * sigma(z), gPrime: (z) => sigma(z) + z * sigmaPrime(z) }),
-    mish: () => ({
-      g: (z) => z * Math.tanh(softplus(z)),
-      gPrime: (z) => Math.tanh(softplus(z)) + z * tanhPrime(softplus(z)) * sigma(z),
-    }),
-    exp: () => ({ g: Math.exp, gPrime: Math.exp }),
-    softmax: () => ({ mixed: true, g: null, gPrime: null }),
-  };
-  const exponentials = (column) => {
-    const most = Math.max(...column);
-    return column.map((z) => Math.exp(z - most));
-  };
+  // ------------------------------------------------------------------------ what rows compute
+  // Every output of an expression, of matrices of one shape by the names of its inputs.
+  function entries(expression, matrices, step = {}) {
+    const [{ n, m, v }] = Object.values(matrices);
+    const inputs = Object.fromEntries(Object.entries(matrices).map(([name, M]) => [name, M.v]));
+    return Expressions.evaluate(expression, { ...inputs, ...step }, v.length).map((x) => matrix(n, m, x));
+  }
+  const entry = (expression, matrices) => entries(expression, matrices)[0];
+
   const softmax = (column) => {
-    const e = exponentials(column), sum = e.reduce((s, x) => s + x, 0);
+    const most = Math.max(...column), e = column.map((z) => Math.exp(z - most));
+    const sum = e.reduce((s, x) => s + x, 0);
     return e.map((x) => x / sum);
   };
   const logSoftmax = (column) => {
     const most = Math.max(...column);
-    const log = Math.log(exponentials(column).reduce((s, x) => s + x, 0));
+    const log = Math.log(column.reduce((s, z) => s + Math.exp(z - most), 0));
     return column.map((z) => z - most - log);
   };
-  const activation = (row) => ACTIVATIONS[row.base](...row.numbers);
-  const activate = (g, Z) => (g.mixed ? columnwise(softmax, Z) : map(g.g, Z));
+  const grouped = (f, size) => (column) => {  // f of each so many units
+    const parts = Array.from({ length: column.length / size }, (_, k) => column.slice(k * size, (k + 1) * size));
+    return parts.flatMap((part) => f(part));
+  };
+  const activate = (g, Z) => (g.mixes ? columnwise(softmax, Z) : entry(g.g, { z: Z }));
 
-  // ------------------------------- costs: one entry's part of the loss, then of dA, of a and y
-  const yLog = (y, a) => (y === 0 ? 0 : y * Math.log(a));
-  const ratio = (y, a) => (y === 0 ? 0 : y / a);
-  const COSTS = {
-    mse: () => ({ loss: (a, y) => (y - a) ** 2, dA: (a, y) => 2 * (a - y) }),
-    mae: () => ({ loss: (a, y) => Math.abs(y - a), dA: (a, y) => Math.sign(a - y) }),
-    half_squared_error: () => ({ loss: (a, y) => 0.5 * (y - a) ** 2, dA: (a, y) => a - y }),
-    binary_cross_entropy: () => ({
-      loss: (a, y) => -(yLog(y, a) + yLog(1 - y, 1 - a)),
-      dA: (a, y) => -ratio(y, a) + ratio(1 - y, 1 - a),
+  // Costs that mix the units of an example, by the names of row_expressions.WRITTEN_BY_HAND: each
+  // unit's share of the loss, then dA or, of an output pair, δ.
+  const BY_HAND = {
+    "softmax with categorical_cross_entropy": () => ({
+      shares: (Z, A, Y) => map((log, y) => -(y * log), columnwise(logSoftmax, Z), Y),
+      delta: (Z, A, Y) => map((a, y) => a - y, A, Y),
     }),
-    categorical_cross_entropy: () => ({
-      loss: (a, y) => -yLog(y, a), dA: (a, y) => -ratio(y, a),
-    }),
-    huber: (delta) => ({
-      loss: (a, y) => {
-        const near = Math.min(Math.abs(y - a), delta);
-        return near * (Math.abs(y - a) - 0.5 * near);
+    "softmax with focal": (gamma) => ({
+      shares: (Z, A, Y) =>
+        map((log, y) => -(y * (1 - Math.exp(log)) ** gamma * log), columnwise(logSoftmax, Z), Y),
+      delta: (Z, A, Y) => {
+        const easy = (a, log) => (gamma ? gamma * a * (1 - a) ** (gamma - 1) * log : 0);
+        const own = map((a, log, y) => y * (easy(a, log) - (1 - a) ** gamma), A, columnwise(logSoftmax, Z), Y);
+        const sums = sumOf(own, 0);
+        return columnwise((column, j) => column.map((x, i) => x - at(A, i, j) * sums.v[j]), own);
       },
-      dA: (a, y) => Math.min(Math.max(a - y, -delta), delta),
     }),
-    quantile: (tau) => ({
-      loss: (a, y) => Math.max(tau * (y - a), (tau - 1) * (y - a)),
-      dA: (a, y) => (a > y ? 1 - tau : a < y ? -tau : 0),
+    softmax_cross_entropy: (classes) => ({
+      shares: (Z, A, Y) => map((log, y) => -(y * log), columnwise(grouped(logSoftmax, classes), A), Y),
+      dA: (A, Y) => {
+        const targets = columnwise(grouped((y) => y.fill(y.reduce((s, x) => s + x, 0)), classes), Y);
+        return map((p, sum, y) => p * sum - y, columnwise(grouped(softmax, classes), A), targets, Y);
+      },
     }),
-    poisson: () => ({ loss: (a, y) => a - yLog(y, a), dA: (a, y) => 1 - ratio(y, a) }),
   };
-  const FUSED = {  // the classical pairs: the loss from z; δ is a − y for all three
-    binary_cross_entropy: (Z, Y) => map((z, y) => -(y * logSigma(z) + (1 - y) * logSigma(-z)), Z, Y),
-    categorical_cross_entropy: (Z, Y) => map((l, y) => -(y * l), columnwise(logSoftmax, Z), Y),
-    poisson: (Z, Y) => map((z, y) => Math.exp(z) - y * z, Z, Y),
-  };
-  const cost = (row) => COSTS[row.base](...row.numbers);
-
-  // ---------------------- optimizers: (w, d, state, t, α) of one entry to the new w and state
-  const bias = (beta, t) => (beta === 0 ? 1 : -Math.expm1(t * Math.log(beta)));
-  const adam = (ahead) => (o) => (w, d, [M, V], t, alpha) => {
-    M = o.beta_1 * M + (1 - o.beta_1) * d;
-    V = o.beta_2 * V + (1 - o.beta_2) * d * d;
-    const correction = Math.sqrt(bias(o.beta_2, t));
-    const mean = ahead
-      ? (o.beta_1 * M) / bias(o.beta_1, t + 1) + ((1 - o.beta_1) * d) / bias(o.beta_1, t)
-      : M / bias(o.beta_1, t);
-    const step = o.epsilon_inside
-      ? (mean * correction) / (Math.sqrt(V) + o.epsilon)
-      : mean / (Math.sqrt(V) / correction + o.epsilon);
-    return [w - alpha * step, [M, V]];
-  };
-  const OPTIMIZERS = {
-    gradient_descent: () => (w, d, state, t, alpha) => [w - alpha * d, []],
-    sgd: (o) => (w, d, [V], t, alpha) => {
-      V = o.momentum * V - alpha * d;
-      return [w + (o.nesterov ? o.momentum * V - alpha * d : V), [V]];
-    },
-    adagrad: (o) => (w, d, [G], t, alpha) => {
-      G += d * d;
-      return [w - (alpha * d) / (Math.sqrt(G) + o.epsilon), [G]];
-    },
-    adadelta: (o) => (w, d, [G, D], t, alpha) => {
-      G = o.rho * G + (1 - o.rho) * d * d;
-      const step = (d * Math.sqrt(D + o.epsilon)) / Math.sqrt(G + o.epsilon);
-      D = o.rho * D + (1 - o.rho) * step * step;
-      return [w - alpha * step, [G, D]];
-    },
-    rmsprop: (o) => (w, d, [G], t, alpha) => {
-      G = o.rho * G + (1 - o.rho) * d * d;
-      return [w - (alpha * d) / (Math.sqrt(G) + o.epsilon), [G]];
-    },
-    adam: adam(false),
-    adamw: adam(false),
-    nadam: adam(true),
-    adamax: (o) => (w, d, [M, U], t, alpha) => {
-      M = o.beta_1 * M + (1 - o.beta_1) * d;
-      U = Math.max(o.beta_2 * U, Math.abs(d));
-      return [w - (alpha * (M / bias(o.beta_1, t))) / (U + o.epsilon), [M, U]];
-    },
-    lion: (o) => (w, d, [M], t, alpha) => [
-      w - alpha * Math.sign(o.beta_1 * M + (1 - o.beta_1) * d),
-      [o.beta_2 * M + (1 - o.beta_2) * d],
-    ],
-  };
+  const costRow = (row) => ({
+    shares: row.pair ? (Z, A, Y) => entry(row.pair.loss, { z: Z, y: Y }) : (Z, A, Y) => entry(row.loss, { a: A, y: Y }),
+    dA: (A, Y) => entry(row.dA, { a: A, y: Y }),
+    delta: (Z, A, Y) => entry(row.pair.delta, { z: Z, a: A, y: Y }),
+    ...(row.by_hand ? BY_HAND[row.by_hand](...row.numbers) : {}),
+  });
 
   // ---------------------------------------------------------------------------- a whole step
   // plan: layers, cost, optimizer, rules; now: parameters [{W, b}], state, X, Y, weights, alpha,
@@ -188,16 +118,15 @@ const Engine = (() => {
       for (let i = 0; i < z.n; i++)  // b is (n, 1), or as the misprint leaves it, (n, m)
         for (let j = 0; j < z.m; j++) z.v[i * z.m + j] += b.v[i * b.m + (b.m === 1 ? 0 : j)];
       Z.push(z);
-      A.push(activate(activation(layer.activation), z));
+      A.push(activate(layer.activation, z));
     });
     return { A, Z };
   }
 
-  function lossOf(plan, passed, Y) {
-    const L = plan.layers.length, row = cost(plan.cost);
-    const parts = plan.cost.fused
-      ? FUSED[plan.cost.base](passed.Z[L], Y) : map(row.loss, passed.A[L], Y);
-    return sumOf(parts, 0);
+  // Each unit's share of the loss: an example's is their sum.
+  function sharesOf(plan, { A, Z }, Y) {
+    const L = plan.layers.length;
+    return costRow(plan.cost).shares(Z[L], A[L], Y);
   }
 
   const weightOf = (X, s) => (s ? total(s) || 1 : X.m);
@@ -206,13 +135,13 @@ const Engine = (() => {
   function penaltyOf(plan, parameters, m) {
     const { l1, l2, over_batch } = plan.rules;
     if (!l1 && !l2) return 0;
-    const sum = parameters.reduce((s, { W }) =>
+    const sum = parameters.filter((_, k) => plan.layers[k].rates.W > 0).reduce((s, { W }) =>
       s + W.v.reduce((u, w) => u + l1 * Math.abs(w) + 0.5 * l2 * w * w, 0), 0);
     return over_batch ? sum / m : sum;
   }
 
   function costOf(plan, parameters, X, Y, s = null, masks = {}) {
-    const loss = lossOf(plan, forward(plan, parameters, X, masks), smoothed(plan, Y));
+    const loss = sumOf(sharesOf(plan, forward(plan, parameters, X, masks), smoothed(plan, Y)), 0);
     const m = weightOf(X, s);
     return total(scaled(loss, s)) / m + penaltyOf(plan, parameters, m);
   }
@@ -222,20 +151,21 @@ const Engine = (() => {
     const { l1, l2, over_batch } = plan.rules, share = over_batch ? 1 / m : 1;
     const { A, Z } = passed, Y = smoothed(plan, now.Y);
     const dA = [], delta = [], gPrime = [null], dW = [null], db = [null];
-    dA[L] = scaled(map(cost(plan.cost).dA, A[L], Y), now.weights);
+    const row = costRow(plan.cost);
+    dA[L] = scaled(row.dA(A[L], Y), now.weights);
     for (let l = L; l >= 1; l--) {
-      const g = activation(plan.layers[l - 1].activation);
-      gPrime[l] = g.mixed ? null : map(g.gPrime, Z[l]);
+      const g = plan.layers[l - 1].activation, penalty = plan.layers[l - 1].rates.W > 0 ? share : 0;
+      gPrime[l] = g.mixes ? null : entry(g.g_prime, { z: Z[l] });
       if (l === L && plan.cost.fused) {
-        delta[l] = scaled(map((a, y) => a - y, A[l], Y), now.weights);
-      } else if (g.mixed) {
+        delta[l] = scaled(row.delta(Z[l], A[l], Y), now.weights);
+      } else if (g.mixes) {
         delta[l] = columnwise((a, j) => {
           const sum = a.reduce((s, x, i) => s + x * at(dA[l], i, j), 0);
           return a.map((x, i) => x * (at(dA[l], i, j) - sum));
         }, A[l]);
       } else delta[l] = map((d, g1) => d * g1, dA[l], gPrime[l]);
       const twice = misprint === "twice" ? m : 1, W = now.parameters[l - 1].W;
-      dW[l] = map((d, w) => d / m / twice + share * (l1 * Math.sign(w) + l2 * w),
+      dW[l] = map((d, w) => d / m / twice + penalty * (l1 * Math.sign(w) + l2 * w),
         product(delta[l], transpose(masked(A[l - 1], masks[l - 1]))), W);
       db[l] = map((d) => d / m / twice, sumOf(delta[l], misprint === "axis0" ? 0 : 1));
       dA[l - 1] = masked(product(transpose(W), delta[l]), masks[l - 1]);
@@ -255,65 +185,59 @@ const Engine = (() => {
     return all;
   }
 
+  // One row or one column repeated; else as it is. A misprint makes (n, m) of b: (n, 1) less (1, m).
+  function broadcast(M, n, m) {
+    if (M.n === n && M.m === m) return M;
+    const wide = matrix(n, m);
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < m; j++) wide.v[i * m + j] = at(M, M.n === 1 ? 0 : i, M.m === 1 ? 0 : j);
+    return wide;
+  }
+
+  // One parameter after the update, its state, and what max-norm scales its rows by.
+  function descended(plan, layer, name, own, d, slots, now) {
+    const [n, m] = [Math.max(own.n, d.n), Math.max(own.m, d.m)], fitted = (M) => broadcast(M, n, m);
+    const isPenalized = name === "W" && layer.rates.W > 0, limit = isPenalized ? plan.rules.max_norm : 0;
+    const decay = isPenalized ? plan.rules.decay + plan.optimizer.decay : 0;
+    const W = decay ? map((w) => w - now.alpha * decay * w, fitted(own)) : fitted(own);
+    const state = Object.fromEntries(plan.optimizer.slots.map((slot, k) => [`slot_${slot}`, fitted(slots[k])]));
+    const step = { t: now.t, alpha: now.alpha * layer.rates[name] };
+    const [made, ...after] = entries(plan.optimizer.update, { W, dW: fitted(d), ...state }, step);
+    if (!limit) return { made, after };
+    const factors = map((squares) => limit / Math.max(Math.sqrt(squares), limit), sumOf(map((w) => w * w, made), 1));
+    return { made: map((w, factor) => w * factor, made, broadcast(factors, n, m)), after, factors };
+  }
+
   function updated(plan, now, gradients) {
-    const rule = OPTIMIZERS[plan.optimizer.base](plan.optimizer.settings);
-    const decay = plan.rules.decay + plan.optimizer.decay, limit = plan.rules.max_norm;
     const after = [], state = [], factors = [];  // factors: what max-norm scales a unit's weights by
     now.parameters.forEach((own, k) => {
-      after.push({}); state.push({}); factors.push([]);
-      for (const name of ["W", "b"]) {
-        const d = gradients[k][name], layer = plan.layers[k];
-        const alpha = now.alpha * layer.rate * (name === "b" ? layer.bias_rate : 1);
-        const wide = d.n === own[name].n && d.m === own[name].m ? own[name] : spread(own[name], d);
-        const W = copy(wide), fits = (slot) => slot.v.length === W.v.length;
-        const slots = now.state[k][name].map((slot) => (fits(slot) ? copy(slot) : spread(slot, d)));
-        for (let e = 0; e < W.v.length; e++) {
-          if (decay && name === "W") W.v[e] -= now.alpha * decay * W.v[e];
-          const d_e = d.n === W.n ? d.v[e] : d.v[e % W.m];
-          const [w, s] = rule(W.v[e], d_e, slots.map((slot) => slot.v[e]), now.t, alpha);
-          W.v[e] = w;
-          s.forEach((x, i) => { slots[i].v[e] = x; });
-        }
-        if (limit && name === "W")
-          for (let i = 0; i < W.n; i++) {
-            const row = W.v.subarray(i * W.m, (i + 1) * W.m);
-            const size = Math.sqrt(row.reduce((s, w) => s + w * w, 0));
-            factors[k][i] = limit / Math.max(size, limit);
-            row.forEach((w, j) => { row[j] = w * factors[k][i]; });
-          }
-        after[k][name] = W; state[k][name] = slots;
-      }
+      const made = Object.fromEntries(["W", "b"].map((name) =>
+        [name, descended(plan, plan.layers[k], name, own[name], gradients[k][name], now.state[k][name], now)]));
+      after.push({ W: made.W.made, b: made.b.made });
+      state.push({ W: made.W.after, b: made.b.after });
+      factors.push(made.W.factors);
     });
     return { after, state, factors };
   }
 
-  // What the misprint does to b: (n, 1) less (1, m) is (n, m).
-  const spread = (b, d) => {
-    const wide = matrix(b.n, d.m);
-    for (let i = 0; i < b.n; i++)
-      for (let j = 0; j < d.m; j++) wide.v[i * d.m + j] = b.v[i * b.m + (b.m === 1 ? 0 : j)];
-    return wide;
-  };
-
   function step(plan, now, misprint = null) {
     const passed = forward(plan, now.parameters, now.X, now.masks);
     const m = weightOf(now.X, now.weights);
-    const loss = lossOf(plan, passed, smoothed(plan, now.Y));
+    const shares = sharesOf(plan, passed, smoothed(plan, now.Y)), loss = sumOf(shares, 0);
     const value = total(scaled(loss, now.weights)) / m + penaltyOf(plan, now.parameters, m);
     const back = backward(plan, now, passed, misprint);
     const own = clipped(plan, back), { after, state, factors } = updated(plan, now, own);
-    return { ...passed, ...back, clipped: own, m, loss, cost: value, before: now.parameters, after,
+    return { ...passed, ...back, clipped: own, m, shares, loss, cost: value, before: now.parameters, after,
       stateAfter: state, factors };
   }
 
-  const zeroState = (plan, parameters) => parameters.map((own) => Object.fromEntries(
-    ["W", "b"].map((name) =>
-      [name, plan.optimizer.slots.map(() => matrix(own[name].n, own[name].m))])));
+  const initialState = (plan, parameters) => parameters.map((own) => Object.fromEntries(
+    ["W", "b"].map((name) => [name, entries(plan.optimizer.init, { W: own[name] })])));
 
   // The state after a step: what the next one starts from.
   const next = (now, done) =>
     ({ ...now, parameters: done.after, state: done.stateAfter, t: now.t + 1 });
 
-  return { ACTIVATIONS, COSTS, OPTIMIZERS, FUSED, activation, cost, matrix, at, map, copy, total,
-    norm, transpose, product, sumOf, masked, smoothed, forward, costOf, step, next, zeroState };
+  return { BY_HAND, matrix, at, map, copy, total, transpose, product, sumOf, masked, smoothed, forward,
+    costOf, step, next, initialState };
 })();

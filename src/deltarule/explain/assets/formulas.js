@@ -37,22 +37,22 @@ const Formulas = (() => {
     db: "11c", dA: "11d", W_new: "3", b_new: "3", W: "given", b: "given", Y: "given", s: "given",
   };
   const split = (key) => {
-    const [, name, l] = /^([A-Za-z_']+)(?:\[(\d+)\])?$/.exec(key);
+    const [, name, l] = /^(.+?)(?:\[(\d+)\])?$/.exec(key);
     return { name, l: l === undefined ? null : Number(l) };
   };
+  const slot = (name) => (/^[Wb]\./.test(name) ? { of: name[0], slot: name.slice(2) } : null);
   const layers = () => Page.plan.layers.length;
   const equationOf = (key) => {
     const { name, l } = split(key);
     if (name === "A" && l === 0) return "given";
     if (name === "dA" && l === layers()) return "2";
-    return EQUATION[name] || "3";  // an optimizer's slot: W_M[1], b_V[1]
+    return EQUATION[name] || "3";  // an optimizer's slot: W.M[1], b.V[1]
   };
 
   // A matrix's symbol as MathML, its layer in brackets above; transposed with a T.
   function symbol(key, turned) {
     const { name, l } = split(key);
-    const slot = /^([Wb])_([A-Z])$/.exec(name);
-    const base = slot ? sub(mi(slot[2]), mi(slot[1])) : mi(BASES[name] || name);
+    const own = slot(name), base = own ? sub(mi(own.slot), mi(own.of)) : mi(BASES[name] || name);
     const marks = [];
     if (l !== null) marks.push(mn(`[${l}]`));
     if (turned) marks.push(mi("T"));
@@ -69,49 +69,24 @@ const Formulas = (() => {
   // The same as plain text, for labels and screen readers.
   function text(key) {
     const { name, l } = split(key);
-    const base = { delta: "δ", gPrime: "g′(Z", W_new: "new W", b_new: "new b", Am: "A⊙D" }[name] || name;
+    const base = { delta: "δ", gPrime: "g′(Z", W_new: "new W", b_new: "new b", Am: "A⊙D" }[name] || name.replace(".", "_");
     return `${base}${l === null ? "" : `[${l}]`}${name === "gPrime" ? ")" : ""}`;
   }
-  const words = (t) => mml("mtext", {}, ` ${t} `);
+  const words = (t) => mml("mtext", {}, `\u00a0${t}\u00a0`);  // MathML drops plain spaces
   const math = (...parts) => mml("math", { display: "block" }, row(...parts));
 
   const oneOver = () => frac(mn(1), Page.plan.weighted ? row(mo("Σ"), mi("s")) : mi("m"));
 
-  // --------------------------------------------------- g and the losses, as their rows say them
-  const z = () => mi("z");
-  const e = (power) => sup(mi("e"), power);
-  const G = {
-    identity: () => [z()],
-    sigmoid: () => [frac(mn(1), row(mn(1), "+", e(row("−", z()))))],
-    tanh: () => [mi("tanh"), z()],
-    relu: () => [mi("max"), "(", mn(0), ",", z(), ")"],
-    leaky_relu: (slope) => [mi("max"), "(", z(), ",", mn(0), ")", "+", mn(slope), mi("min"), "(", z(), ",", mn(0), ")"],
-    elu: (alpha) => [z(), mi(" for z > 0, else "), mn(alpha), "(", e(z()), "−", mn(1), ")"],
-    selu: () => [mn(1.0507), "·", "(", z(), mi(" for z > 0, else "), mn(1.6733), "(", e(z()), "−", mn(1), ")", ")"],
-    softplus: () => [mi("log"), "(", mn(1), "+", e(z()), ")"],
-    silu: () => [z(), mi("σ"), "(", z(), ")"],
-    mish: () => [z(), mi("tanh"), "(", mi("log"), "(", mn(1), "+", e(z()), ")", ")"],
-    exp: () => [e(z())],
-    softmax: () => [frac(e(sub(z(), mi("i"))), row(sub(mo("Σ"), mi("k")), e(sub(z(), mi("k")))))],
-  };
-  const yi = () => sub(mi("y"), mi("i"));
-  const ai = () => sub(mi("a"), mi("i"));
-  const sum = () => sub(mo("Σ"), mi("i"));
-  const LOSSES = {
-    mse: () => [sum(), sup(row("(", yi(), "−", ai(), ")"), mn(2))],
-    mae: () => [sum(), "|", yi(), "−", ai(), "|"],
-    half_squared_error: () => [frac(mn(1), mn(2)), sum(), sup(row("(", yi(), "−", ai(), ")"), mn(2))],
-    binary_cross_entropy: () => ["−", sum(), "(", yi(), mi("log"), ai(), "+", "(", mn(1), "−", yi(), ")", mi("log"), "(", mn(1), "−", ai(), ")", ")"],
-    categorical_cross_entropy: () => ["−", sum(), yi(), mi("log"), ai()],
-    poisson: () => [sum(), "(", ai(), "−", yi(), mi("log"), ai(), ")"],
-    huber: (d) => [sum(), frac(mn(1), mn(2)), sup(sub(mi("e"), mi("i")), mn(2)), mi(` up to |e| = ${d}, then linear`)],
-    quantile: (t) => [sum(), mi("max"), "(", mn(t), "(", yi(), "−", ai(), ")", ",", mn(+(t - 1).toFixed(12)), "(", yi(), "−", ai(), ")", ")"],
-  };
-  const known = (table, entry, fallback) =>
-    (Page.data.uncovered.some((text) => text.endsWith(" " + entry.name)) || !table[entry.base]
-      ? [mi(fallback)] : table[entry.base](...entry.numbers));
-  const g = (entry) => row(mi("g"), "(", mi("z"), ")", "=", ...known(G, entry, `${entry.name}(z)`));
-  const loss = (entry) => row(mi("ℓ"), "=", ...known(LOSSES, entry, `${entry.name}(a, y)`));
+  // ------------------------------------------------------------ as rows say them, in MathML
+  function markup(text, otherwise) {
+    if (!text) return mi(otherwise);
+    const made = new DOMParser().parseFromString(text, "text/html").querySelector("math");
+    return row(...document.importNode(made, true).childNodes);
+  }
+  const g = (own) => row(mi("g"), "(", mi("z"), ")", "=", markup(own.formula, `${own.name}(z)`));
+  const gPrimeOf = (own) => row(mml("mi", {}, "g′"), "(", mi("z"), ")", "=", markup(own.formula_prime, `${own.name}′(z)`));
+  const loss = (own) => row(mi("ℓ"), "=", markup(own.formula, `${own.name}(a, y)`));
+  const dA = (own) => row(frac(row("∂", mi("ℓ")), row("∂", sub(mi("a"), mi("i")))), "=", markup(own.formula_dA, `${own.name}′(a, y)`));
 
-  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, equationOf, math, words, oneOver, g, loss };
+  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, slot, equationOf, math, words, oneOver, g, gPrimeOf, loss, dA };
 })();

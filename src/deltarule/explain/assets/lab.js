@@ -62,7 +62,7 @@ const Lab = (() => {
     if (key === "Y" && Page.plan.cost.distribution) {
       const sums = Engine.sumOf(Page.now.Y, 0);
       const wrong = sums.v.findIndex((s) => Math.abs(s - 1) > 1e-4);
-      if (wrong >= 0) say("edit-message", `The targets of example ${wrong + 1} add up to ${shown(sums.v[wrong])}; δ = A − Y holds only where they add up to 1. Change another one of them too.`);
+      if (wrong >= 0) say("edit-message", `The targets of example ${wrong + 1} add up to ${shown(sums.v[wrong])}; expected 1. Change another one of them too.`);
     }
     diff();
   }
@@ -110,7 +110,7 @@ const Lab = (() => {
       const begun = Date.now();
       let verdict = null;
       while (left > 0 && training.running && !verdict && Date.now() - begun < 40) {
-        Page.now = Engine.next(Page.now, Page.now.done);
+        Page.now = Page.next(Page.now);
         Page.now.done = Engine.step(Page.plan, Page.now);
         training.costs.push(Page.now.done.cost);
         left--;
@@ -191,15 +191,10 @@ const Lab = (() => {
     return { uniform, normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()) };
   }
   // What is trained both ways: a plan, its parameters, and rows drawn here.
-  const row = (base) => ({ base, name: base, numbers: [] });
-  const NONE = { l1: 0, l2: 0, over_batch: false, decay: 0, max_norm: 0, clip_norm: 0, clip_value: 0, label_smoothing: 0 };
   const SUBJECTS = {
     // The smallest network that shows it: nothing in these targets can be learnt, only known by heart.
     linear: () => ({
-      plan: {
-        layers: [{ activation: row("identity"), rate: 1, bias_rate: 1 }], cost: { ...row("half_squared_error"), fused: false },
-        optimizer: { base: "gradient_descent", settings: {}, slots: [], decay: 0 }, rules: NONE,
-      },
+      plan: Page.data.linear,
       parameters: [{ W: Engine.matrix(1, 3), b: Engine.matrix(1, 1) }], alpha: 0.5, m: 20, steps: 1000, noise: "all of the target is noise",
       rows: (random, m) => ({ X: Engine.map(random.normal, Engine.matrix(3, m)), Y: Engine.map(random.normal, Engine.matrix(1, m)) }),
     }),
@@ -241,7 +236,7 @@ const Lab = (() => {
     const which = checked("misprint"), subject = SUBJECTS[checked("subject")](), { plan, m, steps } = subject;
     const random = generator(7), data = subject.rows(random, m), held = subject.rows(random, m);
     const run = (misprint) => {
-      let now = { ...data, parameters: subject.parameters, alpha: subject.alpha, weights: null, masks: {}, state: Engine.zeroState(plan, subject.parameters), t: 1 };
+      let now = { ...data, parameters: subject.parameters, alpha: subject.alpha, weights: null, masks: {}, state: Engine.initialState(plan, subject.parameters), t: 1 };
       const found = { training: [], heldOut: [], b: () => now.parameters[0].b };
       found.advance = () => {
         const done = Engine.step(plan, now, misprint);
@@ -272,7 +267,7 @@ const Lab = (() => {
     if (which === "twice") return `The direction is right and every step ${m} times too short: after ${steps} steps ${costs}.`;
     const shape = `After ${steps} steps b[1] has shape ${b.n}×${b.m}: a bias of its own for every example. `;
     if (t1 < t0 && h1 > h0) return `${shape}The training cost looks better, ${shown(t1)} against ${shown(t0)}; on rows not seen it is worse, ${shown(h1)} against ${shown(h0)}. With a batch of another size the formula would not even run.`;
-    const mixed = Engine.activation(plan.layers.at(-1).activation).mixed ? " With softmax the δ of an example add up to 0, so its output biases do not even move." : "";
+    const mixed = plan.layers.at(-1).activation.mixes ? " With softmax the δ of an example add up to 0, so its output biases do not even move." : "";
     return `${shape}Here ${costs}: a network that can learn these rows by heart with its weights hides the mistake.${mixed} Try the linear layer.`;
   }
   function outcome(which, right, printed, subject) {
@@ -313,7 +308,8 @@ const Lab = (() => {
   // Off, with the reason, where the script cannot compute what it would show.
   function disable(section, why) {
     for (const control of section.querySelectorAll("button, input, select, textarea")) control.disabled = true;
-    section.prepend(h("p", { class: "notice", role: "note" }, why));
+    note(section, why);
   }
-  return { boot, refresh, disable, read };
+  const note = (section, text) => section.querySelector("h2").after(h("p", { class: "notice", role: "note" }, text));
+  return { boot, refresh, disable, note, read };
 })();

@@ -10,10 +10,8 @@ const Page = (() => {
     const [n, m] = packed.shape;
     return Engine.matrix(n, m, Float64Array.from(values));
   }
-  page.plan = {
-    layers: data.layers, cost: data.cost, optimizer: data.optimizer, rules: data.rules, weighted: Boolean(data.weights),
-  };
-  const covered = data.uncovered.length === 0;
+  page.plan = { ...data.plan, weighted: Boolean(data.weights) };
+  const covered = data.untraced.length === 0;
 
   // Every matrix of a step by its name in the notation.
   function collect(now) {
@@ -27,7 +25,7 @@ const Page = (() => {
       if (done.gPrime[l]) V[`gPrime[${l}]`] = done.gPrime[l];
       Object.assign(V, { [`delta[${l}]`]: done.delta[l], [`dW[${l}]`]: done.dW[l], [`db[${l}]`]: done.db[l] });
       for (const name of ["W", "b"]) { V[`${name}[${l}]`] = done.before[l - 1][name]; V[`${name}_new[${l}]`] = done.after[l - 1][name]; }
-      for (const name of ["W", "b"]) data.optimizer.slots.forEach((slot, k) => { V[`${name}_${slot}[${l}]`] = done.stateAfter[l - 1][name][k]; });
+      for (const name of ["W", "b"]) data.plan.optimizer.slots.forEach((slot, k) => { V[`${name}.${slot}[${l}]`] = done.stateAfter[l - 1][name][k]; });
     }
     V.loss = done.loss;
     V.C = Engine.matrix(1, 1, Float64Array.of(done.cost));
@@ -36,7 +34,7 @@ const Page = (() => {
     if (now.weights) V.s = now.weights;
     return V;
   }
-  // The same from the recorded numbers, where the script lacks a row.
+  // The same from the recorded numbers, where a custom row has no expressions.
   function recorded(now, step) {
     const V = { "A[0]": now.X, Y: now.Y, target: now.Y, C: Engine.matrix(1, 1, Float64Array.of(step.cost === null ? NaN : step.cost)) };
     for (const [name, packed] of Object.entries(step.recorded)) V[name.replace(/^g'\(Z\[(\d+)\]\)$/, "gPrime[$1]")] = unpack(packed);
@@ -50,18 +48,26 @@ const Page = (() => {
     else { now.done = { m: data.steps[now.recorded].m }; now.V = recorded(now, data.steps[now.recorded]); }
     page.plan.weighted = Boolean(now.weights);
   }
+  // Dropout: the masks of the recorded steps, in turn.
+  const masks = data.steps.map((step) =>
+    Object.fromEntries(Object.entries(step.masks).map(([l, mask]) => [l, unpack(mask)])));
+  const masksAt = (t) => masks[(t - 1) % masks.length];
+  // What follows a step: rows that were pasted have no masks.
+  page.next = (now) => {
+    const next = Engine.next(now, now.done);
+    return { ...next, masks: now.isPasted ? {} : masksAt(next.t) };
+  };
   // The recorded step k: from the first one's parameters, step by step.
   function load(k) {
-    const masksOf = (step) => Object.fromEntries(Object.entries(step.masks).map(([l, mask]) => [l, unpack(mask)]));
     const parameters = data.parameters.map((own) => ({ W: unpack(own.W), b: unpack(own.b) }));
     const begin = { X: unpack(data.X), Y: unpack(data.Y), weights: data.weights && unpack(data.weights), parameters };
-    let now = { ...begin, state: Engine.zeroState(page.plan, parameters) };
+    let now = { ...begin, state: covered && Engine.initialState(page.plan, parameters) };
     for (let at = 0; at <= k; at++) {
       const step = data.steps[at];
-      now = { ...now, t: step.number, alpha: step.alpha, masks: masksOf(step), checks: step.checks, onKink: step.on_kink, recorded: at };
+      now = { ...now, t: step.number, alpha: step.alpha, masks: masksAt(step.number), checks: step.checks, onKink: step.on_kink, recorded: at };
       page.now = now;
       compute();
-      if (at < k) now = covered ? Engine.next(now, now.done) : now;
+      if (at < k) now = covered ? page.next(now) : now;
     }
     page.before = null;
     page.start = page.now;
@@ -87,7 +93,7 @@ const Page = (() => {
     redraw();
   };
   page.replaceData = (X, Y) => {
-    page.now = { ...page.start, X, Y, weights: null, checks: null, onKink: [] };
+    page.now = { ...page.start, X, Y, weights: null, masks: {}, isPasted: true, checks: null, onKink: [] };
     page.start = page.now;
     page.before = null;
     redraw();
@@ -106,7 +112,7 @@ const Page = (() => {
     const { now } = page, sizes = data.sizes.join(" → ");
     const by = `${page.plan.optimizer.name}, rate ${Matrices.shown(now.alpha)}`;
     document.getElementById("facts").replaceChildren(
-      ...[["network", sizes], ["activations", data.layers.map((l) => l.activation.name).join(", ")], ["cost", data.cost.name.replaceAll("_", " ")],
+      ...[["network", sizes], ["activations", data.plan.layers.map((l) => l.activation.name).join(", ")], ["cost", data.plan.cost.name.replaceAll("_", " ")],
         ["examples", `m = ${now.X.m}`], ["update", by], ["cost now", Matrices.shown(now.V.C.v[0])]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
     const select = document.getElementById("example"), chosen = Math.min(Walk.state.example, now.X.m - 1);
     select.replaceChildren(...Array.from({ length: now.X.m }, (_, j) => h("option", { value: j }, `example ${j + 1}`)));
@@ -141,11 +147,14 @@ const Page = (() => {
     addEventListener("afterprint", () => byId("printed").replaceChildren());
     if (covered) Lab.boot();
     else {
-      const why = `Off for this plan: this page's script has no ${data.uncovered.join(", no ")}. The numbers above are as they were recorded.`;
+      const why = `Off for this plan: ${data.untraced.join("; ")}. The numbers above are as they were recorded.`;
       for (const id of ["what-if", "train", "misprints"]) Lab.disable(byId(id), why);
     }
-    if (covered && Object.keys(page.now.masks).length)
-      for (const id of ["train"]) Lab.disable(byId(id), "Off with dropout: every step draws a new mask, and this page has the recorded ones only.");
+    if (covered && Object.keys(page.now.masks).length) {
+      const which = data.steps.length > 1 ? `those of the ${data.steps.length} recorded steps in turn` : "those of the recorded step every time";
+      Lab.note(byId("train"), `Dropout: training here takes the masks as they were drawn, ${which}; an engine draws new ones in every step. Rows that you paste are trained without dropout.`);
+      Lab.note(byId("misprints"), "Here everything is trained without dropout.");
+    }
     document.documentElement.dataset.ready = "true";
   };
   return page;

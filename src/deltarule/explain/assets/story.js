@@ -22,8 +22,9 @@ const Story = (() => {
       feeds: [`A[${l}]`, `gPrime[${l}]`],
     }, {
       phase: "forward", eq: "1b", layer: l, out: `A[${l}]`, title: `Activation of layer ${l}: ${row.name}`,
-      say: row.base === "softmax"
+      say: row.name === "softmax"
         ? "Softmax turns each example's numbers into shares that add up to 1: it mixes the units."
+        : row.mixes ? "The activation mixes the units of each example."
         : "The activation is applied to each entry on its own.",
       pieces: () => ["g", "(", { key: `Z[${l}]` }, ")"], note: () => F.g(row),
       feeds: l < Page.plan.layers.length ? [`Z[${l + 1}]`, `dW[${l + 1}]`] : ["loss", `delta[${l}]`],
@@ -39,7 +40,7 @@ const Story = (() => {
     };
   }
   function cost(L) {
-    const fused = Page.plan.cost.fused, name = Page.plan.cost.name.replaceAll("_", " ");
+    const { fused, output_error } = Page.plan.cost, name = Page.plan.cost.name.replaceAll("_", " ");
     const weights = Page.now.V.s ? ["·", { key: "s" }] : [];
     return [{
       phase: "cost", eq: "2", layer: L, out: "loss", title: `Loss of each example: ${name}`,
@@ -53,27 +54,30 @@ const Story = (() => {
     }, {
       phase: "backward", eq: "2", layer: L, out: `dA[${L}]`, title: "How the loss changes with the output",
       say: fused
-        ? "Shown for the chain of thought. Activation and cost belong together here, so δ in the next sub-step comes out as A − Y, without ever dividing by A."
+        ? "Shown for the chain of thought. Activation and cost belong together here, so δ in the next sub-step comes out " + (output_error ? "as A − Y" : "in one piece") + ", without ever dividing by A."
         : "The derivative of the summed loss by each output. No 1/m here: it comes once, in dW and db.",
       pieces: () => ["∂ℓ/∂A", "(", { key: `A[${L}]` }, ",", { key: "Y" }, ")", ...weights],
+      note: () => F.dA(Page.plan.cost),
       feeds: [`delta[${L}]`],
     }];
   }
   function backward(l) {
     const L = Page.plan.layers.length, number = l === L ? "10" : "11", A = entering(l - 1);
-    const fused = l === L && Page.plan.cost.fused;
-    const mixed = Page.plan.layers[l - 1].activation.base === "softmax";
+    const fused = l === L && Page.plan.cost.fused, { output_error } = Page.plan.cost;
+    const { mixes: mixed, name } = Page.plan.layers[l - 1].activation, isSoftmax = name === "softmax";
     const delta = `delta[${l}]`, rules = Page.plan.rules;
     const weights = Page.now.V.s ? ["·", { key: "s" }] : [];
     return [{
       phase: "backward", eq: `${number}a`, layer: l, out: delta, title: `δ, the error of layer ${l}`,
       say: fused
-        ? "The output pair makes it simple: δ is output minus target."
-        : mixed ? "Softmax mixes units, so each δ depends on all of its example's dA."
+        ? output_error ? "The output pair makes it simple: δ is output minus target." : "Output activation and cost make δ together, without ever dividing by A."
+        : mixed ? "The activation mixes units, so each δ depends on all of its example's dA."
           : "What arrives from above, let through as far as the activation's slope allows. Where the slope is 0, nothing passes.",
-      pieces: () => (fused ? ["(", { key: `A[${L}]` }, "−", { key: "Y" }, ")", ...weights]
-        : mixed ? [{ key: `A[${l}]` }, "⊙ (", { key: `dA[${l}]` }, "− Σ A ⊙ dA )"]
+      pieces: () => (fused ? [...(output_error ? ["("] : ["δ", "(", { key: `Z[${L}]` }, ","]), { key: `A[${L}]` }, output_error ? "−" : ",", { key: "Y" }, ")", ...weights]
+        : isSoftmax ? [{ key: `A[${l}]` }, "⊙ (", { key: `dA[${l}]` }, "− Σ A ⊙ dA )"]
+          : mixed ? ["δ", "(", { key: `dA[${l}]` }, ",", { key: `A[${l}]` }, ")"]
           : [{ key: `dA[${l}]` }, "⊙", { key: `gPrime[${l}]` }]),
+      note: fused || mixed ? null : () => F.gPrimeOf(Page.plan.layers[l - 1].activation),
       feeds: [`dW[${l}]`, `db[${l}]`, `dA[${l - 1}]`],
     }, {
       phase: "backward", eq: `${number}b`, layer: l, out: `dW[${l}]`, check: true, reuse: 0,
@@ -99,7 +103,7 @@ const Story = (() => {
     }];
   }
   function update(l) {
-    const { optimizer, rules } = Page.plan, plain = optimizer.base === "gradient_descent" && !rules.decay;
+    const { optimizer, rules } = Page.plan, plain = optimizer.descends && !rules.decay;
     const limits = [rules.clip_value || rules.clip_norm ? "clipped" : "", rules.max_norm ? "limited in norm" : ""].filter(Boolean);
     return ["W", "b"].map((name) => ({
       phase: "update", eq: name === "W" ? "3a" : "3b", layer: l, out: `${name}_new[${l}]`,
@@ -109,8 +113,8 @@ const Story = (() => {
       pieces: () => (plain
         ? [{ key: `${name}[${l}]` }, "−", "α", "·", { key: `d${name}[${l}]` }]
         : [{ key: `${name}[${l}]` }, ",", { key: `d${name}[${l}]` }, `by ${optimizer.name}`,
-          ...(optimizer.slots.length && Page.now.V[`${name}_${optimizer.slots[0]}[${l}]`]
-            ? ["with", ...optimizer.slots.map((slot) => ({ key: `${name}_${slot}[${l}]` }))] : [])]),
+          ...(optimizer.slots.length && Page.now.V[`${name}.${optimizer.slots[0]}[${l}]`]
+            ? ["with", ...optimizer.slots.map((slot) => ({ key: `${name}.${slot}[${l}]` }))] : [])]),
       feeds: [],
     }));
   }

@@ -56,7 +56,7 @@ const Walk = (() => {
     const value = Engine.at(Page.now.V[chosen.key], chosen.i, chosen.j), found = Arithmetic.of(chosen.key, chosen.i, chosen.j);
     const name = `${Formulas.text(chosen.key)}${Arithmetic.subscript(chosen.i, chosen.j)}`;
     if (!found) {
-      const why = Page.data.uncovered.length ? "recorded; this page's script does not cover the plan" : "given";
+      const why = Page.data.untraced.length ? "recorded" : "given";
       return h("div", { class: "arithmetic" }, h("p", {}, h("b", {}, name), ` = ${value} (${why})`));
     }
     const lines = found.lines.map(([slot, code, x]) => h("p", { class: "line" }, `${slot} = ${code} = ${Matrices.shown(x)}`));
