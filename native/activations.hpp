@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "panels.hpp"
+#include "program.hpp"
 #include "vector_math.hpp"
 
 namespace deltarule {
@@ -146,13 +148,29 @@ template <class Row, class T> void activate(T* Z, T* slope, std::size_t count, T
 }
 
 template <class T> struct Activation {
-  Activate<T> apply;  // null for softmax, which mixes units
-  Slope slope;
-  bool zero_at_zero;  // whether padding stays zero by itself
+  Activate<T> row = nullptr;  // none of softmax, which mixes units, and of a program
+  Slope slope = Slope::one;
+  bool zero_at_zero = true;     // whether padding stays zero by itself
+  bool finite_at_zero = true;   // whether g(0) and g'(0) are, so that a factor of 0 makes them 0
+  std::shared_ptr<const Program<T>> program{};  // a row that is not compiled in: outputs g and g'
+
+  void apply(T* Z, T* slopes, std::size_t count, T number) const {
+    if (row != nullptr) return row(Z, slopes, count, number);
+    const T* in[] = {Z};
+    T* out[] = {Z, slopes};
+    program->run(in, out, slopes != nullptr ? 2 : 1, count);
+  }
 };
 
-template <class T> inline Activation<T> activation_row(ActivationName name) {
+template <class T>
+inline Activation<T> activation_row(ActivationName name, const ProgramPlan* program = nullptr) {
   using namespace rows;
+  if (program != nullptr) {
+    auto own = std::make_shared<const Program<T>>(*program);
+    const auto [A, slope] = own->at_zero();
+    return {nullptr, Slope::stored, A == T(0), std::isfinite(A) && std::isfinite(slope),
+            std::move(own)};
+  }
   switch (name) {
     case ActivationName::identity: return {activate<Identity<T>, T>, Slope::one, true};
     case ActivationName::sigmoid: return {activate<Sigmoid<T>, T>, Slope::stored, false};

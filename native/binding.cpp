@@ -100,7 +100,7 @@ void expect_sizes(const Plan& plan) {
       raise("SettingError", "plan: expected a bend of each unit by itself, got softmax.");
   }
   const std::size_t outputs = plan.layers.back().units;
-  if (plan.cost == CostName::softmax_cross_entropy && !parts(outputs, plan.cost_number))
+  if (!plan.cost_program && plan.cost == CostName::softmax_cross_entropy && !parts(outputs, plan.cost_number))
     raise("SettingError", "plan: " + std::to_string(outputs) + " outputs are no whole groups.");
 }
 
@@ -108,6 +108,50 @@ DropoutPlan dropout_from(nb::handle share_and_threshold) {
   const auto threshold = nb::cast<std::uint32_t>(share_and_threshold[0]);
   const auto scale = nb::cast<double>(share_and_threshold[1]);
   return {true, threshold, scale};
+}
+
+// A program that is used with so many inputs, numbers of the step and outputs; checked here, once.
+ProgramPlan program_from(nb::handle given, std::size_t inputs, std::size_t steps,
+                         std::size_t outputs) {
+  const auto d = nb::cast<nb::dict>(given);
+  ProgramPlan plan;
+  plan.inputs = nb::cast<std::size_t>(d["inputs"]), plan.steps = nb::cast<std::size_t>(d["steps"]);
+  plan.constants = nb::cast<std::vector<double>>(d["constants"]);
+  plan.computed = nb::cast<std::size_t>(d["computed"]);
+  plan.outputs = nb::cast<std::vector<std::uint16_t>>(d["outputs"]);
+  const auto code = nb::cast<std::vector<std::uint16_t>>(d["code"]);
+  std::string fault = code.size() % 5 == 0 ? "" : "an instruction that is not whole";
+  for (std::size_t i = 0; i + 4 < code.size(); i += 5)
+    plan.code.push_back({static_cast<Operation>(code[i]), code[i + 1], code[i + 2], code[i + 3],
+                         code[i + 4]});
+  if (fault.empty()) fault = fault_of(plan, inputs, steps, outputs);
+  if (!fault.empty()) raise("SettingError", "plan: a program has " + fault + ".");
+  return plan;
+}
+
+// None, or an activation's program.
+std::optional<ProgramPlan> activation_from(nb::handle given) {
+  if (given.is_none()) return std::nullopt;
+  return program_from(given, 1, 0, 2);
+}
+
+std::optional<CostProgram> cost_from(nb::handle given, const LayerPlan& last) {
+  if (given.is_none()) return std::nullopt;
+  const bool is_delta = nb::cast<bool>(given["is_delta"]);
+  if (is_delta && last.activation == ActivationName::softmax)
+    raise("SettingError", "plan: expected a pair with softmax to be compiled in, got a program.");
+  return CostProgram{program_from(given["program"], is_delta ? 3 : 2, 0, 2), is_delta};
+}
+
+std::optional<OptimizerPrograms> optimizer_from(nb::handle given) {
+  if (given.is_none()) return std::nullopt;
+  const auto slots = nb::cast<std::size_t>(given["slots"]);
+  const auto steps = nb::cast<std::size_t>(given["steps"]);
+  if (slots > most_slots || steps > most_steps)
+    raise("SettingError", "plan: expected an optimizer of at most " + std::to_string(most_slots) +
+                              " slots, got " + std::to_string(slots) + ".");
+  return OptimizerPrograms{program_from(given["step"], 2, 0, steps),
+                           program_from(given["update"], 2 + slots, steps, 1 + slots)};
 }
 
 Plan plan_from(const nb::dict& d) {
@@ -136,16 +180,20 @@ Plan plan_from(const nb::dict& d) {
     layer.sources = nb::cast<std::vector<std::size_t>>(own["sources"]);
     layer.first = nb::cast<std::size_t>(own["first"]);
     layer.owner = nb::cast<std::size_t>(own["owner"]);
+    layer.activation_program = activation_from(own["activation_program"]);
+    layer.bend_program = activation_from(own["bend_program"]);
     plan.layers.push_back(layer);
   }
   plan.cost = row_from(d["cost"], "cost", CostName::softmax_cross_entropy);
   plan.cost_number = number("cost_number");
+  if (!plan.layers.empty()) plan.cost_program = cost_from(d["cost_program"], plan.layers.back());
   OptimizerSettings& o = plan.optimizer;
   o.name = row_from(d["optimizer"], "optimizer", OptimizerName::lbfgs);
   o.momentum = number("momentum"), o.rho = number("rho");
   o.beta_1 = number("beta_1"), o.beta_2 = number("beta_2"), o.epsilon = number("epsilon");
   o.nesterov = nb::cast<bool>(d["nesterov"]);
   o.epsilon_inside = nb::cast<bool>(d["epsilon_inside"]);
+  o.programs = optimizer_from(d["optimizer_programs"]);
   plan.l1 = number("l1"), plan.l2 = number("l2"), plan.decay = number("decay");
   plan.over_batch = nb::cast<bool>(d["over_batch"]);
   plan.max_norm = number("max_norm");

@@ -234,14 +234,60 @@ T softmax_cross_entropy(Panels<T>, Panels<T> A, Panels<T> Y, Panels<T> d, std::s
   return loss;
 }
 
-template <class T> struct Cost {
-  CostFunction<T> apply;
-  Then then;
-  bool from_Z;  // whether it reads Z, which then must outlive the activation
+// A cost that is not compiled in: outputs a unit's share of the loss, and dA; or of z, a and y for a
+// fused pair, and δ.
+struct CostProgram {
+  ProgramPlan plan;
+  bool is_delta = false;
 };
 
-template <class T> inline Cost<T> cost_row(CostName cost, ActivationName output) {
+template <class T> struct Cost {
+  CostFunction<T> row = nullptr;
+  Then then = Then::activation;
+  bool from_Z = false;  // whether it reads Z, which then must outlive the activation
+  std::shared_ptr<const Program<T>> program{};
+
+  // Examples [first, last): the loss of each, and `d`.
+  void apply(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t first,
+             std::size_t last, std::size_t n, T number, double* losses) const {
+    if (row == nullptr) return run(Z, A, Y, d, first, last, n, losses);
+    for (std::size_t at = first; at < last; ++at)
+      losses[at] = double(row(Z, A, Y, d, at, n, number));
+  }
+
+ private:
+  // The same by the program, over blocks of examples of one panel.
+  void run(Panels<T> Z, Panels<T> A, Panels<T> Y, Panels<T> d, std::size_t first, std::size_t last,
+           std::size_t n, double* losses) const {
+    constexpr std::size_t height = Program<T>::block / P<T>;
+    alignas(64) T shares[Program<T>::block];
+    std::fill(losses + first, losses + last, 0.0);
+    for (std::size_t panel = 0; panel < panel_count<T>(n); ++panel) {
+      for (std::size_t at = first; at < last; at += height) {
+        const std::size_t rows = std::min(height, last - at);
+        const T* in[] = {Z.row(panel, at), A.row(panel, at), Y.row(panel, at)};
+        T* out[] = {shares, d.row(panel, at)};
+        program->run(from_Z ? in : in + 1, out, 2, rows * P<T>);
+        for (std::size_t i = 0; i < rows; ++i) {
+          for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
+            const auto used = lanes_below<T>(n, panel * P<T> + lane);
+            const Vec<T> zero(T(0)), share = Vec<T>::load(shares + i * P<T> + lane);
+            T* const own = d.row(panel, at + i) + lane;
+            losses[at + i] += double(sum(select<T>(used, share, zero)));
+            select<T>(used, Vec<T>::load(own), zero).store(own);
+          }
+        }
+      }
+    }
+  }
+};
+
+template <class T>
+inline Cost<T> cost_row(CostName cost, ActivationName output, const CostProgram* program = nullptr) {
   using namespace rows;
+  if (program != nullptr)
+    return {nullptr, program->is_delta ? Then::nothing : Then::activation, program->is_delta,
+            std::make_shared<const Program<T>>(program->plan)};
   const bool softmax = output == ActivationName::softmax;
   const bool sigmoid = output == ActivationName::sigmoid;
   switch (cost) {

@@ -61,16 +61,6 @@ void drop(const DropoutPlan& plan, const Dropping& dropping, std::size_t layer, 
   for (std::size_t row = first; row < last; ++row) apply_mask(dropout, A, slope, row, n, row);
 }
 
-// Zero the lanes beyond the last unit, where g(0) is not 0.
-template <class T> void clear_padding(Panels<T> A, std::size_t n, std::size_t first, std::size_t last) {
-  const std::size_t used = n % P<T>;
-  if (used == 0) return;
-  for (std::size_t row = first; row < last; ++row) {
-    T* lanes = A.row(n / P<T>, row);
-    for (std::size_t lane = used; lane < P<T>; ++lane) lanes[lane] = T(0);
-  }
-}
-
 // ------------------------------------------------------------------------------- forward
 
 // Eq. 1b: A = g(Z), and g'(Z) where it is stored (`slope` has no memory for a prediction). Z is A's
@@ -89,6 +79,7 @@ void activation(const Layer<T>& layer, Panels<T> Z, Panels<T> A, Panels<T> slope
     layer.g.apply(A.row(panel, 0), stores ? slope.row(panel, 0) : nullptr, rows * P<T>,
                   layer.number);
   if (!layer.g.zero_at_zero) clear_padding(A, layer.n, 0, rows);
+  if (!layer.g.finite_at_zero && stores) clear_padding(slope, layer.n, 0, rows);
 }
 
 // A_prev, or Z, of `rows` examples from `first` on: of a Parallel the units it takes apart or sets

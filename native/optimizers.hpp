@@ -6,7 +6,10 @@
 
 #include <cmath>
 #include <cstddef>
+#include <memory>
+#include <optional>
 
+#include "program.hpp"
 #include "vector_math.hpp"
 
 namespace deltarule {
@@ -15,13 +18,23 @@ enum class OptimizerName : int {
   gradient_descent, sgd, adagrad, adadelta, rmsprop, adam, adamw, adamax, nadam, lion, lbfgs,
 };
 
+inline constexpr std::size_t most_slots = 8;
+
+// An optimizer that is not compiled in. What depends on the step alone, of t and alpha, in double
+// once a step; then of W, dW, the slots and these numbers the new W and slots.
+struct OptimizerPrograms {
+  ProgramPlan step, update;
+};
+
 // An optimizer's settings, as its class in optimizers/ has them; unused ones are 0.
 struct OptimizerSettings {
   OptimizerName name = OptimizerName::gradient_descent;
   double momentum = 0, rho = 0, beta_1 = 0, beta_2 = 0, epsilon = 0;
   bool nesterov = false, epsilon_inside = false;
+  std::optional<OptimizerPrograms> programs{};  // in place of `name`
 
   std::size_t slots() const {
+    if (programs) return programs->update.outputs.size() - 1;
     switch (name) {
       case OptimizerName::gradient_descent:
       case OptimizerName::lbfgs: return 0;
@@ -47,6 +60,7 @@ template <class T> struct Coefficients {
   T step_size;    // Adam and kin: α over the bias correction of M
   T root_scale;   // … and what multiplies √V before ε is added
   T ahead, now;    // NAdam: what multiplies M and dW in its M̂
+  const T* of_step;  // a program's numbers of the step
 };
 
 // 1 − β^t, to full precision where β^t is close to 1
@@ -58,9 +72,11 @@ inline double bias_correction(double beta, double t) {
 struct StepFactors {
   double first = 1, next = 1;  // 1 − β₁^t, 1 − β₁^(t+1)
   double root = 1;             // √(1 − β₂^t)
+  double t;
 
-  StepFactors(const OptimizerSettings& o, double t) {
+  StepFactors(const OptimizerSettings& o, double step) : t(step) {
     using Name = OptimizerName;
+    if (o.programs) return;
     const bool adam = o.name == Name::adam || o.name == Name::adamw || o.name == Name::nadam;
     if (!adam && o.name != Name::adamax) return;
     first = bias_correction(o.beta_1, t);
@@ -224,23 +240,96 @@ void update(T* W, T* slot_1, T* slot_2, const T* dW, std::size_t count, const Co
   else update_all<Row, false, T>(W, slot_1, slot_2, dW, count, c);
 }
 
-template <class T> inline Update<T> optimizer_row(const OptimizerSettings& o) {
-  using namespace rows;
-  switch (o.name) {
-    case OptimizerName::gradient_descent: return update<GradientDescent<T>, T>;
-    case OptimizerName::sgd:
-      return o.nesterov ? update<Sgd<T, true>, T> : update<Sgd<T, false>, T>;
-    case OptimizerName::adagrad: return update<AdaGrad<T>, T>;
-    case OptimizerName::adadelta: return update<AdaDelta<T>, T>;
-    case OptimizerName::rmsprop: return update<RmsProp<T>, T>;
-    case OptimizerName::adam:
-    case OptimizerName::adamw: return update<Adam<T, false>, T>;
-    case OptimizerName::adamax: return update<Adamax<T>, T>;
-    case OptimizerName::nadam: return update<Adam<T, true>, T>;
-    case OptimizerName::lion: return update<Lion<T>, T>;
-    case OptimizerName::lbfgs: break;
+// A program's numbers of one step, which most parameters share: those of one rate.
+template <class T> struct OfStep {
+  double rate = std::numeric_limits<double>::quiet_NaN();
+  T values[most_steps];
+};
+
+// The same of a row that is not compiled in.
+template <class T> class OptimizerProgram {
+ public:
+  explicit OptimizerProgram(const OptimizerPrograms& plans)
+      : step_(plans.step), update_(plans.update) {}
+
+  // The numbers of the step, unless they are there.
+  void set_step(OfStep<T>& of_step, double t, double rate) const {
+    if (of_step.rate == rate) return;
+    of_step.rate = rate;
+    alignas(64) double found[most_steps][Vec<double>::width], in[2][Vec<double>::width];
+    Vec<double>(t).store(in[0]), Vec<double>(rate).store(in[1]);
+    const double* inputs[] = {in[0], in[1]};
+    double* outputs[most_steps];
+    for (std::size_t i = 0; i < step_.outputs(); ++i) outputs[i] = found[i];
+    step_.run(inputs, outputs, step_.outputs(), Vec<double>::width);
+    for (std::size_t i = 0; i < step_.outputs(); ++i) of_step.values[i] = T(found[i][0]);
   }
-  return nullptr;  // it drives cost and gradients and never steps
+
+  void apply(T* const* places, const T* dW, std::size_t count, const Coefficients<T>& c) const {
+    constexpr std::size_t block = Program<T>::block;
+    alignas(64) T d[block];
+    for (std::size_t first = 0; first < count; first += block) {
+      const std::size_t numbers = std::min(block, count - first);
+      const T* in[2 + most_slots];
+      T* out[1 + most_slots];
+      for (std::size_t i = 0; i < update_.outputs(); ++i)
+        in[i == 0 ? 0 : i + 1] = out[i] = places[i] + first;
+      in[1] = d;
+      prepare(out[0], dW + first, d, numbers, c);
+      update_.run(in, out, update_.outputs(), numbers, c.of_step);
+    }
+  }
+
+ private:
+  // W after its decay, in place, and dW with 1/m, penalties and clipping.
+  static void prepare(T* W, const T* dW, T* d, std::size_t numbers, const Coefficients<T>& c) {
+    for (std::size_t i = 0; i < numbers; i += Vec<T>::width) {
+      const Vec<T> w = Vec<T>::load(W + i), own = Vec<T>::load(dW + i);
+      if (c.plain) {
+        (own * Vec<T>(c.scale)).store(d + i);
+      } else {
+        clipped(penalised(own, w, c), c.clip).store(d + i);
+        (w * Vec<T>(c.keep)).store(W + i);
+      }
+    }
+  }
+
+  Program<double> step_;
+  Program<T> update_;
+};
+
+template <class T> struct Optimizer {
+  Update<T> row = nullptr;  // null for one that drives cost and gradients and never steps
+  std::shared_ptr<const OptimizerProgram<T>> program{};
+
+  // `count` numbers of W and its slots, at `places`, from dW; a multiple of the vectors' width.
+  void apply(T* const* places, const T* dW, std::size_t count, const Coefficients<T>& c) const {
+    if (row != nullptr) return row(places[0], places[1], places[2], dW, count, c);
+    program->apply(places, dW, count, c);
+  }
+};
+
+template <class T> inline Optimizer<T> optimizer_row(const OptimizerSettings& o) {
+  using namespace rows;
+  if (o.programs) return {nullptr, std::make_shared<const OptimizerProgram<T>>(*o.programs)};
+  const auto update_of = [&]() -> Update<T> {
+    switch (o.name) {
+      case OptimizerName::gradient_descent: return update<GradientDescent<T>, T>;
+      case OptimizerName::sgd:
+        return o.nesterov ? update<Sgd<T, true>, T> : update<Sgd<T, false>, T>;
+      case OptimizerName::adagrad: return update<AdaGrad<T>, T>;
+      case OptimizerName::adadelta: return update<AdaDelta<T>, T>;
+      case OptimizerName::rmsprop: return update<RmsProp<T>, T>;
+      case OptimizerName::adam:
+      case OptimizerName::adamw: return update<Adam<T, false>, T>;
+      case OptimizerName::adamax: return update<Adamax<T>, T>;
+      case OptimizerName::nadam: return update<Adam<T, true>, T>;
+      case OptimizerName::lion: return update<Lion<T>, T>;
+      case OptimizerName::lbfgs: break;
+    }
+    return nullptr;
+  };
+  return {update_of(), nullptr};
 }
 
 }  // namespace deltarule

@@ -59,6 +59,16 @@ template <class T> class Matrix {
   std::size_t stride_ = 0;
 };
 
+// Zero the lanes beyond the last unit, where a row leaves other numbers.
+template <class T> void clear_padding(Panels<T> A, std::size_t n, std::size_t first, std::size_t last) {
+  const std::size_t used = n % P<T>;
+  if (used == 0) return;
+  for (std::size_t row = first; row < last; ++row) {
+    T* lanes = A.row(n / P<T>, row);
+    for (std::size_t lane = used; lane < P<T>; ++lane) lanes[lane] = T(0);
+  }
+}
+
 // The first `used` lanes of a vector: all ones; the others: zero.
 template <class T>
 DELTARULE_INLINE typename Vec<T>::Mask lanes_below(std::size_t used, std::size_t first) {

@@ -49,6 +49,8 @@ struct LayerPlan {
   std::vector<std::size_t> sources;    // the layers it reads, 0 being the input; none: the one before
   std::size_t first = 0;               // of `columns`: the first unit it takes
   std::optional<std::size_t> owner;    // the network's layer that it is, or is part of, from 0
+  // rows that are not compiled in, in place of `activation` and `bend`
+  std::optional<ProgramPlan> activation_program, bend_program;
 
   // How many arrays its parameters are: the first in W's place, the second in b's, then running ones.
   std::size_t arrays() const {
@@ -79,12 +81,18 @@ struct LayerPlan {
   }
 };
 
+// A program's address, or none.
+inline const ProgramPlan* address_of(const std::optional<ProgramPlan>& program) {
+  return program ? &*program : nullptr;
+}
+
 struct Plan {
   std::size_t inputs = 1;
   DropoutPlan input_dropout;
   std::vector<LayerPlan> layers;
   CostName cost = CostName::mse;
   double cost_number = 0;
+  std::optional<CostProgram> cost_program;  // in place of `cost`
   OptimizerSettings optimizer;
   double l1 = 0, l2 = 0, decay = 0;
   bool over_batch = false;

@@ -27,7 +27,8 @@ template <class T> class Stepper {
  public:
   explicit Stepper(Plan plan) : plan_(std::move(plan)) {
     layers_ = layers_of<T>(plan_);
-    cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation);
+    cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation,
+                        plan_.cost_program ? &*plan_.cost_program : nullptr);
     update_ = optimizer_row<T>(plan_.optimizer);
     strips_ = strips_of(layers_);
     looks_at_batch_ = plan_.looks_at_batch();
@@ -127,13 +128,10 @@ template <class T> class Stepper {
 
   // Σ of the weighted losses of rows that went forward.
   double losses(Batch<T>& batch, const Rows<T>& weights, std::size_t first, std::size_t rows) {
-    const Panels<T> A = batch.A.back().view(), Z = cost_.from_Z ? batch.Z.view() : A;
+    apply_cost(batch, 0, rows);
     double total = 0;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const T loss = cost_.apply(Z, A, batch.Y.view(), batch.delta.back().view(), i,
-                                 layers_.back().n, T(plan_.cost_number));
-      total += double(loss) * (weights ? double(weights.at(first + i, 0)) : 1.0);
-    }
+    for (std::size_t i = 0; i < rows; ++i)
+      total += batch.losses[i] * (weights ? double(weights.at(first + i, 0)) : 1.0);
     return total;
   }
 
@@ -217,28 +215,30 @@ template <class T> class Stepper {
     }
   }
 
+  // The loss of each of a batch's rows [first, last), and dA[L] or what the pair has in its place.
+  void apply_cost(Batch<T>& batch, std::size_t first, std::size_t last) {
+    const Panels<T> A = batch.A.back().view(), Z = cost_.from_Z ? batch.Z.view() : A;
+    cost_.apply(Z, A, batch.Y.view(), batch.delta.back().view(), first, last, layers_.back().n,
+                T(plan_.cost_number), batch.losses.data());
+  }
+
   // A cost's logarithms may need the numbers that both passes take as 0.
   void output_deltas(const Job<T>& job, Share rows) {
     const KeepTiny keep;
+    if (job.Y) apply_cost(batch_, rows.first, rows.last);
     for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
   }
 
-  // δ[L] and the loss of one example: Eq. 10a, or the fused pair's.
+  // δ[L] of one example, weighted, from what the cost left: Eq. 10a, or the fused pair's.
   void output_delta(const Job<T>& job, std::size_t row) {
     const std::size_t L = layers_.size();
     const Layer<T>& last = layers_.back();
-    const Panels<T> d = batch_.delta[L].view(), A = batch_.A[L].view();
-    Then then = Then::activation;
-    if (job.Y) {
-      const Panels<T> Z = cost_.from_Z ? batch_.Z.view() : A;
-      batch_.losses[row] =
-          double(cost_.apply(Z, A, batch_.Y.view(), d, row, last.n, T(plan_.cost_number)));
-      then = cost_.then;
-    }
+    const Panels<T> d = batch_.delta[L].view();
+    const Then then = job.Y ? cost_.then : Then::activation;
     if (then == Then::activation)
       apply_slope(last, batch_, L, d, row, row + 1, false, [](std::size_t r) { return r; });
     else if (then == Then::less_a_sum)
-      less_a_sum(d, A, row, last.n);
+      less_a_sum(d, batch_.A[L].view(), row, last.n);
     if (!job.weights) return;
     batch_.losses[row] *= double(batch_.weights[row]);
     scale_row(d, row, last.n, batch_.weights[row]);
@@ -325,7 +325,7 @@ template <class T> class Stepper {
   }
 
   Coefficients<T> coefficients(const LayerPlan& own, bool bias, const StepPlace& at,
-                               const StepFactors& factors, double rate) const {
+                               const StepFactors& factors, OfStep<T>& of_step, double rate) const {
     Coefficients<T> c{};
     const bool free = bias || !own.penalised();  // of penalties and decay
     const double share = plan_.over_batch ? 1.0 / at.divisor() : 1.0;
@@ -337,6 +337,8 @@ template <class T> class Stepper {
     c.plain = plan_.clip_value <= 0 && (free || (!plan_.penalised() && plan_.decay <= 0));
     const double multiplier = bias ? own.bias_rate : own.rate;
     set_step(c, plan_.optimizer, factors, T(rate * multiplier));
+    if (update_.program) update_.program->set_step(of_step, factors.t, rate * multiplier);
+    c.of_step = of_step.values;
     return c;
   }
 
@@ -354,13 +356,14 @@ template <class T> class Stepper {
   template <class Use>
   void each_with_coefficients(const StepPlace& at, double rate, Share share, Use use) {
     const StepFactors factors(plan_.optimizer, double(at.step + 1));
+    OfStep<T> of_step;
     Coefficients<T> c{};
     std::size_t layer = layers_.size();
     bool bias = false;
     strips_.each(share, [&](const Strip& strip, std::size_t first, std::size_t last) {
       if (strip.layer != layer || strip.bias != bias) {
         layer = strip.layer, bias = strip.bias;
-        c = coefficients(plan_.layers[layer], bias, at, factors, rate);
+        c = coefficients(plan_.layers[layer], bias, at, factors, of_step, rate);
       }
       use(strip, first, last, c);
     });
@@ -369,18 +372,25 @@ template <class T> class Stepper {
   void apply(const Strip& strip, std::size_t first, std::size_t last, const T* d,
              const Coefficients<T>& c) {
     Layer<T>& layer = layers_[strip.layer];
-    const std::size_t count = (last - first) * P<T>;
-    if (strip.bias) {
-      const auto place = [&](Buffer<T>& b) {
-        return b.size() > 0 ? b.data() + strip.panel * P<T> : nullptr;
-      };
-      update_(place(layer.b), place(layer.b_slots[0]), place(layer.b_slots[1]), d, P<T>, c);
-    } else {
-      const auto place = [&](Matrix<T>& M) {
-        return M.rows() > 0 ? M.view().row(strip.panel, first) : nullptr;
-      };
-      update_(place(layer.W), place(layer.W_slots[0]), place(layer.W_slots[1]), d, count, c);
-    }
+    T* places[1 + most_slots] = {};  // of the parameter, and of each slot
+    const auto put = [&](auto& parameter, auto& slots, const auto& place) {
+      places[0] = place(parameter);
+      for (std::size_t slot = 0; slot < slots.size(); ++slot) places[slot + 1] = place(slots[slot]);
+    };
+    if (strip.bias)
+      put(layer.b, layer.b_slots, [&](Buffer<T>& b) { return b.data() + strip.panel * P<T>; });
+    else
+      put(layer.W, layer.W_slots,
+          [&](Matrix<T>& M) { return M.view().row(strip.panel, first); });
+    update_.apply(places, d, (last - first) * P<T>, c);
+    if (update_.program) clear_padding_of(layer, strip, places[0], last - first);
+  }
+
+  // A row that is not compiled in may leave any number beyond the last unit.
+  static void clear_padding_of(const Layer<T>& layer, const Strip& strip, T* W, std::size_t rows) {
+    const std::size_t lanes = strip.bias ? layer.units : layer.lanes();
+    const std::size_t panel = strip.panel % panel_count<T>(lanes);
+    if (panel + 1 == panel_count<T>(lanes)) clear_padding(Panels<T>{W, rows}, lanes % P<T>, 0, rows);
   }
 
   void update_at_once(const Job<T>& job, const StepPlace& at, Share share) {
@@ -429,7 +439,7 @@ template <class T> class Stepper {
   Plan plan_;
   std::vector<Layer<T>> layers_;
   Cost<T> cost_{};
-  Update<T> update_ = nullptr;
+  Optimizer<T> update_{};
   Strips strips_;
   bool looks_at_batch_ = false;
   Batch<T> batch_;

@@ -111,8 +111,8 @@ REFUSED = {
     "step of a graph": (["--out", "m.onnx", "--with-training"], "ends in .c; an ONNX graph"),
     "no step": (["--out", "m.c", "--optimizer", "adam"], "expected --with-training beside them"),
     "optimizer": (
-        ["--out", "m.c", "--with-training", "--optimizer", "lion"],
-        "optimizer Lion has no step in C",
+        ["--out", "m.c", "--with-training", "--optimizer", "lbfgs"],
+        "optimizer LBFGS has no step in C",
     ),
     "unknown": (
         ["--out", "m.c", "--with-training", "--optimizer", "adma"],

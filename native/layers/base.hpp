@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <vector>
 
@@ -63,8 +62,8 @@ template <class T> struct Layer {
   Matrix<T> W;         // or gain, scale, alpha, frequency, E
   Buffer<T> b, zeros;  // by group, padded to whole panels; b may be shift, phase, or empty
   Buffer<T> mean, variance;  // running averages of BatchNorm
-  std::array<Matrix<T>, 2> W_slots;
-  std::array<Buffer<T>, 2> b_slots;
+  std::vector<Matrix<T>> W_slots;
+  std::vector<Buffer<T>> b_slots;
 
   std::size_t rows_of_group() const { return by_units ? inputs : units; }
   std::size_t rows() const { return blocks * rows_of_group(); }
@@ -84,9 +83,9 @@ template <class T> struct Layer {
         inputs(plan.columns_of_W(n_prev)), groups(plan.size > 0 ? n_prev / inputs : 1),
         units(kind == Kind::embedding ? outputs : n / groups),
         blocks(kind == Kind::shared ? 1 : groups), first(plan.first),
-        g(activation_row<T>(plan.activation)), slope(g.slope), number(T(plan.number)),
+        g(activation_row<T>(plan.activation, address_of(plan.activation_program))), slope(g.slope), number(T(plan.number)),
         dropout(plan.dropout),
-        bend(activation_row<T>(plan.bend)), bend_number(T(plan.bend_number)),
+        bend(activation_row<T>(plan.bend, address_of(plan.bend_program))), bend_number(T(plan.bend_number)),
         epsilon(T(plan.epsilon)), momentum(T(plan.momentum)) {
     // what the three products cost: lanes are padded to whole panels, and where they are inputs, a
     // number of the forward pass is a sum across them
@@ -103,8 +102,8 @@ template <class T> struct Layer {
     if (kind == Kind::piecewise_linear) bins = Bins<T>(plan);
     if (kind == Kind::periodic || kind == Kind::piecewise_linear) number_columns(plan.counts);
     for (std::size_t slot = 0; slot < slots; ++slot) {
-      W_slots[slot] = Matrix<T>(rows(), lanes());
-      b_slots[slot] = Buffer<T>(biases);
+      W_slots.emplace_back(rows(), lanes());
+      b_slots.emplace_back(biases);
     }
   }
 

@@ -36,6 +36,10 @@ void bent(const Activation<T>& h, T number, const T* alpha, Panels<const T> A_pr
     h.apply(Z.row(panel, 0), slope.data != nullptr ? slope.row(panel, 0) : nullptr, rows * P<T>,
             number);
   }
+  if (!h.finite_at_zero) {  // else α, which is 0 there, makes them 0
+    clear_padding(Z, n, 0, rows);
+    if (slope.data != nullptr) clear_padding(slope, n, 0, rows);
+  }
   each_vector_of_rows<T>(n, 0, rows, [&](std::size_t panel, std::size_t lane, std::size_t row) {
     const V x = V::load(A_prev.row(panel, row) + lane);
     const V bend = V::load(Z.row(panel, row) + lane) - x;

@@ -46,6 +46,7 @@ template <class T> Rows<T> rows_of(const std::vector<T>& values, std::size_t wid
 
 void test_math();  // test_math.cpp: vectors, exp, log, tanh, erf
 void test_rows();  // test_rows.cpp: each row of each table against its scalar meaning
+void test_programs();  // test_programs.cpp: programs, operation by operation
 void test_layers();  // test_layers.cpp: the kinds of layers beyond Dense
 
 }  // namespace deltarule

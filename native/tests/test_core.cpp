@@ -227,6 +227,7 @@ int main() {
   try {
     test_math();
     test_rows();
+    test_programs();
     test_layers();
     test_products<float>(), test_products<double>();
     test_gradient();

@@ -196,7 +196,9 @@ template <class T> void test_cost(CostName name, ActivationName output, double n
       a[i] = double(T(a[i]));
     }
     if (output == ActivationName::softmax) softmax(Z.view(), A.view(), 1, n);  // Z becomes log A
-    const double loss = double(cost.apply(Z.view(), A.view(), Y.view(), d.view(), 1, n, T(number)));
+    double losses[2] = {};
+    cost.apply(Z.view(), A.view(), Y.view(), d.view(), 1, 2, n, T(number), losses);
+    const double loss = losses[1];
     expect_close(loss, total_loss(name, output, z, y, number), 20 * precision<T>, what + ", loss");
     const bool by_a = cost.then == Then::activation;
     double rest = 0;
@@ -305,7 +307,7 @@ void update_one(const OptimizerSettings& o, Parameter& p, double d, double rate,
 template <class T> void test_optimizer(const OptimizerSettings& settings, bool plain) {
   Numbers numbers;
   const std::size_t count = 3 * P<T>;
-  const Update<T> update = optimizer_row<T>(settings);
+  const Optimizer<T> optimizer = optimizer_row<T>(settings);
   std::vector<T> W = numbers.vector<T>(count), first(count), second(count);
   std::vector<Parameter> exact;
   for (const T w : W) exact.push_back({double(w)});
@@ -317,7 +319,8 @@ template <class T> void test_optimizer(const OptimizerSettings& settings, bool p
     set_step(c, settings, StepFactors(settings, t), T(rate));
     std::vector<T> dW = numbers.vector<T>(count);
     dW[1] = 0;  // a unit that is dead from the first step: no 0/0
-    update(W.data(), first.data(), second.data(), dW.data(), count, c);
+    T* places[] = {W.data(), first.data(), second.data()};
+    optimizer.apply(places, dW.data(), count, c);
     for (std::size_t i = 0; i < count; ++i) {
       Parameter& p = exact[i];
       double d = double(dW[i]) * scale;

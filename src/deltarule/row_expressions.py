@@ -7,7 +7,8 @@ example otherwise than in a loss's sum stay written by hand in each dialect:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from deltarule.errors import SettingError
 from deltarule.expressions import Node, UntraceableError, deviation, tex, traced
 from deltarule.expressions.tracing import flattened
 from deltarule.intervals import Interval
-from deltarule.optimizers import Optimizer
+from deltarule.optimizers import OPTIMIZERS, Optimizer
 
 WRITTEN_BY_HAND = (
     "softmax",
@@ -68,9 +69,8 @@ def activation_expressions(row: Activation, dtype: Any = "float32") -> tuple[Nod
     """
     if row.mixed_delta is not None or row.g_prime is None:
         raise UntraceableError("mixes the units of an example")
-    given = {"z": _numbers(row.kinks)}
-    g = _expressions(row, "g", row.g, given, dtype)
-    return g[0], _expressions(row, "g_prime", row.g_prime, given, dtype)[0]
+    g, g_prime = (_expressions(row, one, dtype)[0] for one in _of_activation(row))
+    return g, g_prime
 
 
 def cost_expressions(
@@ -98,18 +98,8 @@ def cost_expressions(
     >>> cost_expressions(COSTS("half_squared_error")).d
     subtract(a, y)
     """
-    pair = row.fused.get(output.name) if output is not None else None
-    a, y = _within(row.outputs, units), _within(row.targets, units, 1)
-    if pair is None or output is None:
-        loss = _expressions(row, "loss", row.loss, {"a": a, "y": y}, dtype, summed=True)
-        return CostExpressions(
-            loss[0], _expressions(row, "dA", row.dA, {"a": a, "y": y}, dtype)[0], False
-        )
-    z = _numbers((), units)
-    a = np.asarray(output.g(z))
-    loss = _expressions(row, "loss", pair.loss, {"z": z, "y": y}, dtype, summed=True)
-    d = _expressions(row, "delta", pair.delta, {"z": z, "a": a, "y": y}, dtype)
-    return CostExpressions(loss[0], d[0], True)
+    loss, d = (_expressions(row, one, dtype)[0] for one in _of_cost(row, output, units))
+    return CostExpressions(loss, d, output is not None and output.name in row.fused)
 
 
 def optimizer_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple[Node, ...]:
@@ -130,16 +120,7 @@ def optimizer_expressions(optimizer: Optimizer, dtype: Any = "float32") -> tuple
     """
     if optimizer.full_batch:
         raise UntraceableError("drives cost and gradients of all the data instead of stepping")
-    values = _numbers((), 3)
-    given: dict[str, Array] = {"W": values, "dW": values[::-1]}
-    given |= {f"slot_{slot}": abs(values) for slot in optimizer.slots}
-    given |= {"t": np.float64(3.0), "alpha": np.float64(0.01)}
-
-    def update(W: Array, dW: Array, *rest: Array) -> Any:
-        *state, t, alpha = rest
-        return optimizer.update(W, dW, tuple(state), t, alpha)
-
-    found = _expressions(optimizer, "update", update, given, dtype)
+    found = _expressions(optimizer, _of_optimizer(optimizer), dtype)
     if len(found) != 1 + len(optimizer.slots):
         raise SettingError(
             f"{type(optimizer).__name__}: update returned {len(found)} arrays; expected the "
@@ -219,37 +200,110 @@ def _letters(name: str) -> str:
 # ------------------------------------------------------------------------------ tracing
 
 
-def _expressions(
-    row: Any,
-    name: str,
-    function: Callable[..., Any],
-    given: Mapping[str, Array],
-    dtype: Any,
-    summed: bool = False,
-) -> tuple[Node, ...]:
+class _Tried(NamedTuple):
+    """A function of a row, and what it is tried out on: arrays by the names of their entries."""
+
+    name: str
+    function: Callable[..., Any]
+    given: Mapping[str, Array]
+    summed: bool = False
+    units: int | None = None
+
+
+def _of_activation(row: Activation) -> list[_Tried]:
+    given = {"z": _numbers(row.kinks)}
+    own = [_Tried("g", row.g, given)]
+    return own if row.g_prime is None else [*own, _Tried("g_prime", row.g_prime, given)]
+
+
+def _of_cost(row: Cost, output: Activation | None, units: int) -> list[_Tried]:
+    y = _within(row.targets, units, 1)
+    pair = row.fused.get(output.name) if output is not None else None
+    if pair is None or output is None:
+        given = {"a": _within(row.outputs, units), "y": y}
+        loss = _Tried("loss", row.loss, given, True, units)
+        return [loss, _Tried("dA", row.dA, given, units=units)]
+    z = _numbers(units=units)
+    loss = _Tried("loss", pair.loss, {"z": z, "y": y}, True, units)
+    a = np.asarray(output.g(z))
+    return [loss, _Tried("delta", pair.delta, {"z": z, "a": a, "y": y}, units=units)]
+
+
+def _of_optimizer(optimizer: Optimizer) -> _Tried:
+    values = _numbers()
+    given = {"W": values, "dW": values[::-1]}
+    given |= {f"slot_{slot}": abs(values) for slot in optimizer.slots}
+    given |= {"t": np.array(3.0), "alpha": np.array(0.01)}
+
+    def update(W: Array, dW: Array, *rest: Array) -> Any:
+        *state, t, alpha = rest
+        return optimizer.update(W, dW, tuple(state), t, alpha)
+
+    return _Tried("update", update, given)
+
+
+def check_rows(
+    activations: Iterable[Activation], cost: Cost, units: int, optimizer: Optimizer, dtype: Any
+) -> None:
+    """Try out the rows of one's own among a plan's: what would make wrong numbers is refused.
+
+    Parameters
+    ----------
+    activations : iterable of Activation
+        Of all layers; the last is the output's.
+    cost : Cost
+    units : int
+        How many outputs there are.
+    optimizer : Optimizer
+    dtype : dtype
+
+    Raises
+    ------
+    SettingError
+        Where a function changes its argument or returns another shape or dtype.
+
+    Examples
+    --------
+    >>> from deltarule.activations import ACTIVATIONS
+    >>> from deltarule.costs import COSTS
+    >>> from deltarule.optimizers import SGD
+    >>> check_rows([ACTIVATIONS("relu")], COSTS("mse"), 2, SGD(), "float32")
+    """
+    own = list(activations)
+    tried: list[tuple[Any, _Tried]]
+    tried = [(row, one) for row in own if not row.is_listed for one in _of_activation(row)]
+    if not cost.is_listed:
+        tried += [(cost, one) for one in _of_cost(cost, own[-1], units)]
+    if not is_listed(optimizer) and not optimizer.full_batch:
+        tried.append((optimizer, _of_optimizer(optimizer)))
+    for row, one in tried:
+        with suppress(UntraceableError):  # random numbers are an engine's that asks each time
+            _try_out(row, one, np.dtype(dtype))
+
+
+def is_listed(row: Activation | Cost | Optimizer) -> bool:
+    """Whether a table has the row, or the optimizer's class."""
+    if isinstance(row, Optimizer):
+        return type(row) in OPTIMIZERS.entries.values()
+    return row.is_listed
+
+
+def _expressions(row: Any, one: _Tried, dtype: Any) -> tuple[Node, ...]:
     """Traced; a custom row is also tried out."""
-    kind, entries = np.dtype(dtype), [key for key, values in given.items() if values.ndim]
-    step = [key for key in given if key not in entries]
-    units = len(next(iter(given.values()))) if isinstance(row, Cost) else None
-
-    def expressions() -> tuple[Node, ...]:
-        return traced(function, entries, step=step, units=units, dtype=kind, summed=summed)
-
-    if getattr(row, "is_listed", False):
-        return expressions()
-    arrays = {key: values.astype(kind) for key, values in given.items()}
-    try_out(row, name, function, list(arrays.values()), summed)
-    found = expressions()
-    why = deviation(function, found, arrays, dtype=kind, summed=summed)
-    if why is not None:
-        raise UntraceableError(why)
+    kind, entries = np.dtype(dtype), [key for key, values in one.given.items() if values.ndim]
+    step = [key for key in one.given if key not in entries]
+    if not is_listed(row):
+        _try_out(row, one, kind)
+    found = traced(one.function, entries, step=step, units=one.units, dtype=kind, summed=one.summed)
+    if not is_listed(row):
+        why = deviation(one.function, found, one.given, dtype=kind, summed=one.summed)
+        if why is not None:
+            raise UntraceableError(why)
     return found
 
 
-def try_out(
-    row: Any, name: str, function: Callable[..., Any], given: list[Array], summed: bool = False
-) -> None:
-    """Call a row's function twice on small arrays, and refuse what it may not do.
+def _try_out(row: Any, one: _Tried, dtype: np.dtype[Any]) -> None:
+    """Call a function twice on small arrays, and refuse what it may not do.
 
     Raises
     ------
@@ -258,20 +312,23 @@ def try_out(
     UntraceableError
         Where it returns other numbers the second time.
     """
-    owner = f"{type(row).__name__}({getattr(row, 'name', '')!r}): {name}"
-    shape, dtype = given[0].shape[1:] if summed else given[0].shape, given[0].dtype
-    copies = [np.array(values) for values in given]
+    name = getattr(row, "name", "")
+    owner = (
+        f"{type(row).__name__}({name!r}): {one.name}"
+        if name
+        else f"{type(row).__name__}: {one.name}"
+    )
+    given = [values.astype(dtype) for values in one.given.values()]
+    copies = [values.copy() for values in given]
+    shape = given[0].shape[1:] if one.summed else given[0].shape
     with np.errstate(all="ignore"):
-        first = flattened(function(*copies))
-        for values, copy in zip(given, copies, strict=True):
-            if not np.array_equal(values, copy, equal_nan=True):
-                raise SettingError(
-                    f"{owner} changes its argument in place; expected it as it was. Make a new "
-                    "array."
-                )
-        second = flattened(function(*copies))
-    for result in first:
-        found = np.asarray(result)
+        first = flattened(one.function(*copies))
+        if not all(map(_equal, given, copies)):
+            raise SettingError(
+                f"{owner} changes its argument in place; expected it as it was. Make a new array."
+            )
+        second = flattened(one.function(*copies))
+    for found in map(np.asarray, first):
         if found.shape != shape:
             raise SettingError(f"{owner} returned shape {found.shape}; expected {shape}.")
         if found.dtype != dtype:
@@ -279,14 +336,15 @@ def try_out(
                 f"{owner} returned {found.dtype} for {dtype}; expected {dtype}. Write constants as "
                 "plain numbers, and masks as .astype(Z.dtype)."
             )
-    if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True)):
+    if not all(map(_equal, first, second)):
         raise UntraceableError("returns other numbers for the same argument")
 
 
-# ------------------------------------------------------------------------------- probes
+def _equal(one: Array, other: Array) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))
 
 
-def _numbers(kinks: tuple[float, ...], units: int = 3) -> Array:
+def _numbers(kinks: tuple[float, ...] = (), units: int = 3) -> Array:
     """Numbers of all sizes, ``(units, examples)``, and the kinks."""
     rng = np.random.default_rng(0)
     found = rng.normal(size=(units, _PROBES)) * 10.0 ** rng.integers(-3, 2, (units, _PROBES))

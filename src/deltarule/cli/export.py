@@ -36,7 +36,7 @@ class ExportOptions:
     with_training: bool = option("", "C: also a training step on static buffers.", False)
     optimizer: str | None = option(
         "NAME",
-        "Optimizer of that step: gradient_descent, sgd, adam or adamw (default: the model's).",
+        "Optimizer of that step, any but lbfgs (default: the model's).",
     )
     learning_rate: float | None = option(
         "RATE",

@@ -38,6 +38,7 @@ from deltarule.network import (
     output_delta,
     output_loss,
 )
+from deltarule.row_expressions import check_rows
 from deltarule.sparse import CompressedRows, dense, gathered, readable
 
 # Overflow is not lost: a cost that is not finite ends the run, with step and layer.
@@ -253,6 +254,9 @@ class ReferenceRunner(Planned):
 
 def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> ReferenceRunner:
     """A runner of this engine."""
+    network = plan.network
+    activations = [row for layer in network.layers for row in layer.activations]
+    check_rows(activations, network.cost_row, network.outputs, plan.optimizer_row, plan.dtype)
     return ReferenceRunner(plan, parameters)
 
 

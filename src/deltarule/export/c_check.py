@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from deltarule.engines.plan import Plan
-from deltarule.export.c_text import array, number
+from deltarule.export.c_text import array
 from deltarule.export.c_vectors import Vectors
+from deltarule.expressions.c import number
 from deltarule.modelfile import Model
 
 _TEST = """\

@@ -22,9 +22,10 @@ from deltarule.export.c_step import (
     loss_and_delta,
     step_function,
 )
-from deltarule.export.c_text import array, comment, kernels, number, prefix
+from deltarule.export.c_text import array, comment, kernels, prefix
 from deltarule.export.c_vectors import rate_of, vectors
 from deltarule.export.check import made_up_rows
+from deltarule.expressions.c import Functions, number
 from deltarule.modelfile import Model
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.preprocessing.columns import Numeric
@@ -68,8 +69,7 @@ def c_file(
     name : str
         What the functions' names begin with: ``model_predict``, ``model_step``.
     optimizer : str or Optimizer, optional
-        With one, a step of training: GradientDescent, SGD, Adam or AdamW. Each call of the step
-        says its rate.
+        With one, a step of training: any but L-BFGS. Each call of the step says its rate.
     regularization : Regularization, optional
         Of the step.
     rows : data frame or array, optional
@@ -82,8 +82,8 @@ def c_file(
     Raises
     ------
     SettingError
-        For whatever C does not have, by its name: an activation, a cost or a kind of layer of
-        one's own; for training another optimizer, dropout, or batch normalization.
+        For whatever C does not have, by its name: a custom kind of layer, a row that cannot be
+        traced; for training L-BFGS, dropout, or batch normalization.
     DataError
         Where the model's predictions overflow on all rows of the test.
 
@@ -96,7 +96,8 @@ def c_file(
     (52, 12)
     """
     name, dtype = prefix(name), model.dtype
-    passes = Passes(dtype, training=optimizer is not None)
+    own = Functions(dtype, taken=[f"{name}_{what}" for what in ("predict", "step", "parameters")])
+    passes = Passes(dtype, optimizer is not None, own)
     X = _prepared(model, rows)
     if optimizer is None and regularization is not None:
         raise SettingError(
@@ -109,8 +110,8 @@ def c_file(
         rules = regularization or Regularization()
         plan = Plan(model.network, OPTIMIZERS(optimizer), rules, dtype)
         check_trainable(plan)
-        functions = _trained(passes, plan, name)
-    code = "\n\n".join(functions)
+        functions = _trained(passes, plan, model, name)
+    code = "\n\n".join([*own.definitions, *functions])
     parts = [
         _about(model, plan, name, passes),
         _beginning(model, plan, name),
@@ -164,7 +165,7 @@ def _predict(passes: Passes, model: Model, name: str) -> str:
     return _function(f"void {name}_predict(const real *x, real *y)", passes.forward(spots))
 
 
-def _trained(passes: Passes, plan: Plan, name: str) -> list[str]:
+def _trained(passes: Passes, plan: Plan, model: Model, name: str) -> list[str]:
     network = plan.network
     spots, n = passes.chain(network.layers, network.inputs, "x"), network.outputs
     last, d = spots[-1], passes.buffer("d_out", network.outputs)
@@ -172,12 +173,12 @@ def _trained(passes: Passes, plan: Plan, name: str) -> list[str]:
     loss = loss_and_delta(passes, plan, last, d)
     back = passes.back(spots, d, "0", fused=network.pair is not None)
     copied = f"for (int i = 0; i < {n}; i++) y[i] = {last.a}[i];"
-    step = step_function(passes, plan, name)
+    step = step_function(passes, plan, model.parameters, name)
     return [
         _function("static void forward(const real *x)", forward),
         _function(
             "static sum back(const real *x, const real *y)",
-            ["sum cost = 0;", "(void)x;", *loss, *back, "return cost;"],
+            ["sum cost = 0;", "(void)x, (void)y;", *loss, *back, "return cost;"],
         ),
         _function(f"void {name}_predict(const real *x, real *y)", ["forward(x);", copied]),
         step,
@@ -242,15 +243,19 @@ def _definitions(passes: Passes, model: Model, plan: Plan | None) -> Iterator[st
     for name, constant in passes.constants.items():
         kind = "int" if constant.dtype.kind == "i" else "real"
         yield array(f"static const {kind}", name, constant, model.dtype)
-    if passes.buffers:
-        yield "\n".join(f"static real {name}[{n}];" for name, n in passes.buffers.items())
+    empty = {name: n for name, n in passes.buffers.items() if name not in passes.starts}
+    if empty:
+        yield "\n".join(f"static real {name}[{n}];" for name, n in empty.items())
+    for name, start in passes.starts.items():
+        yield array("static real", name, start, model.dtype)
 
 
 def _sizes(passes: Passes, model: Model, plan: Plan | None) -> tuple[int, int]:
     """Bytes of flash and of RAM."""
     real = model.dtype.itemsize
     count = sum(W.size for own in model.parameters for W in own.values())
-    flash = real * count + sum(
+    begun = sum(start.size for start in passes.starts.values())
+    flash = real * (count + begun) + sum(
         a.size * (_INT if a.dtype.kind == "i" else real) for a in passes.constants.values()
     )
     ram = real * sum(passes.buffers.values())

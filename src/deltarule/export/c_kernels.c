@@ -4,97 +4,20 @@
    sums. One example at a time: x is A_prev, z is Z, d is the derivative by A, and then delta.
    Derivatives by parameters are added to what is there; dx is written, where it is not null. */
 
-static real sigmoid(real z)
+/* As NumPy has them: NaN passes through these three */
+static real minimum(real a, real b)
 {
-    real e = FN(exp)(-FN(fabs)(z));
-    return (z >= 0 ? 1 : e) / (1 + e);
+    return a < b || a != a ? a : b;
 }
 
-static real sigmoid_prime(real z)
+static real maximum(real a, real b)
 {
-    real e = FN(exp)(-FN(fabs)(z));
-    return e / ((1 + e) * (1 + e));
+    return a > b || a != a ? a : b;
 }
 
-static real tanh_prime(real z)
+static real sign(real v)
 {
-    return 4 * sigmoid_prime(2 * z);
-}
-
-static real relu(real z)
-{
-    return z > 0 ? z : 0;
-}
-
-static real relu_prime(real z)
-{
-    return z > 0 ? 1 : 0;
-}
-
-static real leaky_relu(real z, real slope)
-{
-    return z > 0 ? z : slope * z;
-}
-
-static real leaky_relu_prime(real z, real slope)
-{
-    return z > 0 ? 1 : z < 0 ? slope : 0;
-}
-
-static real scaled_elu(real z, real scale, real alpha)
-{
-    return scale * (z > 0 ? z : alpha * FN(expm1)(z));
-}
-
-static real scaled_elu_prime(real z, real scale, real alpha)
-{
-    return scale * (z > 0 ? 1 : alpha * FN(exp)(z));
-}
-
-static real normal_cdf(real z)
-{
-    return (real)0.5 * (1 + FN(erf)(z * (real)0.70710678118654752440));
-}
-
-static real gelu(real z)
-{
-    return z * normal_cdf(z);
-}
-
-static real gelu_prime(real z)
-{
-    return normal_cdf(z) + z * FN(exp)((real)-0.5 * z * z) * (real)0.39894228040143267794;
-}
-
-static real softplus(real z)
-{
-    return (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FN(fabs)(z)));
-}
-
-static real silu(real z)
-{
-    return z * sigmoid(z);
-}
-
-static real silu_prime(real z)
-{
-    return sigmoid(z) + z * sigmoid_prime(z);
-}
-
-static real mish(real z)
-{
-    return z * FN(tanh)(softplus(z));
-}
-
-static real mish_prime(real z)
-{
-    real s = softplus(z);
-    return FN(tanh)(s) + z * tanh_prime(s) * sigmoid(z);
-}
-
-static real log_sigmoid(real z)
-{
-    return -softplus(-z);
+    return v > 0 ? 1 : v < 0 ? -1 : v == 0 ? 0 : v;
 }
 
 /* log of the sum of e^z, without overflow */
@@ -298,98 +221,7 @@ static void looked_up_back(const int *levels, const real *x, const real *d, real
         dx[c] = 0;
 }
 
-static real squared_error(real a, real y)
-{
-    return (y - a) * (y - a);
-}
-
-static real sign(real v)
-{
-    return v > 0 ? 1 : v < 0 ? -1 : 0;
-}
-
-/* y log a, where 0 log 0 = 0 */
-static real weighted_log(real y, real a)
-{
-    return y == 0 ? 0 : y * FN(log)(a);
-}
-
-/* y / a, where 0 / 0 = 0 */
-static real ratio(real y, real a)
-{
-    return y == 0 ? 0 : y / a;
-}
-
-static real binary_cross_entropy(real a, real y)
-{
-    return -(weighted_log(y, a) + weighted_log(1 - y, 1 - a));
-}
-
-static real binary_cross_entropy_dA(real a, real y)
-{
-    return ratio(1 - y, 1 - a) - ratio(y, a);
-}
-
-static real huber(real a, real y, real delta)
-{
-    real size = FN(fabs)(y - a), near = size < delta ? size : delta;
-    return near * (size - (real)0.5 * near);
-}
-
-static real huber_dA(real a, real y, real delta)
-{
-    real e = a - y;
-    return e > delta ? delta : e < -delta ? -delta : e;
-}
-
-static real quantile(real a, real y, real tau)
-{
-    return y > a ? tau * (y - a) : (tau - 1) * (y - a);
-}
-
-static real quantile_dA(real a, real y, real tau)
-{
-    return a > y ? 1 - tau : a < y ? -tau : 0;
-}
-
-/* b^gamma, where 0^0 = 1 */
-static real power(real b, real gamma)
-{
-    return gamma == 0 ? 1 : FN(pow)(b, gamma);
-}
-
-static real focal(real a, real y, real gamma)
-{
-    return -power(1 - a, gamma) * weighted_log(y, a);
-}
-
-static real focal_dA(real a, real y, real gamma)
-{
-    real easy = gamma == 0 ? 0 : gamma * power(1 - a, gamma - 1) * weighted_log(y, a);
-    return easy - power(1 - a, gamma) * ratio(y, a);
-}
-
-static real binary_focal(real a, real y, real gamma)
-{
-    return focal(a, y, gamma) + focal(1 - a, 1 - y, gamma);
-}
-
-static real binary_focal_dA(real a, real y, real gamma)
-{
-    return focal_dA(a, y, gamma) - focal_dA(1 - a, 1 - y, gamma);
-}
-
-/* The fused pairs: the loss of an example from Z, and delta in place of Eq. 10a */
-static sum sigmoid_pair(const real *z, const real *a, const real *y, real *d, int n)
-{
-    sum loss = 0;
-    for (int i = 0; i < n; i++) {
-        loss -= y[i] * log_sigmoid(z[i]) + (1 - y[i]) * log_sigmoid(-z[i]);
-        d[i] = a[i] - y[i];
-    }
-    return loss;
-}
-
+/* The fused pairs of softmax: the loss of an example from Z, and delta in place of Eq. 10a */
 static sum softmax_pair(const real *z, const real *a, const real *y, real *d, int n)
 {
     real log_total = log_sum_exp(z, n);
@@ -401,42 +233,18 @@ static sum softmax_pair(const real *z, const real *a, const real *y, real *d, in
     return loss;
 }
 
-static sum exp_pair(const real *z, const real *a, const real *y, real *d, int n)
-{
-    sum loss = 0;
-    for (int i = 0; i < n; i++) {
-        loss += a[i] - y[i] * z[i];
-        d[i] = a[i] - y[i];
-    }
-    return loss;
-}
-
 static sum focal_pair(const real *z, const real *a, const real *y, real *d, int n, real gamma)
 {
     real log_total = log_sum_exp(z, n);
     sum loss = 0, total = 0;
     for (int i = 0; i < n; i++) {
-        real log_a = z[i] - log_total, hard = power(1 - a[i], gamma);
-        real easy = gamma == 0 ? 0 : gamma * a[i] * power(1 - a[i], gamma - 1) * log_a;
-        loss -= y[i] * power(1 - FN(exp)(log_a), gamma) * log_a;
+        real log_a = z[i] - log_total, hard = FN(pow)(1 - a[i], gamma);
+        real easy = gamma == 0 ? 0 : gamma * a[i] * FN(pow)(1 - a[i], gamma - 1) * log_a;
+        loss -= y[i] * FN(pow)(1 - FN(exp)(log_a), gamma) * log_a;
         total += d[i] = y[i] * (easy - hard);
     }
     for (int i = 0; i < n; i++)
         d[i] -= a[i] * (real)total;
-    return loss;
-}
-
-static sum binary_focal_pair(const real *z, const real *a, const real *y, real *d, int n,
-                             real gamma)
-{
-    sum loss = 0;
-    for (int i = 0; i < n; i++) {
-        real not_a = sigmoid(-z[i]), hit = y[i] * power(not_a, gamma);
-        real miss = (1 - y[i]) * power(sigmoid(z[i]), gamma);
-        loss -= hit * log_sigmoid(z[i]) + miss * log_sigmoid(-z[i]);
-        d[i] = hit * (gamma * a[i] * log_sigmoid(z[i]) - not_a)
-             + miss * (a[i] - gamma * not_a * log_sigmoid(-z[i]));
-    }
     return loss;
 }
 

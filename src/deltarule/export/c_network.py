@@ -12,30 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.activations import SELU_ALPHA, SELU_SCALE, Activation
+from deltarule.activations import Activation
 from deltarule.arrays import Array
 from deltarule.errors import SettingError
-from deltarule.export.c_text import number
-from deltarule.export.rows import activation_writer, layer_writer
+from deltarule.export.rows import SOFTMAX, activation, layer_writer
+from deltarule.expressions import entry
+from deltarule.expressions.c import Functions, number
 from deltarule.layers import Layer
-
-ACTIVATIONS = {
-    "identity": ("{z}", "1"),
-    "sigmoid": ("sigmoid({z})", "sigmoid_prime({z})"),
-    "tanh": ("FN(tanh)({z})", "tanh_prime({z})"),
-    "relu": ("relu({z})", "relu_prime({z})"),
-    "leaky_relu": ("leaky_relu({z}, {0})", "leaky_relu_prime({z}, {0})"),
-    "elu": ("scaled_elu({z}, 1, {0})", "scaled_elu_prime({z}, 1, {0})"),
-    "selu": ("scaled_elu({z}, {scale}, {alpha})", "scaled_elu_prime({z}, {scale}, {alpha})"),
-    "gelu": ("gelu({z})", "gelu_prime({z})"),
-    "softplus": ("softplus({z})", "sigmoid({z})"),
-    "silu": ("silu({z})", "silu_prime({z})"),
-    "mish": ("mish({z})", "mish_prime({z})"),
-    "softmax": ("", ""),  # of all units at once
-    "exp": ("FN(exp)({z})", "FN(exp)({z})"),
-    "cos": ("FN(cos)({z})", "-FN(sin)({z})"),
-}
-"""By name, g and g' of one unit."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +56,21 @@ class Passes:
     dtype : numpy.dtype
     training : bool
         Whether every value is kept for a pass back.
+    functions : Functions
+        Of the activations and the cost.
     buffers : dict of str to int
         The static buffers that the passes need, and how long each is.
+    starts : dict of str to array
+        What a buffer begins with, where that is not zeros.
     constants : dict of str to array
         Arrays beside the parameters.
     """
 
     dtype: np.dtype[Any]
     training: bool
+    functions: Functions
     buffers: dict[str, int] = field(default_factory=dict)
+    starts: dict[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
 
     def chain(
@@ -93,7 +82,7 @@ class Passes:
             own, after, last = f"{path}_{l}", layer.units_after(n), end if l == len(layers) else ""
             if not self.training:
                 z = a = last or self.buffer(f"{'ab'[l % 2]}{level}", after)
-            elif layer.g.name == "identity":
+            elif self._is_identity(layer.g):
                 z = a = last or self.buffer(f"Z{own}", after)
             else:
                 z, a = self.buffer(f"Z{own}", after), last or self.buffer(f"A{own}", after)
@@ -180,26 +169,28 @@ class Passes:
 
     def unit(self, g: Activation, z: str, prime: bool = False) -> str:
         """G or g' of one unit."""
-        own = {"scale": self.number(SELU_SCALE), "alpha": self.number(SELU_ALPHA)}
-        text = activation_writer(ACTIVATIONS, g)[prime]
-        return text.format(*map(self.number, g.numbers), z=z, **own)
+        hint = f"g {g.name} prime" if prime else f"g {g.name}"
+        return self.functions.call(hint, activation(g, self.dtype)[prime], {"z": z})
+
+    def _is_identity(self, g: Activation) -> bool:
+        """Whether A is Z."""
+        return g is not SOFTMAX and activation(g, self.dtype)[0] is entry("z")
 
     def _activated(self, spot: Spot) -> list[str]:
         g = spot.layer.g
-        if activation_writer(ACTIVATIONS, g) is ACTIVATIONS["identity"]:
-            return []
-        if g.name == "softmax":
+        if g is SOFTMAX:
             return [f"softmax({spot.z}, {spot.a}, {spot.n});"]
+        if self._is_identity(g):
+            return []
         return [each(spot.n, f"({spot.a})[i] = {self.unit(g, f'({spot.z})[i]')};")]
 
     def _delta(self, spot: Spot, d: str) -> list[str]:
         """Eq. 11a, in place."""
         g = spot.layer.g
-        if g.name == "identity":
-            return []
-        if g.name == "softmax":
+        if g is SOFTMAX:
             return [f"softmax_delta({spot.a}, {d}, {spot.n});"]
-        return [each(spot.n, f"({d})[i] *= {self.unit(g, f'({spot.z})[i]', prime=True)};")]
+        prime = self.unit(g, f"({spot.z})[i]", prime=True)
+        return [] if prime == self.number(1.0) else [each(spot.n, f"({d})[i] *= {prime};")]
 
 
 def each(n: int, statement: str) -> str:

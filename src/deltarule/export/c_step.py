@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from deltarule.costs import COSTS
+import numpy as np
+
+from deltarule.activations import Activation
+from deltarule.costs import Cost
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
 from deltarule.export.c_network import Passes, Spot, each
-from deltarule.export.rows import row_writer
-from deltarule.optimizers import SGD, Adam, AdamW, GradientDescent, Optimizer
+from deltarule.export.rows import expressions
+from deltarule.expressions import Node, hoisted, in_order
+from deltarule.expressions.c import printed
+from deltarule.network import Parameters
+from deltarule.row_expressions import cost_expressions, optimizer_expressions
 
-LOSSES = {
-    "mse": ("squared_error({a}, {y})", "2 * ({a} - {y})"),
-    "mae": ("FN(fabs)({y} - {a})", "sign({a} - {y})"),
-    "binary_cross_entropy": ("binary_cross_entropy({a}, {y})", "binary_cross_entropy_dA({a}, {y})"),
-    "categorical_cross_entropy": ("-weighted_log({y}, {a})", "-ratio({y}, {a})"),
-    "half_squared_error": ("squared_error({a}, {y}) / 2", "{a} - {y}"),
-    "huber": ("huber({a}, {y}, {0})", "huber_dA({a}, {y}, {0})"),
-    "quantile": ("quantile({a}, {y}, {0})", "quantile_dA({a}, {y}, {0})"),
-    "poisson": ("{a} - weighted_log({y}, {a})", "1 - ratio({y}, {a})"),
-    "focal": ("focal({a}, {y}, {0})", "focal_dA({a}, {y}, {0})"),
-    "binary_focal": ("binary_focal({a}, {y}, {0})", "binary_focal_dA({a}, {y}, {0})"),
+BY_HAND = {
+    "softmax with categorical_cross_entropy": "softmax_pair({z}, {a}, y, {d}, {n})",
+    "softmax with focal": "focal_pair({z}, {a}, y, {d}, {n}, {0})",
+    "softmax_cross_entropy": "softmax_cross_entropy({a}, y, {d}, {n}, (int){0})",
 }
-"""By cost, the loss and dA of one unit."""
+"""What mixes units: by cost, or output and cost, the loss of an example; δ or dA goes to ``d``."""
 
-PAIRS = {
-    "binary_cross_entropy": "sigmoid_pair",
-    "categorical_cross_entropy": "softmax_pair",
-    "poisson": "exp_pair",
-    "focal": "focal_pair",
-    "binary_focal": "binary_focal_pair",
-}
-"""By cost, the kernel of its fused pair: the loss of an example, and δ."""
-
-WHOLE = {"softmax_cross_entropy"}
-"""Costs that mix units: the kernel of the same name gives the loss of an example, and dA."""
+_OF_STEP = {"alpha": "alpha", "t": "steps[0]"}
+"""What the numbers that an optimizer's step is given are called in C."""
 
 _STEP = """\
 real {name}_step(const real *X, const real *Y, int m, real rate)
@@ -57,6 +46,7 @@ real {name}_step(const real *X, const real *Y, int m, real rate)
 {before}\
     for (int k = 0, i = 0; k < {arrays}; k++) {{
         real alpha = rate * arrays[k].rate;
+{array}\
         for (; i < arrays[k].end; i++) {{
 {each}\
         }}
@@ -91,14 +81,15 @@ def check_trainable(plan: Plan) -> None:
     Raises
     ------
     SettingError
-        For another optimizer, dropout, or a network without parameters, by name.
+        For an optimizer that needs all the data at once, dropout, or a network without
+        parameters, by name.
     """
-    network, name = plan.network, type(plan.optimizer_row).__name__
-    if type(plan.optimizer_row) not in _UPDATES:
-        known = ", ".join(kind.__name__ for kind in _UPDATES)
+    network, optimizer = plan.network, plan.optimizer_row
+    if optimizer.full_batch:
         raise SettingError(
-            f"export: optimizer {name} has no step in C; expected one of {known}. Choose one of "
-            "these, or export without training."
+            f"export: optimizer {type(optimizer).__name__} has no step in C, because it works on "
+            "all the data at once; expected one that steps by batches, such as 'sgd' or 'adam'. "
+            "Choose one of these, or export without training."
         )
     if network.dropout:
         layer = next(iter(network.dropout))
@@ -118,22 +109,32 @@ def loss_and_delta(c: Passes, plan: Plan, last: Spot, d: str) -> list[str]:
     """Statements that add an example's loss to ``cost`` and write δ[L], or dA[L], at `d`."""
     network, n = plan.network, last.n
     row, share = network.cost_row, plan.regularization.label_smoothing
-    row_writer(COSTS, dict.fromkeys([*LOSSES, *WHOLE]), row)
     lines = []
     if share > 0 and row.uniform is not None:
         spread, smoothed = c.number(share * row.uniform(n)), c.buffer("smoothed", n)
         lines = [each(n, f"{smoothed}[i] = y[i] * {c.number(1.0 - share)} + {spread};")]
         lines.append(f"y = {smoothed};")
-    numbers = [c.number(value) for value in row.numbers]
+    output = None if network.pair is None else network.layers[-1].g
+    kernel = BY_HAND.get(_key(row, output)) if row.is_listed else None
+    if kernel is not None:
+        numbers = map(c.number, row.numbers)
+        return [*lines, f"cost += {kernel.format(*numbers, z=last.z, a=last.a, d=d, n=n)};"]
+    found = expressions(
+        f"cost {row.name!r}",
+        lambda: cost_expressions(row, output, n, c.dtype),
+        "export without training",
+    )
+    places = {"z": f"{last.z}[i]", "a": f"{last.a}[i]", "y": "y[i]"}
+    loss = c.functions.call(f"loss {row.name}", found.loss, places)
+    derivative = f"{'delta' if found.is_delta else 'dA'} {row.name}"
+    d_i = c.functions.call(derivative, found.d, places)
+    return [*lines, each(n, f"cost += {loss}, {d}[i] = {d_i};")]
+
+
+def _key(row: Cost, output: Activation | None) -> str:
+    """What :data:`BY_HAND` calls a cost, or an output activation and the cost it is fused with."""
     base = row.name.partition("(")[0]
-    if network.pair is not None:
-        values = ", ".join([last.z, last.a, "y", d, str(n), *numbers])
-        return [*lines, f"cost += {PAIRS[base]}({values});"]
-    if base in WHOLE:
-        values = ", ".join([last.a, "y", d, str(n), *map(str, row.numbers)])
-        return [*lines, f"cost += {base}({values});"]
-    loss, dA = (text.format(*numbers, a=f"{last.a}[i]", y="y[i]") for text in LOSSES[base])
-    return [*lines, each(n, f"cost += {loss}, {d}[i] = {dA};")]
+    return base if output is None else f"{output.name} with {base}"
 
 
 def arrays_of(plan: Plan) -> list[tuple[int, int, int, float]]:
@@ -164,11 +165,11 @@ def arrays_defined(c: Passes, plan: Plan) -> str:
     )
 
 
-def step_function(c: Passes, plan: Plan, name: str) -> str:
+def step_function(c: Passes, plan: Plan, parameters: Parameters, name: str) -> str:
     """The function that makes one step from a batch; it calls ``forward`` and ``back``."""
     rules, optimizer, network = plan.regularization, plan.optimizer_row, plan.network
     sizes = {"arrays": len(arrays_of(plan)), "count": network.parameter_count}
-    steps_before, one = _UPDATES[type(optimizer)](c, optimizer, sizes["count"])
+    update = _update(c, plan, parameters)
     before = after = ""
     if rules.penalised:
         penalty = {"l1": c.number(rules.l1), "l2": c.number(rules.l2)}
@@ -178,7 +179,7 @@ def step_function(c: Passes, plan: Plan, name: str) -> str:
         before += _CLIP_VALUE.format(**sizes, limit=c.number(rules.clip_value))
     if rules.clip_norm is not None:
         before += f"    shorten(D, {sizes['count']}, {c.number(rules.clip_norm)});\n"
-    decay = rules.decay + optimizer.decay
+    decay, one = rules.decay + optimizer.decay, update.of_entry
     if decay > 0:
         one = [f"if (arrays[k].penalised) P[i] -= rate * {c.number(decay)} * P[i];", *one]
     if rules.max_norm is not None:
@@ -187,57 +188,92 @@ def step_function(c: Passes, plan: Plan, name: str) -> str:
         name=name,
         inputs=network.inputs,
         outputs=network.outputs,
-        before=before + "".join(f"    {line}\n" for line in steps_before),
-        each="".join(f"            {line}\n" for line in one),
+        before=before + _indented(update.of_step, 1),
+        array=_indented(update.of_array, 2),
+        each=_indented(one, 3),
         after=after,
         **sizes,
     )
 
 
-# ------------------------------------------------------------------------------- optimizers
+def _indented(lines: Sequence[str], depth: int) -> str:
+    return "".join(f"{'    ' * depth}{line}\n" for line in lines)
 
 
-def _descent(c: Passes, optimizer: Any, count: int) -> tuple[list[str], list[str]]:
-    return [], ["P[i] -= alpha * D[i];"]
+# -------------------------------------------------------------------------------- the update
 
 
-def _momentum(c: Passes, optimizer: SGD, count: int) -> tuple[list[str], list[str]]:
-    if optimizer.momentum == 0:
-        return _descent(c, optimizer, count)
-    V, mu = c.buffer("V", count), c.number(optimizer.momentum)
-    step = f"{mu} * {V}[i] - alpha * D[i]"
-    return [], [f"{V}[i] = {step};", f"P[i] += {step if optimizer.nesterov else f'{V}[i]'};"]
+class _Update(NamedTuple):
+    """Statements of the optimizer's update: once a step, for each array, for each entry."""
+
+    of_step: list[str]
+    of_array: list[str]
+    of_entry: list[str]
 
 
-def _adam(c: Passes, optimizer: Adam, count: int) -> tuple[list[str], list[str]]:
-    M, V, epsilon = c.buffer("M", count), c.buffer("V", count), c.number(optimizer.epsilon)
-    one, two = optimizer.beta_1, optimizer.beta_2
-    step = f"* correct_V / (FN(sqrt)({V}[i]) + {epsilon})"
-    if not optimizer.epsilon_inside:
-        step = f"/ (FN(sqrt)({V}[i]) / correct_V + {epsilon})"
-    return (
-        [
-            f"{c.buffer('steps', 1)}[0] += 1;",
-            f"real correct_M = {_corrected(c, one)};",
-            f"real correct_V = FN(sqrt)({_corrected(c, two)});",
-        ],
-        [
-            f"{M}[i] = {c.number(one)} * {M}[i] + {c.number(1.0 - one)} * D[i];",
-            f"{V}[i] = {c.number(two)} * {V}[i] + {c.number(1.0 - two)} * D[i] * D[i];",
-            f"P[i] -= alpha * ({M}[i] / correct_M {step});",
-        ],
+def _update(c: Passes, plan: Plan, parameters: Parameters) -> _Update:
+    """The update as the optimizer's expressions say it."""
+    optimizer = plan.optimizer_row
+    found = expressions(
+        f"optimizer {type(optimizer).__name__!r}",
+        lambda: optimizer_expressions(optimizer, c.dtype),
+        "export without training",
+    )
+    numbers, outputs = hoisted(found)
+    counted = _reads("t", numbers.values())
+    made = {name: node for name, node in numbers.items() if node.arguments}
+    by_array = {name: node for name, node in made.items() if _reads("alpha", [node])}
+    once = {name: node for name, node in made.items() if name not in by_array}
+    unread = [] if _reads("alpha", numbers.values()) else ["(void)alpha;"]
+    return _Update(
+        ([f"{c.buffer('steps', 1)}[0] += 1;"] if counted else []) + _numbers(once),
+        unread + _numbers(by_array),
+        _entry(c, plan, parameters, outputs, numbers),
     )
 
 
-def _corrected(c: Passes, beta: float) -> str:
-    """``1 − β^t``."""
-    return f"-FN(expm1)(steps[0] * {c.number(math.log(beta))})" if beta else "1"
+def _reads(name: str, nodes: Iterable[Node]) -> bool:
+    """Whether an input is among what some expressions are made of."""
+    return any(node.name == "input" and node.value == name for node in in_order(list(nodes)))
 
 
-_UPDATES: dict[type[Optimizer], Callable[[Passes, Any, int], tuple[list[str], list[str]]]] = {
-    GradientDescent: _descent,
-    SGD: _momentum,
-    Adam: _adam,
-    AdamW: _adam,
-}
-"""By optimizer, the statements before the update, and those of one parameter."""
+def _numbers(made: Mapping[str, Node]) -> list[str]:
+    """Numbers of the step, computed in double; a minimum, maximum or sign is of the type `real`."""
+    parts, texts = printed(list(made.values()), _OF_STEP, np.dtype(np.float64), "double")
+    defined = zip(made, texts, strict=True)
+    return [*parts, *(f"real {name} = (real)({text});" for name, text in defined)]
+
+
+def _entry(
+    c: Passes,
+    plan: Plan,
+    parameters: Parameters,
+    outputs: Sequence[Node],
+    numbers: Mapping[str, Node],
+) -> list[str]:
+    """The new parameter and state of one entry, from the old ones that they read."""
+    slots = plan.optimizer_row.slots
+    buffers = [_slot(c, plan, parameters, s) for s in range(len(slots))]
+    own = {"W": ("W", "P"), "dW": ("dW", "D")}
+    own |= {f"slot_{slot}": (f"s{s}", buffers[s]) for s, slot in enumerate(slots)}
+    old = [f"{local} = {place}[i]" for name, (local, place) in own.items() if _reads(name, outputs)]
+    names = {name: _OF_STEP.get(str(node.value), name) for name, node in numbers.items()}
+    names |= {name: local for name, (local, _) in own.items()}
+    parts, texts = printed(outputs, names, c.dtype)
+    new = zip(["P", *buffers], texts, strict=True)
+    read = [f"real {', '.join(old)};"] if old else []
+    return [*read, *parts, *(f"{place}[i] = {text};" for place, text in new)]
+
+
+def _slot(c: Passes, plan: Plan, parameters: Parameters, s: int) -> str:
+    """The buffer of an array of the optimizer's state, and what it begins with."""
+    optimizer, shapes = plan.optimizer_row, plan.network.learned_shapes
+    name = c.functions.named(f"slot {optimizer.slots[s]}")
+    starts = [
+        np.broadcast_to(optimizer.init(own[each])[s], own[each].shape).ravel()
+        for own, order in zip(parameters, shapes, strict=True)
+        for each in order
+    ]
+    if any(start.any() for start in starts):
+        c.starts[name] = np.concatenate(starts)
+    return c.buffer(name, plan.network.parameter_count)

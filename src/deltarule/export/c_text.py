@@ -1,8 +1,7 @@
-"""C99 as text: numbers and arrays exactly, kernels by name, comments that cannot end early."""
+"""C99 as text: arrays exactly, kernels by name, comments that cannot end early."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -12,33 +11,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import SettingError
+from deltarule.expressions.c import identifier, number
 
 _WIDTH = 92
-
-
-def number(value: Any, dtype: np.dtype[Any]) -> str:
-    """A constant of the network's type, to the last bit.
-
-    Raises
-    ------
-    SettingError
-        For a number that the type does not hold.
-
-    Examples
-    --------
-    >>> number(0.1, np.dtype("float32")), number(1, np.dtype("float64"))
-    ('0.1f', '1.0')
-    """
-    value = float(value)
-    if math.isinf(value):  # the end of a bin
-        return "INFINITY" if value > 0 else "-INFINITY"
-    if abs(value) > float(np.finfo(dtype).max):
-        raise SettingError(
-            f"export: the model has the number {value:g}, which is beyond {dtype}. Export it "
-            "without training, or choose a smaller number."
-        )
-    return str(dtype.type(value)) + ("f" if dtype == np.float32 else "")
 
 
 def array(kind: str, name: str, values: Array, dtype: np.dtype[Any]) -> str:
@@ -89,7 +64,7 @@ def prefix(stem: str) -> str:
     >>> prefix("model"), prefix("2 flats-b")
     ('model', 'm2_flats_b')
     """
-    name = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_") or "model"
+    name = identifier(stem) or "model"
     return f"m{name}" if name[0].isdigit() else name
 
 

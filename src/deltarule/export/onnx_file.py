@@ -34,8 +34,8 @@ def onnx_bytes(model: Model) -> bytes:
     Raises
     ------
     SettingError
-        For whatever a graph cannot hold, by its name: an activation or a kind of layer of one's
-        own, a column without a name, the empty text as a level.
+        For whatever a graph cannot hold, by its name: a custom kind of layer, an activation that
+        cannot be traced, a column without a name, the empty text as a level.
     MissingExtraError
         Where onnx is not installed.
 

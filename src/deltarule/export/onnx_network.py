@@ -1,4 +1,4 @@
-"""A network as nodes of an ONNX graph: what each kind of layer and each activation is made of.
+"""A network as nodes of an ONNX graph: what each kind of layer is made of.
 
 Examples are rows here, as runtimes have them: a layer's value is ``(m, n)``.
 """
@@ -11,63 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.activations import SELU_ALPHA, SELU_SCALE, Activation
+from deltarule.activations import Activation
 from deltarule.export.graph import Graph
-from deltarule.export.rows import activation_writer, layer_writer
+from deltarule.export.onnx_rows import expression_nodes
+from deltarule.export.rows import SOFTMAX, activation, layer_writer
 from deltarule.layers import Layer, LayerParameters
 from deltarule.layers.parallel import own_parameters
 from deltarule.network import Network, Parameters
 
-# ------------------------------------------------------------------------------ activations
 
-
-def _scaled_elu(g: Graph, Z: str, scale: float, alpha: float) -> str:
-    zero, one = g.constant(0.0), g.constant(1.0)
-    below = g.node("Sub", g.node("Exp", g.node("Min", Z, zero)), one)
-    below = g.node("Mul", below, g.constant(scale * alpha))
-    above = g.node("Mul", Z, g.constant(scale))
-    return g.node("Where", g.node("Greater", Z, zero), above, below)
-
-
-def _leaky_relu(g: Graph, Z: str, slope: float) -> str:
-    below = g.node("Mul", Z, g.constant(slope))
-    return g.node("Where", g.node("Greater", Z, g.constant(0.0)), Z, below)
-
-
-def _gelu(g: Graph, Z: str) -> str:
-    scaled = g.node("Mul", Z, g.constant(math.sqrt(0.5)))
-    erf = g.cast(g.node("Erf", g.cast(scaled, np.float32)), g.dtype)  # runtimes have no other
-    above = g.node("Add", erf, g.constant(1.0))
-    return g.node("Mul", g.node("Mul", Z, g.constant(0.5)), above)
-
-
-def _softplus(g: Graph, Z: str) -> str:
-    tail = g.node("Exp", g.node("Neg", g.node("Abs", Z)))
-    tail = g.node("Log", g.node("Add", tail, g.constant(1.0)))
-    return g.node("Add", g.node("Relu", Z), tail)
-
-
-ACTIVATIONS: dict[str, Callable[..., str]] = {
-    "identity": lambda g, Z: Z,
-    "sigmoid": lambda g, Z: g.node("Sigmoid", Z),
-    "tanh": lambda g, Z: g.node("Tanh", Z),
-    "relu": lambda g, Z: g.node("Relu", Z),
-    "leaky_relu": _leaky_relu,
-    "elu": lambda g, Z, alpha: _scaled_elu(g, Z, 1.0, alpha),
-    "selu": lambda g, Z: _scaled_elu(g, Z, SELU_SCALE, SELU_ALPHA),
-    "gelu": _gelu,
-    "softplus": _softplus,
-    "silu": lambda g, Z: g.node("Mul", Z, g.node("Sigmoid", Z)),
-    "mish": lambda g, Z: g.node("Mul", Z, g.node("Tanh", _softplus(g, Z))),
-    "softmax": lambda g, Z: g.node("Softmax", Z, axis=1),
-    "exp": lambda g, Z: g.node("Exp", Z),
-    "cos": lambda g, Z: g.node("Cos", Z),
-}
-"""By name, what makes A of Z and the row's numbers."""
-
-
-def _activated(g: Graph, activation: Activation, Z: str) -> str:
-    return activation_writer(ACTIVATIONS, activation)(g, Z, *activation.numbers)
+def _activated(g: Graph, row: Activation, Z: str) -> str:
+    if row is SOFTMAX:
+        return g.node("Softmax", Z, axis=1)
+    return expression_nodes(g, activation(row, g.dtype)[0], Z)
 
 
 # ----------------------------------------------------------------------------------- layers
@@ -184,7 +140,7 @@ def network_nodes(g: Graph, network: Network, parameters: Parameters, X: str) ->
     Raises
     ------
     SettingError
-        For an activation or a kind of layer that is the user's own, by its name.
+        For a custom kind of layer, or an activation that no expression says, by its name.
     """
     A = X
     for layer, own, n in zip(network.layers, parameters, network.sizes[:-1], strict=True):

@@ -1,51 +1,65 @@
-"""Which rows another runtime knows: those of this package's tables, and no one's own."""
+"""What another runtime gets of a network: rows as expressions, and the kinds of this package."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.errors import SettingError
+from deltarule.expressions import Node, UntraceableError
 from deltarule.layers import KINDS, Layer
-from deltarule.layers.numeric import COSINE
-from deltarule.registry import Registry
+from deltarule.row_expressions import activation_expressions
 
 Written = TypeVar("Written")
 
+SOFTMAX = ACTIVATIONS("softmax")
+"""The activation that every runtime has by hand; all others are expressions."""
 
-def row_writer(table: Registry[Any], writers: Mapping[str, Written], row: Any) -> Written:
-    """What writes a row of a table.
+
+def expressions(what: str, trace: Callable[[], Written], otherwise: str) -> Written:
+    """The expressions of a row.
+
+    Parameters
+    ----------
+    what : str
+        The row in messages: ``"activation 'cube'"``.
+    trace : function
+        What makes them.
+    otherwise : str
+        What to do instead of rewriting the row, in messages.
 
     Raises
     ------
     SettingError
-        For a row that is the user's own, by its name.
+        For a row that no expression says, by its name and with the reason.
+    """
+    try:
+        return trace()
+    except UntraceableError as error:
+        raise SettingError(
+            f"export: {what} cannot be exported, because it {error}. Expected "
+            "element-wise operations of whole arrays, such as xp.where and xp.exp. Rewrite it so, "
+            f"or {otherwise}."
+        ) from error
+
+
+def activation(g: Activation, dtype: object) -> tuple[Node, Node]:
+    """The expressions of g and g' of an activation other than softmax.
+
+    Raises
+    ------
+    SettingError
+        As :func:`expressions`.
 
     Examples
     --------
-    >>> row_writer(ACTIVATIONS, {"relu": "max(z, 0)"}, ACTIVATIONS("relu"))
-    'max(z, 0)'
+    >>> activation(ACTIVATIONS("exp"), "float32")
+    (exp(z), exp(z))
     """
-    base = row.name.partition("(")[0]
-    if table.made(base, row.numbers) is row and base in writers:
-        return writers[base]
-    raise SettingError(
-        f"export: the network uses {row.name!r}, {table.kind} of its author's own; expected one of "
-        f"{', '.join(writers)}: a function of Python cannot leave with the model. Train with one "
-        "of these, or predict in Python."
+    return expressions(
+        f"activation {g.name!r}", lambda: activation_expressions(g, dtype), "predict in Python"
     )
-
-
-def activation_writer(writers: Mapping[str, Written], g: Activation) -> Written:
-    """What writes an activation: a row of the table, or the cosine of a periodic layer.
-
-    Raises
-    ------
-    SettingError
-        As :func:`row_writer`.
-    """
-    return writers[COSINE.name] if g is COSINE else row_writer(ACTIVATIONS, writers, g)
 
 
 def layer_writer(writers: Mapping[str, Written], layer: Layer) -> Written:
@@ -54,7 +68,7 @@ def layer_writer(writers: Mapping[str, Written], layer: Layer) -> Written:
     Raises
     ------
     SettingError
-        For a kind that is the user's own, by its name.
+        For a custom kind, by its name.
     """
     if KINDS.entries.get(layer.kind) is type(layer) and layer.kind in writers:
         return writers[layer.kind]

@@ -13,6 +13,8 @@ from deltarule.expressions.nodes import (
     hoisted,
     in_order,
     of_step,
+    rewritten,
+    with_reciprocals,
 )
 from deltarule.expressions.symbolic import NAMESPACE, SymbolicArray, UntraceableError
 from deltarule.expressions.tex import coefficient, number, tex
@@ -37,6 +39,8 @@ __all__ = [
     "number",
     "of_step",
     "parsed",
+    "rewritten",
     "tex",
     "traced",
+    "with_reciprocals",
 ]

@@ -275,6 +275,25 @@ def rewritten(outputs: Sequence[Node], replaced: Mapping[Node, Node]) -> tuple[N
     return tuple(new[node] for node in outputs)
 
 
+def with_reciprocals(outputs: Sequence[Node]) -> tuple[Node, ...]:
+    """Divisions by a constant, or a number of the step, as multiplications by its reciprocal.
+
+    Examples
+    --------
+    >>> with_reciprocals([apply("divide", entry("z"), constant(4.0))])
+    (multiply(z, 0.25),)
+    """
+    found: dict[Node, Node] = {}
+    for node in in_order(outputs):
+        arguments = tuple(found.get(argument, argument) for argument in node.arguments)
+        own = apply(node.name, *arguments) if arguments else node
+        if own.name == "divide" and own.arguments[1].level < own.level:
+            top, bottom = own.arguments
+            own = apply("multiply", top, apply("divide", constant(1.0), bottom))
+        found[node] = own
+    return tuple(found[node] for node in outputs)
+
+
 def hoisted(outputs: Sequence[Node]) -> tuple[dict[str, Node], tuple[Node, ...]]:
     """Take out what depends on the step alone, to be computed once a step.
 

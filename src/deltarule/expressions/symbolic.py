@@ -149,6 +149,12 @@ class SymbolicArray:
 
     # ------------------------------------------------------------------- what cannot be said
 
+    def any(self, *args: Any, **kwargs: Any) -> bool:
+        """What a function branches on."""
+        return bool(self)
+
+    all = any
+
     def __bool__(self) -> bool:
         raise UntraceableError(
             "branches on the values of an array; write xp.where(condition, a, b)"
@@ -302,7 +308,7 @@ class _Namespace:
         return known
 
     def __dir__(self) -> list[str]:
-        return sorted(_FUNCTIONS)
+        return sorted({*_FUNCTIONS} - {"any", "all"})  # which only say why not
 
 
 def _plain(name: str) -> Callable[..., Any]:
@@ -361,6 +367,8 @@ _FUNCTIONS |= {
     "full_like": _full_like,
     "asarray": lambda x, dtype=None: x,
     "astype": lambda x, dtype, copy=True: x.astype(dtype),
+    "any": lambda x, *args, **kwargs: bool(x),
+    "all": lambda x, *args, **kwargs: bool(x),
     "sum": lambda x, axis=None, dtype=None, keepdims=False: x.sum(axis, dtype, keepdims),
     "mean": lambda x, axis=None, dtype=None, keepdims=False: x.mean(axis, dtype, keepdims),
 }

@@ -81,6 +81,11 @@ class Layer(Spec, ABC):
         return ACTIVATIONS(self.activation)
 
     @property
+    def activations(self) -> tuple[Activation, ...]:
+        """Every activation that it computes; the last is its own."""
+        return (self.g,)
+
+    @property
     def penalised(self) -> tuple[str, ...]:
         """The parameters that penalties, decay and max-norm apply to; none unless a kind says."""
         return ()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from deltarule.activations import Activation
 from deltarule.arrays import Array, checked_number, namespace
 from deltarule.errors import SettingError, TypeMismatchError
 from deltarule.layers.base import Batch, Cache, Layer, LayerParameters, Shapes
@@ -102,6 +103,11 @@ class Parallel(Layer):
                 f"{self.parts!r}."
             )
         object.__setattr__(self, "parts", parts)
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """Those of the layers, and its own."""
+        return *(row for _, l, _ in self._layers() for row in l.activations), self.g
 
     @property
     def penalised(self) -> tuple[str, ...]:

@@ -228,6 +228,11 @@ class Parametric(Layer):
         """The row of `bend`."""
         return ACTIVATIONS(self.bend)
 
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The bend's, too."""
+        return self.h, self.g
+
     def units_after(self, n_prev: int) -> int:
         """As many as before."""
         return n_prev

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,12 +11,21 @@ import numpy as np
 from deltarule.activations import ACTIVATIONS, Activation
 from deltarule.costs import COSTS
 from deltarule.engines.plan import Plan
+from deltarule.expressions import UntraceableError, hoisted, with_reciprocals
+from deltarule.expressions.program import program
 from deltarule.layers import KINDS, Layer, Scale
 from deltarule.layers.numeric import COSINE
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.registry import Registry
 from deltarule.rng import dropout_threshold
+from deltarule.row_expressions import (
+    activation_expressions,
+    cost_expressions,
+    optimizer_expressions,
+)
+
+_MOST_SLOTS, _MOST_STEPS = 8, 16  # native/optimizers.hpp, native/program.hpp
 
 # The rows that are compiled in, in the order of the headers of the same names. A row that a table
 # has beside them runs on the other engines.
@@ -52,22 +63,26 @@ OPTIMIZER_ROWS = (
 def uncovered(plan: Plan) -> str | None:
     """What of a plan the core does not have, by name; None where it has all."""
     network = plan.network
-    for piece in pieces(network):
-        l, layer = piece.owner + 1, piece.layer
-        if layer is None:
-            continue
-        if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
-            return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
-        for row in (layer.g, _bend(layer)):
-            if _activation(row) is None:
-                return f"activation {row.name!r} of layer {l} is a custom row, in Python"
-    if _numbered(COSTS, COST_ROWS, network.cost_row) is None:
-        return f"cost {network.cost_row.name!r} is a custom row, in Python"
     if not network.parameter_count:
         return "the network has no parameters to train"
-    if _optimizer_number(plan) is None:
-        return f"optimizer {type(plan.optimizer).__name__!r} is a custom class, in Python"
+    try:
+        for piece in pieces(network):
+            l, layer = piece.owner + 1, piece.layer
+            if layer is None:
+                continue
+            if layer.kind not in KIND_ROWS or KINDS.entries.get(layer.kind) is not type(layer):
+                return f"layer {l} is of a kind that is not compiled in, {type(layer).__name__}"
+            for row in (layer.g, _bend(layer)):
+                _activation(row, l, plan.dtype)
+        _cost(plan)
+        _optimizer(plan)
+    except NotCompiledError as reason:
+        return str(reason)
     return None
+
+
+class NotCompiledError(Exception):
+    """A row that the core neither has nor can run as a program, and why."""
 
 
 class Piece(NamedTuple):
@@ -155,11 +170,59 @@ def _optimizer_number(plan: Plan) -> int | None:
     return None
 
 
-def _activation(row: Activation) -> tuple[int, float] | None:
-    """As :func:`_numbered`; the cosine of ``periodic`` stands behind the table."""
+def _activation(row: Activation, layer: int, dtype: Any) -> tuple[int, float, Any]:
+    """Its place and number, or an identity's and a program; ``periodic``'s is behind the table."""
     if row is COSINE:
-        return len(ACTIVATION_ROWS), 0.0
-    return _numbered(ACTIVATIONS, ACTIVATION_ROWS, row)
+        return len(ACTIVATION_ROWS), 0.0, None
+    known = _numbered(ACTIVATIONS, ACTIVATION_ROWS, row)
+    if known is not None:
+        return *known, None
+    with _told(f"activation {row.name!r} of layer {layer}"):
+        return 0, 0.0, program(activation_expressions(row, dtype), ["z"])
+
+
+def _cost(plan: Plan) -> dict[str, Any]:
+    """The cost's place and number, or a program."""
+    network, output = plan.network, plan.network.layers[-1].g
+    row, fused = network.cost_row, network.pair is not None
+    known = _numbered(COSTS, COST_ROWS, row)
+    if known is not None and (not fused or output.is_listed):
+        return {"cost": known[0], "cost_number": known[1], "cost_program": None}
+    with _told(f"cost {row.name!r}"):
+        if fused and output.name == "softmax":
+            raise UntraceableError("is fused with softmax, which mixes the units of an example")
+        found = cost_expressions(row, output, network.outputs, plan.dtype)
+        inputs = ["z", "a", "y"] if found.is_delta else ["a", "y"]
+        own = {"is_delta": found.is_delta, "program": program([found.loss, found.d], inputs)}
+    return {"cost": 0, "cost_number": 0.0, "cost_program": own}
+
+
+def _optimizer(plan: Plan) -> dict[str, Any]:
+    """The optimizer's place, or its programs."""
+    place = _optimizer_number(plan)
+    if place is not None:
+        return {"optimizer": place, "optimizer_programs": None}
+    optimizer = plan.optimizer_row
+    with _told(f"optimizer {type(optimizer).__name__!r}"):
+        values, update = hoisted(with_reciprocals(optimizer_expressions(optimizer, plan.dtype)))
+        slots = [f"slot_{slot}" for slot in optimizer.slots]
+        if len(slots) > _MOST_SLOTS or len(values) > _MOST_STEPS:
+            raise UntraceableError(f"has {len(slots)} slots; the compiled engine has {_MOST_SLOTS}")
+        own = {
+            "slots": len(slots),
+            "steps": len(values),
+            "step": program(list(values.values()), ["t", "alpha"]),
+            "update": program(update, ["W", "dW", *slots], list(values)),
+        }
+    return {"optimizer": 0, "optimizer_programs": own}
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UntraceableError as reason:
+        raise NotCompiledError(f"{what} {reason}") from reason
 
 
 def _dropout(share: float) -> tuple[int, float] | None:
@@ -188,12 +251,12 @@ def _size(layer: Layer, n_prev: int) -> int:
     return n_prev // own.members if layer.kind == "shared" else int(getattr(layer, "size", 0))
 
 
-def _plain_piece(piece: Piece) -> dict[str, Any]:
+def _plain_piece(piece: Piece, dtype: Any) -> dict[str, Any]:
     """A layer of the core's in plain numbers."""
     layer = piece.layer or Scale()  # columns have no settings: those of a layer without any
     names = KIND_ROWS[layer.kind]
-    activation, number = _activation(layer.g)  # type: ignore[misc]
-    bend, bend_number = _activation(_bend(layer))  # type: ignore[misc]
+    activation, number, activation_program = _activation(layer.g, piece.owner + 1, dtype)
+    bend, bend_number, bend_program = _activation(_bend(layer), piece.owner + 1, dtype)
     return {
         "units": piece.units,
         "activation": activation,
@@ -204,6 +267,8 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
         "kind": list(KIND_ROWS).index(layer.kind) if piece.layer else len(KIND_ROWS),
         "bend": bend,
         "bend_number": bend_number,
+        "activation_program": activation_program,
+        "bend_program": bend_program,
         **{name: float(getattr(layer, name, 0.0)) for name in ("epsilon", "momentum")},
         "size": _size(layer, piece.n_prev),
         **_columns(layer, piece.n_prev),
@@ -214,18 +279,22 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
 
 
 def plain(plan: Plan) -> dict[str, Any]:
-    """What the core makes a runner from: a plan that :func:`uncovered` says nothing against."""
+    """What the core makes a runner from.
+
+    Raises
+    ------
+    NotCompiledError
+        For a row that is neither compiled in nor can be traced.
+    """
     network, rules, optimizer = plan.network, plan.regularization, plan.optimizer_row
-    cost, cost_number = _numbered(COSTS, COST_ROWS, network.cost_row)  # type: ignore[misc]
     uniform = network.cost_row.uniform
     settings = ("momentum", "rho", "beta_1", "beta_2", "epsilon")
     return {
         "inputs": network.inputs,
         "input_dropout": _dropout(network.input_dropout),
-        "layers": [_plain_piece(piece) for piece in pieces(network)],
-        "cost": cost,
-        "cost_number": cost_number,
-        "optimizer": _optimizer_number(plan),
+        "layers": [_plain_piece(piece, plan.dtype) for piece in pieces(network)],
+        **_cost(plan),
+        **_optimizer(plan),
         **{name: float(getattr(optimizer, name, 0.0)) for name in settings},
         "nesterov": bool(getattr(optimizer, "nesterov", False)),
         "epsilon_inside": bool(getattr(optimizer, "epsilon_inside", False)),

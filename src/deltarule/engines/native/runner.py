@@ -20,8 +20,10 @@ from deltarule.engines.plan import (
     check_rates,
     checked_threads,
 )
+from deltarule.engines.step import initial_state
 from deltarule.errors import TypeMismatchError
 from deltarule.network import Parameters
+from deltarule.row_expressions import is_listed
 from deltarule.schedules import Constant
 from deltarule.sparse import readable
 
@@ -72,6 +74,8 @@ class NativeRunner(Planned):
         constant = steps and isinstance(self._schedule, Constant)
         self._constant_rate = self._schedule.rate if constant else None
         self.set_parameters(parameters)
+        if not is_listed(plan.optimizer_row):  # a class of one's own may begin elsewhere than at 0
+            self.set_state(RunnerState(0, initial_state(plan, parameters)))
 
     def train(
         self,
