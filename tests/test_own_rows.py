@@ -160,8 +160,8 @@ def test_many_networks_with_rows_of_ones_own():
     network = network_of(SOFTSIGN, cost=LOG_COSH)
     X, Y, _ = data(network, "float32", 64)
     many = dr.train_many(network, X, Y, seeds=[0, 1, 2], epochs=2, engine="native")
-    one = dr.train_many(network, X, Y, seeds=[0, 1, 2], epochs=2, engine="reference")
-    assert error(many.predict(X), one.predict(X)) <= STEP["float32"]
+    one = dr.train(network, X, Y, seed=1, epochs=2, engine="reference")
+    assert error(many[1].outputs(X), one.outputs(X)) <= STEP["float32"]
 
 
 def test_the_table_s_cost_with_an_activation_of_a_listed_name():

@@ -143,7 +143,7 @@ def initial_state_expressions(optimizer: Optimizer, dtype: Any = "float32") -> t
     >>> initial_state_expressions(Adam())
     (0.0, 0.0)
     """
-    return _expressions(optimizer, "init", optimizer.init, {"W": _numbers((), 3)}, dtype)
+    return _expressions(optimizer, _Tried("init", optimizer.init, {"W": _numbers()}), dtype)
 
 
 # ----------------------------------------------------------------------------- formulas

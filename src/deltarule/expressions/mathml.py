@@ -14,8 +14,8 @@ _GAP = '<mspace width="0.17em"/>'
 def mathml(tex: str) -> str:
     r"""A formula as a ``<math>`` element.
 
-    TeX that formulas are not written in is shown as it stands: the formula of a custom row is its
-    author's.
+    TeX beyond the part that :mod:`textbook` reads is shown as its source: a custom row's formula
+    is its author's.
 
     Examples
     --------

@@ -308,7 +308,7 @@ class _Namespace:
         return known
 
     def __dir__(self) -> list[str]:
-        return sorted(_FUNCTIONS)
+        return sorted({*_FUNCTIONS} - {"any", "all"})  # which only say why not
 
 
 def _plain(name: str) -> Callable[..., Any]:

@@ -36,7 +36,7 @@ class Term(NamedTuple):
     text : str
     binding : Binding
     cases : tuple of str
-        Of a choice its lines but the last, and the last one's value.
+        The lines of a choice; a choice that ends in it takes them over.
     """
 
     text: str
@@ -239,10 +239,9 @@ class _Printer:
         """A result behind what stands before it."""
         term = self.terms[node]
         if lead.startswith(r"\sum"):
-            negative = term.binding is Binding.NEGATIVE
-            return (
-                f"-{lead} {term.text[1:]}" if negative else f"{lead} {term.within(Binding.PRODUCT)}"
-            )
+            if term.binding is Binding.NEGATIVE:
+                return f"-{lead} {term.text[1:]}"
+            return f"{lead} {term.within(Binding.PRODUCT)}"
         return f"{lead} {term.text}".strip()
 
     def term(self, node: Node) -> Term:

@@ -88,7 +88,7 @@ def read(tex: str) -> Piece:
     reader = _Reader(tex)
     found = reader.row()
     if reader.tokens:
-        raise reader.refused("what closes nothing")
+        raise reader.refused("nothing to close")
     return found
 
 
@@ -152,7 +152,7 @@ class _Reader:
         """What stands next, without scripts."""
         token = self.following
         if token in _CLOSING or token in _SCRIPTS or not token:
-            raise self.refused("nothing to print")
+            raise self.refused("nothing where a symbol is expected")
         self.tokens.pop()
         if token == "{":
             return self.closed("}")
@@ -168,7 +168,7 @@ class _Reader:
         found = _single(token)
         if found is None:
             self.tokens.append(token)
-            raise self.refused("what formulas lack")
+            raise self.refused("an unknown symbol")
         return found
 
     def cases(self) -> Piece:
