@@ -49,7 +49,7 @@ test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-browser: $(STAMPS)/browser
-	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py tests/test_dialects.py -k "javascript or not dialect"
 
 clusters: $(STAMPS)/clusters
 	DELTARULE_CLUSTERS=required $(BIN)/python -m pytest tests/test_clusters.py
