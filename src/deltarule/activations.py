@@ -186,6 +186,14 @@ def _mish_prime(Z: Array) -> Array:
     return namespace(Z).tanh(s) + Z * _tanh_prime(s) * _sigmoid(Z)
 
 
+def _softsign(Z: Array) -> Array:
+    return Z / (1.0 + abs(Z))
+
+
+def _softsign_prime(Z: Array) -> Array:
+    return 1.0 / (1.0 + abs(Z)) ** 2
+
+
 def _softmax(Z: Array) -> Array:
     e = namespace(Z).exp(Z - Z.max(axis=0, keepdims=True))
     return e / e.sum(axis=0, keepdims=True)
@@ -348,6 +356,14 @@ ACTIVATIONS: Registry[Activation] = Registry(
             initializer="he_normal",
             formula=r"z \tanh(\log(1 + e^z))",
             formula_prime=r"\tanh s + z (1 - \tanh^2 s)\, \sigma(z),\; s = \log(1 + e^z)",
+        ),
+        "softsign": Activation(
+            "softsign",
+            _softsign,
+            _softsign_prime,
+            Interval("(-1, 1)"),
+            formula=r"\frac{z}{1 + |z|}",
+            formula_prime=r"\frac{1}{(1 + |z|)^2}",
         ),
         "softmax": Activation(
             "softmax",
