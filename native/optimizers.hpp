@@ -210,14 +210,17 @@ template <class T> DELTARULE_INLINE Vec<T> clipped(Vec<T> d, T limit) {
   return max(Vec<T>(-limit), min(Vec<T>(limit), d));
 }
 
-// `count` numbers of W and its slots, from dW; a multiple of the vectors' width.
+// `count` numbers of W and its slots, at `places`, from dW; a multiple of the vectors' width.
 template <class T>
-using Update = void (*)(T* W, T* slot_1, T* slot_2, const T* dW, std::size_t count,
+using Update = void (*)(T* const* places, const T* dW, std::size_t count,
                         const Coefficients<T>& c);
 
 template <class Row, bool plain, class T>
-DELTARULE_INLINE void update_all(T* W, T* slot_1, T* slot_2, const T* dW, std::size_t count,
+DELTARULE_INLINE void update_all(T* const* places, const T* dW, std::size_t count,
                                  const Coefficients<T>& c) {
+  T* const W = places[0];
+  T* const slot_1 = Row::slots > 0 ? places[1] : nullptr;
+  T* const slot_2 = Row::slots > 1 ? places[2] : nullptr;
   for (std::size_t i = 0; i < count; i += Vec<T>::width) {
     Vec<T> w = Vec<T>::load(W + i), d = Vec<T>::load(dW + i), first, second;
     if constexpr (Row::slots > 0) first = Vec<T>::load(slot_1 + i);
@@ -235,9 +238,9 @@ DELTARULE_INLINE void update_all(T* W, T* slot_1, T* slot_2, const T* dW, std::s
 }
 
 template <class Row, class T>
-void update(T* W, T* slot_1, T* slot_2, const T* dW, std::size_t count, const Coefficients<T>& c) {
-  if (c.plain) update_all<Row, true, T>(W, slot_1, slot_2, dW, count, c);
-  else update_all<Row, false, T>(W, slot_1, slot_2, dW, count, c);
+void update(T* const* places, const T* dW, std::size_t count, const Coefficients<T>& c) {
+  if (c.plain) update_all<Row, true, T>(places, dW, count, c);
+  else update_all<Row, false, T>(places, dW, count, c);
 }
 
 // A program's numbers of one step, which most parameters share: those of one rate.
@@ -304,7 +307,7 @@ template <class T> struct Optimizer {
 
   // `count` numbers of W and its slots, at `places`, from dW; a multiple of the vectors' width.
   void apply(T* const* places, const T* dW, std::size_t count, const Coefficients<T>& c) const {
-    if (row != nullptr) return row(places[0], places[1], places[2], dW, count, c);
+    if (row != nullptr) return row(places, dW, count, c);
     program->apply(places, dW, count, c);
   }
 };

@@ -30,6 +30,7 @@ template <class T> class Stepper {
     cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation,
                         plan_.cost_program ? &*plan_.cost_program : nullptr);
     update_ = optimizer_row<T>(plan_.optimizer);
+    slots_ = plan_.optimizer.slots();
     strips_ = strips_of(layers_);
     looks_at_batch_ = plan_.looks_at_batch();
   }
@@ -222,26 +223,23 @@ template <class T> class Stepper {
                 T(plan_.cost_number), batch.losses.data());
   }
 
-  // A cost's logarithms may need the numbers that both passes take as 0.
+  // δ[L] of a batch's rows, weighted, from what the cost leaves: Eq. 10a, or the fused pair's. A
+  // cost's logarithms may need the numbers that both passes take as 0.
   void output_deltas(const Job<T>& job, Share rows) {
     const KeepTiny keep;
-    if (job.Y) apply_cost(batch_, rows.first, rows.last);
-    for (std::size_t row = rows.first; row < rows.last; ++row) output_delta(job, row);
-  }
-
-  // δ[L] of one example, weighted, from what the cost left: Eq. 10a, or the fused pair's.
-  void output_delta(const Job<T>& job, std::size_t row) {
     const std::size_t L = layers_.size();
     const Layer<T>& last = layers_.back();
-    const Panels<T> d = batch_.delta[L].view();
+    const Panels<T> d = batch_.delta[L].view(), A = batch_.A[L].view();
+    if (job.Y) apply_cost(batch_, rows.first, rows.last);
     const Then then = job.Y ? cost_.then : Then::activation;
     if (then == Then::activation)
-      apply_slope(last, batch_, L, d, row, row + 1, false, [](std::size_t r) { return r; });
-    else if (then == Then::less_a_sum)
-      less_a_sum(d, batch_.A[L].view(), row, last.n);
-    if (!job.weights) return;
-    batch_.losses[row] *= double(batch_.weights[row]);
-    scale_row(d, row, last.n, batch_.weights[row]);
+      apply_slope(last, batch_, L, d, rows.first, rows.last, false, [](std::size_t r) { return r; });
+    for (std::size_t row = rows.first; row < rows.last && then == Then::less_a_sum; ++row)
+      less_a_sum(d, A, row, last.n);
+    for (std::size_t row = rows.first; row < rows.last && job.weights; ++row) {
+      batch_.losses[row] *= double(batch_.weights[row]);
+      scale_row(d, row, last.n, batch_.weights[row]);
+    }
   }
 
   // ------------------------------------------------------------------------- the cost
@@ -372,16 +370,16 @@ template <class T> class Stepper {
   void apply(const Strip& strip, std::size_t first, std::size_t last, const T* d,
              const Coefficients<T>& c) {
     Layer<T>& layer = layers_[strip.layer];
-    T* places[1 + most_slots] = {};  // of the parameter, and of each slot
-    const auto put = [&](auto& parameter, auto& slots, const auto& place) {
-      places[0] = place(parameter);
-      for (std::size_t slot = 0; slot < slots.size(); ++slot) places[slot + 1] = place(slots[slot]);
-    };
-    if (strip.bias)
-      put(layer.b, layer.b_slots, [&](Buffer<T>& b) { return b.data() + strip.panel * P<T>; });
-    else
-      put(layer.W, layer.W_slots,
-          [&](Matrix<T>& M) { return M.view().row(strip.panel, first); });
+    T* places[1 + most_slots];  // of the parameter, and of each slot
+    if (strip.bias) {
+      places[0] = layer.b.data() + strip.panel * P<T>;
+      for (std::size_t i = 0; i < slots_; ++i)
+        places[i + 1] = layer.b_slots[i].data() + strip.panel * P<T>;
+    } else {
+      places[0] = layer.W.view().row(strip.panel, first);
+      for (std::size_t i = 0; i < slots_; ++i)
+        places[i + 1] = layer.W_slots[i].view().row(strip.panel, first);
+    }
     update_.apply(places, d, (last - first) * P<T>, c);
     if (update_.program) clear_padding_of(layer, strip, places[0], last - first);
   }
@@ -440,6 +438,7 @@ template <class T> class Stepper {
   std::vector<Layer<T>> layers_;
   Cost<T> cost_{};
   Optimizer<T> update_{};
+  std::size_t slots_ = 0;
   Strips strips_;
   bool looks_at_batch_ = false;
   Batch<T> batch_;
