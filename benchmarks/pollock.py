@@ -4,10 +4,10 @@
 
 FOLDER is a copy of the public repository HPI-Information-Systems/Pollock (Vitagliano et al., VLDB
 2023), whose own metrics measure what is loaded; they need chardet, joblib, multiset, price-parser
-and python-dateutil. Each file is read by ``read(path, plain=True, bad_rows="skip")``. A file's
-score is the sum of success and of precision, recall and F1 of header, records and cells, at most 10.
-The simple score is the mean over the files, the weighted one counts a pollution by how often it
-occurs in practice.
+and python-dateutil. Each file is read by ``read(path, plain=True, bad_rows="skip")``. Its score is
+the sum of success and of precision, recall and F1 of header, records and cells: 10 is perfect. The
+simple score is the mean over the files, the weighted one counts a pollution by how often it occurs
+in practice.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ AROUND = {
         ["the line of units below the header left out ([1], , [EUR])."],
     ),
     "a footer": (TABLE + "Source: the city\n", ["1 line of notes below the table left out."]),
+    "a short total": (TABLE + "Total,4910\n", ["1 line of notes below the table left out."]),
     "a total": (
         TABLE + ",Total,4910\n",
         ["the last row left out: a total ('Total'; 'price' is 4,910)."],
@@ -120,6 +121,7 @@ def test_repeated_names_are_numbered(found):
         ("0,1,2\n3,4,5\n6,7,8\n", False),
         ("city,1990,2000,2010\nRome,1,2,3\nOslo,4,5,6\n", True),
         ("2001,2002\n2003,2001\n", False),
+        ("1900,2100\n3150,790\n", False),
         ("kind,other\na,other\nb,this\na,this\nb,other\n" * 1, False),
         ("kind,other,sold\n" + "a,other,no\nb,this,yes\n" * 3, True),
         ("a,other,no\nb,this,yes\na,this,yes\n", False),
@@ -132,8 +134,9 @@ def test_a_header_of_numbers_or_of_words_that_return(found, content, is_header):
 
 
 def test_a_first_row_that_is_no_unit_stays(found):
-    data = found("name,price\nAnn,unknown\n" + "Ben,3\nCid,4\nDan,5\nEva,6\n")
+    data = found("name,price\nAnn,much\n" + "Ben,3\nCid,4\nDan,5\nEva,6\n")
     assert data.frame.height == 5
+    assert found("a,b\nnone,missing\n" + "1,3\n2,4\n3,5\n4,6\n").frame.height == 5
 
 
 def test_a_last_row_that_is_no_total_stays(found):
@@ -176,7 +179,7 @@ def test_a_broken_quote_is_refused_or_its_row_left_out(found, town, place):
 # ----------------------------------------------------------------------------- bad rows, options
 
 
-@pytest.mark.parametrize("bad", ["3,north, rear,900", "3", "3,north"])
+@pytest.mark.parametrize("bad", ["3,north, rear,900", "3", "3,north", "Rome,4", "Rome,north"])
 @pytest.mark.parametrize("place", [0, 1, 4])
 def test_bad_rows_are_refused_or_left_out(found, bad, place):
     lines = ROWS.splitlines()

@@ -10,6 +10,7 @@ from itertools import pairwise
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _MOST_ABOVE = 30  # rows of notes
 _YEARS = range(1800, 2101)
+_NO_UNITS = ("none", "missing", "unknown", "null", "na", "n/a", "nan", "nil", "error", "invalid")
 
 Rows = Sequence[Sequence[str]]
 """The cells of some rows, without blanks around them."""
@@ -210,7 +211,9 @@ def _is_series(first: Sequence[str], columns: Rows, cells: Cells) -> bool:
     if len(steps) != 1 or 0 in steps:
         return False
     if all(number in _YEARS for number in numbers):
-        return not any(c.isdecimal() and int(c) in _YEARS for column in below for c in column)
+        are_years = len(numbers) > 2 or steps <= {1, -1}
+        years = [c for column in below for c in column if c.isdecimal() and int(c) in _YEARS]
+        return are_years and not years
     whole = all(cell.lstrip("-").isdecimal() for column in below for cell in column)
     return numbers[0] in (0, 1) and steps == {1} and len(numbers) > (4 if whole else 2)
 
@@ -239,6 +242,8 @@ def _is_above_numbers(body: Rows, cells: Cells) -> int:
         return 0
     above = 0
     for cell, column in zip(body[0], _columns(body[1:], len(body[0])), strict=True):
+        if cell.casefold() in _NO_UNITS:
+            return 0
         if cells.are_numbers(column) and any(letter.isalpha() or letter in "%°" for letter in cell):
             above += cells.is_text(cell)
         elif cell and (cells.is_number(cell) or cell in column):

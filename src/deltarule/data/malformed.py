@@ -18,6 +18,7 @@ import numpy as np
 from deltarule.data.detection import Layout
 from deltarule.data.headers import counted
 from deltarule.data.records import Record, broken, lines_of, records, skipped
+from deltarule.data.totals import LABELS
 from deltarule.errors import DataError, require, setting
 
 if TYPE_CHECKING:
@@ -201,13 +202,22 @@ class _Walk:
 
 
 def _are_footer(rows: list[Record], lines: list[str], width: int) -> bool:
-    """Whether rows behind the last are notes: few, of text, each of fewer cells, not cut off."""
+    """Whether rows behind the last are notes: few, each of fewer cells, not cut off."""
     return (
         len(rows) <= _LONGEST_FOOTER
         and lines[-1].endswith(("\n", "\r"))
         and all(len(row.cells) < width and not row.flaw for row in rows)
-        and all(any(map(str.isalpha, row.cells[0])) for row in rows)
+        and all(map(_is_note, rows))
     )
+
+
+def _is_note(record: Record) -> bool:
+    """Whether a row is a sentence or a total, and not the beginning of a row of data."""
+    first, *others = (cell.strip() for cell in record.cells)
+    if first.casefold().strip(" :.") in LABELS:
+        return True
+    is_sentence = any(map(str.isalpha, first)) and any(mark in first for mark in " :*(©")
+    return is_sentence and not any(cell[:1].isdigit() for cell in others)
 
 
 def _lines(numbers: list[int]) -> str:
