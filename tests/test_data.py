@@ -106,7 +106,12 @@ def test_detected(table, content, rows):
         ("a, b \n1,2\n", ["a", "b"]),
         ("1,2\n3,4\n", ["column_1", "column_2"]),
         (",b\n1,2\n", ["column_1", "b"]),
-        ("id,2019,2020\nx,1,2\ny,3,4\n", ["column_1", "column_2", "column_3"]),
+        ("id,2019,2020\nx,1,2\ny,3,4\n", ["id", "2019", "2020"]),
+        ("2019,2020\n2018,2021\n", ["column_1", "column_2"]),
+        ("1,2,3\n4,5,6\n", ["column_1", "column_2", "column_3"]),
+        ("0,1,2\n0.5,1.5,2.5\n3.5,4.5,5.5\n", ["0", "1", "2"]),
+        ("a,b,a\n1,2,3\n", ["a", "b", "a_2"]),
+        ("a,column_3,\n1,2,3\n", ["a", "column_3", "column_3_2"]),
         ('"a,b",c\n1,2\n', ["a,b", "c"]),
     ],
 )
@@ -255,59 +260,53 @@ BAD = {
         DataError,
         "has a header but no rows; expected at least one row below it.",
     ),
-    "duplicate names": (
-        "a,b,a\n1,2,3\n",
-        DataError,
-        "the column name 'a' stands 2 times in the header; expected each once. Rename them, or "
-        "pass header=False.",
-    ),
     "a row too short": (
         "a,b,c\n1,2,3\n4,5\n6,7,8\n",
         DataError,
-        "row 2 (line 3) has 2 cells; expected 3, as in the header. Correct that line, or pass the "
-        "right delimiter.",
+        "row 2 (line 3) has 2 cells; expected 3, as in the header. Correct that line, leave "
+        'out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a row too long": (
         "a,b,c\n1,2,3\n4,5,6,7\n6,7,8\n",
         DataError,
-        "row 2 (line 3) has 4 cells; expected 3, as in the header. Correct that line, or pass the "
-        "right delimiter.",
+        "row 2 (line 3) has 4 cells; expected 3, as in the header. Correct that line, leave "
+        'out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a short row, no header": (
         "1,2,3\n4,5\n6,7,8\n",
         DataError,
-        "row 2 (line 2) has 2 cells; expected 3, as in the first line. Correct that line, or pass "
-        "the right delimiter.",
+        "row 2 (line 2) has 2 cells; expected 3, as in the first line. Correct that line, "
+        'leave out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a long row, late": (
         ONE_LATE,
         DataError,
         f"row {LATE + 1} (line {LATE + 2}) has 3 cells; expected 2, as in the header. Correct that "
-        "line, or pass the right delimiter.",
+        'line, leave out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a quote that does not close": (
         'a,b,c\n1,"2,3\n4,5,6\n6,7,8\n',
         DataError,
         'a quote that opens in line 2 does not close; expected another " before the end of the '
-        "cell. Close it, or pass another quote.",
+        'cell. Close it, leave out such rows with bad_rows="skip", or pass another quote.',
     ),
     "a quote that does not close, in the header": (
         'a,"b\n1,2\n3,4\n',
         DataError,
         'a quote that opens in line 1 does not close; expected another " before the end of the '
-        "cell. Close it, or pass another quote.",
+        'cell. Close it, leave out such rows with bad_rows="skip", or pass another quote.',
     ),
     "a quote that does not close, late": (
         late('1,"2'),
         DataError,
         f'a quote that opens in line {LATE + 2} does not close; expected another " before the end '
-        "of the cell. Close it, or pass another quote.",
+        'of the cell. Close it, leave out such rows with bad_rows="skip", or pass another quote.',
     ),
     "a quote within quotes": (
         'a,b\n"5" pipe,2\n"6 x",3\n',
         DataError,
         "line 2 has text behind a closing quote; expected ',' or the end of the line. Write a \" "
-        "within a cell twice, or pass another quote.",
+        'within a cell twice, leave out such rows with bad_rows="skip", or pass another quote.',
     ),
     "zero bytes": (
         b"a,b\n1,\x00\x01\n",

@@ -92,6 +92,16 @@ class ReadingOptions(ValueOptions):
         "NAME", "Text encoding, for example utf-8 or latin-1 (default: detected)."
     )
     quote: str | None = option("CHAR", "Quote character (default: detected).")
+    skip_lines: int | None = option("N", "Number of lines to skip at the beginning (default: 0).")
+    comment: str | None = option(
+        "TEXT",
+        "Skip lines that begin with this text (default: only notes around the table are skipped).",
+    )
+    bad_rows: str | None = option(
+        "CHOICE",
+        "What to do with rows that have too many or too few cells or broken quotes (default: "
+        "error).",
+    )
 
     def reading(self, about: Mapping[str, Any] | None = None) -> Reading:
         """As the library takes it; what was not given is as when the model was trained."""

@@ -39,6 +39,10 @@ class File(Protocol):
     digest: str
     decimal_comma: bool
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of it, or named otherwise than it does, for people."""
+
     def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of a block, as columns of these names and types."""
 

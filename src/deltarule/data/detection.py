@@ -1,26 +1,27 @@
 """What a text file looks like: encoding, delimiter, header, quotes, decimal comma, columns.
 
 Everything here is a guess from a sample (the beginning of the file, and a piece from its middle
-and its end), overruled by a :class:`Reading`. A wrong guess about a column costs time, never a
+and its end), overridden by a :class:`Reading`. A wrong guess about a column costs time, never a
 value: see :mod:`deltarule.data.files`.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError, FileError, SettingError, setting
+from deltarule.data.headers import Cells, heading
+from deltarule.data.records import Record, broken, lines_of, records
+from deltarule.errors import FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
-"""What counts as a missing value in a text file, beside markers of one's own."""
+"""What counts as a missing value in a text file, beside the custom ones."""
 
 HEAD = 1 << 18
 """How many bytes from the beginning of a file are looked at."""
@@ -31,6 +32,12 @@ PIECE = 1 << 15
 DELIMITERS = ("\t", ";", "|", ",")
 """What separates cells, where several would do the first of them; else blanks may."""
 
+RARE_DELIMITERS = ("^", "~", ":")
+"""What separates cells where none of the others is found, and the header has it as well."""
+
+BAD_ROWS = ("error", "skip")
+"""What may be done with a row that has another number of cells, or whose quotes are broken."""
+
 _MARKS = {  # that of UTF-16 begins the other
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -39,12 +46,14 @@ _MARKS = {  # that of UTF-16 begins the other
 }
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _ROWS = 1000
-_ROWS_BELOW = 300  # tell whether the first row is a header
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _PADDED = re.compile(r"0\d+")
+_NAMED_DELIMITER = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)  # Excel's own
+_CLOCK = re.compile(r"\d{1,2}(:\d{2}){1,2}.*")
+_OUTER_BLANKS = (rb"(?m)^[ \t]+|[ \t\r]+$", b"")
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,13 @@ class Reading:
         The quoting character; empty where nothing is quoted.
     missing : tuple of str
         Markers of missing values, beside :data:`MISSING`.
+    skip_lines : int
+        How many lines at the beginning are left out.
+    comment : str, optional
+        What a line begins with that is left out. Lines of notes above the header are detected.
+    bad_rows : str
+        What is done with a row that has too many or too few cells or broken quotes: ``"error"``
+        or ``"skip"``.
 
     Raises
     ------
@@ -83,6 +99,9 @@ class Reading:
     decimal_comma: bool | None = None
     quote: str | None = None
     missing: tuple[str, ...] = ()
+    skip_lines: int = 0
+    comment: str | None = None
+    bad_rows: str = "error"
 
     def __post_init__(self) -> None:
         _check_character("delimiter", self.delimiter)
@@ -102,6 +121,16 @@ class Reading:
         missing: Any = self.missing
         if isinstance(missing, str) or not all(isinstance(marker, str) for marker in missing):
             raise SettingError(f"missing: expected a tuple of text markers, got {self.missing!r}.")
+        lines: Any = self.skip_lines
+        if not isinstance(lines, int) or isinstance(lines, bool) or lines < 0:
+            named = setting("skip_lines", "--skip-lines")
+            raise SettingError(f"{named}: expected a number of lines, got {lines!r}.")
+        if self.comment is not None and not self.comment.strip():
+            named = setting("comment", "--comment")
+            raise SettingError(f"{named}: expected what a line begins with, got {self.comment!r}.")
+        if self.bad_rows not in BAD_ROWS:
+            named = setting("bad_rows", "--bad-rows")
+            raise SettingError(f"{named}: expected error or skip, got {self.bad_rows!r}.")
 
     @property
     def values(self) -> Reading:
@@ -135,8 +164,20 @@ class Layout:
         Whether columns of numbers hold markers of missing values.
     fixes : tuple of (bytes, bytes)
         Regular expressions and replacements that the text needs before it can be parsed.
+    labels : tuple of str
+        The cells of the header; none where there is none.
+    comment : str
+        What a line begins with that is left out; empty where there are none.
+    bad_rows : str
+        One of :data:`BAD_ROWS`.
+    is_regular : bool
+        Whether lines of the sample are rows, but for the heading.
     is_plain : bool
         Whether every row was looked at already.
+    is_whole : bool
+        Whether the text ends where its file does, where a footer may stand.
+    notes : tuple of str
+        What was left out or renamed, for people.
     """
 
     encoding: str
@@ -148,7 +189,13 @@ class Layout:
     kinds: tuple[str, ...]
     marked: bool
     fixes: tuple[tuple[bytes, bytes], ...]
+    labels: tuple[str, ...] = ()
+    comment: str = ""
+    bad_rows: str = "error"
+    is_regular: bool = True
     is_plain: bool = False
+    is_whole: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
@@ -159,9 +206,50 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     FileError
         For bytes that are no text, or not of the encoding asked for.
     DataError
-        For repeated column names.
+        For broken quotes in the header.
     """
     encoding = reading.encoding or _encoding(path, pieces)
+    head, others, ends = _texts(path, pieces, encoding)
+    head, named = _without_lines(head, reading)
+    quote = _quote(head) if reading.quote is None else reading.quote
+    delimiter = reading.delimiter or named or _delimiter(head, quote)
+    fixes = _fixes(head, ends, delimiter, quote)
+    for pattern, new in fixes:
+        head = re.sub(pattern.decode(), new.decode(), head)
+    delimiter = "\t" if any(new == b"\t" for _, new in fixes) else delimiter
+    found = _rows(head, delimiter, quote)
+    if not found:
+        raise FileError(f"{path}: the file is empty; expected a table.")
+    rows = [[cell.strip() for cell in record.cells] for record in found]
+    comma = reading.decimal_comma
+    if comma is None:
+        comma = delimiter != "," and _has_decimal_commas(rows)
+    cells = Cells(lambda cell: is_number(cell, comma), frozenset(reading.markers))
+    top = heading(rows, cells, reading.header, reading.bad_rows == "skip")
+    above = found[top.above]
+    if top.labels and above.is_broken and reading.bad_rows == "error":
+        raise broken(path, above, above.first, delimiter, quote)
+    begins = found[top.body - 1].last if top.body else above.first - 1
+    body = [record.cells for record in found[top.body :]]
+    body += [record.cells for piece in others for record in _rows(piece, delimiter, quote)]
+    once = [row for row in body if row[0].strip() not in top.labels[:1] or not top.repeats(row)]
+    kinds, marked = _kinds(once, len(top.names), set(reading.markers), comma)
+    layout = Layout(encoding, delimiter, quote, comma, begins, top.names, kinds, marked, fixes)
+    return replace(
+        layout,
+        labels=top.labels,
+        comment=reading.comment or "",
+        bad_rows=reading.bad_rows,
+        is_regular=len(once) == len(body) and reading.comment is None,
+        notes=top.notes,
+    )
+
+
+def _texts(path: Path, pieces: Sequence[bytes], encoding: str) -> tuple[str, list[str], str]:
+    r"""The beginning, other pieces, both of whole lines, and what lines end with in the file.
+
+    In the beginning all lines end with ``"\n"``.
+    """
     head, *others = (_decoded(path, piece, encoding, len(pieces) > 1) for piece in pieces)
     ends = "\n" if "\n" in head else "\r"
     if encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32")):
@@ -169,28 +257,7 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     if len(pieces) > 1:
         head = head[: head.rfind(ends) + 1] or head
         others = [piece[piece.find(ends) + 1 : piece.rfind(ends) + 1] for piece in others]
-    head = head.replace("\r\n", "\n").replace("\r", "\n")
-    quote = _quote(head) if reading.quote is None else reading.quote
-    delimiter = reading.delimiter or _delimiter(head, quote)
-    fixes = _fixes(head, ends, delimiter, quote)
-    for pattern, new in fixes:
-        head = re.sub(pattern.decode(), new.decode(), head)
-    delimiter = "\t" if delimiter == " " and fixes else delimiter
-    rows, lines = _rows(head, delimiter, quote)
-    if not rows:
-        raise FileError(f"{path}: the file is empty; expected a table.")
-    decimal_comma = reading.decimal_comma
-    if decimal_comma is None:
-        decimal_comma = delimiter != "," and _has_decimal_commas(rows)
-    header = reading.header
-    if header is None:
-        header = _has_header(rows, set(reading.markers), decimal_comma)
-    names = _names(path, rows[0], header)
-    for piece in others:
-        rows += _rows(piece, delimiter, quote)[0]
-    kinds, marked = _kinds(rows[header:], len(names), set(reading.markers), decimal_comma)
-    begins = lines[0] if header else lines[0] - 1
-    return Layout(encoding, delimiter, quote, decimal_comma, begins, names, kinds, marked, fixes)
+    return head.replace("\r\n", "\n").replace("\r", "\n"), others, ends
 
 
 def is_number(cell: str, decimal_comma: bool = False) -> bool:
@@ -270,11 +337,22 @@ def _quote(head: str) -> str:
     return "'" if "'" in head and re.search(wrapped, head, re.MULTILINE) else '"'
 
 
+def _without_lines(head: str, reading: Reading) -> tuple[str, str]:
+    """A text whose lines to be left out are blank, and the delimiter that Excel's first names."""
+    lines = head.split("\n")
+    named = _NAMED_DELIMITER.fullmatch(lines[0])
+    blank = max(reading.skip_lines, named is not None)
+    lines[:blank] = [""] * min(blank, len(lines))
+    if reading.comment is not None:
+        lines = ["" if line.startswith(reading.comment) else line for line in lines]
+    return "\n".join(lines), named[1] if named is not None else ""
+
+
 def _delimiter(head: str, quote: str) -> str:
     """The character that cuts most lines into the same number of cells, more than one."""
     best, found = 0.5, ""
     for candidate in filter(head.__contains__, DELIMITERS):
-        counts = Counter(len(row) for row in _rows(head, candidate, quote)[0])
+        counts = Counter(len(record.cells) for record in _rows(head, candidate, quote))
         usual, often = counts.most_common(1)[0] if counts else (1, 0)
         if usual > 1 and often / counts.total() > best:
             best, found = often / counts.total(), candidate
@@ -283,6 +361,11 @@ def _delimiter(head: str, quote: str) -> str:
     widths = Counter(len(line.split()) for line in head.splitlines()[:_ROWS] if line.strip())
     if widths and len(widths) == 1 and 1 not in widths:
         return " "
+    for candidate in filter(head.__contains__, RARE_DELIMITERS):
+        rows = [record.cells for record in _rows(head, candidate, quote)]
+        same = len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows)
+        if same and len(rows) > 1 and not _CLOCK.fullmatch(candidate.join(rows[-1])):
+            return candidate
     return ","
 
 
@@ -290,76 +373,41 @@ def _fixes(head: str, ends: str, delimiter: str, quote: str) -> tuple[tuple[byte
     fixes: list[tuple[bytes, bytes]] = []
     if ends == "\r" and "\n" in head:
         fixes.append((rb"\r", b"\n"))
+    cut, mark = re.escape(delimiter), re.escape(quote)
     if delimiter == " " and re.search(r"  |\t|^ | $", head, re.MULTILINE):
-        fixes += [(rb"(?m)^[ \t]+|[ \t\r]+$", b""), (rb"[ \t]+", b"\t")]
-    elif quote and re.search(f"{re.escape(delimiter)} +{quote}", head):
-        cut = (re.escape(delimiter) + " +" + quote).encode()
-        fixes.append((cut, (delimiter + quote).encode()))
+        fixes += [_OUTER_BLANKS, (rb"[ \t]+", b"\t")]
+    elif delimiter == "," and delimiter not in head and _is_aligned(head):
+        fixes += [_OUTER_BLANKS, (rb"[ \t]{2,}", b"\t")]
+    elif delimiter == ":" and "::" in head and "\t" not in head:
+        fixes.append((rb"::", b"\t"))
+    elif quote:
+        if re.search(rf"\\{mark}[^{cut}\n]", head):
+            fixes.append((rf"\\{mark}".encode(), (quote * 2).encode()))
+        begun = rf"[^{mark}{cut}\r\n]|{mark}(?:[{cut}\r\n]|$)|{mark}{mark}[^{cut}\r\n]"
+        blanks = rf"{cut} +(?={mark}(?:{begun}))"  # not before a doubled quote within a cell
+        if re.search(blanks, head):
+            fixes.append((blanks.encode(), delimiter.encode()))
     return tuple(fixes)
 
 
-def _rows(text: str, delimiter: str, quote: str) -> tuple[list[list[str]], list[int]]:
-    """The first rows of a text that are not blank, and the number of the line each ends in."""
-    options: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, **options)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        for row in reader:
-            if len(row) > 1 or any(cell.strip() for cell in row):
-                rows.append(row)
-                lines.append(reader.line_num)
-            if len(rows) == _ROWS:
-                break
-    except csv.Error:  # a quote that is not closed swallows the sample: told when it is parsed
-        pass
-    return rows, lines
+def _is_aligned(head: str) -> bool:
+    """Whether two blanks or more cut all lines into the same number of cells."""
+    lines = [line.strip() for line in head.split("\n")[:_ROWS] if line.strip()]
+    widths = {len(re.split(r"[ \t]{2,}", line)) for line in lines}
+    return len(lines) > 1 and len(widths) == 1 and 1 not in widths
+
+
+def _rows(text: str, delimiter: str, quote: str) -> list[Record]:
+    """The first rows of a text that are not blank."""
+    found = records(lines_of(text), delimiter, quote)
+    return list(islice((record for record in found if not record.is_blank), _ROWS))
 
 
 def _has_decimal_commas(rows: list[list[str]]) -> bool:
-    cells = [cell.strip() for row in rows for cell in row]
+    cells = [cell for row in rows for cell in row]
     commas = sum(bool(_COMMA.fullmatch(cell)) for cell in cells)
     points = sum("." in cell and bool(_NUMBER.fullmatch(cell)) for cell in cells)
     return commas > points
-
-
-def _has_header(rows: list[list[str]], missing: set[str], decimal_comma: bool) -> bool:
-    """Whether the first row names columns.
-
-    Each column votes: against, where the first cell is a number; for, where it is text above
-    numbers. Without votes, the first row is a header unless one of its cells returns below.
-    """
-    first, body = [cell.strip() for cell in rows[0]], rows[1:_ROWS_BELOW]
-    votes = 0
-    for i, cell in enumerate(first):
-        below = [row[i].strip() for row in body if i < len(row)]
-        numeric = [is_number(c, decimal_comma) for c in below if c not in missing]
-        if is_number(cell, decimal_comma):
-            votes -= 1
-        elif cell not in missing and numeric and sum(numeric) > 0.9 * len(numeric):
-            votes += 1
-    if votes:
-        return votes > 0
-    named = [cell for cell in first if cell]
-    if len(set(named)) < len(named) and not body:
-        return False
-    return not any(
-        cell in {row[i].strip() for row in body if i < len(row)}
-        for i, cell in enumerate(first)
-        if cell
-    )
-
-
-def _names(path: Path, first: list[str], header: bool) -> tuple[str, ...]:
-    names = [cell.strip() if header else "" for cell in first]
-    repeated = [name for name, count in Counter(filter(None, names)).items() if count > 1]
-    if repeated:
-        raise DataError(
-            f"{path}: the column name {repeated[0]!r} stands {names.count(repeated[0])} times in "
-            "the header; expected each once. Rename them, or pass "
-            f"{setting('header=False', '--no-header')}."
-        )
-    return tuple(name or f"column_{i}" for i, name in enumerate(names, start=1))
 
 
 def _kinds(

@@ -11,12 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deltarule.data.detection import Layout, Reading, detected, no_text, not_of
-from deltarule.data.malformed import blank_rows, rewritten
+from deltarule.data.malformed import blank_rows, has_stray_quotes, rewritten
 from deltarule.data.pieces import in_pieces
 from deltarule.data.sampling import PARQUET, is_pipe, sampled
+from deltarule.data.totals import without_total
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 
@@ -27,9 +28,29 @@ _TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "C
 _ATTEMPTS = 6
 
 
+class FileTable(NamedTuple):
+    """A table from files.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+    decimal_comma : bool
+        Whether commas were read as decimal ones, at least in one of the files.
+    notes : tuple of str
+        What was left out of the files, or named otherwise than they do, for people.
+    """
+
+    frame: pl.DataFrame
+    decimal_comma: bool
+    notes: tuple[str, ...]
+
+
 def read(
     source: str | Path | Sequence[str | Path],
     reading: Reading = Reading(),  # noqa: B008
+    *,
+    plain: bool = False,
+    bad_rows: str | None = None,
 ) -> pl.DataFrame:
     r"""A table from one or several files.
 
@@ -40,6 +61,11 @@ def read(
         have the same columns, in any order.
     reading : Reading
         Overrules what is detected.
+    plain : bool
+        Give every cell as the text that it is: only the layout is detected, no value is read. A
+        table may then have no rows.
+    bad_rows : str, optional
+        That of `reading`, where it is to be another: ``"error"`` or ``"skip"``.
 
     Returns
     -------
@@ -52,7 +78,7 @@ def read(
     FileError
         For a file that is missing, empty, unreadable, or no text.
     DataError
-        For no rows, ragged rows, an unclosed quote, repeated names, files that disagree.
+        For no rows, ragged rows, an unclosed quote, files that disagree.
     MissingExtraError
         Where polars is not installed.
 
@@ -62,21 +88,25 @@ def read(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "flats.csv")
     ...     _ = path.write_text("area;rent\n52;660,5\n34;?\n")
-    ...     read(path).rows()
-    [(52, 660.5), (34, None)]
+    ...     read(path).rows(), read(path, plain=True).rows()
+    ([(52, 660.5), (34, None)], [('52', '660,5'), ('34', '?')])
     """
-    return files_read(source, reading)[0]
+    if bad_rows is not None:
+        reading = replace(reading, bad_rows=bad_rows)
+    return files_read(source, reading, plain).frame
 
 
 def files_read(
-    source: str | Path | Sequence[str | Path], reading: Reading
-) -> tuple[pl.DataFrame, bool]:
-    """The same, and whether commas were read as decimal ones, at least in one of the files."""
+    source: str | Path | Sequence[str | Path], reading: Reading, plain: bool = False
+) -> FileTable:
+    """The same, and how it was read."""
     require("polars", "table", "reading tables")
     paths = paths_of(source)
-    frames, commas = zip(*(_read_one(path, reading) for path in paths), strict=True)
-    whole = frames[0] if len(frames) == 1 else _stacked(paths, list(frames), reading)
-    return whole, any(commas)
+    tables = [_read_one(path, reading, plain) for path in paths]
+    if len(tables) == 1:
+        return tables[0]
+    frames, commas, notes = zip(*tables, strict=True)
+    return FileTable(_stacked(paths, list(frames), reading), any(commas), sum(notes, ()))
 
 
 def paths_of(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -125,25 +155,31 @@ def _stacked(paths: list[Path], frames: list[pl.DataFrame], reading: Reading) ->
         return whole.with_columns(tidied(whole.select(mixed), reading.missing))
 
 
-def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
+def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
+    polars = require("polars", "table", "reading tables")
     data = _content(path) if is_pipe(path) else path
     pieces = sampled(path, data)
     if pieces[0].startswith(PARQUET):
         comma = bool(reading.decimal_comma)
         frame = _parquet(path, data)
-        return tidied(frame, reading.missing, decimal_comma=comma, typed=True), comma
+        return FileTable(tidied(frame, reading.missing, decimal_comma=comma, typed=True), comma, ())
     layout = detected(path, pieces, reading)
-    frame = parsed(path, _prepared(path, data, layout), layout, reading)
-    if frame.height == 0:
-        text = _text(path, _prepared(path, data, layout))
-        rewritten(path, text, replace(layout, begins=0))  # a quote?
+    if plain:
+        layout = replace(layout, kinds=("text",) * len(layout.names), marked=False)
+    frame, layout = parsed(path, _prepared(path, data, layout), layout, reading)
+    if frame.height == 0 and not plain:
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
     last = layout.names[-1]
-    unnamed = layout.begins and frame.width > 1 and last == f"column_{frame.width}"
+    unnamed = layout.labels and frame.width > 1 and last == f"column_{frame.width}"
     if unnamed and frame[last].null_count() == frame.height:
         frame = frame.drop(last)  # every line ends in a delimiter
-    comma = layout.decimal_comma
-    return tidied(frame, reading.missing, decimal_comma=comma), comma
+    if plain:
+        frame = frame.with_columns(polars.all().fill_null(""))
+        return FileTable(frame, layout.decimal_comma, layout.notes)
+    frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
+    frame, total = without_total(frame)
+    notes = tuple(f"{path}: {note}." for note in (*layout.notes, *total))
+    return FileTable(frame, layout.decimal_comma, notes)
 
 
 def _content(path: Path) -> bytes:
@@ -168,8 +204,12 @@ def _parquet(path: Path, data: Path | bytes) -> pl.DataFrame:
     return frame
 
 
-def parsed(path: Path, data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
+def parsed(
+    path: Path, data: Path | bytes, layout: Layout, reading: Reading
+) -> tuple[pl.DataFrame, Layout]:
     """Parse as the sample suggests, and mend the suggestion where a later line contradicts it.
+
+    The layout comes back as it proved to be, with notes on what was left out.
 
     Parameters
     ----------
@@ -186,17 +226,19 @@ def parsed(path: Path, data: Path | bytes, layout: Layout, reading: Reading) -> 
         For bytes that are no text, ragged rows, an unclosed quote.
     """
     polars = require("polars", "table", "reading tables")
+    if not layout.is_regular or has_stray_quotes(data, layout):
+        data, layout = rewritten(path, _text(path, data), layout)
     for attempt in range(_ATTEMPTS):
         try:
             frame = _csv(data, layout, reading)
         except polars.exceptions.NoDataError:
-            return polars.DataFrame()
+            return polars.DataFrame(schema=dict.fromkeys(layout.names, polars.String)), layout
         except polars.exceptions.PolarsError as error:
             reason = str(error)
         else:
             whole = _without_blank_lines(frame, data, layout)
             if whole is not None:
-                return whole
+                return whole, layout
             reason = "rows and lines differ"
         data, layout = _mended(path, data, layout, reading, reason, attempt >= _ATTEMPTS // 2)
     raise DataError(f"{path}: cannot be read as a table: {reason.splitlines()[0]}.")

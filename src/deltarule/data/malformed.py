@@ -9,16 +9,23 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import is_not
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from deltarule.data.detection import Layout
+from deltarule.data.headers import counted
+from deltarule.data.records import Record, broken, lines_of, records, skipped
+from deltarule.data.totals import LABELS
 from deltarule.errors import DataError, require, setting
 
 if TYPE_CHECKING:
     import polars as pl
 
-_LONG = 1 << 20  # characters of one cell: more, and its quote was not meant
+_PIECE = 1 << 18  # bytes that are looked at together
+_LONGEST_FOOTER = 10  # rows
 
 
 def blank_rows(data: Path | bytes, layout: Layout, height: int) -> pl.Series | None:
@@ -60,8 +67,35 @@ def blank_rows(data: Path | bytes, layout: Layout, height: int) -> pl.Series | N
     return None
 
 
+def has_stray_quotes(data: Path | bytes, layout: Layout) -> bool:
+    """Whether some quote neither begins nor ends a cell, nor is doubled, or one has no other.
+
+    The parser takes such cells apart without a word.
+    """
+    if not layout.quote:
+        return False
+    if isinstance(data, bytes):
+        codes = np.frombuffer(data, np.uint8)
+    else:
+        codes = np.memmap(data, np.uint8, "r")
+    count = 0
+    for begin in range(0, len(codes), _PIECE):
+        piece = codes[max(begin - 1, 0) : begin + _PIECE + 1]  # with both neighbors
+        quotes = piece == ord(layout.quote)
+        if not quotes.any():
+            continue
+        edges = quotes | (piece == ord(layout.delimiter)) | (piece == 10) | (piece == 13)
+        if (quotes[1:-1] & ~edges[:-2] & ~edges[2:]).any():
+            return True
+        count += int(np.count_nonzero(quotes[min(begin, 1) : _PIECE + min(begin, 1)]))
+    return count % 2 == 1
+
+
 def rewritten(path: Path, text: str, layout: Layout) -> tuple[bytes, Layout]:
     """The same table in the plainest CSV, and its layout; walks every row.
+
+    Left out, which the layout notes: comments, lines that repeat the header, a footer, and rows
+    that are bad if that is asked for.
 
     Raises
     ------
@@ -70,55 +104,136 @@ def rewritten(path: Path, text: str, layout: Layout) -> tuple[bytes, Layout]:
         close, with the number of its line.
     """
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows(_rows(path, text, layout))
+    walk = _Walk(path, layout)
+    csv.writer(out, lineterminator="\n").writerows(walk.rows(lines_of(text)))
     plain = replace(
-        layout, encoding="utf-8", delimiter=",", quote='"', begins=0, fixes=(), is_plain=True
+        layout,
+        encoding="utf-8",
+        delimiter=",",
+        quote='"',
+        begins=0,
+        fixes=(),
+        is_plain=True,
+        notes=(*layout.notes, *walk.notes()),
     )
     return out.getvalue().encode(), plain
 
 
-def _rows(path: Path, text: str, layout: Layout) -> Iterator[list[str]]:
-    width = len(layout.names)
-    options: dict[str, Any] = (
-        {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
+class _Walk:
+    """A walk over all rows of a text, and what was left out or repaired on the way."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._path, self._layout = path, layout
+        self._width = len(layout.names)
+        self._comments = self._headers = self._footers = 0
+        self._repaired: list[int] = []  # lines, as are the bad ones
+        self._bad: list[int] = []
+
+    def rows(self, lines: list[str]) -> Iterator[list[str]]:
+        """The rows of the table."""
+        layout = self._layout
+        lines[: layout.begins] = []
+        if layout.comment:
+            kept = ["\n" if line.startswith(layout.comment) else line for line in lines]
+            self._comments, lines = sum(map(is_not, kept, lines)), kept
+        waiting: list[Record] = []  # bad ones, a footer if no good one follows
+        for record in records(lines, layout.delimiter, layout.quote, self._width):
+            cells = self._cells(record)
+            if cells is not None:
+                self._refuse(waiting)
+                waiting = []
+                yield cells
+            elif not (record.is_blank or self._is_passed_over(record)):
+                waiting.append(record)
+        if waiting and layout.is_whole and _are_footer(waiting, lines, self._width):
+            self._footers = len(waiting)
+        else:
+            self._refuse(waiting)
+
+    def notes(self) -> Iterator[str]:
+        """What was left out and repaired."""
+        if self._comments:
+            yield f"{counted(self._comments, 'comment line')} left out"
+        if self._headers:
+            yield f"{counted(self._headers, 'line')} that repeat the header left out"
+        if self._footers:
+            yield f"{counted(self._footers, 'line')} of notes below the table left out"
+        if self._bad:
+            yield (
+                f"{counted(len(self._bad), 'row')} with too many or too few cells or broken quotes "
+                f"left out (bad_rows=skip): {_lines(self._bad)}"
+            )
+        if self._repaired:
+            yield (
+                f"{counted(len(self._repaired), 'row')} with stray quotes read from delimiter to "
+                f"delimiter: {_lines(self._repaired)}"
+            )
+
+    def _cells(self, record: Record) -> list[str] | None:
+        """The cells of a row of the table; None for what is none."""
+        cells, flaw = record.cells, record.flaw
+        if record.is_blank and self._width > 1:
+            return None
+        if len(cells) > self._width and not "".join(cells[self._width :]).strip():
+            cells = cells[: self._width]
+        if len(cells) != self._width or record.is_broken:
+            return None
+        labels = self._layout.labels
+        if labels and cells[0].strip() == labels[0] and [c.strip() for c in cells] == [*labels]:
+            return None
+        if flaw:
+            self._repaired.append(self._layout.begins + record.first)
+        return cells
+
+    def _is_passed_over(self, record: Record) -> bool:
+        """Whether a row that is none of the table is a comment, or the header again."""
+        if tuple(cell.strip() for cell in record.cells) == self._layout.labels:
+            self._headers += 1
+        elif record.cells[0].startswith("#"):
+            self._comments += 1
+        else:
+            return False
+        return True
+
+    def _refuse(self, bad: list[Record]) -> None:
+        if bad and self._layout.bad_rows == "error":
+            raise _error(self._path, self._layout, bad[0])
+        self._bad += [self._layout.begins + record.first for record in bad]
+
+
+def _are_footer(rows: list[Record], lines: list[str], width: int) -> bool:
+    """Whether rows behind the last are notes: few, each of fewer cells, not cut off."""
+    return (
+        len(rows) <= _LONGEST_FOOTER
+        and lines[-1].endswith(("\n", "\r"))
+        and all(len(row.cells) < width and not row.flaw for row in rows)
+        and all(map(_is_note, rows))
     )
-    limit = csv.field_size_limit(_LONG)
-    lines = io.StringIO(text, newline="")
-    for _ in range(layout.begins):
-        next(lines, None)
-    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True, **options)
-    begun = layout.begins + 1
-    try:
-        for row in reader:
-            blank = len(row) < 2 and not "".join(row).strip()
-            if not (blank and width > 1):
-                if len(row) != width:
-                    raise _ragged(path, layout, begun, len(row))
-                yield row
-            begun = layout.begins + reader.line_num + 1
-    except csv.Error as error:
-        what = str(error)
-        if "end of data" in what or "field larger" in what:
-            raise DataError(
-                f"{path}: a quote that opens in line {begun} does not close; expected another "
-                f"{layout.quote} before the end of the cell. Close it, or pass another "
-                f"{setting('quote', '--quote')}."
-            ) from None
-        raise DataError(
-            f"{path}: line {begun} has text behind a closing quote; expected "
-            f"{layout.delimiter!r} or the end of the line. Write a {layout.quote} within a cell "
-            f"twice, or pass another {setting('quote', '--quote')}."
-        ) from None
-    finally:
-        csv.field_size_limit(limit)
 
 
-def _ragged(path: Path, layout: Layout, line: int, cells: int) -> DataError:
-    width = len(layout.names)
-    where = f"row {line - layout.begins} (line {line})"
-    first = "the header" if layout.begins else "the first line"
+def _is_note(record: Record) -> bool:
+    """Whether a row is a sentence or a total, and not the beginning of a row of data."""
+    first, *others = (cell.strip() for cell in record.cells)
+    if first.casefold().strip(" :.") in LABELS:
+        return True
+    is_sentence = any(map(str.isalpha, first)) and any(mark in first for mark in " :*(©")
+    return is_sentence and not any(cell[:1].isdigit() for cell in others)
+
+
+def _lines(numbers: list[int]) -> str:
+    """The numbers of some lines, the first few of many."""
+    shown = ", ".join([*map(str, numbers[:3]), *(["…"] if len(numbers) > 3 else [])])
+    return f"line{'s' * (len(numbers) > 1)} {shown}"
+
+
+def _error(path: Path, layout: Layout, bad: Record) -> DataError:
+    """What is wrong with a row."""
+    line, width = layout.begins + bad.first, len(layout.names)
+    if bad.is_broken:
+        return broken(path, bad, line, layout.delimiter, layout.quote)
+    first = "the header" if layout.labels else "the first line"
     return DataError(
-        f"{path}: {where} has {cells} cells; expected {width}, as in {first}. "
-        f"Correct that line, or pass the right {setting('delimiter', '--delimiter')}."
+        f"{path}: row {bad.first} (line {line}) has {len(bad.cells)} cells; expected {width}, as "
+        f"in {first}. Correct that line, {skipped()}, or pass the right "
+        f"{setting('delimiter', '--delimiter')}."
     )

@@ -37,6 +37,8 @@ SUFFIXES = (".parquet", ".csv", ".tsv")
 class ParquetFile:
     """A Parquet file, by its row groups; its text is read once, for what all of it is."""
 
+    notes = ()  # nothing of it is left out
+
     def __init__(self, path: Path, reading: Reading) -> None:
         polars = require("polars", "table", "reading tables")
         self.path = path
@@ -118,6 +120,12 @@ class Stream:
     def rows(self) -> int:
         """How many rows it has."""
         return sum(block.rows for block in self.blocks)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of its files, or named otherwise than they do: a sentence each."""
+        files = {block.file.path: block.file for block in self.blocks}
+        return tuple(f"{path}: {note}." for path, file in files.items() for note in file.notes)
 
     @property
     def largest(self) -> Block:

@@ -25,6 +25,8 @@ PIECE = 1 << 22
 LONGEST = 16 * PIECE
 """Bytes within which a row must end."""
 
+_MOST_NOTES = 5
+
 _BY_BYTES = ("utf-8", "utf8", "ascii", "latin-1", "iso8859-1", "iso-8859-1", "cp1252")
 """Encodings in which a line ends with one byte that is nothing else."""
 
@@ -58,9 +60,22 @@ class TextFile:
                 f"{path}: is {encoding}, which is not read in blocks; expected UTF-8. Convert it."
             )
         self._reading = replace(reading, encoding=self._layout.encoding)
+        self._size = path.stat().st_size
+        self._notes: dict[int, tuple[str, ...]] = {}  # of each block, by its first byte
         self.spans: Sequence[Span] = ()
         self.schema: Mapping[str, Any] = {}
         self._scan()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the file, or named otherwise than it does, for people."""
+        blocks = [
+            note + (f", counted from byte {begin:,}" if begin else "")
+            for begin, notes in self._notes.items()
+            for note in notes
+        ]
+        more = (f"likewise {len(blocks) - _MOST_NOTES:,} times",) * (len(blocks) > _MOST_NOTES)
+        return (*blocks[:_MOST_NOTES], *more)
 
     def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of a block."""
@@ -92,7 +107,7 @@ class TextFile:
                 f"{self.path}: has a header but no rows; expected at least one row below it."
             )
         names, last = types.names, self._layout.names[-1]
-        unnamed = self._layout.begins and len(names) > 1 and last == f"column_{len(names)}"
+        unnamed = self._layout.labels and len(names) > 1 and last == f"column_{len(names)}"
         if unnamed and types.is_empty(last):
             names.remove(last)  # every line ends in a delimiter
         self.schema = {name: types.common(name) for name in names}
@@ -118,14 +133,17 @@ class TextFile:
                 yield lines
 
     def _tidied(self, lines: bytes, begin: int, texts: Sequence[str]) -> pl.DataFrame:
-        layout = self._layout if begin == 0 else replace(self._layout, begins=0)
+        layout = replace(self._layout, is_whole=begin + len(lines) >= self._size)
+        if begin:
+            layout = replace(layout, begins=0, notes=())
         kinds = zip(layout.names, layout.kinds, strict=True)
         layout = replace(layout, kinds=tuple("text" if n in texts else kind for n, kind in kinds))
         try:
-            frame = parsed(self.path, self._in_utf8(lines, layout), layout, self._reading)
+            frame, layout = parsed(self.path, self._in_utf8(lines, layout), layout, self._reading)
         except DataError as error:
             where = f" Lines are counted from byte {begin:,} of the file." if begin else ""
             raise DataError(f"{error}{where}") from None
+        self._notes[begin] = layout.notes
         return tidied(
             frame,
             self._reading.missing,
