@@ -191,6 +191,8 @@ class Trainer:
         names = " and ".join(map(repr, whole.roles.target))
         terminal.pairs([("task", f"{problem.task} of {names}: {whole.targets.reason}")])
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
+        for warning in tabular.doubtful_dates(whole, problem):
+            terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):
             plan = self._plan(problem)
@@ -215,7 +217,7 @@ class Trainer:
     ) -> Trained:
         fitted = self._fit(problem, "", plan)
         evaluations = self._evaluations(fitted, problem)
-        verdict = self._verdict(problem, evaluations)
+        verdict = tabular.only_class(problem) or self._verdict(problem, evaluations)
         return Trained(fitted, evaluations, evaluated_on, problem, verdict, places)
 
     def _fit(
