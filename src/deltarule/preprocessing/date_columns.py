@@ -236,10 +236,14 @@ class Date:
             column[:] = np.nan_to_num(part)
         return made
 
+    @property
+    def written(self) -> str:
+        """The forms of the text; empty for dates proper."""
+        years = ", years 1970 to 2069" if "%y" in self.format else ""
+        return self.format.replace("|", " or ") + years
+
     def describe(self) -> str:
         """What was done, in one clause."""
         flagged = f", {self.missing} missing flagged" if self.missing else ""
-        years = ", years 1970 to 2069" if "%y" in self.format else ""
-        forms = self.format.replace("|", " or ")
-        written = f" (written {forms}{years})" if self.format else ""
+        written = f" (written {self.written})" if self.format else ""
         return f"elapsed time, season, weekday{', hour' if self.hours else ''}{written}{flagged}"
