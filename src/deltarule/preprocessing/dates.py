@@ -104,7 +104,7 @@ def no_dates(levels: Sequence[str]) -> tuple[str, list[int]]:
 
 
 def also_fits(levels: Sequence[str], form: str) -> tuple[str, str] | None:
-    """Two forms that texts have, day first and month first, where nothing tells which is meant.
+    """Two forms that texts have, day first and month first, where nothing decides between them.
 
     Parameters
     ----------

@@ -158,7 +158,7 @@ def inferred_task(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
 
 
 def are_many(distinct: int, rows: int) -> bool:
-    """Whether there are too many different numbers in so many rows for classes.
+    """Whether there are too many different numbers for a number of rows for classes.
 
     Examples
     --------
