@@ -75,7 +75,8 @@ def train_keys(
         if path is not None:
             terminal.say(f"Saved: {path} ({len(models):,} models, {_size(path)})")
         if json:
-            print_json({"model": None if path is None else str(path), **as_json(models)})
+            where = None if path is None else str(path)
+            print_json({"model": where, "warnings": terminal.warnings, **as_json(models)})
 
 
 def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deltarule import tabular
-from deltarule.preprocessing import KINDS
+from deltarule.preprocessing import KINDS, Preprocessing
+from deltarule.preprocessing.date_columns import Date
 
 
 def condensed(lines: Sequence[str], most: int = 30) -> list[tuple[str, str]]:
@@ -25,6 +26,25 @@ def condensed(lines: Sequence[str], most: int = 30) -> list[tuple[str, str]]:
     return [
         (names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} columns)", what)
         for what, names in together.items()
+    ]
+
+
+def listed(preprocessing: Preprocessing) -> list[dict[str, str]]:
+    """The columns for machines: name, kind, what was done, and how text was read.
+
+    Examples
+    --------
+    >>> listed(Preprocessing.fit({"on": ["1.5.24", "2.6.24"]}))[0]["reading"]
+    '%d.%m.%y, years 1970 to 2069'
+    """
+    return [
+        {
+            "name": column.name,
+            "kind": column.kind,
+            "encoding": column.describe(),
+            "reading": column.written if isinstance(column, Date) else "",
+        }
+        for column in preprocessing.columns
     ]
 
 

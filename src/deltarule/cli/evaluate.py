@@ -9,8 +9,9 @@ from deltarule import metrics, tabular
 from deltarule.arrays import Array
 from deltarule.cli.by_key import is_by_key
 from deltarule.cli.command import command
+from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
-from deltarule.cli.predict import check_tabular, warn_of_unseen
+from deltarule.cli.predict import check_tabular
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream
@@ -62,9 +63,10 @@ def evaluate(
     else:
         frame, rows, which = _rows(terminal, loaded, source.frame, asked.all_rows, table.strict)
     assert loaded.preprocessing is not None
-    warn_of_unseen(loaded.preprocessing.unseen(frame))
     with rows_of(rows):
+        tally = Tally.of(loaded.preprocessing, frame)
         figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
+    tally.warn(terminal)
     assert loaded.targets is not None
     task = str(loaded.targets.task)
     used = [row for row in metrics.FIGURES[task] if row.name in figures]
@@ -75,7 +77,15 @@ def evaluate(
         mark=0,
     )
     if json:
-        print_json({"rows": len(frame), "which": which, "task": task, "figures": figures})
+        print_json(
+            {
+                "rows": len(frame),
+                "which": which,
+                "task": task,
+                "figures": figures,
+                "differences": tally.as_json(),
+            }
+        )
 
 
 def _rows(

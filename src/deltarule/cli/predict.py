@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from deltarule.arrays import Array
 from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.command import command
+from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json, print_lines
@@ -20,6 +19,7 @@ from deltarule.data import Stream
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
+from deltarule.preprocessing.differences import flags
 from deltarule.system.storage import written_whole
 from deltarule.tabular.options import option, option_group
 
@@ -36,6 +36,12 @@ class PredictOptions:
     probabilities: bool = option("", "Add the probability of each class.", False)
     intervals: float | None = option(
         "SHARE", "Add prediction intervals with this coverage, for example 0.9."
+    )
+    flags: bool = option(
+        "",
+        "Add a column that names, per row, the columns that differ from training: unseen values, "
+        "numbers outside the training range, missing values where training had none.",
+        False,
     )
     fallback: str = option(
         "NAME",
@@ -71,11 +77,12 @@ def predict(
     check_outputs({"--out": out}, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
     form, memory = reading.reading(record_of(loaded)), reading.memory
+    terminal, further = Terminal(), {}
     if isinstance(loaded, KeyedModels):
         _check_keyed(asked, memory)
         source = sources.source(data, form)
         predicted = predictions_by_key(
-            Terminal(), loaded, source.frame, asked.probabilities, asked.fallback
+            terminal, loaded, source.frame, asked.probabilities, asked.fallback
         )
     else:
         check_tabular(loaded, model)
@@ -89,24 +96,29 @@ def predict(
                     "without --json."
                 )
             blocks = sources.in_blocks(data, form)
-            count = _in_blocks(loaded, blocks, memory, asked.probabilities, offsets, out)
-            Terminal().note(f"{count:,} predictions of {blocks.name}: {out}")
+            count = _in_blocks(loaded, blocks, memory, asked, offsets, out)
+            terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
             return
         source = sources.source(data, form)
-        note_differences(loaded, source.frame)
-        predicted = predictions(loaded, source.frame, asked.probabilities, offsets)
+        assert loaded.preprocessing is not None
+        tally = Tally(loaded.preprocessing)
+        predicted = _predicted(loaded, source.frame, asked, offsets, tally)
+        tally.warn(terminal)
+        further = {"differences": tally.as_json()}
     if out is not None:
         write_whole(out, _encoded(predicted, out))
-        Terminal().note(f"{len(predicted):,} predictions of {source.name}: {out}")
+        terminal.note(f"{len(predicted):,} predictions of {source.name}: {out}")
     if json:
-        print_json({"rows": len(predicted), "predictions": predicted.to_dict(as_series=False)})
+        values = predicted.to_dict(as_series=False)
+        print_json({"rows": len(predicted), "predictions": values, **further})
     elif out is None:
         print_lines(_csv(predicted))
 
 
 def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
     """Refuse what one model per key does not have."""
-    for flag, value in {"--intervals": asked.intervals, "--memory": memory}.items():
+    given = {"--intervals": asked.intervals, "--memory": memory, "--flags": asked.flags or None}
+    for flag, value in given.items():
         if value is not None:
             raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
     FALLBACKS.entry(asked.fallback)
@@ -116,52 +128,38 @@ def _in_blocks(
     model: Model,
     source: Stream,
     memory: int,
-    probabilities: bool,
+    asked: PredictOptions,
     offsets: tuple[Array, Array] | None,
     out: Path,
 ) -> int:
     """Predict a table block by block, and write as it goes; how many rows there were."""
     assert model.preprocessing is not None
-    filled: dict[str, None] = {}
-    unseen: dict[str, Counter[str]] = {}
+    tally = Tally(model.preprocessing)
     with written_whole(out) as file:
         for k, frame in tabular.frames(source, memory=memory):
-            filled |= dict.fromkeys(model.preprocessing.filled(frame))
-            for name, values in model.preprocessing.unseen(frame).items():
-                unseen[name] = unseen.get(name, Counter()) + values
             with source.cells_of(k):
-                predicted = predictions(model, frame, probabilities, offsets)
+                predicted = _predicted(model, frame, asked, offsets, tally)
             file.write(_csv(predicted, header=k == 0).encode())
-    _say_filled(list(filled))
-    warn_of_unseen(unseen)
+    tally.warn(Terminal())
     return source.rows
 
 
-def note_differences(model: Model, frame: Any) -> None:
-    """Warn of missing values, and of other values, that did not occur in training."""
-    assert model.preprocessing is not None
-    _say_filled(model.preprocessing.filled(frame))
-    warn_of_unseen(model.preprocessing.unseen(frame))
+def _predicted(
+    model: Model,
+    frame: Any,
+    asked: PredictOptions,
+    offsets: tuple[Array, Array] | None,
+    tally: Tally,
+) -> Any:
+    """The predictions of some rows, with the flags that are asked for; differences are counted."""
+    import polars as pl
 
-
-def _say_filled(filled: list[str]) -> None:
-    if filled:
-        Terminal().warn(
-            f"missing values were filled in columns without any in training: {', '.join(filled)}."
-        )
-
-
-def warn_of_unseen(found: Mapping[str, Counter[str]]) -> None:
-    """Warn of values that did not occur in training, in one line per column."""
-    for name, values in found.items():
-        often = sorted(values, key=lambda value: (-values[value], value))
-        shown = ", ".join([*map(repr, often[:3]), *(["…"] if len(often) > 3 else [])])
-        rows = values.total()
-        Terminal().warn(
-            f"column {name!r}: {rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)} "
-            f"{len(values):,} value{'s' * (len(values) != 1)} not seen in training ({shown}); "
-            "they match no known level."
-        )
+    predicted = predictions(model, frame, asked.probabilities, offsets)
+    found = tally.preprocessing.differences(frame)
+    tally.add(found)
+    if not asked.flags:
+        return predicted
+    return predicted.with_columns(pl.Series("flags", flags(found, len(predicted)), dtype=pl.String))
 
 
 def predictions(

@@ -22,7 +22,7 @@ class TrainingTable:
         Where it was read from.
     whole : Table
     warnings : list of str
-        Of columns that may give the target away.
+        Of columns that may give the target away, and of the target's labels.
     reading : Reading
         How it was read, and a test file is.
     strict : bool
@@ -57,6 +57,8 @@ def training_table(
     else:
         whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
     warnings = tabular.leaks(whole)
+    if survey is None:  # of a sample nothing is known of rare classes
+        warnings += tabular.doubtful_labels(whole)
     say_size(terminal, source)
     if whole.dropped:
         terminal.warn(

@@ -34,6 +34,11 @@ class Terminal:
         Nothing at all: another process says it.
     writes : bool
         Whether the command writes files: it then continues where its output fails.
+
+    Attributes
+    ----------
+    warnings : list of str
+        What was warned of, for ``--json``.
     """
 
     def __init__(self, *, quiet: bool = False, mute: bool = False, writes: bool = False) -> None:
@@ -41,6 +46,7 @@ class Terminal:
             sys.stdout.persistent = True
         self.console = _console(sys.stdout, quiet=quiet or mute)
         self.errors = _console(sys.stderr, quiet=mute)
+        self.warnings: list[str] = []
 
     @property
     def live(self) -> bool:
@@ -104,6 +110,7 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """A warning, on the error stream."""
+        self.warnings.append(text)
         self._tell(Text.assemble(("warning: ", "bold yellow"), _text(text)))
 
     def note(self, text: str) -> None:

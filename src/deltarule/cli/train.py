@@ -123,7 +123,8 @@ def train(
         print_figures(terminal, trained)
         say_written(terminal, {"Saved": output.out, "Report": output.report})
         if json:
-            print_json({**as_json(output.out, about), "fit_seconds": trained.fit_seconds})
+            known = as_json(terminal, trained, output.out, about, fit_seconds=trained.fit_seconds)
+            print_json(known)
 
 
 def _check_combination(

@@ -12,7 +12,7 @@ import numpy as np
 from deltarule import baselines as bl
 from deltarule import metrics, tabular
 from deltarule.arrays import Array
-from deltarule.cli.columns import between, condensed
+from deltarule.cli.columns import between, condensed, listed
 from deltarule.cli.options import EvaluationOptions
 from deltarule.cli.progress import Watcher
 from deltarule.cli.sources import source
@@ -191,6 +191,8 @@ class Trainer:
         names = " and ".join(map(repr, whole.roles.target))
         terminal.pairs([("task", f"{problem.task} of {names}: {whole.targets.reason}")])
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
+        for warning in tabular.doubtful_dates(whole, problem):
+            terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):
             plan = self._plan(problem)
@@ -215,7 +217,7 @@ class Trainer:
     ) -> Trained:
         fitted = self._fit(problem, "", plan)
         evaluations = self._evaluations(fitted, problem)
-        verdict = self._verdict(problem, evaluations)
+        verdict = tabular.only_class(problem) or self._verdict(problem, evaluations)
         return Trained(fitted, evaluations, evaluated_on, problem, verdict, places)
 
     def _fit(
@@ -249,9 +251,18 @@ class Trainer:
             return [network, *tabular.baselines(problem, self.settings)]
 
 
-def as_json(out: Path | None, about: Mapping[str, Any], **further: Any) -> dict[str, Any]:
+def as_json(
+    terminal: Terminal, trained: Trained, out: Path | None, about: Mapping[str, Any], **further: Any
+) -> dict[str, Any]:
     """What is known of a training, for machines, with where the model is."""
-    return {"model": None if out is None else str(out), **further, **tabular.printed(about)}
+    return {
+        "model": None if out is None else str(out),
+        **further,
+        "task": trained.problem.task,
+        "columns": listed(trained.problem.preprocessing),
+        "warnings": terminal.warnings,
+        **tabular.printed(about),
+    }
 
 
 def print_figures(terminal: Terminal, trained: Trained) -> None:

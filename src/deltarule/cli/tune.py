@@ -92,7 +92,8 @@ def tune(
         say_written(terminal, {"Saved": search.out})
         if json:
             best, trials = None if winner is None else winner.number, list(map(asdict, found))
-            print_json(as_json(search.out, about, best=best, trials=trials))
+            known = as_json(terminal, trained, search.out, about, best=best, trials=trials)
+            print_json(known)
 
 
 @contextmanager

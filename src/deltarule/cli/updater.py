@@ -13,8 +13,9 @@ from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli.by_key import is_by_key
+from deltarule.cli.differences import Tally
 from deltarule.cli.options import EvaluationOptions, ProcessOptions
-from deltarule.cli.predict import check_tabular, note_differences
+from deltarule.cli.predict import check_tabular
 from deltarule.cli.sources import Source
 from deltarule.cli.tables import TrainingTable, say_size
 from deltarule.cli.terminal import Terminal
@@ -111,7 +112,8 @@ def updating_table(
     assert model.preprocessing is not None
     with rows_of(whole.rows):
         far = model.preprocessing.beyond(whole.frame)
-    note_differences(model, whole.frame)
+        tally = Tally.of(model.preprocessing, whole.frame, ["unseen", "missing"])
+    tally.warn(terminal)
     for name, rows in far.items():
         terminal.warn(
             f"column {name!r}: {rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)} a number "

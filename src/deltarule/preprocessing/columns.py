@@ -8,6 +8,7 @@ methods turn a column into an array, its text as a :class:`~deltarule.data.Readi
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -57,6 +58,8 @@ class Numeric:
         Whether a further column says which were missing: where training had some.
     missing : int
         How many of the training rows.
+    low, high : float
+        The training range; unbounded where a model file does not say.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Numeric:
     std: float
     flagged: bool
     missing: int
+    low: float = -sys.float_info.max
+    high: float = sys.float_info.max
     kind: ClassVar[str] = "numeric"
 
     @classmethod
@@ -78,6 +83,7 @@ class Numeric:
                 f"column {column.name!r}: has no value in any training row; expected numbers. "
                 f"Drop it ({setting('drop', '--drop')})."
             )
+        low, high = float(numbers.min()), float(numbers.max())
         mean, variance, unit = numbers.mean(), numbers.var(ddof=0), 1.0
         if not math.isfinite(variance):  # squares beyond the range of float64
             unit = 1e160
@@ -86,7 +92,7 @@ class Numeric:
         fill = _some(numbers, max(1, m // _MEDIAN_OF)).median()
         mean, std = _of_filled(mean, variance, fill, missing / m)
         std = std * unit or 1.0
-        return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing)
+        return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing, low, high)
 
     def refined(self, totals: Totals) -> Numeric:
         """The same with the mean and standard deviation of more rows than it was fitted on."""
@@ -95,7 +101,13 @@ class Numeric:
         if not math.isfinite(std):  # squares beyond the range of numbers
             mean, std = self.mean, self.std
         return replace(
-            self, mean=mean, std=std or 1.0, flagged=totals.missing > 0, missing=totals.missing
+            self,
+            mean=mean,
+            std=std or 1.0,
+            flagged=totals.missing > 0,
+            missing=totals.missing,
+            low=min(self.low, totals.low),
+            high=max(self.high, totals.high),
         )
 
     @property

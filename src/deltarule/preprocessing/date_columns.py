@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +13,14 @@ from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.errors import CellError, DataError, require
 from deltarule.preprocessing.assembly import FARTHEST, Made, Rows
-from deltarule.preprocessing.cells import check_type, coded, is_date, is_numeric, numbered
+from deltarule.preprocessing.cells import (
+    check_type,
+    coded,
+    is_date,
+    is_numeric,
+    numbered,
+    numbers_of,
+)
 from deltarule.preprocessing.dates import format_of, milliseconds
 from deltarule.preprocessing.totals import Totals
 
@@ -21,6 +29,11 @@ if TYPE_CHECKING:
 
 _polars = partial(require, "polars", "table", "preprocessing", threads=False)
 _DAY = 86_400_000.0  # milliseconds
+_UNIX = {"seconds since 1970": 86_400, "milliseconds since 1970": 86_400_000}
+"""How many there are in a day."""
+
+_RECENT = 10_957, 25_568  # the days of 2000 to 2039
+_TIMES = re.compile(r"(^|[\W_])(unix|epoch|time|timestamp|ts|at|date|created|updated)($|[\W_])")
 
 
 def date_format(column: pl.Series) -> str | None:
@@ -28,8 +41,32 @@ def date_format(column: pl.Series) -> str | None:
     if is_date(column):
         return ""
     if is_numeric(column):
-        return None
+        return _unix_format(column)
     return format_of(coded(column).levels)
+
+
+def are_unix_times(column: pl.Series) -> bool:
+    """Whether numbers are certainly Unix times: the column's name is that of a time as well.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> are_unix_times(pl.Series("created_at", [1_700_000_000, 1_712_345_678]))
+    True
+    >>> are_unix_times(pl.Series("price", [1_700_000_000, 1_712_345_678]))
+    False
+    """
+    named = _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower())
+    return named is not None and _unix_format(column) is not None
+
+
+def _unix_format(column: pl.Series) -> str | None:
+    """The unit in which all numbers are moments of 2000 to 2039, where there is one."""
+    if not column.dtype.is_integer() or column.null_count() == len(column):
+        return None
+    low, high = int(column.min()), int(column.max())
+    fits = (low >= _RECENT[0] * n and high < _RECENT[1] * n for n in _UNIX.values())
+    return next((form for form, fit in zip(_UNIX, fits, strict=True) if fit), None)
 
 
 def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
@@ -38,9 +75,9 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     Parameters
     ----------
     column : polars.Series
-        Dates, or text.
+        Dates, text, or Unix times.
     form : str
-        The format of text; empty for the international one.
+        The format of text, or the unit of Unix times; empty for the international format.
     reading : Reading, optional
         How text is read.
 
@@ -51,6 +88,9 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     """
     if is_date(column):
         return _days(column)
+    if form in _UNIX:
+        days: Array = numbers_of(column, reading).to_numpy() / _UNIX[form]
+        return days
     if is_numeric(column):
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
@@ -130,7 +170,7 @@ class Date:
     ----------
     name : str
     format : str
-        Of the text; empty where the column held dates.
+        Of the text, or the unit of Unix times; empty where the column held dates.
     mean, std : float
         Of the training rows, in days since 1970.
     hours : bool
@@ -196,8 +236,14 @@ class Date:
             column[:] = np.nan_to_num(part)
         return made
 
+    @property
+    def written(self) -> str:
+        """The forms of the text; empty for dates proper."""
+        years = ", years 1970 to 2069" if "%y" in self.format else ""
+        return self.format.replace("|", " or ") + years
+
     def describe(self) -> str:
         """What was done, in one clause."""
         flagged = f", {self.missing} missing flagged" if self.missing else ""
-        written = f" (written {self.format})" if self.format else ""
+        written = f" (written {self.written})" if self.format else ""
         return f"elapsed time, season, weekday{', hour' if self.hours else ''}{written}{flagged}"

@@ -14,32 +14,29 @@ from functools import cache
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.preprocessing.months import month_of
 
 _DATES = (
-    *("%Y-%m-%d", "%Y/%m/%d"),
-    *("%d.%m.%y", "%d.%m.%Y"),  # a year of two digits first: %Y would read 24 as the year 24
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%d.%m.%y", "%d.%m.%Y"),
     *("%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y"),
-    *("%d-%m-%y", "%d-%m-%Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y"),
+    *("%d-%m-%y", "%d-%m-%Y", "%d-%B-%y", "%d-%B-%Y", "%d %B %y", "%d %B %Y"),
+    *("%d. %B %Y", "%d de %B de %Y", "%B %d, %Y", "%B %d %Y"),
 )
 _HOURS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 DATE_FORMATS = tuple(date + hour for date in _DATES for hour in _HOURS)
-"""Formats of dates; where several fit a column, the first is taken."""
+"""Formats of dates; where several fit a column, the first is taken. A time may have a zone."""
 
-_BEGINS = re.compile(  # as all of them do: most text is recognized as no date by this alone
-    r"\d{1,4}[-/. ]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d"
-)
+_BEGINS = re.compile(r"\d{1,4}[-/. ]|(?P<name>[^\W\d_]{3,})\.? \d")  # as all of them do
 _FIRST = 50  # texts looked at before all are
-_NAMES = (
-    *("january", "february", "march", "april", "may", "june", "july"),
-    *("august", "september", "october", "november", "december"),
-)
-_MONTHS = {name[:end]: i for i, name in enumerate(_NAMES, 1) for end in (3, None)}
+_MOST = 4  # forms of one column
+_ORDERS = ("%d/%m/", "%m/%d/")  # of which one column has one
 _FIELDS = {
     "%Y": r"\s*(?P<year>\d{1,4})",
     "%y": r"\s*(?P<short>\d{1,2})",
     "%m": r"\s*(?P<month>\d{1,2})",
-    "%B": r"(?P<name>[A-Za-z]+)",
+    "%B": r"(?P<name>[^\W\d_]+)\.?",
     "%d": r"\s*(?P<day>\d{1,2})",
     "%H": r"\s*(?P<hour>2[0-3]|[01]?\d)",
     "%I": r"\s*(?P<half>1[0-2]|0?[1-9])",
@@ -48,11 +45,12 @@ _FIELDS = {
     "%p": r"(?P<noon>[AaPp][Mm])",
     " ": r"\s*",
 }
+_OFFSET = r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)"
+_ZONE = rf"(?:\s*(?:Z|UTC|GMT|{_OFFSET}))?"
 _ISO = re.sub(
     "%.",
     lambda field: _FIELDS[field[0]],
-    r"%Y-%m-%d(?:[T ]%H:%M(?::%S(?P<fraction>\.\d+)?)?"
-    r"(?:Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d))?)?",
+    rf"%Y-%m-%d(?:[T ]%H:%M(?::%S(?P<fraction>\.\d+)?)?(?:Z|{_OFFSET})?)?",
 )
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -60,17 +58,22 @@ _EPOCH = date(1970, 1, 1).toordinal()
 def format_of(levels: Sequence[str]) -> str | None:
     """The format in which all of some texts are dates; None where there is none.
 
+    Of a column whose dates are written in several forms, these are joined by ``|``.
+
     Examples
     --------
     >>> format_of(["31.05.2024", "01.06.2024"])
     '%d.%m.%Y'
+    >>> format_of(["31.05.2024", "2024-06-01"])
+    '%Y-%m-%d|%d.%m.%Y'
     """
-    if not all(map(_BEGINS.match, levels[:_FIRST])):
+    if not all(map(_begins, levels[:_FIRST])):
         return None
     for form in DATE_FORMATS:
         if all(not _absent(part, form).any() for part in (levels[:_FIRST], levels)):
             return form
-    return None
+    form, odd = no_dates(levels)
+    return form if form and not odd else None
 
 
 def no_dates(levels: Sequence[str]) -> tuple[str, list[int]]:
@@ -82,22 +85,60 @@ def no_dates(levels: Sequence[str]) -> tuple[str, list[int]]:
     ('%d.%m.%Y', [3])
     """
     some = levels[:: max(1, len(levels) // _FIRST)]
-    if sum(map(bool, map(_BEGINS.match, some))) <= len(some) / 2:
+    if sum(map(_begins, some)) <= len(some) / 2:
         return "", []
-    for form in DATE_FORMATS:
-        if _absent(some, form).sum() < len(some) / 2:
-            return form, np.flatnonzero(_absent(levels, form)).tolist()
-    return "", []
+    forms: list[str] = []
+    odd = list(range(len(levels)))
+    while odd and len(forms) < _MOST:
+        left = [levels[i] for i in odd[:: max(1, len(odd) // _FIRST)]]
+        absent = [_absent(left, form).sum() for form in DATE_FORMATS]
+        form = DATE_FORMATS[int(np.argmin(absent))]
+        known = "|".join([*forms, form])
+        if min(absent) == len(left) or all(order in known for order in _ORDERS):
+            break
+        fits = ~_absent([levels[i] for i in odd], form)
+        forms.append(form)
+        odd = [i for i, is_date in zip(odd, fits, strict=True) if not is_date]
+    forms.sort(key=DATE_FORMATS.index)
+    return ("|".join(forms), odd) if len(odd) <= len(levels) / 2 else ("", [])
+
+
+def also_fits(levels: Sequence[str], form: str) -> tuple[str, str] | None:
+    """Two forms that texts have, day first and month first, where nothing decides between them.
+
+    Parameters
+    ----------
+    levels : sequence of str
+    form : str
+        Of :func:`format_of`.
+
+    Examples
+    --------
+    >>> also_fits(["1/2/2024", "3/4/2024"], "%m/%d/%Y")
+    ('%m/%d/%Y', '%d/%m/%Y')
+    >>> also_fits(["1/2/2024", "3/14/2024"], "%m/%d/%Y")
+    """
+    for each in form.split("|"):
+        other = each.replace("%d", "%D").replace("%m", "%d").replace("%D", "%m")
+        if other in DATE_FORMATS:
+            found, swapped = (_read(levels, order, strict=True) for order in (each, other))
+            there = ~np.isnan(found)
+            if not np.isnan(swapped[there]).any() and (found != swapped)[there].any():
+                return each, other
+    return None
 
 
 def milliseconds(texts: Sequence[str], form: str) -> Array:
     """Milliseconds since 1970 as float64; NaN where a text is no date of that format.
 
+    A year of two digits is one of 1970 to 2069.
+
     Parameters
     ----------
     texts : sequence of str
     form : str
-        One of :data:`DATE_FORMATS`; empty for the international one, whose offset is applied.
+        One of :data:`DATE_FORMATS`, or several, joined by ``|``; empty for the international one,
+        whose offset is applied.
 
     Examples
     --------
@@ -106,19 +147,37 @@ def milliseconds(texts: Sequence[str], form: str) -> Array:
     >>> milliseconds(["1970-01-02", "1970-01-01T01:00:00.5+01:00"], "").tolist()
     [86400000.0, 500.0]
     """
-    matches = map(_pattern(form).fullmatch, texts)
+    if "|" not in form:
+        return _read(texts, form)
+    found = np.full(len(texts), np.nan)
+    for each in form.split("|"):
+        found = np.where(np.isnan(found), _read(texts, each, strict=True), found)
+    return found
+
+
+def _begins(text: str) -> bool:
+    """Whether a text begins as a date does: most text is recognized as no date by this alone."""
+    found = _BEGINS.match(text)
+    return found is not None and (found["name"] is None or month_of(found["name"]) > 0)
+
+
+def _absent(texts: Sequence[str], form: str) -> Array:
+    return np.isnan(_read(texts, form, strict=True))
+
+
+def _read(texts: Sequence[str], form: str, *, strict: bool = False) -> Array:
+    """Milliseconds since 1970; `strict` demands all digits of a year."""
+    matches = map(_pattern(form, strict).fullmatch, texts)
     found = (math.nan if match is None else _since_1970(match.groupdict("0")) for match in matches)
     return np.fromiter(found, np.float64, len(texts))
 
 
-def _absent(texts: Sequence[str], form: str) -> Array:
-    return np.isnan(milliseconds(texts, form))
-
-
 @cache
-def _pattern(form: str) -> re.Pattern[str]:
+def _pattern(form: str, strict: bool) -> re.Pattern[str]:
     parts = re.split("(%.| )", form)
-    return re.compile("".join(_FIELDS.get(part, re.escape(part)) for part in parts) or _ISO)
+    pattern = "".join(_FIELDS.get(part, re.escape(part)) for part in parts)
+    pattern = f"{pattern}{_ZONE}" if "%M" in form else pattern or _ISO
+    return re.compile(pattern.replace(r"\d{1,4}", r"\d{4}") if strict else pattern)
 
 
 def _since_1970(parts: Mapping[str, str]) -> float:
@@ -126,7 +185,7 @@ def _since_1970(parts: Mapping[str, str]) -> float:
     year = int(parts.get("year") or parts["short"])
     if "short" in parts:
         year += 2000 if year < 70 else 1900
-    month = _MONTHS.get(parts["name"].lower(), 0) if "name" in parts else int(parts["month"])
+    month = month_of(parts["name"]) if "name" in parts else int(parts["month"])
     try:
         days = date(year, month, int(parts["day"])).toordinal() - _EPOCH
     except ValueError:

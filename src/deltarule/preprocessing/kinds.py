@@ -28,7 +28,7 @@ from deltarule.preprocessing.columns import (
     Numeric,
     frequent,
 )
-from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.date_columns import Date, are_unix_times
 from deltarule.preprocessing.dates import format_of, no_dates
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def fitted(column: pl.Series) -> Column:
         return _constant(column, column.min(), column.max()) or Date.fit(column)
     if is_numeric(column):
         dropped = _constant(column, column.min(), column.max())
+        if dropped is None and are_unix_times(column):
+            return Date.fit(column)
         why = "" if dropped else _identifying_number(column)
         return dropped or (Dropped(column.name, why) if why else Numeric.fit(column))
     found = coded(column)
@@ -188,11 +190,18 @@ def refuse_strays(name: str, found: Coded, otherwise: str) -> None:
     if len(odd) > _STRAYS:
         form, odd = no_dates(levels)
         expected = f"dates, as elsewhere ({form})"
-    few = len(odd) <= _STRAYS and counts[odd].sum() <= _STRAY * counts.sum()
-    if not odd or not few or len(levels) - len(odd) < _STRAYS:
+    if not odd or len(levels) - len(odd) < _STRAYS:
         return
     row = int(np.isin(codes, odd).argmax())
     marker = levels[codes[row]]
+    if expected != "numbers" and all(format_of([levels[i]]) for i in odd[:_STRAYS]):
+        raise CellError(
+            f"column {name!r} holds a date in another form",
+            row,
+            f" ({marker!r}); expected {expected}. Write all in one form, or pass {otherwise}.",
+        )
+    if len(odd) > _STRAYS or counts[odd].sum() > _STRAY * counts.sum():
+        return
     raise CellError(
         f"column {name!r} holds text",
         row,

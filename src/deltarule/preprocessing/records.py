@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from deltarule.data import Reading
@@ -26,7 +26,7 @@ def restored(state: Any) -> Column:
     kind = KINDS[str(state["kind"])]
     values: dict[str, Any] = {}
     for name, (good, read) in _FIELDS[kind.kind].items():
-        value = state.get(name)
+        value = state.get(name, _DEFAULTS.get((kind.kind, name)))
         if not good(value):
             raise DataError(f"a column's record is damaged: {name} is {reprlib.repr(value)}")
         values[name] = read(value)
@@ -78,3 +78,11 @@ _FIELDS = {
     for name, kind in KINDS.items()
 }
 """By kind of column, its fields."""
+
+_DEFAULTS = {
+    (name, field.name): field.default
+    for name, kind in KINDS.items()
+    for field in fields(kind)
+    if field.default is not MISSING
+}
+"""Of fields that older model files lack."""

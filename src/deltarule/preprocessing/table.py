@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Reading, dataset_of, frame_of
 from deltarule.data.parallel import at_once
 from deltarule.errors import DataError, UnknownNameError
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.cells import has_gaps, numbered
-from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dropped, Numeric
+from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
+from deltarule.preprocessing.differences import Difference, differences
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.records import restored, restored_reading
 from deltarule.preprocessing.totals import Totals
@@ -177,16 +175,7 @@ class Preprocessing:
 
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
-        frame = frame_of(table)
-        there = frozenset(frame.columns)
-        return [
-            column.name
-            for column in self.columns
-            if column.outputs
-            and not getattr(column, "missing", 0)
-            and column.name in there
-            and has_gaps(frame[column.name], self.reading)
-        ]
+        return [found.column for found in self.differences(table, ["missing"])]
 
     def unseen(self, table: Any) -> dict[str, Counter[str]]:
         """Values that no level of their column stands for, and how many rows hold each.
@@ -203,19 +192,18 @@ class Preprocessing:
         >>> fitted.unseen({"town": ["C", "A", "C", None]})
         {'town': Counter({'C': 2})}
         """
-        frame = frame_of(table)
-        there = frozenset(frame.columns)
-        found: dict[str, Counter[str]] = {}
-        for column in self.columns:
-            if isinstance(column, Boolean | Category) and column.name in there:
-                levels, codes = numbered(frame[column.name], self.reading, column.levels)
-                counts = np.bincount(codes, minlength=len(levels)).tolist()
-                strange: Counter[str] = Counter()
-                for level, n in zip(levels, counts, strict=False):
-                    if n and not column.knows(level):
-                        strange[level] += n
-                found |= {column.name: strange} if strange else {}
-        return found
+        return {found.column: found.values for found in self.differences(table, ["unseen"])}
+
+    def differences(self, table: Any, which: Collection[str] = ()) -> list[Difference]:
+        """What differs from training in a table: unseen levels, numbers out of range, no values.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+        which : collection of str
+            Of :data:`~deltarule.preprocessing.differences.DIFFERENCES`; all by default.
+        """
+        return differences(self.columns, frame_of(table), self.reading, which)
 
     def beyond(self, table: Any) -> dict[str, int]:
         """Numeric columns with values over :data:`FAR` standard deviations from training's mean.

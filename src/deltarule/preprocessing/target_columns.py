@@ -147,7 +147,7 @@ def inferred_task(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     distinct = column.n_unique()
     if distinct > FEW:
         return "regression", f"the target has {distinct} distinct numbers, more than {FEW}"
-    if distinct > 2 and len(column) < _ROWS_EACH * distinct:
+    if are_many(distinct, len(column)):
         return "regression", (
             f"the target has {distinct} distinct numbers in {len(column)} rows, too many for "
             "classes"
@@ -155,6 +155,26 @@ def inferred_task(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, str]:
     return "classification", (
         f"the target has {distinct} distinct whole numbers; up to {FEW} are treated as classes"
     )
+
+
+def are_many(distinct: int, rows: int) -> bool:
+    """Whether there are too many different numbers for a number of rows for classes.
+
+    Examples
+    --------
+    >>> are_many(20, 60), are_many(20, 59), are_many(21, 900), are_many(2, 2)
+    (False, True, True, False)
+    """
+    return distinct > FEW or (distinct > 2 and rows < _ROWS_EACH * distinct)
+
+
+def check_recur(name: str, classes: int, rows: int) -> None:
+    """Refuse labels of which most are in one row: they are names, and no classes."""
+    if classes > 2 and classes < rows < 2 * classes:  # one row each: see classes_of
+        raise DataError(
+            f"target {name!r}: has {classes} different labels in {rows} rows; expected several "
+            f"rows per class. Name another column, or pass {as_classification()}."
+        )
 
 
 def classes_of(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
@@ -188,3 +208,8 @@ def classes_of(frame: pl.DataFrame, names: Sequence[str]) -> tuple[Any, ...]:
 def as_regression() -> str:
     """The setting that makes a target a regression."""
     return setting('task="regression"', "--task regression")
+
+
+def as_classification() -> str:
+    """The setting that makes a target's values classes."""
+    return setting('task="classification"', "--task classification")

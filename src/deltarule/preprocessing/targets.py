@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.errors import CellError, DataError, SettingError, ShapeError, require, setting
+from deltarule.errors import CellError, DataError, SettingError, ShapeError, require
 from deltarule.preprocessing.cells import (
+    Coded,
     coded,
     is_numeric,
     numbers_of,
@@ -21,10 +22,13 @@ from deltarule.preprocessing.cells import (
 )
 from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.kinds import refuse_strays
+from deltarule.preprocessing.number_targets import refuse_numbers
 from deltarule.preprocessing.target_columns import (
     TASKS,
+    as_classification,
     as_regression,
     check_present,
+    check_recur,
     check_there,
     check_varies,
     classes_of,
@@ -109,11 +113,7 @@ class Targets:
         for name in names:
             check_varies(frame[name])
             if task is None and not is_numeric(frame[name]):
-                refuse_strays(
-                    name,
-                    coded(frame[name]),
-                    setting('task="classification"', "--task classification"),
-                )
+                _refuse_text(name, coded(frame[name]))
         inferred, reason = inferred_task(frame, names) if task is None else (task, "as requested")
         if inferred == "classification":
             return cls(tuple(names), inferred, reason, classes=classes_of(frame, names))
@@ -300,6 +300,13 @@ class Targets:
             )
         codes = text.replace_strict(levels, list(range(len(levels))), return_dtype=polars.Int64)
         return codes.to_numpy()
+
+
+def _refuse_text(name: str, found: Coded) -> None:
+    """Refuse text whose task is not certain: numbers with other cells among them, and names."""
+    refuse_strays(name, found, as_classification())
+    refuse_numbers(name, found)
+    check_recur(name, len(found.levels), len(found.codes))
 
 
 def _numbers(column: pl.Series) -> pl.Series:

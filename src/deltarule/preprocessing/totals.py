@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deltarule.preprocessing.cells import check_type, is_numeric, numbers_of
@@ -20,18 +21,22 @@ class Totals:
     rows, missing : int
     mean, variance : float
         Of the values that are there, in a column of numbers; else 0.
+    low, high : float
+        The least and the greatest of them; else infinite.
 
     Examples
     --------
     >>> import polars as pl
     >>> Totals.of(pl.Series([1.0, 3.0])).joined(Totals.of(pl.Series([1.0, 3.0, None])))
-    Totals(rows=5, missing=1, mean=2.0, variance=1.0)
+    Totals(rows=5, missing=1, mean=2.0, variance=1.0, low=1.0, high=3.0)
     """
 
     rows: int = 0
     missing: int = 0
     mean: float = 0.0
     variance: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
 
     @classmethod
     def of(cls, column: pl.Series) -> Totals:
@@ -48,15 +53,15 @@ class Totals:
             return cls(len(column), missing)
         numbers = numbers_of(column)
         mean, variance = numbers.mean(), numbers.var(ddof=0)
-        return cls(len(column), numbers.null_count(), float(mean), float(variance))
+        figures = (mean, variance, numbers.min(), numbers.max())
+        return cls(len(column), numbers.null_count(), *map(float, figures))
 
     def joined(self, other: Totals) -> Totals:
         """Those of both blocks (Chan, Golub, LeVeque 1979)."""
         mine, theirs = self.rows - self.missing, other.rows - other.missing
         rows, missing = self.rows + other.rows, self.missing + other.missing
         if not mine or not theirs:
-            some = self if mine else other
-            return Totals(rows, missing, some.mean, some.variance)
+            return replace(self if mine else other, rows=rows, missing=missing)
         share = theirs / (mine + theirs)
         apart = other.mean - self.mean
         variance = (1 - share) * self.variance + share * other.variance
@@ -65,4 +70,6 @@ class Totals:
             missing,
             self.mean + share * apart,
             variance + share * (1 - share) * apart**2,
+            min(self.low, other.low),
+            max(self.high, other.high),
         )

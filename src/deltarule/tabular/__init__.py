@@ -5,6 +5,7 @@ preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:
 """
 
 from deltarule.tabular.calibration import Calibration, calibration_of
+from deltarule.tabular.doubts import doubtful_dates, doubtful_labels, only_class
 from deltarule.tabular.evidence import evidence
 from deltarule.tabular.fitting import (
     Fitted,
@@ -71,6 +72,8 @@ __all__ = [
     "check",
     "chosen",
     "cross_validation",
+    "doubtful_dates",
+    "doubtful_labels",
     "evidence",
     "figure_targets",
     "fingerprint",
@@ -84,6 +87,7 @@ __all__ = [
     "judged_rows",
     "kept_settings",
     "leaks",
+    "only_class",
     "predictions",
     "printed",
     "problem",

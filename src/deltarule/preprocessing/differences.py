@@ -1,0 +1,135 @@
+"""How the rows of a table differ from those of training: column by column, row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.data import Reading
+from deltarule.preprocessing.cells import has_gaps, numbered, numbers_of
+from deltarule.preprocessing.columns import Boolean, Category, Column, Numeric
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which rows of a column differ from training.
+
+    Attributes
+    ----------
+    column : str
+    what : str
+        One of :data:`DIFFERENCES`.
+    rows : bool array, shape (m,)
+        Which rows differ.
+    values : Counter of str
+        Of unseen values, how many rows hold each.
+    """
+
+    column: str
+    what: str
+    rows: Array
+    values: Counter[str] = field(default_factory=Counter)
+
+
+def differences(
+    columns: Iterable[Column],
+    frame: pl.DataFrame,
+    reading: Reading | None,
+    which: Collection[str] = (),
+) -> list[Difference]:
+    """What differs from training in the columns that are there.
+
+    Parameters
+    ----------
+    columns : iterable of Column
+        As fitted.
+    frame : polars.DataFrame
+    reading : Reading or None
+        How text is read.
+    which : collection of str
+        Of :data:`DIFFERENCES`; all by default.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from deltarule.preprocessing import Preprocessing
+    >>> fitted = Preprocessing.fit({"area": [40.0, 60.0, 50.0], "town": ["A", "B", "A"]})
+    >>> frame = pl.DataFrame({"area": [90.0, None, 50.0], "town": ["A", "C", "C"]})
+    >>> for found in differences(fitted.columns, frame, fitted.reading):
+    ...     print(found.column, found.what, found.rows.tolist(), dict(found.values))
+    area outside [True, False, False] {}
+    area missing [False, True, False] {}
+    town unseen [False, True, True] {'C': 2}
+    """
+    there = frozenset(frame.columns)
+    used = [column for column in columns if column.outputs and column.name in there]
+    found = (
+        find(column, frame[column.name], reading)
+        for column in used
+        for what, find in DIFFERENCES.items()
+        if not which or what in which
+    )
+    return [each for each in found if each is not None]
+
+
+def flags(found: Iterable[Difference], rows: int) -> list[str]:
+    """What differs in each row, such as ``area outside; town unseen``; empty where nothing does.
+
+    Examples
+    --------
+    >>> flags([Difference("area", "missing", np.array([False, True]))], 2)
+    ['', 'area missing']
+    """
+    of_rows: list[list[str]] = [[] for _ in range(rows)]
+    for each in found:
+        for row in np.flatnonzero(each.rows):
+            of_rows[row].append(f"{each.column} {each.what}")
+    return ["; ".join(some) for some in of_rows]
+
+
+def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
+    """Values that no level stands for; of a category with rare levels these are not known."""
+    if not isinstance(column, Boolean | Category):
+        return None
+    levels, codes = numbered(cells, reading, column.levels)
+    strange = np.array([not column.knows(level) for level in levels] + [False])
+    rows = strange[codes]
+    if not rows.any():
+        return None
+    values: Counter[str] = Counter()
+    for code, count in zip(*np.unique(codes[rows], return_counts=True), strict=True):
+        values[levels[code]] += int(count)
+    return Difference(column.name, "unseen", rows, values)
+
+
+def _outside(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
+    """Numbers below the least or above the greatest of training."""
+    if not isinstance(column, Numeric):
+        return None
+    numbers = numbers_of(cells, reading).to_numpy()  # a missing one is NaN
+    rows = (numbers < column.low) | (numbers > column.high)
+    return Difference(column.name, "outside", rows) if rows.any() else None
+
+
+def _missing(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
+    """No values, where every row of training had one: they are filled, unflagged."""
+    if getattr(column, "missing", 0) or not has_gaps(cells, reading):
+        return None
+    levels, codes = numbered(cells, reading)
+    return Difference(column.name, "missing", codes == len(levels))
+
+
+DIFFERENCES: dict[str, Callable[[Any, pl.Series, Reading | None], Difference | None]] = {
+    "unseen": _unseen,
+    "outside": _outside,
+    "missing": _missing,
+}
+"""By name, what finds the rows of a column that differ so."""
