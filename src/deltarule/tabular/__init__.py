@@ -30,7 +30,6 @@ from deltarule.tabular.problems import (
     Table,
     cross_validation,
     leaks,
-    problem,
     split,
     table,
     table_of_model,
@@ -43,6 +42,7 @@ from deltarule.tabular.roles import inputs_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
 from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
+from deltarule.tabular.text_trial import problem
 from deltarule.tabular.updating import (
     Update,
     judged_before,
