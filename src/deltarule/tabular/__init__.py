@@ -52,6 +52,7 @@ from deltarule.tabular.updating import (
     updated_recipe,
     updated_settings,
 )
+from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
     "Calibration",
@@ -65,6 +66,7 @@ __all__ = [
     "Surveyed",
     "Table",
     "Update",
+    "WordEffect",
     "about",
     "baselines",
     "calibration_of",
@@ -94,6 +96,7 @@ __all__ = [
     "rows_named",
     "shares_of",
     "split",
+    "strongest_words",
     "survey",
     "table",
     "table_of_model",

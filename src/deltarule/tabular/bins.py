@@ -20,7 +20,7 @@ _UNCUT = (0.0, 1.0)
 Edges = tuple[tuple[float, ...], ...]
 
 
-def edges(X: Array, most: int, spared: Array | None = None) -> Edges | None:
+def edges(X: Array, most: int, uncut: Array | None = None) -> Edges | None:
     """The edges of every column, ascending; None where no column has enough values to be cut.
 
     Parameters
@@ -29,7 +29,7 @@ def edges(X: Array, most: int, spared: Array | None = None) -> Edges | None:
         The training rows, finite.
     most : int
         Bins of a column, at most; fewer where rows are few or columns many.
-    spared : bool array, shape (n,), optional
+    uncut : bool array, shape (n,), optional
         Columns that are not cut.
 
     Raises
@@ -45,7 +45,7 @@ def edges(X: Array, most: int, spared: Array | None = None) -> Edges | None:
     """
     checked_number("edges", "most", most, low=0, whole=True)
     X = sampled(X)
-    whole = np.zeros(X.shape[1], dtype=bool) if spared is None else spared
+    whole = np.zeros(X.shape[1], dtype=bool) if uncut is None else uncut
     values = [
         _UNCUT if kept else np.unique(column) for column, kept in zip(X.T, whole, strict=True)
     ]

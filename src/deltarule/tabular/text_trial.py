@@ -20,7 +20,7 @@ from deltarule.tabular.fitting import examples_of
 from deltarule.tabular.problems import Problem, Table
 from deltarule.tabular.settings import Settings
 
-_SURE = 2.0  # standard errors that the loss must fall by
+_SURE = 1.5  # standard errors that the loss must fall by
 _MOST_COLUMNS = 4
 _MOST_CELLS = 1 << 27  # of the prepared training rows: more are too many for trials
 
