@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.errors import DataError
 from deltarule.preprocessing.assembly import Entries
@@ -119,26 +121,25 @@ class Text:
         """The TF-IDF entries of every row: only those that are not 0 are stored."""
         texts, codes = numbered(column, reading)
         place = {word: i for i, word in enumerate(self.words)}
-        counts: list[int] = []
-        outputs: list[int] = []
-        values: list[float] = []
+        flag = [len(self.words)] if self.missing else []
+        met, counts = array("i"), array("i")
         for text in [*texts, ""]:  # a missing one has no word
             words = words_of(text)
-            met = Counter(place[word] for word in words if word in place)
-            if not words and self.missing:
-                met = Counter([len(self.words)])
-            counts.append(len(met))
-            outputs += met
-            values += self._entries(met)
-        starts = np.cumsum([0, *counts])
-        return Entries(codes, starts, np.array(outputs, np.int32), np.array(values, np.float32))
+            found = [place[word] for word in words if word in place] if words else flag
+            met.extend(found)
+            counts.append(len(found))
+        return self._entries(codes, np.array(counts), np.array(met, dtype=np.int64))
 
-    def _entries(self, met: Counter[int]) -> list[float]:
-        """A row's entries of length 1; the flag stands alone."""
-        weights = (*self.weights, 1.0)
-        found = [times * weights[i] for i, times in met.items()]
-        length = math.hypot(*found)
-        return [entry / length for entry in found]
+    def _entries(self, codes: Array, counts: Array, met: Array) -> Entries:
+        """Entries of texts by how many outputs each has met, and which, as often as it has them."""
+        width, k = len(self.words) + 1, len(counts)
+        rows = np.repeat(np.arange(k), counts)
+        found, times = np.unique(rows * width + met, return_counts=True)
+        rows, outputs = np.divmod(found, width)
+        values = times * np.array([*self.weights, 1.0])[outputs]
+        lengths = np.sqrt(np.bincount(rows, values**2, minlength=k))
+        starts = np.searchsorted(rows, np.arange(k + 1))
+        return Entries(codes, starts, outputs, (values / lengths[rows]).astype(np.float32))
 
     def describe(self) -> str:
         """What was done, in one clause."""
