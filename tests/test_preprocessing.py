@@ -387,6 +387,7 @@ def test_years_of_two_digits_are_of_our_time():
 
 FRAME = people()
 FITTED = Preprocessing.fit(FRAME)
+WITH_TEXT = FITTED.with_text(FRAME, ["note"])
 ODD_AGES = ["n/a" if i == 16 else str(i % 9) for i in range(M)]
 BAD = {
     "text among numbers": (
@@ -455,7 +456,7 @@ BAD = {
         lambda: Preprocessing.fit(FRAME, kinds={"age": "categroy"}),
         UnknownNameError,
         "unknown kind 'categroy' of column 'age'. Did you mean 'category'? Known: numeric, "
-        "boolean, category, date, dropped.",
+        "boolean, category, date, text, dropped.",
     ),
     "a kind of no column": (
         lambda: Preprocessing.fit(FRAME, kinds={"aeg": "category"}),
@@ -508,8 +509,8 @@ def test_bad_columns(call, error, message):
 
 
 def test_stored_and_restored():
-    stored = json.loads(json.dumps(FITTED.to_dict(), allow_nan=False))
-    assert Preprocessing.from_dict(stored) == FITTED
+    stored = json.loads(json.dumps(WITH_TEXT.to_dict(), allow_nan=False))
+    assert Preprocessing.from_dict(stored) == WITH_TEXT
     assert {column["kind"] for column in stored["columns"]} == set(KINDS)
 
 
@@ -520,6 +521,7 @@ JSON = st.recursive(
 )
 RECORDS = [
     FITTED.to_dict(),
+    WITH_TEXT.to_dict(),
     Targets.fit(FRAME.with_columns(y=pl.Series(["a", "b", "c"] * 20)), ["y"]).to_dict(),
     Targets.fit(FRAME.with_columns(y=pl.Series(RNG.normal(size=M))), ["y"]).to_dict(),
 ]

@@ -37,6 +37,10 @@ def inspect(model: ModelPath, json: Json = False) -> None:
     _say_layers(terminal, loaded.network)
     if loaded.preprocessing is not None:
         terminal.listing("columns", condensed(loaded.preprocessing.describe()))
+    words = tabular.strongest_words(loaded)
+    if words:
+        shown = [(name, ", ".join(map(str, effects))) for name, effects in words.items()]
+        terminal.listing("strongest words", shown)
     _say_figures(terminal, loaded)
 
 
@@ -48,6 +52,10 @@ def _as_json(model: Model) -> dict[str, object]:
         "dtype": model.dtype.name,
         "targets": None if targets is None else targets.to_dict(),
         "columns": [] if preprocessing is None else preprocessing.describe(),
+        "words": {
+            name: [effect._asdict() for effect in effects]
+            for name, effects in tabular.strongest_words(model).items()
+        },
         "about": dict(model.about),
     }
 

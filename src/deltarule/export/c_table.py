@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.errors import SettingError, setting
 from deltarule.export.c_network import Passes, each
 from deltarule.export.c_text import array, quoted
 from deltarule.expressions.c import number
@@ -207,6 +208,7 @@ def table_part(model: Model, name: str, passes: Passes) -> TablePart:
     """
     if model.preprocessing is None:
         return TablePart()
+    _check(model.preprocessing.used)
     table = _Table(model, name)
     return TablePart(
         table.sizes,
@@ -217,6 +219,17 @@ def table_part(model: Model, name: str, passes: Passes) -> TablePart:
         table.flash,
         table.positions,
     )
+
+
+def _check(columns: Sequence[Column]) -> None:
+    """Refuse a kind of column that C does not have."""
+    for column in columns:
+        if type(column) not in KINDS:
+            raise SettingError(
+                f"export: column {column.name!r} is free text, which C does not have; expected "
+                f"columns of {', '.join(kind.name for kind in KINDS.values())}. Export to ONNX, or "
+                f"train without it ({setting('drop', '--drop')})."
+            )
 
 
 @dataclass(frozen=True)

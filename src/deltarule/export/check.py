@@ -15,6 +15,7 @@ from deltarule.network import Parameters
 from deltarule.preprocessing import Targets
 from deltarule.preprocessing.columns import Boolean, Category, Column, Dropped
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.text_columns import Text
 
 CLOSE = 1e-5
 """How far predictions may lie apart, as a share of the target's spread."""
@@ -185,6 +186,10 @@ def _cells(column: Column, count: int, rng: np.random.Generator) -> list[Any]:
         levels: list[Any] = [*column.levels, *written, unseen, None]
         found = [levels[i] for i in rng.permutation(np.arange(count) % len(levels))]
         return [None, unseen, *found[2:]][:count]
+    if isinstance(column, Text):
+        words = [*column.words, "Unseen!"]
+        texts = (" ".join(rng.choice(words, size)) for size in rng.integers(0, 8, count))
+        return [None, "Unseen!", *texts][:count]
     assert not isinstance(column, Dropped)
     values = rng.normal(column.mean, column.std, count)
     if isinstance(column, Date):
@@ -198,7 +203,7 @@ def _cells(column: Column, count: int, rng: np.random.Generator) -> list[Any]:
 def _type(column: Column, polars: Any) -> Any:
     if isinstance(column, Date):
         return polars.Datetime("ms")
-    return polars.String if isinstance(column, (Boolean, Category)) else polars.Float64
+    return polars.String if isinstance(column, (Boolean, Category, Text)) else polars.Float64
 
 
 def _unseen(levels: tuple[str, ...]) -> str:

@@ -13,6 +13,9 @@ from deltarule.errors import require
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 8
 """Versions that ONNX Runtime reads from 1.14 (2023) on."""
 
+SINCE = {"StringConcat": 20, "StringSplit": 20}
+"""Operators of a later version, which a graph has only where it holds one: Runtime 1.17 (2024)."""
+
 _ML = "ai.onnx.ml"
 _ML_OPERATORS = ("LabelEncoder",)
 
@@ -32,17 +35,20 @@ class Graph:
         self.dtype = dtype
         self._onnx = require("onnx", "onnx", "export to ONNX")
         self._taken = set(kept)
+        self._opset = OPSET
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
 
-    def node(self, operator: str, *values: str, **attributes: Any) -> str:
-        """The value that an operator makes of others."""
+    def node(self, operator: str, *values: str, outputs: int = 1, **attributes: Any) -> str:
+        """The value that an operator makes of others: the first, where it makes several."""
         made = self._fresh(operator)
+        self._opset = max(self._opset, SINCE.get(operator, OPSET))
         domain = _ML if operator in _ML_OPERATORS else ""
+        names = [made, *(self._fresh(operator) for _ in range(1, outputs))]
         node = self._onnx.helper.make_node(
-            operator, list(values), [made], made, domain=domain, **attributes
+            operator, list(values), names, made, domain=domain, **attributes
         )
         self._nodes.append(node)
         return made
@@ -81,7 +87,10 @@ class Graph:
         )
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(_ML, ML_OPSET)],
+            opset_imports=[
+                helper.make_opsetid("", self._opset),
+                helper.make_opsetid(_ML, ML_OPSET),
+            ],
             ir_version=IR_VERSION,
             producer_name="deltarule",
             producer_version=version,

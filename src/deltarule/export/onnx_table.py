@@ -20,6 +20,7 @@ from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.assembly import FARTHEST
 from deltarule.preprocessing.columns import Boolean, Category, Numeric
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.text_columns import Text
 
 Place = tuple[str, int]
 """A column and which of its outputs."""
@@ -27,12 +28,14 @@ Place = tuple[str, int]
 Block = tuple[str, list[Place]]
 """A value of the graph, ``(m, k)`` of float32, and what its k columns are."""
 
+_SHORTEST = 1e-6  # of a row of words: they weigh over 1 each, and none has length 0
 _MOST_SPELLINGS = 1024  # of a word: every case of ten letters
 
 ABOUT = {
     "numeric": "a number, NaN where missing",
     "boolean": "text ({levels}, upper or lower case), empty where missing",
     "category": "text, as training read it (1 for 1.0), empty where missing",
+    "text": "words in lower case with a space between, letters and digits only; empty where none",
     "date": "days since 1970-01-01 with their fraction (UTC), NaN where missing",
 }
 """By kind, what a column's input is."""
@@ -203,10 +206,40 @@ def _dates(g: Graph, columns: Sequence[Date]) -> list[Block]:
     return blocks
 
 
+def _texts(g: Graph, columns: Sequence[Text]) -> list[Block]:
+    """Counts of the vocabulary's words times their weights, rows of length 1; and flags."""
+    blocks = []
+    for column, text in zip(columns, _inputs(g, columns, object), strict=True):
+        n = len(column.words)
+        ended = g.node("StringConcat", text, g.constant(" .", object))  # no row without a word
+        entries = g.node(
+            "TfIdfVectorizer",
+            g.node("StringSplit", ended, outputs=2),
+            mode="TFIDF",
+            min_gram_length=1,
+            max_gram_length=1,
+            max_skip_count=0,
+            ngram_counts=[0],
+            ngram_indexes=list(range(n)),
+            pool_strings=list(column.words),
+            weights=list(column.weights),
+        )
+        length = g.node("ReduceL2", entries, g.constant([1], np.int64))
+        length = g.node("Max", length, g.constant(_SHORTEST, np.float32))
+        blocks.append((g.node("Div", entries, length), [(column.name, i) for i in range(n)]))
+        if column.missing:
+            flag = g.node(
+                "LabelEncoder", text, keys_strings=[""], values_int64s=[1], default_int64=0
+            )
+            blocks.append((_side_by_side(g, [g.cast(flag, np.float32)]), [(column.name, n)]))
+    return blocks
+
+
 _WRITERS: tuple[tuple[Any, Callable[[Graph, Any], list[Block]]], ...] = (
     (Numeric, _numbers),
     ((Boolean, Category), _levels),
     (Date, _dates),
+    (Text, _texts),
 )
 
 

@@ -12,6 +12,7 @@ from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.cells import numbered, numbers_of
 from deltarule.preprocessing.columns import Boolean, Category, Numeric
 from deltarule.preprocessing.date_columns import Date, days_of
+from deltarule.preprocessing.text_columns import Text, words_of
 
 
 def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
@@ -41,6 +42,10 @@ def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
         if isinstance(column, Boolean | Category):
             levels, codes = numbered(frame[column.name], reading, column.levels)
             found[column.name] = np.array([*levels, ""], dtype=object)[codes]
+        elif isinstance(column, Text):
+            texts, codes = numbered(frame[column.name], reading)
+            cleaned = [" ".join(words_of(text)) for text in texts]
+            found[column.name] = np.array([*cleaned, ""], dtype=object)[codes]
         else:
             found[column.name] = _numbers(column, frame[column.name], reading)
     return found

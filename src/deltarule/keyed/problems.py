@@ -32,7 +32,15 @@ _STEPS = 800  # about what a key's run may take, within these limits of epochs
 _EPOCHS = (16, 100)
 
 _ELSEWHERE = {
-    Settings: ("n_ensemble", "n_members", "bins", "patience", "on_divergence", "class_weight"),
+    Settings: (
+        "n_ensemble",
+        "n_members",
+        "bins",
+        "patience",
+        "on_divergence",
+        "class_weight",
+        "text",
+    ),
     Roles: ("weights", "groups"),
 }
 """Settings and roles that keyed training does not have."""

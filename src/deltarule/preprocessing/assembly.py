@@ -71,7 +71,27 @@ class Ones(NamedTuple):
     outputs: Array
 
 
-Made = Scaled | Rows | Ones
+class Entries(NamedTuple):
+    """A few outputs of each row are not 0: rows of a sparse table.
+
+    Attributes
+    ----------
+    codes : int array, shape (m,)
+        Which row of the sparse table each row is.
+    starts : int array, shape (k + 1,)
+        Where each of its rows begins among the entries, and where the last one ends.
+    outputs : int array
+        The output of each entry.
+    values : float32 array
+    """
+
+    codes: Array
+    starts: Array
+    outputs: Array
+    values: Array
+
+
+Made = Scaled | Rows | Ones | Entries
 """What a column became."""
 
 
@@ -105,6 +125,7 @@ def assembled(made: Sequence[Made], widths: Sequence[int], m: int) -> Array:
         for at, width, one in zip(starts, widths, made, strict=False)
         if isinstance(one, Ones)
     ]
+    sparse = [(at, one) for at, one in zip(starts, made, strict=False) if isinstance(one, Entries)]
     step = max(1, _BLOCK // max(1, out.shape[1]))
 
     def write(first: int) -> None:
@@ -117,6 +138,8 @@ def assembled(made: Sequence[Made], widths: Sequence[int], m: int) -> Array:
         begins = np.arange(0, block.size, max(1, block.shape[1]))
         for at, width, one in ones:
             _write_ones(block, begins, one.outputs.take(one.codes[rows]), at, width)
+        for at, entries in sparse:
+            _write_entries(block, begins + at, entries, rows)
 
     at_once(write, range(0, m, step), cells=out.size)
     return out
@@ -159,3 +182,12 @@ def _write_ones(block: Array, begins: Array, outputs: Array, at: int, width: int
     if not inside.all():
         begins, outputs = begins[inside], outputs[inside]
     block.reshape(-1)[begins + at + outputs] = 1
+
+
+def _write_entries(block: Array, begins: Array, entries: Entries, rows: slice) -> None:
+    first = entries.starts.take(entries.codes[rows])
+    counts = entries.starts.take(entries.codes[rows] + 1) - first
+    ends = np.cumsum(counts)
+    places = np.repeat(first - ends + counts, counts) + np.arange(counts.sum())
+    outputs = np.repeat(begins, counts) + entries.outputs.take(places)
+    block.reshape(-1)[outputs] = entries.values.take(places)

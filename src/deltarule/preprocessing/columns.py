@@ -29,6 +29,7 @@ from deltarule.preprocessing.cells import (
     numbers_of,
 )
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.text_columns import Text
 from deltarule.preprocessing.totals import Totals
 
 if TYPE_CHECKING:
@@ -375,10 +376,10 @@ def _of_filled(mean: float, variance: float, fill: float, share: float) -> tuple
     return (1 - share) * mean + share * fill, math.sqrt(variance)
 
 
-Column = Numeric | Boolean | Category | Date | Dropped
+Column = Numeric | Boolean | Category | Date | Text | Dropped
 
 KINDS: dict[str, type[Column]] = {
-    row.kind: row for row in (Numeric, Boolean, Category, Date, Dropped)
+    row.kind: row for row in (Numeric, Boolean, Category, Date, Text, Dropped)
 }
 """The kinds by name."""
 

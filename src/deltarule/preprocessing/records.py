@@ -30,9 +30,11 @@ def restored(state: Any) -> Column:
         if not good(value):
             raise DataError(f"a column's record is damaged: {name} is {reprlib.repr(value)}")
         values[name] = read(value)
-    levels = values.get("levels", ())
+    levels, words = values.get("levels", ()), values.get("words", ())
     if len(set(levels)) < len(levels) or (kind is Boolean and len(levels) != 2):
         raise DataError(f"a column's record is damaged: levels is {reprlib.repr(levels)}")
+    if len(set(words)) < len(words) or len(words) != len(values.get("weights", ())):
+        raise DataError(f"a column's record is damaged: words is {reprlib.repr(words)}")
     if values.get("std", 1.0) <= 0:
         raise DataError(f"a column's record is damaged: std is {values['std']!r}")
     if kind is Boolean and not 0 <= values["fill"] <= 1:
@@ -60,6 +62,10 @@ def _is_finite(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
+def _are_positive(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_finite(v) and v > 0 for v in value)
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) for v in value)
 
@@ -69,12 +75,14 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
     "bool": (lambda value: isinstance(value, bool), bool),
     "int": (lambda value: type(value) is int and value >= 0, int),
     "float": (_is_finite, float),
-    "tuple": (_is_texts, tuple),
+    "tuple[str, str]": (_is_texts, tuple),
+    "tuple[str, ...]": (_is_texts, tuple),
+    "tuple[float, ...]": (_are_positive, tuple),
 }
 """By type of a field, what a file may hold there, and how it is read."""
 
 _FIELDS = {
-    name: {field.name: _TYPES[str(field.type).partition("[")[0]] for field in fields(kind)}
+    name: {field.name: _TYPES[str(field.type)] for field in fields(kind)}
     for name, kind in KINDS.items()
 }
 """By kind of column, its fields."""

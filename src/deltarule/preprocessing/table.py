@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
+<<<<<<< HEAD
 from collections.abc import Collection, Mapping
+=======
+from collections.abc import Mapping, Sequence
+>>>>>>> wt-text
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +17,23 @@ from deltarule.data import Reading, dataset_of, frame_of
 from deltarule.data.parallel import at_once
 from deltarule.errors import DataError, UnknownNameError
 from deltarule.preprocessing.assembly import assembled
+<<<<<<< HEAD
 from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
 from deltarule.preprocessing.differences import Difference, differences
+=======
+from deltarule.preprocessing.cells import has_gaps, is_date, is_numeric, numbered
+from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dropped, Numeric
+>>>>>>> wt-text
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.records import restored, restored_reading
+from deltarule.preprocessing.text_columns import Text, recurring
 from deltarule.preprocessing.totals import Totals
 from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-_ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped", "text": "dropped"}
+_ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped"}
 
 FAR = 5.0
 """Standard deviations from the mean of training, above which a number is called far."""
@@ -111,6 +121,43 @@ class Preprocessing:
         """
         columns = (column.refined(totals[column.name]) for column in self.columns)
         return replace(self, columns=tuple(columns))
+
+    def text_like(self, table: Any) -> list[str]:
+        """Columns that are not used as they could be: text whose words recur, a key of no row.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+            The training rows.
+        """
+        frame = frame_of(table)
+        return [
+            column.name
+            for column in self.columns
+            if _is_undecided(column)
+            and not is_numeric(frame[column.name])
+            and not is_date(frame[column.name])
+            and recurring(frame[column.name])
+        ]
+
+    def with_text(self, table: Any, names: Sequence[str]) -> Preprocessing:
+        """The same with some columns as text: TF-IDF of their words.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+            The training rows.
+        names : sequence of str
+        """
+        frame = frame_of(table)
+        columns = (Text.fit(frame[c.name]) if c.name in names else c for c in self.columns)
+        return replace(self, columns=tuple(columns))
+
+    @property
+    def words(self) -> Array:
+        """Which of the columns it makes are words of a text, as booleans ``(width,)``."""
+        flags = [[isinstance(column, Text)] * len(column.outputs) for column in self.columns]
+        return np.array([flag for own in flags for flag in own], dtype=bool)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -307,6 +354,13 @@ def _kind(name: str, kind: str, columns: list[str]) -> str:
             f"Known: {', '.join(KINDS)}."
         )
     return found
+
+
+def _is_undecided(column: Column) -> bool:
+    """Whether nothing is known of a column but that its values hardly recur."""
+    if isinstance(column, Category):
+        return not column.levels
+    return isinstance(column, Dropped) and column.why.startswith(("identifier", "free text"))
 
 
 def _counted(names: list[str]) -> str:

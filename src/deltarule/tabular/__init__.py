@@ -31,7 +31,6 @@ from deltarule.tabular.problems import (
     Table,
     cross_validation,
     leaks,
-    problem,
     split,
     table,
     table_of_model,
@@ -44,6 +43,7 @@ from deltarule.tabular.roles import inputs_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
 from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
+from deltarule.tabular.text_trial import problem
 from deltarule.tabular.updating import (
     Update,
     judged_before,
@@ -53,6 +53,7 @@ from deltarule.tabular.updating import (
     updated_recipe,
     updated_settings,
 )
+from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
     "Calibration",
@@ -66,6 +67,7 @@ __all__ = [
     "Surveyed",
     "Table",
     "Update",
+    "WordEffect",
     "about",
     "baselines",
     "calibration_of",
@@ -98,6 +100,7 @@ __all__ = [
     "rows_named",
     "shares_of",
     "split",
+    "strongest_words",
     "survey",
     "table",
     "table_of_model",

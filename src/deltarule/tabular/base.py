@@ -18,9 +18,10 @@ from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.assembly import one_table
 from deltarule.tabular.fitting import Fitted, fit
 from deltarule.tabular.metadata import about, fingerprint, roles_of
-from deltarule.tabular.problems import Problem, Table, problem, table, table_of_model
+from deltarule.tabular.problems import Problem, Table, table, table_of_model
 from deltarule.tabular.record import reading_record
 from deltarule.tabular.settings import Settings
+from deltarule.tabular.text_trial import problem
 from deltarule.tabular.updating import (
     kept_settings,
     updated_problem,

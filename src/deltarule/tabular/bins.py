@@ -20,7 +20,7 @@ _UNCUT = (0.0, 1.0)
 Edges = tuple[tuple[float, ...], ...]
 
 
-def edges(X: Array, most: int) -> Edges | None:
+def edges(X: Array, most: int, uncut: Array | None = None) -> Edges | None:
     """The edges of every column, ascending; None where no column has enough values to be cut.
 
     Parameters
@@ -29,6 +29,8 @@ def edges(X: Array, most: int) -> Edges | None:
         The training rows, finite.
     most : int
         Bins of a column, at most; fewer where rows are few or columns many.
+    uncut : bool array, shape (n,), optional
+        Columns that are not cut.
 
     Raises
     ------
@@ -43,10 +45,16 @@ def edges(X: Array, most: int) -> Edges | None:
     """
     checked_number("edges", "most", most, low=0, whole=True)
     X = sampled(X)
-    values = [np.unique(column) for column in X.T]
+    whole = np.zeros(X.shape[1], dtype=bool) if uncut is None else uncut
+    values = [
+        _UNCUT if kept else np.unique(column) for column, kept in zip(X.T, whole, strict=True)
+    ]
     cut = sum(len(own) > 2 for own in values)
     most = min(most, _MOST_UNITS // max(cut, 1))
-    found = tuple(_edges(*both, most) for both in zip(X.T, values, strict=True))
+    found = tuple(
+        _UNCUT if kept else _edges(column, own, most)
+        for column, own, kept in zip(X.T, values, whole, strict=True)
+    )
     return None if all(own == _UNCUT for own in found) else found
 
 

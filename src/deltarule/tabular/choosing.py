@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.arrays import Array
+from deltarule.arrays import Array, columns
 from deltarule.errors import DivergenceError
+from deltarule.network import feed_forward
 from deltarule.system.threads import few_threads
 from deltarule.tabular.bins import Edges, edges, sampled
 from deltarule.tabular.problems import Problem
@@ -23,7 +24,7 @@ from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
 from deltarule.tabular.running import finished, is_small
 from deltarule.tabular.settings import Settings
 from deltarule.tabular.slants import slants
-from deltarule.training import Examples, Run
+from deltarule.training import Examples, Result, Run
 
 _SHARE = 8  # of the epochs: one in so many
 _FINE = 16  # edges; columns that have more may be paired
@@ -43,7 +44,8 @@ def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> R
     kept, held = problem.validation
     rows = problem.count - len(held)
     targets = np.asarray(examples.Y)[:, : problem.targets.outputs]
-    found, across = _detail(settings, np.asarray(examples.X)[kept], targets[kept])
+    words = problem.preprocessing.words
+    found, across = _detail(settings, np.asarray(examples.X)[kept], targets[kept], words)
     cut = _recipe(problem, settings, rows, found, across)
     if found is None or settings.bins is not None or problem.stream is not None:
         return cut
@@ -55,11 +57,36 @@ def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> R
     return plain if costs[1] < costs[0] else cut
 
 
-def _detail(settings: Settings, X: Array, Y: Array) -> tuple[Edges | None, Array | None]:
+def trial_losses(problem: Problem, settings: Settings, examples: Examples) -> Array:
+    """Each validation row's loss after a short training; infinite where that diverges.
+
+    Columns are not cut into bins.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+    examples : Examples
+        Of all training rows.
+    """
+    kept, held = problem.validation
+    run = _recipe(problem, settings, problem.count - len(held)).run
+    validation = examples.take(held)
+    result = _short(run, examples.take(kept), validation)
+    if result is None:
+        return np.full(len(held), np.inf)
+    network, X = run.plan.network, np.asarray(validation.X)
+    A = feed_forward(network, result.parameters, columns(X))[-1].A
+    return network.cost_row.loss(A, columns(np.asarray(validation.Y)))
+
+
+def _detail(
+    settings: Settings, X: Array, Y: Array, words: Array
+) -> tuple[Edges | None, Array | None]:
     """Where columns are cut, the slanted ones behind the others, and the slanted ones' weights."""
     most = BINS if settings.bins is None else settings.bins
     linear = settings.hidden is not None and not settings.hidden
-    found = None if linear else edges(X, most)
+    found = None if linear else edges(X, most, words)
     if found is None:
         return None, None
     finely = [k for k, own in enumerate(found) if len(own) > _FINE]
@@ -81,6 +108,13 @@ def _recipe(
 
 def _cost(run: Run, train: Examples, validation: Examples) -> float:
     """The least validation cost of a short training; infinite where it diverges."""
+    result = _short(run, train, validation)
+    costs = () if result is None else (epoch.validation_cost for epoch in result.history)
+    return min((cost for cost in costs if cost is not None), default=math.inf)
+
+
+def _short(run: Run, train: Examples, validation: Examples) -> Result | None:
+    """A training of an eighth of the epochs; None where it diverges."""
     stopping: Any = run.stopping
     short = replace(
         run,
@@ -89,8 +123,6 @@ def _cost(run: Run, train: Examples, validation: Examples) -> float:
     )
     try:
         with few_threads(is_small(short)):
-            result = finished(short, train, validation)
+            return finished(short, train, validation)
     except DivergenceError:
-        return math.inf
-    costs = (epoch.validation_cost for epoch in result.history)
-    return min((cost for cost in costs if cost is not None), default=math.inf)
+        return None

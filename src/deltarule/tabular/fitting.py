@@ -67,11 +67,11 @@ class Fitted:
 
 def chosen(problem: Problem, settings: Settings) -> Recipe:
     """The recipe for a problem."""
-    return chosen_recipe(problem, settings, _examples(problem, settings))
+    return chosen_recipe(problem, settings, examples_of(problem, settings))
 
 
-def _examples(problem: Problem, settings: Settings) -> Examples:
-    """Of all training rows, in numbers."""
+def examples_of(problem: Problem, settings: Settings) -> Examples:
+    """All training rows of a problem, in numbers."""
     Y = targets_of_all(problem.targets.encode(problem.train), settings.n_members)
     return Examples(problem.X, Y, training_weights(problem, settings))
 
@@ -107,7 +107,7 @@ def fit(
         Where the cost stops being finite.
     """
     begun = time.perf_counter()
-    examples = _examples(problem, settings)
+    examples = examples_of(problem, settings)
     plan = plan or chosen_recipe(problem, settings, examples)
     _check_memory(problem, plan.run)
     results = trained(plan, problem, examples, settings.n_threads, callbacks, checkpoints)

@@ -273,6 +273,8 @@ def problem_of(
     roles = whole.roles
     inputs = Dataset(inputs_of(train, roles), whole.reading)
     preprocessing = Preprocessing.fit(inputs, kinds=roles.kinds)
+    if settings.text == "on" or (settings.text == "auto" and preprocessing.width == 0):
+        preprocessing = preprocessing.with_text(inputs.frame, preprocessing.text_like(inputs.frame))
     if preprocessing.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies; see what was "

@@ -26,6 +26,9 @@ from deltarule.training.stopping import ON_DIVERGENCE
 
 CLASS_WEIGHTS: Registry[str] = Registry("class weight", str, {"balanced": "balanced"})
 
+TEXT = ("auto", "on", "off")
+"""When free text is used."""
+
 _SHARE = {"low": 0, "high": 1, "open_low": True, "open_high": True}
 _COUNT = {"low": 1, "high": 1000, "whole": True}
 
@@ -217,6 +220,14 @@ class Settings:
         panel="Columns",
         common=True,
     )
+    text: str = option(
+        "WHEN",
+        "Whether free text becomes TF-IDF features of its words: auto tries each column on "
+        "validation rows; for one column, --kind COLUMN=text",
+        "auto",
+        names=TEXT,
+        panel="Columns",
+    )
     test_share: float = option(
         "SHARE", "Share of rows in the held-out test set.", 0.2, limits=_SHARE, panel="Evaluation"
     )
@@ -270,6 +281,10 @@ class Settings:
             raise SettingError(
                 f"Settings(hidden={self.hidden!r}): hidden must be a sequence of whole numbers, "
                 "such as (64, 64)."
+            )
+        if self.text not in TEXT:
+            raise SettingError(
+                f"{setting('text', '--text')}: expected {', '.join(TEXT)}; got {self.text!r}."
             )
         checked_seed("Settings", self.seed)
         check_limits("Settings", self)

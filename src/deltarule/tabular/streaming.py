@@ -191,7 +191,7 @@ def survey(
     _check_streamed(roles, settings)
     check_columns(list(stream.schema), roles.all)
     left = _left_beside_reading(stream, memory)
-    held = _held_size(stream, roles)
+    held = _held_size(stream, roles, settings.text)
     most = max(1, min(MOST_ROWS, memory // (_SHARE * held)))
     shares = Shares.of(stream.rows, most, settings, tested=tested)
     met = _Pass(stream, roles, shares, most)
@@ -249,12 +249,15 @@ def _left_beside_reading(stream: Stream, memory: int) -> int:
     return memory - reading
 
 
-def _held_size(stream: Stream, roles: Roles) -> int:
+def _held_size(stream: Stream, roles: Roles, text: str) -> int:
     """About how many bytes a row of a sample takes: as it is, and as numbers."""
     frame = stream.read(0)
     with stream.cells_of(0):
         inputs = inputs_of(frame, roles).drop(roles.kinds)
-        width = Preprocessing.fit(Dataset(inputs, stream.reading)).width
+        found = Preprocessing.fit(Dataset(inputs, stream.reading))
+        if text == "on":
+            found = found.with_text(inputs, found.text_like(inputs))
+        width = found.width
     return stream.row_size + 4 * (width + len(roles.kinds) + len(roles.target))
 
 
