@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
-<<<<<<< HEAD
-from collections.abc import Collection, Mapping
-=======
-from collections.abc import Mapping, Sequence
->>>>>>> wt-text
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Reading, dataset_of, frame_of
 from deltarule.data.parallel import at_once
 from deltarule.errors import DataError, UnknownNameError
 from deltarule.preprocessing.assembly import assembled
-<<<<<<< HEAD
-from deltarule.preprocessing.columns import KINDS, Column, Dropped, Numeric
+from deltarule.preprocessing.cells import is_date, is_numeric
+from deltarule.preprocessing.columns import KINDS, Category, Column, Dropped, Numeric
 from deltarule.preprocessing.differences import Difference, differences
-=======
-from deltarule.preprocessing.cells import has_gaps, is_date, is_numeric, numbered
-from deltarule.preprocessing.columns import KINDS, Boolean, Category, Column, Dropped, Numeric
->>>>>>> wt-text
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.records import restored, restored_reading
 from deltarule.preprocessing.text_columns import Text, recurring
