@@ -22,8 +22,9 @@ Data = Annotated[
     list[str],
     typer.Argument(
         metavar="DATA...",
-        help="CSV, TSV or Parquet files, globs, or the name of a built-in set: digits, iris, "
-        "wine, breast_cancer, diabetes.",
+        help="CSV, TSV, JSON, Excel, Parquet or Arrow files, also compressed; globs; - for "
+        "standard input; or the name of a built-in set: digits, iris, wine, breast_cancer, "
+        "diabetes.",
         show_default=False,
     ),
 ]
@@ -92,6 +93,7 @@ class ReadingOptions(ValueOptions):
         "NAME", "Text encoding, for example utf-8 or latin-1 (default: detected)."
     )
     quote: str | None = option("CHAR", "Quote character (default: detected).")
+    sheet: str | None = option("NAME", "Sheet of a workbook (default: the only one with cells).")
 
     def reading(self, about: Mapping[str, Any] | None = None) -> Reading:
         """As the library takes it; what was not given is as when the model was trained."""

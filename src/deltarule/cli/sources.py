@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltarule.cli.loading import load
+from deltarule.cli.terminal import Terminal
 from deltarule.data import BUILT_IN, Dataset, Reading, Stream, built_in, dataset_of, stream
 from deltarule.errors import FileError, SettingError
 from deltarule.registry import nearest
@@ -55,6 +56,12 @@ def opened(data: Sequence[str], reading: Reading, memory: int | None = None) -> 
     return source(data, reading) if memory is None else in_blocks(data, reading)
 
 
+def _say_notes(table: Dataset) -> None:
+    """Say what was left out of the files, or named otherwise than they do."""
+    for note in table.notes:
+        Terminal().warn(note)
+
+
 def source(data: Sequence[str], reading: Reading) -> Source:
     """The table behind the arguments: files, globs, or one built-in name.
 
@@ -76,7 +83,9 @@ def source(data: Sequence[str], reading: Reading) -> Source:
         frame, target = built_in(named[0])
         return Source(named[0], dataset_of(frame, reading), target)
     _suggest(data)
-    return Source(", ".join(data), dataset_of(list(data), reading), None)
+    found = dataset_of(list(data), reading)
+    _say_notes(found)
+    return Source(", ".join(data), found, None)
 
 
 def in_blocks(data: Sequence[str], reading: Reading) -> Stream:

@@ -25,10 +25,13 @@ class Dataset:
         Numbers and dates as such, also where they came as text; missing markers as nulls.
     reading : Reading
         How the values were read: what was detected is filled in.
+    notes : tuple of str
+        What was left out of its files, or named otherwise than they do: a sentence each.
     """
 
     frame: pl.DataFrame
     reading: Reading
+    notes: tuple[str, ...] = ()
 
     def with_frame(self, frame: pl.DataFrame) -> Dataset:
         """Other rows or columns of the same table."""
@@ -59,8 +62,8 @@ def dataset_of(source: Any, reading: Reading = Reading()) -> Dataset:  # noqa: B
     if isinstance(source, Dataset):
         return source
     if is_path(source):
-        frame, comma = files_read(source, reading)
-        return Dataset(frame, replace(reading, decimal_comma=comma))
+        frame, comma, notes = files_read(source, reading)
+        return Dataset(frame, replace(reading, decimal_comma=comma), notes)
     comma = bool(reading.decimal_comma)
     frame = tidied(frame_of(source), reading.missing, decimal_comma=comma, typed=True)
     return Dataset(frame, replace(reading, decimal_comma=comma))

@@ -13,10 +13,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from deltarule.data.encodings import decoded, encoding_of, is_by_bytes
 from deltarule.errors import DataError, FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
@@ -31,13 +32,6 @@ PIECE = 1 << 15
 DELIMITERS = ("\t", ";", "|", ",")
 """What separates cells, where several would do the first of them; else blanks may."""
 
-_MARKS = {  # that of UTF-16 begins the other
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _ROWS = 1000
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -65,6 +59,8 @@ class Reading:
         The quoting character; empty where nothing is quoted.
     missing : tuple of str
         Markers of missing values, beside :data:`MISSING`.
+    sheet : str, optional
+        Which sheet of a workbook; needed where several hold something.
 
     Raises
     ------
@@ -83,6 +79,7 @@ class Reading:
     decimal_comma: bool | None = None
     quote: str | None = None
     missing: tuple[str, ...] = ()
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         _check_character("delimiter", self.delimiter)
@@ -137,6 +134,8 @@ class Layout:
         Regular expressions and replacements that the text needs before it can be parsed.
     is_plain : bool
         Whether every row was looked at already.
+    notes : tuple of str
+        What was left out or renamed, for people.
     """
 
     encoding: str
@@ -149,6 +148,7 @@ class Layout:
     marked: bool
     fixes: tuple[tuple[bytes, bytes], ...]
     is_plain: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
@@ -161,10 +161,12 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     DataError
         For repeated column names.
     """
-    encoding = reading.encoding or _encoding(path, pieces)
-    head, *others = (_decoded(path, piece, encoding, len(pieces) > 1) for piece in pieces)
+    encoding, notes = encoding_of(path, pieces, reading.encoding)
+    damaged = "replace" if encoding == "utf-8" and reading.encoding is None else "strict"
+    errors = damaged if len(pieces) == 1 else "ignore"  # a piece may be cut within a character
+    head, *others = (decoded(path, piece, encoding, errors) for piece in pieces)
     ends = "\n" if "\n" in head else "\r"
-    if encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32")):
+    if not is_by_bytes(encoding):
         others = []  # a piece of them has no mark that tells their order of bytes
     if len(pieces) > 1:
         head = head[: head.rfind(ends) + 1] or head
@@ -173,6 +175,9 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     quote = _quote(head) if reading.quote is None else reading.quote
     delimiter = reading.delimiter or _delimiter(head, quote)
     fixes = _fixes(head, ends, delimiter, quote)
+    if any("\x00" in piece for piece in (head, *others)):
+        fixes = ((rb"\x00", b""), *fixes)
+        notes = (*notes, "has zero bytes, which are left out")
     for pattern, new in fixes:
         head = re.sub(pattern.decode(), new.decode(), head)
     delimiter = "\t" if delimiter == " " and fixes else delimiter
@@ -190,7 +195,11 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
         rows += _rows(piece, delimiter, quote)[0]
     kinds, marked = _kinds(rows[header:], len(names), set(reading.markers), decimal_comma)
     begins = lines[0] if header else lines[0] - 1
-    return Layout(encoding, delimiter, quote, decimal_comma, begins, names, kinds, marked, fixes)
+    layout = Layout(encoding, delimiter, quote, decimal_comma, begins, names, kinds, marked, fixes)
+    lost = [name for name in names if "\ufffd" in name]
+    if lost:
+        notes = (*notes, f"has a character that cannot be read in the column name {lost[0]!r}")
+    return replace(layout, notes=notes)
 
 
 def is_number(cell: str, decimal_comma: bool = False) -> bool:
@@ -204,61 +213,12 @@ def is_number(cell: str, decimal_comma: bool = False) -> bool:
     return bool(_NUMBER.fullmatch(cell) or (decimal_comma and _COMMA.fullmatch(cell)))
 
 
-def no_text(path: Path) -> FileError:
-    """The error for a file that is not text."""
-    return FileError(
-        f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
-        f"If it is text, pass its {setting('encoding', '--encoding')}."
-    )
-
-
 def _check_character(name: str, value: str | None) -> None:
     if value is None:
         return
     if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n":
         named = setting(name, f"--{name}")
         raise SettingError(f"{named}: expected one ASCII character, got {value!r}.")
-
-
-def _encoding(path: Path, pieces: Sequence[bytes]) -> str:
-    """UTF-32 and UTF-16 by their mark, UTF-8 where all of it is, else what Windows wrote."""
-    for mark, encoding in _MARKS.items():
-        if pieces[0].startswith(mark):
-            return encoding
-    sample = b"\n".join(pieces)
-    text = sample.translate(None, delete=_CONTROLS)
-    if b"\x00" in sample or len(sample) - len(text) > len(sample) / 100:
-        raise no_text(path)
-    whole = len(pieces) == 1
-    return "utf-8" if all(_is_utf8(piece, whole) for piece in pieces) else "cp1252"
-
-
-def _is_utf8(piece: bytes, whole: bool) -> bool:
-    """Whether bytes are UTF-8; a piece may begin and end within a character."""
-    begins = 0
-    while not whole and begins < 3 and piece[begins : begins + 1] and 0x80 <= piece[begins] < 0xC0:
-        begins += 1
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(piece[begins:], final=whole)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decoded(path: Path, piece: bytes, encoding: str, is_cut: bool) -> str:
-    try:
-        text = piece.decode(encoding, errors="ignore" if is_cut else "strict")
-    except UnicodeDecodeError as error:
-        raise not_of(path, encoding, error) from None
-    return text.removeprefix("\ufeff")
-
-
-def not_of(path: Path, encoding: str, error: UnicodeDecodeError) -> FileError:
-    """The error for a file that is not of an encoding."""
-    return FileError(
-        f"{path}: is not {encoding}: {error.reason} at byte {error.start}. "
-        f"Pass its {setting('encoding', '--encoding')}."
-    )
 
 
 def _quote(head: str) -> str:

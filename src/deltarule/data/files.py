@@ -11,12 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from deltarule.data.detection import Layout, Reading, detected, no_text, not_of
+from deltarule.data.content import content_of
+from deltarule.data.detection import Layout, Reading, detected
+from deltarule.data.encodings import FALLBACK, decoded, encoding_of, no_text, repaired
 from deltarule.data.malformed import blank_rows, rewritten
 from deltarule.data.pieces import in_pieces
-from deltarule.data.sampling import PARQUET, is_pipe, sampled
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 
 _TYPES = {"whole": "Int64", "decimal": "Float64", "text": "String", "levels": "Categorical"}
 _ATTEMPTS = 6
+
+
+class FileTable(NamedTuple):
+    """A table from files.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+    decimal_comma : bool
+        Whether commas were read as decimal ones, at least in one of the files.
+    notes : tuple of str
+        What was left out of the files, or named otherwise than they do, for people.
+    """
+
+    frame: pl.DataFrame
+    decimal_comma: bool
+    notes: tuple[str, ...]
 
 
 def read(
@@ -36,8 +54,9 @@ def read(
     Parameters
     ----------
     source : path, glob or sequence of them
-        CSV, TSV (any delimiter) or Parquet. Several files are put one below the other and must
-        have the same columns, in any order.
+        CSV, TSV (any delimiter), JSON, a workbook, Parquet or Arrow, also compressed; ``"-"`` is
+        standard input. Several files are put one below the other and must have the same columns,
+        in any order.
     reading : Reading
         Overrules what is detected.
 
@@ -65,18 +84,18 @@ def read(
     ...     read(path).rows()
     [(52, 660.5), (34, None)]
     """
-    return files_read(source, reading)[0]
+    return files_read(source, reading).frame
 
 
-def files_read(
-    source: str | Path | Sequence[str | Path], reading: Reading
-) -> tuple[pl.DataFrame, bool]:
-    """The same, and whether commas were read as decimal ones, at least in one of the files."""
+def files_read(source: str | Path | Sequence[str | Path], reading: Reading) -> FileTable:
+    """The same, and how it was read."""
     require("polars", "table", "reading tables")
     paths = paths_of(source)
-    frames, commas = zip(*(_read_one(path, reading) for path in paths), strict=True)
-    whole = frames[0] if len(frames) == 1 else _stacked(paths, list(frames), reading)
-    return whole, any(commas)
+    tables = [_read_one(path, reading) for path in paths]
+    if len(tables) == 1:
+        return tables[0]
+    frames, commas, notes = zip(*tables, strict=True)
+    return FileTable(_stacked(paths, list(frames), reading), any(commas), sum(notes, ()))
 
 
 def paths_of(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -125,15 +144,16 @@ def _stacked(paths: list[Path], frames: list[pl.DataFrame], reading: Reading) ->
         return whole.with_columns(tidied(whole.select(mixed), reading.missing))
 
 
-def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
-    data = _content(path) if is_pipe(path) else path
-    pieces = sampled(path, data)
-    if pieces[0].startswith(PARQUET):
+def _read_one(path: Path, reading: Reading) -> FileTable:
+    polars = require("polars", "table", "reading tables")
+    content = content_of(path, reading)
+    if isinstance(content, polars.DataFrame):
         comma = bool(reading.decimal_comma)
-        frame = _parquet(path, data)
-        return tidied(frame, reading.missing, decimal_comma=comma, typed=True), comma
+        frame = tidied(content, reading.missing, decimal_comma=comma, typed=True)
+        return FileTable(frame, comma, ())
+    data, pieces, reading, notes = content
     layout = detected(path, pieces, reading)
-    frame = parsed(path, _prepared(path, data, layout), layout, reading)
+    frame, layout = parsed(path, _prepared(path, data, layout), layout, reading)
     if frame.height == 0:
         text = _text(path, _prepared(path, data, layout))
         rewritten(path, text, replace(layout, begins=0))  # a quote?
@@ -142,34 +162,17 @@ def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
     unnamed = layout.begins and frame.width > 1 and last == f"column_{frame.width}"
     if unnamed and frame[last].null_count() == frame.height:
         frame = frame.drop(last)  # every line ends in a delimiter
-    comma = layout.decimal_comma
-    return tidied(frame, reading.missing, decimal_comma=comma), comma
+    frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
+    notes = tuple(f"{path}: {note}." for note in (*notes, *layout.notes))
+    return FileTable(frame, layout.decimal_comma, notes)
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
-
-
-def _parquet(path: Path, data: Path | bytes) -> pl.DataFrame:
-    polars = require("polars", "table", "reading tables")
-    try:
-        frame = polars.read_parquet(data, glob=False)
-    except (polars.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise FileError(
-            f"{path}: begins like Parquet but cannot be read ({reason}). "
-            "It may be truncated: write it again."
-        ) from None
-    if frame.height == 0:
-        raise DataError(f"{path}: has no rows; expected at least one.")
-    return frame
-
-
-def parsed(path: Path, data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
+def parsed(
+    path: Path, data: Path | bytes, layout: Layout, reading: Reading
+) -> tuple[pl.DataFrame, Layout]:
     """Parse as the sample suggests, and mend the suggestion where a later line contradicts it.
+
+    The layout comes back as it proved to be, with notes on what was left out.
 
     Parameters
     ----------
@@ -190,13 +193,13 @@ def parsed(path: Path, data: Path | bytes, layout: Layout, reading: Reading) -> 
         try:
             frame = _csv(data, layout, reading)
         except polars.exceptions.NoDataError:
-            return polars.DataFrame()
+            return polars.DataFrame(), layout
         except polars.exceptions.PolarsError as error:
             reason = str(error)
         else:
             whole = _without_blank_lines(frame, data, layout)
             if whole is not None:
-                return whole
+                return whole, layout
             reason = "rows and lines differ"
         data, layout = _mended(path, data, layout, reading, reason, attempt >= _ATTEMPTS // 2)
     raise DataError(f"{path}: cannot be read as a table: {reason.splitlines()[0]}.")
@@ -209,8 +212,7 @@ def _mended(
     if "utf-8" in reason:
         if layout.encoding != "utf-8" or reading.encoding is not None:
             raise no_text(path)
-        layout = replace(layout, encoding="cp1252")
-        return _prepared(path, data, layout), layout
+        return _in_utf8(path, data, layout)
     odd = re.search(r"as dtype `[if]64` at column '.*' \(column number (\d+)\)", reason, re.DOTALL)
     if odd is None:
         return rewritten(path, _text(path, data), layout)
@@ -218,6 +220,18 @@ def _mended(
         "text" if hasty or i == int(odd[1]) else kind for i, kind in enumerate(layout.kinds, 1)
     ]
     return data, replace(layout, kinds=tuple(kinds), marked=True)
+
+
+def _in_utf8(path: Path, data: Path | bytes, layout: Layout) -> tuple[bytes, Layout]:
+    """A text that began as UTF-8 and is not: a damaged one, or of another encoding."""
+    content = data if isinstance(data, bytes) else path.read_bytes()
+    encoding, notes = encoding_of(path, [content])
+    layout = replace(layout, encoding=encoding, notes=(*layout.notes, *notes))
+    if encoding != "utf-8":
+        prepared = _prepared(path, content, layout)
+        return (prepared if isinstance(prepared, bytes) else content), layout
+    content, notes = repaired(content)
+    return content, replace(layout, notes=(*layout.notes, *notes))
 
 
 def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
@@ -249,22 +263,18 @@ def _prepared(path: Path, data: Path | bytes, layout: Layout) -> Path | bytes:
         return data
     content = data if isinstance(data, bytes) else path.read_bytes()
     try:
-        data = content.decode(layout.encoding).removeprefix("\ufeff").encode()
-    except UnicodeDecodeError as error:
-        if layout.encoding == "cp1252":
+        data = decoded(path, content, layout.encoding).encode()
+    except FileError:
+        if layout.encoding == FALLBACK:
             raise no_text(path) from None
-        raise not_of(path, layout.encoding, error) from None
+        raise
     for pattern, new in layout.fixes:
         data = re.sub(pattern, new, data)
     return data
 
 
 def _text(path: Path, data: Path | bytes) -> str:
-    content = data if isinstance(data, bytes) else path.read_bytes()
-    try:
-        return content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise not_of(path, "utf-8", error) from None
+    return decoded(path, data if isinstance(data, bytes) else path.read_bytes(), "utf-8")
 
 
 def _without_blank_lines(

@@ -30,7 +30,7 @@ FORMS: dict[str, Any] = {
         "kinds": {_ANY: str},
     },
     "reading": {
-        **dict.fromkeys(("delimiter", "encoding", "quote"), _TEXT),
+        **dict.fromkeys(("delimiter", "encoding", "quote", "sheet"), _TEXT),
         **dict.fromkeys(("header", "decimal_comma"), _FLAG),
         "missing": [str],
     },
@@ -64,8 +64,8 @@ def record(model: Model) -> Mapping[str, Any]:
     {}
     """
     about = {"earlier": [], **model.about}
-    if about.get("reading") == {}:  # of estimators, before they kept it
-        about["reading"] = reading_record(Reading())
+    if isinstance(about.get("reading"), Mapping):  # of earlier versions some options are absent
+        about["reading"] = {**reading_record(Reading()), **about["reading"]}
     if "training" not in about:
         return {}
     for name, form in FORMS.items():
