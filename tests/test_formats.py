@@ -118,7 +118,7 @@ def test_an_encoding_asked_for_is_not_repaired(written):
 def test_a_zero_byte_is_left_out_and_said(written):
     found = dataset_of(written(TABLE.replace("Oslo", "Os\0lo").encode()))
     assert found.frame.rows() == ROWS
-    assert "zero bytes, which are left out" in found.notes[0]
+    assert "has zero bytes, which are left out, the first in line 2" in found.notes[0]
 
 
 def test_other_encodings_are_read_in_blocks(written):
@@ -514,6 +514,6 @@ def test_a_pipe_larger_than_memory_is_refused(written, monkeypatch):
     reading, writing = os.pipe()
     os.write(writing, b"a,b\n" * 100)
     os.close(writing)
-    with pytest.raises(FileError, match=r"unpacks to more than"):
+    with pytest.raises(FileError, match=r"is a pipe that brings more than 0 MB"):
         read(f"/dev/fd/{reading}")
     os.close(reading)

@@ -17,13 +17,12 @@ from deltarule.data.unpacking import (
     only_table,
     opened,
     size_of,
-    too_large,
     unpacked,
     zip_opened,
 )
 from deltarule.data.workbooks import Sheet, is_workbook, new_workbook, old_workbook
 from deltarule.errors import DataError, FileError, require
-from deltarule.system.memory import available_memory
+from deltarule.system.memory import available_memory, readable_size
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,11 +64,8 @@ def content_of(path: Path, reading: Reading) -> Text | pl.DataFrame:
         For a format that needs a library which is not installed.
     """
     data: Path | bytes = path
-    if path == STANDARD_INPUT and is_pipe(path):
-        data = _through(path, sys.stdin.buffer.read)
-    elif is_pipe(path):
-        with path.open("rb") as pipe:
-            data = _through(path, pipe.read)
+    if is_pipe(path):
+        data = _piped(path)
     pieces = sampled(path, data)
     kind = kind_of(pieces[0])
     if kind in COMPRESSIONS:
@@ -81,15 +77,25 @@ def content_of(path: Path, reading: Reading) -> Text | pl.DataFrame:
     return READERS[kind](path, data, pieces, reading)
 
 
-def _through(path: Path, read: Callable[[int], bytes]) -> bytes:
+def _piped(path: Path) -> bytes:
     """All that a pipe brings, unless that is more than half of the memory."""
     limit = (available_memory() or 1 << 62) // 2
     found, size = [], 0
-    while piece := read(_PIECE):
-        found.append(piece)
-        size += len(piece)
-        if size > limit:
-            raise too_large(path, limit)
+    source = sys.stdin.fileno() if path == STANDARD_INPUT else path
+    try:
+        with open(source, "rb", closefd=source is path) as pipe:
+            while piece := pipe.read(_PIECE):
+                found.append(piece)
+                size += len(piece)
+                if size > limit:
+                    raise FileError(
+                        f"{path}: is a pipe that brings more than {readable_size(limit)}; expected "
+                        "at most half of the memory that is free. Write it to a file."
+                    )
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
     return b"".join(found)
 
 

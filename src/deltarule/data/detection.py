@@ -177,7 +177,9 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     fixes = _fixes(head, ends, delimiter, quote)
     if any("\x00" in piece for piece in (head, *others)):
         fixes = ((rb"\x00", b""), *fixes)
-        notes = (*notes, "has zero bytes, which are left out")
+        line = head.partition("\x00")[0].count("\n") + 1
+        first = f", the first in line {line:,}" if "\x00" in head else ""
+        notes = (*notes, f"has zero bytes, which are left out{first}")
     for pattern, new in fixes:
         head = re.sub(pattern.decode(), new.decode(), head)
     delimiter = "\t" if delimiter == " " and fixes else delimiter
