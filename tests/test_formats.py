@@ -103,6 +103,12 @@ def test_one_bad_byte_leaves_utf8_what_it_is(written, rows):
     assert f"not UTF-8, read as \ufffd: line {rows + 2}, 'K\ufffdln,7'" in note
 
 
+def test_a_bad_byte_and_a_zero_byte_are_both_said(written):
+    found = dataset_of(written("town,n\nKöln,1\nKö\0ln,2\nMalmö,3\n".encode() + b"K\xf6ln,7\n"))
+    assert found.frame["town"].to_list() == ["Köln", "Köln", "Malmö", "K\ufffdln"]
+    assert len(found.notes) == 2
+
+
 def test_a_bad_byte_in_the_header_is_said(written):
     found = dataset_of(written("größe,preis_ö,gr".encode() + b"\xfc" + b"n\n1,2,3\n"))
     assert found.frame.columns == ["größe", "preis_ö", "gr\ufffdn"]

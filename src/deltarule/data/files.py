@@ -6,6 +6,7 @@ cell contradicts the sample, that column is read again as text and turned into w
 
 from __future__ import annotations
 
+import codecs
 import glob
 import re
 from collections.abc import Sequence
@@ -259,15 +260,19 @@ def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
 
 def _prepared(path: Path, data: Path | bytes, layout: Layout) -> Path | bytes:
     """The content itself, or its text in UTF-8 with the fixes that the parser needs."""
-    if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii") and not layout.fixes:
+    is_utf8 = layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii")
+    if is_utf8 and not layout.fixes:
         return data
     content = data if isinstance(data, bytes) else path.read_bytes()
-    try:
-        data = decoded(path, content, layout.encoding).encode()
-    except FileError:
-        if layout.encoding == FALLBACK:
-            raise no_text(path) from None
-        raise
+    if is_utf8:
+        data = content.removeprefix(codecs.BOM_UTF8)  # bad bytes are found when it is parsed
+    else:
+        try:
+            data = decoded(path, content, layout.encoding).encode()
+        except FileError:
+            if layout.encoding == FALLBACK:
+                raise no_text(path) from None
+            raise
     for pattern, new in layout.fixes:
         data = re.sub(pattern, new, data)
     return data
