@@ -334,13 +334,14 @@ BAD = {
     "gzip": (
         b"\x1f\x8b\x08\x00",
         FileError,
-        "this is gzip data: unpack it first. Expected CSV, TSV or Parquet.",
+        "is gzip data and cannot be unpacked (Compressed file ended before the end-of-stream "
+        "marker was reached). It may be damaged or truncated: copy it again.",
     ),
     "a spreadsheet": (
         b"PK\x03\x04\x00",
         FileError,
-        "this is a zip archive or a spreadsheet: save its table as CSV. Expected CSV, TSV or "
-        "Parquet.",
+        "is zip data and cannot be unpacked (File is not a zip file). It may be damaged or "
+        "truncated: copy it again.",
     ),
 }
 

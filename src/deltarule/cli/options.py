@@ -22,8 +22,9 @@ Data = Annotated[
     list[str],
     typer.Argument(
         metavar="DATA...",
-        help="CSV, TSV or Parquet files, globs, or the name of a built-in set: digits, iris, "
-        "wine, breast_cancer, diabetes.",
+        help="CSV, TSV, JSON, Excel, Parquet or Arrow files, also compressed; globs; - for "
+        "standard input; or the name of a built-in set: digits, iris, wine, breast_cancer, "
+        "diabetes.",
         show_default=False,
     ),
 ]
@@ -102,6 +103,7 @@ class ReadingOptions(ValueOptions):
         "What to do with rows that have too many or too few cells or broken quotes (default: "
         "error).",
     )
+    sheet: str | None = option("NAME", "Sheet of a workbook (default: the only one with cells).")
 
     def reading(self, about: Mapping[str, Any] | None = None) -> Reading:
         """As the library takes it; what was not given is as when the model was trained."""

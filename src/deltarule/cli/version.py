@@ -12,7 +12,16 @@ from deltarule.cli.terminal import Terminal
 from deltarule.engines import native
 from deltarule.errors import SettingError
 
-PACKAGES = ("scikit-learn", "polars", "narwhals", "jax", "onnx", "matplotlib")
+PACKAGES = (
+    "scikit-learn",
+    "polars",
+    "narwhals",
+    "fastexcel",
+    "chardet",
+    "jax",
+    "onnx",
+    "matplotlib",
+)
 """What the extras bring, a package each."""
 
 

@@ -1,4 +1,4 @@
-"""Tables from files and from memory: CSV, TSV, Parquet, data frames, arrays, built-in sets.
+"""Tables from files and from memory: text, workbooks, JSON, Parquet, data frames, built-in sets.
 
 :func:`dataset_of` takes whatever holds a table and reads its values by one set of rules, wherever
 they come from. Inside, a table is a polars frame. What a text file looks like is detected from its

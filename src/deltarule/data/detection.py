@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from deltarule.data.encodings import decoded, encoding_of, is_by_bytes
 from deltarule.data.headers import Cells, heading
 from deltarule.data.records import Record, broken, lines_of, records
 from deltarule.errors import FileError, SettingError, setting
@@ -38,13 +39,6 @@ RARE_DELIMITERS = ("^", "~", ":")
 BAD_ROWS = ("error", "skip")
 """What may be done with a row that has another number of cells, or whose quotes are broken."""
 
-_MARKS = {  # that of UTF-16 begins the other
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _ROWS = 1000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,18}")
@@ -81,6 +75,8 @@ class Reading:
     bad_rows : str
         What is done with a row that has too many or too few cells or broken quotes: ``"error"``
         or ``"skip"``.
+    sheet : str, optional
+        Which sheet of a workbook; needed where several hold something.
 
     Raises
     ------
@@ -102,6 +98,7 @@ class Reading:
     skip_lines: int = 0
     comment: str | None = None
     bad_rows: str = "error"
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         _check_character("delimiter", self.delimiter)
@@ -208,12 +205,17 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     DataError
         For broken quotes in the header.
     """
-    encoding = reading.encoding or _encoding(path, pieces)
-    head, others, ends = _texts(path, pieces, encoding)
+    encoding, notes = encoding_of(path, pieces, reading.encoding)
+    head, others, ends = _texts(path, pieces, encoding, reading)
     head, named = _without_lines(head, reading)
     quote = _quote(head) if reading.quote is None else reading.quote
     delimiter = reading.delimiter or named or _delimiter(head, quote)
     fixes = _fixes(head, ends, delimiter, quote)
+    if any("\x00" in piece for piece in (head, *others)):
+        fixes = ((rb"\x00", b""), *fixes)
+        line = head.partition("\x00")[0].count("\n") + 1
+        first = f", the first in line {line:,}" if "\x00" in head else ""
+        notes = (*notes, f"has zero bytes, which are left out{first}")
     for pattern, new in fixes:
         head = re.sub(pattern.decode(), new.decode(), head)
     delimiter = "\t" if any(new == b"\t" for _, new in fixes) else delimiter
@@ -235,24 +237,31 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     once = [row for row in body if row[0].strip() not in top.labels[:1] or not top.repeats(row)]
     kinds, marked = _kinds(once, len(top.names), set(reading.markers), comma)
     layout = Layout(encoding, delimiter, quote, comma, begins, top.names, kinds, marked, fixes)
+    lost = [name for name in top.names if "\ufffd" in name]
+    if lost:
+        notes = (*notes, f"has a character that cannot be read in the column name {lost[0]!r}")
     return replace(
         layout,
         labels=top.labels,
         comment=reading.comment or "",
         bad_rows=reading.bad_rows,
         is_regular=len(once) == len(body) and reading.comment is None,
-        notes=top.notes,
+        notes=(*notes, *top.notes),
     )
 
 
-def _texts(path: Path, pieces: Sequence[bytes], encoding: str) -> tuple[str, list[str], str]:
+def _texts(
+    path: Path, pieces: Sequence[bytes], encoding: str, reading: Reading
+) -> tuple[str, list[str], str]:
     r"""The beginning, other pieces, both of whole lines, and what lines end with in the file.
 
     In the beginning all lines end with ``"\n"``.
     """
-    head, *others = (_decoded(path, piece, encoding, len(pieces) > 1) for piece in pieces)
+    damaged = "replace" if encoding == "utf-8" and reading.encoding is None else "strict"
+    errors = damaged if len(pieces) == 1 else "ignore"  # a piece may be cut within a character
+    head, *others = (decoded(path, piece, encoding, errors) for piece in pieces)
     ends = "\n" if "\n" in head else "\r"
-    if encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32")):
+    if not is_by_bytes(encoding):
         others = []  # a piece of them has no mark that tells their order of bytes
     if len(pieces) > 1:
         head = head[: head.rfind(ends) + 1] or head
@@ -271,61 +280,12 @@ def is_number(cell: str, decimal_comma: bool = False) -> bool:
     return bool(_NUMBER.fullmatch(cell) or (decimal_comma and _COMMA.fullmatch(cell)))
 
 
-def no_text(path: Path) -> FileError:
-    """The error for a file that is not text."""
-    return FileError(
-        f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
-        f"If it is text, pass its {setting('encoding', '--encoding')}."
-    )
-
-
 def _check_character(name: str, value: str | None) -> None:
     if value is None:
         return
     if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n":
         named = setting(name, f"--{name}")
         raise SettingError(f"{named}: expected one ASCII character, got {value!r}.")
-
-
-def _encoding(path: Path, pieces: Sequence[bytes]) -> str:
-    """UTF-32 and UTF-16 by their mark, UTF-8 where all of it is, else what Windows wrote."""
-    for mark, encoding in _MARKS.items():
-        if pieces[0].startswith(mark):
-            return encoding
-    sample = b"\n".join(pieces)
-    text = sample.translate(None, delete=_CONTROLS)
-    if b"\x00" in sample or len(sample) - len(text) > len(sample) / 100:
-        raise no_text(path)
-    whole = len(pieces) == 1
-    return "utf-8" if all(_is_utf8(piece, whole) for piece in pieces) else "cp1252"
-
-
-def _is_utf8(piece: bytes, whole: bool) -> bool:
-    """Whether bytes are UTF-8; a piece may begin and end within a character."""
-    begins = 0
-    while not whole and begins < 3 and piece[begins : begins + 1] and 0x80 <= piece[begins] < 0xC0:
-        begins += 1
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(piece[begins:], final=whole)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decoded(path: Path, piece: bytes, encoding: str, is_cut: bool) -> str:
-    try:
-        text = piece.decode(encoding, errors="ignore" if is_cut else "strict")
-    except UnicodeDecodeError as error:
-        raise not_of(path, encoding, error) from None
-    return text.removeprefix("\ufeff")
-
-
-def not_of(path: Path, encoding: str, error: UnicodeDecodeError) -> FileError:
-    """The error for a file that is not of an encoding."""
-    return FileError(
-        f"{path}: is not {encoding}: {error.reason} at byte {error.start}. "
-        f"Pass its {setting('encoding', '--encoding')}."
-    )
 
 
 def _quote(head: str) -> str:

@@ -6,6 +6,7 @@ cell contradicts the sample, that column is read again as text and turned into w
 
 from __future__ import annotations
 
+import codecs
 import glob
 import re
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from deltarule.data.detection import Layout, Reading, detected, no_text, not_of
+from deltarule.data.content import content_of
+from deltarule.data.detection import Layout, Reading, detected
+from deltarule.data.encodings import FALLBACK, decoded, encoding_of, no_text, repaired
 from deltarule.data.malformed import blank_rows, has_stray_quotes, rewritten
 from deltarule.data.pieces import in_pieces
-from deltarule.data.sampling import PARQUET, is_pipe, sampled
 from deltarule.data.totals import without_total
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
@@ -57,8 +59,9 @@ def read(
     Parameters
     ----------
     source : path, glob or sequence of them
-        CSV, TSV (any delimiter) or Parquet. Several files are put one below the other and must
-        have the same columns, in any order.
+        CSV, TSV (any delimiter), JSON, a workbook, Parquet or Arrow, also compressed; ``"-"`` is
+        standard input. Several files are put one below the other and must have the same columns,
+        in any order.
     reading : Reading
         Overrules what is detected.
     plain : bool
@@ -157,17 +160,19 @@ def _stacked(paths: list[Path], frames: list[pl.DataFrame], reading: Reading) ->
 
 def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
     polars = require("polars", "table", "reading tables")
-    data = _content(path) if is_pipe(path) else path
-    pieces = sampled(path, data)
-    if pieces[0].startswith(PARQUET):
+    content = content_of(path, reading)
+    if isinstance(content, polars.DataFrame):
         comma = bool(reading.decimal_comma)
-        frame = _parquet(path, data)
-        return FileTable(tidied(frame, reading.missing, decimal_comma=comma, typed=True), comma, ())
+        frame = tidied(content, reading.missing, decimal_comma=comma, typed=True)
+        return FileTable(frame, comma, ())
+    data, pieces, reading, notes = content
     layout = detected(path, pieces, reading)
     if plain:
         layout = replace(layout, kinds=("text",) * len(layout.names), marked=False)
     frame, layout = parsed(path, _prepared(path, data, layout), layout, reading)
     if frame.height == 0 and not plain:
+        text = _text(path, _prepared(path, data, layout))
+        rewritten(path, text, replace(layout, begins=0))  # a quote?
         raise DataError(f"{path}: has a header but no rows; expected at least one row below it.")
     last = layout.names[-1]
     unnamed = layout.labels and frame.width > 1 and last == f"column_{frame.width}"
@@ -175,33 +180,11 @@ def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
         frame = frame.drop(last)  # every line ends in a delimiter
     if plain:
         frame = frame.with_columns(polars.all().fill_null(""))
-        return FileTable(frame, layout.decimal_comma, layout.notes)
+        return FileTable(frame, layout.decimal_comma, (*notes, *layout.notes))
     frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
     frame, total = without_total(frame)
-    notes = tuple(f"{path}: {note}." for note in (*layout.notes, *total))
+    notes = tuple(f"{path}: {note}." for note in (*notes, *layout.notes, *total))
     return FileTable(frame, layout.decimal_comma, notes)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
-
-
-def _parquet(path: Path, data: Path | bytes) -> pl.DataFrame:
-    polars = require("polars", "table", "reading tables")
-    try:
-        frame = polars.read_parquet(data, glob=False)
-    except (polars.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise FileError(
-            f"{path}: begins like Parquet but cannot be read ({reason}). "
-            "It may be truncated: write it again."
-        ) from None
-    if frame.height == 0:
-        raise DataError(f"{path}: has no rows; expected at least one.")
-    return frame
 
 
 def parsed(
@@ -251,8 +234,7 @@ def _mended(
     if "utf-8" in reason:
         if layout.encoding != "utf-8" or reading.encoding is not None:
             raise no_text(path)
-        layout = replace(layout, encoding="cp1252")
-        return _prepared(path, data, layout), layout
+        return _in_utf8(path, data, layout)
     odd = re.search(r"as dtype `[if]64` at column '.*' \(column number (\d+)\)", reason, re.DOTALL)
     if odd is None:
         return rewritten(path, _text(path, data), layout)
@@ -260,6 +242,18 @@ def _mended(
         "text" if hasty or i == int(odd[1]) else kind for i, kind in enumerate(layout.kinds, 1)
     ]
     return data, replace(layout, kinds=tuple(kinds), marked=True)
+
+
+def _in_utf8(path: Path, data: Path | bytes, layout: Layout) -> tuple[bytes, Layout]:
+    """A text that began as UTF-8 and is not: a damaged one, or of another encoding."""
+    content = data if isinstance(data, bytes) else path.read_bytes()
+    encoding, notes = encoding_of(path, [content])
+    layout = replace(layout, encoding=encoding, notes=(*layout.notes, *notes))
+    if encoding != "utf-8":
+        prepared = _prepared(path, content, layout)
+        return (prepared if isinstance(prepared, bytes) else content), layout
+    content, notes = repaired(content)
+    return content, replace(layout, notes=(*layout.notes, *notes))
 
 
 def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
@@ -287,26 +281,26 @@ def _csv(data: Path | bytes, layout: Layout, reading: Reading) -> pl.DataFrame:
 
 def _prepared(path: Path, data: Path | bytes, layout: Layout) -> Path | bytes:
     """The content itself, or its text in UTF-8 with the fixes that the parser needs."""
-    if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii") and not layout.fixes:
+    is_utf8 = layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii")
+    if is_utf8 and not layout.fixes:
         return data
     content = data if isinstance(data, bytes) else path.read_bytes()
-    try:
-        data = content.decode(layout.encoding).removeprefix("\ufeff").encode()
-    except UnicodeDecodeError as error:
-        if layout.encoding == "cp1252":
-            raise no_text(path) from None
-        raise not_of(path, layout.encoding, error) from None
+    if is_utf8:
+        data = content.removeprefix(codecs.BOM_UTF8)  # bad bytes are found when it is parsed
+    else:
+        try:
+            data = decoded(path, content, layout.encoding).encode()
+        except FileError:
+            if layout.encoding == FALLBACK:
+                raise no_text(path) from None
+            raise
     for pattern, new in layout.fixes:
         data = re.sub(pattern, new, data)
     return data
 
 
 def _text(path: Path, data: Path | bytes) -> str:
-    content = data if isinstance(data, bytes) else path.read_bytes()
-    try:
-        return content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise not_of(path, "utf-8", error) from None
+    return decoded(path, data if isinstance(data, bytes) else path.read_bytes(), "utf-8")
 
 
 def _without_blank_lines(

@@ -6,30 +6,11 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
-from deltarule.data.detection import HEAD, PIECE, no_text
+from deltarule.data.detection import HEAD, PIECE
+from deltarule.data.encodings import no_text
+from deltarule.data.formats import foreign, kind_of
 from deltarule.errors import FileError, setting
 from deltarule.registry import nearest
-
-FOREIGN = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"\x1f\x8b": "gzip data: unpack it first",
-    b"BZh": "bzip2 data: unpack it first",
-    b"\xfd7zXZ": "xz data: unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd data: unpack it first",
-    b"PK\x03\x04": "a zip archive or a spreadsheet: save its table as CSV",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet: save its table as CSV",
-    b"%PDF": "a PDF document",
-    b"SQLite format 3": "an SQLite database",
-    b"\x89HDF": "an HDF5 file",
-    b"ARROW1": "an Arrow file: save it as Parquet",
-    b"\x7fELF": "a program",
-}
-"""How files begin that people mistake for tables."""
-
-PARQUET = b"PAR1"
-"""How Parquet files begin."""
 
 _FEWEST_LINES = 20  # to detect a layout from
 
@@ -37,10 +18,14 @@ LONGEST_HEAD = 1 << 26
 """Bytes within which the first line of a text file ends."""
 
 
+STANDARD_INPUT = Path("-")
+"""What names standard input."""
+
+
 def is_pipe(path: Path) -> bool:
-    """Whether a path names a pipe, such as ``/dev/stdin``, which can be read only once."""
+    """Whether a path names a pipe, as ``-`` and ``/dev/stdin`` do, which is read only once."""
     try:
-        return path.is_fifo()
+        return path.is_fifo() or (path == STANDARD_INPUT and not path.exists())
     except OSError:
         return False
 
@@ -57,7 +42,7 @@ def sampled(path: Path, data: Path | bytes | None = None) -> list[bytes]:
     Raises
     ------
     FileError
-        For a folder, a file that is missing, empty or cannot be read, or one of :data:`FOREIGN`;
+        For a folder, a file that is missing, empty or cannot be read, or one that holds no table;
         for a first line that does not end.
     """
     if path.is_dir():
@@ -86,10 +71,10 @@ def sampled(path: Path, data: Path | bytes | None = None) -> list[bytes]:
         raise FileError(f"{path}: cannot be read: {error.strerror}.") from None
     if not pieces[0].strip(b"\xef\xbb\xbf \t\r\n"):
         raise FileError(f"{path}: the file is empty; expected a table.")
-    for magic, what in FOREIGN.items():
-        if pieces[0].startswith(magic):
-            raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
-    if len(pieces) > 1 and not _lines(pieces[0]):
+    what = foreign(pieces[0])
+    if what is not None:
+        raise FileError(f"{path}: this is {what}. Expected CSV, TSV or Parquet.")
+    if len(pieces) > 1 and kind_of(pieces[0]) == "text" and not _lines(pieces[0]):
         if b"\x00" in pieces[0]:
             raise no_text(path)
         raise FileError(
@@ -111,7 +96,7 @@ def _is_text(path: Path) -> bool:
 def _beginning(file: BinaryIO) -> bytes:
     """The first lines of a file: of a table with many columns, more bytes than of others."""
     head = file.read(HEAD)
-    while not head.startswith(PARQUET) and _lines(head) < _FEWEST_LINES:
+    while kind_of(head) == "text" and _lines(head) < _FEWEST_LINES:
         more = file.read(min(len(head), LONGEST_HEAD - len(head)))
         if not more:
             break

@@ -20,7 +20,8 @@ from deltarule.data.blocks import Block, File, Span
 from deltarule.data.detection import Reading
 from deltarule.data.files import paths_of
 from deltarule.data.footers import footer
-from deltarule.data.sampling import PARQUET, is_pipe, sampled
+from deltarule.data.formats import kind_of
+from deltarule.data.sampling import is_pipe, sampled
 from deltarule.data.texts import TextFile
 from deltarule.data.types import Types
 from deltarule.data.values import tidied
@@ -244,9 +245,15 @@ def _opened(path: Path, reading: Reading) -> File:
             f"or {setting('use read', 'leave out --memory')}."
         )
     pieces = sampled(path)
-    if pieces[0].startswith(PARQUET):
+    kind = kind_of(pieces[0])
+    if kind == "Parquet":
         return ParquetFile(path, reading)
-    return TextFile(path, pieces, reading)
+    if kind == "text":
+        return TextFile(path, pieces, reading)
+    raise FileError(
+        f"{path}: is {kind} data, which is not read in blocks; expected CSV, TSV or Parquet. "
+        f"Write it as one of them, or {setting('use read', 'leave out --memory')}."
+    )
 
 
 def _common(files: Sequence[File]) -> dict[str, Any]:

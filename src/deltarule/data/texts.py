@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.blocks import Span
-from deltarule.data.detection import Layout, Reading, detected, not_of
+from deltarule.data.detection import Layout, Reading, detected
+from deltarule.data.encodings import decoded, is_by_bytes
 from deltarule.data.files import parsed
 from deltarule.data.types import Types
 from deltarule.data.values import tidied
@@ -26,9 +27,6 @@ LONGEST = 16 * PIECE
 """Bytes within which a row must end."""
 
 _MOST_NOTES = 5
-
-_BY_BYTES = ("utf-8", "utf8", "ascii", "latin-1", "iso8859-1", "iso-8859-1", "cp1252")
-"""Encodings in which a line ends with one byte that is nothing else."""
 
 
 class TextFile:
@@ -54,8 +52,8 @@ class TextFile:
         self.path = path
         self._layout = detected(path, pieces, reading)
         self.decimal_comma = self._layout.decimal_comma
-        encoding = self._layout.encoding.lower().replace("_", "-")
-        if encoding not in _BY_BYTES:
+        encoding = self._layout.encoding
+        if not is_by_bytes(encoding):
             raise FileError(
                 f"{path}: is {encoding}, which is not read in blocks; expected UTF-8. Convert it."
             )
@@ -153,10 +151,7 @@ class TextFile:
 
     def _in_utf8(self, lines: bytes, layout: Layout) -> bytes:
         if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "ascii"):
-            try:
-                lines = lines.decode(layout.encoding).encode()
-            except UnicodeDecodeError as error:
-                raise not_of(self.path, layout.encoding, error) from None
+            lines = decoded(self.path, lines, layout.encoding).encode()
         for pattern, new in layout.fixes:
             lines = re.sub(pattern, new, lines)
         return lines

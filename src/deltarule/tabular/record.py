@@ -30,7 +30,7 @@ FORMS: dict[str, Any] = {
         "kinds": {_ANY: str},
     },
     "reading": {
-        **dict.fromkeys(("delimiter", "encoding", "quote", "comment"), _TEXT),
+        **dict.fromkeys(("delimiter", "encoding", "quote", "comment", "sheet"), _TEXT),
         **dict.fromkeys(("header", "decimal_comma"), _FLAG),
         "missing": [str],
         "skip_lines": int,
