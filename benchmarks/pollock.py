@@ -30,8 +30,8 @@ HEAD = """\
 ## Loading of polluted CSV files
 
 Pollock's 2,290 files and metrics (HPI-Information-Systems/Pollock), 10 is perfect.
-Made by `python benchmarks/pollock.py FOLDER`. The layout is detected; rows of another width are skipped.
-The others are published figures."""
+Made by `python benchmarks/pollock.py FOLDER`. The layout is detected; rows of another width are
+skipped. The others are published figures."""
 PUBLISHED = """\
 | DuckDB 1.2, automatic | 9.075 | 8.439 |
 | pandas, with each file's parameters | 9.895 | 9.431 |
