@@ -266,6 +266,19 @@ def test_cells_of_a_workbook_mean_what_they_say(written):
     assert (first["code"], first["share"], first["text"]) == ("001", 1.1, 'a,"b"\nc')
 
 
+def test_numbers_of_a_workbook_keep_their_digits(written):
+    numbers = [0.9081661830589, 1e-12, -123456.7891234567, 1e15 + 0.5, 3.0, 1e300]
+
+    def fill(book, sheet):
+        sheet.write_row(0, 0, ["number", "code"])
+        for i, number in enumerate(numbers):
+            sheet.write_row(i + 1, 0, [number, f"00{i}"])
+
+    frame = read(written(workbook(fill, "s")))
+    assert frame["number"].to_list() == pytest.approx(numbers, rel=1e-15, abs=0)
+    assert frame["code"].to_list() == [f"00{i}" for i in range(len(numbers))]
+
+
 def test_a_sheet_is_chosen_by_its_name(written):
     def fill(book, one, other):
         flat_table(book, other)

@@ -48,6 +48,7 @@ _OPEN_ROWS = re.compile(
 _OPEN_COLUMNS = re.compile(
     rb'<table:table-cell\b(?=[^>]*office:value)[^>]*number-columns-repeated="(\d{1,9})"'
 )
+_DECIMAL = r"^-?(0|[1-9]\d*)(\.\d+)?$"  # not 007
 _CLOCK = r"^1899-12-3[01] (\d{2}:\d{2}:\d{2})"  # a time of day, which is a share of day 0
 _OVERLAP = 1 << 12  # bytes within which a cell's tags end
 
@@ -196,7 +197,8 @@ def _chosen(path: Path, data: Path | bytes, sheet: str | None) -> tuple[str, pl.
     for name in book.sheet_names if sheet is None else [_named(path, book.sheet_names, sheet)]:
         loaded = _asked(path, fastexcel, partial(_cells, book, name))
         if sheet is not None or (loaded.visible == "visible" and loaded.height):
-            frames[name] = _trimmed(loaded.to_polars())
+            numbers = _asked(path, fastexcel, partial(_cells, book, name, "float"))
+            frames[name] = _trimmed(_exact(loaded.to_polars(), numbers.to_polars()))
     frames = {name: frame for name, frame in frames.items() if frame.height}
     if not frames:
         raise DataError(f"{path}: has no cells with values; expected a table.")
@@ -214,8 +216,20 @@ def _text(frame: pl.DataFrame) -> bytes:
     return text.encode()
 
 
-def _cells(book: Any, name: str) -> Any:
-    return book.load_sheet(name, header_row=None, dtypes="string")
+def _cells(book: Any, name: str, dtype: str = "string") -> Any:
+    return book.load_sheet(name, header_row=None, dtypes=dtype)
+
+
+def _exact(texts: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
+    """The text of cells, that of numbers with all their digits: the library gives nine decimals."""
+    polars = require("polars", "table", "reading tables")
+
+    def exact(text: pl.Series, number: pl.Series) -> pl.Series:
+        rounded = text.str.contains(_DECIMAL) & (text.cast(polars.Float64, strict=False) != number)
+        return number.cast(polars.String).zip_with(rounded.fill_null(False), text)
+
+    pairs = zip(texts.cast(polars.String), numbers.cast(polars.Float64, strict=False), strict=True)
+    return polars.DataFrame([exact(*pair) for pair in pairs])
 
 
 def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
