@@ -22,7 +22,7 @@ class TrainingTable:
         Where it was read from.
     whole : Table
     warnings : list of str
-        Of columns that may give the target away.
+        Of what is not certain about its values, and columns that may give the target away.
     reading : Reading
         How it was read, and a test file is.
     strict : bool
@@ -56,7 +56,8 @@ def training_table(
         whole = survey.whole
     else:
         whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
-    warnings = tabular.leaks(whole)
+    notes = () if isinstance(source, Stream) else source.data.notes
+    warnings = [*notes, *tabular.sentinel_warnings(whole), *tabular.leaks(whole)]
     say_size(terminal, source)
     if whole.dropped:
         terminal.warn(
@@ -64,6 +65,7 @@ def training_table(
         )
     for warning in warnings:
         terminal.warn(warning)
+    reading = replace(reading, columns=whole.reading.columns)
     return TrainingTable(source, whole, warnings, reading, strict, survey)
 
 

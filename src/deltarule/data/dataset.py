@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Reading
 from deltarule.data.files import files_read
 from deltarule.data.frames import frame_of
@@ -25,10 +26,13 @@ class Dataset:
         Numbers and dates as such, also where they came as text; missing markers as nulls.
     reading : Reading
         How the values were read: what was detected is filled in.
+    notes : tuple of str
+        What is not certain about it, a sentence each.
     """
 
     frame: pl.DataFrame
     reading: Reading
+    notes: tuple[str, ...] = ()
 
     def with_frame(self, frame: pl.DataFrame) -> Dataset:
         """Other rows or columns of the same table."""
@@ -60,10 +64,15 @@ def dataset_of(source: Any, reading: Reading = Reading()) -> Dataset:  # noqa: B
         return source
     if is_path(source):
         frame, comma = files_read(source, reading)
-        return Dataset(frame, replace(reading, decimal_comma=comma))
-    comma = bool(reading.decimal_comma)
-    frame = tidied(frame_of(source), reading.missing, decimal_comma=comma, typed=True)
-    return Dataset(frame, replace(reading, decimal_comma=comma))
+    else:
+        comma = bool(reading.decimal_comma)
+        texts = tuple(reading.columns or ())
+        frame = tidied(
+            frame_of(source), reading.missing, decimal_comma=comma, texts=texts, typed=True
+        )
+    reading = replace(reading, decimal_comma=comma)
+    found = read_columns(frame, reading)
+    return Dataset(found.frame, replace(reading, columns=found.columns), found.notes)
 
 
 def is_path(source: Any) -> bool:

@@ -12,11 +12,12 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deltarule.data.readings import ColumnReading
 from deltarule.errors import DataError, FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
@@ -45,6 +46,7 @@ _WHOLE = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _PADDED = re.compile(r"0\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")  # or a decimal mark, before three digits
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Reading:
         The quoting character; empty where nothing is quoted.
     missing : tuple of str
         Markers of missing values, beside :data:`MISSING`.
+    plain : bool
+        Whether only plain numbers are read: no units, currencies, thousands and the like.
+    columns : mapping of str to ColumnReading, optional
+        How text columns that hold numbers are read, as in an earlier table; None detects it.
 
     Raises
     ------
@@ -83,6 +89,8 @@ class Reading:
     decimal_comma: bool | None = None
     quote: str | None = None
     missing: tuple[str, ...] = ()
+    plain: bool = False
+    columns: Mapping[str, ColumnReading] | None = None
 
     def __post_init__(self) -> None:
         _check_character("delimiter", self.delimiter)
@@ -106,12 +114,28 @@ class Reading:
     @property
     def values(self) -> Reading:
         """What of it is about values, and not about the layout of a file; nothing to detect."""
-        return Reading(missing=self.missing, decimal_comma=bool(self.decimal_comma))
+        return Reading(
+            missing=self.missing,
+            decimal_comma=bool(self.decimal_comma),
+            plain=self.plain,
+            columns=self.columns or {},
+        )
+
+    def of(self, name: str) -> ColumnReading:
+        """How a column's text is read."""
+        return (self.columns or {}).get(name, _PLAIN)
+
+    def markers_of(self, name: str) -> frozenset[str]:
+        """Every marker of a missing value in a column."""
+        return frozenset((*self.markers, *self.of(name).markers))
 
     @property
     def markers(self) -> tuple[str, ...]:
         """Every marker of a missing value."""
         return (*MISSING, *self.missing)
+
+
+_PLAIN = ColumnReading()
 
 
 @dataclass(frozen=True)
@@ -189,6 +213,8 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     for piece in others:
         rows += _rows(piece, delimiter, quote)[0]
     kinds, marked = _kinds(rows[header:], len(names), set(reading.markers), decimal_comma)
+    known = reading.columns or {}
+    kinds = tuple("text" if n in known else kind for n, kind in zip(names, kinds, strict=True))
     begins = lines[0] if header else lines[0] - 1
     return Layout(encoding, delimiter, quote, decimal_comma, begins, names, kinds, marked, fixes)
 
@@ -317,7 +343,9 @@ def _rows(text: str, delimiter: str, quote: str) -> tuple[list[list[str]], list[
 
 
 def _has_decimal_commas(rows: list[list[str]]) -> bool:
+    """Whether more cells have a decimal comma than a point; those of thousands do not count."""
     cells = [cell.strip() for row in rows for cell in row]
+    cells = [cell for cell in cells if not _THOUSANDS.fullmatch(cell)]
     commas = sum(bool(_COMMA.fullmatch(cell)) for cell in cells)
     points = sum("." in cell and bool(_NUMBER.fullmatch(cell)) for cell in cells)
     return commas > points
@@ -386,7 +414,7 @@ def _recur(cells: set[str], rows: list[list[str]]) -> bool:
 
 
 def _kind(cells: set[str], decimal_comma: bool) -> str:
-    if decimal_comma and any("," in cell for cell in cells):
+    if decimal_comma:
         if any("." in cell for cell in cells):
             return "text"  # thousands with points
         cells = {cell.replace(",", ".", 1) for cell in cells}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Layout, Reading, detected, no_text, not_of
 from deltarule.data.malformed import blank_rows, rewritten
 from deltarule.data.pieces import in_pieces
@@ -30,6 +31,8 @@ _ATTEMPTS = 6
 def read(
     source: str | Path | Sequence[str | Path],
     reading: Reading = Reading(),  # noqa: B008
+    *,
+    plain: bool = False,
 ) -> pl.DataFrame:
     r"""A table from one or several files.
 
@@ -40,12 +43,15 @@ def read(
         have the same columns, in any order.
     reading : Reading
         Overrules what is detected.
+    plain : bool
+        Read plain numbers only: no units, currencies, thousands and the like.
 
     Returns
     -------
     polars.DataFrame
-        Missing markers as nulls, numbers as numbers, ISO dates as dates, all else as text without
-        blanks around it. Without a header the columns are ``column_1``, ``column_2`` …
+        Missing markers as nulls, numbers as numbers (``1,490 €`` as well), ISO dates as dates, all
+        else as text without blanks around it. Without a header the columns are ``column_1``,
+        ``column_2`` …
 
     Raises
     ------
@@ -65,7 +71,9 @@ def read(
     ...     read(path).rows()
     [(52, 660.5), (34, None)]
     """
-    return files_read(source, reading)[0]
+    frame, comma = files_read(source, reading)
+    reading = replace(reading, decimal_comma=comma, plain=plain or reading.plain)
+    return read_columns(frame, reading).frame
 
 
 def files_read(
@@ -131,7 +139,8 @@ def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
     if pieces[0].startswith(PARQUET):
         comma = bool(reading.decimal_comma)
         frame = _parquet(path, data)
-        return tidied(frame, reading.missing, decimal_comma=comma, typed=True), comma
+        texts = tuple(reading.columns or ())
+        return tidied(frame, reading.missing, decimal_comma=comma, texts=texts, typed=True), comma
     layout = detected(path, pieces, reading)
     frame = parsed(path, _prepared(path, data, layout), layout, reading)
     if frame.height == 0:
@@ -143,7 +152,8 @@ def _read_one(path: Path, reading: Reading) -> tuple[pl.DataFrame, bool]:
     if unnamed and frame[last].null_count() == frame.height:
         frame = frame.drop(last)  # every line ends in a delimiter
     comma = layout.decimal_comma
-    return tidied(frame, reading.missing, decimal_comma=comma), comma
+    texts = tuple(reading.columns or ())
+    return tidied(frame, reading.missing, decimal_comma=comma, texts=texts), comma
 
 
 def _content(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deltarule.data import Reading
+from deltarule.data.readings import restored_readings
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
 
@@ -33,6 +34,8 @@ FORMS: dict[str, Any] = {
         **dict.fromkeys(("delimiter", "encoding", "quote"), _TEXT),
         **dict.fromkeys(("header", "decimal_comma"), _FLAG),
         "missing": [str],
+        "plain": bool,
+        "columns": {_ANY: dict},
     },
     "training": [str],
     "engine": str,
@@ -66,6 +69,8 @@ def record(model: Model) -> Mapping[str, Any]:
     about = {"earlier": [], **model.about}
     if about.get("reading") == {}:  # of estimators, before they kept it
         about["reading"] = reading_record(Reading())
+    if isinstance(about.get("reading"), Mapping):  # of models from before columns had their own
+        about["reading"] = {"plain": False, "columns": {}, **about["reading"]}
     if "training" not in about:
         return {}
     for name, form in FORMS.items():
@@ -80,10 +85,28 @@ def record(model: Model) -> Mapping[str, Any]:
 
 def reading_record(reading: Reading) -> dict[str, Any]:
     """How a table was read, as JSON values."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(reading).items()
-    }
+    columns = {name: asdict(one) for name, one in (reading.columns or {}).items()}
+    return {**asdict(reading), "missing": list(reading.missing), "columns": columns}
+
+
+def recorded_reading(about: Mapping[str, Any]) -> Reading:
+    """How a model's table was read, from its :func:`record`; of an empty one, nothing is known.
+
+    Raises
+    ------
+    FileError
+        For columns whose reading is damaged.
+    """
+    if "reading" not in about:
+        return Reading()
+    stored = dict(about["reading"])
+    columns = restored_readings(stored.pop("columns", {}))
+    if columns is None:
+        raise FileError(
+            "the model file's record of its training is damaged: the reading of its columns. "
+            "Restore the file from a copy, or train and save the model again."
+        )
+    return Reading(**{**stored, "missing": tuple(stored["missing"]), "columns": columns})
 
 
 def rows_named(judged_by: str) -> str:
