@@ -388,24 +388,24 @@ def test_years_of_two_digits_are_of_our_time():
 FRAME = people()
 FITTED = Preprocessing.fit(FRAME)
 WITH_TEXT = FITTED.with_text(FRAME, ["note"])
-ODD_AGES = ["n/a" if i == 16 else str(i % 9) for i in range(M)]
+ODD_AGES = ["oops" if i == 16 else str(i % 9) for i in range(M)]
 BAD = {
     "text among numbers": (
         lambda: Preprocessing.fit({"age": ODD_AGES}),
         DataError,
-        "column 'age' holds text in row 17 ('n/a'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
         "make it missing, or pass kinds={'age': 'category'}.",
     ),
     "text among numbers, overruled": (
         lambda: Preprocessing.fit({"age": ODD_AGES}, kinds={"age": "numeric"}),
         DataError,
-        "column 'age' holds text in row 17 ('n/a'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
         "make it missing.",
     ),
     "text where numbers were": (
         lambda: FITTED.transform(FRAME.with_columns(age=pl.Series(ODD_AGES))),
         DataError,
-        "column 'age' holds text in row 17 ('n/a'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
         "make it missing.",
     ),
     "text among dates": (

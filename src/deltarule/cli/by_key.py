@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def train_keys(
     about = {
         "table": {"fingerprint": source.digest, "rows": source.rows},
         "roles": asdict(roles),
-        "reading": tabular.reading_record(reading),
+        "reading": tabular.reading_record(replace(reading, columns=source.data.reading.columns)),
     }
     with _Watcher(terminal) as watcher:
         models = keyed.run(

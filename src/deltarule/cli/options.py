@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from deltarule.data import Reading
 from deltarule.errors import SettingError
 from deltarule.system.processes import Group, distributed, group
 from deltarule.tabular.options import option, option_group
+from deltarule.tabular.record import recorded_reading
 from deltarule.tabular.settings import ValueOptions
 from deltarule.training.checkpoints import Checkpoints
 
@@ -107,14 +108,13 @@ class ReadingOptions(ValueOptions):
 
     def reading(self, about: Mapping[str, Any] | None = None) -> Reading:
         """As the library takes it; what was not given is as when the model was trained."""
-        stored = dict((about or {}).get("reading", {}))
-        if "missing" in stored:
-            stored["missing"] = tuple(stored["missing"])
-        known = {name: getattr(self, name) for name in asdict(Reading())}
+        known = {each.name: getattr(self, each.name, None) for each in fields(Reading)}
         given = {name: value for name, value in known.items() if value not in (None, ())}
+        if not self.plain:
+            del given["plain"]
         if self.delimiter in ("\\t", "tab"):
             given["delimiter"] = "\t"
-        return replace(Reading(), **{**stored, **given})
+        return replace(recorded_reading(about or {}), **given)
 
 
 @option_group("Reading the file")

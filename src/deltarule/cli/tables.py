@@ -22,7 +22,7 @@ class TrainingTable:
         Where it was read from.
     whole : Table
     warnings : list of str
-        Of columns that may give the target away, and of the target's labels.
+        Of what is not certain about its values, and columns that may give the target away.
     reading : Reading
         How it was read, and a test file is.
     strict : bool
@@ -56,7 +56,7 @@ def training_table(
         whole = survey.whole
     else:
         whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
-    warnings = tabular.leaks(whole)
+    warnings = [*tabular.sentinel_warnings(whole), *tabular.leaks(whole)]
     if survey is None:  # of a sample nothing is known of rare classes
         warnings += tabular.doubtful_labels(whole)
     say_size(terminal, source)
@@ -66,6 +66,7 @@ def training_table(
         )
     for warning in warnings:
         terminal.warn(warning)
+    reading = replace(reading, columns=whole.reading.columns)
     return TrainingTable(source, whole, warnings, reading, strict, survey)
 
 

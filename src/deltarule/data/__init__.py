@@ -10,12 +10,14 @@ from deltarule.data.dataset import Dataset, dataset_of
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.files import read
 from deltarule.data.frames import column_of, frame_of, has_names
+from deltarule.data.readings import ColumnReading
 from deltarule.data.streams import Stream, stream
 from deltarule.data.values import tidied
 
 __all__ = [
     "BUILT_IN",
     "MISSING",
+    "ColumnReading",
     "Dataset",
     "Reading",
     "Stream",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Reading
 from deltarule.data.files import files_read
 from deltarule.data.frames import frame_of
@@ -26,7 +27,8 @@ class Dataset:
     reading : Reading
         How the values were read: what was detected is filled in.
     notes : tuple of str
-        What was left out of its files, or named otherwise than they do: a sentence each.
+        What was left out of its files or named otherwise, and what is not certain about its values:
+        a sentence each.
     """
 
     frame: pl.DataFrame
@@ -63,10 +65,15 @@ def dataset_of(source: Any, reading: Reading = Reading()) -> Dataset:  # noqa: B
         return source
     if is_path(source):
         frame, comma, notes = files_read(source, reading)
-        return Dataset(frame, replace(reading, decimal_comma=comma), notes)
-    comma = bool(reading.decimal_comma)
-    frame = tidied(frame_of(source), reading.missing, decimal_comma=comma, typed=True)
-    return Dataset(frame, replace(reading, decimal_comma=comma))
+    else:
+        comma, notes = bool(reading.decimal_comma), ()
+        texts = tuple(reading.columns or ())
+        frame = tidied(
+            frame_of(source), reading.missing, decimal_comma=comma, texts=texts, typed=True
+        )
+    reading = replace(reading, decimal_comma=comma)
+    found = read_columns(frame, reading)
+    return Dataset(found.frame, replace(reading, columns=found.columns), (*notes, *found.notes))
 
 
 def is_path(source: Any) -> bool:

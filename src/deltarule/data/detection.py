@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from deltarule.data.encodings import decoded, encoding_of, is_by_bytes
 from deltarule.data.headers import Cells, heading
+from deltarule.data.readings import ColumnReading
 from deltarule.data.records import Record, broken, lines_of, records
 from deltarule.errors import FileError, SettingError, setting
 
@@ -48,6 +49,7 @@ _PADDED = re.compile(r"0\d+")
 _NAMED_DELIMITER = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)  # Excel's own
 _CLOCK = re.compile(r"\d{1,2}(:\d{2}){1,2}.*")
 _OUTER_BLANKS = (rb"(?m)^[ \t]+|[ \t\r]+$", b"")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")  # or a decimal mark, before three digits
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class Reading:
         or ``"skip"``.
     sheet : str, optional
         Which sheet of a workbook; needed where several hold something.
+    plain : bool
+        Whether only plain numbers are read: no units, currencies, thousands and the like.
+    columns : mapping of str to ColumnReading, optional
+        How text columns that hold numbers are read, as in an earlier table; None detects it.
 
     Raises
     ------
@@ -99,6 +105,8 @@ class Reading:
     comment: str | None = None
     bad_rows: str = "error"
     sheet: str | None = None
+    plain: bool = False
+    columns: Mapping[str, ColumnReading] | None = None
 
     def __post_init__(self) -> None:
         _check_character("delimiter", self.delimiter)
@@ -132,12 +140,28 @@ class Reading:
     @property
     def values(self) -> Reading:
         """What of it is about values, and not about the layout of a file; nothing to detect."""
-        return Reading(missing=self.missing, decimal_comma=bool(self.decimal_comma))
+        return Reading(
+            missing=self.missing,
+            decimal_comma=bool(self.decimal_comma),
+            plain=self.plain,
+            columns=self.columns or {},
+        )
+
+    def of(self, name: str) -> ColumnReading:
+        """How a column's text is read."""
+        return (self.columns or {}).get(name, _PLAIN)
+
+    def markers_of(self, name: str) -> frozenset[str]:
+        """Every marker of a missing value in a column."""
+        return frozenset((*self.markers, *self.of(name).markers))
 
     @property
     def markers(self) -> tuple[str, ...]:
         """Every marker of a missing value."""
         return (*MISSING, *self.missing)
+
+
+_PLAIN = ColumnReading()
 
 
 @dataclass(frozen=True)
@@ -236,6 +260,8 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     body += [record.cells for piece in others for record in _rows(piece, delimiter, quote)]
     once = [row for row in body if row[0].strip() not in top.labels[:1] or not top.repeats(row)]
     kinds, marked = _kinds(once, len(top.names), set(reading.markers), comma)
+    known = reading.columns or {}
+    kinds = tuple("text" if n in known else kind for n, kind in zip(top.names, kinds, strict=True))
     layout = Layout(encoding, delimiter, quote, comma, begins, top.names, kinds, marked, fixes)
     lost = [name for name in top.names if "\ufffd" in name]
     if lost:
@@ -364,7 +390,9 @@ def _rows(text: str, delimiter: str, quote: str) -> list[Record]:
 
 
 def _has_decimal_commas(rows: list[list[str]]) -> bool:
+    """Whether more cells have a decimal comma than a point; those of thousands do not count."""
     cells = [cell for row in rows for cell in row]
+    cells = [cell for cell in cells if not _THOUSANDS.fullmatch(cell)]
     commas = sum(bool(_COMMA.fullmatch(cell)) for cell in cells)
     points = sum("." in cell and bool(_NUMBER.fullmatch(cell)) for cell in cells)
     return commas > points
@@ -394,7 +422,7 @@ def _recur(cells: set[str], rows: list[list[str]]) -> bool:
 
 
 def _kind(cells: set[str], decimal_comma: bool) -> str:
-    if decimal_comma and any("," in cell for cell in cells):
+    if decimal_comma:
         if any("." in cell for cell in cells):
             return "text"  # thousands with points
         cells = {cell.replace(",", ".", 1) for cell in cells}

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from deltarule.data.column_readings import read_columns
 from deltarule.data.content import content_of
 from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import FALLBACK, decoded, encoding_of, no_text, repaired
@@ -73,8 +74,9 @@ def read(
     Returns
     -------
     polars.DataFrame
-        Missing markers as nulls, numbers as numbers, ISO dates as dates, all else as text without
-        blanks around it. Without a header the columns are ``column_1``, ``column_2`` …
+        Missing markers as nulls, numbers as numbers (``1,490 €`` as well), ISO dates as dates, all
+        else as text without blanks around it. Without a header the columns are ``column_1``,
+        ``column_2`` …
 
     Raises
     ------
@@ -96,7 +98,8 @@ def read(
     """
     if bad_rows is not None:
         reading = replace(reading, bad_rows=bad_rows)
-    return files_read(source, reading, plain).frame
+    frame, comma, _ = files_read(source, reading, plain)
+    return frame if plain else read_columns(frame, replace(reading, decimal_comma=comma)).frame
 
 
 def files_read(
@@ -163,7 +166,8 @@ def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
     content = content_of(path, reading)
     if isinstance(content, polars.DataFrame):
         comma = bool(reading.decimal_comma)
-        frame = tidied(content, reading.missing, decimal_comma=comma, typed=True)
+        texts = tuple(reading.columns or ())
+        frame = tidied(content, reading.missing, decimal_comma=comma, texts=texts, typed=True)
         return FileTable(frame, comma, ())
     data, pieces, reading, notes = content
     layout = detected(path, pieces, reading)
@@ -181,7 +185,8 @@ def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
     if plain:
         frame = frame.with_columns(polars.all().fill_null(""))
         return FileTable(frame, layout.decimal_comma, (*notes, *layout.notes))
-    frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma)
+    texts = tuple(reading.columns or ())
+    frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma, texts=texts)
     frame, total = without_total(frame)
     notes = tuple(f"{path}: {note}." for note in (*notes, *layout.notes, *total))
     return FileTable(frame, layout.decimal_comma, notes)

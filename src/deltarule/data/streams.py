@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.data.blocks import Block, File, Span
+from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Reading
 from deltarule.data.files import paths_of
 from deltarule.data.footers import footer
 from deltarule.data.formats import kind_of
+from deltarule.data.readings import ColumnReading
 from deltarule.data.sampling import is_pipe, sampled
 from deltarule.data.texts import TextFile
 from deltarule.data.types import Types
@@ -30,6 +32,8 @@ from deltarule.registry import nearest
 
 if TYPE_CHECKING:
     import polars as pl
+
+_SAMPLE = 1_000_000  # rows, about, whose text shows how numbers are written
 
 SUFFIXES = (".parquet", ".csv", ".tsv")
 """What a folder's tables end in; where it holds several kinds, the first of them counts."""
@@ -79,13 +83,14 @@ class ParquetFile:
         polars = require("polars", "table", "reading tables")
         lazy = polars.scan_parquet(self.path, glob=False, low_memory=True)
         frame = _asked(self.path, lazy.slice(span.begin, span.rows).select(names).collect)
-        return tidied(
+        found = tidied(
             frame,
             self._reading.missing,
             decimal_comma=self.decimal_comma,
-            texts=texts,
+            texts=(*texts, *(self._reading.columns or ())),
             typed=True,
         )
+        return read_columns(found, self._reading.values).frame
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,11 @@ def stream(
     paths = [path for entry in entries for path in _expanded(Path(entry))]
     files = [_opened(path, reading) for path in paths]
     schema = _common(files)
+    if reading.columns is None:
+        reading = replace(reading, columns=_readings(files, schema, reading))
+    if reading.columns:
+        files = [_opened(path, reading) for path in paths]
+        schema = _common(files)
     first, blocks = 0, []
     for file in files:
         begun = first
@@ -222,6 +232,29 @@ def stream(
     stamps = {path: _stamp(path) for path in paths}
     comma = any(file.decimal_comma for file in files)
     return Stream(name, schema, tuple(blocks), stamps, replace(reading, decimal_comma=comma))
+
+
+def _readings(
+    files: Sequence[File], schema: Mapping[str, Any], reading: Reading
+) -> Mapping[str, ColumnReading]:
+    """How text columns that hold numbers are read: found in some blocks, and true of all."""
+    polars = require("polars", "table", "reading tables")
+    texts = {name: dtype for name, dtype in schema.items() if dtype == polars.String}
+    blocks = [(file, span) for file in files for span in file.spans]
+    if not texts or not blocks or reading.plain:
+        return {}
+    step = max(1, sum(span.rows for _, span in blocks) // _SAMPLE)
+    some = polars.concat([file.read(span, texts) for file, span in blocks[::step]])
+    comma = any(file.decimal_comma for file in files)
+    found = dict(read_columns(some, replace(reading, decimal_comma=comma)).columns)
+    for file, span in blocks if found else ():
+        frame = file.read(span, {name: texts[name] for name in found})
+        for name, one in list(found.items()):
+            try:
+                read_columns(frame.select(name), replace(reading, columns={name: one}))
+            except CellError:
+                del found[name]
+    return found
 
 
 def _expanded(path: Path) -> list[Path]:

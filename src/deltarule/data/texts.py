@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.blocks import Span
+from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import decoded, is_by_bytes
 from deltarule.data.files import parsed
@@ -142,12 +143,13 @@ class TextFile:
             where = f" Lines are counted from byte {begin:,} of the file." if begin else ""
             raise DataError(f"{error}{where}") from None
         self._notes[begin] = layout.notes
-        return tidied(
+        found = tidied(
             frame,
             self._reading.missing,
             decimal_comma=layout.decimal_comma,
-            texts=texts,
+            texts=(*texts, *(self._reading.columns or ())),
         )
+        return read_columns(found, self._reading.values).frame
 
     def _in_utf8(self, lines: bytes, layout: Layout) -> bytes:
         if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "ascii"):

@@ -17,6 +17,7 @@ import numpy as np
 
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.parallel import at_once
+from deltarule.data.readings import MARKERS
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def tidied(
         levelled = column.dtype == polars.Categorical or isinstance(column.dtype, polars.Enum)
         if levelled and typed:
             return _unmarked(column.cast(polars.String), markers).cast(polars.Categorical)
-        if column.name in texts:
+        if column.name in texts and (levelled or column.dtype == polars.String):
             return _unmarked(column.cast(polars.String), markers)
         if column.dtype in (polars.String, polars.Categorical):
             return _tidied(column, markers, decimal_comma)
@@ -237,21 +238,21 @@ def _all_or_none(text: pl.Series, found: pl.Series) -> pl.Series:
 # --------------------------------------------------------- one text at a time, for predictions
 
 
-def texts_read(texts: Sequence[str], reading: Reading) -> list[str | None]:
-    """Texts without blanks around them; missing markers as None.
+def texts_read(texts: Sequence[str], reading: Reading, name: str = "") -> list[str | None]:
+    """Texts without blanks around them; missing markers, also those of a column, as None.
 
     Examples
     --------
     >>> texts_read([" a", "NA "], Reading())
     ['a', None]
     """
-    markers = frozenset(reading.markers)
+    markers = reading.markers_of(name)
     stripped = (text.strip() for text in texts)
     return [None if text in markers else text for text in stripped]
 
 
-def number_read(text: str, reading: Reading) -> float | None:
-    """The number that a text is, NaN for a missing marker; None for other text.
+def number_read(text: str, reading: Reading, name: str = "") -> float | None:
+    """The number that a text of a column is, NaN for a missing marker; None for other text.
 
     Examples
     --------
@@ -260,9 +261,12 @@ def number_read(text: str, reading: Reading) -> float | None:
     >>> number_read("?", Reading()), number_read("1,234", Reading())
     (nan, None)
     """
-    (found,) = texts_read([text], reading)
+    (found,) = texts_read([text], reading, name)
     if found is None:
         return math.nan
+    written = reading.of(name)
+    if written.is_measured:
+        return math.nan if found in MARKERS else written.value(found)
     if not re.match(_COMMAS if reading.decimal_comma else _NUMBERS, found, re.ASCII):
         return None
     return float(found.replace(".", "").replace(",", ".") if reading.decimal_comma else found)

@@ -8,6 +8,7 @@ from typing import Any
 
 from deltarule.preprocessing.columns import KINDS
 from deltarule.preprocessing.leaks import suspicious
+from deltarule.preprocessing.sentinels import sentinels
 from deltarule.preprocessing.table import Preprocessing, check_table
 from deltarule.preprocessing.target_columns import TASKS, has_targets, with_targets
 from deltarule.preprocessing.targets import Targets
@@ -21,6 +22,7 @@ __all__ = [
     "Totals",
     "check_table",
     "has_targets",
+    "sentinels",
     "suspicious",
     "with_targets",
 ]

@@ -142,22 +142,23 @@ def _numbers_in_text(column: pl.Series, reading: Reading | None) -> pl.Series:
         raise DataError(f"column {column.name!r} holds dates; expected numbers, as in training.")
     text = text_of(column)
     numbers = text.cast(polars.Float64, strict=False)
-    comma = reading is not None and bool(reading.decimal_comma)
-    if numbers.null_count() == text.null_count() and not comma:
+    unusual = reading is not None and (reading.decimal_comma or reading.of(column.name).is_measured)
+    if numbers.null_count() == text.null_count() and not unusual:
         return numbers
     levels, codes = numbered(text)
     if reading is None:
         meant = polars.Series(levels, dtype=polars.String).cast(polars.Float64, strict=False)
         found = meant.to_list()
     else:
-        found = [number_read(level, reading) for level in levels]
+        found = [number_read(level, reading, column.name) for level in levels]
     odd = np.append([number is None for number in found], False)[codes]
     if odd.any():
         row = int(odd.argmax())
+        expected = reading.of(column.name).describe() if reading is not None else ""
         raise CellError(
             f"column {column.name!r} holds text",
             row,
-            f" ({text[row]!r}); expected numbers. {as_missing(text[row])}.",
+            f" ({text[row]!r}); expected {expected or 'numbers'}. {as_missing(text[row])}.",
         )
     values = np.append(np.array(found, dtype=float), np.nan)[codes]
     return polars.Series(column.name, values, nan_to_null=True)
@@ -273,7 +274,7 @@ def numbered(
     levels, codes = _numbered(column)
     if reading is None:
         return levels, codes
-    read = texts_read(levels, reading)
+    read = texts_read(levels, reading, column.name)
     kept = [text for text in read if text is not None]
     if len(kept) < len(levels):
         number = np.cumsum([text is not None for text in read]) - 1

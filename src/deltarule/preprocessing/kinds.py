@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.data.notations import detected, unread
 from deltarule.errors import CellError, require
 from deltarule.preprocessing.cells import (
     Coded,
@@ -185,8 +186,12 @@ def refuse_strays(name: str, found: Coded, otherwise: str) -> None:
         With the first such cell and its row.
     """
     levels, codes, counts = found
-    odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
-    expected = "numbers"
+    written = detected(levels)
+    if written is not None and written.is_measured:
+        odd, expected = unread(levels, written), written.describe()
+    else:
+        odd = [i for i, level in enumerate(levels) if not _NUMBER.fullmatch(level)]
+        expected = "numbers"
     if len(odd) > _STRAYS:
         form, odd = no_dates(levels)
         expected = f"dates, as elsewhere ({form})"

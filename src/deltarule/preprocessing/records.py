@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from deltarule.data import Reading
+from deltarule.data.readings import restored_readings
 from deltarule.errors import DataError
 from deltarule.preprocessing.columns import KINDS, Boolean, Column
 
@@ -52,10 +53,15 @@ def restored_reading(state: Any) -> Reading | None:
     """
     if state is None:
         return None
-    good = isinstance(state, dict) and set(state) == {"missing", "decimal_comma"}
-    if not good or not _is_texts(state["missing"]) or not isinstance(state["decimal_comma"], bool):
+    good = isinstance(state, dict) and set(state) - {"columns"} == {"missing", "decimal_comma"}
+    if good:
+        good = _is_texts(state["missing"]) and isinstance(state["decimal_comma"], bool)
+    columns = restored_readings(state.get("columns", {})) if good else None
+    if columns is None:
         raise DataError(f"the record of the reading is damaged: {reprlib.repr(state)}")
-    return Reading(missing=tuple(state["missing"]), decimal_comma=state["decimal_comma"])
+    return Reading(
+        missing=tuple(state["missing"]), decimal_comma=state["decimal_comma"], columns=columns
+    )
 
 
 def _is_finite(value: Any) -> bool:

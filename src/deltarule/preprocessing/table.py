@@ -272,15 +272,24 @@ class Preprocessing:
 
     def describe(self) -> list[str]:
         """One line a column: what was done with it, and why it was dropped where it was."""
-        return [f"{c.name}: {c.kind}, {c.describe()}" for c in self.columns]
+        lines = []
+        for column in self.columns:
+            written = "" if self.reading is None else self.reading.of(column.name).describe()
+            read = f"; read as {written}" if written else ""
+            lines.append(f"{column.name}: {column.kind}, {column.describe()}{read}")
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """What :meth:`from_dict` needs, of plain JSON values."""
         columns = [{"kind": c.kind, **asdict(c)} for c in self.columns]
         if self.reading is None:
             return {"columns": columns}
-        missing, comma = list(self.reading.missing), self.reading.decimal_comma
-        return {"columns": columns, "reading": {"missing": missing, "decimal_comma": comma}}
+        reading = {
+            "missing": list(self.reading.missing),
+            "decimal_comma": self.reading.decimal_comma,
+            "columns": {name: asdict(one) for name, one in (self.reading.columns or {}).items()},
+        }
+        return {"columns": columns, "reading": reading}
 
     @classmethod
     def from_dict(cls, state: Any) -> Preprocessing:

@@ -31,6 +31,7 @@ from deltarule.tabular.problems import (
     Table,
     cross_validation,
     leaks,
+    sentinel_warnings,
     split,
     table,
     table_of_model,
@@ -38,7 +39,7 @@ from deltarule.tabular.problems import (
     validations,
 )
 from deltarule.tabular.recipes import Recipe, check, recipe
-from deltarule.tabular.record import reading_record, record, rows_named
+from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.roles import inputs_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
@@ -96,8 +97,10 @@ __all__ = [
     "reading_record",
     "recipe",
     "record",
+    "recorded_reading",
     "roles_of",
     "rows_named",
+    "sentinel_warnings",
     "shares_of",
     "split",
     "strongest_words",

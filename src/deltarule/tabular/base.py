@@ -59,6 +59,8 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         )
         whole = table(data, roles, task=self._task, strict=True)
         everything = problem(whole, chosen, np.arange(len(whole.frame)), whole.frame[:0])
+        for note in data.notes:
+            warnings.warn(note, UserWarning, stacklevel=3)
         _warn_of_dropped(everything.preprocessing)
         fitted = fit(everything, chosen, _listed(self.callbacks))
         self._learn(_described(whole, chosen, fitted), frame_of(X).columns)
@@ -93,7 +95,7 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         """How the values of X are read."""
         missing: Any = self.missing
         own: Any = missing if isinstance(missing, str) else tuple(missing)  # text alone is refused
-        return Reading(missing=own, decimal_comma=self.decimal_comma)
+        return Reading(missing=own, decimal_comma=self.decimal_comma, plain=self.plain)
 
     def _learn(self, model: Model, columns: Sequence[str]) -> None:
         self.model_ = model

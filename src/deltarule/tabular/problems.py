@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,14 @@ from deltarule.data import Dataset, Reading, dataset_of
 from deltarule.errors import DataError, SettingError, rows_of, setting
 from deltarule.intervals import REALS
 from deltarule.modelfile import Model
-from deltarule.preprocessing import Preprocessing, Targets, check_table, suspicious, with_targets
+from deltarule.preprocessing import (
+    Preprocessing,
+    Targets,
+    check_table,
+    sentinels,
+    suspicious,
+    with_targets,
+)
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
 from deltarule.preprocessing.date_columns import date_format, days_of
 from deltarule.tabular.roles import check_columns, inputs_of, labels_of, weights_of
@@ -137,12 +144,23 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
             "Add rows."
         )
     with rows_of(rows):
-        targets = Targets.fit(frame, roles.target, task=task)
+        targets = _targets(frame, roles.target, task, data.reading)
         keys = _keys(frame, roles, targets)
         weights_of(frame, roles)
         check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
     dropped = len(data.frame) - len(frame)
     return Table(frame, roles, targets, keys, data.reading, rows, dropped)
+
+
+def _targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
+    """The targets, fitted; numbers with a unit and the like are no labels."""
+    read = {name: reading.of(name) for name in names}
+    measured = task is None and all(one.is_measured for one in read.values())
+    targets = Targets.fit(frame, names, task="regression" if measured else task)
+    if not measured:
+        return targets
+    reasons = "; ".join(one.describe() for one in read.values())
+    return replace(targets, reason=f"the target has {reasons}")
 
 
 def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = False) -> Table:
@@ -342,6 +360,15 @@ def leaks(whole: Table) -> list[str]:
         f"column {column!r} alone explains {_explained(share)} of {name!r}: target leakage, unless "
         f"it is known before {name!r} is. To leave it out: {leave_out}"
         for column, share in found
+    ]
+
+
+def sentinel_warnings(whole: Table) -> list[str]:
+    """Warnings of numbers such as -999 that may stand for missing values."""
+    return [
+        f"column {name!r}: {value} in {rows:,} rows stands apart from all other values. If it "
+        f"marks missing values: {setting(f'missing=({str(value)!r},)', f'--missing {value}')}"
+        for name, value, rows in sentinels(whole.frame)
     ]
 
 

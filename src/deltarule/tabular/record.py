@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deltarule.data import Reading
+from deltarule.data.readings import restored_readings
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
 
@@ -35,6 +36,8 @@ FORMS: dict[str, Any] = {
         "missing": [str],
         "skip_lines": int,
         "bad_rows": str,
+        "plain": bool,
+        "columns": {_ANY: dict},
     },
     "training": [str],
     "engine": str,
@@ -82,10 +85,28 @@ def record(model: Model) -> Mapping[str, Any]:
 
 def reading_record(reading: Reading) -> dict[str, Any]:
     """How a table was read, as JSON values."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(reading).items()
-    }
+    columns = {name: asdict(one) for name, one in (reading.columns or {}).items()}
+    return {**asdict(reading), "missing": list(reading.missing), "columns": columns}
+
+
+def recorded_reading(about: Mapping[str, Any]) -> Reading:
+    """How a model's table was read, from its :func:`record`; of an empty one, nothing is known.
+
+    Raises
+    ------
+    FileError
+        For columns whose reading is damaged.
+    """
+    if "reading" not in about:
+        return Reading()
+    stored = dict(about["reading"])
+    columns = restored_readings(stored.pop("columns", {}))
+    if columns is None:
+        raise FileError(
+            "the model file's record of its training is damaged: the reading of its columns. "
+            "Restore the file from a copy, or train and save the model again."
+        )
+    return Reading(**{**stored, "missing": tuple(stored["missing"]), "columns": columns})
 
 
 def rows_named(judged_by: str) -> str:

@@ -110,6 +110,12 @@ class ValueOptions:
         "Whether numbers have a decimal comma (default: detected in text files, else a point).",
         flag="decimal-comma/decimal-point",
     )
+    plain: bool = option(
+        "",
+        "Read plain numbers only: no thousands separators, currencies, units, percent signs, "
+        "ranges or times of day.",
+        False,
+    )
 
 
 @option_group("Training")

@@ -1,0 +1,292 @@
+"""How a column writes its numbers: found from some of its cells, by what nearly all agree on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from deltarule.data.readings import APPROXIMATELY, GROUPS, MAGNITUDES, MARK, MARKERS, ColumnReading
+
+ODD = 5
+"""Cells without a digit that a column of numbers may have, all different."""
+
+_AGREED = 0.9  # of the cells with digits
+_FIRST = 64  # cells, which nearly always show that a column holds no numbers
+_DIGIT = re.compile("[0-9]")
+_PADDED = re.compile(r"[^0-9]*0[0-9]+(?![0-9]*[.,:h])")
+_BODY = r"([.,]?[0-9]+(?:[.,'\u2019 \u00a0\u202f\u2009_][0-9]+)*(?:[eE][+-]?[0-9]+)?)"
+_SHAPE = re.compile(
+    rf"{APPROXIMATELY}?\s*[-+(\u2212\u2013]?\s*(?P<prefix>[^0-9.,()]*?(?:(?<=[A-Za-z])\.)?)\s*"
+    rf"[-+(\u2212\u2013]?\s*(?P<body>{_BODY})\s*(?P<suffix>.*?)"
+)
+_UNIT = re.compile(
+    r"[^\W\d_][^0-9|<>:;=]{0,14}[0-9\u00b2\u00b3]?|[%\u2030\u00b0\u00b5\u2033\u2032\"'][^0-9|]{0,3}"
+    r"|(?:/|of|von|out of)\s*[0-9]{1,4}(?:\s*[a-z]+)?|/\s*[a-z]{1,8}"
+)
+_SIGN_OF_MONEY = re.compile(r"[A-Z]{0,3}[$\u00a2-\u00a5\u0e3f\u20a0-\u20cf]")
+_MONEY = frozenset(
+    {
+        *("AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK"),
+        *("EGP", "EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "ISK", "JPY", "KRW", "MXN"),
+        *("MYR", "NOK", "NZD", "PEN", "PHP", "PLN", "RON", "RUB", "SAR", "SEK", "SGD", "THB"),
+        *("TRY", "TWD", "UAH", "USD", "VND", "ZAR", "Rs", "Rs.", "kr", "kr.", "Fr.", "Kč", "zł"),
+        *("Ft", "US", "AU", "RM"),
+    }
+)
+_AMBIGUOUS = frozenset({"m", "b", "B", "t", "T", "cr"})  # metres, bytes, tons
+_BOUND = re.compile(r"\s*[<>\u2264\u2265]=?\s*[^<>=]*|[^<>=|]*[0-9][^<>=|]*\+")
+_RANGE = re.compile(
+    rf"(?P<low>[^0-9]*{_BODY}\D*?)\s*(?:-|\u2013|\u2014|to|bis)\s*(?P<high>\D*{_BODY}.*)"
+)
+_TIME = re.compile(
+    r"([0-9]{1,4})([:.h])([0-5][0-9])(?:[:.]([0-5][0-9])(\.[0-9]+)?)?\s*((?i:[ap]\.?m\.?)|h|Uhr)?"
+)
+_DATE = re.compile(
+    r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}\.?(?:[ T].*)?|[0-9]{1,2}[- .]+[A-Za-z]{3,9}\.?[- ,]+"
+    r"[0-9]{2,4}.*|[A-Za-z]{3,9}\.? [0-9]{1,2},? [0-9]{4}.*"
+)
+_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_UNITS_OF_TIME = re.compile(r"[0-9]\s*(d|h|m|s|std|sek|tag)", re.IGNORECASE)
+
+
+def detected(levels: Sequence[str], decimal_comma: bool = False) -> ColumnReading | None:
+    """How most of some different cells are written as numbers; None where they are not.
+
+    A few cells may be something else: which, :func:`unread` says.
+
+    Parameters
+    ----------
+    levels : sequence of str
+    decimal_comma : bool
+        Whether other columns of the table have a decimal comma.
+
+    Examples
+    --------
+    >>> detected(["52 m2", "34 m2", "n/a"])
+    ColumnReading(form='number', decimal='.', group='', prefix='', suffix='m2', magnitudes=False, \
+marks=False, markers=())
+    >>> detected(["C85", "D12"]) is None
+    True
+    """
+    if len(levels) > 2 * _FIRST and detected(levels[:_FIRST], decimal_comma) is None:
+        return None
+    cells = [level for level in levels if _DIGIT.search(level) and level not in MARKERS]
+    others = sum(level not in MARKERS for level in levels) - len(cells)
+    if len(cells) < 2 or others > ODD or others > len(cells):
+        return None
+    if _agreed(map(_DATE.fullmatch, cells), len(cells)) and not _is_dotted_clock(cells):
+        return ColumnReading()
+    if any(map(_PADDED.match, cells)) and not any(":" in cell or "h" in cell for cell in cells):
+        return None  # codes
+    for find in _FINDERS:
+        found = find(cells, decimal_comma)
+        if found is not None and len(unread(cells, found)) <= (1 - _AGREED) * len(cells):
+            return found
+    return None
+
+
+def unread(levels: Sequence[str], reading: ColumnReading) -> list[int]:
+    """The numbers of the cells that a reading does not explain, and no known marker does."""
+    if reading.is_measured:
+        known = [reading.value(level) is not None for level in levels]
+    else:
+        plain = _DATE if sum(map(bool, map(_DATE.fullmatch, levels))) > len(levels) / 2 else _PLAIN
+        known = [plain.fullmatch(level) is not None for level in levels]
+    return [i for i, level in enumerate(levels) if not known[i] and level not in MARKERS]
+
+
+def is_ambiguous(levels: Iterable[str], reading: ColumnReading) -> bool:
+    """Whether a comma that groups thousands may as well be a decimal one."""
+    if reading.group != "," or reading.form not in ("number", "range"):
+        return False
+    bodies = [match["body"] for match in map(_SHAPE.fullmatch, levels) if match]
+    short = any(body.isdigit() and len(body) < 4 for body in bodies)
+    round_ones = sum(body.endswith("0") for body in bodies) > len(bodies) / 3
+    return (
+        not short
+        and not round_ones
+        and not any("." in body or body.count(",") > 1 for body in bodies)
+    )
+
+
+def _agreed(found: Iterable[object], count: int) -> bool:
+    return sum(each is not None for each in found) >= _AGREED * count
+
+
+# --------------------------------------------------------------------------------- the forms
+
+
+def _clock(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    times = [match for match in map(_TIME.fullmatch, cells) if match]
+    if len(times) < _AGREED * len(cells):
+        return None
+    if any(match[2] == "." for match in times) and not _is_dotted_clock(cells):
+        return None
+    if any(match[2] == "h" and match[4] is None for match in times):
+        return ColumnReading("clock")
+    long = [match for match in times if match[4]]
+    short = [match for match in times if not match[4]]
+    is_mixed = bool(long) and any(int(match[1]) > 23 for match in short)
+    return ColumnReading("minutes" if is_mixed else "clock")
+
+
+def _is_dotted_clock(cells: Sequence[str]) -> bool:
+    """Whether cells such as 18.00.00 are times, since not all can be dates."""
+    parts = [cell.split(".") for cell in cells if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{2}){2}", cell)]
+    if len(parts) < _AGREED * len(cells):
+        return False
+    times = all(int(h) < 24 and int(m) < 60 and int(s) < 60 for h, m, s in parts)
+    return times and not all(1 <= int(d) <= 31 and 1 <= int(m) <= 12 for d, m, _ in parts)
+
+
+def _duration(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    units = {unit.lower() for cell in cells for unit in _UNITS_OF_TIME.findall(cell)}
+    several = any(len(_UNITS_OF_TIME.findall(cell)) > 1 for cell in cells)
+    return ColumnReading("duration") if len(units) > 1 and several else None
+
+
+def _range(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    ranges = [match for match in map(_RANGE.fullmatch, cells) if match]
+    bounds = [cell for cell in cells if _BOUND.fullmatch(cell)]
+    plain = [c for c in cells if not _BOUND.fullmatch(c) and not _RANGE.fullmatch(c)]
+    if not ranges and not bounds:
+        return None
+    if len(plain) < len(cells) / 2 and (len(ranges) < len(cells) / 2 or len(cells) <= 24):
+        return None
+    ends = [cell.strip("<>=+ \u2264\u2265") for cell in bounds]
+    parts = [part.strip() for match in ranges for part in (match["low"], match["high"])]
+    found = _number([*plain, *ends, *parts], decimal_comma)
+    if found is None:
+        return None
+    pairs = [(found.value(m["low"].strip()), found.value(m["high"].strip())) for m in ranges]
+    rising = all(low is not None and high is not None and low <= high for low, high in pairs)
+    near = sum(1 for low, high in pairs if low and high and high > 10 * max(low, 1)) * 2
+    return replace(found, form="range") if rising and near <= len(pairs) else None
+
+
+def _are_plain(cells: Sequence[str]) -> bool:
+    return all(map(_PLAIN.fullmatch, cells))
+
+
+class _Cell(NamedTuple):
+    """The parts of a cell."""
+
+    prefix: str
+    body: str
+    suffix: str
+
+
+def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    stripped = [_without_mark(cell) for cell in cells]
+    marked = sum(a != b for a, b in zip(cells, stripped, strict=True))
+    parts = [
+        _Cell(
+            match["prefix"].strip(), match["body"], match["suffix"].strip(" )-\u2212\u00a0\u202f")
+        )
+        for match in map(_SHAPE.fullmatch, stripped)
+        if match
+    ]
+    if len(parts) < _AGREED * len(cells):
+        return None
+    prefix = _prefix(part.prefix for part in parts if part.prefix)
+    ending = _suffix([part.suffix for part in parts if part.suffix], bool(prefix))
+    marks = _separators([part.body for part in parts], decimal_comma)
+    if prefix is None or ending is None or marks is None:
+        return None
+    suffix, magnitudes = ending
+    found = ColumnReading("number", *marks, prefix, suffix, magnitudes, marked > 0)
+    return ColumnReading() if _are_plain(cells) and marks == (".", "") else found
+
+
+def _without_mark(cell: str) -> str:
+    return re.sub(rf"^(.*[0-9].*?)\s*{MARK}$|^(.*[0-9])[\u00b9\u00b2\u00b3]$", r"\1\2", cell)
+
+
+def _usual(texts: Iterable[str]) -> str | None:
+    """What nearly all of some texts are; empty where there are none."""
+    counts = Counter(texts)
+    if not counts:
+        return ""
+    text, count = counts.most_common(1)[0]
+    return text if count >= _AGREED * counts.total() else None
+
+
+def _prefix(prefixes: Iterable[str]) -> str | None:
+    """The currency in front; None for what is none, or for several."""
+    found = _usual(prefixes)
+    money = not found or found in _MONEY or _SIGN_OF_MONEY.fullmatch(found)
+    return found if money else None
+
+
+def _suffix(suffixes: Sequence[str], is_money: bool) -> tuple[str, bool] | None:
+    """The unit behind, and whether words multiply; None where they do not agree."""
+    if not suffixes:
+        return "", False
+    multiplied = [_multiplied(suffix) for suffix in suffixes]
+    words = {word for word, _ in multiplied if word}
+    if words and (len(words) > 1 or is_money or not words <= _AMBIGUOUS):
+        rest = _usual(unit for _, unit in multiplied if unit)
+        if rest is not None and (not rest or _UNIT.fullmatch(rest) or _SIGN_OF_MONEY.match(rest)):
+            return rest, True
+    unit = _usual(_singular(suffixes))
+    is_unit = unit and (_UNIT.fullmatch(unit) or _SIGN_OF_MONEY.fullmatch(unit))
+    return (unit, False) if unit and is_unit else None
+
+
+def _multiplied(suffix: str) -> tuple[str, str]:
+    """The word that multiplies, and the unit behind it."""
+    word = re.match(r"[A-Za-z]+\.?", suffix)
+    found = word[0] if word else ""
+    return (found, suffix[len(found) :].strip()) if found.lower() in MAGNITUDES else ("", suffix)
+
+
+def _singular(units: Sequence[str]) -> list[str]:
+    """Units as they stand, plurals as the singular where that stands, too."""
+    known = {unit.lower(): unit for unit in units}
+    return [known.get(unit.lower().removesuffix("s"), known[unit.lower()]) for unit in units]
+
+
+def _separators(bodies: Sequence[str], decimal_comma: bool) -> tuple[str, str] | None:
+    """The decimal mark and the mark between groups; None where cells contradict each other."""
+    decimals: Counter[str] = Counter()
+    groups: Counter[str] = Counter()
+    unsure: Counter[str] = Counter()
+    for body in bodies:
+        mantissa = re.split("[eE]", body)[0]
+        marks = [_canonical(mark) for mark in re.findall("[^0-9]", mantissa)]
+        first, last = re.split("[^0-9]", mantissa)[0], re.split("[^0-9]", mantissa)[-1]
+        if len(set(marks)) == 2:
+            groups[marks[0]] += 1
+            decimals[marks[-1]] += 1
+        elif len(marks) > 1 or (marks and marks[0] not in ".,"):
+            groups[marks[0]] += 1
+        elif marks and (len(last) != 3 or not 0 < len(first) < 4 or first[0] == "0"):
+            decimals[marks[0]] += 1
+        elif marks:
+            unsure[marks[0]] += 1
+    if len(decimals) > 1 or len(groups) > 1 or decimals.keys() & groups.keys():
+        return None
+    decimal, group = next(iter(decimals), ""), next(iter(groups), "")
+    for mark in unsure.keys() - {decimal, group}:
+        is_group = mark == "," if not decimal_comma else mark == "."
+        if decimal or (not group and is_group):
+            group = group or mark
+        else:
+            decimal = mark
+    return decimal or ("," if group == "." else "."), group
+
+
+def _canonical(mark: str) -> str:
+    """The key of :data:`GROUPS` that a character belongs to."""
+    return next(key for key, pattern in GROUPS.items() if re.fullmatch(pattern, mark))
+
+
+_FINDERS: tuple[Callable[[Sequence[str], bool], ColumnReading | None], ...] = (
+    _clock,
+    _duration,
+    _range,
+    _number,
+)
