@@ -71,9 +71,8 @@ def _pairs(model: Model) -> list[tuple[str, str]]:
             more = f" and {len(labels) - 12} more" if len(labels) > 12 else ""
             pairs.append(("classes", ", ".join(labels[:12]) + more))
         for name in model.targets.names:
-            known = model.preprocessing and model.preprocessing.reading
-            if known and known.of(name).describe():
-                pairs.append((name, f"read as {known.of(name).describe()}"))
+            read = "" if model.preprocessing is None else model.preprocessing.summary(name)
+            pairs += [(name, read)] if read else []
     pairs.append(
         (
             "network",

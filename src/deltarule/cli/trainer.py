@@ -189,7 +189,13 @@ class Trainer:
     def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
         whole, terminal = self.table.whole, self.terminal
         names = " and ".join(map(repr, whole.roles.target))
-        terminal.pairs([("task", f"{problem.task} of {names}: {whole.targets.reason}")])
+        read = {name: problem.preprocessing.summary(name) for name in whole.roles.target}
+        terminal.pairs(
+            [
+                ("task", f"{problem.task} of {names}: {whole.targets.reason}"),
+                *((name, text) for name, text in read.items() if text),
+            ]
+        )
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
         for warning in tabular.doubtful_dates(whole, problem):
             terminal.warn(warning)

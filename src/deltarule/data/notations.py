@@ -192,7 +192,8 @@ def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     if len(parts) < _AGREED * len(cells):
         return None
     prefix = _prefix(part.prefix for part in parts if part.prefix)
-    ending = _suffix([part.suffix for part in parts if part.suffix], bool(prefix))
+    suffixes = [part.suffix for part in parts if part.suffix]
+    ending = _suffix(suffixes, len(parts), bool(prefix))
     marks = _separators([part.body for part in parts], decimal_comma)
     if prefix is None or ending is None or marks is None:
         return None
@@ -221,7 +222,7 @@ def _prefix(prefixes: Iterable[str]) -> str | None:
     return found if money else None
 
 
-def _suffix(suffixes: Sequence[str], is_money: bool) -> tuple[str, bool] | None:
+def _suffix(suffixes: Sequence[str], cells: int, is_money: bool) -> tuple[str, bool] | None:
     """The unit behind, and whether words multiply; None where they do not agree."""
     if not suffixes:
         return "", False
@@ -231,7 +232,7 @@ def _suffix(suffixes: Sequence[str], is_money: bool) -> tuple[str, bool] | None:
         rest = _usual(unit for _, unit in multiplied if unit)
         if rest is not None and (not rest or _UNIT.fullmatch(rest) or _SIGN_OF_MONEY.match(rest)):
             return rest, True
-    unit = _usual(_singular(suffixes))
+    unit = _usual(_singular(suffixes)) if 2 * len(suffixes) >= cells else None  # 12, 12A are codes
     is_unit = unit and (_UNIT.fullmatch(unit) or _SIGN_OF_MONEY.fullmatch(unit))
     return (unit, False) if unit and is_unit else None
 

@@ -95,7 +95,7 @@ class Form(NamedTuple):
 
 
 FORMS: Mapping[str, Form] = {
-    "plain": Form((1.0,), (), ""),
+    "plain": Form((1.0,), (), "numbers"),
     "number": Form((1.0,), (), "numbers"),
     "range": Form(
         (0.5, 0.5),
@@ -194,7 +194,7 @@ class ColumnReading:
         return self.form != "plain"
 
     def describe(self) -> str:
-        """What was done, in a phrase."""
+        """What cells are, in a phrase."""
         beside = [
             *([f"{self.group!r} between thousands"] if self.group else []),
             *(["a decimal comma"] if self.decimal == "," else []),
@@ -205,9 +205,14 @@ class ColumnReading:
         ]
         if self.form == "number" and not beside:
             beside = ["signs behind, as parentheses, or other minus signs"]
-        says = FORMS[self.form].says + (f" with {', '.join(beside)}" if beside else "")
+        return FORMS[self.form].says + (f" with {', '.join(beside)}" if beside else "")
+
+    @property
+    def summary(self) -> str:
+        """The same with its markers; empty where nothing unusual was done."""
+        read = f"read as {self.describe()}" if self.is_measured else ""
         missing = f"{', '.join(map(repr, self.markers))} as missing" if self.markers else ""
-        return "; ".join(filter(None, (says, missing)))
+        return ", ".join(filter(None, (read, missing)))
 
     def value(self, text: str) -> float | None:
         """The number that a text is, NaN for a marker of missing values; None for other text."""

@@ -154,11 +154,11 @@ def _numbers_in_text(column: pl.Series, reading: Reading | None) -> pl.Series:
     odd = np.append([number is None for number in found], False)[codes]
     if odd.any():
         row = int(odd.argmax())
-        expected = reading.of(column.name).describe() if reading is not None else ""
+        expected = "numbers" if reading is None else reading.of(column.name).describe()
         raise CellError(
             f"column {column.name!r} holds text",
             row,
-            f" ({text[row]!r}); expected {expected or 'numbers'}. {as_missing(text[row])}.",
+            f" ({text[row]!r}); expected {expected}. {as_missing(text[row])}.",
         )
     values = np.append(np.array(found, dtype=float), np.nan)[codes]
     return polars.Series(column.name, values, nan_to_null=True)

@@ -274,10 +274,14 @@ class Preprocessing:
         """One line a column: what was done with it, and why it was dropped where it was."""
         lines = []
         for column in self.columns:
-            written = "" if self.reading is None else self.reading.of(column.name).describe()
-            read = f"; read as {written}" if written else ""
-            lines.append(f"{column.name}: {column.kind}, {column.describe()}{read}")
+            read = self.summary(column.name)
+            line = f"{column.name}: {column.kind}, {column.describe()}"
+            lines.append(f"{line}; {read}" if read else line)
         return lines
+
+    def summary(self, name: str) -> str:
+        """How a column's numbers were written, in a phrase; empty for plain ones."""
+        return "" if self.reading is None else self.reading.of(name).summary
 
     def to_dict(self) -> dict[str, Any]:
         """What :meth:`from_dict` needs, of plain JSON values."""

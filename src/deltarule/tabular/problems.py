@@ -154,13 +154,11 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
 
 def _targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
     """The targets, fitted; numbers with a unit and the like are no labels."""
-    read = {name: reading.of(name) for name in names}
-    measured = task is None and all(one.is_measured for one in read.values())
-    targets = Targets.fit(frame, names, task="regression" if measured else task)
-    if not measured:
-        return targets
-    reasons = "; ".join(one.describe() for one in read.values())
-    return replace(targets, reason=f"the target has {reasons}")
+    if task is not None or not all(reading.of(name).is_measured for name in names):
+        return Targets.fit(frame, names, task=task)
+    targets = Targets.fit(frame, names, task="regression")
+    written = "; ".join(reading.of(name).describe() for name in names)
+    return replace(targets, reason=f"its cells are {written}")
 
 
 def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = False) -> Table:
