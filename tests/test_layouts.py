@@ -1,8 +1,11 @@
 """What stands around and between the rows of a text file: notes, headers, footers, bad rows."""
 
+import json
+
 import polars as pl
 import pytest
 
+from deltarule.cli import main
 from deltarule.data import Reading, dataset_of, read, stream, texts
 from deltarule.errors import DataError, SettingError
 
@@ -241,3 +244,17 @@ def test_blocks(tmp_path, monkeypatch):
     assert whole.rows == 20
     assert [row for k in range(len(whole.blocks)) for row in whole.read(k).rows()] == VALUES * 4
     assert len(whole.notes) == 3
+
+
+def test_notes_and_readings_are_listed_for_machines(tmp_path, capsys):
+    path = tmp_path / "flats.csv"
+    rows = "".join(f"{20 + i % 7} m2,{i % 3},{900 + 31 * i}\n" for i in range(40))
+    path.write_text(f"# of 2024\n# in EUR\narea,rooms,rent\n{rows}")
+    out = ["--out", str(tmp_path / "m"), "--epochs", "1", "--no-baselines", "--json"]
+    assert main(["train", str(path), "--target", "rent", *out]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["warnings"] == [f"{path}: 2 lines of notes above the table left out."]
+    assert {c["name"]: c["reading"] for c in about["columns"]} == {
+        "area": "read as numbers with 'm2' behind",
+        "rooms": "",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deltarule import tabular
+from deltarule.data import Reading
 from deltarule.preprocessing import KINDS, Preprocessing
 from deltarule.preprocessing.date_columns import Date
 
@@ -42,7 +43,9 @@ def listed(preprocessing: Preprocessing) -> list[dict[str, str]]:
             "name": column.name,
             "kind": column.kind,
             "encoding": column.describe(),
-            "reading": column.written if isinstance(column, Date) else "",
+            "reading": column.written
+            if isinstance(column, Date)
+            else (preprocessing.reading or Reading()).of(column.name).summary,
         }
         for column in preprocessing.columns
     ]

@@ -66,6 +66,8 @@ def training_table(
         )
     for warning in warnings:
         terminal.warn(warning)
+    notes = source.notes if isinstance(source, Stream) else source.data.notes
+    warnings[:0] = terminal.warnings[:0] = notes  # said as the table was opened
     reading = replace(reading, columns=whole.reading.columns)
     return TrainingTable(source, whole, warnings, reading, strict, survey)
 
