@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.data.readings import ColumnReading
+from deltarule.data.readings import MARKERS, ColumnReading
 from deltarule.errors import DataError, FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
@@ -114,12 +114,8 @@ class Reading:
     @property
     def values(self) -> Reading:
         """What of it is about values, and not about the layout of a file; nothing to detect."""
-        return Reading(
-            missing=self.missing,
-            decimal_comma=bool(self.decimal_comma),
-            plain=self.plain,
-            columns=self.columns or {},
-        )
+        comma = bool(self.decimal_comma)
+        return Reading(missing=self.missing, decimal_comma=comma, columns=self.columns or {})
 
     def of(self, name: str) -> ColumnReading:
         """How a column's text is read."""
@@ -127,7 +123,8 @@ class Reading:
 
     def markers_of(self, name: str) -> frozenset[str]:
         """Every marker of a missing value in a column."""
-        return frozenset((*self.markers, *self.of(name).markers))
+        known = MARKERS if name in (self.columns or {}) else ()
+        return frozenset((*self.markers, *self.of(name).markers, *known))
 
     @property
     def markers(self) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
     """
     assert model.preprocessing is not None
     assert model.targets is not None
-    data = dataset_of(source, model.preprocessing.reading or Reading())
+    data = dataset_of(source, model.preprocessing.reading or Reading(columns={}))
     by = [roles.groups, roles.time]
     check_columns(data.frame.columns, [("of the model", name) for name in by if name is not None])
     frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")
