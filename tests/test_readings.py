@@ -242,12 +242,8 @@ def test_blocks_are_read_as_the_whole(tmp_path):
         found = pl.concat([blocks.read(k) for k in range(len(blocks.blocks))])
         assert found.rows() == whole.frame.rows()
         assert blocks.reading.columns == whole.reading.columns
-        other = Reading(
-            columns={**whole.reading.columns, "odd": ColumnReading("number", suffix="m")}
-        )
-        with pytest.raises(
-            DataError, match=r"t\.\w+: column 'odd' holds text in row 60 \('5 acres"
-        ):
+        metres = {"odd": ColumnReading("number", suffix="m")}
+        with pytest.raises(DataError, match=r"t\.\w+: column 'odd' holds text in row 60 "):
             stream(path, Reading(columns=metres))
         assert stream(path, Reading(plain=True)).schema["area"] == pl.String
 
@@ -272,3 +268,14 @@ def test_damaged_records_are_refused(tmp_path):
     assert tabular.recorded_reading(json.loads(json.dumps(about))).columns == area
     with pytest.raises(FileError, match="the reading of its columns"):
         tabular.recorded_reading({"reading": {**about["reading"], "columns": {"area": 1}}})
+
+
+def test_blocks_and_their_whole_are_the_same_task(tmp_path):
+    pl.DataFrame({"n": AREAS, "stars": [f"{i % 5 + 1} stars" for i in range(M)]}).write_csv(
+        tmp_path / "t.csv"
+    )
+    settings = tabular.Settings(epochs=1, hidden=(4,))
+    roles = tabular.Roles(("stars",))
+    found = tabular.survey(stream(tmp_path / "t.csv"), roles, settings, memory=1 << 30)
+    assert found.whole.targets.task == "regression"
+    assert found.whole.targets.reason == "its cells are numbers with 'stars' behind"

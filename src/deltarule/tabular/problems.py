@@ -144,7 +144,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
             "Add rows."
         )
     with rows_of(rows):
-        targets = _targets(frame, roles.target, task, data.reading)
+        targets = fitted_targets(frame, roles.target, task, data.reading)
         keys = _keys(frame, roles, targets)
         weights_of(frame, roles)
         check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
@@ -152,7 +152,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
     return Table(frame, roles, targets, keys, data.reading, rows, dropped)
 
 
-def _targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
+def fitted_targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
     """The targets, fitted; numbers with a unit and the like are no labels."""
     if task is not None or not all(reading.of(name).is_measured for name in names):
         return Targets.fit(frame, names, task=task)
