@@ -54,6 +54,9 @@ WRITTEN = {
     "times with seconds": (["0:07:15", "1:02:03"], [435, 3723]),
     "times with points": (["18.00.00", "07.15.20"], [64_800, 26_120]),
     "minutes": (["58:40", "1:02:15"], [3520, 3735]),
+    "times with their word": (["18.30 Uhr", "7.15 Uhr"], [66_600, 26_100]),
+    "a unit of a unit": (["€12/m²", "€9.5/m²"], [12, 9.5]),
+    "years": (["3 yrs", "1 yr"], [3, 1]),
     "half days": (["7:13 PM", "12:05 am", "12:30 p.m."], [69_180, 300, 45_000]),
     "durations": (["1h 20m", "45m", "2h"], [4800, 2700, 7200]),
     "ISO durations": (["PT1H20M", "PT45M"], [4800, 2700]),
@@ -239,6 +242,9 @@ def test_blocks_are_read_as_the_whole(tmp_path):
         found = pl.concat([blocks.read(k) for k in range(len(blocks.blocks))])
         assert found.rows() == whole.frame.rows()
         assert blocks.reading.columns == whole.reading.columns
+        metres = {"odd": ColumnReading("number", suffix="m")}
+        with pytest.raises(DataError, match=r"t\.\w+: column 'odd' holds text in row 60 "):
+            stream(path, Reading(columns=metres))
         assert stream(path, Reading(plain=True)).schema["area"] == pl.String
 
 
@@ -262,3 +268,14 @@ def test_damaged_records_are_refused(tmp_path):
     assert tabular.recorded_reading(json.loads(json.dumps(about))).columns == area
     with pytest.raises(FileError, match="the reading of its columns"):
         tabular.recorded_reading({"reading": {**about["reading"], "columns": {"area": 1}}})
+
+
+def test_blocks_and_their_whole_are_the_same_task(tmp_path):
+    pl.DataFrame({"n": AREAS, "stars": [f"{i % 5 + 1} stars" for i in range(M)]}).write_csv(
+        tmp_path / "t.csv"
+    )
+    settings = tabular.Settings(epochs=1, hidden=(4,))
+    roles = tabular.Roles(("stars",))
+    found = tabular.survey(stream(tmp_path / "t.csv"), roles, settings, memory=1 << 30)
+    assert found.whole.targets.task == "regression"
+    assert found.whole.targets.reason == "its cells are numbers with 'stars' behind"

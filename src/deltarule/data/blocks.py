@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from deltarule.errors import CellError, DataError
+
 if TYPE_CHECKING:
     import polars as pl
+
+
+@contextmanager
+def cells_of(path: Path, before: int) -> Iterator[None]:
+    """Within it, an error about a cell of a block names its file, and its row there.
+
+    Parameters
+    ----------
+    path : Path
+    before : int
+        How many rows of the file stand before the block.
+    """
+    try:
+        yield
+    except CellError as error:
+        row = before + error.row + 1
+        raise DataError(f"{path}: {error.before} in row {row}{error.after}") from None
 
 
 class Span(NamedTuple):

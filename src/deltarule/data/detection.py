@@ -18,7 +18,7 @@ from typing import Any
 
 from deltarule.data.encodings import decoded, encoding_of, is_by_bytes
 from deltarule.data.headers import Cells, heading
-from deltarule.data.readings import ColumnReading
+from deltarule.data.readings import MARKERS, ColumnReading
 from deltarule.data.records import Record, broken, lines_of, records
 from deltarule.errors import FileError, SettingError, setting
 
@@ -140,12 +140,8 @@ class Reading:
     @property
     def values(self) -> Reading:
         """What of it is about values, and not about the layout of a file; nothing to detect."""
-        return Reading(
-            missing=self.missing,
-            decimal_comma=bool(self.decimal_comma),
-            plain=self.plain,
-            columns=self.columns or {},
-        )
+        comma = bool(self.decimal_comma)
+        return Reading(missing=self.missing, decimal_comma=comma, columns=self.columns or {})
 
     def of(self, name: str) -> ColumnReading:
         """How a column's text is read."""
@@ -153,7 +149,8 @@ class Reading:
 
     def markers_of(self, name: str) -> frozenset[str]:
         """Every marker of a missing value in a column."""
-        return frozenset((*self.markers, *self.of(name).markers))
+        known = MARKERS if name in (self.columns or {}) else ()
+        return frozenset((*self.markers, *self.of(name).markers, *known))
 
     @property
     def markers(self) -> tuple[str, ...]:

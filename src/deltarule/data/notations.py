@@ -24,7 +24,7 @@ _SHAPE = re.compile(
 )
 _UNIT = re.compile(
     r"[^\W\d_][^0-9|<>:;=]{0,14}[0-9\u00b2\u00b3]?|[%\u2030\u00b0\u00b5\u2033\u2032\"'][^0-9|]{0,3}"
-    r"|(?:/|of|von|out of)\s*[0-9]{1,4}(?:\s*[a-z]+)?|/\s*[a-z]{1,8}"
+    r"|(?:/|of|von|out of)\s*[0-9]{1,4}(?:\s*[a-z]+)?|/\s*[a-z]{1,8}[0-9\u00b2\u00b3]?"
 )
 _SIGN_OF_MONEY = re.compile(r"[A-Z]{0,3}[$\u00a2-\u00a5\u0e3f\u20a0-\u20cf]")
 _MONEY = frozenset(
@@ -36,6 +36,8 @@ _MONEY = frozenset(
         *("Ft", "US", "AU", "RM"),
     }
 )
+_LEADS = _MONEY | {"ca", "ca.", "circa", "approx", "approx.", "about", "PT"}
+_WORD = re.compile(r"[^\W\d_]{2,}\.?(?![$\u00a2-\u00a5\u20a0-\u20cf])")
 _AMBIGUOUS = frozenset({"m", "b", "B", "t", "T", "cr"})  # metres, bytes, tons
 _BOUND = re.compile(r"\s*[<>\u2264\u2265]=?\s*[^<>=]*|[^<>=|]*[0-9][^<>=|]*\+")
 _RANGE = re.compile(
@@ -79,6 +81,9 @@ marks=False, markers=())
         return None
     if _agreed(map(_DATE.fullmatch, cells), len(cells)) and not _is_dotted_clock(cells):
         return ColumnReading()
+    words = [match[0] for match in map(_WORD.match, cells) if match]
+    if sum(word not in _LEADS for word in words) > (1 - _AGREED) * len(cells):
+        return None
     if any(map(_PADDED.match, cells)) and not any(":" in cell or "h" in cell for cell in cells):
         return None  # codes
     for find in _FINDERS:
@@ -123,7 +128,7 @@ def _clock(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     times = [match for match in map(_TIME.fullmatch, cells) if match]
     if len(times) < _AGREED * len(cells):
         return None
-    if any(match[2] == "." for match in times) and not _is_dotted_clock(cells):
+    if any(match[2] == "." and not match[6] for match in times) and not _is_dotted_clock(cells):
         return None
     if any(match[2] == "h" and match[4] is None for match in times):
         return ColumnReading("clock")
@@ -247,7 +252,8 @@ def _multiplied(suffix: str) -> tuple[str, str]:
 def _singular(units: Sequence[str]) -> list[str]:
     """Units as they stand, plurals as the singular where that stands, too."""
     known = {unit.lower(): unit for unit in units}
-    return [known.get(unit.lower().removesuffix("s"), known[unit.lower()]) for unit in units]
+    single = {unit: unit.removesuffix("s") for unit in known if len(unit) > 2}
+    return [known.get(single.get(u.lower(), ""), known[u.lower()]) for u in units]
 
 
 def _separators(bodies: Sequence[str], decimal_comma: bool) -> tuple[str, str] | None:

@@ -109,8 +109,7 @@ FORMS: Mapping[str, Form] = {
             ),
             (r"^([^|]+)$", "${1}|${1}"),
         ),
-        "numbers; a range is its middle, an upper bound (<) half the bound, a lower bound (>) the "
-        "bound",
+        "numbers (of a range the middle, of <x half of x, of >x x itself)",
     ),
     "clock": Form(
         (3600.0, 60.0, 1.0, 43200.0),
@@ -335,7 +334,7 @@ def _restored(state: Any) -> ColumnReading | None:
 def _spelled(unit: str) -> str:
     """A unit as a pattern: blanks do not count, nor does the s of a plural."""
     words = r"\s*".join(map(re.escape, unit.split()))
-    return f"{words}s?" if unit.isalpha() and len(unit) > 2 else words
+    return f"{words}s?" if unit.isalpha() and len(unit) > 1 else words
 
 
 def _replaced(text: str, rules: tuple[Rule, ...]) -> str:

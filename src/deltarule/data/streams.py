@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data.blocks import Block, File, Span
+from deltarule.data.blocks import Block, File, Span, cells_of
 from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Reading
 from deltarule.data.files import paths_of
@@ -66,7 +66,8 @@ class ParquetFile:
             if dtype == polars.String or isinstance(dtype, polars.Decimal)
         ]
         for span in self.spans if told else ():
-            types.meet(self._tidied(span, told))
+            with cells_of(path, span.begin):
+                types.meet(self._tidied(span, told))
         typed = tidied(polars.DataFrame(schema=schema), typed=True).schema
         self.schema: Mapping[str, Any] = {
             name: types.common(name) if name in told else dtype for name, dtype in typed.items()
@@ -163,19 +164,15 @@ class Stream:
                 f"{file.path}: has changed since its first block was read. Expected the same file "
                 "until the end; start again."
             )
-        return file.read(span, self.schema)
+        with self.cells_of(k):
+            return file.read(span, self.schema)
 
     @contextmanager
     def cells_of(self, k: int) -> Iterator[None]:
         """Within it, an error about a cell of a block names its file, and its row there."""
-        try:
+        block = self.blocks[k]
+        with cells_of(block.file.path, block.before):
             yield
-        except CellError as error:
-            block = self.blocks[k]
-            row = block.before + error.row + 1
-            raise DataError(
-                f"{block.file.path}: {error.before} in row {row}{error.after}"
-            ) from None
 
 
 def stream(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deltarule.data.blocks import Span
+from deltarule.data.blocks import Span, cells_of
 from deltarule.data.column_readings import read_columns
 from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import decoded, is_by_bytes
@@ -90,10 +90,12 @@ class TextFile:
         """Read all of it: where blocks lie, how many rows they have, what their columns are."""
         digest = hashlib.blake2b(digest_size=16)
         types = Types()
-        spans, begin = [], 0
+        spans: list[Span] = []
+        begin = 0
         for lines in self._pieces():
             digest.update(lines)
-            frame = self._tidied(lines, begin, ())
+            with cells_of(self.path, sum(span.rows for span in spans)):
+                frame = self._tidied(lines, begin, ())
             end = begin + len(lines)
             if frame.height:
                 size = max(frame.estimated_size(), len(lines))

@@ -17,7 +17,6 @@ import numpy as np
 
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.parallel import at_once
-from deltarule.data.readings import MARKERS
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -266,7 +265,7 @@ def number_read(text: str, reading: Reading, name: str = "") -> float | None:
         return math.nan
     written = reading.of(name)
     if written.is_measured:
-        return math.nan if found in MARKERS else written.value(found)
+        return written.value(found)
     if not re.match(_COMMAS if reading.decimal_comma else _NUMBERS, found, re.ASCII):
         return None
     return float(found.replace(".", "").replace(",", ".") if reading.decimal_comma else found)

@@ -76,7 +76,7 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         named = {role: getattr(stored, role) for role in _COLUMNS}
         named = {role: name if name in frame.columns else None for role, name in named.items()}
         assert model.preprocessing is not None
-        reading = model.preprocessing.reading or Reading()
+        reading = model.preprocessing.reading or Reading(columns={})
         data, roles = one_table(frame, y, given, named, reading, stored.target)
         whole = table_of_model(
             model, data, replace(roles, drop=stored.drop, kinds=stored.kinds), strict=True

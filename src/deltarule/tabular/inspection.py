@@ -203,7 +203,7 @@ class Inspection:
         named = {"weights": own if sample_weight is None and own in framed.columns else None}
         assert model.preprocessing is not None
         assert model.targets is not None
-        reading = model.preprocessing.reading or Reading()
+        reading = model.preprocessing.reading or Reading(columns={})
         data, roles = one_table(
             framed, y, {"weights": sample_weight}, named, reading, model.targets.names
         )

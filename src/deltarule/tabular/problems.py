@@ -144,7 +144,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
             "Add rows."
         )
     with rows_of(rows):
-        targets = _targets(frame, roles.target, task, data.reading)
+        targets = fitted_targets(frame, roles.target, task, data.reading)
         keys = _keys(frame, roles, targets)
         weights_of(frame, roles)
         check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
@@ -152,7 +152,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
     return Table(frame, roles, targets, keys, data.reading, rows, dropped)
 
 
-def _targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
+def fitted_targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
     """The targets, fitted; numbers with a unit and the like are no labels."""
     if task is not None or not all(reading.of(name).is_measured for name in names):
         return Targets.fit(frame, names, task=task)
@@ -181,7 +181,7 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
     """
     assert model.preprocessing is not None
     assert model.targets is not None
-    data = dataset_of(source, model.preprocessing.reading or Reading())
+    data = dataset_of(source, model.preprocessing.reading or Reading(columns={}))
     by = [roles.groups, roles.time]
     check_columns(data.frame.columns, [("of the model", name) for name in by if name is not None])
     frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")

@@ -18,9 +18,9 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data import Dataset, Stream
 from deltarule.errors import DataError, SettingError, require, rows_of, setting
-from deltarule.preprocessing import Preprocessing, Targets, Totals, check_table, has_targets
+from deltarule.preprocessing import Preprocessing, Totals, check_table, has_targets
 from deltarule.system.memory import readable_size
-from deltarule.tabular.problems import Problem, Table, problem_of, scaled, table
+from deltarule.tabular.problems import Problem, Table, fitted_targets, problem_of, scaled, table
 from deltarule.tabular.roles import check_columns, inputs_of, raw_weights
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts
@@ -296,7 +296,7 @@ def _table(met: _Pass, frame: Any, numbers: Array, settings: Settings) -> Table:
     polars = require("polars", "table", "reading tables")
     found = table(Dataset(frame, met.stream.reading), met.roles, task=settings.task)
     shown = polars.concat([frame.select(met.roles.target), met.distinct])
-    targets = Targets.fit(shown, met.roles.target, task=settings.task)
+    targets = fitted_targets(shown, met.roles.target, settings.task, met.stream.reading)
     return replace(found, targets=targets, keys=Keys(), rows=numbers, dropped=met.dropped)
 
 
