@@ -405,6 +405,7 @@ def test_predictions_as_csv_hold_no_formula_and_other_formats_the_text_itself(he
     classes = np.where(x > 60, '=HYPERLINK("http://x","y")', "-1.5")
     pl.DataFrame({"x": x, "y": classes}).write_parquet("f.parquet")
     arguments = ["train", "f.parquet", "--target", "y", "--epochs", "40", "--hidden", "4"]
+    arguments += ["--task", "classification"]  # half of the labels look like numbers
     assert main([*arguments, "--no-baselines", "--out", "m"]) == 0
     capsys.readouterr()
     assert main(["predict", "m", "f.parquet"]) == 0

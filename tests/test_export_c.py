@@ -74,7 +74,7 @@ class Library:
 
 
 def apart(a, b):
-    return np.linalg.norm(np.subtract(a, b, dtype=float)) / np.linalg.norm(b)
+    return np.linalg.norm(np.subtract(a, b, dtype=float)) / (np.linalg.norm(b) or 1.0)
 
 
 def flat(parameters):

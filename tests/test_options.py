@@ -123,7 +123,9 @@ def test_names_are_completed():
         context = COMMANDS["train"].make_context("train", ["x"], resilient_parsing=True)
         return [item.value for item in parameter.shell_complete(context, text)]
 
-    assert completed("activation", "s") == ["sigmoid", "selu", "softplus", "silu", "softmax"]
+    assert completed("activation", "s") == [
+        *("sigmoid", "selu", "softplus", "silu", "softsign", "softmax")
+    ]
     assert completed("engine", "au") == ["auto"]
     assert completed("task", "r") == ["regression"]
 

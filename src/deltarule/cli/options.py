@@ -23,9 +23,8 @@ Data = Annotated[
     list[str],
     typer.Argument(
         metavar="DATA...",
-        help="CSV, TSV, JSON, Excel, Parquet or Arrow files, also compressed; globs; - for "
-        "standard input; or the name of a built-in set: digits, iris, wine, breast_cancer, "
-        "diabetes.",
+        help="Files (CSV, JSON, Excel, Parquet, Arrow), globs, - for standard input, or a "
+        "built-in set: digits, iris, wine, breast_cancer, diabetes.",
         show_default=False,
     ),
 ]

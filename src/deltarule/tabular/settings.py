@@ -229,7 +229,7 @@ class Settings:
     text: str = option(
         "WHEN",
         "Whether free text becomes TF-IDF features of its words: auto tries each column on "
-        "validation rows; for one column, --kind COLUMN=text",
+        "validation rows",
         "auto",
         names=TEXT,
         panel="Columns",
