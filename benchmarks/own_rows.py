@@ -1,4 +1,4 @@
-"""What a row of one's own costs on engine native: ``python benchmarks/own_rows.py``.
+"""What a custom row costs on engine native: ``python benchmarks/own_rows.py``.
 
 A row that the core has is trained beside a copy of it under another name, which the core does not
 know and runs as a program: so both do the same. One alternating run; the time of the copy as a
@@ -57,7 +57,7 @@ def variants(workload):
 
 
 def training(workload, network, optimizer, steps):
-    """A call that makes so many steps on a fresh permutation."""
+    """A call that makes that number of steps on a fresh permutation."""
     runner = engines.start_plan(Plan(network, optimizer), "native")
     rng, (X, Y) = np.random.default_rng(0), workload.data()
     rates = np.full(steps, workload.rate)

@@ -257,7 +257,7 @@ template <class T> class OptimizerProgram {
 
   // The numbers of the step, unless they are there.
   void set_step(OfStep<T>& of_step, double t, double rate) const {
-    if (of_step.rate == rate) return;
+    if (of_step.rate == rate || step_.outputs() == 0) return;
     of_step.rate = rate;
     alignas(64) double found[most_steps][Vec<double>::width], in[2][Vec<double>::width];
     Vec<double>(t).store(in[0]), Vec<double>(rate).store(in[1]);

@@ -44,6 +44,30 @@ class AMSGrad(Optimizer):
         return W - alpha / (1.0 - 0.9**t) * M / (np.sqrt(L) + 1e-8), (M, V, L)
 
 
+@dataclass(frozen=True)
+class Fixed(Optimizer):
+    """Whatever the rate and the step; its state starts at 1 and is what it last saw."""
+
+    slots: ClassVar[tuple[str, ...]] = ("seen",)
+
+    def init(self, W):
+        return (np.ones_like(W),)
+
+    def update(self, W, dW, state, t, alpha):
+        return W - 0.05 * dW - 0.01 * state[0], (dW,)
+
+
+@dataclass(frozen=True)
+class Rates(Optimizer):
+    """Its state is a number of the step alone; one slot more than most have."""
+
+    slots: ClassVar[tuple[str, ...]] = ("a", "b", "c")
+
+    def update(self, W, dW, state, t, alpha):
+        a, b, c = state
+        return W - alpha * dW - 0.1 * a, (0.0 * W + alpha / t, a, b + c)
+
+
 def own(row, **changes):
     """A copy of a row that no engine has compiled in."""
     return replace(row, name=f"own {row.name}", **changes)
@@ -134,6 +158,25 @@ def test_rows_of_ones_own_on_every_engine(engine, dtype):
     cost = LOG_COSH if engine == "native" else own(COSTS("mse"))
     optimizer = AMSGrad(0.01) if engine == "native" else "adam"
     same(dr.Network(5, layers, cost), engine, dtype, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "optimizer", [Fixed(), Rates(0.01), AMSGrad("inverse_scaling(0.01)")], ids=repr
+)
+def test_optimizers_of_any_state_and_rate(optimizer, dtype):
+    layers = [dr.Dense(19, "tanh", rate=0.5, bias_rate=2.0), dr.Dense(3)]
+    same(dr.Network(5, layers, "mse"), "native", dtype, optimizer=optimizer, weighted=True)
+
+
+def test_more_slots_than_the_core_has_run_elsewhere():
+    mine = dataclass(frozen=True)(
+        type("Mine", (dr.GradientDescent,), {"__module__": __name__, "slots": tuple("abcdefghi")})
+    )
+    update = lambda self, W, dW, state, t, alpha: (W - alpha * dW, state)  # noqa: E731
+    mine.update = update
+    with pytest.raises(SettingError, match="has 9 slots and 1 numbers of the step"):
+        choose(Plan(network_of(), mine()), "native")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -29,9 +29,9 @@ MOST_WORDS = 300
 """Words of a vocabulary, at most: those that the most rows have."""
 
 _MOST_CELLS = 1 << 27  # rows times words; a vocabulary of very many rows is smaller
-_FEWEST_WORDS = 50  # but has so many
+_FEWEST_WORDS = 50  # the least that it is cut to
 _RARE = 0.001  # share of the rows that have a word; and
-_RAREST = 3  # at least so many rows
+_RAREST = 3  # rows that a word stands in, at least
 _TRIED = 10_000  # rows: whether their words recur tells whether a column is text
 _WORD = re.compile(r"[^\W_]+")
 

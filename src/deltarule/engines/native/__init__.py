@@ -39,7 +39,7 @@ __all__ = [
 
 
 def refusal(plan: Plan, options: EngineOptions) -> str | None:
-    """Why this engine cannot run a plan: a missing core, or a row of one's own, by name."""
+    """Why this engine cannot run a plan: a missing core, or a row that it cannot run, by name."""
     return options.beyond_cpu or missing() or uncovered(plan)
 
 

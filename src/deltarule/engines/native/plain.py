@@ -207,7 +207,10 @@ def _optimizer(plan: Plan) -> dict[str, Any]:
         values, update = hoisted(with_reciprocals(optimizer_expressions(optimizer, plan.dtype)))
         slots = [f"slot_{slot}" for slot in optimizer.slots]
         if len(slots) > _MOST_SLOTS or len(values) > _MOST_STEPS:
-            raise UntraceableError(f"has {len(slots)} slots; the compiled engine has {_MOST_SLOTS}")
+            raise UntraceableError(
+                f"has {len(slots)} slots and {len(values)} numbers of the step; the compiled "
+                f"engine has room for {_MOST_SLOTS} and {_MOST_STEPS}"
+            )
         own = {
             "slots": len(slots),
             "steps": len(values),

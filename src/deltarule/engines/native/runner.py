@@ -74,7 +74,7 @@ class NativeRunner(Planned):
         constant = steps and isinstance(self._schedule, Constant)
         self._constant_rate = self._schedule.rate if constant else None
         self.set_parameters(parameters)
-        if not is_listed(plan.optimizer_row):  # a class of one's own may begin elsewhere than at 0
+        if not is_listed(plan.optimizer_row):  # the state of a custom class need not start at 0
             self.set_state(RunnerState(0, initial_state(plan, parameters)))
 
     def train(

@@ -63,7 +63,7 @@ const Engine = (() => {
     const log = Math.log(column.reduce((s, z) => s + Math.exp(z - most), 0));
     return column.map((z) => z - most - log);
   };
-  const grouped = (f, size) => (column) => {  // f of each so many units
+  const grouped = (f, size) => (column) => {  // f of each group of units
     const parts = Array.from({ length: column.length / size }, (_, k) => column.slice(k * size, (k + 1) * size));
     return parts.flatMap((part) => f(part));
   };
