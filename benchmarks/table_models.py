@@ -93,7 +93,7 @@ def _validations(problem: tabular.Problem, settings: tabular.Settings) -> tuple[
     labels = None
     if problem.task == "classification":
         labels = tabular.figure_targets(problem.targets, problem.train)
-    return tabular.validations(Keys(labels=labels), len(problem.train), settings)
+    return tabular.validations(Keys(labels=labels), len(problem.train), settings, problem.task)
 
 
 def _further(problem: tabular.Problem, fitted: tabular.Fitted, P: np.ndarray) -> dict[str, float]:

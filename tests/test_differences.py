@@ -11,8 +11,8 @@ import pytest
 
 from deltarule.cli import main
 from deltarule.preprocessing import Preprocessing, Totals
-from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.differences import differences, flags
+from deltarule.preprocessing.numeric import Numeric
 
 ROWS = [
     f"{30 + i % 50},{'north' if i % 3 else 'south'},{i % 28 + 1}.5.24,{i / 3}" for i in range(80)

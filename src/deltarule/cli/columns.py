@@ -51,10 +51,10 @@ def listed(preprocessing: Preprocessing) -> list[dict[str, str]]:
     ]
 
 
-def between(problem: tabular.Problem, plan: tabular.Recipe) -> list[tuple[str, str]]:
+def between(problem: tabular.Problem, recipes: Sequence[tabular.Recipe]) -> list[tuple[str, str]]:
     """The pairs of columns that oblique features were added for; empty where there are none."""
     names = problem.preprocessing.names
-    pairs = [f"{names[first]} and {names[second]}" for first, second in plan.pairs]
+    pairs = [f"{names[first]} and {names[second]}" for first, second in recipes[-1].pairs]
     what = "oblique features (linear combinations), because the two columns interact"
     return [("pairs", f"{', '.join(pairs)}: {what}")] if pairs else []
 

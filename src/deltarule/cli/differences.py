@@ -9,8 +9,8 @@ from typing import Any
 
 from deltarule.cli.terminal import Terminal
 from deltarule.preprocessing import Preprocessing
-from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.differences import Difference
+from deltarule.preprocessing.numeric import Numeric
 
 _SHOWN = 3
 

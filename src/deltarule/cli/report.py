@@ -49,8 +49,8 @@ def report_of(
         verdict=trained.verdict,
         data=data,
         settings=[
-            *between(problem, trained.fitted.recipe),
-            ("training", trained.fitted.recipe.lines()[1]),
+            *between(problem, trained.fitted.recipes),
+            ("training", tabular.lines(trained.fitted.recipes)[1]),
         ],
         columns=condensed(problem.preprocessing.describe()),
         judged=trained.evaluations,

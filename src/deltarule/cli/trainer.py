@@ -116,18 +116,18 @@ class Trainer:
         whole = self.table.whole
         parts = tabular.split(whole, self.settings)
         problem = self._problem(parts.kept, whole.frame[parts.held])
-        plan = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
-        return self._trained(problem, plan, "held-out rows", parts.held)
+        recipes = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
+        return self._trained(problem, recipes, "held-out rows", parts.held)
 
     def _streamed(self, found: tabular.Surveyed) -> Trained:
         problem = found.problem
-        plan = self._say_problem(problem, f"{len(found.tested):,} held out, at random")
+        recipes = self._say_problem(problem, f"{len(found.tested):,} held out, at random")
         if len(problem.train) < problem.count:
             self.terminal.say(
                 f"Column types were inferred from {len(problem.train):,} rows; the baselines are "
                 "trained on the same rows."
             )
-        return self._trained(problem, plan, "held-out rows", found.tested)
+        return self._trained(problem, recipes, "held-out rows", found.tested)
 
     def _with_test_file(self) -> Trained:
         whole, table = self.table.whole, self.table
@@ -141,14 +141,14 @@ class Trainer:
         problem = self._problem(np.arange(len(whole.frame)), test)
         with rows_of(rows):  # rather now than after the training
             problem.preprocessing.transform(test)
-        plan = self._say_problem(problem, f"{len(test):,} in the test file")
-        return self._trained(problem, plan, "a test file")
+        recipes = self._say_problem(problem, f"{len(test):,} in the test file")
+        return self._trained(problem, recipes, "a test file")
 
     def _cross_validated(self, count: int) -> Trained:
         """Evaluated on each fold in turn; then trained on all rows."""
         whole = self.table.whole
         everything = self._problem(np.arange(len(whole.frame)), whole.frame[:0])
-        plan = self._say_problem(
+        recipes = self._say_problem(
             everything, f"evaluated by {count}-fold cross-validation{self._how()}"
         )
         by_fold = []
@@ -158,7 +158,7 @@ class Trainer:
             by_fold.append(self._evaluations(fitted, problem))
             self.terminal.say(f"fold {k}/{count}: {_figures_in_a_line(by_fold[-1][0], problem)}")
         averages = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
-        fitted = self._fit(everything, "all rows ", plan)
+        fitted = self._fit(everything, "all rows ", recipes)
         verdict = self._verdict(everything, averages)
         return Trained(fitted, averages, "cross-validation", everything, verdict)
 
@@ -167,7 +167,7 @@ class Trainer:
     def _problem(self, kept: Array, test: Any) -> tabular.Problem:
         return tabular.problem(self.table.whole, self.settings, kept, test)
 
-    def _plan(self, problem: tabular.Problem) -> tabular.Recipe:
+    def _recipes(self, problem: tabular.Problem) -> tuple[tabular.Recipe, ...]:
         return tabular.chosen(problem, self.settings)
 
     def _verdict(self, problem: tabular.Problem, evaluations: list[bl.Judged]) -> str:
@@ -186,7 +186,7 @@ class Trainer:
             return f", in whole groups of {roles.groups!r}"
         return f", the latest by {roles.time!r}" if roles.time is not None else ", at random"
 
-    def _say_problem(self, problem: tabular.Problem, held: str) -> tabular.Recipe:
+    def _say_problem(self, problem: tabular.Problem, held: str) -> tuple[tabular.Recipe, ...]:
         whole, terminal = self.table.whole, self.terminal
         names = " and ".join(map(repr, whole.roles.target))
         read = {name: problem.preprocessing.summary(name) for name in whole.roles.target}
@@ -201,37 +201,37 @@ class Trainer:
             terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):
-            plan = self._plan(problem)
-        network, training = plan.lines()
+            recipes = self._recipes(problem)
+        network, training = tabular.lines(recipes)
         terminal.pairs(
             [
                 ("rows", f"{kept:,} for training, {best:,} of them for validation; {held}"),
-                *between(problem, plan),
+                *between(problem, recipes),
                 *self._origin(),
                 ("network", network),
                 ("training", training),
             ]
         )
-        return plan
+        return recipes
 
     def _trained(
         self,
         problem: tabular.Problem,
-        plan: tabular.Recipe,
+        recipes: Sequence[tabular.Recipe],
         evaluated_on: str,
         places: Array | None = None,
     ) -> Trained:
-        fitted = self._fit(problem, "", plan)
+        fitted = self._fit(problem, "", recipes)
         evaluations = self._evaluations(fitted, problem)
         verdict = tabular.only_class(problem) or self._verdict(problem, evaluations)
         return Trained(fitted, evaluations, evaluated_on, problem, verdict, places)
 
     def _fit(
-        self, problem: tabular.Problem, name: str, plan: tabular.Recipe | None = None
+        self, problem: tabular.Problem, name: str, recipes: Sequence[tabular.Recipe] = ()
     ) -> tabular.Fitted:
         with Watcher(self.terminal, name) as watcher:
             listeners = [watcher.listen, *(() if name.startswith("fold") else self.callbacks)]
-            fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name), plan)
+            fitted = tabular.fit(problem, self.settings, listeners, self._kept_in(name), recipes)
         result, count = fitted.result, len(fitted.results)
         if not name:
             first = "" if count == 1 else f" (the first of {count} networks)"

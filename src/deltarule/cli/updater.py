@@ -23,7 +23,7 @@ from deltarule.cli.trainer import Trained, Trainer
 from deltarule.data import Reading, Stream
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
-from deltarule.preprocessing.table import FAR
+from deltarule.preprocessing.scores import FAR
 from deltarule.tabular.options import option, option_group, options_of
 from deltarule.tabular.settings import Roles, Settings
 
@@ -155,8 +155,8 @@ class Updater(Trainer):
     def _problem(self, kept: Array, test: Any) -> tabular.Problem:
         return tabular.updated_problem(self._own, self.table.whole, self.settings, kept, test)
 
-    def _plan(self, problem: tabular.Problem) -> tabular.Recipe:
-        return tabular.updated_recipe(self._own, problem, self.settings)
+    def _recipes(self, problem: tabular.Problem) -> tuple[tabular.Recipe, ...]:
+        return tabular.updated_recipes(self._own, problem, self.settings)
 
     def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
         network = tabular.judged_network(fitted, problem)

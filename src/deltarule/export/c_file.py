@@ -29,8 +29,9 @@ from deltarule.export.check import made_up_rows
 from deltarule.expressions.c import Functions, number
 from deltarule.modelfile import Model
 from deltarule.optimizers import OPTIMIZERS, Optimizer
-from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.preprocessing.scores import Scores
 from deltarule.regularization import Regularization
 from deltarule.system.storage import check_writable, write_whole
 
@@ -319,7 +320,7 @@ def _scales(model: Model) -> Iterator[str]:
     for column, line in zip(
         model.preprocessing.columns, model.preprocessing.describe(), strict=True
     ):
-        if isinstance(column, Numeric | Date):
+        if isinstance(column, Numeric | Date) and not isinstance(column, Scores):
             yield f"{line}: (value - {column.mean!r}) / {column.std!r}"
         elif column.outputs:
             yield line

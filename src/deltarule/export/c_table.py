@@ -22,8 +22,10 @@ from deltarule.export.c_text import array, quoted
 from deltarule.expressions.c import number
 from deltarule.modelfile import Model
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.columns import Boolean, Category, Column, Numeric
+from deltarule.preprocessing.columns import Boolean, Category, Column
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.preprocessing.scores import MOST_KNOTS, Scores
 from deltarule.training.predictions import probabilities
 
 _LONGEST = 40  # letters of a column's name within a name of C
@@ -75,6 +77,13 @@ def _numeric_cell(column: Numeric) -> Iterator[str]:
     yield "a number; NaN where missing"
 
 
+def _scores_row(column: Scores) -> list[str]:
+    padded = [*column.knots, *[(0.0, 0.0)] * (MOST_KNOTS - len(column.knots))]
+    values, scores = (", ".join(map(_real, each)) for each in zip(*padded, strict=True))
+    parts = [f"{{{values}}}", f"{{{scores}}}", str(len(column.knots)), str(int(column.flagged))]
+    return [_real(column.fill), *parts]
+
+
 def _boolean_row(column: Boolean) -> list[str]:
     return [number(column.fill, np.dtype("float32")), str(int(column.missing > 0))]
 
@@ -120,6 +129,21 @@ KINDS: dict[type[Column], Kind] = {
 double filled_in = isnan(v) ? numbers[i].fill : v;
 out[0] = {_NEAR.format("(filled_in - numbers[i].mean) / numbers[i].std")};
 if (numbers[i].flagged && isnan(v)) out[1] = 1;""",
+        _numeric_cell,
+    ),
+    Scores: Kind(
+        "scores",
+        f"double fill, values[{MOST_KNOTS}], scores[{MOST_KNOTS}]; int count, flagged, cell, at;",
+        8 + 16 * MOST_KNOTS + 16,
+        _scores_row,
+        """\
+const double *values = scores[i].values, *made = scores[i].scores;
+double filled_in = isnan(v) ? scores[i].fill : v;
+int k = 0;
+while (k < scores[i].count - 2 && filled_in > values[k + 1]) k++;
+double share = (filled_in - values[k]) / (values[k + 1] - values[k]);
+out[0] = (float)(made[k] + fmax(0, fmin(1, share)) * (made[k + 1] - made[k]));
+if (scores[i].flagged && isnan(v)) out[1] = 1;""",
         _numeric_cell,
     ),
     Boolean: Kind(
@@ -296,7 +320,7 @@ class _Table:
             rows = [
                 f"    {{{', '.join([*own.row(column), self.positions[column.name], str(at)])}}},"
                 for column, at in zip(self.columns, starts, strict=False)
-                if isinstance(column, kind)
+                if type(column) is kind
             ]
             if rows:
                 head = f"static const struct {{ {own.fields} }} {own.name}"
@@ -342,7 +366,7 @@ class _Table:
     def _prepared(self) -> Iterator[str]:
         yield each(self.model.network.inputs, "x[i] = 0;")
         for kind, own in KINDS.items():
-            count = sum(isinstance(column, kind) for column in self.columns)
+            count = sum(type(column) is kind for column in self.columns)
             if count:
                 yield f"for (int i = 0; i < {count}; i++) {{"
                 yield f"    double v = cells[{own.name}[i].cell];"

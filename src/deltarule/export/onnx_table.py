@@ -18,8 +18,10 @@ from deltarule.errors import SettingError
 from deltarule.export.graph import Graph
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.columns import Boolean, Category, Numeric
+from deltarule.preprocessing.columns import Boolean, Category
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.preprocessing.scores import Scores
 from deltarule.preprocessing.text_columns import Text
 
 Place = tuple[str, int]
@@ -33,6 +35,7 @@ _MOST_SPELLINGS = 1024  # of a word: every case of ten letters
 
 ABOUT = {
     "numeric": "a number, NaN where missing",
+    "scores": "a number, NaN where missing",
     "boolean": "text ({levels}, upper or lower case), empty where missing",
     "category": "text, as training read it (1 for 1.0), empty where missing",
     "text": "words in lower case with a space between, letters and digits only; empty where none",
@@ -52,7 +55,7 @@ def table_nodes(g: Graph, preprocessing: Preprocessing) -> str:
     used = preprocessing.used
     blocks: list[Block] = []
     for kinds, write in _WRITERS:
-        columns = [column for column in used if isinstance(column, kinds)]
+        columns = [column for column in used if type(column) in kinds]
         if columns:
             blocks += write(g, columns)
     made = [place for _, places in blocks for place in places]
@@ -98,6 +101,33 @@ def _numbers(g: Graph, columns: Sequence[Numeric]) -> list[Block]:
         flags = g.taken(g.cast(missing, np.float32), flagged)
         blocks.append((flags, [(columns[i].name, 1) for i in flagged]))
     return blocks
+
+
+def _scores(g: Graph, columns: Sequence[Scores]) -> list[Block]:
+    """Filled, and a straight line between knots: from the first score, what each span adds."""
+    found, flags = [], []
+    inputs = _inputs(g, columns, np.float64)
+    for column, value in zip(columns, inputs, strict=True):
+        x = g.node("Unsqueeze", value, g.constant([1], np.int64))
+        missing = g.node("IsNaN", x)
+        filled = g.node("Where", missing, g.constant(column.fill, np.float64), x)
+        values, scores = np.transpose(column.knots)
+        share = g.node(
+            "Div",
+            g.node("Sub", filled, g.constant(values[:-1], np.float64)),
+            g.constant(np.diff(values), np.float64),
+        )
+        share = g.node("Max", share, g.constant(0.0, np.float64))
+        share = g.node("Min", share, g.constant(1.0, np.float64))
+        risen = g.node("MatMul", share, g.constant(np.diff(scores)[:, None], np.float64))
+        found.append(g.cast(g.node("Add", risen, g.constant(scores[0], np.float64)), np.float32))
+        flags.append(g.cast(missing, np.float32))
+    blocks = [(value, [(column.name, 0)]) for column, value in zip(columns, found, strict=True)]
+    return blocks + [
+        (flag, [(column.name, 1)])
+        for column, flag in zip(columns, flags, strict=True)
+        if column.flagged
+    ]
 
 
 def _near(g: Graph, scaled: str) -> str:
@@ -236,10 +266,11 @@ def _texts(g: Graph, columns: Sequence[Text]) -> list[Block]:
 
 
 _WRITERS: tuple[tuple[Any, Callable[[Graph, Any], list[Block]]], ...] = (
-    (Numeric, _numbers),
+    ((Scores,), _scores),
+    ((Numeric,), _numbers),
     ((Boolean, Category), _levels),
-    (Date, _dates),
-    (Text, _texts),
+    ((Date,), _dates),
+    ((Text,), _texts),
 )
 
 

@@ -10,8 +10,9 @@ from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.cells import numbered, numbers_of
-from deltarule.preprocessing.columns import Boolean, Category, Numeric
+from deltarule.preprocessing.columns import Boolean, Category
 from deltarule.preprocessing.date_columns import Date, days_of
+from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.text_columns import Text, words_of
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from deltarule.keyed.training import FEWEST_ROWS, Work
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import coded, numbers_of
-from deltarule.preprocessing.columns import Column, Numeric
+from deltarule.preprocessing.columns import Column
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.numeric import Numeric
 from deltarule.registry import nearest
 from deltarule.tabular import Recipe, Roles, Settings
 
@@ -33,6 +34,9 @@ _EPOCHS = (16, 100)
 
 _ELSEWHERE = {
     Settings: (
+        "quality",
+        "time_limit",
+        "embedding",
         "n_ensemble",
         "n_members",
         "bins",
@@ -269,7 +273,8 @@ def _preprocessing(inputs: Dataset, codes: Array, roles: Roles) -> Preprocessing
         if not known.any():
             return column
         mean, std = float(np.median(means[known])), float(np.median(stds[known]))
-        return replace(column, mean=mean, std=std)
+        known_of = {each.name: getattr(column, each.name) for each in fields(Numeric)}
+        return Numeric(**{**known_of, "mean": mean, "std": std})
 
     return replace(fitted, columns=tuple(usual(column) for column in fitted.columns))
 

@@ -33,6 +33,8 @@ class Scaled(NamedTuple):
     fill, mean, std : float
     flagged : bool
         Whether a second output says which are missing.
+    knots : tuple of (float, float)
+        Values and what becomes of them, straight lines between: instead of standardising.
     """
 
     numbers: Any
@@ -40,6 +42,7 @@ class Scaled(NamedTuple):
     mean: float
     std: float
     flagged: bool
+    knots: tuple[tuple[float, float], ...] = ()
 
 
 class Rows(NamedTuple):
@@ -154,7 +157,10 @@ def _write_scaled(block: Array, rows: slice, columns: Sequence[tuple[int, Scaled
     for _, one in columns:
         cells, flags = wide[row], wide[row + 1 : row + 1 + one.flagged]
         cells[:], flags[:] = _filled(one, rows)
-        means[row], stds[row] = one.mean, one.std
+        if one.knots:
+            cells[:] = np.interp(cells, *np.transpose(one.knots))
+        else:
+            means[row], stds[row] = one.mean, one.std
         row += 1 + one.flagged
     made = np.empty(wide.shape, dtype=np.float32)
     with np.errstate(over="ignore"):

@@ -7,8 +7,6 @@ methods turn a column into an array, its text as a :class:`~deltarule.data.Readi
 
 from __future__ import annotations
 
-import math
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,19 +14,18 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Reading
-from deltarule.errors import DataError, require, setting
-from deltarule.preprocessing.assembly import Made, Ones, Rows, Scaled
+from deltarule.errors import DataError
+from deltarule.preprocessing.assembly import Made, Ones, Rows
 from deltarule.preprocessing.cells import (
     Coded,
     as_category,
     check_type,
     coded,
-    is_whole,
-    narrow_numbers_of,
     numbered,
-    numbers_of,
 )
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.preprocessing.scores import Scores
 from deltarule.preprocessing.text_columns import Text
 from deltarule.preprocessing.totals import Totals
 
@@ -42,90 +39,6 @@ _RARE = 0.001  # share of the rows; and
 _RAREST = 3  # at least so many rows
 _TRUE = ("yes", "true", "y", "t", "1")
 _FALSE = ("no", "false", "n", "f", "0")
-_BLOCK = 1 << 16  # rows
-_MEDIAN_OF = 100_000  # rows: their median fills a gap as well, and sorting is slow
-
-
-@dataclass(frozen=True)
-class Numeric:
-    """Numbers, standardized; missing ones take the training median.
-
-    Attributes
-    ----------
-    name : str
-    fill, mean, std : float
-        Median, mean and standard deviation of the training rows.
-    flagged : bool
-        Whether a further column says which were missing: where training had some.
-    missing : int
-        How many of the training rows.
-    low, high : float
-        The training range; unbounded where a model file does not say.
-    """
-
-    name: str
-    fill: float
-    mean: float
-    std: float
-    flagged: bool
-    missing: int
-    low: float = -sys.float_info.max
-    high: float = sys.float_info.max
-    kind: ClassVar[str] = "numeric"
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Numeric:
-        """Learn from the training rows."""
-        check_type(column)
-        numbers = column if is_whole(column) else numbers_of(column)
-        missing, m = numbers.null_count(), len(numbers)
-        if missing == m:
-            raise DataError(
-                f"column {column.name!r}: has no value in any training row; expected numbers. "
-                f"Drop it ({setting('drop', '--drop')})."
-            )
-        low, high = float(numbers.min()), float(numbers.max())
-        mean, variance, unit = numbers.mean(), numbers.var(ddof=0), 1.0
-        if not math.isfinite(variance):  # squares beyond the range of float64
-            unit = 1e160
-            numbers = numbers / unit
-            mean, variance = numbers.mean(), numbers.var(ddof=0)
-        fill = _some(numbers, max(1, m // _MEDIAN_OF)).median()
-        mean, std = _of_filled(mean, variance, fill, missing / m)
-        std = std * unit or 1.0
-        return cls(column.name, fill * unit, mean * unit, std, missing > 0, missing, low, high)
-
-    def refined(self, totals: Totals) -> Numeric:
-        """The same with the mean and standard deviation of more rows than it was fitted on."""
-        share = totals.missing / totals.rows
-        mean, std = _of_filled(totals.mean, totals.variance, self.fill, share)
-        if not math.isfinite(std):  # squares beyond the range of numbers
-            mean, std = self.mean, self.std
-        return replace(
-            self,
-            mean=mean,
-            std=std or 1.0,
-            flagged=totals.missing > 0,
-            missing=totals.missing,
-            low=min(self.low, totals.low),
-            high=max(self.high, totals.high),
-        )
-
-    @property
-    def outputs(self) -> list[str]:
-        """The names of the columns it makes."""
-        return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
-
-    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
-        """The values, to be filled, flagged and standardized."""
-        return Scaled(
-            narrow_numbers_of(column, reading), self.fill, self.mean, self.std, self.flagged
-        )
-
-    def describe(self) -> str:
-        """What was done, in one clause."""
-        filled = f"{self.missing} missing filled with {self.fill:g} and flagged"
-        return f"standardized, {filled}" if self.flagged else "standardized"
 
 
 @dataclass(frozen=True)
@@ -357,29 +270,10 @@ class Dropped:
         return self.why
 
 
-def _some(numbers: pl.Series, step: int) -> pl.Series:
-    """Every so-many-th of the numbers that are there, without a copy of all of them."""
-    polars = require("polars", "table", "preprocessing")
-    there = numbers.is_not_null()
-    found, skipped = [], 0
-    for first in range(0, len(numbers), _BLOCK):
-        some = numbers.slice(first, _BLOCK)
-        some = some.filter(there.slice(first, _BLOCK)) if some.null_count() else some
-        found.append(some.to_numpy()[skipped::step].copy())
-        skipped = (skipped - len(some)) % step
-    return polars.Series(np.concatenate(found))
-
-
-def _of_filled(mean: float, variance: float, fill: float, share: float) -> tuple[float, float]:
-    """A column's mean and standard deviation from those of what is there; a share is filled."""
-    variance = (1 - share) * (variance + share * (mean - fill) ** 2)
-    return (1 - share) * mean + share * fill, math.sqrt(variance)
-
-
-Column = Numeric | Boolean | Category | Date | Text | Dropped
+Column = Numeric | Scores | Boolean | Category | Date | Text | Dropped
 
 KINDS: dict[str, type[Column]] = {
-    row.kind: row for row in (Numeric, Boolean, Category, Date, Text, Dropped)
+    row.kind: row for row in (Numeric, Scores, Boolean, Category, Date, Text, Dropped)
 }
 """The kinds by name."""
 

@@ -12,7 +12,8 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.preprocessing.cells import has_gaps, numbered, numbers_of
-from deltarule.preprocessing.columns import Boolean, Category, Column, Numeric
+from deltarule.preprocessing.columns import Boolean, Category, Column
+from deltarule.preprocessing.numeric import Numeric
 
 if TYPE_CHECKING:
     import polars as pl

@@ -26,11 +26,12 @@ from deltarule.preprocessing.columns import (
     Category,
     Column,
     Dropped,
-    Numeric,
     frequent,
 )
 from deltarule.preprocessing.date_columns import Date, are_unix_times
 from deltarule.preprocessing.dates import format_of, no_dates
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.preprocessing.scores import Scores, is_far
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,13 +76,19 @@ def fitted(column: pl.Series) -> Column:
         if dropped is None and are_unix_times(column):
             return Date.fit(column)
         why = "" if dropped else _identifying_number(column)
-        return dropped or (Dropped(column.name, why) if why else Numeric.fit(column))
+        return dropped or (Dropped(column.name, why) if why else _fitted_numbers(column))
     found = coded(column)
     dropped = _constant(column, found.levels[0], found.levels[-1])
     if column.dtype == polars.Boolean:
         kind = Boolean if len(found.levels) == 2 else Category
         return dropped or kind.fit_coded(column.name, found)
     return dropped or _fitted_text(column, found)
+
+
+def _fitted_numbers(column: pl.Series) -> Numeric:
+    """Numbers, standardized; as scores where some lie far from all others."""
+    fitted = Numeric.fit(column)
+    return Scores.of(fitted, column) if is_far(fitted, column) else fitted
 
 
 def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:

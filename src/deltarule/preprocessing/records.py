@@ -6,6 +6,7 @@ import reprlib
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from itertools import pairwise
 from typing import Any
 
 from deltarule.data import Reading
@@ -72,6 +73,14 @@ def _are_positive(value: Any) -> bool:
     return isinstance(value, list) and all(_is_finite(v) and v > 0 for v in value)
 
 
+def _ascend(value: Any) -> bool:
+    """Whether a value is a list of pairs that ascend, the one as the other."""
+    pairs = isinstance(value, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(map(_is_finite, pair)) for pair in value
+    )
+    return pairs and all(a < c and b < d for (a, b), (c, d) in pairwise(value)) and len(value) > 1
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) for v in value)
 
@@ -84,6 +93,7 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
     "tuple[str, str]": (_is_texts, tuple),
     "tuple[str, ...]": (_is_texts, tuple),
     "tuple[float, ...]": (_are_positive, tuple),
+    "tuple[tuple[float, float], ...]": (_ascend, lambda value: tuple(map(tuple, value))),
 }
 """By type of a field, what a file may hold there, and how it is read."""
 

@@ -15,11 +15,13 @@ from deltarule.data import Reading, dataset_of, frame_of
 from deltarule.data.parallel import at_once
 from deltarule.errors import DataError, UnknownNameError
 from deltarule.preprocessing.assembly import assembled
-from deltarule.preprocessing.cells import is_date, is_numeric
-from deltarule.preprocessing.columns import KINDS, Category, Column, Dropped, Numeric
+from deltarule.preprocessing.cells import is_date, is_numeric, numbers_of
+from deltarule.preprocessing.columns import KINDS, Category, Column, Dropped
 from deltarule.preprocessing.differences import Difference, differences
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
+from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.records import restored, restored_reading
+from deltarule.preprocessing.scores import FAR, Scores
 from deltarule.preprocessing.text_columns import Text, recurring
 from deltarule.preprocessing.totals import Totals
 from deltarule.registry import nearest
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped"}
-
-FAR = 5.0
-"""Standard deviations from the mean of training, above which a number is called far."""
 
 MOST_COLUMNS = 100_000
 """Of a table: what is learned of more would be refused as a costly model file."""
@@ -247,7 +246,9 @@ class Preprocessing:
         return differences(self.columns, frame_of(table), self.reading, which)
 
     def beyond(self, table: Any) -> dict[str, int]:
-        """Numeric columns with values over :data:`FAR` standard deviations from training's mean.
+        """Numeric columns with values :data:`~deltarule.preprocessing.scores.FAR` from training.
+
+        So many standard deviations from the mean; of a column as scores, outside its range.
 
         Parameters
         ----------
@@ -263,11 +264,14 @@ class Preprocessing:
         >>> Preprocessing.fit({"area": [40.0, 50.0, 60.0]}).beyond({"area": [45.0, 900.0, None]})
         {'area': 1}
         """
-        X, at, found = self.transform(table), 0, {}
-        for column in self.columns:
-            if isinstance(column, Numeric):
-                found[column.name] = int((abs(X[:, at]) > FAR).sum())
-            at += len(column.outputs)
+        frame, found = self.frame(table), {}
+        for column in (each for each in self.used if isinstance(each, Numeric)):
+            numbers = numbers_of(frame[column.name], self.reading).to_numpy()  # a gap is NaN
+            reach = FAR * column.std
+            low, high = column.mean - reach, column.mean + reach
+            if isinstance(column, Scores):
+                low, high = min(low, column.low), max(high, column.high)
+            found[column.name] = int(((numbers < low) | (numbers > high)).sum())
         return {name: rows for name, rows in found.items() if rows}
 
     def describe(self) -> list[str]:

@@ -20,9 +20,9 @@ from deltarule.preprocessing.cells import (
     numbers_of,
     text_of,
 )
-from deltarule.preprocessing.columns import Numeric
 from deltarule.preprocessing.kinds import refuse_strays
 from deltarule.preprocessing.number_targets import refuse_numbers
+from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.target_columns import (
     TASKS,
     as_classification,

@@ -38,7 +38,7 @@ from deltarule.tabular.problems import (
     test_rows,
     validations,
 )
-from deltarule.tabular.recipes import Recipe, check, recipe
+from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.roles import inputs_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
@@ -51,7 +51,7 @@ from deltarule.tabular.updating import (
     kept_settings,
     update_model,
     updated_problem,
-    updated_recipe,
+    updated_recipes,
     updated_settings,
 )
 from deltarule.tabular.word_effects import WordEffect, strongest_words
@@ -90,6 +90,7 @@ __all__ = [
     "judged_rows",
     "kept_settings",
     "leaks",
+    "lines",
     "only_class",
     "predictions",
     "printed",
@@ -111,7 +112,7 @@ __all__ = [
     "training_on",
     "update_model",
     "updated_problem",
-    "updated_recipe",
+    "updated_recipes",
     "updated_settings",
     "validations",
     "weights_of",

@@ -25,7 +25,7 @@ from deltarule.tabular.text_trial import problem
 from deltarule.tabular.updating import (
     kept_settings,
     updated_problem,
-    updated_recipe,
+    updated_recipes,
     updated_settings,
 )
 from deltarule.training.events import Callback
@@ -85,8 +85,8 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         settings = updated_settings(model, {k: v for k, v in limits.items() if v is not None})
         rows = np.arange(len(whole.frame))
         everything = updated_problem(model, whole, settings, rows, whole.frame[:0])
-        plan = updated_recipe(model, everything, settings)
-        fitted = fit(everything, settings, _listed(self.callbacks), plan=plan)
+        recipes = updated_recipes(model, everything, settings)
+        fitted = fit(everything, settings, _listed(self.callbacks), recipes=recipes)
         self.model_ = _described(whole, kept_settings(model, settings), fitted, model)
         self._keep(fitted, everything, settings)
         return self

@@ -1,14 +1,15 @@
-"""Whether columns of numbers are cut into bins: by a short trial, which validation rows judge.
+"""The recipes of a fit: one a network, of which every other one sees numbers in another way.
 
-Bins show a network the detail of a column, and of few rows they show their noise too. Which counts
-for more is nothing that a table's size tells: where rows are few, both recipes are trained for an
-eighth of their epochs. From so many rows on that columns get units of their own, cutting them was
-better on every table measured, and no trial is made.
+No trial chooses between them where several are averaged: their average was better than what
+validation rows would have chosen. Of one network alone, both ways are trained for an eighth of
+their epochs where rows are few; from so many rows on that columns get units of their own, bins were
+better on every table measured.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -17,50 +18,102 @@ import numpy as np
 from deltarule.arrays import Array, columns
 from deltarule.errors import DivergenceError
 from deltarule.network import feed_forward
-from deltarule.system.threads import few_threads
-from deltarule.tabular.bins import Edges, edges, sampled
+from deltarule.system.threads import cores, few_threads
+from deltarule.tabular.bins import edges, sampled
+from deltarule.tabular.embeddings import EMBEDDED_FROM, EMBEDDINGS, Columns, fine
 from deltarule.tabular.problems import Problem
-from deltarule.tabular.recipes import BINS, EMBEDDED_FROM, Recipe, recipe
+from deltarule.tabular.recipes import Recipe, recipe
 from deltarule.tabular.running import finished, is_small
 from deltarule.tabular.settings import Settings
-from deltarule.tabular.slants import slants
+from deltarule.tabular.slants import pairs_of, slants
 from deltarule.training import Examples, Result, Run
 
 _SHARE = 8  # of the epochs: one in so many
-_FINE = 16  # edges; columns that have more may be paired
+_BINS = 48  # of a column, at most
+_MANY_VALUES = 11  # from which on a column has periodic features
+_FINELY_CUT = 17  # edges from which on columns may be paired
+_ALTERNATING = ("periodic", "bins")
+_TIMED_ROWS = 20_000  # at most, to tell how long an epoch takes
+_MARGIN = 0.8  # of a time limit
 
 
-def chosen_recipe(problem: Problem, settings: Settings, examples: Examples) -> Recipe:
-    """The recipe for a problem: of two that may fit, the one that did better in a trial.
+def chosen_recipes(problem: Problem, settings: Settings, examples: Examples) -> tuple[Recipe, ...]:
+    """The recipe of each network of a problem.
 
     Parameters
     ----------
     problem : Problem
     settings : Settings
-        With a number of bins there is nothing to choose.
+        With an embedding or a number of bins there is nothing to choose.
     examples : Examples
         Of all training rows.
     """
     kept, held = problem.validation
     rows = problem.count - len(held)
     targets = np.asarray(examples.Y)[:, : problem.targets.outputs]
-    words = problem.preprocessing.words
-    found, across = _detail(settings, np.asarray(examples.X)[kept], targets[kept], words)
-    cut = _recipe(problem, settings, rows, found, across)
-    if found is None or settings.bins is not None or problem.stream is not None:
-        return cut
-    if rows >= EMBEDDED_FROM:
-        return cut
-    plain = _recipe(problem, settings, rows)
+    found = _columns(problem, settings, np.asarray(examples.X)[kept], targets[kept])
+
+    def made(embedding: str) -> Recipe:
+        return _recipe(problem, settings, rows, embedding, found)
+
+    count = len(problem.validations)
+    asked = settings.embedding or ("bins" if settings.bins else None)
+    if asked is None and (settings.bins == 0 or settings.hidden == ()):
+        asked = "none"
+    ways = [made(name) for name in ([asked] if asked is not None else _ALTERNATING)]
+    if asked is None and count == 1:
+        ways = [_better(ways, problem, examples, rows)]
+    recipes = tuple(ways[k % len(ways)] for k in range(count))
+    if settings.time_limit is None:
+        return recipes
+    return within(60.0 * settings.time_limit, recipes, problem, examples)
+
+
+def within(
+    seconds: float, recipes: tuple[Recipe, ...], problem: Problem, examples: Examples
+) -> tuple[Recipe, ...]:
+    """As many of the recipes as a time limit allows; one network, shortened, where it allows none.
+
+    Parameters
+    ----------
+    seconds : float
+    recipes : tuple of Recipe
+    problem : Problem
+    examples : Examples
+        Of all training rows.
+    """
+    kept, held = problem.validation
+    some, alone = kept[:_TIMED_ROWS], len(recipes) == 1
+    parts = examples.take(some), examples.take(held[: len(some)])
+    begun = time.monotonic()
+    tried = recipes[:2]
+    for own in tried:
+        options = own.run.options if alone else replace(own.run.options, n_threads=1)
+        _finished(replace(_of_epochs(own.run, 1), options=options), *parts)
+    spent = (time.monotonic() - begun) / len(tried)
+    stopping: Any = recipes[0].run.stopping
+    each = spent * stopping.epochs * (problem.count - len(held)) / len(some)
+    rounds = int(_MARGIN * seconds / each)
+    if rounds >= 1:
+        return recipes[: rounds * (1 if alone else cores())]
+    fewer = max(1, int(stopping.epochs * _MARGIN * seconds / each))
+    return (replace(recipes[-1], run=_of_epochs(recipes[-1].run, fewer), is_shortened=True),)
+
+
+def _better(ways: list[Recipe], problem: Problem, examples: Examples, rows: int) -> Recipe:
+    """The one of two ways that did better in a trial; the second where none is made."""
+    if rows >= EMBEDDED_FROM or problem.stream is not None or ways[0] == ways[1]:
+        return ways[1]
+    kept, held = problem.validation
     parts = examples.take(kept), examples.take(held)
-    costs = [_cost(plan.run, *parts) for plan in (cut, plain)]
-    return plain if costs[1] < costs[0] else cut
+    costs = [_cost(way.run, *parts) for way in ways]
+    return ways[0] if costs[0] < costs[1] else ways[1]
 
 
 def trial_losses(problem: Problem, settings: Settings, examples: Examples) -> Array:
     """Each validation row's loss after a short training; infinite where that diverges.
 
-    Columns are not cut into bins.
+    Columns of numbers enter as they are.
 
     Parameters
     ----------
@@ -70,7 +123,7 @@ def trial_losses(problem: Problem, settings: Settings, examples: Examples) -> Ar
         Of all training rows.
     """
     kept, held = problem.validation
-    run = _recipe(problem, settings, problem.count - len(held)).run
+    run = _recipe(problem, settings, problem.count - len(held), "none").run
     validation = examples.take(held)
     result = _short(run, examples.take(kept), validation)
     if result is None:
@@ -80,30 +133,37 @@ def trial_losses(problem: Problem, settings: Settings, examples: Examples) -> Ar
     return network.cost_row.loss(A, columns(np.asarray(validation.Y)))
 
 
-def _detail(
-    settings: Settings, X: Array, Y: Array, words: Array
-) -> tuple[Edges | None, Array | None]:
-    """Where columns are cut, the slanted ones behind the others, and the slanted ones' weights."""
-    most = BINS if settings.bins is None else settings.bins
-    linear = settings.hidden is not None and not settings.hidden
-    found = None if linear else edges(X, most, words)
-    if found is None:
-        return None, None
-    finely = [k for k, own in enumerate(found) if len(own) > _FINE]
+def _columns(problem: Problem, settings: Settings, X: Array, Y: Array) -> Columns:
+    """What embeddings need to know of the prepared training rows."""
+    words = problem.preprocessing.words
+    many = tuple(
+        found and not word
+        for found, word in zip(fine(sampled(X), _MANY_VALUES), words, strict=True)
+    )
+    most = settings.bins or _BINS
+    cut = edges(X, most, words)
+    if cut is None:
+        return Columns(X.shape[1], many)
+    finely = [k for k, own in enumerate(cut) if len(own) >= _FINELY_CUT]
     across = slants(X, Y, np.array(finely, dtype=np.int64))
-    cut = None if across is None else edges(sampled(X) @ across.T.astype(X.dtype), most)
-    return (found, None) if cut is None else (found + cut, across)
+    between = None if across is None else edges(sampled(X) @ across.T.astype(X.dtype), most)
+    if between is None:
+        return Columns(X.shape[1], many, cut)
+    return Columns(X.shape[1], many, cut + between, across)
 
 
 def _recipe(
     problem: Problem,
     settings: Settings,
     rows: int,
-    found: Edges | None = None,
-    across: Array | None = None,
+    embedding: str,
+    found: Columns | None = None,
 ) -> Recipe:
     inputs, outputs = problem.preprocessing.width, problem.targets.outputs
-    return recipe(settings, problem.task, inputs, outputs, rows, found, across)
+    layers = EMBEDDINGS[embedding](found or Columns(inputs), rows)
+    across = found.slants if found is not None and embedding == "bins" else None
+    pairs = () if across is None else pairs_of(across)
+    return recipe(settings, problem.task, inputs, outputs, rows, layers, pairs)
 
 
 def _cost(run: Run, train: Examples, validation: Examples) -> float:
@@ -116,13 +176,23 @@ def _cost(run: Run, train: Examples, validation: Examples) -> float:
 def _short(run: Run, train: Examples, validation: Examples) -> Result | None:
     """A training of an eighth of the epochs; None where it diverges."""
     stopping: Any = run.stopping
-    short = replace(
+    return _finished(_of_epochs(run, math.ceil(stopping.epochs / _SHARE)), train, validation)
+
+
+def _of_epochs(run: Run, epochs: int) -> Run:
+    """The same run with fewer epochs, and the average over as large a share of them."""
+    stopping: Any = run.stopping
+    share = epochs / stopping.epochs
+    return replace(
         run,
-        stopping=replace(stopping, epochs=math.ceil(stopping.epochs / _SHARE)),
-        averaging=max(1.0, run.mean.horizon / _SHARE),
+        stopping=replace(stopping, epochs=epochs),
+        averaging=max(1.0, run.mean.horizon * share),
     )
+
+
+def _finished(run: Run, train: Examples, validation: Examples) -> Result | None:
     try:
-        with few_threads(is_small(short)):
-            return finished(short, train, validation)
+        with few_threads(is_small(run)):
+            return finished(run, train, validation)
     except DivergenceError:
         return None

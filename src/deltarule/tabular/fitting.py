@@ -22,7 +22,7 @@ from deltarule.tabular.calibration import (
     kept_residuals,
     temperature,
 )
-from deltarule.tabular.choosing import chosen_recipe
+from deltarule.tabular.choosing import chosen_recipes
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
 from deltarule.tabular.problems import Problem
@@ -30,6 +30,7 @@ from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.roles import labels_of, weights_of
 from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
+from deltarule.tabular.splits import Parts
 from deltarule.training import Examples, Result, Run
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
@@ -45,19 +46,24 @@ class Fitted:
     ----------
     model : Model
         Of several networks their average, as one.
-    recipe : Recipe
+    recipes : tuple of Recipe
     results : tuple of Result
-        Of each network.
+        Of each network, as the recipes.
     calibration : Calibration
     seconds : float
         What the training took.
     """
 
     model: Model
-    recipe: Recipe
+    recipes: tuple[Recipe, ...]
     results: tuple[Result, ...]
     calibration: Calibration
     seconds: float
+
+    @property
+    def recipe(self) -> Recipe:
+        """That of the first network."""
+        return self.recipes[0]
 
     @property
     def result(self) -> Result:
@@ -65,9 +71,9 @@ class Fitted:
         return self.results[0]
 
 
-def chosen(problem: Problem, settings: Settings) -> Recipe:
-    """The recipe for a problem."""
-    return chosen_recipe(problem, settings, examples_of(problem, settings))
+def chosen(problem: Problem, settings: Settings) -> tuple[Recipe, ...]:
+    """The recipe of each network of a problem."""
+    return chosen_recipes(problem, settings, examples_of(problem, settings))
 
 
 def examples_of(problem: Problem, settings: Settings) -> Examples:
@@ -81,7 +87,7 @@ def fit(
     settings: Settings,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
-    plan: Recipe | None = None,
+    recipes: Sequence[Recipe] = (),
 ) -> Fitted:
     """Train the networks of a problem, restore their best epochs, calibrate what they predict.
 
@@ -93,9 +99,9 @@ def fit(
         Called with every event of the first network's training.
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
-    plan : Recipe, optional
-        By :func:`chosen`, where it is known already; of an update by
-        :func:`~deltarule.tabular.updating.update_recipe`.
+    recipes : sequence of Recipe, optional
+        By :func:`chosen`, where they are known already; of an update by
+        :func:`~deltarule.tabular.updating.updated_recipes`.
 
     Raises
     ------
@@ -108,24 +114,26 @@ def fit(
     """
     begun = time.perf_counter()
     examples = examples_of(problem, settings)
-    plan = plan or chosen_recipe(problem, settings, examples)
-    _check_memory(problem, plan.run)
-    results = trained(plan, problem, examples, settings.n_threads, callbacks, checkpoints)
-    made = [plan.predicting(result.parameters) for result in results]
-    calibration = _calibration(problem, made, examples)
-    network, parameters = combined(
-        made[0][0], [parameters for _, parameters in made], calibration.temperature
-    )
+    recipes = tuple(recipes) or chosen_recipes(problem, settings, examples)
+    validations = problem.validations[: len(recipes)]
+    _check_memory(problem, recipes[0].run)
+    results = trained(recipes, problem, examples, settings, callbacks, checkpoints)
+    made = [own.predicting(result.parameters) for own, result in zip(recipes, results, strict=True)]
+    calibration = _calibration(problem, validations, made, examples)
+    network, parameters = combined(made, calibration.temperature)
     model = Model(network, parameters, problem.preprocessing, problem.targets)
-    return Fitted(model, plan, results, calibration, time.perf_counter() - begun)
+    return Fitted(model, recipes, results, calibration, time.perf_counter() - begun)
 
 
 def _calibration(
-    problem: Problem, made: Sequence[tuple[Network, Parameters]], examples: Examples
+    problem: Problem,
+    validations: Sequence[Parts],
+    made: Sequence[tuple[Network, Parameters]],
+    examples: Examples,
 ) -> Calibration:
     """What validation rows say, each of the networks that it is held out from, and each once."""
     X, parts = np.asarray(examples.X), []
-    for (network, parameters), (_, held) in zip(made, problem.validations, strict=True):
+    for (network, parameters), (_, held) in zip(made, validations, strict=True):
         for first in range(0, len(held), _ROWS_AT_ONCE):
             some = held[first : first + _ROWS_AT_ONCE]
             parts.append((feed_forward(network, parameters, columns(X[some]))[-1].Z.T, some))

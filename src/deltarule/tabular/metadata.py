@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ from deltarule.errors import FileError
 from deltarule.modelfile import Model
 from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table_of_model
+from deltarule.tabular.recipes import lines
 from deltarule.tabular.record import record
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
@@ -63,9 +64,9 @@ def about(
         "table": {"fingerprint": mark, "rows": rows, "dropped": whole.dropped},
         **({} if stream is None else {"held_out": list(stream.shares)}),
         "roles": asdict(whole.roles),
-        "settings": _changed(settings),
+        "settings": _changed(replace(settings, n_ensemble=len(fitted.results))),
         "reading": dict(reading),
-        "training": fitted.recipe.lines(),
+        "training": lines(fitted.recipes),
         "engine": result.engine,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,

@@ -27,6 +27,8 @@ from deltarule.preprocessing import (
 )
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
 from deltarule.preprocessing.date_columns import date_format, days_of
+from deltarule.tabular.quality import networks
+from deltarule.tabular.recipes import epochs_of
 from deltarule.tabular.roles import check_columns, inputs_of, labels_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
@@ -268,7 +270,7 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     DataError
         For columns that cannot be used.
     """
-    parts = validations(whole.keys.take(kept), len(kept), settings)
+    parts = validations(whole.keys.take(kept), len(kept), settings, str(whole.targets.task))
     return problem_of(whole, settings, whole.frame[kept], test, parts)
 
 
@@ -305,7 +307,7 @@ def problem_of(
     return Problem(roles, preprocessing, targets, train, test, validations)
 
 
-def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
+def validations(keys: Keys, m: int, settings: Settings, task: str) -> tuple[Parts, ...]:
     """Each network's own validation rows; of several networks, folds, which are used in turn.
 
     Parameters
@@ -315,6 +317,8 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     m : int
         How many they are.
     settings : Settings
+    task : str
+        ``"classification"`` or ``"regression"``.
 
     Raises
     ------
@@ -323,13 +327,14 @@ def validations(keys: Keys, m: int, settings: Settings) -> tuple[Parts, ...]:
     DataError
         Where the rows cannot be split.
     """
-    count = settings.n_ensemble
+    share, seed = settings.validation_share, settings.seed
+    rows = max(1, round(m * (1.0 - share)))
+    count = networks(settings, rows, epochs_of(settings, task, rows))
     if count > m:
         raise SettingError(
             f"{setting(f'n_ensemble={count}', f'--ensemble {count}')}: more networks than training "
             f"rows, {m}. Lower it, or pass more rows."
         )
-    share, seed = settings.validation_share, settings.seed
     if count == 1 or keys.time is not None:  # of time only the latest rows are like those to come
         return (held_out(m, share, keys, seed, _VALIDATION),) * count
     wanted = max(2, round(1.0 / share))

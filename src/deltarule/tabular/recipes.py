@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deltarule.arrays import Array, checked_number
+from deltarule.arrays import checked_number
 from deltarule.costs import COSTS, Cost
 from deltarule.engines import choose
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
-from deltarule.layers import Dense, Layer, Parallel, PiecewiseLinear, Scale
+from deltarule.layers import Dense, Layer, Scale
 from deltarule.network import Network, Parameters
 from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularization import Regularization
 from deltarule.schedules import SCHEDULES, Schedule
-from deltarule.tabular.bins import Edges
 from deltarule.tabular.members import averaged, in_members
 from deltarule.tabular.settings import Settings
-from deltarule.tabular.slants import pairs_of
 from deltarule.training import Run
 from deltarule.training.stopping import Stopping
-
-BINS = 48
-"""Of a column of numbers, at most."""
-
-EMBEDDED_FROM = 10_000
-"""Rows from which on a column's bins become units of its own: fewer do not teach them."""
 
 _BATCH_SIZES = ((1_000, 32), (4_000, 64), (10_000, 128))  # up to so many rows; then the largest
 _LARGEST_BATCH = 256
@@ -34,24 +28,21 @@ _STEPS = {  # about what a run of few, and of more rows may take,
     "regression": (2_500, 5_000),
     "classification": (1_500, 1_500),
 }
-_EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits
-_EMBEDDED = 16  # units that the bins of a column become, where they are more
+_EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits,
+_EXAMPLES = 8e6  # but of very many rows only as many epochs as see so many examples,
+_FEWEST_EPOCHS = 4  # or so many
 _HIDDEN = (128, 128, 128)
 _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
 _BIAS_RATE = 0.1
 _BETA_2 = 0.95
-_DROPOUT = 0.3
+_DROPOUT = 0.1
 _DECAY = 0.1  # times the rate
 _AVERAGED = 0.05  # of the epochs: what parameters are averaged over
 
 _COSTS = {"regression": "mse", "two classes": "binary_cross_entropy"}
 _OUTPUTS = {"regression": "identity", "two classes": "sigmoid", "classes": "softmax"}
-_ACTIVATIONS = {  # below EMBEDDED_FROM rows, and from there on
-    "regression": ("gelu", "mish"),
-    "two classes": ("selu", "selu"),
-    "classes": ("selu", "selu"),
-}
+_ACTIVATION = "gelu"
 
 
 @dataclass(frozen=True)
@@ -65,14 +56,17 @@ class Recipe:
         What one member of the run's network is: the same, where there are none.
     pairs : tuple of (int, int)
         The columns that slanted ones lie between.
-    starts : tuple of Parameters
-        What each network of an update starts from; empty where the seed draws it.
+    start : Parameters, optional
+        What an update starts from; drawn by the seed otherwise.
+    is_shortened : bool
+        Whether it has fewer epochs than usual, because of a time limit.
     """
 
     run: Run
     single: Network
     pairs: tuple[tuple[int, int], ...] = ()
-    starts: tuple[Parameters, ...] = ()
+    start: Parameters | None = None
+    is_shortened: bool = False
 
     @property
     def network(self) -> Network:
@@ -93,13 +87,33 @@ class Recipe:
         together = "" if members == 1 else f", summed over {members} members"
         horizon = self.run.mean.horizon
         over = f", parameters averaged over {horizon:.1f} epochs" if horizon > 1 else ""
+        shortened = ", fewer than usual to keep the time limit" if self.is_shortened else ""
         shared = "" if members == 1 else f"{members} members with shared weights, each "
         return [
             f"{shared}{'-'.join(map(str, single.sizes))} ({', '.join(activations)}), "
             f"{network.parameter_count:,} parameters, {single.cost_row.name}{together}",
             f"{_described(self.run.plan.optimizer_row)}, batches of {self.run.batch_size}, "
-            f"at most {self.run.stopping.epochs} epochs{over}",
+            f"at most {self.run.stopping.epochs} epochs{shortened}{over}",
         ]
+
+
+def lines(recipes: Sequence[Recipe]) -> list[str]:
+    """The networks of a fit, and how they are trained, for people: a line each.
+
+    Examples
+    --------
+    >>> one = recipe(Settings(hidden=(8,)), "regression", 4, 1, 150)
+    >>> other = recipe(Settings(hidden=(16,)), "regression", 4, 1, 150)
+    >>> print(lines([one, other, one])[0])
+    3 networks, averaged: 2 of 4-4-8-1 (identity, gelu, identity), 53 parameters, mse; 1 of 4-4-16-1
+    (identity, gelu, identity), 101 parameters, mse
+    """
+    network, training = recipes[0].lines()
+    if len(recipes) == 1:
+        return [network, training]
+    counts = Counter(own.lines()[0] for own in recipes)
+    parts = "; ".join(f"{count} of {told}" for told, count in counts.items())
+    return [f"{len(recipes)} networks, averaged: {parts}", training]
 
 
 def recipe(
@@ -108,8 +122,8 @@ def recipe(
     inputs: int,
     outputs: int,
     rows: int,
-    edges: Edges | None = None,
-    slants: Array | None = None,
+    embedding: Sequence[Layer] = (),
+    pairs: tuple[tuple[int, int], ...] = (),
 ) -> Recipe:
     """The network for so many columns and rows, and its training.
 
@@ -123,11 +137,10 @@ def recipe(
         n[0] and n[L].
     rows : int
         To train on.
-    edges : sequence of sequences of float, optional
-        Where the columns are cut, by :func:`~deltarule.tabular.bins.edges`; the slanted ones
-        behind the others.
-    slants : array, shape (k, inputs), optional
-        Weights of slanted columns, by :func:`~deltarule.tabular.slants.slants`.
+    embedding : sequence of Layer
+        Of the columns, by :mod:`deltarule.tabular.embeddings`.
+    pairs : tuple of (int, int)
+        The columns that slanted ones of the embedding lie between.
 
     Raises
     ------
@@ -138,19 +151,16 @@ def recipe(
     --------
     >>> chosen = recipe(Settings(hidden=(32,)), "classification", 4, 3, 150)
     >>> print(chosen.lines()[0])
-    4-4-32-3 (identity, selu, softmax), 263 parameters, categorical_cross_entropy
+    4-4-32-3 (identity, gelu, softmax), 263 parameters, categorical_cross_entropy
     """
     case = task if task == "regression" else "two classes" if outputs == 1 else "classes"
     cost = COSTS(settings.cost or _COSTS.get(case, "categorical_cross_entropy"))
-    embedding = [] if edges is None else [*_slanted(inputs, slants), *_embedding(edges, rows)]
     width = Network(inputs, embedding).outputs if embedding else inputs
-    activation = settings.activation or _ACTIVATIONS[case][rows >= EMBEDDED_FROM]
     last = Dense(outputs, _output(cost, case))
-    learned = _learned(settings, activation, last, width)
+    learned = _learned(settings, settings.activation or _ACTIVATION, last, width)
     single = Network(inputs, [*embedding, *learned], cost)
     network = in_members(single, settings.n_members) if settings.n_members > 1 else single
-    run = run_of(settings, network, task, rows)
-    return Recipe(run, single, () if slants is None else pairs_of(slants))
+    return Recipe(run_of(settings, network, task, rows), single, pairs)
 
 
 def run_of(settings: Settings, network: Network, task: str, rows: int) -> Run:
@@ -169,9 +179,8 @@ def run_of(settings: Settings, network: Network, task: str, rows: int) -> Run:
     >>> run_of(Settings(), Network(1, [Dense(1)]), "regression", 5_000).batch_size
     128
     """
-    batch_size = _batch_size(rows) if settings.batch_size is None else settings.batch_size
-    checked_number("Settings", "batch_size", batch_size, low=1, whole=True)
-    epochs = _epochs(task, rows, batch_size) if settings.epochs is None else settings.epochs
+    batch_size = batch_size_of(settings, rows)
+    epochs = epochs_of(settings, task, rows)
     plan = Plan(
         network, optimizer_of(settings), _regularization(settings), settings.dtype, settings.seed
     )
@@ -183,33 +192,6 @@ def run_of(settings: Settings, network: Network, task: str, rows: int) -> Run:
         engine=settings.engine,
         options=settings.options,
     )
-
-
-def _slanted(inputs: int, slants: Array | None) -> list[Layer]:
-    """Columns beside slanted ones, whose weights do not learn: their bins are cut already."""
-    if slants is None:
-        return []
-    across = Dense(len(slants), weights=slants, rate=0.0)
-    return [Parallel([(0, inputs, []), (0, inputs, [across])])]
-
-
-def _embedding(edges: Edges, rows: int) -> list[Layer]:
-    """Every column in its bins; of many rows, those of a finely cut one through its own units."""
-    if rows < EMBEDDED_FROM:
-        return [PiecewiseLinear(edges)]
-    parts: list[tuple[int, int, list[Layer]]] = []
-    first = 0
-    for column in edges:
-        last = first + len(column) - 1
-        if last - first > _EMBEDDED:
-            parts.append((first, last, [Dense(_EMBEDDED, "relu")]))
-        elif parts and not parts[-1][2]:
-            parts[-1] = (parts[-1][0], last, [])  # with the columns before it, as they are
-        else:
-            parts.append((first, last, []))
-        first = last
-    embedded = [Parallel(parts)] if any(layers for *_, layers in parts) else []
-    return [PiecewiseLinear(edges), *embedded]
 
 
 def _learned(settings: Settings, activation: str, last: Dense, width: int) -> list[Layer]:
@@ -255,14 +237,22 @@ def _output(cost: Cost, case: str) -> str:
     return next(iter(cost.fused))
 
 
-def _batch_size(rows: int) -> int:
-    return next((size for limit, size in _BATCH_SIZES if rows <= limit), _LARGEST_BATCH)
+def batch_size_of(settings: Settings, rows: int) -> int:
+    """How many rows a step learns from."""
+    if settings.batch_size is None:
+        return next((size for limit, size in _BATCH_SIZES if rows <= limit), _LARGEST_BATCH)
+    checked_number("Settings", "batch_size", settings.batch_size, low=1, whole=True)
+    return settings.batch_size
 
 
-def _epochs(task: str, rows: int, batch_size: int) -> int:
+def epochs_of(settings: Settings, task: str, rows: int) -> int:
+    """How many epochs a training has at most."""
+    if settings.epochs is not None:
+        return settings.epochs
     low, high = _EPOCHS[task]
+    low = max(min(low, int(_EXAMPLES / max(rows, 1))), _FEWEST_EPOCHS)
     steps = _STEPS[task][rows > _FEW_ROWS]
-    return min(max(steps * batch_size // max(rows, 1), low), high)
+    return min(max(steps * batch_size_of(settings, rows) // max(rows, 1), low), high)
 
 
 def optimizer_of(settings: Settings) -> Optimizer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +16,10 @@ from deltarule.system.processes import group
 from deltarule.system.threads import few_threads
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import Recipe
+from deltarule.tabular.settings import Settings
 from deltarule.training import Examples, Result, Run, Training
 from deltarule.training.checkpoints import Checkpoints
-from deltarule.training.events import Callback
+from deltarule.training.events import Callback, EpochEnded, Event, StopTraining
 from deltarule.training.parallel import below, each_run
 
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
@@ -65,10 +68,10 @@ def _or_start(result: Result, start: Parameters, validation: Any) -> Result:
 
 
 def trained(
-    plan: Recipe,
+    recipes: Sequence[Recipe],
     problem: Problem,
     examples: Examples,
-    threads: int | None,
+    settings: Settings,
     callbacks: Sequence[Callback],
     checkpoints: Checkpoints | None,
 ) -> tuple[Result, ...]:
@@ -76,38 +79,46 @@ def trained(
 
     Parameters
     ----------
-    plan : Recipe
+    recipes : sequence of Recipe
+        Of each network.
     problem : Problem
     examples : Examples
         Of all training rows.
-    threads : int or None
-        How many networks at once.
+    settings : Settings
+        How many networks at once, and the time limit: where it is reached, trainings end.
     callbacks : sequence of callables
         Called with every event of the first network's training.
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
     """
-    run, alone = plan.run, len(problem.validations) == 1
-    if not alone and choose(run.plan, run.engine, run.options).name == "native":
-        # the cores are taken by the network's fellows
-        run = replace(run, options=replace(run.options, n_threads=1))
+    run, alone = recipes[0].run, len(recipes) == 1
+    minutes = settings.time_limit
+    deadline = math.inf if minutes is None else time.monotonic() + 60.0 * minutes
+
+    def in_time(event: Event) -> StopTraining | None:
+        late = isinstance(event, EpochEnded) and time.monotonic() > deadline
+        return StopTraining("the time limit was reached") if late else None
+
+    # the cores are taken by the network's fellows
+    one_thread = not alone and choose(run.plan, run.engine, run.options).name == "native"
 
     def member(k: int, watch: Callback) -> Result:
+        run = recipes[k].run
+        options = replace(run.options, n_threads=1) if one_thread else run.options
         train, validation = (examples.take(rows) for rows in problem.validations[k])
         if problem.stream is not None:
             train = Examples(problem.stream, None, None)
         seed = run.plan.seed if k == 0 else member_seed(run.plan.seed, k)
-        own = replace(run, plan=replace(run.plan, seed=seed))
+        own = replace(run, plan=replace(run.plan, seed=seed), options=options)
         kept = checkpoints if alone else below(checkpoints, f"network-{k + 1}")
-        start = plan.starts[k] if plan.starts else None
-        listeners = (*(callbacks if k == 0 else ()), watch)
-        return finished(own, train, validation, listeners, kept, start)
+        listeners = (*(callbacks if k == 0 else ()), watch, in_time)
+        return finished(own, train, validation, listeners, kept, recipes[k].start)
 
     # What several devices share, they share in one order: a network after another.
     shared = alone or group().count > 1 or run.options.devices not in (None, 1)
     with few_threads(is_small(run) or not alone):
-        count = 1 if shared else threads or cores()
-        return tuple(each_run(member, range(len(problem.validations)), count, checkpoints))
+        count = 1 if shared else settings.n_threads or cores()
+        return tuple(each_run(member, range(len(recipes)), count, checkpoints))
 
 
 def member_seed(seed: int, k: int) -> int:

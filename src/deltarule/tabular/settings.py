@@ -29,6 +29,12 @@ CLASS_WEIGHTS: Registry[str] = Registry("class weight", str, {"balanced": "balan
 TEXT = ("auto", "on", "off")
 """When free text is used."""
 
+EMBEDDINGS = ("none", "bins", "periodic")
+"""How numeric columns may enter the network, as :mod:`deltarule.tabular.embeddings` says."""
+
+QUALITIES = ("fast", "default", "best")
+"""The presets, as :mod:`deltarule.tabular.quality` says."""
+
 _SHARE = {"low": 0, "high": 1, "open_low": True, "open_high": True}
 _COUNT = {"low": 1, "high": 1000, "whole": True}
 
@@ -133,6 +139,23 @@ class Settings:
     0.2
     """
 
+    # how much is trained
+    quality: str = option(
+        "NAME",
+        "How much to train: one network, four or up to sixteen, which are averaged",
+        "default",
+        names=QUALITIES,
+        common=True,
+    )
+    time_limit: float | None = option(
+        "MINUTES",
+        "Time limit of the training in minutes: it stops adding networks, and shortens the first "
+        "one, in time.",
+        flag="minutes",
+        common=True,
+        limits={"low": 0, "open_low": True},
+    )
+
     # the network, or the networks of an ensemble
     hidden: tuple[int, ...] | None = option(
         "UNITS",
@@ -152,10 +175,17 @@ class Settings:
         limits={"low": 0, "whole": True},
         panel="Network",
     )
-    n_ensemble: int = option(
+    embedding: str | None = option(
+        "NAME",
+        "How numeric columns enter the network (default: networks of an ensemble alternate)",
+        names=EMBEDDINGS,
+        panel="Network",
+    )
+    n_ensemble: int | None = option(
         "N",
-        "Number of networks to train and average; each uses a different validation fold.",
-        1,
+        "Number of networks to train and average; each uses a different validation fold (default: "
+        "by --quality; 1 beside --hidden, --epochs, --optimizer, --bins, --embedding and "
+        "--members).",
         flag="ensemble",
         common=True,
         limits=_COUNT,
@@ -288,10 +318,12 @@ class Settings:
                 f"Settings(hidden={self.hidden!r}): hidden must be a sequence of whole numbers, "
                 "such as (64, 64)."
             )
-        if self.text not in TEXT:
-            raise SettingError(
-                f"{setting('text', '--text')}: expected {', '.join(TEXT)}; got {self.text!r}."
-            )
+        for name, known in (("text", TEXT), ("quality", QUALITIES), ("embedding", EMBEDDINGS)):
+            value = getattr(self, name)
+            if value not in known and (value is not None or name != "embedding"):
+                raise SettingError(
+                    f"{setting(name, f'--{name}')}: expected {', '.join(known)}; got {value!r}."
+                )
         checked_seed("Settings", self.seed)
         check_limits("Settings", self)
         if self.class_weight is not None:

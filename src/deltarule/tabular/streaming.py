@@ -222,7 +222,7 @@ def _check_streamed(roles: Roles, settings: Settings) -> None:
     wrong = {
         setting("groups", "--groups"): roles.groups is not None,
         setting("time", "--time"): roles.time is not None,
-        setting("n_ensemble", "--ensemble"): settings.n_ensemble > 1,
+        setting("n_ensemble", "--ensemble"): (settings.n_ensemble or 1) > 1,
         setting("n_members", "--members"): settings.n_members > 1,
         setting("class_weight", "--class-weight"): settings.class_weight is not None,
     }

@@ -62,7 +62,17 @@ class Update:
 
 
 _FIXED = frozenset(
-    {"hidden", "activation", "bins", "n_ensemble", "n_members", "cost", "dtype", "task"}
+    {
+        "hidden",
+        "activation",
+        "bins",
+        "embedding",
+        "n_ensemble",
+        "n_members",
+        "cost",
+        "dtype",
+        "task",
+    }
 )
 
 
@@ -124,7 +134,7 @@ def update_model(
     else:
         kept, rows = np.arange(len(whole.frame)), table_of_model(model, test, roles).frame
     problem = updated_problem(model, whole, chosen, kept, rows)
-    fitted = fit(problem, chosen, callbacks, plan=updated_recipe(model, problem, chosen))
+    fitted = fit(problem, chosen, callbacks, recipes=updated_recipes(model, problem, chosen))
     after, before = judged_network(fitted, problem), judged_before(model, problem)
     own = about(
         whole,
@@ -173,7 +183,7 @@ def updated_settings(model: Model, given: Mapping[str, Any]) -> Settings:
             "its own. Leave it out."
         )
     try:
-        own = Settings(**{**stored, "dtype": model.dtype.name})
+        own = Settings(**{"n_ensemble": 1, **stored, "dtype": model.dtype.name})
     except (TypeError, ValueError) as error:
         raise FileError(
             f"the model file's record of its training is damaged: settings: {error}. Restore the "
@@ -227,12 +237,12 @@ def updated_problem(
     assert model.preprocessing is not None
     with rows_of(whole.rows):
         model.preprocessing.transform(whole.frame)
-    parts = validations(whole.keys.take(kept), len(kept), settings)
+    parts = validations(whole.keys.take(kept), len(kept), settings, str(whole.targets.task))
     train = whole.frame[kept]
     return Problem(whole.roles, model.preprocessing, whole.targets, train, test, parts)
 
 
-def updated_recipe(model: Model, problem: Problem, settings: Settings) -> Recipe:
+def updated_recipes(model: Model, problem: Problem, settings: Settings) -> tuple[Recipe, ...]:
     """The model's networks, each to be trained further from its own parameters.
 
     Parameters
@@ -249,14 +259,17 @@ def updated_recipe(model: Model, problem: Problem, settings: Settings) -> Recipe
         Where the network is not what the model's record says.
     """
     try:
-        network, single, starts = _networks(model, settings)
+        found = _networks(model, settings)
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, StopIteration) as error:
         raise FileError(
             f"the model's network is not the one that its record describes ({error}). Restore the "
             "file from a copy, or train and save the model again."
         ) from error
     rows = problem.count - len(problem.validation.held)
-    return Recipe(run_of(settings, network, problem.task, rows), single, (), starts)
+    return tuple(
+        Recipe(run_of(settings, network, problem.task, rows), single, start=start)
+        for network, single, start in found
+    )
 
 
 def judged_before(model: Model, problem: Problem) -> bl.Judged:
@@ -272,28 +285,27 @@ def judged_before(model: Model, problem: Problem) -> bl.Judged:
     return bl.Judged(BEFORE, found, 0.0, errors)
 
 
-def _networks(model: Model, settings: Settings) -> tuple[Network, Network, tuple[Parameters, ...]]:
-    """What was trained: the network, one member of it, and the parameters of each of the ensemble.
+def _networks(model: Model, settings: Settings) -> list[tuple[Network, Network, Parameters]]:
+    """What was trained, each of the ensemble: the network, one member of it, its parameters.
 
     The temperature is taken out of the last layer; of an ensemble, it was in the averaging one.
     """
-    network, starts = model.network, [model.parameters]
-    if settings.n_ensemble > 1:
-        network, starts = separated(network, model.parameters)
-        if len(starts) != settings.n_ensemble:
-            raise ValueError(f"{len(starts)} networks, not {settings.n_ensemble}")
-        network = _with_dropout(network, dropout_of(settings))
-    else:
+    if settings.n_ensemble == 1:
         temperature = calibration_of(model).temperature
         *before, last = model.parameters
         scaled = {
             name: (values * temperature).astype(values.dtype) for name, values in last.items()
         }
-        starts = [(*before, scaled)]
+        trained = [(model.network, (*before, scaled))]
+    else:
+        trained = separated(model.network, model.parameters)
+        if len(trained) != settings.n_ensemble:
+            raise ValueError(f"{len(trained)} networks, not {settings.n_ensemble}")
+        rate = dropout_of(settings)
+        trained = [(_with_dropout(network, rate), own) for network, own in trained]
     if settings.n_members == 1:
-        return network, network, tuple(starts)
-    found = [members_again(network, own, settings.n_members) for own in starts]
-    return found[0][0], found[0][1], tuple(parameters for *_, parameters in found)
+        return [(network, network, own) for network, own in trained]
+    return [members_again(network, own, settings.n_members) for network, own in trained]
 
 
 def _with_dropout(network: Network, rate: float) -> Network:

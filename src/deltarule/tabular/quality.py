@@ -1,0 +1,68 @@
+"""How much is trained: the presets of quality, and how many networks each averages.
+
+Networks of one fit learn from different validation folds, and every other one sees the columns of
+numbers in another way (:mod:`deltarule.tabular.embeddings`); their average is better than the best
+of them on nearly every table, where a choice by validation rows is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from deltarule.tabular.settings import Settings
+
+FEWEST_ROWS = 50
+"""Training rows below which one network is trained: folds would be too small to tell anything."""
+
+
+class Preset(NamedTuple):
+    """What a preset spends.
+
+    Attributes
+    ----------
+    networks : int
+        At most.
+    examples : float
+        That all of them learn from in all epochs, at most; one network is trained in any case.
+    """
+
+    networks: int
+    examples: float
+
+
+PRESETS: Mapping[str, Preset] = {
+    "fast": Preset(1, 0.0),
+    "default": Preset(4, 9e6),
+    "best": Preset(16, 24e6),
+}
+"""The presets by name."""
+
+
+def networks(settings: Settings, rows: int, epochs: int) -> int:
+    """How many networks a fit averages.
+
+    Whoever names hidden layers, epochs, an optimizer, an embedding or shared members gets the one
+    network that this describes, unless a number is given, too.
+
+    Parameters
+    ----------
+    settings : Settings
+    rows : int
+        To train on.
+    epochs : int
+        Of each network.
+
+    Examples
+    --------
+    >>> networks(Settings(), 1_000, 100), networks(Settings(hidden=(32,)), 1_000, 100)
+    (4, 1)
+    """
+    if settings.n_ensemble is not None:
+        return settings.n_ensemble
+    given = (settings.hidden, settings.epochs, settings.optimizer, settings.bins)
+    own = any(each is not None for each in (*given, settings.embedding))
+    if own or settings.n_members > 1 or rows < FEWEST_ROWS:
+        return 1
+    preset = PRESETS[settings.quality]
+    return max(1, min(preset.networks, int(preset.examples // max(rows * epochs, 1))))
