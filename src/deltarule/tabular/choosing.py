@@ -34,6 +34,8 @@ _MANY_VALUES = 11  # from which on a column has periodic features
 _FINELY_CUT = 17  # edges from which on columns may be paired
 _ALTERNATING = ("periodic", "bins")
 _TIMED_ROWS = 20_000  # at most, to tell how long an epoch takes
+_TIMED_EPOCHS = 4
+_LONG = 0.5  # seconds of an epoch, which one tells
 _MARGIN = 0.8  # of a time limit
 
 
@@ -85,12 +87,14 @@ def within(
     kept, held = problem.validation
     some, alone = kept[:_TIMED_ROWS], len(recipes) == 1
     parts = examples.take(some), examples.take(held[: len(some)])
-    begun = time.monotonic()
-    tried = recipes[:2]
-    for own in tried:
-        options = own.run.options if alone else replace(own.run.options, n_threads=1)
-        _finished(replace(_of_epochs(own.run, 1), options=options), *parts)
-    spent = (time.monotonic() - begun) / len(tried)
+    for epochs in (1, _TIMED_EPOCHS):  # the first run alone has to begin with much
+        begun = time.monotonic()
+        for own in recipes[:2]:
+            options = own.run.options if alone else replace(own.run.options, n_threads=1)
+            _finished(replace(_of_epochs(own.run, epochs), options=options), *parts)
+        spent = (time.monotonic() - begun) / len(recipes[:2]) / epochs
+        if spent > _LONG:
+            break
     stopping: Any = recipes[0].run.stopping
     each = spent * stopping.epochs * (problem.count - len(held)) / len(some)
     rounds = int(_MARGIN * seconds / each)
