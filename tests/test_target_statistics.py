@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from tests.test_export_c import compiled, needs_compiler, ran
 
 import deltarule as dr
 from deltarule import tabular
 from deltarule.data import dataset_of
 from deltarule.errors import DataError
+from deltarule.export import c_file, cells, checked, feeds, onnx_bytes
+from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.category_columns import MOST_LEVELS, Category, frequent
 from deltarule.preprocessing.target_statistics import Outcomes, cross_fitted, smoothed
@@ -326,3 +329,49 @@ def test_rows_that_nothing_encodes_are_as_unseen():
     made = cross_fitted(np.array([0, 0, 1, 0, 1, 1]), 2, Outcomes(("y",), Y), folds)
     assert np.all(made[[0, 1, 2, 5], 0] == 0)
     assert made[3, 0] < 0
+
+
+# ------------------------------------------------------------------------------ exports
+
+
+def strange(frame):
+    """Levels of every sort: with a column, with statistics alone, missing, unseen."""
+    return pl.concat([frame[:60], frame[:2].with_columns(shop=pl.lit("new"))]).drop("y")
+
+
+def test_a_graph_looks_the_statistics_up():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    frame = many_levels()
+    model = fitted(frame).model_
+    for rows in (None, strange(frame)):
+        assert checked(onnx_bytes(model), model, rows).deviation < 1e-5
+    same = dr.Network(model.preprocessing.width, [dr.Scale()])
+    bare = Model(same, same.initial_parameters(), model.preprocessing)
+    session = onnxruntime.InferenceSession(onnx_bytes(bare))
+    (X,) = session.run(None, feeds(model.preprocessing, strange(frame)))
+    np.testing.assert_allclose(X, model.preprocessing.transform(strange(frame)), atol=1e-6)
+
+
+@needs_compiler
+def test_c_looks_the_statistics_up(tmp_path):
+    frame = many_levels()
+    model = fitted(frame).model_
+    made = c_file(model, rows=strange(frame))
+    assert ran(compiled(tmp_path, made, "-DDELTARULE_TEST"))[0] == 0
+    column = model.preprocessing.columns[1]
+    assert f"{len(column.known) - 1} = {column.known[-1]}" in made.text
+    bare = replace(column, statistics=None)
+    columns = replace(model.preprocessing, columns=(model.preprocessing.columns[0], bare))
+    network = dr.Network(columns.width, [dr.Scale()])
+    plain = Model(network, network.initial_parameters(), columns)
+    network = dr.Network(model.preprocessing.width, [dr.Scale()])
+    full = Model(network, network.initial_parameters(), model.preprocessing)
+    more = 4 * 2 * (len(column.known) + 2) + 20 + 2 * 4  # and two scales
+    assert c_file(full).flash - c_file(plain).flash == more
+
+
+def test_cells_number_all_levels_that_are_told_apart():
+    column, _ = shop_of(found := problem_of(many_levels()))
+    rows = pl.DataFrame({"x": [0.0] * 3, "shop": [column.known[-1], None, "new"]})
+    made = cells(found.preprocessing, rows)[:, 1]
+    np.testing.assert_array_equal(made, [len(column.known) - 1, np.nan, -1])

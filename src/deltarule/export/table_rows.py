@@ -84,7 +84,7 @@ def cells(preprocessing: Preprocessing, table: Any) -> Array:
 
 
 def _known(column: Boolean | Category) -> tuple[str, ...]:
-    """The texts that a model tells apart."""
+    """The texts that a model distinguishes."""
     return column.known if isinstance(column, Category) else column.levels
 
 

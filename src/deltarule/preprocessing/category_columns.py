@@ -1,6 +1,6 @@
 """Columns of categories: zeros and ones for each level, and statistics where levels are many.
 
-Which levels get a column of their own follows from how many rows they have.
+Which levels get a one-hot column depends on their numbers of rows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEW_LEVELS = 24
-"""Levels that get a column of their own however few rows they have, of those that recur."""
+"""Levels that get a one-hot column with few rows, as long as they recur."""
 
 MOST_LEVELS = 100
-"""Levels that get a column of their own, at most."""
+"""Levels that get a one-hot column, at most."""
 
 _LEARNED = 100  # rows of a level: beyond the few, it takes so many to learn its column
 _RARE = 0.001  # share of the rows; and
@@ -42,7 +42,7 @@ _POOLED = 0.1  # of the rows: where so many share a column, each level has stati
 
 @dataclass(frozen=True)
 class Category:
-    """One column a level; rare levels share one; missing is a level; unseen ones are rare.
+    """One-hot columns of levels; rare levels share one; missing is a level; unseen ones are rare.
 
     Of many levels, each may have statistics of the targets besides.
 
@@ -115,7 +115,7 @@ class Category:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The levels that are told apart: with a column of their own, or with statistics."""
+        """The levels that are distinguished: with a one-hot column, or with statistics."""
         return self.levels if self.statistics is None else self.levels + self.statistics.further
 
     @cached_property
@@ -195,7 +195,7 @@ class Category:
 
 
 def frequent(counts: Array, rows: int) -> Array:
-    """The numbers of the levels that are frequent enough for a column of their own.
+    """The numbers of the levels that are frequent enough for a one-hot column.
 
     Parameters
     ----------

@@ -150,7 +150,7 @@ class Preprocessing:
         return replace(self, columns=tuple(columns))
 
     def pooled(self, table: Any) -> list[str]:
-        """Categories of so many levels that statistics of them are of use.
+        """Categories of many levels, for which statistics of the targets are of use.
 
         Parameters
         ----------

@@ -55,9 +55,9 @@ class Statistics:
     names : tuple of str
         Of the numbers.
     further : tuple of str
-        Levels that have statistics, but no column of their own; most frequent first.
+        Levels that have statistics, but no one-hot column; most frequent first.
     values : tuple of tuple of float
-        A row for each level with a column of its own, each further one, a missing value, and any
+        A row for each level with a one-hot column, each further one, a missing value, and any
         other level.
     """
 
@@ -131,7 +131,7 @@ def statistics(codes: Array, known: int, further: Sequence[str], outcomes: Outco
     known : int
         How many levels have statistics.
     further : sequence of str
-        Those without a column of their own.
+        Those without a one-hot column.
     outcomes : Outcomes
         Of the rows.
     """
