@@ -94,8 +94,8 @@ def smoothed(codes: Array, size: int, outcomes: Outcomes) -> Array:
     --------
     >>> y = np.array([1.0, 1.1, 0.9, 5.0, 5.2, 2.0])[:, None]
     >>> smoothed(np.array([0, 0, 0, 1, 1, 2]), 4, Outcomes(("mean of y",), y)).round(2)
-    array([[-0.84,  1.39],
-           [ 1.37,  1.1 ],
+    array([[-0.83,  1.39],
+           [ 1.39,  1.1 ],
            [-0.29,  0.69],
            [ 0.  ,  0.  ]])
     """
@@ -156,10 +156,11 @@ def cross_fitted(
 
     Examples
     --------
-    >>> codes, y = np.array([0, 0, 1, 1]), np.array([[0.0], [0.1], [1.0], [1.1]])
-    >>> folds = [(np.array([0, 2]), np.array([1, 3])), (np.array([1, 3]), np.array([0, 2]))]
-    >>> cross_fitted(codes, 2, Outcomes(("mean of y",), y), folds)[:, 0]
-    array([0., 0., 0., 0.], dtype=float32)
+    >>> codes, y = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 8, 4, 4, 4, 4.0])
+    >>> even, odd = np.arange(0, 8, 2), np.arange(1, 8, 2)
+    >>> outcomes = Outcomes(("mean of y",), y[:, None])
+    >>> cross_fitted(codes, 2, outcomes, [(even, odd), (odd, even)])[:, 0] + 0.0
+    array([ 0., -1.,  0., -1.,  0.,  1.,  0.,  1.], dtype=float32)
     """
     made = np.zeros((len(codes), outcomes.Y.shape[1] + 1))
     for rows, others in folds:
