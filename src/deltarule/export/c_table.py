@@ -18,11 +18,18 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.errors import SettingError, setting
 from deltarule.export.c_network import Passes, each
+from deltarule.export.c_statistics import (
+    Measured,
+    statistics_defined,
+    statistics_read,
+    statistics_size,
+)
 from deltarule.export.c_text import array, quoted
 from deltarule.expressions.c import number
 from deltarule.modelfile import Model
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.columns import Boolean, Category, Column
+from deltarule.preprocessing.category_columns import Category
+from deltarule.preprocessing.columns import Boolean, Column
 from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import MOST_KNOTS, Scores
@@ -94,14 +101,14 @@ def _boolean_cell(column: Boolean) -> Iterator[str]:
 
 
 def _category_row(column: Category) -> list[str]:
-    width = len(column.outputs)
+    width = len(column.indicators)
     places = (code if code < width else -1 for code in column.codes)
     return [str(len(column.levels)), *map(str, places)]
 
 
 def _category_cell(column: Category) -> Iterator[str]:
     yield "the number of its level; NaN where missing, -1 where none of these"
-    yield from _listed(column.levels)
+    yield from _listed(column.known)
 
 
 def _listed(levels: Sequence[str]) -> Iterator[str]:
@@ -285,6 +292,21 @@ class _Table:
         return dict(zip(names, labels, strict=True))
 
     @property
+    def starts(self) -> list[int]:
+        """The first input of each column."""
+        widths = (len(column.outputs) for column in self.columns)
+        return [int(at) for at in np.cumsum([0, *widths])[:-1]]
+
+    @property
+    def measured(self) -> list[Measured]:
+        """The categories with statistics of the targets."""
+        return [
+            Measured(column, self.positions[column.name], at)
+            for column, at in zip(self.columns, self.starts, strict=True)
+            if isinstance(column, Category) and column.statistics is not None
+        ]
+
+    @property
     def classes(self) -> tuple[Any, ...]:
         """The labels of a classification."""
         return () if self.model.targets is None else self.model.targets.classes
@@ -299,6 +321,7 @@ class _Table:
     def flash(self) -> int:
         """Bytes of the constants."""
         size = sum(KINDS[type(column)].size for column in self.columns)
+        size += statistics_size(self.measured)
         size += sum(len(_class_bytes(label)) + 1 + _POINTER for label in self.classes)
         scales = () if self.model.targets is None else self.model.targets.means
         return size + 2 * _DOUBLE.itemsize * len(scales)
@@ -315,16 +338,16 @@ class _Table:
 
     def definitions(self) -> Iterator[str]:
         """An array for each kind of column, and what results need."""
-        starts = np.cumsum([0, *(len(column.outputs) for column in self.columns)]).tolist()
         for kind, own in KINDS.items():
             rows = [
                 f"    {{{', '.join([*own.row(column), self.positions[column.name], str(at)])}}},"
-                for column, at in zip(self.columns, starts, strict=False)
+                for column, at in zip(self.columns, self.starts, strict=True)
                 if type(column) is kind
             ]
             if rows:
                 head = f"static const struct {{ {own.fields} }} {own.name}"
                 yield "\n".join([f"{head}[{len(rows)}] = {{", *rows, "};"])
+        yield from statistics_defined(self.measured)
         if self.classes:
             names = (f"    {quoted(_class_bytes(label))}," for label in self.classes)
             yield "\n".join([f"{self._class_names} = {{", *names, "};"])
@@ -373,6 +396,7 @@ class _Table:
                 yield f"    real *out = x + {own.name}[i].at;"
                 yield from (f"    {line}" for line in own.statements.splitlines())
                 yield "}"
+        yield from statistics_read(self.measured)
 
     def _results(self, y: str) -> list[str]:
         targets, n = self.model.targets, self.model.network.outputs

@@ -13,7 +13,8 @@ from deltarule.export.table_rows import feeds
 from deltarule.modelfile import Model
 from deltarule.network import Parameters
 from deltarule.preprocessing import Targets
-from deltarule.preprocessing.columns import Boolean, Category, Column, Dropped
+from deltarule.preprocessing.category_columns import Category
+from deltarule.preprocessing.columns import Boolean, Column, Dropped
 from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.text_columns import Text
 
@@ -181,10 +182,12 @@ def made_up_rows(model: Model, count: int = _ROWS, seed: int = 0) -> Any:
 def _cells(column: Column, count: int, rng: np.random.Generator) -> list[Any]:
     """The cells of a column, about every sixth missing; then the first, and the second unseen."""
     if isinstance(column, (Boolean, Category)):
+        known = column.known if isinstance(column, Category) else column.levels
         written = column.spellings if isinstance(column, Boolean) else ()
-        unseen = _unseen(column.levels)
-        levels: list[Any] = [*column.levels, *written, unseen, None]
-        found = [levels[i] for i in rng.permutation(np.arange(count) % len(levels))]
+        unseen = _unseen(known)
+        levels: list[Any] = [*known, *written, unseen, None]
+        step = max(1, len(levels) // count)  # of many levels some, frequent and rare
+        found = [levels[i] for i in rng.permutation(np.arange(0, step * count, step) % len(levels))]
         return [None, unseen, *found[2:]][:count]
     if isinstance(column, Text):
         words = [*column.words, "Unseen!"]

@@ -18,7 +18,8 @@ from deltarule.errors import SettingError
 from deltarule.export.graph import Graph
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.assembly import FARTHEST
-from deltarule.preprocessing.columns import Boolean, Category
+from deltarule.preprocessing.category_columns import Category
+from deltarule.preprocessing.columns import Boolean
 from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores
@@ -141,6 +142,7 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
     codes: list[str] = []
     values: list[tuple[str, Place]] = []
     ones: list[tuple[int, int, Place]] = []  # column, code, output
+    blocks = []
     for k, (column, text) in enumerate(zip(columns, _inputs(g, columns, object), strict=True)):
         if isinstance(column, Boolean):
             codes.append(_encoded(g, column, text, _spelled(column), absent=2, other=3))
@@ -151,8 +153,8 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
             known = {level: i for i, level in enumerate(column.levels)}
             absent, other = column.codes
             codes.append(_encoded(g, column, text, known, absent=absent, other=other))
-            ones += [(k, i, (column.name, i)) for i in range(len(column.outputs))]
-    blocks = []
+            ones += [(k, i, (column.name, i)) for i in range(len(column.indicators))]
+            blocks += _statistics(g, column, text)
     if values:
         blocks.append((_side_by_side(g, [v for v, _ in values]), [place for _, place in values]))
     if ones:
@@ -160,6 +162,17 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
         hit = g.node("Equal", whose, g.constant([code for _, code, _ in ones], np.int64))
         blocks.append((g.cast(hit, np.float32), [place for *_, place in ones]))
     return blocks
+
+
+def _statistics(g: Graph, column: Category, text: str) -> list[Block]:
+    """The statistics of each text's level, by its number."""
+    if column.statistics is None:
+        return []
+    n, first = len(column.known), len(column.indicators)
+    place = _encoded(g, column, text, column.numbers, absent=n, other=n + 1)
+    table = g.constant(column.statistics.table, np.float32)
+    places = [(column.name, first + i) for i in range(len(column.statistics.names))]
+    return [(g.node("Gather", table, place, axis=0), places)]
 
 
 def _spelled(column: Boolean) -> dict[str, int]:

@@ -9,8 +9,9 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.preprocessing import Preprocessing
+from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import numbered, numbers_of
-from deltarule.preprocessing.columns import Boolean, Category
+from deltarule.preprocessing.columns import Boolean
 from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.text_columns import Text, words_of
@@ -41,7 +42,7 @@ def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for column in preprocessing.used:
         if isinstance(column, Boolean | Category):
-            levels, codes = numbered(frame[column.name], reading, column.levels)
+            levels, codes = numbered(frame[column.name], reading, _known(column))
             found[column.name] = np.array([*levels, ""], dtype=object)[codes]
         elif isinstance(column, Text):
             texts, codes = numbered(frame[column.name], reading)
@@ -83,6 +84,11 @@ def cells(preprocessing: Preprocessing, table: Any) -> Array:
     return made
 
 
+def _known(column: Boolean | Category) -> tuple[str, ...]:
+    """The texts that a model distinguishes."""
+    return column.known if isinstance(column, Category) else column.levels
+
+
 def _numbers(column: Any, values: Any, reading: Reading | None) -> Array:
     """Numbers or days of each row, missing ones NaN."""
     if isinstance(column, Date):
@@ -94,9 +100,9 @@ def _numbers(column: Any, values: Any, reading: Reading | None) -> Array:
 
 def _codes(column: Any, values: Any, reading: Reading | None) -> Array:
     """The number of each row's level, −1 where it is none, NaN where it is missing."""
-    levels, codes = numbered(values, reading, column.levels)
+    levels, codes = numbered(values, reading, _known(column))
     if isinstance(column, Boolean):
         known, levels = column.spellings, [level.lower() for level in levels]
     else:
-        known = {level: i for i, level in enumerate(column.levels)}
+        known = column.numbers
     return np.array([*(known.get(level, -1) for level in levels), np.nan])[codes]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from deltarule.arrays import Array
 from deltarule.data import Reading
 from deltarule.errors import DataError
-from deltarule.preprocessing.assembly import Made, Ones, Rows
+from deltarule.preprocessing.assembly import Made, Rows
+from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import (
     Coded,
     as_category,
@@ -32,11 +32,6 @@ from deltarule.preprocessing.totals import Totals
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_LEVELS = 24
-"""Levels of a category that get a column of their own; rarer ones share one."""
-
-_RARE = 0.001  # share of the rows; and
-_RAREST = 3  # at least so many rows
 _TRUE = ("yes", "true", "y", "t", "1")
 _FALSE = ("no", "false", "n", "f", "0")
 
@@ -151,89 +146,6 @@ class Boolean:
 
 
 @dataclass(frozen=True)
-class Category:
-    """One column a level; rare levels share one; missing is a level; unseen ones are rare.
-
-    Attributes
-    ----------
-    name : str
-    levels : tuple of str
-        Most frequent first.
-    rare : int
-        How many further levels share one column; 0 for none, and then an unseen level is all 0.
-    missing : int
-        How many training rows had none; where there were some, missing is a level.
-    """
-
-    name: str
-    levels: tuple[str, ...]
-    rare: int
-    missing: int
-    kind: ClassVar[str] = "category"
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Category:
-        """Learn from the training rows."""
-        check_type(column)
-        return cls.fit_coded(column.name, coded(column))
-
-    @classmethod
-    def fit_coded(cls, name: str, found: Coded) -> Category:
-        """The same from levels that are known already."""
-        kept = tuple(found.levels[i] for i in frequent(found.counts, len(found.codes)))
-        return cls(name, kept, len(found.levels) - len(kept), found.missing)
-
-    @classmethod
-    def fit_presence(cls, column: pl.Series) -> Category:
-        """Learn no level: all that is told is whether a value is there."""
-        return cls(column.name, (), column.drop_nulls().n_unique(), column.null_count())
-
-    def refined(self, totals: Totals) -> Category:
-        """The same, missing where any of more rows than it was fitted on is."""
-        return replace(self, missing=totals.missing)
-
-    @property
-    def outputs(self) -> list[str]:
-        """The names of the columns it makes."""
-        names = [f"{self.name} = {level}" for level in self.levels]
-        if self.rare and self.levels:
-            names.append(f"{self.name} is rare")
-        if self.missing:
-            names.append(f"{self.name} is missing")
-        return names
-
-    @property
-    def codes(self) -> tuple[int, int]:
-        """Which output is 1 for a missing value, and for one that is no level; or none is."""
-        n = len(self.levels)
-        pooled = bool(self.rare and self.levels)
-        nowhere = len(self.outputs)
-        return n + pooled if self.missing else nowhere, n if pooled else nowhere
-
-    def knows(self, level: str) -> bool:
-        """Whether a value has an output: one of its own, or that of the rare."""
-        return level in self.levels or self.rare > 0
-
-    def transform(self, column: pl.Series, reading: Reading | None = None) -> Made:
-        """Which of the outputs is 1 in each row."""
-        absent, other = self.codes
-        found, codes = numbered(column, reading, self.levels)
-        numbers = {level: i for i, level in enumerate(self.levels)}
-        return Ones(codes, np.array([*(numbers.get(level, other) for level in found), absent]))
-
-    def describe(self) -> str:
-        """What was done, in one clause."""
-        if not self.levels:
-            return f"{self.rare} rare values: encoded as present or missing"
-        parts = [f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"]
-        if self.rare:
-            parts.append(f"{self.rare} rare level{'s merged' if self.rare > 1 else ''}")
-        if self.missing:
-            parts.append(f"{self.missing} missing as a level")
-        return ", ".join(parts)
-
-
-@dataclass(frozen=True)
 class Dropped:
     """A column that is left out, and why.
 
@@ -276,23 +188,3 @@ KINDS: dict[str, type[Column]] = {
     row.kind: row for row in (Numeric, Scores, Boolean, Category, Date, Text, Dropped)
 }
 """The kinds by name."""
-
-
-def frequent(counts: Array, rows: int) -> Array:
-    """The numbers of the levels that are frequent enough for a column of their own.
-
-    Parameters
-    ----------
-    counts : int array
-        How often every level occurs.
-    rows : int
-        How many rows there are, with missing values.
-
-    Examples
-    --------
-    >>> frequent(np.array([1, 90, 2, 40]), 133).tolist()
-    [1, 3]
-    """
-    enough = max(_RAREST, _RARE * rows) if len(counts) > 2 else 1
-    order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-    return order[counts[order] >= min(enough, counts[order].max(initial=1))]

@@ -11,8 +11,9 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Reading
+from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import has_gaps, numbered, numbers_of
-from deltarule.preprocessing.columns import Boolean, Category, Column
+from deltarule.preprocessing.columns import Boolean, Column
 from deltarule.preprocessing.numeric import Numeric
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> Differ
     """Values that no level stands for; of a category with rare levels these are not known."""
     if not isinstance(column, Boolean | Category):
         return None
-    levels, codes = numbered(cells, reading, column.levels)
+    known = column.known if isinstance(column, Category) else column.levels
+    levels, codes = numbered(cells, reading, known)
     strange = np.array([not column.knows(level) for level in levels] + [False])
     rows = strange[codes]
     if not rows.any():

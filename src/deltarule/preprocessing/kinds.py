@@ -9,6 +9,7 @@ import numpy as np
 
 from deltarule.data.notations import detected, unread
 from deltarule.errors import CellError, require
+from deltarule.preprocessing.category_columns import FEW_LEVELS, Category, frequent
 from deltarule.preprocessing.cells import (
     Coded,
     as_category,
@@ -20,14 +21,7 @@ from deltarule.preprocessing.cells import (
     is_numeric,
     numbers_of,
 )
-from deltarule.preprocessing.columns import (
-    MOST_LEVELS,
-    Boolean,
-    Category,
-    Column,
-    Dropped,
-    frequent,
-)
+from deltarule.preprocessing.columns import Boolean, Column, Dropped
 from deltarule.preprocessing.date_columns import Date, are_unix_times
 from deltarule.preprocessing.dates import format_of, no_dates
 from deltarule.preprocessing.numeric import Numeric
@@ -43,6 +37,7 @@ _FEWEST = 20  # rows, to call a column an identifier
 _COVERED = 0.25  # of the rows by levels of their own, at least, or a column is no category;
 _COVERED_OFTEN = 0.1  # so many are enough where a level has on average
 _OFTEN = 20  # rows
+_RECURRING = 5  # rows of a level; where most rows have such a level, it is no key of a row
 _STRAYS = 5  # different values at most,
 _STRAY = 0.05  # in at most this share of the rows, are no kind of their own
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -106,7 +101,7 @@ def _fitted_text(column: pl.Series, found: Coded) -> Column:
         return Boolean.fit_coded(column.name, found)
     if format_of(found.levels) is not None:
         return Date.fit(column)
-    why = _identifying_text(found)
+    why = _identifying_text(found, declared)
     if why and declared and all(map(is_number, found.levels)):
         why = ""  # digits that are no number: another text of their kind would be a key
     if not why:
@@ -137,12 +132,15 @@ def _identifying_number(column: pl.Series) -> str:
     return ""
 
 
-def _identifying_text(found: Coded) -> str:
-    """Why a column of text looks like a key or like prose, or nothing."""
+def _identifying_text(found: Coded, declared: bool) -> str:
+    """Why a column of text looks like a key or like prose, or nothing.
+
+    A declared category is one as long as its values recur.
+    """
     levels, codes, counts = found
     present = int(counts.sum())
     mostly = len(levels) > 0.5 * present
-    if present < _FEWEST or not (mostly or len(levels) > MOST_LEVELS):
+    if present < _FEWEST or not (mostly or len(levels) > FEW_LEVELS) or (declared and not mostly):
         return ""
     covered = counts[frequent(counts, len(codes))].sum() / present
     least = _COVERED_OFTEN if present >= _OFTEN * len(levels) else _COVERED
@@ -151,6 +149,8 @@ def _identifying_text(found: Coded) -> str:
     words = float(np.mean([len(level.split()) for level in levels[:1000]]))
     if words >= 4:
         return f"free text: {words:.0f} words per row"
+    if not mostly and counts[counts >= _RECURRING].sum() > 0.5 * present:
+        return ""
     return f"identifier: {len(levels)} different values in {present} rows"
 
 

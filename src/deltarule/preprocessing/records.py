@@ -13,6 +13,7 @@ from deltarule.data import Reading
 from deltarule.data.readings import restored_readings
 from deltarule.errors import DataError
 from deltarule.preprocessing.columns import KINDS, Boolean, Column
+from deltarule.preprocessing.target_statistics import Statistics
 
 
 def restored(state: Any) -> Column:
@@ -33,6 +34,14 @@ def restored(state: Any) -> Column:
             raise DataError(f"a column's record is damaged: {name} is {reprlib.repr(value)}")
         values[name] = read(value)
     levels, words = values.get("levels", ()), values.get("words", ())
+    statistics = values.get("statistics")
+    if statistics is not None:
+        levels += statistics.further
+        if len(statistics.values) != len(levels) + 2:
+            given = len(statistics.values)
+            raise DataError(
+                f"a column's record is damaged: {given} rows of statistics of {len(levels)} levels"
+            )
     if len(set(levels)) < len(levels) or (kind is Boolean and len(levels) != 2):
         raise DataError(f"a column's record is damaged: levels is {reprlib.repr(levels)}")
     if len(set(words)) < len(words) or len(words) != len(values.get("weights", ())):
@@ -85,6 +94,28 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) for v in value)
 
 
+def _is_statistics(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or set(value) != {"names", "further", "values"}:
+        return False
+    names, further, rows = value["names"], value["further"], value["values"]
+    return (
+        _is_texts(names)
+        and _is_texts(further)
+        and isinstance(rows, list)
+        and all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        and all(_is_finite(number) for row in rows for number in row)
+    )
+
+
+def _statistics(value: Any) -> Statistics | None:
+    if value is None:
+        return None
+    values = tuple(map(tuple, value["values"]))
+    return Statistics(tuple(value["names"]), tuple(value["further"]), values)
+
+
 _TYPES: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
     "str": (lambda value: isinstance(value, str), str),
     "bool": (lambda value: isinstance(value, bool), bool),
@@ -94,6 +125,7 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
     "tuple[str, ...]": (_is_texts, tuple),
     "tuple[float, ...]": (_are_positive, tuple),
     "tuple[tuple[float, float], ...]": (_ascend, lambda value: tuple(map(tuple, value))),
+    "Statistics | None": (_is_statistics, _statistics),
 }
 """By type of a field, what a file may hold there, and how it is read."""
 

@@ -15,13 +15,15 @@ from deltarule.data import Reading, dataset_of, frame_of
 from deltarule.data.parallel import at_once
 from deltarule.errors import DataError, UnknownNameError
 from deltarule.preprocessing.assembly import assembled
+from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import is_date, is_numeric, numbers_of
-from deltarule.preprocessing.columns import KINDS, Category, Column, Dropped
+from deltarule.preprocessing.columns import KINDS, Column, Dropped
 from deltarule.preprocessing.differences import Difference, differences
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.records import restored, restored_reading
 from deltarule.preprocessing.scores import FAR, Scores
+from deltarule.preprocessing.target_statistics import Outcomes
 from deltarule.preprocessing.text_columns import Text, recurring
 from deltarule.preprocessing.totals import Totals
 from deltarule.registry import nearest
@@ -146,6 +148,48 @@ class Preprocessing:
         columns = (Text.fit(frame[c.name]) if c.name in names else c for c in self.columns)
         return replace(self, columns=tuple(columns))
 
+    def pooled(self, table: Any) -> list[str]:
+        """Categories of many levels, for which statistics of the targets are of use.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+            The training rows.
+        """
+        frame = frame_of(table)
+        return [
+            column.name
+            for column in self.columns
+            if isinstance(column, Category) and column.pools(frame[column.name], self.reading)
+        ]
+
+    def with_statistics(
+        self, table: Any, names: Sequence[str], outcomes: Outcomes
+    ) -> Preprocessing:
+        """The same with statistics of the targets for the levels of some categories.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+            The training rows.
+        names : sequence of str
+        outcomes : Outcomes
+            The rows' targets.
+        """
+        frame = frame_of(table)
+        columns = (
+            column.measured(frame[column.name], outcomes, self.reading)
+            if isinstance(column, Category) and column.name in names
+            else column
+            for column in self.columns
+        )
+        return replace(self, columns=tuple(columns))
+
+    @property
+    def measured(self) -> list[str]:
+        """The categories whose levels have statistics of the targets."""
+        return [c.name for c in self.columns if isinstance(c, Category) and c.statistics]
+
     @property
     def words(self) -> Array:
         """Which of the columns it makes are words of a text, as booleans ``(width,)``."""
@@ -212,6 +256,28 @@ class Preprocessing:
             cells=frame.height * len(used),
         )
         return assembled(made, widths, frame.height)
+
+    def cross_fitted(
+        self, table: Any, outcomes: Outcomes, folds: Sequence[tuple[Array, Array]]
+    ) -> Array:
+        """Training rows as :meth:`transform`, but the statistics of each from other rows.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+        outcomes : Outcomes
+            The rows' targets.
+        folds : sequence of pairs of int arrays
+            Rows that statistics are taken from, and rows that they encode.
+        """
+        X, frame, at = self.transform(table), self.frame(table), 0
+        for column in self.columns:
+            at += len(column.outputs)
+            if isinstance(column, Category) and column.statistics is not None:
+                places = column.places(frame[column.name], self.reading)
+                own = column.cross_fitted(places, outcomes, folds)
+                X[:, at - own.shape[1] : at] = own
+        return X
 
     def filled(self, table: Any) -> list[str]:
         """Columns with missing values where training had none: they are filled, unflagged."""
@@ -289,7 +355,7 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """What :meth:`from_dict` needs, of plain JSON values."""
-        columns = [{"kind": c.kind, **asdict(c)} for c in self.columns]
+        columns = [{"kind": c.kind, **_stored(c)} for c in self.columns]
         if self.reading is None:
             return {"columns": columns}
         reading = {
@@ -365,6 +431,11 @@ def _kind(name: str, kind: str, columns: list[str]) -> str:
             f"Known: {', '.join(KINDS)}."
         )
     return found
+
+
+def _stored(column: Column) -> dict[str, Any]:
+    """A column's fields; without those that it lacks."""
+    return {name: value for name, value in asdict(column).items() if value is not None}
 
 
 def _is_undecided(column: Column) -> bool:

@@ -63,8 +63,9 @@ class Trained:
     @cached_property
     def importances(self) -> list[Importance]:
         """Of the validation rows, as a training report shows them."""
-        held = self.problem.validation.held
-        return _importances(self.model, self.problem.roles, self.problem.train[held], self.seed)
+        part = self.problem.parted(self.problem.validation)
+        model = replace(self.model, preprocessing=part.preprocessing)
+        return _importances(model, part.roles, part.test, self.seed)
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -75,8 +76,7 @@ class Trained:
                 "baselines_, verdict_: the networks of an ensemble have learned from each other's "
                 "validation rows. Call compare(X, y) with rows that fit has not seen."
             )
-        train, test = problem.train[first.kept], problem.train[first.held]
-        return self.compared(replace(problem, train=train, test=test))
+        return self.compared(problem.parted(first))
 
     @property
     def seed(self) -> int:
@@ -104,7 +104,8 @@ class Trained:
 
     def compared(self, problem: Problem) -> Comparison:
         """The network beside the baselines on a problem's test rows."""
-        found, errors = judge(self.model, problem.test, problem.roles)
+        model = replace(self.model, preprocessing=problem.preprocessing)
+        found, errors = judge(model, problem.test, problem.roles)
         network = bl.Judged("network", found, 0.0, errors)
         others = baselines(problem, self.settings)
         metrics = {each.name: each.figures for each in (network, *others)}

@@ -27,6 +27,7 @@ from deltarule.preprocessing import (
 )
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
 from deltarule.preprocessing.date_columns import date_format, days_of
+from deltarule.tabular.outcomes import encoding_folds, outcomes_of
 from deltarule.tabular.quality import networks
 from deltarule.tabular.recipes import epochs_of
 from deltarule.tabular.roles import check_columns, inputs_of, labels_of, weights_of
@@ -86,6 +87,9 @@ class Problem:
     stream : StreamedRows, optional
         Where the table is read in blocks: what brings the rows to learn from. Then `train` holds a
         sample of them.
+    folds : tuple of Parts
+        By which the statistics of categories encode the training rows, those held out of each by
+        the others; empty where there are none, or where they are of other rows.
     """
 
     roles: Roles
@@ -95,11 +99,34 @@ class Problem:
     test: Any
     validations: tuple[Parts, ...]
     stream: StreamedRows | None = None
+    folds: tuple[Parts, ...] = ()
 
     @cached_property
     def X(self) -> Array:
         """The training rows in numbers, ``(m, width)``."""
-        return self.preprocessing.transform(inputs_of(self.train, self.roles))
+        inputs = inputs_of(self.train, self.roles)
+        if not self.folds:
+            return self.preprocessing.transform(inputs)
+        outcomes = outcomes_of(self.targets, self.train, self.roles)
+        return self.preprocessing.cross_fitted(inputs, outcomes, self.folds)
+
+    def parted(self, parts: Parts) -> Problem:
+        """The same of some training rows, with others of them as test rows.
+
+        What the model has learned of the targets of the latter is left out of the statistics.
+
+        Parameters
+        ----------
+        parts : Parts
+        """
+        train, test = self.train[parts.kept], self.train[parts.held]
+        if not self.folds:
+            return replace(self, train=train, test=test)
+        outcomes = outcomes_of(self.targets, self.train, self.roles).take(parts.kept)
+        names, inputs = self.preprocessing.measured, inputs_of(train, self.roles)
+        own = self.preprocessing.with_statistics(inputs, names, outcomes)
+        folds = tuple(fold.within(parts.kept) for fold in self.folds)
+        return replace(self, preprocessing=own, train=train, test=test, folds=folds)
 
     @property
     def count(self) -> int:
@@ -270,8 +297,10 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     DataError
         For columns that cannot be used.
     """
-    parts = validations(whole.keys.take(kept), len(kept), settings, str(whole.targets.task))
-    return problem_of(whole, settings, whole.frame[kept], test, parts)
+    keys = whole.keys.take(kept)
+    parts = validations(keys, len(kept), settings, str(whole.targets.task))
+    found = problem_of(whole, settings, whole.frame[kept], test, parts)
+    return _with_statistics(found, keys, settings.seed)
 
 
 def problem_of(
@@ -305,6 +334,18 @@ def problem_of(
         own = Targets.fit(train, roles.target, task=targets.task, weights=weights)
         targets = scaled(replace(own, reason=targets.reason), settings)
     return Problem(roles, preprocessing, targets, train, test, validations)
+
+
+def _with_statistics(found: Problem, keys: Keys, seed: int) -> Problem:
+    """The same with statistics of the targets for categories of many levels."""
+    inputs = inputs_of(found.train, found.roles)
+    names = found.preprocessing.pooled(inputs)
+    parts = encoding_folds(len(inputs), keys, seed) if names else ()
+    if not parts:
+        return found
+    outcomes = outcomes_of(found.targets, found.train, found.roles)
+    measured = found.preprocessing.with_statistics(inputs, names, outcomes)
+    return replace(found, preprocessing=measured, folds=parts)
 
 
 def validations(keys: Keys, m: int, settings: Settings, task: str) -> tuple[Parts, ...]:

@@ -22,6 +22,16 @@ class Parts(NamedTuple):
     kept: Array
     held: Array
 
+    def within(self, rows: Array) -> Parts:
+        """Both as numbers among some rows, ascending; other rows are left out.
+
+        Examples
+        --------
+        >>> Parts(np.array([0, 1, 4]), np.array([2, 3])).within(np.array([1, 3, 4]))
+        Parts(kept=array([0, 2]), held=array([1]))
+        """
+        return Parts(*(np.flatnonzero(np.isin(rows, part)) for part in self))
+
 
 @dataclass(frozen=True)
 class Keys:
