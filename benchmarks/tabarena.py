@@ -17,6 +17,7 @@ their own: ``pip install lightgbm catboost xgboost pytabkit pandas scikit-learn`
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import os
 import time
@@ -53,17 +54,19 @@ MODELS: dict[str, Model] = {
     "default": deltarule("deltarule"),
     "members": deltarule("deltarule, 8 members", n_members=8),
     "ensemble": deltarule("deltarule, 8 networks", n_ensemble=8),
-    "lightgbm": peer("LightGBM", lightgbm, native),
-    "catboost": peer("CatBoost", catboost, native),
-    "xgboost": peer("XGBoost", xgboost, native),
+    "lightgbm": peer("LightGBM", lightgbm, native, library="lightgbm"),
+    "catboost": peer("CatBoost", catboost, native, library="catboost"),
+    "xgboost": peer("XGBoost", xgboost, native, library="xgboost"),
     "hgb": peer("HistGradientBoosting", boosting, native),
     "realmlp": peer(
         "RealMLP",
         pytabkit("RealMLP_TD", val_metric_name="cross_entropy", use_ls=False),
         filled,
-        slow=True,
+        library="pytabkit",
     ),
-    "tabm": peer("TabM", pytabkit("TabM_D", val_metric_name="cross_entropy"), filled, slow=True),
+    "tabm": peer(
+        "TabM", pytabkit("TabM_D", val_metric_name="cross_entropy"), filled, library="pytabkit"
+    ),
     "forest": peer("Random Forest", forest, native),
 }
 """What is compared; the names are those of ``--models``."""
@@ -73,25 +76,37 @@ BEST_OF = ("lightgbm", "catboost", "xgboost", "hgb", "realmlp", "tabm")
 
 
 def measured(row: ArenaSet, fold: str, model: Model, settings: tabular.Settings) -> Record:
-    """One fit, evaluated on the fold's test rows; or why it failed."""
-    begun, begun_cpu = time.perf_counter(), _cpu_seconds()
+    """One fit, evaluated on the fold's test rows; or why it failed.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where the model's library is not installed.
+    """
+    importlib.import_module(model.library)
+    begun = _clocks()
     try:
-        problem = row.problem(fold, settings)
-        begun, begun_cpu = time.perf_counter(), _cpu_seconds()
+        kept, held = row.split(fold)  # reads the table
+        begun = _clocks()
+        problem = tabular.problem(row.table, settings, kept, row.table.frame[held])
+        if not model.ours:  # the peers have a preprocessing of their own
+            begun = _clocks()
         measure = model.fit(problem, settings)
-        spent = {"cpu_seconds": _cpu_seconds() - begun_cpu, "seconds": time.perf_counter() - begun}
+        spent = _spent_since(begun)
         return {"error": row.error(problem, measure().predictions), **spent}
-    except ModuleNotFoundError:
-        raise
     except Exception as error:
-        seconds = time.perf_counter() - begun
         reason = " ".join(str(error).split())[:300]
-        return {"failed": f"{type(error).__name__}: {reason}", "seconds": seconds}
+        return {"failed": f"{type(error).__name__}: {reason}", **_spent_since(begun)}
 
 
-def _cpu_seconds() -> float:
-    """Of this process and of those that it has started and that have ended."""
-    return sum(os.times()[:4])
+def _clocks() -> tuple[float, float]:
+    """Seconds, and CPU seconds of this process and of those that it has started and that ended."""
+    return time.perf_counter(), sum(os.times()[:4])
+
+
+def _spent_since(begun: tuple[float, float]) -> dict[str, float]:
+    seconds, cpu_seconds = (b - a for a, b in zip(begun, _clocks(), strict=True))
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds}
 
 
 def run(
@@ -165,7 +180,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.docs:
         found = records(options.results)
         write_section(DOCS / "results.md", "tabarena", page(found, sets, where, MODELS, BEST_OF))
-        write_section(DOCS / "tables.md", "tabarena-ablation", ablation(found, MODELS | VARIANTS))
+        if any(key.fold == INNER for key in found):
+            text = ablation(found, MODELS | VARIANTS)
+            write_section(DOCS / "tables.md", "tabarena-ablation", text)
         return
     every = MODELS | VARIANTS
     usual = ["default", *VARIANTS] if options.ablation else [*MODELS]

@@ -43,19 +43,26 @@ def page(
     parts = [
         "## TabArena's data sets",
         "",
-        f"{len(sets)} published data sets of TabArena-v0.1, in three folds: stratified by class, "
-        "shuffled, seed 0. The error is 1 − AUC of two classes, log loss of more, RMSE of numbers. "
-        "Each model has its defaults, is fitted once per fold, without bagging, and takes "
+        f"{len(sets)} of the 51 data sets of TabArena-v0.1, in three folds: stratified by class, "
+        "shuffled, seed 0. The error is 1 − AUC for two classes, log loss for more, RMSE for "
+        "numbers. Each model has its defaults, is fitted once per fold, without bagging, and takes "
         "categories in its library's way. RealMLP and TabM find their best epoch by cross entropy, "
-        "and RealMLP has no label smoothing, as TabArena runs them. The recipe is chosen on other "
-        "rows: an inner split of the first fold's training rows, see "
-        "[the ablation](tables.md).",
+        "and RealMLP has no label smoothing, as TabArena runs them. No choice between recipes is "
+        "made on these test rows: `--ablation` compares them on a quarter of the first fold's "
+        "training rows.",
+        "",
+        "`python benchmarks/tabarena.py RESULTS` fits what the file RESULTS lacks and appends "
+        "each fit, or why it failed; `--models`, `--sets` and `--folds` choose. The data "
+        "sets are in the folder `tabarena` of `DELTARULE_DATA`, or in that of `--folder`: a CSV "
+        "file each, and `index.csv` with their targets, kinds of problem and categorical columns. "
+        "`benchmarks/tabarena_adapter.py` is the same model in TabArena's own form.",
         "",
         f"*Over the best*: the error divided by the least of {', '.join(names)} that were fitted "
         "on the same folds, as geometric mean over sets. *Elo*: a Bradley-Terry fit to who wins on "
         "how many sets, among these models and sets alone, Random Forest = 1000; it cannot be "
         "compared with TabArena's own, whose models are bagged. Cost is the median over sets of "
-        "CPU seconds per fit, and of the ratio to deltarule's.",
+        "CPU seconds per fit, and of the ratio to deltarule's; that of deltarule includes its "
+        "preprocessing.",
         "",
         *summary(errors, models, peers),
         "",

@@ -52,11 +52,6 @@ class ArenaSet:
         task = "regression" if self.kind == "regression" else "classification"
         return tabular.table(read(self.path), tabular.Roles((self.target,), kinds=kinds), task=task)
 
-    def problem(self, fold: str, settings: tabular.Settings) -> tabular.Problem:
-        """The training rows of a fold with a validation part, and its test rows."""
-        kept, held = self.split(fold)
-        return tabular.problem(self.table, settings, kept, self.table.frame[held])
-
     def split(self, fold: str) -> tuple[np.ndarray, np.ndarray]:
         """The row numbers to train and to test on."""
         y, rows = self._labels, np.arange(len(self.table.frame))

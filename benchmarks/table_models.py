@@ -46,13 +46,14 @@ class Fit(NamedTuple):
 class Model:
     """One model; ``fit`` returns a function that measures, so that only the fit is timed.
 
-    Of a slow one fewer seeds are fitted.
+    Of a slow one fewer seeds are fitted. ``library`` is the module that its fit imports.
     """
 
     name: str
     fit: Callable[[tabular.Problem, tabular.Settings], Callable[[], Fit]]
     ours: bool = False
     slow: bool = False
+    library: str = "deltarule"
 
 
 def settings_of(seed: int) -> tabular.Settings:
@@ -169,6 +170,7 @@ def peer(
     make: Callable[[str, tabular.Settings, Any], Any],
     inputs: Callable[[tabular.Problem, Any], Any] = encoded,
     slow: bool = False,
+    library: str = "sklearn",
 ) -> Model:
     """A model with scikit-learn's interface.
 
@@ -179,7 +181,7 @@ def peer(
         X, T = (inputs(problem, frame) for frame in (problem.train, problem.test))
         return _fitted(make(problem.task, settings, X), problem, X, T)
 
-    return Model(name, fit, slow=slow)
+    return Model(name, fit, slow=slow, library=library)
 
 
 def _fitted(estimator: Any, problem: tabular.Problem, X: Any, T: Any) -> Callable[[], Fit]:

@@ -13,6 +13,8 @@ import pandas
 import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from deltarule import tabular
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ROWS = 120
 
@@ -55,13 +57,6 @@ def folder(tmp_path):
     return where
 
 
-class Absent:
-    """A model whose library is not installed."""
-
-    def __call__(self, problem, settings):
-        raise ModuleNotFoundError("No module named 'absent'", name="absent")
-
-
 @pytest.fixture
 def models(bench, monkeypatch):
     made = bench.table_models
@@ -74,7 +69,7 @@ def models(bench, monkeypatch):
         "lightgbm": made.deltarule("LightGBM", epochs=1, hidden=()),
         "forest": made.peer("Random Forest", made.forest, made.native),
         "catboost": made.Model("CatBoost", broken),
-        "tabm": made.Model("TabM", Absent()),
+        "tabm": made.Model("TabM", broken, library="absent_library"),
     }
     variants = {"relu": made.deltarule("ReLU", epochs=2, hidden=(8,), activation="relu")}
     monkeypatch.setattr(bench.tabarena, "MODELS", own)
@@ -84,6 +79,11 @@ def models(bench, monkeypatch):
 
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def problem_of(row):
+    kept, held = row.split("0")
+    return tabular.problem(row.table, tabular.Settings(), kept, row.table.frame[held])
 
 
 def record(model, name="s", fold="0", error=1.0, cpu=1.0):
@@ -121,14 +121,14 @@ def test_the_inner_split_has_training_rows_alone(bench, folder):
 
 def test_categories_that_look_like_numbers_are_categories(bench, folder):
     row = bench.tabarena_sets.sets_of(folder)["two"]
-    problem = row.problem("0", bench.tabarena.tabular.Settings())
+    problem = problem_of(row)
     assert [column.kind for column in problem.preprocessing.columns] == ["numeric", "category"]
     assert problem.roles.target == ("y",)
 
 
 def test_peers_get_numbers_with_gaps_and_levels_of_the_training_rows(bench, folder):
     row = bench.tabarena_sets.sets_of(folder)["two"]
-    problem = row.problem("0", bench.tabarena.tabular.Settings())
+    problem = problem_of(row)
     new = problem.test.with_columns(problem.test["code"] + 50)
     X = bench.table_models.native(problem, problem.train)
     T = bench.table_models.native(problem, new)
@@ -141,8 +141,8 @@ def test_peers_get_numbers_with_gaps_and_levels_of_the_training_rows(bench, fold
 def test_errors_are_those_of_the_protocol(bench, folder):
     sets = bench.tabarena_sets.sets_of(folder)
     for name, expected in {"two": 0.0, "three": -np.log(0.8), "amount": 0.5}.items():
-        problem = sets[name].problem("0", bench.tabarena.tabular.Settings())
-        truth = bench.tabarena.tabular.figure_targets(problem.targets, problem.test)
+        problem = problem_of(sets[name])
+        truth = tabular.figure_targets(problem.targets, problem.test)
         P = truth + 0.5 if name == "amount" else np.eye(truth.max() + 1)[truth] * 0.7 + 0.1
         assert sets[name].error(problem, P) == pytest.approx(expected, rel=1e-6)
 
@@ -158,7 +158,7 @@ def test_a_run_continues_records_failures_and_writes_tables(
     bench.tabarena.main([*given, "--sets", "two"])
     first = lines(results)
     assert [r["model"] for r in first] == ["default", "lightgbm", "forest", "catboost"]
-    assert "absent is not installed" in capsys.readouterr().out
+    assert "absent_library is not installed" in capsys.readouterr().out
     assert first[-1]["failed"] == "ValueError: Too many levels."
     assert all(r["cpu_seconds"] >= 0 and r["seconds"] > 0 and r["error"] < 1 for r in first[:3])
 
