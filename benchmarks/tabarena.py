@@ -10,6 +10,9 @@ ended and repeated, and a fit that fails is recorded with its error. The folder 
 variants of the recipe on inner splits of the first fold's training rows. ``--docs`` fits nothing:
 it writes the tables into ``docs/results.md`` and ``docs/tables.md``.
 
+Several files may be given: fits are appended to the first, and all are read. Fits of deltarule are
+not repeated when its recipe changes; then begin a new file beside that of the peers.
+
 A model is a row of ``MODELS``. The peers come from their own libraries, best in an environment of
 their own: ``pip install lightgbm catboost xgboost pytabkit pandas scikit-learn`` beside deltarule.
 """

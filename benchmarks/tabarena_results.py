@@ -87,7 +87,8 @@ class Errors:
 
     def mean(self, model: str, name: str, folds: Iterable[str], what: str = "error") -> float:
         """The mean of a set's error, or CPU seconds, over folds."""
-        return float(np.mean([self._records[Key(name, fold, model)][what] for fold in folds]))
+        values = [self._records[Key(name, fold, model)][what] for fold in sorted(folds)]
+        return float(np.mean(values))
 
     def wins(self, model: str, other: str, name: str) -> float:
         """1 where a model's mean error on a set is less than another's, 0.5 where it is equal."""
