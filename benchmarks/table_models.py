@@ -1,8 +1,8 @@
-"""The models that :mod:`tables` compares, each as one function from a problem and a seed to a fit.
+"""The models that :mod:`tables` and :mod:`tabarena` compare: each a function, from problem to fit.
 
-Ours take the table as it came. The peers get the columns that our preprocessing makes (numbers
-standardised, categories one-hot, missing values filled and flagged), as one would give them;
-pytabkit's networks get categories as categories, and numbers filled and unscaled.
+Ours take the raw table. In :mod:`tables` the peers get the columns that our preprocessing makes
+(numbers standardised, categories one-hot, missing values filled and flagged), as one would give
+them; in :mod:`tabarena`, and pytabkit's networks always, numbers unscaled and categories as such.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
+import polars as pl
 
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.modelfile import save_model
 from deltarule.tabular import recipes, slants
 from deltarule.tabular.splits import Keys
+
+_THREADS = 2  # of a peer, where the settings name no number
 
 
 class Fit(NamedTuple):
@@ -43,13 +46,14 @@ class Fit(NamedTuple):
 class Model:
     """One model; ``fit`` returns a function that measures, so that only the fit is timed.
 
-    Of a slow one fewer seeds are fitted.
+    Of a slow one fewer seeds are fitted. ``library`` is the module that its fit imports.
     """
 
     name: str
     fit: Callable[[tabular.Problem, tabular.Settings], Callable[[], Fit]]
     ours: bool = False
     slow: bool = False
+    library: str = "deltarule"
 
 
 def settings_of(seed: int) -> tabular.Settings:
@@ -129,42 +133,55 @@ def calibration_error(labels: np.ndarray, P: np.ndarray, bins: int = 15) -> floa
 # ------------------------------------------------------------------------------------- peers
 
 
-def peer(name: str, make: Callable[[str, int], Any]) -> Model:
-    """A model with scikit-learn's interface; ``make`` gets the task and the seed."""
-
-    def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
-        inputs = tabular.inputs_of(problem.train, problem.roles)
-        X, T = (problem.preprocessing.transform(rows) for rows in (inputs, problem.test))
-        return _fitted(make(problem.task, settings.seed), problem, X, T)
-
-    return Model(name, fit)
+def encoded(problem: tabular.Problem, frame: Any) -> Any:
+    """The columns that deltarule's preprocessing makes of a frame's rows."""
+    return problem.preprocessing.transform(tabular.inputs_of(frame, problem.roles))
 
 
-def realmlp(variant: str) -> Model:
-    """Pytabkit's RealMLP, with its defaults, on one core: two cost it more CPU seconds."""
+def native(problem: tabular.Problem, frame: Any, fill: bool = False) -> Any:
+    """A pandas frame: numbers, dates as days, and all other columns as categories.
 
-    def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
-        kind = "Classifier" if problem.task == "classification" else "Regressor"
-        made = getattr(importlib.import_module("pytabkit"), f"RealMLP_{variant}_{kind}")
-        estimator = made(device="cpu", random_state=settings.seed, n_threads=1)
-        X, T = (_with_categories(problem, rows) for rows in (problem.train, problem.test))
-        return _fitted(estimator, problem, X, T)
-
-    return Model(f"RealMLP-{variant.replace('_', '-')}", fit, slow=True)
-
-
-def _with_categories(problem: tabular.Problem, frame: Any) -> Any:
-    """A pandas frame: numbers with their gaps filled, all else as categories."""
+    Missing numbers are NaN, or filled. A missing category is a level of its column, and stands for
+    levels that the training rows lack as well.
+    """
     pandas = importlib.import_module("pandas")
     columns = {}
-    for column in problem.preprocessing.columns:
-        values = frame[column.name]
-        if column.kind == "numeric":
-            columns[column.name] = values.cast(float).fill_null(column.fill).to_numpy()
+    for k, column in enumerate(problem.preprocessing.columns):
+        known, values = problem.train[column.name], frame[column.name]
+        if column.kind == "numeric" or values.dtype.is_temporal():
+            known, values = known.to_physical(), values.to_physical().cast(float)
+            gap = getattr(column, "fill", known.mean()) if fill else float("nan")
+            columns[f"c{k}"] = values.fill_null(gap).to_numpy()
         elif column.outputs:
-            texts = values.cast(str).fill_null("").to_list()
-            columns[column.name] = pandas.Series(texts, dtype="category")
+            levels = sorted({*known.cast(str).drop_nulls(), ""})
+            texts = values.cast(str).cast(pl.Enum(levels), strict=False).fill_null("")
+            codes = texts.to_physical().to_numpy()
+            columns[f"c{k}"] = pandas.Categorical.from_codes(codes, levels)
     return pandas.DataFrame(columns)
+
+
+def filled(problem: tabular.Problem, frame: Any) -> Any:
+    """The same without missing numbers, which pytabkit's networks refuse."""
+    return native(problem, frame, fill=True)
+
+
+def peer(
+    name: str,
+    make: Callable[[str, tabular.Settings, Any], Any],
+    inputs: Callable[[tabular.Problem, Any], Any] = encoded,
+    slow: bool = False,
+    library: str = "sklearn",
+) -> Model:
+    """A model with scikit-learn's interface.
+
+    ``make`` gets the task, the settings, of which seed and threads count, and the training inputs.
+    """
+
+    def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
+        X, T = (inputs(problem, frame) for frame in (problem.train, problem.test))
+        return _fitted(make(problem.task, settings, X), problem, X, T)
+
+    return Model(name, fit, slow=slow, library=library)
 
 
 def _fitted(estimator: Any, problem: tabular.Problem, X: Any, T: Any) -> Callable[[], Fit]:
@@ -185,18 +202,41 @@ def _fitted(estimator: Any, problem: tabular.Problem, X: Any, T: Any) -> Callabl
     return measured
 
 
-def _linear(task: str, seed: int) -> Any:
-    return bl.BASELINES[task][1].make(seed)
+def linear(task: str, settings: tabular.Settings, X: Any) -> Any:
+    """Logistic or ridge regression."""
+    return bl.BASELINES[task][1].make(settings.seed)
 
 
-def _boosting(task: str, seed: int) -> Any:
-    return bl.BASELINES[task][2].make(seed)
+def boosting(task: str, settings: tabular.Settings, X: Any) -> Any:
+    """Scikit-learn's HistGradientBoosting, which takes a frame's categories as such."""
+    return bl.BASELINES[task][2].make(settings.seed)
 
 
-def _mlp(task: str, seed: int) -> Any:
+def forest(task: str, settings: tabular.Settings, X: Any) -> Any:
+    """Scikit-learn's random forest, to which a category is its number in alphabetical order."""
+    trees, compose, encoding, pipeline = (
+        importlib.import_module(f"sklearn.{name}")
+        for name in ("ensemble", "compose", "preprocessing", "pipeline")
+    )
+    kind = "Classifier" if task == "classification" else "Regressor"
+    made = getattr(trees, f"RandomForest{kind}")
+    numbers = compose.make_column_transformer(
+        (encoding.OrdinalEncoder(), compose.make_column_selector(dtype_include="category")),
+        remainder="passthrough",
+    )
+    return pipeline.make_pipeline(
+        numbers, made(random_state=settings.seed, n_jobs=settings.n_threads or _THREADS)
+    )
+
+
+def mlp(task: str, settings: tabular.Settings, X: Any) -> Any:
     """Two hidden layers, early stopping, a standardised target: what its guide advises."""
     networks = importlib.import_module("sklearn.neural_network")
-    sizes = {"hidden_layer_sizes": (128, 64), "early_stopping": True, "random_state": seed}
+    sizes = {
+        "hidden_layer_sizes": (128, 64),
+        "early_stopping": True,
+        "random_state": settings.seed,
+    }
     if task == "classification":
         return networks.MLPClassifier(**sizes)
     compose, scaling = (
@@ -207,28 +247,60 @@ def _mlp(task: str, seed: int) -> Any:
     )
 
 
-def _lightgbm(task: str, seed: int) -> Any:
-    kind = "LGBMClassifier" if task == "classification" else "LGBMRegressor"
-    made = getattr(importlib.import_module("lightgbm"), kind)
-    return made(random_state=seed, n_jobs=2, verbose=-1)
+def lightgbm(task: str, settings: tabular.Settings, X: Any) -> Any:
+    """LightGBM, which takes a frame's categories as such."""
+    made = _of_library("lightgbm", "LGBM", task)
+    return made(random_state=settings.seed, n_jobs=settings.n_threads or _THREADS, verbose=-1)
 
 
-def _xgboost(task: str, seed: int) -> Any:
-    kind = "XGBClassifier" if task == "classification" else "XGBRegressor"
-    return getattr(importlib.import_module("xgboost"), kind)(random_state=seed, n_jobs=2)
+def xgboost(task: str, settings: tabular.Settings, X: Any) -> Any:
+    """XGBoost, which takes a frame's categories as such."""
+    made = _of_library("xgboost", "XGB", task)
+    return made(
+        random_state=settings.seed,
+        n_jobs=settings.n_threads or _THREADS,
+        enable_categorical=True,
+    )
+
+
+def catboost(task: str, settings: tabular.Settings, X: Any) -> Any:
+    """CatBoost, to which categories are named."""
+    return _of_library("catboost", "CatBoost", task)(
+        random_seed=settings.seed,
+        thread_count=settings.n_threads or _THREADS,
+        cat_features=[*X.select_dtypes("category")],
+        allow_writing_files=False,
+        verbose=False,
+    )
+
+
+def pytabkit(network: str, **for_classes: Any) -> Callable[..., Any]:
+    """One of pytabkit's networks, with its defaults, on one core: two cost it more CPU seconds."""
+
+    def make(task: str, settings: tabular.Settings, X: Any) -> Any:
+        given = for_classes if task == "classification" else {}
+        made = _of_library("pytabkit", f"{network}_", task)
+        return made(device="cpu", random_state=settings.seed, n_threads=1, **given)
+
+    return make
+
+
+def _of_library(module: str, prefix: str, task: str) -> Any:
+    kind = "Classifier" if task == "classification" else "Regressor"
+    return getattr(importlib.import_module(module), prefix + kind)
 
 
 MODELS = {
     "network": deltarule("deltarule"),
     "ensemble": deltarule("deltarule, 5 averaged", n_ensemble=5),
     "members": deltarule("deltarule, 8 members that share weights", n_members=8),
-    "linear": peer("logistic or ridge regression", _linear),
-    "mlp": peer("scikit-learn's MLP", _mlp),
-    "hgb": peer("HistGradientBoosting", _boosting),
-    "lightgbm": peer("LightGBM", _lightgbm),
-    "xgboost": peer("XGBoost", _xgboost),
-    "td-s": realmlp("TD_S"),
-    "td": realmlp("TD"),
+    "linear": peer("logistic or ridge regression", linear),
+    "mlp": peer("scikit-learn's MLP", mlp),
+    "hgb": peer("HistGradientBoosting", boosting),
+    "lightgbm": peer("LightGBM", lightgbm),
+    "xgboost": peer("XGBoost", xgboost),
+    "td-s": peer("RealMLP-TD-S", pytabkit("RealMLP_TD_S"), filled, slow=True),
+    "td": peer("RealMLP-TD", pytabkit("RealMLP_TD"), filled, slow=True),
 }
 
 VARIANTS = {
