@@ -31,9 +31,10 @@ template <class T> class Stepper {
   explicit Stepper(Plan plan) : plan_(std::move(plan)) {
     layers_ = layers_of<T>(plan_);
     find_hats(layers_, plan_);
-    for (std::size_t l = 0; l < layers_.size(); ++l)
-      for (std::size_t panel = 0; layers_[l].hats && panel < panel_count<T>(layers_[l].units); ++panel)
-        tables_.push_back({l, panel});
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const std::size_t panels = layers_[l].hats ? panel_count<T>(layers_[l].units) : 0;
+      for (std::size_t panel = 0; panel < panels; ++panel) tables_.push_back({l, panel});
+    }
     cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation,
                         plan_.cost_program ? &*plan_.cost_program : nullptr);
     update_ = optimizer_row<T>(plan_.optimizer);

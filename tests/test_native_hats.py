@@ -1,4 +1,4 @@
-"""Dense on columns in bins, which the compiled engine makes without products, against the reference."""
+"""Dense on columns in bins: sums of rows on the compiled engine, products on the reference."""
 
 import numpy as np
 import pytest

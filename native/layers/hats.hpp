@@ -91,7 +91,8 @@ template <class T> void find_hats(std::vector<Layer<T>>& layers, const Plan& pla
       const Layer<T>& other = layers[reader - 1];
       if (other.passed_over || (other.hats && other.hats->bins == l)) continue;
       const bool some = other.kind == Kind::columns;
-      const std::size_t first = some ? other.first : 0, last = some ? first + other.n : layers[l - 1].n;
+      const std::size_t first = some ? other.first : 0;
+      const std::size_t last = some ? first + other.n : layers[l - 1].n;
       for (std::size_t panel = first / P<T>; panel * P<T> < last; ++panel) formed[panel] = true;
     }
   }
@@ -197,11 +198,11 @@ void hats_input(Layer<T>& layer, Taken<T>& taken, Panels<const T> A_prev, Panels
                         layer.b.data() + panel * P<T>, Panels<T>{Z.row(panel, row), Z.stride});
     }
   };
-  constexpr std::size_t most = 4 / panel_vectors;
+  constexpr int most = 4 / panel_vectors;  // eight sums in registers
+  const std::size_t panels = panel_count<T>(layer.units);
   std::size_t panel = 0;
-  for (; panel + most <= panel_count<T>(layer.units); panel += most)
-    some(std::integral_constant<int, int(most)>{}, panel);
-  for (; panel < panel_count<T>(layer.units); ++panel) some(std::integral_constant<int, 1>{}, panel);
+  for (; panel + most <= panels; panel += most) some(std::integral_constant<int, most>{}, panel);
+  for (; panel < panels; ++panel) some(std::integral_constant<int, 1>{}, panel);
 }
 
 // ------------------------------------------------------------------------------------ backward
