@@ -88,7 +88,8 @@ template <class T>
 void input_of(std::vector<Layer<T>>& layers, Batch<T>& batch, std::size_t l, Panels<T> Z,
               std::size_t first, std::size_t rows, bool training) {
   Layer<T>& layer = layers[l - 1];
-  const Panels<T> A_prev = batch.A[layer.sources[0]].view().from_row(first);
+  const std::size_t source = layer.hats ? layer.hats->source : layer.sources[0];
+  const Panels<T> A_prev = batch.A[source].view().from_row(first);
   if (layer.kind == Kind::columns)
     return copy_lanes(readable(A_prev), layer.first, Z, 0, layer.n, rows);
   if (layer.kind != Kind::parallel)
@@ -110,6 +111,7 @@ void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutP
   drop(input_dropout, dropping, 0, batch.A[0].view(), {}, layers.front().n_prev, first, last);
   for (std::size_t l = 1; l <= layers.size(); ++l) {
     Layer<T>& layer = layers[l - 1];
+    if (layer.passed_over) continue;
     const bool keep_Z = l == layers.size() && batch.Z.rows() > 0;
     const Panels<T> A = batch.A[l].view(), slope = batch.slope[l].view();
     if (dropping.on)
@@ -200,25 +202,32 @@ void send_back(std::vector<Layer<T>>& layers, Batch<T>& batch, std::vector<Matri
                 whole, example_of);
 }
 
-// Rows [first, last): from δ[L] to δ of every layer that learns or leads to one that does; of all,
-// where `every` says so.
+// Whose δ a pass back forms: of layers that move, that learn, or of all.
+enum class Reach { moving, learning, all };
+template <class T> bool reaches(Reach reach, const Layer<T>& layer) {
+  return reach == Reach::all || (reach == Reach::learning ? layer.learns : layer.moves);
+}
+
+// Rows [first, last): from δ[L] to δ of every layer within reach. With hats the layers between bins and
+// W need none to move.
 template <class T>
 void back_propagate(std::vector<Layer<T>>& layers, Batch<T>& batch, const Dropping& dropping,
-                    std::size_t first, std::size_t last, bool many, bool every,
+                    std::size_t first, std::size_t last, bool many, Reach reach,
                     const Whole<T>& whole) {
   const auto itself = [](std::size_t row) { return row; };
   for (std::size_t l = layers.size(); l > 0; --l) {
     const Layer<T>& layer = layers[l - 1];
     const Panels<T> dA = batch.delta[l].view();
     if (l < layers.size()) {
-      if (!layer.learns && !every) continue;
+      if (!reaches(reach, layer)) continue;
       if (layer.slope == Slope::mixed)  // elsewhere the mask is part of the stored slope
         drop(layer.dropout, dropping, layer.mask, dA, Panels<T>{}, layer.n, first, last);
       apply_slope(layer, batch, l, dA, first, last, dropping.on, itself);
     }
-    const bool goes_on = std::any_of(
+    const bool needs_none = layer.hats && reach == Reach::moving;
+    const bool goes_on = !needs_none && std::any_of(
         layer.sources.begin(), layer.sources.end(),
-        [&](std::size_t source) { return source > 0 && (layers[source - 1].learns || every); });
+        [&](std::size_t source) { return source > 0 && reaches(reach, layers[source - 1]); });
     if (goes_on)
       send_back(layers, batch, batch.delta, l, first, last, many, dropping.on ? &whole : nullptr,
                 itself);

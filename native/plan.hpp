@@ -58,6 +58,10 @@ struct LayerPlan {
     return counts[static_cast<int>(kind)];
   }
   std::size_t learned() const { return arrays() > 2 ? 2 : arrays(); }
+  // Whether any of these has a rate.
+  bool moves() const {
+    return (learned() > 0 && rate > 0) || (learned() > 1 && bias_rate > 0);
+  }
   // Whether W is what penalties, decay and max-norm apply to: weights that learn.
   bool penalised() const {
     return rate > 0 && (multiplies(kind) || kind == Kind::embedding);

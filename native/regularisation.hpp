@@ -63,7 +63,9 @@ template <class T> Strips strips_of(const std::vector<Layer<T>>& layers) {
       add({l, panel, 0, 1, true, 0, 0});
     const std::size_t height = layer.rows_of_group();
     for (std::size_t first = 0; first < layer.rows();) {
-      const std::size_t count = std::min(strip_rows, height - first % height);  // of one group
+      const std::size_t count =
+          layer.hats ? layer.hats->strips[layer.hats->strip_of(first) + 1] - first  // whole columns
+                     : std::min(strip_rows, height - first % height);               // of one group
       for (std::size_t panel = 0; panel < panel_count<T>(layer.lanes()); ++panel)
         add({l, panel, first, count, false, 0, 0});
       first += count;

@@ -8,9 +8,6 @@
 
 namespace deltarule {
 
-inline constexpr std::size_t words = vector_bytes / sizeof(std::uint32_t);
-typedef std::uint32_t Words __attribute__((vector_size(vector_bytes)));
-
 // Two random words from a key of two words and a counter of two; W is a word or a vector of them.
 template <class W> DELTARULE_INLINE void threefry(std::uint32_t k0, std::uint32_t k1, W& x0, W& x1) {
   constexpr int rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
@@ -42,23 +39,41 @@ struct Dropout {
   }
 };
 
+// Of 2 · words units from a multiple of these on, vectors that are all ones where a unit stays: the
+// words of a counter are those of two units.
+template <class T>
+DELTARULE_INLINE void masks_from(const Dropout& dropout, std::size_t position, std::size_t first,
+                                 Words (&masks)[2 * words / Vec<T>::width]) {
+  Words even = Words{} + static_cast<std::uint32_t>(position), odd;
+  for (std::size_t i = 0; i < words; ++i) odd[i] = static_cast<std::uint32_t>(first / 2 + i);
+  threefry(dropout.key_0, dropout.key_1, even, odd);
+  even = Words(even < dropout.threshold), odd = Words(odd < dropout.threshold);
+  if constexpr (sizeof(T) == 4) {
+    interleave(even, odd, masks[0], masks[1]);
+  } else {
+    Words low, high;
+    interleave(even, odd, low, high);
+    interleave(low, low, masks[0], masks[1]);
+    interleave(high, high, masks[2], masks[3]);
+  }
+}
+
 // Multiply an example's units by its mask, in A and, unless that has no memory, in `slope`.
 template <class T>
 inline void apply_mask(const Dropout& dropout, Panels<T> A, Panels<T> slope, std::size_t row,
                        std::size_t n, std::size_t position) {
-  const T scale = T(dropout.scale);
-  for (std::size_t first = 0; first < n; first += 2 * words) {
-    Words even, odd;
-    for (std::size_t i = 0; i < words; ++i) {
-      even[i] = static_cast<std::uint32_t>(position);
-      odd[i] = static_cast<std::uint32_t>(first / 2 + i);
-    }
-    threefry(dropout.key_0, dropout.key_1, even, odd);
-    for (std::size_t i = 0; i < 2 * words && first + i < n; ++i) {
-      const std::uint32_t word = i % 2 == 0 ? even[i / 2] : odd[i / 2];
-      const T factor = word < dropout.threshold ? scale : T(0);
-      A.at(row, first + i) *= factor;
-      if (slope.data != nullptr) slope.at(row, first + i) *= factor;
+  using V = Vec<T>;
+  const V scale = V(T(dropout.scale)), zero = V(T(0));
+  for (std::size_t unit = 0; unit < n;) {
+    Words masks[2 * words / V::width];
+    masks_from<T>(dropout, position, unit, masks);
+    for (std::size_t i = 0; i < 2 * words / V::width && unit < n; ++i, unit += V::width) {
+      const V factor = select<T>(typename V::Mask(masks[i]), scale, zero);
+      T* a = &A.at(row, unit);
+      (V::load(a) * factor).store(a);
+      if (slope.data == nullptr) continue;
+      T* s = &slope.at(row, unit);
+      (V::load(s) * factor).store(s);
     }
   }
 }

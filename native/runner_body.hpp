@@ -182,6 +182,7 @@ template <class T>
 double Runner<T>::cost(const Rows<T>& X, const Rows<T>& Y, const Rows<T>& weights, bool penalised,
                        std::size_t threads, const Interrupted& interrupted) {
   Stepper<T>& stepper = inside_->stepper;
+  stepper.refresh_tables();
   Buffer<double> parts((X.count + chunk_rows - 1) / chunk_rows);
   const auto sum = [&](Batch<T>& batch, std::size_t first, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) stepper.copy_target(Y, first + i, batch, i, penalised);
@@ -205,11 +206,13 @@ void Runner<T>::predict(const Rows<T>& X, const WritableRows<T>& out, std::size_
     const Panels<T> A = batch.A.back().view();
     for (std::size_t i = 0; i < rows; ++i) out.copy(A, i, first + i);
   };
+  inside_->stepper.refresh_tables();
   inside_->each_chunk(X.count, threads, interrupted, write);
 }
 
 template <class T>
 void Runner<T>::jacobian(const Rows<T>& X, T* out, const Interrupted& interrupted) {
+  inside_->stepper.refresh_tables();
   std::vector<Layer<T>>& layers = inside_->stepper.layers();
   Jacobian<T>& jacobian = inside_->jacobian;
   if (jacobian.empty()) jacobian = Jacobian<T>(layers);
@@ -251,6 +254,7 @@ template <class T> void Runner<T>::get(Array which, std::size_t l, std::size_t p
 
 template <class T>
 void Runner<T>::set(Array which, std::size_t l, std::size_t place, const Rows<T>& values) {
+  inside_->stepper.parameters_changed();
   each_number(inside_->stepper, which, l, place,
               [&](std::size_t unit, std::size_t input, T& number) { number = values.at(unit, input); });
 }

@@ -247,6 +247,36 @@ DELTARULE_INLINE void sum_four(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* out) {
 #endif
 }
 
+// Words of 32 bits, and masks of them.
+inline constexpr std::size_t words = vector_bytes / sizeof(std::uint32_t);
+typedef std::uint32_t Words __attribute__((vector_size(vector_bytes)));
+
+// a[0] b[0] a[1] b[1] … in two vectors.
+DELTARULE_INLINE void interleave(Words a, Words b, Words& low, Words& high) {
+#if defined(__AVX512F__)
+  const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+  low = Words(_mm512_permutex2var_epi32(__m512i(a), first, __m512i(b)));
+  high = Words(_mm512_permutex2var_epi32(__m512i(a), second, __m512i(b)));
+#elif defined(__AVX2__)
+  const __m256i even = _mm256_unpacklo_epi32(__m256i(a), __m256i(b));
+  const __m256i odd = _mm256_unpackhi_epi32(__m256i(a), __m256i(b));
+  low = Words(_mm256_permute2x128_si256(even, odd, 0x20));
+  high = Words(_mm256_permute2x128_si256(even, odd, 0x31));
+#elif defined(__SSE2__)
+  low = Words(_mm_unpacklo_epi32(__m128i(a), __m128i(b)));
+  high = Words(_mm_unpackhi_epi32(__m128i(a), __m128i(b)));
+#elif defined(__aarch64__)
+  low = Words(vzip1q_u32(uint32x4_t(a), uint32x4_t(b)));
+  high = Words(vzip2q_u32(uint32x4_t(a), uint32x4_t(b)));
+#else
+  for (std::size_t i = 0; i < words / 2; ++i) {
+    low[2 * i] = a[i], low[2 * i + 1] = b[i];
+    high[2 * i] = a[words / 2 + i], high[2 * i + 1] = b[words / 2 + i];
+  }
+#endif
+}
+
 // While it lives, this thread takes numbers too small for the normal format as 0, or as they are.
 // The moments of a unit that died decay into them and stay, and arithmetic on them is many times
 // slower.

@@ -5,6 +5,9 @@
 // Phase 2, by parameter: each thread takes a range of the strips of all layers, sums dW over the
 // examples and updates the strip while it is in the first-level cache. Barrier.
 //
+// Layers with hats have their tables made before phase 1, and a barrier then; a Scale in hats is
+// updated behind another one at the end of phase 2, for its dW is a sum of what other strips find.
+//
 // Clipping by norm, max-norm and statistics need all of dW first: they keep it in memory and
 // update in a second pass. Nothing that a thread adds up depends on how many there are.
 #pragma once
@@ -27,6 +30,11 @@ template <class T> class Stepper {
  public:
   explicit Stepper(Plan plan) : plan_(std::move(plan)) {
     layers_ = layers_of<T>(plan_);
+    find_hats(layers_, plan_);
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const std::size_t panels = layers_[l].hats ? panel_count<T>(layers_[l].units) : 0;
+      for (std::size_t panel = 0; panel < panels; ++panel) tables_.push_back({l, panel});
+    }
     cost_ = cost_row<T>(plan_.cost, plan_.layers.back().activation,
                         plan_.cost_program ? &*plan_.cost_program : nullptr);
     update_ = optimizer_row<T>(plan_.optimizer);
@@ -59,7 +67,9 @@ template <class T> class Stepper {
     for (const Layer<T>& layer : layers_) {
       const double lanes = double(panel_count<T>(layer.lanes()) * P<T>);
       const double size = double(layer.rows_of_group()) * lanes;
-      products += 3 * (multiplies(layer.kind) ? double(layer.groups) * size : double(layer.n));
+      if (layer.hats) products += 3 * double(layer.hats->capacity) * lanes;
+      else if (!layer.passed_over)
+        products += 3 * (multiplies(layer.kind) ? double(layer.groups) * size : double(layer.n));
       parameters += double(layer.blocks) * size;
     }
     return products * double(m) + 16 * parameters + 60 * double(m);
@@ -89,6 +99,10 @@ template <class T> class Stepper {
     const FlushTiny flush;  // once a call: switching takes as long as many multiplications
     for (std::size_t batch = first; batch < last; ++batch) {
       const StepPlace at = place_of(job, batch);
+      if (!tables_.empty()) {
+        make_tables(share_of(tables_.size(), thread, threads));
+        barrier.wait();
+      }
       by_example(job, at, thread, threads, barrier, look);
       if (plan_.penalised()) sum_penalties(share_of(strips_.cost, thread, threads));
       barrier.wait();
@@ -116,8 +130,17 @@ template <class T> class Stepper {
   }
   // After a team has stopped: the steps that are left may follow.
   void go_on() { stop_.store(false, std::memory_order_relaxed); }
-  void end() { step = next_step_; }
+  void end() { step = next_step_, tables_are_made_ = false; }
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
+
+  // Tables of the parameters as they are, where they are not made yet: before a prediction.
+  void refresh_tables() {
+    if (tables_are_made_ || tables_.empty()) return;
+    const FlushTiny flush;
+    make_tables({0, tables_.size()});
+    tables_are_made_ = true;
+  }
+  void parameters_changed() { tables_are_made_ = false; }
 
   // ------------------------------------------------------------- the cost without a step
 
@@ -194,9 +217,11 @@ template <class T> class Stepper {
     gather(job, at, rows);
     feed_forward(layers_, batch_, plan_.input_dropout, dropping, rows.first, rows.last, whole);
     output_deltas(job, rows);
+    const Reach reach = job.statistics[0] != nullptr ? Reach::all
+                        : two_passes(job)            ? Reach::learning
+                                                     : Reach::moving;
     // so many rows pay for transposing weights; the choice may not depend on threads
-    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 8,
-                   job.statistics[0] != nullptr, whole);
+    back_propagate(layers_, batch_, dropping, rows.first, rows.last, at.m >= 8, reach, whole);
   }
 
   // The batch's rows into panels, while the next batch's are on their way from memory.
@@ -282,10 +307,10 @@ template <class T> class Stepper {
       for (std::size_t l = thread; l < layers_.size(); l += threads)
         if (layers_[l].kind == Kind::batch_norm) keep_averages(layers_[l], batch_.kept[l + 1]);
     if (!two_passes(job)) {
-      if (weighs) update_at_once(job, at, share);
+      if (weighs) update_at_once(job, at, share, barrier);
       return;
     }
-    keep_gradients(at, share, [&](double fmas) { return !job.update && look(fmas); });
+    keep_gradients(at, share, barrier, [&](double fmas) { return !job.update && look(fmas); });
     barrier.wait();
     if (!job.update) return;
     if (job.statistics[0] != nullptr) {
@@ -343,7 +368,7 @@ template <class T> class Stepper {
   // dW (or db) of a strip's rows [first, last), summed over the batch.
   void sum_strip(const Strip& strip, std::size_t first, std::size_t last, std::size_t m, T* out) {
     Layer<T>& layer = layers_[strip.layer];
-    Kept<T>& kept = batch_.kept[strip.layer + 1];
+    Kept<T>& kept = batch_.kept[layer.hats_of > 0 ? layer.hats_of : strip.layer + 1];
     const auto delta = readable(batch_.delta[strip.layer + 1].view());
     if (strip.bias) return d_biases(kept, delta, m, strip.panel, out);
     d_parameters(layer, kept, delta, readable(batch_.A[layer.sources[0]].view()), m, first, last,
@@ -365,6 +390,30 @@ template <class T> class Stepper {
       }
       use(strip, first, last, c);
     });
+  }
+
+  // The same of those whose dW is summed: a Scale in hats behind all others, once these are done.
+  template <class Use>
+  void each_to_sum(const StepPlace& at, double rate, Share share, Barrier& barrier, Use use) {
+    for (const bool in_hats : {false, true}) {
+      if (in_hats && !has_scale_in_hats()) return;
+      if (in_hats) barrier.wait();
+      each_with_coefficients(at, rate, share,
+                             [&](const Strip& strip, std::size_t first, std::size_t last,
+                                 const Coefficients<T>& c) {
+                               if ((layers_[strip.layer].hats_of > 0) == in_hats)
+                                 use(strip, first, last, c);
+                             });
+    }
+  }
+  bool has_scale_in_hats() const {
+    return std::any_of(layers_.begin(), layers_.end(),
+                       [](const Layer<T>& layer) { return layer.hats_of > 0; });
+  }
+
+  void make_tables(Share share) {
+    for (std::size_t i = share.first; i < share.last; ++i)
+      tabulate(layers_[tables_[i].first], tables_[i].second);
   }
 
   void apply(const Strip& strip, std::size_t first, std::size_t last, const T* d,
@@ -391,11 +440,12 @@ template <class T> class Stepper {
     if (panel + 1 == panel_count<T>(lanes)) clear_padding(Panels<T>{W, rows}, lanes % P<T>, 0, rows);
   }
 
-  void update_at_once(const Job<T>& job, const StepPlace& at, Share share) {
+  void update_at_once(const Job<T>& job, const StepPlace& at, Share share, Barrier& barrier) {
     alignas(64) T d[strip_rows * P<T>];
-    each_with_coefficients(
-        at, job.rates[at.batch], share,
+    each_to_sum(
+        at, job.rates[at.batch], share, barrier,
         [&](const Strip& strip, std::size_t first, std::size_t last, const Coefficients<T>& c) {
+          if (!layers_[strip.layer].moves) return;  // nor has it a δ
           sum_strip(strip, first, last, at.m, d);
           apply(strip, first, last, d, c);
         });
@@ -403,9 +453,10 @@ template <class T> class Stepper {
 
   // The first of two passes: dW with its penalty, unclipped, and the squares of what clipping
   // by value leaves of it, row by row.
-  template <class Look> void keep_gradients(const StepPlace& at, Share share, const Look& look) {
-    each_with_coefficients(
-        at, 0.0, share,
+  template <class Look>
+  void keep_gradients(const StepPlace& at, Share share, Barrier& barrier, const Look& look) {
+    each_to_sum(
+        at, 0.0, share, barrier,
         [&](const Strip& strip, std::size_t first, std::size_t last, const Coefficients<T>& c) {
           if (look(double(at.m * (last - first) * P<T>))) return;
           T* d = gradients_[strip.layer].place(strip, first);
@@ -440,6 +491,8 @@ template <class T> class Stepper {
   Optimizer<T> update_{};
   std::size_t slots_ = 0;
   Strips strips_;
+  std::vector<std::pair<std::size_t, std::size_t>> tables_;  // layers with hats, and their panels
+  bool tables_are_made_ = false;
   bool looks_at_batch_ = false;
   Batch<T> batch_;
   std::vector<Gradient<T>> gradients_;  // of the last two-pass step, or of a call for gradients

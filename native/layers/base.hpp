@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "../panels.hpp"
@@ -37,6 +38,24 @@ template <class T> struct Bins {
   }
 };
 
+// What a Dense on columns in bins has in place of its products: hats.hpp.
+template <class T> struct Hats {
+  struct Column {
+    std::size_t input, row, bins, edge;  // its place before the bins, its first row of W, first edge
+  };
+  std::size_t bins = 0, source = 0;  // the layer that makes the bins, and the one whose A they are of
+  const T* scale = nullptr;          // of a Scale between bins and W, one a row, or null
+  std::vector<Column> columns;
+  std::vector<std::size_t> strips;   // of whole columns: their first rows, and behind the last
+  std::size_t capacity = 0;          // rows that an example takes, at most
+  Buffer<T> start, width;            // of the bins; a column begins at a vector, padding is never full
+  Matrix<T> table;                   // H
+
+  std::size_t strip_of(std::size_t row) const {
+    return std::size_t(std::upper_bound(strips.begin(), strips.end(), row) - strips.begin()) - 1;
+  }
+};
+
 // A layer's parameters, the optimizer's slots of them, and how it is laid out.
 template <class T> struct Layer {
   Kind kind = Kind::dense;
@@ -48,7 +67,12 @@ template <class T> struct Layer {
   std::size_t first = 0;                // of `columns`: the first unit it takes
   bool last_reader = false;             // of `columns`: whether no later layer reads its source
   std::size_t mask = 0;                 // the number that its dropout counts by
-  bool learns = false;   // whether δ is needed to learn, here or in a layer that leads here
+  bool learns = false;   // whether this layer has parameters, or one that leads here
+  bool moves = false;    // the same of parameters whose rate is not 0
+  std::optional<Hats<T>> hats;
+  std::size_t hats_of = 0;    // of a Scale: the layer, from 1, whose hats it is in; or 0
+  bool passed_over = false;   // whether nobody reads A
+  std::vector<bool> formed;   // of PiecewiseLinear: the panels of A that somebody reads
   bool by_units = true;  // whether lanes of W are units (rows: inputs), or the other way round
   Activation<T> g{};
   Slope slope = Slope::one;  // g's, or `stored` where dropout has to be multiplied in
@@ -99,7 +123,10 @@ template <class T> struct Layer {
     zeros = Buffer<T>(panel_count<T>(std::max(n, n_prev)) * P<T>);
     if (kind == Kind::batch_norm) mean = Buffer<T>(padded), variance = Buffer<T>(padded);
     if (kind == Kind::embedding) levels = plan.counts;
-    if (kind == Kind::piecewise_linear) bins = Bins<T>(plan);
+    if (kind == Kind::piecewise_linear) {
+      bins = Bins<T>(plan);
+      formed.assign(panel_count<T>(n), true);
+    }
     if (kind == Kind::periodic || kind == Kind::piecewise_linear) number_columns(plan.counts);
     for (std::size_t slot = 0; slot < slots; ++slot) {
       W_slots.emplace_back(rows(), lanes());
@@ -128,8 +155,10 @@ template <class T> std::vector<Layer<T>> layers_of(const Plan& plan) {
     layer.sources = own.sources.empty() ? std::vector<std::size_t>{l - 1} : own.sources;
     layer.mask = plan.owner(l - 1) + 1;
     layer.learns = own.learned() > 0;
+    layer.moves = own.moves();
     for (const std::size_t source : layer.sources) {
       layer.learns = layer.learns || (source > 0 && layers[source - 1].learns);
+      layer.moves = layer.moves || (source > 0 && layers[source - 1].moves);
       last_reader[source] = l;
     }
   }
@@ -137,6 +166,21 @@ template <class T> std::vector<Layer<T>> layers_of(const Plan& plan) {
     if (reader > 0) layers[reader - 1].last_reader = true;
   return layers;
 }
+
+// The rows of H that the examples of a batch take.
+template <class T> struct Taken {
+  Buffer<std::uint32_t> begin, row;  // the first entry of each example and strip; an entry's row,
+  Buffer<T> part;                    // and how much of it
+  Buffer<T> along;                   // W · G of each row and panel, where there is a Scale
+  std::size_t pitch = 0;             // rows from one panel of `along` to the next
+
+  Taken() = default;
+  Taken(const Hats<T>& hats, std::size_t panels, std::size_t examples)
+      : begin(examples * hats.strips.size()), row(examples * hats.capacity),
+        part(examples * hats.capacity), pitch(panel_count<T>(hats.strips.back()) * P<T>) {
+    if (hats.scale != nullptr) along = Buffer<T>(panels * pitch);
+  }
+};
 
 // What a kind keeps of a batch beside A. Of a prediction only what its forward pass works in.
 template <class T> struct Kept {
@@ -149,9 +193,11 @@ template <class T> struct Kept {
   // each group on panels of its own
   Matrix<T> A_prev, delta, dA_prev;
   Buffer<std::size_t> level;  // of Embedding: which row of E, by example and column
+  Taken<T> taken;             // of a Dense with hats
 
   Kept() = default;
   Kept(const Layer<T>& layer, std::size_t rows, bool training) {
+    if (layer.hats) taken = Taken<T>(*layer.hats, panel_count<T>(layer.units), rows);
     const auto by_panels = [&](std::size_t size) {
       const bool whole = layer.groups == 1 || size % P<T> == 0;
       return whole ? Matrix<T>() : Matrix<T>(rows, layer.groups * panel_count<T>(size) * P<T>);

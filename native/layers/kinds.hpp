@@ -4,6 +4,7 @@
 #include "../threads.hpp"
 #include "base.hpp"
 #include "categories.hpp"
+#include "hats.hpp"
 #include "normalisation.hpp"
 #include "numeric.hpp"
 #include "scaling.hpp"
@@ -57,6 +58,7 @@ void layer_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> Z,
   const Panels<T> factor = from_first(kept.factor), slope = from_first(kept.slope);
   const Panels<const T> A = readable(A_prev);
   const T *own = layer.by_unit(), *shift = layer.b.data();
+  if (layer.hats) return hats_input(layer, kept.taken, A, Z, first, rows);
   switch (layer.kind) {
     case Kind::layer_norm:
       for (std::size_t row = 0; row < rows; ++row) {
@@ -140,10 +142,13 @@ void layer_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> d
   }
 }
 
-// The derivative by W of rows [first, last) of a panel, summed over m examples, without the 1/m.
+// The derivative by W of rows [first, last) of a panel, summed over m examples, without the 1/m. Of a
+// Scale that is in hats, `kept` is that of the layer with these.
 template <class T>
 void d_parameters(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<const T> A_prev,
                   std::size_t m, std::size_t first, std::size_t last, std::size_t panel, T* out) {
+  if (layer.hats) return hats_dW(layer, kept.taken, delta, m, first, last, panel, out);
+  if (layer.hats_of > 0) return hats_d_scale(kept.taken, panel, out);
   switch (layer.kind) {
     case Kind::dense:
     case Kind::grouped:

@@ -89,11 +89,12 @@ DELTARULE_INLINE Vec<T> share_of_bins(const Layer<T>& layer, Panels<const T> A_p
   return (x - Vec<T>::load(&layer.bins.start[unit])) / Vec<T>::load(&layer.bins.width[unit]);
 }
 
-// Eq. Q1: how full each bin is, of `rows` examples.
+// Eq. Q1: how full each bin is, of `rows` examples and the panels that somebody reads.
 template <class T>
 void filled(const Layer<T>& layer, Panels<const T> A_prev, std::size_t rows, Panels<T> Z) {
   using V = Vec<T>;
   each_vector_of_units<T>(layer.n, 0, rows, [&](std::size_t unit, std::size_t row) {
+    if (!layer.formed[unit / P<T>]) return;
     const V low = V::load(&layer.bins.low[unit]), high = V::load(&layer.bins.high[unit]);
     min(high, max(low, share_of_bins(layer, A_prev, row, unit))).store(&Z.at(row, unit));
   });

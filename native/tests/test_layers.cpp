@@ -88,6 +88,27 @@ std::vector<LayerPlan> chain_of(Kind kind) {
           reading(layer_of(Kind::parallel, 23, A::identity), {9, 10}, 2)};
 }
 
+// Dense on columns in bins: through a Scale; in parts, of which one has its bins as they are, and
+// which begin within a panel; with strips that end within a layer and panels that do.
+std::vector<Plan> plans_with_hats() {
+  using A = ActivationName;
+  const auto dense = [](std::size_t n) { return layer_of(Kind::dense, n, A::tanh); };
+  const LayerPlan bins = numeric(Kind::piecewise_linear, {47, 1, 50, 30, 2});
+  Plan scaled, parts;
+  scaled.layers = {bins, layer_of(Kind::scale, 130, A::identity), dense(83), dense(outputs)};
+  parts.layers = {bins, columns(0, 48, 1, 1), reading(dense(18), {2}, 1), columns(48, 98, 1, 1),
+                  reading(dense(16), {4}, 1), columns(98, 130, 1, 1),
+                  reading(layer_of(Kind::parallel, 66, A::identity), {3, 5, 6}, 1),
+                  reading(dense(outputs), {7}, 2)};
+  parts.layers[0].owner = 0;
+  for (Plan* plan : {&scaled, &parts}) {
+    plan->inputs = inputs;
+    plan->cost = CostName::half_squared_error;
+    plan->layers.back().activation = A::identity;
+  }
+  return {scaled, parts};
+}
+
 // A layer of that kind on the input, and one on hidden units.
 Plan plan_of(Kind kind) {
   using A = ActivationName;
@@ -168,8 +189,8 @@ template <class T> struct Data {
 };
 
 // What a step of gradient descent takes away is rate · ∂C/∂parameter, C being the cost of training.
-void test_step_of(Kind kind) {
-  Runner<double> runner(plan_of(kind));
+void test_step_of(const Plan& plan, Kind kind) {
+  Runner<double> runner(plan);
   Data<double> data;
   if (kind == Kind::embedding) data.encode();
   const Arrays<double> before = drawn<double>(runner.plan());
@@ -321,12 +342,13 @@ template <class T> void test_prediction_of(Kind kind) {
 }
 
 // Batches of 7 leave one of 2 examples for three threads: one of them has none, and its barriers.
-template <class T> void test_threads_of(Kind kind, bool two_passes) {
-  Plan plan = plan_of(kind);
+template <class T> void test_threads_of(Plan plan, Kind kind, bool two_passes) {
   plan.optimizer = {OptimizerName::adam, 0, 0, 0.9, 0.99, 1e-8, false, false};
   const auto owned = [&](std::size_t l) { return plan.owner(l) != plan.owner(l + 1); };
-  for (std::size_t l = 0; l + 1 < plan.layers.size(); ++l)  // masks are of the network's layers
-    if (owned(l)) plan.layers[l].dropout = {true, 3u << 30, 4. / 3};
+  for (std::size_t l = 0; l + 1 < plan.layers.size(); ++l) {  // masks are of the network's layers
+    const bool in_hats = kind == Kind::dense && l < 2;
+    if (owned(l) && !in_hats) plan.layers[l].dropout = {true, 3u << 30, 4. / 3};
+  }
   plan.l2 = plan.decay = 1e-2;
   if (two_passes) plan.clip_norm = plan.max_norm = 0.5;
   const auto trained = [&](std::size_t threads) {
@@ -350,20 +372,58 @@ template <class T> void test_threads_of(Kind kind, bool two_passes) {
   for (const std::size_t threads : {2, 3}) expect(trained(threads) == one, "the same bits");
 }
 
+// Which layers have hats, and that what stands between is passed over; and none where a column of
+// that many bins, or something that learns, is in front.
+void test_who_has_hats() {
+  const auto found = [](const Plan& plan) {
+    Stepper<float> stepper(plan);
+    std::string all;
+    for (const auto& layer : stepper.layers())
+      all += layer.hats ? 'H' : layer.passed_over ? '-' : '.';
+    return all;
+  };
+  std::vector<Plan> plans = plans_with_hats();
+  expect(found(plans[0]) == ".-H.", "hats through a Scale");
+  expect(found(plans[1]) == ".-H-H...", "hats in parts");
+  plans[1].layers[3].first = 49;
+  expect(found(plans[1]) == ".-H.....", "no hats on parts of a column");
+  plans[0].layers[0] = numeric(Kind::piecewise_linear, {1, 1, 1, 1, 126});
+  expect(found(plans[0]) == "....", "no hats on a column longer than a strip");
+  plans[0].layers[0] = numeric(Kind::piecewise_linear, {26, 26, 26, 26, 26});
+  plans[0].layers.insert(plans[0].layers.begin(), layer_of(Kind::dense, inputs, ActivationName::tanh));
+  expect(found(plans[0]) == ".....", "no hats behind what learns");
+  plans[0].layers[0].rate = plans[0].layers[0].bias_rate = 0;
+  expect(found(plans[0]) == "..-H.", "hats behind what does not learn");
+}
+
 }  // namespace
 
 void test_layers() {
+  test_who_has_hats();
+  for (const Plan& plan : plans_with_hats()) {
+    test_step_of(plan, Kind::dense);
+    for (const bool two_passes : {false, true}) {
+      test_threads_of<float>(plan, Kind::dense, two_passes);
+      test_threads_of<double>(plan, Kind::dense, two_passes);
+    }
+  }
   for (const Kind kind : {Kind::layer_norm, Kind::batch_norm, Kind::scale, Kind::parametric}) {
-    test_step_of(kind);
+    test_step_of(plan_of(kind), kind);
     test_prediction_of<float>(kind), test_prediction_of<double>(kind);
     for (const bool two_passes : {false, true})
-      test_threads_of<float>(kind, two_passes), test_threads_of<double>(kind, two_passes);
+      {
+      test_threads_of<float>(plan_of(kind), kind, two_passes);
+      test_threads_of<double>(plan_of(kind), kind, two_passes);
+    }
   }
   for (const Kind kind : {Kind::periodic, Kind::piecewise_linear, Kind::embedding, Kind::grouped,
                           Kind::shared, Kind::parallel}) {
-    test_step_of(kind);
+    test_step_of(plan_of(kind), kind);
     for (const bool two_passes : {false, true})
-      test_threads_of<float>(kind, two_passes), test_threads_of<double>(kind, two_passes);
+      {
+      test_threads_of<float>(plan_of(kind), kind, two_passes);
+      test_threads_of<double>(plan_of(kind), kind, two_passes);
+    }
   }
   for (const LayerPlan& layer :
        {numeric(Kind::periodic, {3, 3, 3, 3, 3}), numeric(Kind::periodic, {16, 16, 16, 16, 16}),
