@@ -25,16 +25,19 @@ class Preset(NamedTuple):
         At most.
     examples : float
         That all of them learn from in all epochs, at most; one network is trained in any case.
+    timed : int
+        Networks at most, where a time limit says how much to spend.
     """
 
     networks: int
     examples: float
+    timed: int
 
 
 PRESETS: Mapping[str, Preset] = {
-    "fast": Preset(1, 0.0),
-    "default": Preset(4, 9e6),
-    "best": Preset(16, 24e6),
+    "fast": Preset(1, 0.0, 1),
+    "default": Preset(5, 9e6, 5),
+    "best": Preset(20, 6.4e6, 40),
 }
 """The presets by name."""
 
@@ -56,7 +59,7 @@ def networks(settings: Settings, rows: int, epochs: int) -> int:
     Examples
     --------
     >>> networks(Settings(), 1_000, 100), networks(Settings(hidden=(32,)), 1_000, 100)
-    (4, 1)
+    (5, 1)
     """
     if settings.n_ensemble is not None:
         return settings.n_ensemble
@@ -64,5 +67,11 @@ def networks(settings: Settings, rows: int, epochs: int) -> int:
     own = any(each is not None for each in (*given, settings.embedding))
     if own or settings.n_members > 1 or rows < FEWEST_ROWS:
         return 1
-    preset = PRESETS[settings.quality]
-    return max(1, min(preset.networks, int(preset.examples // max(rows * epochs, 1))))
+    if settings.time_limit is not None:
+        return PRESETS[settings.quality].timed
+    affordable = [
+        min(preset.networks, int(preset.examples // max(rows * epochs, 1)))
+        for name, preset in PRESETS.items()
+        if name in ("default", settings.quality)  # the best is no less than the default
+    ]
+    return 1 if settings.quality == "fast" else max(1, *affordable)

@@ -142,7 +142,7 @@ class Settings:
     # how much is trained
     quality: str = option(
         "NAME",
-        "How much to train: one network, four or up to sixteen, which are averaged",
+        "How much to train: one network, five, or up to twenty, which are averaged",
         "default",
         names=QUALITIES,
         common=True,
