@@ -54,7 +54,9 @@ DOCS = ROOT / "docs"
 _PACKAGES = ("scikit-learn", "lightgbm", "catboost", "xgboost", "pytabkit", "torch")
 
 MODELS: dict[str, Model] = {
+    "fast": deltarule("deltarule, fast", quality="fast"),
     "default": deltarule("deltarule"),
+    "best": deltarule("deltarule, best", quality="best"),
     "members": deltarule("deltarule, 8 members", n_members=8),
     "ensemble": deltarule("deltarule, 8 networks", n_ensemble=8),
     "lightgbm": peer("LightGBM", lightgbm, native, library="lightgbm"),

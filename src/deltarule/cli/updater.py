@@ -23,7 +23,7 @@ from deltarule.cli.trainer import Trained, Trainer
 from deltarule.data import Reading, Stream
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
-from deltarule.preprocessing.scores import FAR
+from deltarule.preprocessing.table import FAR
 from deltarule.tabular.options import option, option_group, options_of
 from deltarule.tabular.settings import Roles, Settings
 

@@ -23,9 +23,7 @@ from deltarule.preprocessing.numeric import ENOUGH, Numeric, some
 if TYPE_CHECKING:
     import polars as pl
 
-FAR = 5.0
-"""Standard deviations from the mean of training, above which a number is called far."""
-
+_APART = 10.0  # standard deviations from the mean that make it that of a few values
 _FEWEST_VALUES = 11
 MOST_KNOTS = 65
 """Of a column."""
@@ -77,7 +75,7 @@ def is_far(fitted: Numeric, column: pl.Series) -> bool:
     column : polars.Series
     """
     most = max(fitted.high - fitted.mean, fitted.mean - fitted.low)
-    return most > FAR * fitted.std and column.n_unique() >= _FEWEST_VALUES
+    return most > _APART * fitted.std and column.n_unique() >= _FEWEST_VALUES
 
 
 def knots(values: Array) -> tuple[tuple[float, float], ...]:

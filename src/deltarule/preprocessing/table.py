@@ -22,7 +22,7 @@ from deltarule.preprocessing.differences import Difference, differences
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.records import restored, restored_reading
-from deltarule.preprocessing.scores import FAR, Scores
+from deltarule.preprocessing.scores import Scores
 from deltarule.preprocessing.target_statistics import Outcomes
 from deltarule.preprocessing.text_columns import Text, recurring
 from deltarule.preprocessing.totals import Totals
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ALIASES = {"number": "numeric", "drop": "dropped", "identifier": "dropped"}
+
+FAR = 5.0
+"""Standard deviations from the mean of training, above which a number is called far."""
 
 MOST_COLUMNS = 100_000
 """Of a table: what is learned of more would be refused as a costly model file."""
@@ -312,9 +315,9 @@ class Preprocessing:
         return differences(self.columns, frame_of(table), self.reading, which)
 
     def beyond(self, table: Any) -> dict[str, int]:
-        """Numeric columns with values :data:`~deltarule.preprocessing.scores.FAR` from training.
+        """Numeric columns with values :data:`FAR` standard deviations from training's mean.
 
-        So many standard deviations from the mean; of a column as scores, outside its range.
+        Of a column as scores, outside the range of training.
 
         Parameters
         ----------
