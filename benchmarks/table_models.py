@@ -92,8 +92,6 @@ def deltarule(
 
 def _validations(problem: tabular.Problem, settings: tabular.Settings) -> tuple[Any, ...]:
     """Of each network its own validation rows, as ``deltarule train --ensemble`` draws them."""
-    if settings.n_ensemble == 1:
-        return problem.validations
     labels = None
     if problem.task == "classification":
         labels = tabular.figure_targets(problem.targets, problem.train)
