@@ -302,16 +302,19 @@ MODELS = {
 }
 
 VARIANTS = {
-    "no-bins": deltarule("numbers never cut into bins", bins=0),
-    "bins": deltarule("numbers always cut into bins", bins=recipes.BINS),
-    "no-units": deltarule("bins straight into the first layer", {"_EMBEDDED": 10_000}),
-    "no-slants": deltarule("no slanted columns", {"_MOST_PAIRS": 0}, slants),
+    "one": deltarule("one network", n_ensemble=1),
+    "ten": deltarule("ten networks", n_ensemble=10),
+    "bins": deltarule("bins in every network", embedding="bins", n_ensemble=5),
+    "periodic": deltarule("periodic features in every network", embedding="periodic", n_ensemble=5),
+    "plain": deltarule("numbers as they are", embedding="none", n_ensemble=5),
+    "no-slants": deltarule("no oblique columns", {"_MOST_PAIRS": 0}, slants),
     "no-scale": deltarule("no learned scales", {"_SCALE_RATE": 0.0}),
-    "adam": deltarule("bins and units, but plain dense layers and Adam", optimizer="adam"),
+    "dropout": deltarule("dropout 0.3", dropout=0.3),
     "no-dropout": deltarule("no dropout", dropout=0.0),
     "no-decay": deltarule("no weight decay", weight_decay=0.0),
     "newest": deltarule("parameters not averaged", {"_AVERAGED": 0.0}),
+    "selu": deltarule("SELU", activation="selu"),
     "relu": deltarule("ReLU", activation="relu"),
-    "wide": deltarule("twice as wide", hidden=(256, 256, 256)),
+    "wide": deltarule("twice as wide", hidden=(256, 256, 256), n_ensemble=5),
 }
 """The recipe with one ingredient taken out or changed."""
