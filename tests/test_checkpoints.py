@@ -543,7 +543,8 @@ def interrupted(folder, seconds, *numbers):
     """The command, told by signals once it trains; each of its events takes so many seconds."""
     table, run = folder / "t.csv", folder / "run"
     np.savetxt(table, data(150)[0], delimiter=",", header="a,b,y", comments="")
-    options = ["--target", "y", "--no-baselines", "--json", "--checkpoint-dir", str(run)]
+    options = ["--target", "y", "--no-baselines", "--quality", "fast", "--json"]
+    options += ["--checkpoint-dir", str(run)]
     command = [sys.executable, "-c", SLOW, str(seconds), "train", str(table), *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:

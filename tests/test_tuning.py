@@ -13,8 +13,9 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
+from deltarule.modelfile import load_model
 from deltarule.system.storage import FileLock
-from deltarule.tabular import tuning
+from deltarule.tabular import recipes, tuning
 from deltarule.tabular.tuning import COMPLETE, GIVEN_UP, OUT_OF_TIME, Trial
 from deltarule.training.events import EpochEnded, Started
 
@@ -51,6 +52,20 @@ def test_the_first_trial_is_the_recipe_and_the_others_are_drawn():
 def test_what_the_caller_chose_is_left_alone():
     settings = tabular.Settings(hidden=(8,), dropout=0.0)
     assert not {"hidden", "dropout"} & set(tuning.chosen_settings(settings, 3))
+    cut = tabular.Settings(bins=8)  # by an embedding drawn, they would be no bins
+    assert not {"bins", "embedding"} & set(tuning.chosen_settings(cut, 3))
+    assert "bins" in tuning.chosen_settings(tabular.Settings(embedding="bins"), 3)
+
+
+def test_what_a_trial_found_leaves_the_number_of_networks():
+    settings = tabular.Settings(dropout=0.2)
+    found = Trial(1, {"hidden": (8,), "embedding": "bins"}, COMPLETE, 0.1, (), 1.0)
+    assert len(problem(settings).validations) == 4
+    chosen = tuning.applied(settings, found, 4)
+    assert chosen == tabular.Settings(dropout=0.2, hidden=(8,), embedding="bins", n_ensemble=4)
+    assert len(problem(chosen).validations) == 4
+    recipe = Trial(0, {}, COMPLETE, 0.1, (), 1.0)
+    assert tuning.applied(settings, recipe, 4) is settings
 
 
 def test_a_search_that_goes_on_is_the_search_in_one_go():
@@ -98,7 +113,7 @@ def test_no_time_for_one_fit():
     assert tuning._tried(data, settings, 0, [], 0.0).outcome == OUT_OF_TIME
     assert list(tuning.search(data, settings, 1e-3)) == []
     assert tuning.best([]) is None
-    assert tuning.applied(settings, None) is settings
+    assert tuning.applied(settings, None, 1) is settings
 
 
 def test_a_recipe_that_had_no_time_is_tried_when_the_search_goes_on(here, capsys):
@@ -164,10 +179,24 @@ def test_tune_says_what_it_does(here, capsys):
     assert main(["evaluate", "m", "t.csv"]) == 0
 
 
+def test_the_best_settings_are_trained_by_as_many_networks_as_the_callers(
+    here, capsys, monkeypatch
+):
+    """A trial that names hidden layers does not make one network of four."""
+    monkeypatch.setattr(recipes, "_EPOCHS", {"regression": (1, 1)})
+    trial = Trial(1, {"hidden": (8,), "embedding": "bins"}, COMPLETE, 0.1, (), 1.0)
+    monkeypatch.setattr(tuning, "search", lambda *_: iter([trial]))
+    monkeypatch.setattr(tabular, "check", lambda _: None)
+    assert main(["tune", "t.csv", "--target", "y", "--no-baselines", "--out", "m"]) == 0
+    assert load_model("m").about["settings"]["n_ensemble"] == 4
+    assert "4 networks, averaged: 4 of " in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_budget_too_short_for_one_fit(here, capsys):
-    assert main(["tune", "t.csv", "--target", "y", "--minutes", "0", "--out", "m"]) == 0
+    asked = ["t.csv", "--target", "y", "--quality", "fast"]
+    assert main(["tune", *asked, "--minutes", "0", "--out", "m"]) == 0
     assert "the time was too short for one fit: the default settings" in capsys.readouterr().err
-    assert main(["train", "t.csv", "--target", "y", "--out", "n"]) == 0
+    assert main(["train", *asked, "--out", "n"]) == 0
     one, other = (dr.TabularRegressor.load(name) for name in ("m", "n"))
     table = pl.read_csv("t.csv")
     np.testing.assert_array_equal(one.predict(table), other.predict(table))

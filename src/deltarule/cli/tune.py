@@ -24,7 +24,7 @@ from deltarule.cli.trainer import Trainer, as_json, print_figures
 from deltarule.errors import InterruptionError
 from deltarule.system.storage import FileLock
 from deltarule.tabular import Roles, Settings, tuning
-from deltarule.tabular.options import option, option_group
+from deltarule.tabular.options import option, option_group, options_of
 from deltarule.tabular.tuning import Trial
 from deltarule.training.interruption import signal_of
 
@@ -51,6 +51,9 @@ class SearchOptions:
     )
 
 
+_SETTINGS = tuple(name for name in options_of(Settings) if name != "time_limit")
+
+
 @command
 def tune(
     data: Data,
@@ -58,7 +61,7 @@ def tune(
     table: Annotated[TableOptions, ("strict",)],
     search: SearchOptions,
     evaluation: Annotated[EvaluationOptions, ("baselines",)],
-    settings: Settings,
+    settings: Annotated[Settings, _SETTINGS],
     reading: ReadingOptions,
     json: Json = False,
 ) -> None:
@@ -82,9 +85,11 @@ def tune(
     roles = roles_in(source, roles)
     read = training_table(terminal, source, roles, settings, form, table.strict)
     with _kept_trials_named(search.search):
-        found = _searched(terminal, read, settings, search)
+        problem = _problem(read, settings)
+        found = _searched(terminal, read, problem, settings, search)
         winner = _say_best(terminal, found)
-        trainer = Trainer(terminal, read, tuning.applied(settings, winner), evaluation)
+        chosen = tuning.applied(settings, winner, len(problem.validations))
+        trainer = Trainer(terminal, read, chosen, evaluation)
         trained = trainer.run()
     about = trainer.save(trained, search.out)
     with after_saving(terminal, search.out):
@@ -110,13 +115,22 @@ def _kept_trials_named(log: Path | None) -> Iterator[None]:
         ) from None
 
 
+def _problem(table: TrainingTable, settings: Settings) -> tabular.Problem:
+    """What every trial learns from."""
+    whole = table.whole
+    parts = tabular.split(whole, settings)
+    return tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])
+
+
 def _searched(
-    terminal: Terminal, table: TrainingTable, settings: Settings, search: SearchOptions
+    terminal: Terminal,
+    table: TrainingTable,
+    problem: tabular.Problem,
+    settings: Settings,
+    search: SearchOptions,
 ) -> list[Trial]:
     """All trials, those of the file first; each is in the file before the next begins."""
     whole, log, seconds = table.whole, search.search, 60.0 * search.minutes
-    parts = tabular.split(whole, settings)
-    problem = tabular.problem(whole, settings, parts.kept, whole.frame[parts.held])
     of_settings = asdict(replace(settings, n_threads=None))
     identity = f"{table.source.digest} {asdict(whole.roles)} {of_settings}"
     with nullcontext() if log is None else closing(FileLock(log, "search")):

@@ -16,6 +16,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Reading
+from deltarule.errors import DataError, setting
 from deltarule.preprocessing.assembly import Made, Scaled
 from deltarule.preprocessing.cells import narrow_numbers_of
 from deltarule.preprocessing.numeric import ENOUGH, Numeric, some
@@ -52,7 +53,12 @@ class Scores(Numeric):
     @classmethod
     def of(cls, fitted: Numeric, column: pl.Series) -> Self:
         """The scores of a column of numbers that is fitted already."""
-        numbers = some(narrow_numbers_of(column, None), max(1, len(column) // ENOUGH))
+        numbers = _sampled(column)
+        if numbers.n_unique() < 2:
+            raise DataError(
+                f"column {column.name!r}: holds one value; expected at least two for scores. "
+                f"Drop it ({setting('drop', '--drop')})."
+            )
         known = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
         return cls(**known, knots=knots(numbers.to_numpy()))
 
@@ -75,7 +81,12 @@ def is_far(fitted: Numeric, column: pl.Series) -> bool:
     column : polars.Series
     """
     most = max(fitted.high - fitted.mean, fitted.mean - fitted.low)
-    return most > _APART * fitted.std and column.n_unique() >= _FEWEST_VALUES
+    return most > _APART * fitted.std and _sampled(column).n_unique() >= _FEWEST_VALUES
+
+
+def _sampled(column: pl.Series) -> pl.Series:
+    """The numbers of which knots are made: of very many rows some."""
+    return some(narrow_numbers_of(column, None), max(1, len(column) // ENOUGH))
 
 
 def knots(values: Array) -> tuple[tuple[float, float], ...]:

@@ -26,7 +26,7 @@ from deltarule.rng import generator
 from deltarule.system.storage import holds_none, read_json, write_whole
 from deltarule.tabular.fitting import fit
 from deltarule.tabular.problems import Problem
-from deltarule.tabular.settings import Settings
+from deltarule.tabular.settings import EMBEDDINGS, Settings
 from deltarule.training.events import EpochEnded, Event, Started, StopTraining
 
 Draw = Callable[[np.random.Generator], Any]
@@ -47,10 +47,11 @@ def _uniform(low: float, high: float) -> Draw:
 RANGES: Mapping[str, Draw] = {
     "hidden": _one_of(*((width,) * depth for width in (64, 128, 192, 256) for depth in (1, 2, 3))),
     "activation": _one_of("relu", "selu", "mish", "gelu"),
-    "bins": _one_of(0, 8, 16, 32, 48, 96),
+    "bins": _one_of(8, 16, 32, 48, 96),
     "dropout": _uniform(0.0, 0.5),
     "learning_rate": _log_uniform(0.004, 0.06),
     "weight_decay": _log_uniform(0.003, 1.0),
+    "embedding": _one_of(*EMBEDDINGS),
 }
 """What a search varies, and how a value is drawn; what the caller has set is left as it is."""
 
@@ -93,7 +94,7 @@ def chosen_settings(settings: Settings, number: int) -> dict[str, Any]:
     Examples
     --------
     >>> chosen_settings(Settings(), 0), sorted(chosen_settings(Settings(dropout=0.1), 1))
-    ({}, ['activation', 'bins', 'hidden', 'learning_rate', 'weight_decay'])
+    ({}, ['activation', 'bins', 'embedding', 'hidden', 'learning_rate', 'weight_decay'])
     """
     if number == 0:
         return {}
@@ -101,6 +102,8 @@ def chosen_settings(settings: Settings, number: int) -> dict[str, Any]:
     drawn = {name: draw(rng) for name, draw in RANGES.items()}
     without_steps = settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch
     fixed = _OF_STEPS if without_steps else frozenset()
+    if settings.bins is not None:
+        fixed |= {"embedding"}
     return {
         name: value
         for name, value in drawn.items()
@@ -153,9 +156,20 @@ def best(trials: Sequence[Trial]) -> Trial | None:
     return min(complete, key=lambda t: t.figure, default=None)  # type: ignore[arg-type,return-value]
 
 
-def applied(settings: Settings, trial: Trial | None) -> Settings:
-    """The settings of a trial; as they were where there is none."""
-    return settings if trial is None else replace(settings, **trial.chosen)
+def applied(settings: Settings, trial: Trial | None, networks: int) -> Settings:
+    """The settings of a trial, for so many networks; as they were where there is none.
+
+    Parameters
+    ----------
+    settings : Settings
+        The caller's.
+    trial : Trial, optional
+    networks : int
+        By the caller's settings: that a trial found hidden layers does not make it one network.
+    """
+    if trial is None or not trial.chosen:
+        return settings
+    return replace(settings, **trial.chosen, n_ensemble=networks)
 
 
 class _Judge:
