@@ -60,7 +60,10 @@ def test_the_message_says_what_to_pass():
     cells = pl.Series(["-" if i % 4 else str(i) for i in range(200)] + ["7"] * 200)
     with pytest.raises(dr.CellError, match="Replace it by None to make it missing") as caught:
         Targets.fit(pl.DataFrame({"y": cells}), ["y"])
-    assert "holds '-' in row 2; expected numbers: 250 of 400 cells" in str(caught.value)
+    assert (
+        "holds '-' in row 1 of the table, counted from 0; expected numbers: 250 of 400 cells"
+        in str(caught.value)
+    )
     assert 'pass task="classification" for classes.' in str(caught.value)
 
 
