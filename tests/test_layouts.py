@@ -129,6 +129,7 @@ def test_repeated_names_are_numbered(found):
         ("kind,other,sold\n" + "a,other,no\nb,this,yes\n" * 3, True),
         ("a,other,no\nb,this,yes\na,this,yes\n", False),
         ("name,city\nAnn,Rome\nBen,Oslo\n", True),
+        ("Rome,yes\nOslo,no\n" * 9, False),  # a row that recurs as often as others
     ],
 )
 def test_a_header_of_numbers_or_of_words_that_return(found, content, is_header):

@@ -13,6 +13,7 @@ from deltarule.preprocessing import Targets
 from deltarule.preprocessing.cells import coded
 from deltarule.preprocessing.classes import doubtful_classes
 from deltarule.preprocessing.number_targets import refuse_numbers
+from deltarule.tabular.estimators import TabularClassifier
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,16 @@ def test_doubtful_labels_are_named():
     whole = tabular.table(table, tabular.Roles(("y",)))
     assert len(tabular.doubtful_labels(whole)) == 1
     assert tabular.doubtful_labels(tabular.table({**table, "y": table["x"]}, whole.roles)) == []
+
+
+def test_an_estimator_warns_of_doubtful_labels():
+    X = {"x": [float(i) for i in range(40)]}
+    y = ["yes", "no", "Yes", "no"] * 9 + ["no", "yes", "no", "maybe"]
+    with pytest.warns(UserWarning, match="differ only in case or blanks") as caught:
+        TabularClassifier(epochs=1, hidden=(4,), random_state=0).fit(X, y)
+    said = " ".join(str(warning.message) for warning in caught)
+    assert "the labels 'Yes', 'yes' differ only in case or blanks" in said
+    assert "1 of 4 classes has one row ('maybe')" in said
 
 
 def test_rows_of_one_class_give_no_verdict(tmp_path, capsys, monkeypatch):

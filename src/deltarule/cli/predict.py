@@ -40,7 +40,7 @@ class PredictOptions:
     flags: bool = option(
         "",
         "Add a column that names, per row, the columns that differ from training: unseen values, "
-        "numbers outside the training range, missing values where training had none.",
+        "numbers or dates outside the training range, missing values where training had none.",
         False,
     )
     fallback: str = option(

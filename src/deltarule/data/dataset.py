@@ -44,7 +44,7 @@ class Dataset:
         return replace(self, frame=frame)
 
     def with_rows(self, frame: pl.DataFrame) -> Dataset:
-        """Other rows of the same table, a table of their own to messages."""
+        """Other rows of the same table; messages count them on their own."""
         return replace(self, frame=frame, files=())
 
 

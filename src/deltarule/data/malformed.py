@@ -175,7 +175,8 @@ class _Walk:
         if self._comments:
             yield f"{counted(self._comments, 'comment line')} left out"
         if self._headers:
-            yield f"{counted(self._headers, 'line')} that repeat the header left out"
+            verb = "repeats" if self._headers == 1 else "repeat"
+            yield f"{counted(self._headers, 'line')} that {verb} the header left out"
         if self._footers:
             yield f"{counted(self._footers, 'line')} of notes below the table left out"
         if self._bad:

@@ -56,7 +56,7 @@ class Table:
     dropped : int
         Rows left out because their target was missing.
     files : tuple of FileRows
-        Where the rows of the table as it came stand in its files.
+        Where the rows of the original table stand in its files.
     """
 
     frame: Any
@@ -70,7 +70,7 @@ class Table:
 
     @contextmanager
     def cells(self) -> Iterator[None]:
-        """Within it, an error about a cell of the frame names the row of the table as it came."""
+        """Within it, an error about a cell of the frame names the row of the original table."""
         with cells_of(self.files), rows_of(self.rows):
             yield
 
