@@ -58,7 +58,9 @@ def test_a_beginning_that_two_languages_give_two_months_is_none():
 
 def test_day_first_and_month_first_in_one_column_is_refused():
     texts = [f"{i}/13/2024" for i in range(1, 13)] + [f"{i}/01/2024" for i in range(14, 26)]
-    with pytest.raises(CellError, match=r"column 'when' holds a date in another form in row 13"):
+    with pytest.raises(
+        CellError, match=r"column 'when' holds a date in another form in row 12 of the table"
+    ):
         check_table({"when": texts * 2})
 
 

@@ -129,6 +129,7 @@ def test_repeated_names_are_numbered(found):
         ("kind,other,sold\n" + "a,other,no\nb,this,yes\n" * 3, True),
         ("a,other,no\nb,this,yes\na,this,yes\n", False),
         ("name,city\nAnn,Rome\nBen,Oslo\n", True),
+        ("Rome,yes\nOslo,no\n" * 9, False),  # a row that recurs as often as others
     ],
 )
 def test_a_header_of_numbers_or_of_words_that_return(found, content, is_header):
@@ -187,7 +188,7 @@ def test_a_broken_quote_is_refused_or_its_row_left_out(found, town, place):
 def test_bad_rows_are_refused_or_left_out(found, bad, place):
     lines = ROWS.splitlines()
     content = "\n".join(["room,side,price", *lines[:place], bad, *lines[place:], ""])
-    with pytest.raises(DataError, match=rf"line {place + 2}\) has \d cells?; expected 3"):
+    with pytest.raises(DataError, match=rf"row {place + 2} of the file has \d cells?; expected 3"):
         found(content)
     data = found(content, bad_rows="skip")
     assert data.frame.rows() == VALUES
@@ -195,9 +196,9 @@ def test_bad_rows_are_refused_or_left_out(found, bad, place):
 
 
 def test_a_row_that_is_cut_off_is_no_footer(found):
-    with pytest.raises(DataError, match=r"line 7\) has 2 cells"):
+    with pytest.raises(DataError, match=r"row 7 of the file has 2 cells"):
         found(TABLE + "3,nor")
-    with pytest.raises(DataError, match=r"line 7\) has 2 cells"):
+    with pytest.raises(DataError, match=r"row 7 of the file has 2 cells"):
         found(TABLE.replace("room,side", "side,room") + "nor,3")
 
 

@@ -393,37 +393,43 @@ BAD = {
     "text among numbers": (
         lambda: Preprocessing.fit({"age": ODD_AGES}),
         DataError,
-        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 16 of the table, counted from 0 "
+        "('oops'); expected numbers. Replace it by None to "
         "make it missing, or pass kinds={'age': 'category'}.",
     ),
     "text among numbers, overruled": (
         lambda: Preprocessing.fit({"age": ODD_AGES}, kinds={"age": "numeric"}),
         DataError,
-        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 16 of the table, counted from 0 "
+        "('oops'); expected numbers. Replace it by None to "
         "make it missing.",
     ),
     "text where numbers were": (
         lambda: FITTED.transform(FRAME.with_columns(age=pl.Series(ODD_AGES))),
         DataError,
-        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 16 of the table, counted from 0 "
+        "('oops'); expected numbers. Replace it by None to "
         "make it missing.",
     ),
     "text among dates": (
         lambda: Preprocessing.fit({"on": [f"{i}.6.2024" for i in range(1, 30)] + ["to do"]}),
         CellError,
-        "column 'on' holds text in row 30 ('to do'); expected dates, as elsewhere (%d.%m.%Y). "
+        "column 'on' holds text in row 29 of the table, counted from 0 "
+        "('to do'); expected dates, as elsewhere (%d.%m.%Y). "
         "Replace it by None to make it missing, or pass kinds={'on': 'category'}.",
     ),
     "infinity": (
         lambda: Preprocessing.fit({"x": [1.0, np.inf, 2.0]}),
         DataError,
-        "column 'x' holds inf in row 2; expected finite numbers. Correct it, or leave it empty: "
+        "column 'x' holds inf in row 1 of the table, counted from 0; "
+        "expected finite numbers. Correct it, or leave it empty: "
         "missing inputs are filled.",
     ),
     "infinity, later": (
         lambda: FITTED.transform(FRAME.with_columns(age=-np.inf)),
         DataError,
-        "column 'age' holds -inf in row 1; expected finite numbers. Correct it, or leave it empty: "
+        "column 'age' holds -inf in row 0 of the table, counted from 0; "
+        "expected finite numbers. Correct it, or leave it empty: "
         "missing inputs are filled.",
     ),
     "dates where numbers were": (
@@ -439,7 +445,8 @@ BAD = {
     "dates of another form": (
         lambda: FITTED.transform(FRAME.with_columns(born=pl.lit("1 May 2020"))),
         DataError,
-        "column 'born' holds '1 May 2020' in row 1; expected a date (%Y-%m-%d).",
+        "column 'born' holds '1 May 2020' in row 0 of the table, counted from 0; "
+        "expected a date (%Y-%m-%d).",
     ),
     "a column lacking": (
         lambda: FITTED.transform(FRAME.rename({"town": "twon"})),
@@ -807,25 +814,29 @@ BAD_TARGETS = {
     "infinity": (
         lambda: targets([1.5, np.inf, 2.5]),
         DataError,
-        "column 'y' holds inf in row 2; expected finite numbers. Correct it, or leave it empty: "
+        "column 'y' holds inf in row 1 of the table, counted from 0; "
+        "expected finite numbers. Correct it, or leave it empty: "
         "missing inputs are filled.",
     ),
     "a regression of text": (
         lambda: targets(["a", "b", "a"], task="regression"),
         DataError,
-        "target 'y': holds 'a' in row 1; expected numbers for a regression. For classes name one "
+        "target 'y': holds 'a' in row 0 of the table, counted from 0; "
+        "expected numbers for a regression. For classes name one "
         'target column, without task="regression".',
     ),
     "text among the target's numbers": (
         lambda: targets([f"{i / 4}" for i in range(30)] + ["n.a."]),
         CellError,
-        "column 'y' holds text in row 31 ('n.a.'); expected numbers. Replace it by None to "
+        "column 'y' holds text in row 30 of the table, counted from 0 "
+        "('n.a.'); expected numbers. Replace it by None to "
         'make it missing, or pass task="classification".',
     ),
     "two targets of text": (
         lambda: Targets.fit(FRAME, ["town", "row"]),
         DataError,
-        "target 'town': holds 'Oslo' in row 1; expected numbers for a regression. For classes name "
+        "target 'town': holds 'Oslo' in row 0 of the table, counted from 0; "
+        "expected numbers for a regression. For classes name "
         'one target column, without task="regression".',
     ),
     "two targets to classify": (
@@ -841,7 +852,8 @@ BAD_TARGETS = {
     "an unseen class": (
         lambda: targets(["a", "b", "a"])[1].encode(pl.DataFrame({"y": ["a", "c"]})),
         DataError,
-        "target 'y': holds 'c' in row 2, a class that training did not have. Expected one of 'a', "
+        "target 'y': holds 'c' in row 1 of the table, counted from 0, "
+        "a class that training did not have. Expected one of 'a', "
         "'b'.",
     ),
     "outputs of another network": (
@@ -1135,5 +1147,5 @@ def test_more_columns_than_a_model_file_holds_are_refused_before_training(monkey
 
 def test_a_text_among_numbers_is_named_with_its_row():
     column = pl.Series("a", ["1", None, "NaN", "", "x"])
-    with pytest.raises(CellError, match=r"holds text in row 4 \(''\)"):
+    with pytest.raises(CellError, match=r"holds text in row 3 of the table, counted from 0 \(''\)"):
         numbers_of(column)

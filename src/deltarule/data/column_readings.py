@@ -149,7 +149,7 @@ def _notes(column: pl.Series, reading: ColumnReading) -> list[str]:
     plain = setting("plain=True", "--plain")
     notes = []
     for marker in reading.markers:
-        if marker not in MARKERS:
+        if marker not in MARKERS or not any(map(str.isalnum, marker)):  # a sign may mean else
             own = setting(f"missing=({marker!r},)", f"--missing {shlex.quote(marker)}")
             notes.append(
                 f"column {column.name!r}: {marker!r} in {_rows(column, marker):,} rows is read as "

@@ -196,6 +196,15 @@ class Layout:
         Whether the text ends where its file does, where a footer may stand.
     notes : tuple of str
         What was left out or renamed, for people.
+    above : int
+        How many rows stand above the first row of data: lines, but for those within a cell.
+    before : tuple of int and int
+        How many rows and lines of the file stand before the text, where that is a piece of it.
+    rows, lines : sequence of int
+        Once it is parsed: the number of each row of data in the file, counted from 1, and the line
+        where it begins, where that is known.
+    ends : int
+        Once it is parsed: the number of the text's last row in the file.
     """
 
     encoding: str
@@ -214,6 +223,11 @@ class Layout:
     is_plain: bool = False
     is_whole: bool = True
     notes: tuple[str, ...] = ()
+    above: int = 0
+    before: tuple[int, int] = (0, 0)
+    rows: Sequence[int] = ()
+    lines: Sequence[int] = ()
+    ends: int = 0
 
 
 def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
@@ -270,6 +284,7 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
         bad_rows=reading.bad_rows,
         is_regular=len(once) == len(body) and reading.comment is None,
         notes=(*notes, *top.notes),
+        above=begins - sum(record.last - record.first for record in found[: top.body]),
     )
 
 

@@ -187,6 +187,7 @@ def _has_header(first: Sequence[str], body: Rows, cells: Cells) -> bool:
     named = [cell for cell in first if cell]
     if len(set(named)) < len(named) and not body:
         return False
+    columns = _without_repeats(first, body, columns)
     returned = sum(cell in column for cell, column in zip(first, columns, strict=True) if cell)
     recurring = sum(
         cell not in column and len({*column}) <= len(column) / 3
@@ -194,6 +195,18 @@ def _has_header(first: Sequence[str], body: Rows, cells: Cells) -> bool:
         if cell
     )
     return not returned or recurring > returned
+
+
+def _without_repeats(first: Sequence[str], body: Rows, columns: list[list[str]]) -> list[list[str]]:
+    """The columns below a row without the rows that repeat it, where these are few beside others.
+
+    They are few where some column's values recur three times as often.
+    """
+    others = [row for row in body[:_ROWS_BELOW] if list(row) != list(first)]
+    repeats = min(len(body), _ROWS_BELOW) - len(others)
+    rest = _columns(others, len(first))
+    recur = (len(column) >= 3 * repeats * len({*column}) for column in rest if column)
+    return rest if repeats and len(first) > 1 and any(recur) else columns
 
 
 def _is_series(first: Sequence[str], columns: Rows, cells: Cells) -> bool:

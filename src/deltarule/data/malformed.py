@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 from operator import is_not
@@ -17,6 +18,7 @@ import numpy as np
 
 from deltarule.data.detection import Layout
 from deltarule.data.headers import counted
+from deltarule.data.positions import place
 from deltarule.data.records import Record, broken, lines_of, records, skipped
 from deltarule.data.totals import LABELS
 from deltarule.errors import DataError, require, setting
@@ -115,16 +117,30 @@ def rewritten(path: Path, text: str, layout: Layout) -> tuple[bytes, Layout]:
         fixes=(),
         is_plain=True,
         notes=(*layout.notes, *walk.notes()),
+        rows=walk.numbers,
+        lines=walk.lines,
+        ends=walk.ends,
     )
     return out.getvalue().encode(), plain
 
 
 class _Walk:
-    """A walk over all rows of a text, and what was left out or repaired on the way."""
+    """A walk over all rows of a text, and what was left out or repaired on the way.
+
+    Attributes
+    ----------
+    numbers, lines : array of int
+        Where the rows of the table stand in the file: which rows they are, and their first lines.
+    ends : int
+        The number of the last row.
+    """
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self._path, self._layout = path, layout
         self._width = len(layout.names)
+        self._lines_above = layout.before[1] + layout.begins
+        self.numbers, self.lines = array("q"), array("q")
+        self.ends = layout.before[0] + layout.above
         self._comments = self._headers = self._footers = 0
         self._repaired: list[int] = []  # lines, as are the bad ones
         self._bad: list[int] = []
@@ -136,17 +152,21 @@ class _Walk:
         if layout.comment:
             kept = ["\n" if line.startswith(layout.comment) else line for line in lines]
             self._comments, lines = sum(map(is_not, kept, lines)), kept
-        waiting: list[Record] = []  # bad ones, a footer if no good one follows
+        waiting: dict[int, Record] = {}  # bad ones, a footer if no good one follows
         for record in records(lines, layout.delimiter, layout.quote, self._width):
             cells = self._cells(record)
+            self.ends += 1
             if cells is not None:
                 self._refuse(waiting)
-                waiting = []
+                waiting = {}
+                self.numbers.append(self.ends)
+                self.lines.append(self._lines_above + record.first)
                 yield cells
             elif not (record.is_blank or self._is_passed_over(record)):
-                waiting.append(record)
-        if waiting and layout.is_whole and _are_footer(waiting, lines, self._width):
-            self._footers = len(waiting)
+                waiting[self.ends] = record
+        last = list(waiting.values())
+        if last and layout.is_whole and _are_footer(last, lines, self._width):
+            self._footers = len(last)
         else:
             self._refuse(waiting)
 
@@ -155,7 +175,8 @@ class _Walk:
         if self._comments:
             yield f"{counted(self._comments, 'comment line')} left out"
         if self._headers:
-            yield f"{counted(self._headers, 'line')} that repeat the header left out"
+            verb = "repeats" if self._headers == 1 else "repeat"
+            yield f"{counted(self._headers, 'line')} that {verb} the header left out"
         if self._footers:
             yield f"{counted(self._footers, 'line')} of notes below the table left out"
         if self._bad:
@@ -182,7 +203,7 @@ class _Walk:
         if labels and cells[0].strip() == labels[0] and [c.strip() for c in cells] == [*labels]:
             return None
         if flaw:
-            self._repaired.append(self._layout.begins + record.first)
+            self._repaired.append(self._lines_above + record.first)
         return cells
 
     def _is_passed_over(self, record: Record) -> bool:
@@ -195,10 +216,22 @@ class _Walk:
             return False
         return True
 
-    def _refuse(self, bad: list[Record]) -> None:
+    def _refuse(self, bad: dict[int, Record]) -> None:
         if bad and self._layout.bad_rows == "error":
-            raise _error(self._path, self._layout, bad[0])
-        self._bad += [self._layout.begins + record.first for record in bad]
+            raise self._error(*next(iter(bad.items())))
+        self._bad += [self._lines_above + record.first for record in bad.values()]
+
+    def _error(self, number: int, bad: Record) -> DataError:
+        """What is wrong with a row."""
+        layout, line = self._layout, self._lines_above + bad.first
+        if bad.is_broken:
+            return broken(self._path, bad, line, layout.delimiter, layout.quote)
+        first = "the header" if layout.labels else "the first line"
+        return DataError(
+            f"{self._path}: {place(number, line)} of the file has {len(bad.cells)} cells; expected "
+            f"{self._width}, as in {first}. Correct that line, {skipped()}, or pass the right "
+            f"{setting('delimiter', '--delimiter')}."
+        )
 
 
 def _are_footer(rows: list[Record], lines: list[str], width: int) -> bool:
@@ -224,16 +257,3 @@ def _lines(numbers: list[int]) -> str:
     """The numbers of some lines, the first few of many."""
     shown = ", ".join([*map(str, numbers[:3]), *(["…"] if len(numbers) > 3 else [])])
     return f"line{'s' * (len(numbers) > 1)} {shown}"
-
-
-def _error(path: Path, layout: Layout, bad: Record) -> DataError:
-    """What is wrong with a row."""
-    line, width = layout.begins + bad.first, len(layout.names)
-    if bad.is_broken:
-        return broken(path, bad, line, layout.delimiter, layout.quote)
-    first = "the header" if layout.labels else "the first line"
-    return DataError(
-        f"{path}: row {bad.first} (line {line}) has {len(bad.cells)} cells; expected {width}, as "
-        f"in {first}. Correct that line, {skipped()}, or pass the right "
-        f"{setting('delimiter', '--delimiter')}."
-    )

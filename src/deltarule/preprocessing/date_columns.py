@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -14,8 +16,10 @@ from deltarule.data import Reading
 from deltarule.errors import CellError, DataError, require
 from deltarule.preprocessing.assembly import FARTHEST, Made, Rows
 from deltarule.preprocessing.cells import (
+    DAY,
     check_type,
     coded,
+    days_in,
     is_date,
     is_numeric,
     numbered,
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _polars = partial(require, "polars", "table", "preprocessing", threads=False)
-_DAY = 86_400_000.0  # milliseconds
 _UNIX = {"seconds since 1970": 86_400, "milliseconds since 1970": 86_400_000}
 """How many there are in a day."""
 
@@ -87,7 +90,7 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
         For text of another format, with its row; for numbers.
     """
     if is_date(column):
-        return _days(column)
+        return days_in(column)
     if form in _UNIX:
         days: Array = numbers_of(column, reading).to_numpy() / _UNIX[form]
         return days
@@ -96,7 +99,7 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
         )
     levels, codes = numbered(column, reading)
-    days = milliseconds(levels, form) / _DAY
+    days = milliseconds(levels, form) / DAY
     absent = np.isnan(days)
     if absent.any() and np.append(absent, False)[codes].any():
         row = int(np.append(absent, False)[codes].argmax())
@@ -151,17 +154,6 @@ def _distinct(days: Array) -> tuple[Array, Array | None]:
     return np.append(np.arange(low, high + 1), np.nan), codes
 
 
-def _days(column: pl.Series) -> Array:
-    polars = _polars()
-    if column.dtype == polars.Date:
-        whole: Array = column.cast(polars.Int32).cast(polars.Float64).to_numpy()
-        return whole
-    numbers = column.cast(polars.Int64)  # of moments with a time zone those of UTC
-    ticks = numbers.cast(polars.Datetime(column.dtype.time_unit)).cast(polars.Datetime("ms"))
-    days: Array = ticks.cast(polars.Int64).cast(polars.Float64).to_numpy() / _DAY
-    return days
-
-
 @dataclass(frozen=True)
 class Date:
     """Dates: time elapsed, season and weekday as points of a circle, and hour where there is one.
@@ -176,6 +168,8 @@ class Date:
     hours : bool
         Whether the time of day varies.
     missing : int
+    low, high : float
+        The training range in days since 1970; unbounded where it is not known of all rows.
     """
 
     name: str
@@ -184,6 +178,8 @@ class Date:
     std: float
     hours: bool
     missing: int
+    low: float = -sys.float_info.max
+    high: float = sys.float_info.max
     kind: ClassVar[str] = "date"
 
     @classmethod
@@ -203,11 +199,18 @@ class Date:
         present = days[~absent] if missing else days
         hours = bool((present != np.floor(present)).any())
         std = float(present.std()) or 1.0
-        return cls(column.name, form, float(present.mean()), std, hours, missing)
+        low, high = float(present.min()), float(present.max())
+        return cls(column.name, form, float(present.mean()), std, hours, missing, low, high)
 
     def refined(self, totals: Totals) -> Date:
         """The same, missing where any of more rows than it was fitted on is."""
-        return replace(self, missing=totals.missing)
+        unit = _UNIX.get(self.format, 1)
+        low, high = self.low, self.high
+        if math.isfinite(totals.low):
+            low, high = min(low, totals.low / unit), max(high, totals.high / unit)
+        else:
+            low, high = Date.low, Date.high
+        return replace(self, missing=totals.missing, low=low, high=high)
 
     @property
     def outputs(self) -> list[str]:
@@ -235,6 +238,12 @@ class Date:
         for column, part in zip(made.T, parts, strict=True):
             column[:] = np.nan_to_num(part)
         return made
+
+    @property
+    def bounds(self) -> str:
+        """What is outside the training range, and the range."""
+        low, high = (np.datetime64(math.floor(day), "D") for day in (self.low, self.high))
+        return f"a date outside the training range, {low} to {high}"
 
     @property
     def written(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.data import Dataset, Reading, dataset_of
+from deltarule.data import Dataset, FileRows, Reading, cells_of, dataset_of
 from deltarule.errors import DataError, SettingError, rows_of, setting
 from deltarule.intervals import REALS
 from deltarule.modelfile import Model
@@ -54,6 +55,8 @@ class Table:
         The number of each row in the table as it came, counted from 0.
     dropped : int
         Rows left out because their target was missing.
+    files : tuple of FileRows
+        Where the rows of the original table stand in its files.
     """
 
     frame: Any
@@ -63,6 +66,13 @@ class Table:
     reading: Reading
     rows: Array
     dropped: int
+    files: tuple[FileRows, ...] = ()
+
+    @contextmanager
+    def cells(self) -> Iterator[None]:
+        """Within it, an error about a cell of the frame names the row of the original table."""
+        with cells_of(self.files), rows_of(self.rows):
+            yield
 
     def labels(self, frame: Any) -> Array:
         """The class numbers ``(m,)`` of a frame's rows."""
@@ -143,13 +153,13 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
             "Add rows."
         )
-    with rows_of(rows):
+    with cells_of(data.files), rows_of(rows):
         targets = fitted_targets(frame, roles.target, task, data.reading)
         keys = _keys(frame, roles, targets)
         weights_of(frame, roles)
-        check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
+        check_table(data.with_rows(inputs_of(frame, roles)), kinds=roles.kinds)
     dropped = len(data.frame) - len(frame)
-    return Table(frame, roles, targets, keys, data.reading, rows, dropped)
+    return Table(frame, roles, targets, keys, data.reading, rows, dropped, data.files)
 
 
 def fitted_targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
@@ -184,16 +194,17 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
     data = dataset_of(source, model.preprocessing.reading or Reading(columns={}))
     by = [roles.groups, roles.time]
     check_columns(data.frame.columns, [("of the model", name) for name in by if name is not None])
-    frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")
+    with cells_of(data.files):
+        frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")
     if len(frame) < FEWEST_ROWS:
         raise DataError(
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
             "Add rows."
         )
-    with rows_of(rows):
+    with cells_of(data.files), rows_of(rows):
         keys = _keys(frame, roles, model.targets)
     dropped = len(data.frame) - len(frame)
-    return Table(frame, roles, model.targets, keys, data.reading, rows, dropped)
+    return Table(frame, roles, model.targets, keys, data.reading, rows, dropped, data.files)
 
 
 def _keys(frame: Any, roles: Roles, targets: Targets) -> Keys:
