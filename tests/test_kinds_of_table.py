@@ -1,0 +1,88 @@
+"""Kinds of column and of table that people export, each as a few made-up rows."""
+
+import polars as pl
+import pytest
+
+from deltarule.data import Reading, dataset_of
+from deltarule.data.readings import ColumnReading, restored_readings
+
+# ------------------------------------------------------------------------------ numbers in text
+
+NUMBERS = {
+    "days and a clock": (["2 days 03:00:00", "0 days 00:30:00", "1 days 00:00:00"], 86400, 2.125),
+    "days of Python": (["1 day, 3:00:00", "3 days, 0:30:00", "3:15:00"], 3600, 27.0),
+    "one unit each": (["90 min", "2 h", "45 min"], 60, 90.0),
+    "ISO minutes": (["PT45M", "PT5M", "PT8M"], 60, 45.0),
+    "fractions": (["1 1/2", "3/4", "2", "1/2"], 1, 1.5),
+    "fractions as characters": (["1\u00bd", "\u00be", "2", "\u00bd"], 1, 1.5),
+    "feet and inches": (["5'11\"", "6'0\"", "5'4\""], 1, 71.0),
+    "feet and inches in words": (["5 ft 11 in", "6 ft", "5 ft 4 in"], 1, 71.0),
+    "powers of ten": (["1.5 x 10^3", "2.5 x 10^2", "3.1 x 10^3"], 1, 1500.0),
+    "powers alone": (["10^3", "10^2", "10^4"], 1, 1000.0),
+    "counts of cells": (["1.5\u00d710^9/L", "2\u00d710^9/L", "3\u00d710^9/L"], 1e9, 1.5),
+    "kg and g": (["2.5 kg", "900 g", "1,200 g"], 1, 2500.0),
+    "km and m": (["20 km", "500 m", "1.5 km"], 1, 20000.0),
+    "Celsius and Fahrenheit": (["21.5 \u00b0C", "70.7 \u00b0F", "19 \u00b0C"], 1, 21.5),
+    "sizes of files": (["1.5 MB", "900 KB", "12 B"], 1e6, 1.5),
+    "ages": (["3 years", "6 months", "2 years"], 1, 3.0),
+    "pounds": (["7 lb 8 oz", "6 lb", "8 lb 1 oz"], 1, 7.5),
+    "minutes of arc": (["48\u00b030'N", "47\u00b015'N", "12\u00b000'S"], 1, 48.5),
+    "both hemispheres": (["48.5\u00b0 N", "12.25\u00b0 S", "3.5\u00b0 N"], 1, 48.5),
+    "apostrophes of text": (["'1490", "'960", "'1700"], 1, 1490.0),
+    "formulas of text": (['="1490"', '="960"', '="1700"'], 1, 1490.0),
+    "a dash for the cents": (["149,- kr", "96,- kr", "170,- kr"], 1, 149.0),
+    "prices from": (["from 149 \u20ac", "96 \u20ac", "from 170 \u20ac"], 1, 149.0),
+    "money a unit": (["14 \u20ac/m\u00b2", "9 \u20ac/m\u00b2", "17 \u20ac/m\u00b2"], 1, 14.0),
+    "uncertain numbers": (["4.5 \u00b1 0.3", "3.9 \u00b1 0.2", "5.1 +/- 0.2"], 1, 4.5),
+    "Arabic digits": (["\u0661\u0662", "\u0663\u0664", "\u0665"], 1, 12.0),
+    "full-width digits": (["\uff11\uff12\uff0e\uff15", "\uff13", "\uff14"], 1, 12.5),
+    "invisible characters": (["12\u200b", "\u200b34", "\ufeff56"], 1, 12.0),
+    "spaces of HTML": (["12&nbsp;\u20ac", "34&nbsp;\u20ac", "56&nbsp;\u20ac"], 1, 12.0),
+    "a bound in words": (["10 or more", "3", "4", "7"], 1, 10.0),
+    "a bound below": (["under 10", "13", "24", "17"], 1, 5.0),
+}
+
+
+@pytest.mark.parametrize(("cells", "unit", "first"), NUMBERS.values(), ids=NUMBERS)
+def test_numbers_in_text(cells, unit, first):
+    found = dataset_of({"x": cells})
+    values = found.frame["x"].to_list()
+    assert values[0] == pytest.approx(first * unit)
+    written = found.reading.of("x")
+    assert [written.value(cell) for cell in cells] == pytest.approx(values)  # one at a time
+    state = {
+        "x": {**vars(ColumnReading()), **{k: getattr(written, k) for k in vars(ColumnReading())}}
+    }
+    assert restored_readings(state) == {"x": written}
+    assert dataset_of({"x": cells}, Reading(plain=True)).frame["x"].to_list()[1] != values[1]
+
+
+def test_both_hemispheres_and_scales_of_temperature():
+    south = dataset_of({"x": NUMBERS["both hemispheres"][0]}).frame["x"].to_list()
+    assert south == pytest.approx([48.5, -12.25, 3.5])
+    warm = dataset_of({"x": NUMBERS["Celsius and Fahrenheit"][0]}).frame["x"].to_list()
+    assert warm == pytest.approx([21.5, 21.5, 19.0])
+
+
+TEXTS = {
+    "playing cards": ["10h", "9d", "2s", "4d"],
+    "seats": ["12C", "14F", "3C"],
+    "first of two": ["1/2", "2/2", "3/3", "1/3"],
+    "padded codes": ["'00123", "'00450", "'01700"],
+    "pressures": ["120/80", "135/70", "118/76"],
+    "addresses": ["192.168.0.1", "10.0.0.7", "172.16.1.1"],
+}
+
+
+@pytest.mark.parametrize("cells", TEXTS.values(), ids=TEXTS)
+def test_what_only_looks_like_numbers(cells):
+    assert dataset_of({"x": cells}).frame["x"].to_list() == cells
+
+
+def test_several_words_for_missing_are_each_told():
+    cells = [*map(str, range(20)), "unknown", "not provided"]
+    found = dataset_of({"x": cells})
+    assert found.frame["x"].null_count() == 2
+    assert [note.split("'")[3] for note in found.notes] == ["not provided", "unknown"]
+    strange = dataset_of({"x": [*cells, "later", "never"]})
+    assert strange.frame["x"].dtype in (pl.String, pl.Enum)
