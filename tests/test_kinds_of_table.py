@@ -1,10 +1,18 @@
 """Kinds of column and of table that people export, each as a few made-up rows."""
 
+import json
+
+import numpy as np
 import polars as pl
 import pytest
 
+from deltarule.cli import main
 from deltarule.data import Reading, dataset_of
 from deltarule.data.readings import ColumnReading, restored_readings
+from deltarule.errors import CellError, SettingError
+from deltarule.preprocessing import Preprocessing
+from deltarule.preprocessing.date_columns import Date, are_dates, days_of
+from deltarule.preprocessing.dates import format_of, milliseconds
 
 # ------------------------------------------------------------------------------ numbers in text
 
@@ -86,3 +94,113 @@ def test_several_words_for_missing_are_each_told():
     assert [note.split("'")[3] for note in found.notes] == ["not provided", "unknown"]
     strange = dataset_of({"x": [*cells, "later", "never"]})
     assert strange.frame["x"].dtype in (pl.String, pl.Enum)
+
+
+# --------------------------------------------------------------------------------------- dates
+
+DATES = {
+    "months": (["2024-05", "2024-06", "2023-12"], "%Y-%m", "2024-05-01"),
+    "months of Excel": (["May-24", "Jun-24", "Dec-23"], "%B-%y", "2024-05-01"),
+    "months in words": (["May 2024", "June 2024", "Dec 2023"], "%B %Y", "2024-05-01"),
+    "months behind": (["05/2024", "06/2024", "12/2023"], "%m/%Y", "2024-05-01"),
+    "weeks": (["2024-W05", "2024-W06", "2023-W52"], "%Y-W%V", "2024-01-29"),
+    "quarters": (["Q3 2024", "Q4 2024", "Q1 2023"], "Q%q %Y", "2024-07-01"),
+    "quarters behind": (["2024Q3", "2024Q4", "2023Q1"], "%YQ%q", "2024-07-01"),
+    "SAS": (["05JAN2024", "06FEB2024", "31DEC2023"], "%d %B %Y", "2024-01-05"),
+    "moments of SAS": (["05JAN2024:10:30:00", "31DEC2023:00:00:00"], "%d%B%Y:%H:%M:%S", None),
+    "basic ISO": (["20240105T103000", "20231231T000000"], "%Y%m%dT%H%M%S", None),
+    "American dashes": (["05-31-2024", "12-01-2024"], "%m-%d-%Y", "2024-05-31"),
+    "weekdays": (["Fri, 05 Jan 2024", "Sun, 31 Dec 2023"], "%d %B %Y", "2024-01-05"),
+    "long": (["Friday, January 5, 2024", "Sunday, December 31, 2023"], "%B %d, %Y", "2024-01-05"),
+    "Chinese": (
+        ["2024\u5e741\u67085\u65e5", "2023\u5e7412\u670831\u65e5"],
+        "%Y\u5e74%m\u6708%d\u65e5",
+        "2024-01-05",
+    ),
+}
+
+
+@pytest.mark.parametrize(("texts", "form", "first"), DATES.values(), ids=DATES)
+def test_dates_as_people_write_them(texts, form, first):
+    assert format_of(texts) == form
+    day = milliseconds(texts, form)[0] / 86_400_000
+    first = first or "2024-01-05"
+    assert np.datetime64(first) == np.datetime64("1970-01-01") + np.timedelta64(int(day), "D")
+
+
+def test_seasons_are_no_months():
+    assert format_of(["2009-10", "2010-11", "2011-12"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "form"),
+    [
+        ("date", [20240131, 20240201, 20231231], "YYYYMMDD"),
+        ("date", [45321, 45322, 45290], "days of Excel"),
+    ],
+)
+def test_numbers_that_are_dates(name, numbers, form):
+    column = Date.fit(pl.Series(name, numbers))
+    assert column.format == form
+    days = days_of(pl.Series(name, [*numbers, None]), form)
+    assert days[:2].tolist() == ([19753, 19754] if form == "YYYYMMDD" else [19752, 19753])
+    assert np.isnan(days[-1])
+    assert not are_dates(pl.Series("price", numbers))
+
+
+def test_a_number_that_no_calendar_has_is_refused():
+    with pytest.raises(CellError, match="column 'date' holds 20240231 in row 2; expected YYYYMMDD"):
+        days_of(pl.Series("date", [20240131, 20240231]), "YYYYMMDD")
+
+
+@pytest.mark.parametrize("mark", ["/", "-"])
+def test_the_order_of_day_and_month(mark):
+    table = {"on": [f"1{mark}2{mark}2024", f"3{mark}4{mark}2024", f"5{mark}6{mark}2024"]}
+    for dates, form in (("day-first", "%d/%m/%Y"), ("month-first", "%m/%d/%Y")):
+        data = dataset_of(table, Reading(dates=dates))
+        assert Preprocessing.fit(data).columns[0].format == form.replace("/", mark)
+    with pytest.raises(SettingError, match="expected day-first or month-first, got 'iso'"):
+        Reading(dates="iso")
+
+
+def written(tmp_path, **columns):
+    path = tmp_path / "table.csv"
+    pl.DataFrame(columns).write_csv(path)
+    return str(path)
+
+
+def trained(capsys, path, target, *options):
+    """What ``train --json`` prints of a tiny run, or its error."""
+    tiny = ["--epochs", "1", "--no-baselines", "--hidden", "2", "--json"]
+    status = main(["train", path, "--target", target, *tiny, *options])
+    output, errors = capsys.readouterr()
+    return json.loads(output) if status == 0 else errors
+
+
+ROOMS = [1 + i % 5 for i in range(30)]
+PRICES = [900 * r + 31 * (i % 7) for i, r in enumerate(ROOMS)]
+
+
+def test_days_that_mark_missing_ones_are_told(tmp_path, capsys):
+    days = [f"2024-01-{1 + i:02d}" if i % 6 else "1900-01-01" for i in range(30)]
+    path = written(tmp_path, on=days, room=ROOMS, price=PRICES)
+    (warning,) = trained(capsys, path, "price")["warnings"]
+    assert "1900-01-01 in 5 rows stands apart" in warning
+    found = trained(capsys, path, "price", "--missing", "1900-01-01")
+    assert found["warnings"] == []
+    assert "missing flagged" in found["columns"][0]["encoding"]
+
+
+def test_dates_of_another_calendar_are_told(tmp_path, capsys):
+    days = [f"{1 + i % 29:02d}.{1 + i % 12:02d}.1445" for i in range(30)]
+    found = trained(capsys, written(tmp_path, on=days, room=ROOMS, price=PRICES), "price")
+    assert "most dates lie in the years 1445 to 1445" in found["warnings"][0]
+
+
+def test_ambiguous_dates_name_the_option(tmp_path, capsys):
+    days = [f"{1 + i % 12:02d}-{1 + i * 5 % 12:02d}-2024" for i in range(30)]
+    path = written(tmp_path, on=days, room=ROOMS, price=PRICES)
+    (warning,) = trained(capsys, path, "price")["warnings"]
+    assert warning.endswith("pass --dates month-first.")
+    found = trained(capsys, path, "price", "--dates", "month-first")
+    assert (found["warnings"], found["columns"][0]["reading"]) == ([], "%m-%d-%Y")

@@ -197,7 +197,8 @@ class Trainer:
             ]
         )
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
-        for warning in tabular.doubtful_dates(whole, problem):
+        doubts = (tabular.doubtful_dates, tabular.doubtful_days)
+        for warning in (each for find in doubts for each in find(whole, problem)):
             terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):

@@ -37,6 +37,9 @@ DELIMITERS = ("\t", ";", "|", ",")
 RARE_DELIMITERS = ("^", "~", ":")
 """What separates cells where none of the others is found, and the header has it as well."""
 
+ORDERS = ("day-first", "month-first")
+"""Of day and month in a date."""
+
 BAD_ROWS = ("error", "skip")
 """What may be done with a row that has another number of cells, or whose quotes are broken."""
 
@@ -81,6 +84,9 @@ class Reading:
         Which sheet of a workbook; needed where several hold something.
     plain : bool
         Whether only plain numbers are read: no units, currencies, thousands and the like.
+    dates : str, optional
+        The order of day and month in dates such as 1/2/2024: ``"day-first"`` or
+        ``"month-first"``.
     columns : mapping of str to ColumnReading, optional
         How text columns that hold numbers are read, as in an earlier table; None detects it.
 
@@ -106,6 +112,7 @@ class Reading:
     bad_rows: str = "error"
     sheet: str | None = None
     plain: bool = False
+    dates: str | None = None
     columns: Mapping[str, ColumnReading] | None = None
 
     def __post_init__(self) -> None:
@@ -136,6 +143,9 @@ class Reading:
         if self.bad_rows not in BAD_ROWS:
             named = setting("bad_rows", "--bad-rows")
             raise SettingError(f"{named}: expected error or skip, got {self.bad_rows!r}.")
+        if self.dates not in (None, *ORDERS):
+            named = setting("dates", "--dates")
+            raise SettingError(f"{named}: expected {' or '.join(ORDERS)}, got {self.dates!r}.")
 
     @property
     def values(self) -> Reading:

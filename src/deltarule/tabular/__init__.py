@@ -5,7 +5,7 @@ preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:
 """
 
 from deltarule.tabular.calibration import Calibration, calibration_of
-from deltarule.tabular.doubts import doubtful_dates, doubtful_labels, only_class
+from deltarule.tabular.doubts import doubtful_dates, doubtful_days, doubtful_labels, only_class
 from deltarule.tabular.evidence import evidence
 from deltarule.tabular.fitting import (
     Fitted,
@@ -76,6 +76,7 @@ __all__ = [
     "chosen",
     "cross_validation",
     "doubtful_dates",
+    "doubtful_days",
     "doubtful_labels",
     "evidence",
     "figure_targets",
