@@ -6,11 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
+import deltarule as dr
 from deltarule.cli import main
 from deltarule.data import Reading, dataset_of
 from deltarule.data.readings import ColumnReading, restored_readings
 from deltarule.errors import CellError, SettingError
-from deltarule.preprocessing import Preprocessing
+from deltarule.export import c_file, feeds, onnx_bytes
+from deltarule.export.table_rows import readings
+from deltarule.modelfile import Model
+from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.date_columns import Date, are_dates, days_of
 from deltarule.preprocessing.dates import format_of, milliseconds
 
@@ -204,3 +208,45 @@ def test_ambiguous_dates_name_the_option(tmp_path, capsys):
     assert warning.endswith("pass --dates month-first.")
     found = trained(capsys, path, "price", "--dates", "month-first")
     assert (found["warnings"], found["columns"][0]["reading"]) == ([], "%m-%d-%Y")
+
+
+# ------------------------------------------------------------------------------------- exports
+
+
+def exported():
+    """A model of columns that are read, and its table."""
+    table = {
+        "area": ["52 m2", "34 m2", "61 m2"] * 9,
+        "on": ["1.5.2024", "2.5.2024", "9.6.2024"] * 9,
+    }
+    data = dataset_of({**table, "price": ["$1,490", "$960", "$1,700"] * 9})
+    preprocessing = Preprocessing.fit(data.with_frame(data.frame.drop("price")))
+    network = dr.Network(preprocessing.width, [dr.Dense(1)])
+    targets = Targets.fit(data.frame, ["price"], task="regression")
+    return Model(network, network.initial_parameters(), preprocessing, targets), table
+
+
+READINGS = {
+    "area": {"reading": "numbers with 'm2' behind", "unit": "m2"},
+    "on": {"reading": "%d.%m.%Y", "unit": "days since 1970-01-01"},
+}
+
+
+def test_a_graph_names_reading_and_unit_and_feeds_applies_them():
+    onnx = pytest.importorskip("onnx")
+    model, table = exported()
+    graph = onnx.load_model_from_string(onnx_bytes(model))
+    (found,) = [each.value for each in graph.metadata_props if each.key == "readings"]
+    price = {"reading": "numbers with ',' between thousands, '$' in front", "unit": "$"}
+    assert json.loads(found) == {**READINGS, "price": price}
+    given = feeds(model.preprocessing, table)
+    assert given["area"][:2].tolist() == [52.0, 34.0]
+    assert given["on"][:2].tolist() == [19844.0, 19845.0]
+    assert readings(model.preprocessing) == READINGS
+
+
+def test_comments_of_c_name_reading_and_unit():
+    model, _ = exported()
+    content = c_file(model).text
+    assert "read as numbers with 'm2' behind; unit: m2" in content
+    assert "read as %d.%m.%Y; unit: days since 1970-01-01" in content

@@ -102,11 +102,14 @@ class Form(NamedTuple):
         What cuts it, by ``|``.
     says : str
         In a phrase.
+    unit : str
+        Of the number, where the form has one of its own.
     """
 
     weights: tuple[float, ...]
     cut: tuple[Rule, ...]
     says: str
+    unit: str = ""
 
 
 _DENOMINATORS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64)
@@ -153,6 +156,7 @@ FORMS: Mapping[str, Form] = {
             (rf"^{_CLOCK}\s*(?i:a\.?m\.?|h|uhr)?$", "${1}|${2}|0${3}|0"),
         ),
         "hours:minutes in seconds",
+        "seconds",
     ),
     "minutes": Form(
         (3600.0, 60.0, 1.0),
@@ -161,6 +165,7 @@ FORMS: Mapping[str, Form] = {
             (rf"^{_CLOCK}$", "${1}|${2}|${3}"),
         ),
         "minutes:seconds in seconds",
+        "seconds",
     ),
     "fraction": Form(
         (1.0, *(1 / n for n in _DENOMINATORS)),
@@ -181,6 +186,7 @@ FORMS: Mapping[str, Form] = {
             (rf"^{_ARC}[NE]?$", "${1}|0${2}|0${3}"),
         ),
         "degrees, minutes and seconds of arc in degrees, south and west negative",
+        "degrees",
     ),
     "temperature": Form(
         (1.0, 5 / 9, -160 / 9),
@@ -189,6 +195,7 @@ FORMS: Mapping[str, Form] = {
             (r"^([-+\u2212]?[0-9][0-9.,]*)[\s\u00b0\u00ba]+(?i:F|Fahrenheit)$", "0|${1}|1"),
         ),
         "temperatures in degrees Celsius",
+        "degrees Celsius",
     ),
     "duration": Form(
         (86400.0, 3600.0, 60.0, 1.0),
@@ -205,6 +212,7 @@ FORMS: Mapping[str, Form] = {
             ),
         ),
         "durations in seconds",
+        "seconds",
     ),
     "years": Form(
         (1.0, 1 / 12, 7 / 365.2425, 1 / 365.2425),
@@ -218,16 +226,19 @@ FORMS: Mapping[str, Form] = {
             ),
         ),
         "durations in years",
+        "years",
     ),
     "length": Form(
         (1000.0, 1.0, 0.01, 0.001),
         (_amounts("km", "m|meters?|metres?", "cm", "mm"),),
         "lengths in meters",
+        "meters",
     ),
     "feet": Form(
         (12.0, 1.0),
         (_amounts("'|\u2019|\u2032|ft\\.?|feet|foot", "\"|''|\u201d|\u2033|in\\.?|inch(?:es)?"),),
         "feet and inches in inches",
+        "inches",
     ),
     "mass": Form(
         (1e6, 1e3, 1.0, 1e-3, 1e-6),
@@ -241,21 +252,25 @@ FORMS: Mapping[str, Form] = {
             ),
         ),
         "masses in grams",
+        "grams",
     ),
     "pounds": Form(
         (1.0, 1 / 16),
         (_amounts(r"lbs?\.?|pounds?", r"oz\.?|ounces?"),),
         "pounds and ounces in pounds",
+        "pounds",
     ),
     "volume": Form(
         (100.0, 1.0, 0.1, 0.01, 0.001),
         (_amounts("hl", "l|lit(?:er|re)s?|ltr", "dl", "cl", "ml"),),
         "volumes in liters",
+        "liters",
     ),
     "bytes": Form(
         (1e12, 1e9, 1e6, 1e3, 1.0),
         (_amounts("tb|to", "gb|go", "mb|mo", "kb|ko", "b|bytes?|octets?"),),
         "sizes in bytes",
+        "bytes",
     ),
 }
 """The forms by name. Those that consist of several numbers have no unit beside their own."""

@@ -165,6 +165,18 @@ class ColumnReading:
         return FORMS[self.form].says + (f" with {', '.join(beside)}" if beside else "")
 
     @property
+    def unit(self) -> str:
+        """What the numbers count: seconds of a clock, else what stands in front and behind.
+
+        Examples
+        --------
+        >>> ColumnReading("clock").unit, ColumnReading("number", prefix="$", suffix="/h").unit
+        ('seconds', '$ /h')
+        """
+        beside = " ".join(filter(None, (self.prefix, self.suffix)))
+        return FORMS[self.form].unit or beside
+
+    @property
     def summary(self) -> str:
         """The same with its markers; empty where nothing unusual was done."""
         read = f"read as {self.describe()}" if self.is_measured else ""
