@@ -10,11 +10,13 @@ import deltarule as dr
 from deltarule.cli import main
 from deltarule.data import Reading, dataset_of
 from deltarule.data.readings import ColumnReading, restored_readings
+from deltarule.data.values import texts_read
 from deltarule.errors import CellError, SettingError
 from deltarule.export import c_file, feeds, onnx_bytes
 from deltarule.export.table_rows import readings
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing, Targets
+from deltarule.preprocessing.columns import Boolean
 from deltarule.preprocessing.date_columns import Date, are_dates, days_of
 from deltarule.preprocessing.dates import format_of, milliseconds
 
@@ -48,7 +50,7 @@ NUMBERS = {
     "uncertain numbers": (["4.5 \u00b1 0.3", "3.9 \u00b1 0.2", "5.1 +/- 0.2"], 1, 4.5),
     "Arabic digits": (["\u0661\u0662", "\u0663\u0664", "\u0665"], 1, 12.0),
     "full-width digits": (["\uff11\uff12\uff0e\uff15", "\uff13", "\uff14"], 1, 12.5),
-    "invisible characters": (["12\u200b", "\u200b34", "\ufeff56"], 1, 12.0),
+    "invisible characters": (["1\u200b2", "3\u200b4", "56"], 1, 12.0),
     "spaces of HTML": (["12&nbsp;\u20ac", "34&nbsp;\u20ac", "56&nbsp;\u20ac"], 1, 12.0),
     "a bound in words": (["10 or more", "3", "4", "7"], 1, 10.0),
     "a bound below": (["under 10", "13", "24", "17"], 1, 5.0),
@@ -250,3 +252,57 @@ def test_comments_of_c_name_reading_and_unit():
     content = c_file(model).text
     assert "read as numbers with 'm2' behind; unit: m2" in content
     assert "read as %d.%m.%Y; unit: days since 1970-01-01" in content
+
+
+# ---------------------------------------------------------------- what only people can decide
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"${20 + i}" if i % 2 else f"{20 + i} \u20ac" for i in range(60)],
+        [f"{110 + i}/{70 + i % 7}" for i in range(60)],
+        [f"{10 + i} x {20 + i % 7} cm" for i in range(60)],
+    ],
+    ids=["two currencies", "two numbers", "dimensions"],
+)
+def test_amounts_that_are_left_out_are_told(tmp_path, capsys, cells):
+    path = written(tmp_path, x=cells, room=ROOMS * 2, price=PRICES * 2)
+    (warning,) = trained(capsys, path, "price")["warnings"]
+    assert f"column 'x' is left out, though cells such as {cells[0]!r} look like" in warning
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"192.168.1.{i}" for i in range(30)],
+        [f"+49 170 {1000 + 37 * i}" for i in range(30)],
+        [f"INV-{i:04}" for i in range(30)],
+        [f"{i} {'abcdefghijklmno'[i % 15]}ain street" for i in range(30)],
+    ],
+    ids=["addresses", "phones", "invoices", "streets"],
+)
+def test_keys_are_left_out_without_a_word(tmp_path, capsys, cells):
+    found = trained(capsys, written(tmp_path, x=cells, room=ROOMS, price=PRICES), "price")
+    assert found["warnings"] == []
+
+
+def test_labels_of_merged_cells_are_told(tmp_path, capsys):
+    regions = [["North", "South", "East"][i // 10] if i % 10 == 0 else None for i in range(30)]
+    found = trained(capsys, written(tmp_path, region=regions, room=ROOMS, price=PRICES), "price")
+    (warning,) = found["warnings"]
+    assert warning.startswith("column 'region': each of its 3 labels stands in one row")
+
+
+def test_a_yes_and_a_no_in_several_spellings():
+    column = Boolean.fit(pl.Series("x", ["Yes", "no", "YES", "yes", "yes", "No", "No", None]))
+    assert (column.levels, column.fill) == (("No", "yes"), 4 / 7)
+    made = Preprocessing((column,)).transform({"x": ["YES", "FALSE", "1"]})
+    assert made[:, 0].tolist() == [1, 0, 1]
+
+
+def test_invisible_characters_around_labels():
+    cells = ["yes\u200b", "yes", "\ufeffno", "no\u00a0", "\u202ano\u202c"]
+    found = dataset_of({"x": cells})
+    assert found.frame["x"].to_list() == ["yes", "yes", "no", "no", "no"]
+    assert texts_read(cells, Reading()) == ["yes", "yes", "no", "no", "no"]

@@ -197,8 +197,7 @@ class Trainer:
             ]
         )
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
-        doubts = (tabular.doubtful_dates, tabular.doubtful_days)
-        for warning in (each for find in doubts for each in find(whole, problem)):
+        for warning in tabular.column_doubts(whole, problem):
             terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):

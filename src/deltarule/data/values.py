@@ -22,6 +22,13 @@ from deltarule.errors import require
 if TYPE_CHECKING:
     import polars as pl
 
+BLANKS = (
+    " \t\n\r\x0b\x0c\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d"
+    "\u202e\u2060\ufeff"
+)
+"""White space, and the characters that nobody sees: no part of a cell at its ends."""
+
 _SAMPLE = 100
 _MANY = 10_000
 _BLOCK = 1 << 16  # rows
@@ -209,7 +216,7 @@ def moments(text: pl.Series) -> pl.Series:
 def _unmarked(column: pl.Series, markers: list[str]) -> pl.Series:
     """Blanks around text taken off, markers as nulls."""
     polars = require("polars", "table", "reading tables")
-    cell = polars.col(column.name).str.strip_chars()
+    cell = polars.col(column.name).str.strip_chars(BLANKS)
     found = column.to_frame().select(
         polars.when(cell.is_in(markers)).then(None).otherwise(cell).alias(column.name)
     )
@@ -246,7 +253,7 @@ def texts_read(texts: Sequence[str], reading: Reading, name: str = "") -> list[s
     ['a', None]
     """
     markers = reading.markers_of(name)
-    stripped = (text.strip() for text in texts)
+    stripped = (text.strip(BLANKS) for text in texts)
     return [None if text in markers else text for text in stripped]
 
 

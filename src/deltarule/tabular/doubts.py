@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from deltarule.data.detection import ORDERS
 from deltarule.errors import setting
 from deltarule.preprocessing.cells import coded
 from deltarule.preprocessing.classes import doubtful_classes
+from deltarule.preprocessing.columns import Category, Dropped
 from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.dates import also_fits
 from deltarule.tabular.problems import Problem, Table
@@ -29,6 +31,15 @@ _MARKING = frozenset(
     )
 )
 """Days that programs and people write for a missing one."""
+
+_AMOUNT = re.compile(
+    r"[-+~(]?\s*(?:[$\u20ac\u00a3\u00a5\u20b9]|[A-Z]{3}\s)?\s*\d[\d.,'\s]*"
+    r"(?:[^\W\d_]{1,12}|[%\u2030\u00b0\u20ac$\u00a3\u00a5\u20b9]|(?:[x\u00d7*/:,;]|by)\s*\d).*"
+    r"|[$\u20ac\u00a3\u00a5\u20b9]\s*\d[\d.,]*"
+)
+_SOME = 1000  # cells
+_MOSTLY = 0.9
+_SHAPES = 6  # of cells whose digits do not count
 
 _FEWEST = 3  # rows
 _FAR = 365  # days
@@ -100,6 +111,47 @@ def _other_calendar(name: str, days: Array) -> list[str]:
         f"column {name!r}: most dates lie in the years {low} to {high}; expected years of the "
         "Gregorian calendar. If they are of another one, convert them."
     ]
+
+
+def doubtful_amounts(whole: Table, problem: Problem) -> list[str]:
+    """Warnings of columns that are left out though their cells look like numbers."""
+    found = []
+    for column in problem.preprocessing.columns:
+        if isinstance(column, Dropped) and column.why.startswith(("identifier", "free text")):
+            series = whole.frame[column.name].drop_nulls().head(_SOME)
+            some = list(map(str, series.unique(maintain_order=True)))
+            like = [cell for cell in some if _AMOUNT.fullmatch(cell)]
+            shapes = {re.sub(r"\d+", "0", cell) for cell in like}
+            if len(like) >= _MOSTLY * len(some) and 0 < len(shapes) <= _SHAPES:
+                found.append(
+                    f"column {column.name!r} is left out, though cells such as {like[0]!r} look "
+                    "like numbers; expected one number in one unit per cell. Convert them, or put "
+                    "each number in its own column."
+                )
+    return found
+
+
+def doubtful_blocks(whole: Table, problem: Problem) -> list[str]:
+    """Warnings of columns that have a label only in the first row of each block."""
+    found = []
+    for column in problem.preprocessing.columns:
+        series = whole.frame[column.name]
+        places = np.flatnonzero(series.is_not_null().to_numpy())
+        is_label = isinstance(column, Category | Dropped) and 2 <= len(places) <= len(series) / 3
+        once = is_label and series.drop_nulls().n_unique() == len(places)
+        if once and places[0] == 0 and places[1] > 1:
+            found.append(
+                f"column {column.name!r}: each of its {len(places)} labels stands in one row, with "
+                f"empty cells below, from {series[0]!r} in row 1 on; expected one in each row. If "
+                "these were merged cells, fill them down."
+            )
+    return found
+
+
+def column_doubts(whole: Table, problem: Problem) -> list[str]:
+    """Warnings of columns that may be read otherwise than they are meant."""
+    looks = (doubtful_dates, doubtful_days, doubtful_amounts, doubtful_blocks)
+    return [warning for look in looks for warning in look(whole, problem)]
 
 
 def only_class(problem: Problem) -> str:
