@@ -287,6 +287,8 @@ def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     if prefix is None or ending is None or marks is None:
         return None
     suffix, magnitudes = ending
+    if prefix and _is_money(suffix) and not any(part.prefix and part.suffix for part in parts):
+        return None  # two currencies
     found = ColumnReading("number", *marks, prefix, suffix, magnitudes, marked > 0)
     return ColumnReading() if _are_plain(cells) and marks == (".", "") else found
 
@@ -307,8 +309,11 @@ def _usual(texts: Iterable[str]) -> str | None:
 def _prefix(prefixes: Iterable[str]) -> str | None:
     """The currency in front; None for what is none, or for several."""
     found = _usual(prefixes)
-    money = not found or found in _MONEY or _SIGN_OF_MONEY.fullmatch(found)
-    return found if money else None
+    return found if not found or _is_money(found) else None
+
+
+def _is_money(text: str) -> bool:
+    return text in _MONEY or _SIGN_OF_MONEY.fullmatch(text) is not None
 
 
 def _suffix(suffixes: Sequence[str], cells: int, is_money: bool) -> tuple[str, bool] | None:
