@@ -19,6 +19,7 @@ from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.columns import Boolean
 from deltarule.preprocessing.date_columns import Date, are_dates, days_of
 from deltarule.preprocessing.dates import format_of, milliseconds
+from deltarule.preprocessing.leaks import suspicious
 
 # ------------------------------------------------------------------------------ numbers in text
 
@@ -306,3 +307,69 @@ def test_invisible_characters_around_labels():
     found = dataset_of({"x": cells})
     assert found.frame["x"].to_list() == ["yes", "yes", "no", "no", "no"]
     assert texts_read(cells, Reading()) == ["yes", "yes", "no", "no", "no"]
+
+
+# -------------------------------------------------------------------------------------- layouts
+
+PRINTED = {
+    "psql": (" room | side | price\n------+------+------\n", " {} | {} | {}\n", "(30 rows)\n"),
+    "MySQL": ("+---+---+---+\n| room | side | price |\n+---+---+---+\n", "| {} | {} | {} |\n", ""),
+    "Markdown": ("| room | side | price |\n|---|:--|--:|\n", "| {} | {} | {} |\n", ""),
+    "SQL Server": ("room  side  price\n----- ----- -----\n", "{}     {}     {}\n", ""),
+}
+
+
+@pytest.mark.parametrize(("head", "row", "foot"), PRINTED.values(), ids=PRINTED)
+def test_tables_that_a_client_printed(tmp_path, head, row, foot):
+    path = tmp_path / "table.txt"
+    rows = [
+        (room, "ns"[i % 2] * 3, price)
+        for i, (room, price) in enumerate(zip(ROOMS, PRICES, strict=True))
+    ]
+    path.write_text(head + "".join(row.format(*each) for each in rows) + foot)
+    found = dataset_of(path).frame
+    assert found.select("room", "side", "price").rows() == rows
+
+
+def test_subtotals_are_left_out_and_told(tmp_path):
+    lines = ["region,room,price"]
+    for k, name in enumerate(["North", "South", "East"]):
+        part = slice(10 * k, 10 * k + 10)
+        lines += [f"{name},{r},{p}" for r, p in zip(ROOMS[part], PRICES[part], strict=True)]
+        lines.append(f"{name} total,{sum(ROOMS[part])},{sum(PRICES[part])}")
+    lines.append(f"Grand total,{sum(ROOMS)},{sum(PRICES)}")
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    found = dataset_of(path)
+    assert found.frame["price"].to_list() == PRICES
+    assert found.frame["region"].unique().sort().to_list() == ["East", "North", "South"]
+    (note,) = found.notes
+    assert note.endswith("and 3 such rows above it, the first in row 11 ('North total').")
+
+
+def test_a_table_on_its_side_is_named(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    names = ",".join(f"r{i}" for i in range(30))
+    rooms, prices = (",".join(map(str, each)) for each in (ROOMS, PRICES))
+    path.write_text(f"record,{names}\nroom,{rooms}\nprice,{prices}\n")
+    errors = trained(capsys, str(path), "price")
+    assert "stands in the first column" in errors
+    assert "transpose it" in " ".join(errors.split())
+
+
+def test_names_of_two_lines_or_with_odd_blanks(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('room,"price\n(EUR)",\u200bside,floor\u00a0no\n1,2,a,3\n2,3,b,4\n')
+    assert dataset_of(path).frame.columns == ["room", "price (EUR)", "side", "floor no"]
+
+
+def test_marks_between_files_that_were_joined(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("room,price\n1,2\n2,3\n\ufeffroom,price\n3,4\n\ufeff4,5\n")
+    assert dataset_of(path).frame.rows() == [(1, 2), (2, 3), (3, 4), (4, 5)]
+
+
+def test_the_target_in_another_unit_is_a_leak():
+    celsius = [round(i * 37 % 100 / 3, 1) for i in range(80)]
+    table = {"fahrenheit": [round(c * 1.8 + 32, 2) for c in celsius], "celsius": celsius}
+    assert suspicious(pl.DataFrame(table), "celsius") == [("fahrenheit", 1.0)]

@@ -17,17 +17,11 @@ import numpy as np
 
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.parallel import at_once
+from deltarule.data.records import BLANKS
 from deltarule.errors import require
 
 if TYPE_CHECKING:
     import polars as pl
-
-BLANKS = (
-    " \t\n\r\x0b\x0c\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
-    "\u200a\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d"
-    "\u202e\u2060\ufeff"
-)
-"""White space, and the characters that nobody sees: no part of a cell at its ends."""
 
 _SAMPLE = 100
 _MANY = 10_000

@@ -34,6 +34,7 @@ from deltarule.tabular.streamed_rows import StreamedRows
 
 FEWEST_ROWS = 10
 _TEST, _VALIDATION = 1, 2  # purposes of splits
+_MOST_NAMES = 1000  # in the first column of a table that lies on its side
 _YEAR = re.compile(r"[12]\d{3}(?!\d)")
 
 
@@ -136,7 +137,9 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
     data = dataset_of(source)
-    check_columns(data.frame.columns, roles.all)
+    is_short = data.frame.width and data.frame.height <= _MOST_NAMES
+    first = data.frame[:, 0].to_list() if is_short else ()
+    check_columns(data.frame.columns, roles.all, first)
     frame, rows = with_targets(data.frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
         raise DataError(
