@@ -103,7 +103,7 @@ class Form(NamedTuple):
     says : str
         In a phrase.
     unit : str
-        Of the number, where the form has one of its own.
+        Of the number, where the form fixes it; else empty.
     """
 
     weights: tuple[float, ...]

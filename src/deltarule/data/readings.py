@@ -78,7 +78,7 @@ WORDS_FOR_MISSING = frozenset(
         *("desconocido", "sin datos", "s/d", "sconosciuto", "desconhecido", "onbekend", "okänd"),
     )
 )
-"""The same in words, in small letters; people are told of each."""
+"""The same in words, in lower case; each that is found is warned of."""
 
 MAGNITUDES: Mapping[str, int] = {
     **dict.fromkeys(("k", "tsd", "tsd.", "thousand", "thousands"), 3),
