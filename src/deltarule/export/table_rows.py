@@ -39,14 +39,13 @@ def readings(
     {'area': {'reading': "numbers with 'm2' behind", 'unit': 'm2'}, \
 'on': {'reading': '%d.%m.%Y', 'unit': 'days since 1970-01-01'}}
     """
-    found = {}
-    for column in preprocessing.used:
-        if isinstance(column, Date) and column.written:
-            found[column.name] = {"reading": column.written, "unit": "days since 1970-01-01"}
-    written = preprocessing.reading or Reading()
+    found, written = {}, preprocessing.reading or Reading()
+    dates = {each.name: each for each in preprocessing.used if isinstance(each, Date)}
     for name in (*(column.name for column in preprocessing.used), *targets):
         one = written.of(name)
-        if one.is_measured:
+        if name in dates and dates[name].written:
+            found[name] = {"reading": dates[name].written, "unit": "days since 1970-01-01"}
+        elif one.is_measured:
             found[name] = {"reading": one.describe(), "unit": one.unit}
     return found
 

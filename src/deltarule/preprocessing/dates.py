@@ -42,7 +42,7 @@ _BEGIN_OF = dict(zip(ORDERS, (("%d/%m", "%d-%m"), ("%m/%d", "%m-%d")), strict=Tr
 """How the forms of dates of each order begin."""
 
 _BEGINS = re.compile(  # as all of them do
-    r"\d{1,4}[-/. \u5e74]|\d{4}[QW]\d|\d{8}T\d|Q[1-4]|\d\d(?P<month>[^\W\d_]{3})\d"
+    r"\d{1,4}[-/. \u5e74]|\d{4}[QW]\d|\d{8}T\d|Q[1-4]|\d\d?(?P<month>[^\W\d_]{3,})\d"
     r"|(?P<name>[^\W\d_]{3,})\.?[ -]\d"
 )
 _WEEKDAY = re.compile(f"^{WEEKDAY}")
