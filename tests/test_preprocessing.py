@@ -1116,7 +1116,7 @@ def test_blocks_and_threads_change_nothing(cells, monkeypatch):
     assert whole[:, fitted.names.index("town = Rome")].sum() == frame["town"].eq("Rome").sum()
 
 
-@pytest.mark.parametrize("form", DATE_FORMATS)
+@pytest.mark.parametrize("form", [f for f in DATE_FORMATS if "%d" in f and "%Y%m" not in f])
 def test_dates_in_text_are_those_that_polars_reads(form):
     rng = np.random.default_rng(0)
     seconds = pl.Series(rng.integers(-(2**31), 2**33, 200)) * 1_000_000
