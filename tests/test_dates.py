@@ -10,7 +10,7 @@ import pytest
 
 from deltarule import CellError
 from deltarule.preprocessing import Preprocessing, check_table
-from deltarule.preprocessing.date_columns import are_unix_times, days_of
+from deltarule.preprocessing.date_columns import are_dates, days_of
 from deltarule.preprocessing.dates import also_fits, format_of, milliseconds
 from deltarule.preprocessing.months import month_of
 
@@ -74,7 +74,7 @@ def test_an_order_that_nothing_decides_is_found():
 def test_unix_times_are_dates_where_name_and_range_say_so(unit, name):
     moments = [datetime(2024, 5, 31 - i, 12, tzinfo=UTC) for i in range(20)]
     numbers = pl.Series(name, [int(moment.timestamp()) * unit for moment in moments])
-    assert are_unix_times(numbers)
+    assert are_dates(numbers)
     (column,) = Preprocessing.fit(numbers.to_frame()).columns
     assert column.kind == "date"
     expected = days_of(pl.Series(name, moments), "")
@@ -94,7 +94,7 @@ def test_unix_times_are_dates_where_name_and_range_say_so(unit, name):
     ],
 )
 def test_other_numbers_are_no_unix_times(column):
-    assert not are_unix_times(column)
+    assert not are_dates(column)
 
 
 def test_the_cases_are_read_as_dates():

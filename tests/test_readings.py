@@ -66,7 +66,7 @@ WRITTEN = {
 TEXT = {
     "cabins": ["C85", "D12"],
     "codes": ["007 kg", "012 kg"],
-    "two units": ["20 km", "500 m"],
+    "two quantities": ["20 km", "500 kg"],
     "flats": ["12A", "13B"],
     "houses": ["12", "12A", "14", "16"],
     "two classes": ["<=50K", ">50K"],

@@ -200,7 +200,7 @@ class Trainer:
             ]
         )
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
-        for warning in tabular.doubtful_dates(whole, problem):
+        for warning in tabular.column_doubts(whole, problem):
             terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):

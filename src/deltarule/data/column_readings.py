@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deltarule.data.detection import Reading
 from deltarule.data.notations import detected, is_ambiguous, unread
-from deltarule.data.readings import MARKERS, ColumnReading
+from deltarule.data.readings import MARKERS, WORDS_FOR_MISSING, ColumnReading
 from deltarule.data.values import meant
 from deltarule.errors import CellError, require, setting
 
@@ -20,6 +20,7 @@ _SAMPLE = 2000  # rows
 _LEVELS = 1000  # different texts looked at
 _NUMBERS = 5  # different ones, beside which a word that recurs is a marker
 _LONGEST_MARKER = 20
+_MOST_MARKERS = 5
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,11 @@ def _markers(column: pl.Series, levels: pl.Series, odd: Sequence[str]) -> tuple[
     strange = [text for text in odd if text not in MARKERS]
     if not strange:
         return tuple(sorted(odd))
-    word = strange[0]
-    if len(strange) > 1 or len(word) > _LONGEST_MARKER or any(c.isdigit() for c in word):
+    words = [text for text in strange if text.casefold() not in WORDS_FOR_MISSING]
+    too_long = any(len(word) > _LONGEST_MARKER or any(map(str.isdigit, word)) for word in words)
+    if len(words) > 1 or len(strange) > _MOST_MARKERS or too_long:
         return None
-    recurs = _rows(column, word) > 1
+    recurs = len(strange) > 1 or _rows(column, strange[0]) > 1
     enough = levels.drop_nulls().n_unique() - len(odd) >= _NUMBERS
     return tuple(sorted(odd)) if recurs and enough else None
 

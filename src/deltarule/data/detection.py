@@ -19,7 +19,7 @@ from typing import Any
 from deltarule.data.encodings import decoded, encoding_of, is_by_bytes
 from deltarule.data.headers import Cells, heading
 from deltarule.data.readings import MARKERS, ColumnReading
-from deltarule.data.records import Record, broken, lines_of, records
+from deltarule.data.records import BLANKS, Record, broken, lines_of, records
 from deltarule.errors import FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
@@ -37,6 +37,9 @@ DELIMITERS = ("\t", ";", "|", ",")
 RARE_DELIMITERS = ("^", "~", ":")
 """What separates cells where none of the others is found, and the header has it as well."""
 
+ORDERS = ("day-first", "month-first")
+"""Of day and month in a date."""
+
 BAD_ROWS = ("error", "skip")
 """What may be done with a row that has another number of cells, or whose quotes are broken."""
 
@@ -48,6 +51,9 @@ _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _PADDED = re.compile(r"0\d+")
 _NAMED_DELIMITER = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)  # Excel's own
 _CLOCK = re.compile(r"\d{1,2}(:\d{2}){1,2}.*")
+_LINES = r"(?m)^[ \t|+:]*[-=]{3,}[-=|+: \t]*$"
+_RULER = re.compile(_LINES), _LINES.replace("$", r"(?=\r?$)").encode()  # below a printed header
+_TOP = 40  # lines, among which the first ruler is
 _OUTER_BLANKS = (rb"(?m)^[ \t]+|[ \t\r]+$", b"")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")  # or a decimal mark, before three digits
 
@@ -81,6 +87,9 @@ class Reading:
         Which sheet of a workbook; needed where several hold something.
     plain : bool
         Whether only plain numbers are read: no units, currencies, thousands and the like.
+    dates : str, optional
+        The order of day and month in dates such as 1/2/2024: ``"day-first"`` or
+        ``"month-first"``.
     columns : mapping of str to ColumnReading, optional
         How text columns that hold numbers are read, as in an earlier table; None detects it.
 
@@ -106,6 +115,7 @@ class Reading:
     bad_rows: str = "error"
     sheet: str | None = None
     plain: bool = False
+    dates: str | None = None
     columns: Mapping[str, ColumnReading] | None = None
 
     def __post_init__(self) -> None:
@@ -136,6 +146,9 @@ class Reading:
         if self.bad_rows not in BAD_ROWS:
             named = setting("bad_rows", "--bad-rows")
             raise SettingError(f"{named}: expected error or skip, got {self.bad_rows!r}.")
+        if self.dates not in (None, *ORDERS):
+            named = setting("dates", "--dates")
+            raise SettingError(f"{named}: expected {' or '.join(ORDERS)}, got {self.dates!r}.")
 
     @property
     def values(self) -> Reading:
@@ -243,9 +256,13 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     encoding, notes = encoding_of(path, pieces, reading.encoding)
     head, others, ends = _texts(path, pieces, encoding, reading)
     head, named = _without_lines(head, reading)
+    rulers = _RULER[0].search("\n".join(head.split("\n")[:_TOP])) is not None
+    head = _RULER[0].sub("", head) if rulers else head
     quote = _quote(head) if reading.quote is None else reading.quote
     delimiter = reading.delimiter or named or _delimiter(head, quote)
     fixes = _fixes(head, ends, delimiter, quote)
+    if rulers:
+        fixes = ((_RULER[1], b""), *fixes)
     if any("\x00" in piece for piece in (head, *others)):
         fixes = ((rb"\x00", b""), *fixes)
         line = head.partition("\x00")[0].count("\n") + 1
@@ -257,7 +274,7 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     found = _rows(head, delimiter, quote)
     if not found:
         raise FileError(f"{path}: the file is empty; expected a table.")
-    rows = [[cell.strip() for cell in record.cells] for record in found]
+    rows = [[cell.strip(BLANKS) for cell in record.cells] for record in found]
     comma = reading.decimal_comma
     if comma is None:
         comma = delimiter != "," and _has_decimal_commas(rows)
@@ -269,7 +286,9 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     begins = found[top.body - 1].last if top.body else above.first - 1
     body = [record.cells for record in found[top.body :]]
     body += [record.cells for piece in others for record in _rows(piece, delimiter, quote)]
-    once = [row for row in body if row[0].strip() not in top.labels[:1] or not top.repeats(row)]
+    once = [
+        row for row in body if row[0].strip(BLANKS) not in top.labels[:1] or not top.repeats(row)
+    ]
     kinds, marked = _kinds(once, len(top.names), set(reading.markers), comma)
     known = reading.columns or {}
     kinds = tuple("text" if n in known else kind for n, kind in zip(top.names, kinds, strict=True))

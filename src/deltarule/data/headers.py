@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from deltarule.data.records import BLANKS
+
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _MOST_ABOVE = 30  # rows of notes
 _YEARS = range(1800, 2101)
+_ODD_BLANKS = re.compile(r"[^\S ]+|\u200b|\ufeff")  # line breaks, and what looks like a blank
 _NO_UNITS = ("none", "missing", "unknown", "null", "na", "n/a", "nan", "nil", "error", "invalid")
 
 Rows = Sequence[Sequence[str]]
@@ -64,7 +68,7 @@ class Heading:
 
     def repeats(self, row: Sequence[str]) -> bool:
         """Whether a row is the header again."""
-        return bool(self.labels) and tuple(cell.strip() for cell in row) == self.labels
+        return bool(self.labels) and tuple(cell.strip(BLANKS) for cell in row) == self.labels
 
 
 def heading(rows: Rows, cells: Cells, header: bool | None = None, lenient: bool = False) -> Heading:
@@ -282,6 +286,7 @@ def _each_once(names: Sequence[str], notes: list[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     taken = {*names}
     for place, name in enumerate(names, start=1):
+        name = _ODD_BLANKS.sub(" ", name)
         own, number = name or f"column_{place}", 1
         while own in found or (own != name and own in taken):
             number += 1

@@ -19,7 +19,7 @@ import numpy as np
 from deltarule.data.detection import Layout
 from deltarule.data.headers import counted
 from deltarule.data.positions import place
-from deltarule.data.records import Record, broken, lines_of, records, skipped
+from deltarule.data.records import BLANKS, Record, broken, lines_of, records, skipped
 from deltarule.data.totals import LABELS
 from deltarule.errors import DataError, require, setting
 
@@ -200,15 +200,19 @@ class _Walk:
         if len(cells) != self._width or record.is_broken:
             return None
         labels = self._layout.labels
-        if labels and cells[0].strip() == labels[0] and [c.strip() for c in cells] == [*labels]:
+        if labels and cells[0].strip(BLANKS) == labels[0] and self._repeats(cells):
             return None
         if flaw:
             self._repaired.append(self._lines_above + record.first)
         return cells
 
+    def _repeats(self, cells: list[str]) -> bool:
+        """Whether a row is the header again."""
+        return tuple(cell.strip(BLANKS) for cell in cells) == self._layout.labels
+
     def _is_passed_over(self, record: Record) -> bool:
         """Whether a row that is none of the table is a comment, or the header again."""
-        if tuple(cell.strip() for cell in record.cells) == self._layout.labels:
+        if self._repeats(record.cells):
             self._headers += 1
         elif record.cells[0].startswith("#"):
             self._comments += 1

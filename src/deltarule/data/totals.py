@@ -1,10 +1,13 @@
-"""A last row that sums up the others, which is none of the table's own."""
+"""Rows that sum up others, the last one and those of blocks, which are none of the table's own."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from deltarule.arrays import Array
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -33,10 +36,10 @@ _FEWEST = 3  # rows besides
 
 
 def without_total(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A table without a last row of totals, and a note where it had one.
+    """A table without a last row of totals and those of its blocks, and a note where it had some.
 
     It is one where its first text is one of :data:`LABELS`, and a number is the sum, or the mean,
-    of those above it.
+    of the rows above it, or of those since the total before.
 
     Examples
     --------
@@ -48,16 +51,46 @@ def without_total(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     if frame.height <= _FEWEST or not frame.width:
         return frame, ()
     last = frame.row(-1)
-    label = next((cell for cell in last if isinstance(cell, str)), "")
-    if label.casefold().strip(" :.") not in LABELS:
+    name = next((n for n, cell in zip(frame.columns, last, strict=True) if _is_text(cell)), None)
+    if name is None or not _is_label(frame[name][-1]):
         return frame, ()
-    above, selectors = frame.head(-1), require("polars.selectors", "table", "reading tables")
-    for name, value in zip(frame.columns, last, strict=True):
-        if _sums_up(value, above[name]):
-            note = f"the last row left out: a total ({label!r}; {name!r} is {value:,})"
-            levels = above.select(selectors.enum()).columns  # lose that of the label
-            return above.with_columns(_levelled(above[level]) for level in levels), (note,)
-    return frame, ()
+    labelled = [i for i, cell in enumerate(frame[name]) if _is_text(cell) and _is_label(cell)]
+    rows = np.setdiff1d(np.arange(frame.height), labelled)
+    begins = [0, *labelled]
+    found = {
+        place: summed
+        for begin, place in zip(begins, labelled, strict=False)
+        if (summed := _summed(frame, place, rows[(rows >= begin) & (rows < place)]))
+        or (summed := _summed(frame, place, rows[rows < place]))
+    }
+    if frame.height - 1 not in found:
+        return frame, ()
+    kept = frame[np.setdiff1d(np.arange(frame.height), list(found))]
+    selectors = require("polars.selectors", "table", "reading tables")
+    levels = kept.select(selectors.enum()).columns  # lose those of the labels
+    summed = found[frame.height - 1]
+    note = f"a total ({frame[name][-1]!r}; {summed!r} is {frame[summed][-1]:,})"
+    note = f"the last row left out: {note}"
+    if len(found) > 1:
+        others = f"{len(found) - 1:,} such rows above it, the first in row {min(found) + 1:,}"
+        note = f"{note}; and {others} ({frame[name][min(found)]!r})"
+    return kept.with_columns(_levelled(kept[level]) for level in levels), (note,)
+
+
+def _is_text(cell: Any) -> bool:
+    return isinstance(cell, str)
+
+
+def _is_label(cell: str) -> bool:
+    """Whether a text is what a row of totals is called, also with a name: North total."""
+    text = cell.casefold().strip(" :.")
+    return text in LABELS or text.endswith((" total", " subtotal")) or text.startswith("total ")
+
+
+def _summed(frame: pl.DataFrame, place: int, rows: Array) -> str:
+    """The name of a column whose number in some row sums up others; empty where none does."""
+    values = zip(frame.columns, frame.row(place), strict=True)
+    return next((name for name, value in values if _sums_up(value, frame[name], rows)), "")
 
 
 def _levelled(column: pl.Series) -> pl.Series:
@@ -67,10 +100,11 @@ def _levelled(column: pl.Series) -> pl.Series:
     return column.cast(polars.String).cast(polars.Enum(used))
 
 
-def _sums_up(value: Any, above: pl.Series) -> bool:
-    """Whether a number is the sum or the mean of a column, but for rounding."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value:
+def _sums_up(value: Any, column: pl.Series, rows: Array) -> bool:
+    """Whether a number is the sum or the mean of some rows of a column, but for rounding."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value or not len(rows):
         return False
+    above = column[rows]
     total = float(above.sum())
     rounding = 0.5 * (above.len() if isinstance(value, float) else 1) * 10.0 ** -_digits(value)
     near = [total, total / max(above.len() - above.null_count(), 1)]

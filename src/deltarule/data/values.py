@@ -17,6 +17,7 @@ import numpy as np
 
 from deltarule.data.detection import MISSING, Reading
 from deltarule.data.parallel import at_once
+from deltarule.data.records import BLANKS
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def moments(text: pl.Series) -> pl.Series:
 def _unmarked(column: pl.Series, markers: list[str]) -> pl.Series:
     """Blanks around text taken off, markers as nulls."""
     polars = require("polars", "table", "reading tables")
-    cell = polars.col(column.name).str.strip_chars()
+    cell = polars.col(column.name).str.strip_chars(BLANKS)
     found = column.to_frame().select(
         polars.when(cell.is_in(markers)).then(None).otherwise(cell).alias(column.name)
     )
@@ -246,7 +247,7 @@ def texts_read(texts: Sequence[str], reading: Reading, name: str = "") -> list[s
     ['a', None]
     """
     markers = reading.markers_of(name)
-    stripped = (text.strip() for text in texts)
+    stripped = (text.strip(BLANKS) for text in texts)
     return [None if text in markers else text for text in stripped]
 
 

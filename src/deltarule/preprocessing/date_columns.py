@@ -35,41 +35,78 @@ _polars = partial(require, "polars", "table", "preprocessing", threads=False)
 _UNIX = {"seconds since 1970": 86_400, "milliseconds since 1970": 86_400_000}
 """How many there are in a day."""
 
+_EXCEL, _YMD = "days of Excel", "YYYYMMDD"
+_EXCEL_1970 = 25_569
+
 _RECENT = 10_957, 25_568  # the days of 2000 to 2039
-_TIMES = re.compile(r"(^|[\W_])(unix|epoch|time|timestamp|ts|at|date|created|updated)($|[\W_])")
+_YEARS = 1900_00_00, 2100_00_00
+_DATE_NAMES = r"date|datum|fecha|dato|jour|giorno|dag|day|created|updated"
+_DATES_NAMED = re.compile(rf"(^|[\W_])({_DATE_NAMES})($|[\W_])")
+_TIMES = re.compile(rf"(^|[\W_])(unix|epoch|time|timestamp|ts|at|when|{_DATE_NAMES})($|[\W_])")
 
 
-def date_format(column: pl.Series) -> str | None:
-    """The format of a column's dates: empty for dates proper, None where it holds none."""
+def date_format(column: pl.Series, order: str | None = None) -> str | None:
+    """The format of a column's dates: empty for dates proper, None where it holds none.
+
+    Parameters
+    ----------
+    column : polars.Series
+    order : str, optional
+        Of day and month, where both fit: ``"day-first"`` or ``"month-first"``.
+    """
     if is_date(column):
         return ""
     if is_numeric(column):
-        return _unix_format(column)
-    return format_of(coded(column).levels)
+        return _number_format(column)
+    return format_of(coded(column).levels, order)
 
 
-def are_unix_times(column: pl.Series) -> bool:
-    """Whether numbers are certainly Unix times: the column's name is that of a time as well.
+def are_dates(column: pl.Series) -> bool:
+    """Whether numbers are certainly Unix times or dates: the column's name says so as well.
 
     Examples
     --------
     >>> import polars as pl
-    >>> are_unix_times(pl.Series("created_at", [1_700_000_000, 1_712_345_678]))
+    >>> are_dates(pl.Series("created_at", [1_700_000_000, 1_712_345_678]))
     True
-    >>> are_unix_times(pl.Series("price", [1_700_000_000, 1_712_345_678]))
+    >>> are_dates(pl.Series("price", [1_700_000_000, 1_712_345_678]))
     False
+    >>> are_dates(pl.Series("date", [20240131, 20240201]))
+    True
     """
-    named = _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower())
-    return named is not None and _unix_format(column) is not None
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower()
+    form = _number_format(column) if _TIMES.search(name) else None
+    return form is not None and (form in _UNIX or _DATES_NAMED.search(name) is not None)
 
 
-def _unix_format(column: pl.Series) -> str | None:
-    """The unit in which all numbers are moments of 2000 to 2039, where there is one."""
+def _number_format(column: pl.Series) -> str | None:
+    """What all numbers count or spell, where they lie in a range that hardly anything else has."""
     if not column.dtype.is_integer() or column.null_count() == len(column):
         return None
     low, high = int(column.min()), int(column.max())
-    fits = (low >= _RECENT[0] * n and high < _RECENT[1] * n for n in _UNIX.values())
-    return next((form for form, fit in zip(_UNIX, fits, strict=True) if fit), None)
+    for form, n in _UNIX.items():
+        if low >= _RECENT[0] * n and high < _RECENT[1] * n:
+            return form
+    if low >= _RECENT[0] + _EXCEL_1970 and high < _RECENT[1] + _EXCEL_1970:
+        return _EXCEL
+    spelled = low >= _YEARS[0] and high < _YEARS[1]
+    return (
+        _YMD if spelled and not np.isnan(_spelled(column.drop_nulls().to_numpy())).any() else None
+    )
+
+
+def _spelled(numbers: Array) -> Array:
+    """Days since 1970 of numbers such as 20240531; NaN for what no calendar has."""
+    whole = np.nan_to_num(numbers).astype(np.int64)
+    year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
+    there = (year > 0) & (year < 10_000) & (month > 0) & (month < 13) & (day > 0)
+    months = (np.where(there, year, 1970) - 1970) * 12 + np.where(there, month, 1) - 1
+    starts, ends = (
+        each.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        for each in (months, months + 1)
+    )
+    found: Array = np.where(there & (day <= ends - starts), starts + day - 1.0, np.nan)
+    return found
 
 
 def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
@@ -80,7 +117,7 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     column : polars.Series
         Dates, text, or Unix times.
     form : str
-        The format of text, or the unit of Unix times; empty for the international format.
+        The format of text or of numbers; empty for the international format.
     reading : Reading, optional
         How text is read.
 
@@ -94,6 +131,10 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     if form in _UNIX:
         days: Array = numbers_of(column, reading).to_numpy() / _UNIX[form]
         return days
+    if form == _EXCEL:
+        return numbers_of(column, reading).to_numpy() - _EXCEL_1970
+    if form == _YMD:
+        return _spelled_days(column, numbers_of(column, reading).to_numpy())
     if is_numeric(column):
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
@@ -109,6 +150,15 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
             f"; expected a date ({form or '%Y-%m-%d'}).",
         )
     return np.append(days, np.nan)[codes]
+
+
+def _spelled_days(column: pl.Series, numbers: Array) -> Array:
+    days = _spelled(numbers)
+    odd = np.isnan(days) & ~np.isnan(numbers)
+    if odd.any():
+        row = int(odd.argmax())
+        raise CellError(f"column {column.name!r} holds {column[row]!r}", row, f"; expected {_YMD}.")
+    return days
 
 
 def distinct_days(
@@ -183,10 +233,10 @@ class Date:
     kind: ClassVar[str] = "date"
 
     @classmethod
-    def fit(cls, column: pl.Series) -> Date:
+    def fit(cls, column: pl.Series, order: str | None = None) -> Date:
         """Learn from the training rows."""
         check_type(column)
-        form = date_format(column)
+        form = date_format(column, order)
         if form is None or column.null_count() == len(column):
             present = column.drop_nulls()
             raise DataError(

@@ -96,7 +96,9 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         """How the values of X are read."""
         missing: Any = self.missing
         own: Any = missing if isinstance(missing, str) else tuple(missing)  # text alone is refused
-        return Reading(missing=own, decimal_comma=self.decimal_comma, plain=self.plain)
+        return Reading(
+            missing=own, decimal_comma=self.decimal_comma, plain=self.plain, dates=self.dates
+        )
 
     def _learn(self, model: Model, columns: Sequence[str]) -> None:
         self.model_ = model

@@ -35,6 +35,7 @@ from deltarule.tabular.streamed_rows import StreamedRows
 
 FEWEST_ROWS = 10
 _TEST, _VALIDATION = 1, 2  # purposes of splits
+_MOST_NAMES = 1000  # in the first column of a table that lies on its side
 _YEAR = re.compile(r"[12]\d{3}(?!\d)")
 
 
@@ -146,7 +147,9 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
     data = dataset_of(source)
-    check_columns(data.frame.columns, roles.all)
+    is_short = data.frame.width and data.frame.height <= _MOST_NAMES
+    first = data.frame[:, 0].to_list() if is_short else ()
+    check_columns(data.frame.columns, roles.all, first)
     frame, rows = with_targets(data.frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
         raise DataError(
@@ -155,7 +158,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
         )
     with cells_of(data.files), rows_of(rows):
         targets = fitted_targets(frame, roles.target, task, data.reading)
-        keys = _keys(frame, roles, targets)
+        keys = _keys(frame, roles, targets, data.reading.dates)
         weights_of(frame, roles)
         check_table(data.with_rows(inputs_of(frame, roles)), kinds=roles.kinds)
     dropped = len(data.frame) - len(frame)
@@ -202,17 +205,17 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
             "Add rows."
         )
     with cells_of(data.files), rows_of(rows):
-        keys = _keys(frame, roles, model.targets)
+        keys = _keys(frame, roles, model.targets, data.reading.dates)
     dropped = len(data.frame) - len(frame)
     return Table(frame, roles, model.targets, keys, data.reading, rows, dropped, data.files)
 
 
-def _keys(frame: Any, roles: Roles, targets: Targets) -> Keys:
+def _keys(frame: Any, roles: Roles, targets: Targets, order: str | None) -> Keys:
     """What the splits of a table go by."""
     if roles.groups is not None:
         return Keys(groups=_numbered(frame[roles.groups]))
     if roles.time is not None:
-        return Keys(time=_times(frame, roles.time))
+        return Keys(time=_times(frame, roles.time, order))
     is_classes = targets.task == "classification"
     return Keys(labels=labels_of(targets, frame)) if is_classes else Keys()
 
@@ -390,7 +393,7 @@ def _numbered(series: Any) -> Array:
     return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
 
 
-def _times(frame: Any, name: str) -> Array:
+def _times(frame: Any, name: str, order: str | None) -> Array:
     """The rank of each row's time.
 
     Text of one length that begins with the year, such as 2024-05 or 2024Q2, has the order of time.
@@ -402,7 +405,7 @@ def _times(frame: Any, name: str) -> Array:
             "rows; expected a time in each. Drop those rows, or fill them."
         )
     if not (is_date(series) or is_numeric(series)):
-        form = date_format(series)
+        form = date_format(series, order)
         texts = coded(series).levels
         sortable = len({len(text) for text in texts}) == 1 and all(map(_YEAR.match, texts))
         if form is None and not sortable:
