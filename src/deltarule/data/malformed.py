@@ -19,12 +19,13 @@ from deltarule.data.detection import Layout
 from deltarule.data.headers import counted
 from deltarule.data.records import Record, broken, lines_of, records, skipped
 from deltarule.data.totals import LABELS
+from deltarule.data.unpacking import opened
 from deltarule.errors import DataError, require, setting
 
 if TYPE_CHECKING:
     import polars as pl
 
-_PIECE = 1 << 18  # bytes that are looked at together
+_PIECE = 1 << 16  # bytes that are looked at together: a processor has them at hand
 _LONGEST_FOOTER = 10  # rows
 
 
@@ -74,20 +75,17 @@ def has_stray_quotes(data: Path | bytes, layout: Layout) -> bool:
     """
     if not layout.quote:
         return False
-    if isinstance(data, bytes):
-        codes = np.frombuffer(data, np.uint8)
-    else:
-        codes = np.memmap(data, np.uint8, "r")
-    count = 0
-    for begin in range(0, len(codes), _PIECE):
-        piece = codes[max(begin - 1, 0) : begin + _PIECE + 1]  # with both neighbors
-        quotes = piece == ord(layout.quote)
-        if not quotes.any():
-            continue
-        edges = quotes | (piece == ord(layout.delimiter)) | (piece == 10) | (piece == 13)
-        if (quotes[1:-1] & ~edges[:-2] & ~edges[2:]).any():
-            return True
-        count += int(np.count_nonzero(quotes[min(begin, 1) : _PIECE + min(begin, 1)]))
+    mark, count, before = layout.quote.encode(), 0, b""
+    with opened(data) as file:
+        while piece := file.read(_PIECE):
+            if mark in piece or mark in before:
+                codes = np.frombuffer(before + piece, np.uint8)
+                quotes = codes == mark[0]
+                edges = quotes | (codes == ord(layout.delimiter)) | (codes == 10) | (codes == 13)
+                if (quotes[1:-1] & ~(edges[:-2] | edges[2:])).any():
+                    return True
+                count += int(np.count_nonzero(quotes[len(before) :]))
+            before = piece[-2:]  # the last was not looked at, with both its neighbors
     return count % 2 == 1
 
 
