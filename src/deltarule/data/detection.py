@@ -233,13 +233,8 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     head, named = _without_lines(head, reading)
     quote = _quote(head) if reading.quote is None else reading.quote
     cut = cache(lambda delimiter: _rows(head, delimiter, quote))
-    delimiter = reading.delimiter or named or _delimiter(head, cut)
+    delimiter = reading.delimiter or named or _delimiter(head, quote, cut)
     fixes = _fixes(head, ends, delimiter, quote)
-    if any("\x00" in piece for piece in (head, *others)):
-        fixes = ((rb"\x00", b""), *fixes)
-        line = head.partition("\x00")[0].count("\n") + 1
-        first = f", the first in line {line:,}" if "\x00" in head else ""
-        notes = (*notes, f"has zero bytes, which are left out{first}")
     if fixes:
         for pattern, new in fixes:
             head = re.sub(pattern.decode(), new.decode(), head)
@@ -284,11 +279,12 @@ def _texts(
 ) -> tuple[str, list[str], str]:
     r"""The beginning, other pieces, both of whole lines, and what lines end with in the file.
 
-    In the beginning all lines end with ``"\n"``.
+    In the beginning all lines end with ``"\n"``. Zero bytes are left out.
     """
     damaged = "replace" if encoding == "utf-8" and reading.encoding is None else "strict"
     errors = damaged if len(pieces) == 1 else "ignore"  # a piece may be cut within a character
-    head, *others = (decoded(path, piece, encoding, errors) for piece in pieces)
+    texts = (decoded(path, piece, encoding, errors) for piece in pieces)
+    head, *others = (text.replace("\x00", "") for text in texts)
     ends = "\n" if "\n" in head else "\r"
     if not is_by_bytes(encoding):
         others = []  # a piece of them has no mark that tells their order of bytes
@@ -326,15 +322,20 @@ def _without_lines(head: str, reading: Reading) -> tuple[str, str]:
     return "\n".join(lines), named[1] if named is not None else ""
 
 
-def _delimiter(head: str, cut: Callable[[str], list[Record]]) -> str:
-    """The character that cuts most lines into the same number of cells, more than one."""
+def _delimiter(head: str, quote: str, cut: Callable[[str], list[Record]]) -> str:
+    """The character that cuts most lines into the same number of cells, more than one.
+
+    If none does, that between two quoted cells of the first line; else blanks, or a rare one.
+    """
     best, found = 0.5, ""
     for candidate in filter(head.__contains__, DELIMITERS):
         counts = Counter(len(record.cells) for record in cut(candidate))
         usual, often = counts.most_common(1)[0] if counts else (1, 0)
         if usual > 1 and often / counts.total() > best:
             best, found = often / counts.total(), candidate
-    if found:
+    first = head.lstrip("\n").partition("\n")[0].replace(" ", "")
+    between = (each for each in DELIMITERS if quote and f"{quote}{each}{quote}" in first)
+    if found := found or next(between, ""):
         return found
     widths = Counter(len(line.split()) for line in head.splitlines()[:_ROWS] if line.strip())
     if widths and len(widths) == 1 and 1 not in widths:

@@ -68,6 +68,29 @@ def blank_rows(data: Path | bytes, layout: Layout, height: int) -> pl.Series | N
     return None
 
 
+def has_zeros(data: Path | bytes) -> bool:
+    """Whether some byte is zero, which no text means."""
+    if isinstance(data, bytes):
+        return b"\x00" in data
+    with data.open("rb") as file:
+        return any(b"\x00" in piece for piece in iter(lambda: file.read(_PIECE), b""))
+
+
+def without_zeros(content: bytes, layout: Layout) -> tuple[bytes, Layout]:
+    r"""A text without the zero bytes that it has, and its layout with a note of them.
+
+    Examples
+    --------
+    >>> layout = Layout("utf-8", ",", "", False, 0, ("a",), ("whole",), False, ())
+    >>> content, layout = without_zeros(b"1\n2\x00\n", layout)
+    >>> content, layout.notes
+    (b'1\n2\n', ('has zero bytes, which are left out, the first in line 2',))
+    """
+    line = content.count(b"\n", 0, content.index(b"\x00")) + 1
+    note = f"has zero bytes, which are left out, the first in line {line:,}"
+    return content.replace(b"\x00", b""), replace(layout, notes=(*layout.notes, note))
+
+
 def has_stray_quotes(data: Path | bytes, layout: Layout) -> bool:
     """Whether some quote neither begins nor ends a cell, nor is doubled, or one has no other.
 
