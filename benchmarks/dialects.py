@@ -35,7 +35,7 @@ DELIMITERS = {
     "vslash": "|",
     "nsign": "#",
 }
-SLOW = 10.0  # seconds
+SLOW = 10.0  # seconds of a processor
 
 HEAD = """\
 ## Dialects of CSV files
@@ -77,7 +77,7 @@ def annotated(folder: Path, annotations: str, files: str) -> tuple[int, int]:
 
 def outcome(path: Path) -> str:
     """What becomes of a file."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         read(path)
         end = "read"
@@ -87,7 +87,7 @@ def outcome(path: Path) -> str:
     except Exception as error:  # what is counted here
         print(f"{path}: foreign: {type(error).__name__}: {error}")
         end = "foreign"
-    passed = time.perf_counter() - begun
+    passed = time.process_time() - begun
     if passed > SLOW:
         print(f"{path}: {passed:.1f} seconds")
         end = "slow"
