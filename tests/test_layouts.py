@@ -202,6 +202,11 @@ def test_a_row_that_is_cut_off_is_no_footer(found):
         found(TABLE.replace("room,side", "side,room") + "nor,3")
 
 
+def test_a_delimiter_between_quoted_names(found):
+    frame = found('"name";"rent, net";"size, net"\n"a, b";"3, 5";"5";"\n"\n').frame
+    assert frame.columns == ["name", "rent, net", "size, net"]
+
+
 def test_lines_to_skip(found):
     assert found("x,1,2\ny,3,4\n" + TABLE, skip_lines=2).frame.rows() == VALUES
 

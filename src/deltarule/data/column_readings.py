@@ -102,10 +102,9 @@ def _levels(column: pl.Series) -> pl.Series:
 def _found(column: pl.Series, comma: bool) -> ColumnReading | None:
     """How a column is written, with its markers; None for text, and for what needs no reading."""
     levels = _levels(column)
-    some = (
-        levels.gather_every(max(1, len(levels) // _SAMPLE)).drop_nulls().unique(maintain_order=True)
-    )
-    sample = some.head(_LEVELS).to_list()
+    step = max(1, len(levels) // _SAMPLE)
+    some = (levels.gather_every(step) if step > 1 else levels).to_list()
+    sample = [text for text in dict.fromkeys(some) if text is not None][:_LEVELS]
     for _ in range(2):
         found = detected(sample, comma)
         if found is None:
@@ -180,7 +179,7 @@ def _applied(column: pl.Series, reading: ColumnReading, comma: bool) -> pl.Serie
     polars = require("polars", "table", "reading tables")
     levels = _levels(column)
     absent = levels.is_in([*MARKERS, *reading.markers])
-    levels = levels.to_frame().select(polars.when(~absent).then(polars.first())).to_series()
+    levels = levels.to_frame().select_seq(polars.when(~absent).then(polars.first())).to_series()
     if not reading.is_measured:
         return meant(_spread(column, levels), decimal_comma=comma)
     values = reading.values(levels)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
+_NUMBER_OR_COMMA = re.compile(f"{_NUMBER.pattern}|{_COMMA.pattern}")
 _PADDED = re.compile(r"0\d+")
 _NAMED_DELIMITER = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)  # Excel's own
 _CLOCK = re.compile(r"\d{1,2}(:\d{2}){1,2}.*")
@@ -259,26 +261,24 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     rulers = _RULER[0].search("\n".join(head.split("\n")[:_TOP])) is not None
     head = _RULER[0].sub("", head) if rulers else head
     quote = _quote(head) if reading.quote is None else reading.quote
-    delimiter = reading.delimiter or named or _delimiter(head, quote)
+    cut = cache(lambda delimiter: _rows(head, delimiter, quote))
+    delimiter = reading.delimiter or named or _delimiter(head, quote, cut)
     fixes = _fixes(head, ends, delimiter, quote)
     if rulers:
         fixes = ((_RULER[1], b""), *fixes)
-    if any("\x00" in piece for piece in (head, *others)):
-        fixes = ((rb"\x00", b""), *fixes)
-        line = head.partition("\x00")[0].count("\n") + 1
-        first = f", the first in line {line:,}" if "\x00" in head else ""
-        notes = (*notes, f"has zero bytes, which are left out{first}")
-    for pattern, new in fixes:
-        head = re.sub(pattern.decode(), new.decode(), head)
+    if fixes:
+        for pattern, new in fixes:
+            head = re.sub(pattern.decode(), new.decode(), head)
+        cut.cache_clear()
     delimiter = "\t" if any(new == b"\t" for _, new in fixes) else delimiter
-    found = _rows(head, delimiter, quote)
+    found = cut(delimiter)
     if not found:
         raise FileError(f"{path}: the file is empty; expected a table.")
     rows = [[cell.strip(BLANKS) for cell in record.cells] for record in found]
-    comma = reading.decimal_comma
+    comma, markers = reading.decimal_comma, frozenset(reading.markers)
     if comma is None:
         comma = delimiter != "," and _has_decimal_commas(rows)
-    cells = Cells(lambda cell: is_number(cell, comma), frozenset(reading.markers))
+    cells = Cells(_NUMBER_OR_COMMA.fullmatch if comma else _NUMBER.fullmatch, markers)
     top = heading(rows, cells, reading.header, reading.bad_rows == "skip")
     above = found[top.above]
     if top.labels and above.is_broken and reading.bad_rows == "error":
@@ -286,10 +286,9 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     begins = found[top.body - 1].last if top.body else above.first - 1
     body = [record.cells for record in found[top.body :]]
     body += [record.cells for piece in others for record in _rows(piece, delimiter, quote)]
-    once = [
-        row for row in body if row[0].strip(BLANKS) not in top.labels[:1] or not top.repeats(row)
-    ]
-    kinds, marked = _kinds(once, len(top.names), set(reading.markers), comma)
+    name = top.labels[:1]
+    once = [row for row in body if row[0].strip(BLANKS) not in name or not top.repeats(row)]
+    kinds, marked = _kinds(once, len(top.names), markers, comma)
     known = reading.columns or {}
     kinds = tuple("text" if n in known else kind for n, kind in zip(top.names, kinds, strict=True))
     layout = Layout(encoding, delimiter, quote, comma, begins, top.names, kinds, marked, fixes)
@@ -312,11 +311,12 @@ def _texts(
 ) -> tuple[str, list[str], str]:
     r"""The beginning, other pieces, both of whole lines, and what lines end with in the file.
 
-    In the beginning all lines end with ``"\n"``.
+    In the beginning all lines end with ``"\n"``. Zero bytes are left out.
     """
     damaged = "replace" if encoding == "utf-8" and reading.encoding is None else "strict"
     errors = damaged if len(pieces) == 1 else "ignore"  # a piece may be cut within a character
-    head, *others = (decoded(path, piece, encoding, errors) for piece in pieces)
+    texts = (decoded(path, piece, encoding, errors) for piece in pieces)
+    head, *others = (text.replace("\x00", "") for text in texts)
     ends = "\n" if "\n" in head else "\r"
     if not is_by_bytes(encoding):
         others = []  # a piece of them has no mark that tells their order of bytes
@@ -324,17 +324,6 @@ def _texts(
         head = head[: head.rfind(ends) + 1] or head
         others = [piece[piece.find(ends) + 1 : piece.rfind(ends) + 1] for piece in others]
     return head.replace("\r\n", "\n").replace("\r", "\n"), others, ends
-
-
-def is_number(cell: str, decimal_comma: bool = False) -> bool:
-    """Whether a cell is written as a number.
-
-    Examples
-    --------
-    >>> is_number("-1.5e3"), is_number("1,5"), is_number("1,5", decimal_comma=True)
-    (True, False, True)
-    """
-    return bool(_NUMBER.fullmatch(cell) or (decimal_comma and _COMMA.fullmatch(cell)))
 
 
 def _check_character(name: str, value: str | None) -> None:
@@ -365,21 +354,26 @@ def _without_lines(head: str, reading: Reading) -> tuple[str, str]:
     return "\n".join(lines), named[1] if named is not None else ""
 
 
-def _delimiter(head: str, quote: str) -> str:
-    """The character that cuts most lines into the same number of cells, more than one."""
+def _delimiter(head: str, quote: str, cut: Callable[[str], list[Record]]) -> str:
+    """The character that cuts most lines into the same number of cells, more than one.
+
+    If none does, that between two quoted cells of the first line; else blanks, or a rare one.
+    """
     best, found = 0.5, ""
     for candidate in filter(head.__contains__, DELIMITERS):
-        counts = Counter(len(record.cells) for record in _rows(head, candidate, quote))
+        counts = Counter(len(record.cells) for record in cut(candidate))
         usual, often = counts.most_common(1)[0] if counts else (1, 0)
         if usual > 1 and often / counts.total() > best:
             best, found = often / counts.total(), candidate
-    if found:
+    first = head.lstrip("\n").partition("\n")[0].replace(" ", "")
+    between = (each for each in DELIMITERS if quote and f"{quote}{each}{quote}" in first)
+    if found := found or next(between, ""):
         return found
     widths = Counter(len(line.split()) for line in head.splitlines()[:_ROWS] if line.strip())
     if widths and len(widths) == 1 and 1 not in widths:
         return " "
     for candidate in filter(head.__contains__, RARE_DELIMITERS):
-        rows = [record.cells for record in _rows(head, candidate, quote)]
+        rows = [record.cells for record in cut(candidate)]
         same = len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows)
         if same and len(rows) > 1 and not _CLOCK.fullmatch(candidate.join(rows[-1])):
             return candidate
@@ -398,11 +392,11 @@ def _fixes(head: str, ends: str, delimiter: str, quote: str) -> tuple[tuple[byte
     elif delimiter == ":" and "::" in head and "\t" not in head:
         fixes.append((rb"::", b"\t"))
     elif quote:
-        if re.search(rf"\\{mark}[^{cut}\n]", head):
+        if f"\\{quote}" in head and re.search(rf"\\{mark}[^{cut}\n]", head):
             fixes.append((rf"\\{mark}".encode(), (quote * 2).encode()))
         begun = rf"[^{mark}{cut}\r\n]|{mark}(?:[{cut}\r\n]|$)|{mark}{mark}[^{cut}\r\n]"
         blanks = rf"{cut} +(?={mark}(?:{begun}))"  # not before a doubled quote within a cell
-        if re.search(blanks, head):
+        if f" {quote}" in head and re.search(blanks, head):
             fixes.append((blanks.encode(), delimiter.encode()))
     return tuple(fixes)
 
@@ -430,13 +424,12 @@ def _has_decimal_commas(rows: list[list[str]]) -> bool:
 
 
 def _kinds(
-    rows: list[list[str]], width: int, missing: set[str], decimal_comma: bool
+    rows: list[list[str]], width: int, missing: Set[str], decimal_comma: bool
 ) -> tuple[tuple[str, ...], bool]:
     """What every column of the sample holds, and whether numbers stand beside markers."""
     rows = [row for row in rows if len(row) == width]
     kinds, marked = [], False
-    for i in range(width):
-        cells = {row[i] for row in rows}
+    for cells in map(set, zip(*rows, strict=True)) if rows else [set[str]()] * width:
         present = cells - missing
         kind = _kind(present, decimal_comma)
         marked = marked or (kind != "text" and bool(cells & missing - {""}))
@@ -457,7 +450,7 @@ def _kind(cells: set[str], decimal_comma: bool) -> str:
         if any("." in cell for cell in cells):
             return "text"  # thousands with points
         cells = {cell.replace(",", ".", 1) for cell in cells}
-    if not cells or any(cell[:1] == "0" and _PADDED.fullmatch(cell) for cell in cells):
+    if not cells or any(map(_PADDED.fullmatch, cells)):
         return "text"
     if all(map(_WHOLE.fullmatch, cells)):
         return "whole"

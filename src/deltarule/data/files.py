@@ -18,7 +18,13 @@ from deltarule.data.column_readings import read_columns
 from deltarule.data.content import content_of
 from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import FALLBACK, decoded, encoding_of, no_text, repaired
-from deltarule.data.malformed import blank_rows, has_stray_quotes, rewritten
+from deltarule.data.malformed import (
+    blank_rows,
+    has_stray_quotes,
+    has_zeros,
+    rewritten,
+    without_zeros,
+)
 from deltarule.data.pieces import in_pieces
 from deltarule.data.positions import FileRows, cells_of
 from deltarule.data.totals import without_total
@@ -224,6 +230,9 @@ def parsed(
         For bytes that are no text, ragged rows, an unclosed quote.
     """
     polars = require("polars", "table", "reading tables")
+    if has_zeros(data):
+        content = data if isinstance(data, bytes) else data.read_bytes()
+        data, layout = without_zeros(content, layout)
     if not layout.is_regular or has_stray_quotes(data, layout):
         data, layout = rewritten(path, _text(path, data), layout)
     for attempt in range(_ATTEMPTS):

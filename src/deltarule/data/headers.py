@@ -24,13 +24,14 @@ Rows = Sequence[Sequence[str]]
 class Cells:
     """How single cells are read: what is a number, what is missing."""
 
-    is_number: Callable[[str], bool]
+    is_number: Callable[[str], object]
     missing: frozenset[str]
 
     def are_numbers(self, cells: Sequence[str]) -> bool:
         """Whether nearly all cells that are not missing are numbers, and some are."""
-        numbers = [self.is_number(cell) for cell in cells if cell not in self.missing]
-        return bool(numbers) and sum(numbers) > 0.9 * len(numbers)
+        present = [cell for cell in cells if cell not in self.missing]
+        numbers = sum(map(bool, map(self.is_number, present)))
+        return bool(numbers) and numbers > 0.9 * len(present)
 
     def is_text(self, cell: str) -> bool:
         """Whether a cell is neither missing nor a number."""
@@ -258,17 +259,20 @@ def _is_above_numbers(body: Rows, cells: Cells) -> int:
     if len(body) < 4:
         return 0
     above = 0
-    for cell, column in zip(body[0], _columns(body[1:], len(body[0])), strict=True):
+    for i, cell in enumerate(body[0]):
         if cell.casefold() in _NO_UNITS:
             return 0
-        if cells.are_numbers(column) and any(letter.isalpha() or letter in "%°" for letter in cell):
+        column = [row[i] for row in body[1:] if i < len(row)]
+        if any(letter.isalpha() or letter in "%°" for letter in cell) and cells.are_numbers(column):
             above += cells.is_text(cell)
         elif cell and (cells.is_number(cell) or cell in column):
             return 0
     return above
 
 
-def _columns(rows: Rows, width: int) -> list[list[str]]:
+def _columns(rows: Rows, width: int) -> Rows:
+    if rows and all(len(row) == width for row in rows):
+        return list(zip(*rows, strict=True))
     return [[row[i] for row in rows if i < len(row)] for i in range(width)]
 
 

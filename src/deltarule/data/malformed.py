@@ -21,12 +21,13 @@ from deltarule.data.headers import counted
 from deltarule.data.positions import place
 from deltarule.data.records import BLANKS, Record, broken, lines_of, records, skipped
 from deltarule.data.totals import LABELS
+from deltarule.data.unpacking import opened
 from deltarule.errors import DataError, require, setting
 
 if TYPE_CHECKING:
     import polars as pl
 
-_PIECE = 1 << 18  # bytes that are looked at together
+_PIECE = 1 << 16  # bytes that are looked at together: a processor has them at hand
 _LONGEST_FOOTER = 10  # rows
 
 
@@ -69,6 +70,29 @@ def blank_rows(data: Path | bytes, layout: Layout, height: int) -> pl.Series | N
     return None
 
 
+def has_zeros(data: Path | bytes) -> bool:
+    """Whether some byte is zero, which no text means."""
+    if isinstance(data, bytes):
+        return b"\x00" in data
+    with data.open("rb") as file:
+        return any(b"\x00" in piece for piece in iter(lambda: file.read(_PIECE), b""))
+
+
+def without_zeros(content: bytes, layout: Layout) -> tuple[bytes, Layout]:
+    r"""A text without the zero bytes that it has, and its layout with a note of them.
+
+    Examples
+    --------
+    >>> layout = Layout("utf-8", ",", "", False, 0, ("a",), ("whole",), False, ())
+    >>> content, layout = without_zeros(b"1\n2\x00\n", layout)
+    >>> content, layout.notes
+    (b'1\n2\n', ('has zero bytes, which are left out, the first in line 2',))
+    """
+    line = layout.before[1] + content.count(b"\n", 0, content.index(b"\x00")) + 1
+    note = f"has zero bytes, which are left out, the first in line {line:,}"
+    return content.replace(b"\x00", b""), replace(layout, notes=(*layout.notes, note))
+
+
 def has_stray_quotes(data: Path | bytes, layout: Layout) -> bool:
     """Whether some quote neither begins nor ends a cell, nor is doubled, or one has no other.
 
@@ -76,20 +100,17 @@ def has_stray_quotes(data: Path | bytes, layout: Layout) -> bool:
     """
     if not layout.quote:
         return False
-    if isinstance(data, bytes):
-        codes = np.frombuffer(data, np.uint8)
-    else:
-        codes = np.memmap(data, np.uint8, "r")
-    count = 0
-    for begin in range(0, len(codes), _PIECE):
-        piece = codes[max(begin - 1, 0) : begin + _PIECE + 1]  # with both neighbors
-        quotes = piece == ord(layout.quote)
-        if not quotes.any():
-            continue
-        edges = quotes | (piece == ord(layout.delimiter)) | (piece == 10) | (piece == 13)
-        if (quotes[1:-1] & ~edges[:-2] & ~edges[2:]).any():
-            return True
-        count += int(np.count_nonzero(quotes[min(begin, 1) : _PIECE + min(begin, 1)]))
+    mark, count, before = layout.quote.encode(), 0, b""
+    with opened(data) as file:
+        while piece := file.read(_PIECE):
+            if mark in piece or mark in before:
+                codes = np.frombuffer(before + piece, np.uint8)
+                quotes = codes == mark[0]
+                edges = quotes | (codes == ord(layout.delimiter)) | (codes == 10) | (codes == 13)
+                if (quotes[1:-1] & ~(edges[:-2] | edges[2:])).any():
+                    return True
+                count += int(np.count_nonzero(quotes[len(before) :]))
+            before = piece[-2:]  # the last was not looked at, with both its neighbors
     return count % 2 == 1
 
 

@@ -229,7 +229,7 @@ class ColumnReading:
             total = total + weight * part.cast(polars.Float64, strict=False)
         absent = polars.col(column.name).str.strip_chars().is_in(list(self.markers))
         frame = column.to_frame()
-        return frame.select(polars.when(~absent).then(total).alias(column.name)).to_series()
+        return frame.select_seq(polars.when(~absent).then(total).alias(column.name)).to_series()
 
     @cached_property
     def _rules(self) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
