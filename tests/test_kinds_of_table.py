@@ -344,7 +344,9 @@ def test_subtotals_are_left_out_and_told(tmp_path):
     assert found.frame["price"].to_list() == PRICES
     assert found.frame["region"].unique().sort().to_list() == ["East", "North", "South"]
     (note,) = found.notes
-    assert note.endswith("and 3 such rows above it, the first in row 11 ('North total').")
+    assert note.endswith(
+        "and 3 such rows above it, the first in row 12 of the file ('North total')."
+    )
 
 
 def test_a_table_on_its_side_is_named(tmp_path, capsys):

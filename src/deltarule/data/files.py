@@ -201,9 +201,9 @@ def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
         return FileTable(frame, layout.decimal_comma, (*notes, *layout.notes), ())
     texts = tuple(reading.columns or ())
     frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma, texts=texts)
-    frame, total = without_total(frame)
-    notes = tuple(f"{path}: {note}." for note in (*notes, *layout.notes, *total))
     rows = FileRows(path, layout.rows[: frame.height], layout.lines[: frame.height])
+    frame, rows, total = without_total(frame, rows)
+    notes = tuple(f"{path}: {note}." for note in (*notes, *layout.notes, *total))
     return FileTable(frame, layout.decimal_comma, notes, (rows,))
 
 

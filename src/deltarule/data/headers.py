@@ -202,7 +202,7 @@ def _has_header(first: Sequence[str], body: Rows, cells: Cells) -> bool:
     return not returned or recurring > returned
 
 
-def _without_repeats(first: Sequence[str], body: Rows, columns: list[list[str]]) -> list[list[str]]:
+def _without_repeats(first: Sequence[str], body: Rows, columns: Rows) -> Rows:
     """The columns below a row without the rows that repeat it, where these are few beside others.
 
     They are few where some column's values recur three times as often.

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from deltarule.arrays import Array
 from deltarule.errors import CellError
 
 
@@ -17,15 +20,20 @@ class FileRows:
     Attributes
     ----------
     path : Path
-    rows : sequence of int
+    rows : sequence or array of int
         The number of each in the file, counted from 1: the header and all that was left out count.
-    lines : sequence of int
+    lines : sequence or array of int
         The line where each begins, where this is known and cells have line breaks.
     """
 
     path: Path
-    rows: Sequence[int]
-    lines: Sequence[int] = ()
+    rows: Sequence[int] | Array
+    lines: Sequence[int] | Array = ()
+
+    def at(self, places: Array) -> FileRows:
+        """Those rows of the table that stay."""
+        rows, lines = (np.asarray(found) for found in (self.rows, self.lines))
+        return FileRows(self.path, rows[places], lines[places] if len(lines) else ())
 
 
 def place(row: int, line: int) -> str:
@@ -58,7 +66,7 @@ def located(error: CellError, files: Sequence[FileRows]) -> CellError:
     for file in () if error.place else files:
         if row < len(file.rows):
             number = int(file.rows[row])
-            where = place(number, int(file.lines[row]) if file.lines else number)
+            where = place(number, int(file.lines[row]) if len(file.lines) else number)
             return CellError(
                 f"{file.path}: {error.before}", error.row, error.after, f"{where} of the file"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data.positions import FileRows
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -16,65 +17,63 @@ if TYPE_CHECKING:
 LABELS = (
     *("total", "totals", "grand total", "sum", "subtotal", "overall", "all"),
     *("average", "mean", "gesamt", "summe", "insgesamt", "gesamtsumme", "mittelwert"),
-    *(
-        "somme",
-        "moyenne",
-        "suma",
-        "totale",
-        "totaal",
-        "итого",
-        "всего",
-        "сумма",
-        "合计",
-        "总计",
-        "合計",
-    ),
+    *("somme", "moyenne", "suma", "totale", "totaal"),
+    *("итого", "всего", "сумма", "合计", "总计", "合計"),
 )
 """What such a row is called, in small letters."""
 
 _FEWEST = 3  # rows besides
 
 
-def without_total(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def without_total(
+    frame: pl.DataFrame, rows: FileRows
+) -> tuple[pl.DataFrame, FileRows, tuple[str, ...]]:
     """A table without a last row of totals and those of its blocks, and a note where it had some.
+
+    `rows` says where its rows stand in their file; what stays of them comes back.
 
     It is one where its first text is one of :data:`LABELS`, and a number is the sum, or the mean,
     of the rows above it, or of those since the total before.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> import polars as pl
-    >>> rows = pl.DataFrame({"side": ["n", "s", "n", "Total"], "rent": [3, 4, 5, 12]})
-    >>> without_total(rows)[0].height
-    3
+    >>> frame = pl.DataFrame({"side": ["n", "s", "n", "Total"], "rent": [3, 4, 5, 12]})
+    >>> frame, rows, _ = without_total(frame, FileRows(Path("a.csv"), range(2, 6)))
+    >>> frame.height, rows.rows.tolist()
+    (3, [2, 3, 4])
     """
     if frame.height <= _FEWEST or not frame.width:
-        return frame, ()
+        return frame, rows, ()
     last = frame.row(-1)
     name = next((n for n, cell in zip(frame.columns, last, strict=True) if _is_text(cell)), None)
     if name is None or not _is_label(frame[name][-1]):
-        return frame, ()
+        return frame, rows, ()
     labelled = [i for i, cell in enumerate(frame[name]) if _is_text(cell) and _is_label(cell)]
-    rows = np.setdiff1d(np.arange(frame.height), labelled)
+    parts = np.setdiff1d(np.arange(frame.height), labelled)
     begins = [0, *labelled]
     found = {
         place: summed
         for begin, place in zip(begins, labelled, strict=False)
-        if (summed := _summed(frame, place, rows[(rows >= begin) & (rows < place)]))
-        or (summed := _summed(frame, place, rows[rows < place]))
+        if (summed := _summed(frame, place, parts[(parts >= begin) & (parts < place)]))
+        or (summed := _summed(frame, place, parts[parts < place]))
     }
     if frame.height - 1 not in found:
-        return frame, ()
-    kept = frame[np.setdiff1d(np.arange(frame.height), list(found))]
+        return frame, rows, ()
+    stay = np.setdiff1d(np.arange(frame.height), list(found))
+    kept = frame[stay]
     selectors = require("polars.selectors", "table", "reading tables")
     levels = kept.select(selectors.enum()).columns  # lose those of the labels
     summed = found[frame.height - 1]
     note = f"a total ({frame[name][-1]!r}; {summed!r} is {frame[summed][-1]:,})"
     note = f"the last row left out: {note}"
     if len(found) > 1:
-        others = f"{len(found) - 1:,} such rows above it, the first in row {min(found) + 1:,}"
-        note = f"{note}; and {others} ({frame[name][min(found)]!r})"
-    return kept.with_columns(_levelled(kept[level]) for level in levels), (note,)
+        first = min(found)
+        others = f"{len(found) - 1:,} such rows above it, the first in row {rows.rows[first]:,}"
+        note = f"{note}; and {others} of the file ({frame[name][first]!r})"
+    kept = kept.with_columns(_levelled(kept[level]) for level in levels)
+    return kept, rows.at(stay), (note,)
 
 
 def _is_text(cell: Any) -> bool:
