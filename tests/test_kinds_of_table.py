@@ -156,7 +156,7 @@ def test_numbers_that_are_dates(name, numbers, form):
 
 
 def test_a_number_that_no_calendar_has_is_refused():
-    with pytest.raises(CellError, match="column 'date' holds 20240231 in row 2; expected YYYYMMDD"):
+    with pytest.raises(CellError, match="column 'date' holds 20240231 in row 1 "):
         days_of(pl.Series("date", [20240131, 20240231]), "YYYYMMDD")
 
 
@@ -375,3 +375,18 @@ def test_the_target_in_another_unit_is_a_leak():
     celsius = [round(i * 37 % 100 / 3, 1) for i in range(80)]
     table = {"fahrenheit": [round(c * 1.8 + 32, 2) for c in celsius], "celsius": celsius}
     assert suspicious(pl.DataFrame(table), "celsius") == [("fahrenheit", 1.0)]
+
+
+@pytest.mark.parametrize("name", ["monat", "date", "invoice_month"])
+def test_months_with_a_year_are_dates(name):
+    months = pl.Series(name, [1.2024, 12.2023, 10.2020])
+    column = Date.fit(months)
+    assert are_dates(months)
+    assert column.format == "MM.YYYY"
+    expected = np.array(["2024-01-01", "2023-12-01", "2020-10-01"], "datetime64[D]").astype(float)
+    assert days_of(months, "MM.YYYY").tolist() == expected.tolist()
+    for others in ([1.5, 2.25], [13.2024, 1.2024], [0.2024]):
+        assert not are_dates(pl.Series(name, others))
+    assert not are_dates(pl.Series("price", [1.2024]))
+    with pytest.raises(CellError, match=r"holds 13\.2024 in row 1 .*; expected MM\.YYYY"):
+        days_of(pl.Series(name, [1.2024, 13.2024]), "MM.YYYY")

@@ -21,6 +21,7 @@ from deltarule.data.encodings import decoded, encoding_of, is_by_bytes
 from deltarule.data.headers import Cells, heading
 from deltarule.data.readings import MARKERS, ColumnReading
 from deltarule.data.records import BLANKS, Record, broken, lines_of, records
+from deltarule.data.unclear import check_rows
 from deltarule.errors import FileError, SettingError, setting
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null")
@@ -31,6 +32,9 @@ HEAD = 1 << 18
 
 PIECE = 1 << 15
 """How many bytes from the middle, and from the end."""
+
+Fixes = tuple[tuple[bytes, bytes], ...]
+"""Regular expressions and replacements."""
 
 DELIMITERS = ("\t", ";", "|", ",")
 """What separates cells, where several would do the first of them; else blanks may."""
@@ -53,9 +57,10 @@ _NUMBER_OR_COMMA = re.compile(f"{_NUMBER.pattern}|{_COMMA.pattern}")
 _PADDED = re.compile(r"0\d+")
 _NAMED_DELIMITER = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)  # Excel's own
 _CLOCK = re.compile(r"\d{1,2}(:\d{2}){1,2}.*")
-_LINES = r"(?m)^[ \t|+:]*[-=]{3,}[-=|+: \t]*$"
-_RULER = re.compile(_LINES), _LINES.replace("$", r"(?=\r?$)").encode()  # below a printed header
+_RULER = rb"(?m)^[ \t|+:]*[-=]{3,}[-=|+: \t]*(?=\r?$)"  # below a printed header
 _TOP = 40  # lines, among which the first ruler is
+_QUOTED_LINE = re.compile(r'"(?:[^"]|"")*" *')
+_AROUND_LINES = (rb'(?m)^"|" *(?=\r?$)', b""), (rb'""', b'"')
 _OUTER_BLANKS = (rb"(?m)^[ \t]+|[ \t\r]+$", b"")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")  # or a decimal mark, before three digits
 
@@ -230,7 +235,7 @@ class Layout:
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     marked: bool
-    fixes: tuple[tuple[bytes, bytes], ...]
+    fixes: Fixes
     labels: tuple[str, ...] = ()
     comment: str = ""
     bad_rows: str = "error"
@@ -258,17 +263,14 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     encoding, notes = encoding_of(path, pieces, reading.encoding)
     head, others, ends = _texts(path, pieces, encoding, reading)
     head, named = _without_lines(head, reading)
-    rulers = _RULER[0].search("\n".join(head.split("\n")[:_TOP])) is not None
-    head = _RULER[0].sub("", head) if rulers else head
+    first, more = _first_fixes(head, reading.quote)
+    head, notes = _fixed(head, first), (*notes, *more)
     quote = _quote(head) if reading.quote is None else reading.quote
     cut = cache(lambda delimiter: _rows(head, delimiter, quote))
     delimiter = reading.delimiter or named or _delimiter(head, quote, cut)
     fixes = _fixes(head, ends, delimiter, quote)
-    if rulers:
-        fixes = ((_RULER[1], b""), *fixes)
     if fixes:
-        for pattern, new in fixes:
-            head = re.sub(pattern.decode(), new.decode(), head)
+        head = _fixed(head, fixes)
         cut.cache_clear()
     delimiter = "\t" if any(new == b"\t" for _, new in fixes) else delimiter
     found = cut(delimiter)
@@ -283,6 +285,8 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     above = found[top.above]
     if top.labels and above.is_broken and reading.bad_rows == "error":
         raise broken(path, above, above.first, delimiter, quote)
+    if reading.bad_rows == "error":
+        check_rows(path, found, top, cells)
     begins = found[top.body - 1].last if top.body else above.first - 1
     body = [record.cells for record in found[top.body :]]
     body += [record.cells for piece in others for record in _rows(piece, delimiter, quote)]
@@ -291,7 +295,9 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     kinds, marked = _kinds(once, len(top.names), markers, comma)
     known = reading.columns or {}
     kinds = tuple("text" if n in known else kind for n, kind in zip(top.names, kinds, strict=True))
-    layout = Layout(encoding, delimiter, quote, comma, begins, top.names, kinds, marked, fixes)
+    layout = Layout(
+        encoding, delimiter, quote, comma, begins, top.names, kinds, marked, first + fixes
+    )
     lost = [name for name in top.names if "\ufffd" in name]
     if lost:
         notes = (*notes, f"has a character that cannot be read in the column name {lost[0]!r}")
@@ -380,7 +386,41 @@ def _delimiter(head: str, quote: str, cut: Callable[[str], list[Record]]) -> str
     return ","
 
 
-def _fixes(head: str, ends: str, delimiter: str, quote: str) -> tuple[tuple[bytes, bytes], ...]:
+def _first_fixes(head: str, quote: str | None) -> tuple[Fixes, tuple[str, ...]]:
+    """What a text needs before its delimiter shows, and notes of it."""
+    fixes: list[tuple[bytes, bytes]] = []
+    notes, lines = [], head.split("\n", _ROWS)[:_ROWS]
+    if re.search(_RULER.decode(), "\n".join(lines[:_TOP])):
+        fixes.append((_RULER, b""))
+    if quote in (None, '"') and _are_quoted_whole([line for line in lines if line.strip()]):
+        fixes += _AROUND_LINES
+        notes.append("each line is quoted as a whole; the cells are what the quotes hold")
+    return tuple(fixes), tuple(notes)
+
+
+def _are_quoted_whole(lines: list[str]) -> bool:
+    """Whether lines are rows that have quotes around them; the first may have none at all."""
+    if len(lines) < 2 or not all(map(_QUOTED_LINE.fullmatch, lines[1:])):
+        return False
+    if '"' in lines[0] and not _QUOTED_LINE.fullmatch(lines[0]):
+        return False
+    text = _fixed("\n".join(lines), _AROUND_LINES)
+    names = text.partition("\n")[0]
+    for delimiter in DELIMITERS:
+        if delimiter in names and delimiter + " " not in names:
+            widths = {len(row.cells) for row in _rows(text, delimiter, '"')}
+            if len(widths) == 1:
+                return True
+    return False
+
+
+def _fixed(text: str, fixes: Fixes) -> str:
+    for pattern, new in fixes:
+        text = re.sub(pattern.decode(), new.decode(), text)
+    return text
+
+
+def _fixes(head: str, ends: str, delimiter: str, quote: str) -> Fixes:
     fixes: list[tuple[bytes, bytes]] = []
     if ends == "\r" and "\n" in head:
         fixes.append((rb"\r", b"\n"))

@@ -252,8 +252,9 @@ class _Walk:
         if bad.is_broken:
             return broken(self._path, bad, line, layout.delimiter, layout.quote)
         first = "the header" if layout.labels else "the first line"
+        cells = counted(len(bad.cells), "cell")
         return DataError(
-            f"{self._path}: {place(number, line)} of the file has {len(bad.cells)} cells; expected "
+            f"{self._path}: {place(number, line)} of the file has {cells}; expected "
             f"{self._width}, as in {first}. Correct that line, {skipped()}, or pass the right "
             f"{setting('delimiter', '--delimiter')}."
         )

@@ -35,12 +35,13 @@ _polars = partial(require, "polars", "table", "preprocessing", threads=False)
 _UNIX = {"seconds since 1970": 86_400, "milliseconds since 1970": 86_400_000}
 """How many there are in a day."""
 
-_EXCEL, _YMD = "days of Excel", "YYYYMMDD"
+_EXCEL, _YMD, _MY = "days of Excel", "YYYYMMDD", "MM.YYYY"
 _EXCEL_1970 = 25_569
 
 _RECENT = 10_957, 25_568  # the days of 2000 to 2039
 _YEARS = 1900_00_00, 2100_00_00
 _DATE_NAMES = r"date|datum|fecha|dato|jour|giorno|dag|day|created|updated"
+_DATE_NAMES += "|month|monat|mois|mes|mese|mês|maand|period|periode"
 _DATES_NAMED = re.compile(rf"(^|[\W_])({_DATE_NAMES})($|[\W_])")
 _TIMES = re.compile(rf"(^|[\W_])(unix|epoch|time|timestamp|ts|at|when|{_DATE_NAMES})($|[\W_])")
 
@@ -71,8 +72,8 @@ def are_dates(column: pl.Series) -> bool:
     True
     >>> are_dates(pl.Series("price", [1_700_000_000, 1_712_345_678]))
     False
-    >>> are_dates(pl.Series("date", [20240131, 20240201]))
-    True
+    >>> are_dates(pl.Series("date", [20240131, 20240201])), are_dates(pl.Series("month", [5.2024]))
+    (True, True)
     """
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower()
     form = _number_format(column) if _TIMES.search(name) else None
@@ -81,7 +82,11 @@ def are_dates(column: pl.Series) -> bool:
 
 def _number_format(column: pl.Series) -> str | None:
     """What all numbers count or spell, where they lie in a range that hardly anything else has."""
-    if not column.dtype.is_integer() or column.null_count() == len(column):
+    if column.null_count() == len(column):
+        return None
+    if column.dtype.is_float():
+        return None if np.isnan(_months(column.drop_nulls().to_numpy())).any() else _MY
+    if not column.dtype.is_integer():
         return None
     low, high = int(column.min()), int(column.max())
     for form, n in _UNIX.items():
@@ -93,6 +98,16 @@ def _number_format(column: pl.Series) -> str | None:
     return (
         _YMD if spelled and not np.isnan(_spelled(column.drop_nulls().to_numpy())).any() else None
     )
+
+
+def _months(numbers: Array) -> Array:
+    """Days since 1970 of numbers such as 5.2024, the first of a month; NaN where that is none."""
+    month = np.floor(np.nan_to_num(numbers))
+    part = (np.nan_to_num(numbers) - month) * 10_000
+    year = np.round(part)
+    spelled = year * 10_000 + month * 100 + 1
+    certain = (np.abs(part - year) < 1e-6) & (spelled >= _YEARS[0]) & (spelled < _YEARS[1])
+    return _spelled(np.where(certain, spelled, 0))
 
 
 def _spelled(numbers: Array) -> Array:
@@ -107,6 +122,10 @@ def _spelled(numbers: Array) -> Array:
     )
     found: Array = np.where(there & (day <= ends - starts), starts + day - 1.0, np.nan)
     return found
+
+
+_SPELLED = {_YMD: _spelled, _MY: _months}
+"""How numbers spell a day."""
 
 
 def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
@@ -133,8 +152,8 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
         return days
     if form == _EXCEL:
         return numbers_of(column, reading).to_numpy() - _EXCEL_1970
-    if form == _YMD:
-        return _spelled_days(column, numbers_of(column, reading).to_numpy())
+    if form in _SPELLED:
+        return _spelled_days(column, form, numbers_of(column, reading).to_numpy())
     if is_numeric(column):
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
@@ -152,12 +171,12 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     return np.append(days, np.nan)[codes]
 
 
-def _spelled_days(column: pl.Series, numbers: Array) -> Array:
-    days = _spelled(numbers)
+def _spelled_days(column: pl.Series, form: str, numbers: Array) -> Array:
+    days = _SPELLED[form](numbers)
     odd = np.isnan(days) & ~np.isnan(numbers)
     if odd.any():
         row = int(odd.argmax())
-        raise CellError(f"column {column.name!r} holds {column[row]!r}", row, f"; expected {_YMD}.")
+        raise CellError(f"column {column.name!r} holds {column[row]!r}", row, f"; expected {form}.")
     return days
 
 
