@@ -67,7 +67,7 @@ def _second_header(rows: Sequence[Record], top: Heading, cells: Cells) -> Record
             continue
         labels = [cell.strip(BLANKS) for cell in row.cells]
         if (
-            len(labels) == len(after.cells) == len({*labels})
+            len(labels) == len(after.cells) == len({*labels}) > 1
             and all(map(cells.is_text, labels))
             and not top.repeats(labels)
             and _has_numbers(after, cells)
