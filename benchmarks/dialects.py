@@ -18,7 +18,7 @@ from pathlib import Path
 
 from deltarule.data import Reading, read
 from deltarule.data.content import Text, content_of
-from deltarule.data.detection import detected
+from deltarule.data.layout.detection import detected
 from deltarule.errors import DeltaruleError
 from sections import ROOT, write_section
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deltarule.data.detection import Reading
 from deltarule.data.notations import detected, is_ambiguous, unread
+from deltarule.data.reading_settings import Reading
 from deltarule.data.readings import MARKERS, WORDS_FOR_MISSING, ColumnReading
 from deltarule.data.values import meant
 from deltarule.errors import CellError, require, setting

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from deltarule.data.detection import Reading
 from deltarule.data.formats import kind_of
 from deltarule.data.json_tables import json_table
+from deltarule.data.reading_settings import Reading
 from deltarule.data.sampling import STANDARD_INPUT, is_pipe, sampled
 from deltarule.data.unpacking import (
     COMPRESSIONS,

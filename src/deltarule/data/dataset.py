@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.column_readings import read_columns
-from deltarule.data.detection import Reading
 from deltarule.data.files import files_read
 from deltarule.data.frames import frame_of
 from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.values import tidied
 
 if TYPE_CHECKING:

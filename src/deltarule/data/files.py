@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deltarule.data.column_readings import read_columns
 from deltarule.data.content import content_of
-from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import FALLBACK, decoded, encoding_of, no_text, repaired
-from deltarule.data.malformed import (
+from deltarule.data.layout.detection import Layout, detected
+from deltarule.data.layout.malformed import (
     blank_rows,
     has_stray_quotes,
     has_zeros,
     rewritten,
     without_zeros,
 )
+from deltarule.data.layout.totals import without_total
 from deltarule.data.pieces import in_pieces
 from deltarule.data.positions import FileRows, cells_of
-from deltarule.data.totals import without_total
+from deltarule.data.reading_settings import Reading
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from deltarule.data.blocks import Block, File, Span
 from deltarule.data.column_readings import read_columns
-from deltarule.data.detection import Reading
 from deltarule.data.files import paths_of
 from deltarule.data.footers import footer
 from deltarule.data.formats import kind_of
 from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.readings import ColumnReading
 from deltarule.data.sampling import is_pipe, sampled
 from deltarule.data.texts import TextFile

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.data.blocks import Span
 from deltarule.data.column_readings import read_columns
-from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import decoded, is_by_bytes
 from deltarule.data.files import parsed
+from deltarule.data.layout.detection import Layout, detected
 from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.types import Types
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require, setting

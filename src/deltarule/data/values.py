@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltarule.data.detection import MISSING, Reading
+from deltarule.data.layout.records import BLANKS
 from deltarule.data.parallel import at_once
-from deltarule.data.records import BLANKS
+from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.errors import require
 
 if TYPE_CHECKING:

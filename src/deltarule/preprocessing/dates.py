@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.data.detection import ORDERS
+from deltarule.data.reading_settings import ORDERS
 from deltarule.preprocessing.months import WEEKDAY, month_of
 
 _DATES = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.data.detection import ORDERS
+from deltarule.data.reading_settings import ORDERS
 from deltarule.errors import setting
 from deltarule.preprocessing.cells import coded
 from deltarule.preprocessing.classes import doubtful_classes

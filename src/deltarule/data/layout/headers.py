@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from deltarule.data.records import BLANKS
+from deltarule.data.layout.records import BLANKS
 
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _MOST_ABOVE = 30  # rows of notes

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltarule.data.detection import Layout
-from deltarule.data.headers import counted
+from deltarule.data.layout.detection import Layout
+from deltarule.data.layout.headers import counted
+from deltarule.data.layout.records import BLANKS, Record, broken, lines_of, records, skipped
+from deltarule.data.layout.totals import LABELS
 from deltarule.data.positions import place
-from deltarule.data.records import BLANKS, Record, broken, lines_of, records, skipped
-from deltarule.data.totals import LABELS
 from deltarule.data.unpacking import opened
 from deltarule.errors import DataError, require, setting
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from deltarule.data.headers import Cells, Heading
-from deltarule.data.records import BLANKS, Record
+from deltarule.data.layout.headers import Cells, Heading
+from deltarule.data.layout.records import BLANKS, Record
 from deltarule.errors import DataError
 
 _KEY = re.compile(r"\s*([^\W\d][\w. -]*)=")
