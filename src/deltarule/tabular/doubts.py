@@ -142,7 +142,7 @@ def doubtful_blocks(whole: Table, problem: Problem) -> list[str]:
         if once and places[0] == 0 and places[1] > 1:
             found.append(
                 f"column {column.name!r}: each of its {len(places)} labels stands in one row, with "
-                f"empty cells below, from {series[0]!r} in row 1 on; expected one in each row. If "
+                f"empty cells below, from {series[0]!r} on; expected one in each row. If "
                 "these were merged cells, fill them down."
             )
     return found
