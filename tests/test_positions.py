@@ -25,6 +25,10 @@ FILES = {
     "a row left out": (f"a,b\n1,2,3\n{GOOD}oops,1\n", "row 33"),
     "a line break in the header": (f'"a","b\nc"\n{GOOD}oops,1\n', "row 32"),
     "a line break in a cell": (f'a,b\n1,"x\ny"\n{GOOD}oops,1\n', "row 33"),
+    "subtotals": ("a,b\nn,1\nn,2\nn total,3\noops,5\ns,6\ns total,11\nTotal,14\n", "row 5"),
+    "a ruler": (f"a|b\n---|---\n{GOOD.replace(',', '|')}oops|1\n", "row 33"),
+    "lines in quotes": (f"a,b\n{GOOD}oops,1".replace("\n", '"\n"').join('""'), "row 32"),
+    "a zero byte": (f"a,b\n\x00{GOOD}oops,1\n", "row 32"),
     "both": (f'a,b\n1,"x\ny"\n# checked\n{GOOD}oops,1\n', "row 34 (line 35)"),
 }
 
