@@ -149,3 +149,21 @@ def test_text_is_read_before_it_is_compared():
     frame = pl.DataFrame({"x": [" 3", "NA", "5"], "c": ["TRUE", "maybe", " no"]})
     found = differences(fitted.columns, frame, fitted.reading)
     assert flags(found, 3) == ["", "x missing; c unseen", "x outside"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "later", "until"),
+    [
+        ([20240501, 20240503], 20240601, "2024-06-01"),
+        ([45413, 45415], 45444, "2024-06-01"),
+        ([1_714_521_600, 1_714_694_400], 1_717_200_000, "2024-06-01"),
+        ([5.2024, 6.2024], 1.2025, None),  # whose numbers do not rise with time
+    ],
+)
+def test_the_range_of_dates_as_numbers_is_that_of_all_blocks(numbers, later, until):
+    sample = Date.fit(pl.Series("date", numbers))
+    refined = sample.refined(Totals.of(pl.Series("date", [numbers[0], later])))
+    if until is None:
+        assert (refined.low, refined.high) == (Date.low, Date.high)
+    else:
+        assert refined.bounds.endswith(f"2024-05-01 to {until}")

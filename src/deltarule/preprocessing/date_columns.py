@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -100,6 +101,12 @@ def _number_format(column: pl.Series) -> str | None:
     )
 
 
+def _counted(n: int, numbers: Array) -> Array:
+    """Days since 1970 of numbers that count parts of a day, so many in each."""
+    days: Array = numbers / n
+    return days
+
+
 def _months(numbers: Array) -> Array:
     """Days since 1970 of numbers such as 5.2024, the first of a month; NaN where that is none."""
     month = np.floor(np.nan_to_num(numbers))
@@ -124,8 +131,13 @@ def _spelled(numbers: Array) -> Array:
     return found
 
 
-_SPELLED = {_YMD: _spelled, _MY: _months}
-"""How numbers spell a day."""
+_DAYS: dict[str, Callable[[Array], Array]] = {
+    **{form: partial(_counted, n) for form, n in _UNIX.items()},
+    _EXCEL: lambda numbers: numbers - _EXCEL_1970,
+    _YMD: _spelled,
+    _MY: _months,
+}
+"""Days since 1970 of numbers, by what these count or spell; NaN where they spell none."""
 
 
 def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
@@ -147,13 +159,8 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     """
     if is_date(column):
         return days_in(column)
-    if form in _UNIX:
-        days: Array = numbers_of(column, reading).to_numpy() / _UNIX[form]
-        return days
-    if form == _EXCEL:
-        return numbers_of(column, reading).to_numpy() - _EXCEL_1970
-    if form in _SPELLED:
-        return _spelled_days(column, form, numbers_of(column, reading).to_numpy())
+    if form in _DAYS:
+        return _days_of_numbers(column, form, numbers_of(column, reading).to_numpy())
     if is_numeric(column):
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
@@ -171,8 +178,8 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     return np.append(days, np.nan)[codes]
 
 
-def _spelled_days(column: pl.Series, form: str, numbers: Array) -> Array:
-    days = _SPELLED[form](numbers)
+def _days_of_numbers(column: pl.Series, form: str, numbers: Array) -> Array:
+    days = _DAYS[form](numbers)
     odd = np.isnan(days) & ~np.isnan(numbers)
     if odd.any():
         row = int(odd.argmax())
@@ -273,12 +280,11 @@ class Date:
 
     def refined(self, totals: Totals) -> Date:
         """The same, missing where any of more rows than it was fitted on is."""
-        unit = _UNIX.get(self.format, 1)
-        low, high = self.low, self.high
-        if math.isfinite(totals.low):
-            low, high = min(low, totals.low / unit), max(high, totals.high / unit)
-        else:
-            low, high = Date.low, Date.high
+        low, high = Date.low, Date.high
+        if math.isfinite(totals.low) and self.format != _MY:  # whose numbers do not rise with time
+            ends = np.array([totals.low, totals.high])
+            first, last = _DAYS[self.format](ends) if self.format in _DAYS else ends
+            low, high = min(self.low, float(first)), max(self.high, float(last))
         return replace(self, missing=totals.missing, low=low, high=high)
 
     @property
