@@ -77,6 +77,7 @@ def test_what_is_held_out_is_later():
         lambda i: f"{i % 28 + 1} {['May', 'June', 'July'][i // 28 % 3]} {2019 + i // 84}",
         lambda i: f"{2000 + i // 4}Q{i % 4 + 1}",
         lambda i: 10 * i,
+        lambda i: float(f"{i % 12 + 1}.{2000 + i // 12}"),
     ],
 )
 def test_times_however_they_are_written(written):

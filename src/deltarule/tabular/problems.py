@@ -27,7 +27,7 @@ from deltarule.preprocessing import (
     with_targets,
 )
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
-from deltarule.preprocessing.date_columns import date_format, days_of
+from deltarule.preprocessing.date_columns import are_dates, date_format, days_of
 from deltarule.tabular.roles import check_columns, inputs_of, labels_of, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
@@ -404,6 +404,8 @@ def _times(frame: Any, name: str, order: str | None) -> Array:
             f"column {name!r} ({setting('time', '--time')}) is missing in {series.null_count()} "
             "rows; expected a time in each. Drop those rows, or fill them."
         )
+    if is_numeric(series) and are_dates(series):
+        return np.unique(days_of(series, date_format(series) or ""), return_inverse=True)[1]
     if not (is_date(series) or is_numeric(series)):
         form = date_format(series, order)
         texts = coded(series).levels
