@@ -571,7 +571,7 @@ def test_a_ragged_row_of_a_late_piece_is_told_by_its_line(tmp_path, monkeypatch)
     path.write_text("a,b\n" + "1,2\n" * 300 + "3\n" + "1,2\n" * 30)
     monkeypatch.setattr(pieces, "LARGE", 1)
     monkeypatch.setattr(pieces, "PIECE", 100)
-    with pytest.raises(DataError, match=r"row 302 of the file has 1 cells; expected 2"):
+    with pytest.raises(DataError, match=r"row 302 of the file has 1 cell; expected 2"):
         read(path)
 
 
