@@ -102,7 +102,7 @@ def _number_format(column: pl.Series) -> str | None:
 
 
 def _counted(n: int, numbers: Array) -> Array:
-    """Days since 1970 of numbers that count parts of a day, so many in each."""
+    """Days since 1970 of numbers that count parts of a day, of which it has `n`."""
     days: Array = numbers / n
     return days
 
