@@ -370,7 +370,7 @@ TRAIN = {
     "'digits'?",
     ("empty.csv",): "empty.csv: the file is empty; expected a table.",
     ("header.csv",): "header.csv: has a header but no rows; expected at least one row below it.",
-    ("ragged.csv",): "(line 22) has 3 cells; expected 2",
+    ("ragged.csv",): "row 22 of the file has 3 cells; expected 2",
     ("quote.csv",): "quote.csv: a quote that opens in line 2",
     ("bytes.csv",): "bytes.csv: holds bytes that are no text",
     ("picture.csv",): "picture.csv: this is a PNG picture",
@@ -380,11 +380,11 @@ TRAIN = {
     ("one.csv",): "target 'b': has one value, 5, in every row; expected at least two, classes or "
     "numbers.",
     ("classes.csv",): "target 'b': has a different class in each of its 12 rows",
-    ("infinite.csv",): "column 'a' holds inf in row 41;",
-    ("typo.csv",): "column 'a' holds text in row 41 ('oops')",
-    ("gaps.csv",): "column 'a' holds text in row 42 ('oops')",
+    ("infinite.csv",): "column 'a' holds inf in row 42 of the file;",
+    ("typo.csv",): "column 'a' holds text in row 42 of the file ('oops')",
+    ("gaps.csv",): "column 'a' holds text in row 43 of the file ('oops')",
     ("few.csv", "--test", "typo.csv"): "the table has 3 rows with a target",
-    ("plain.csv", "--test", "gaps.csv"): "column 'a' holds text in row 42 ('oops')",
+    ("plain.csv", "--test", "gaps.csv"): "column 'a' holds text in row 43 of the file ('oops')",
     ("plain.csv", "--test", "lacks.csv"): "the table lacks the column: 'a'.",
     ("plain.csv", "--time", "when"): "column 'when' (--time) holds 'week 0'; expected numbers, or",
     ("flats.csv", "--target", "rnt"): "no column 'rnt' (the target). Did you mean 'rent'?",
@@ -394,7 +394,7 @@ TRAIN = {
         "town",
         "--task",
         "regression",
-    ): "target 'town': holds 'south' in row 1; expected numbers",
+    ): "target 'town': holds 'south' in row 2 of the file; expected numbers",
     ("flats.csv", "--hidden", "12,x"): "--hidden: expected whole numbers with commas",
     ("flats.csv", "--hidden", "0"): "error: --hidden: expected a whole number, at least 1; got 0.",
     ("flats.csv", "--activation", "rleu"): "unknown activation 'rleu'. Did you mean 'relu'?",
@@ -517,7 +517,7 @@ def test_what_predict_says_to_a_mistake(models, here, capsys):
     flats.with_columns(area=pl.lit("wide")).write_csv("text.csv")
     for arguments, message in {
         ("lacks.csv",): "the table lacks the column: 'area'.",
-        ("text.csv",): "column 'area' holds text in row 1 ('wide'); expected numbers",
+        ("text.csv",): "column 'area' holds text in row 2 of the file ('wide'); expected numbers",
         ("none.csv",): "none.csv: there is no such file.",
         ("flats.csv", "--probabilities"): "--probabilities: expected a classification model",
     }.items():
@@ -533,7 +533,10 @@ def test_what_evaluate_says_to_a_mistake(models, here, capsys):
     model = models / "sold.safetensors"
     assert "no column 'sold' (test table)" in fails(capsys, "evaluate", model, "lacks.csv")
     strange = fails(capsys, "evaluate", model, "strange.csv")
-    assert "target 'sold': holds 'maybe' in row 1, a class that training did not have" in strange
+    assert (
+        "target 'sold': holds 'maybe' in row 2 of the file, a class that training did not have"
+        in strange
+    )
 
 
 def test_divergence_is_no_mistake_of_the_command_line(here, capsys):

@@ -263,25 +263,25 @@ BAD = {
     "a row too short": (
         "a,b,c\n1,2,3\n4,5\n6,7,8\n",
         DataError,
-        "row 2 (line 3) has 2 cells; expected 3, as in the header. Correct that line, leave "
+        "row 3 of the file has 2 cells; expected 3, as in the header. Correct that line, leave "
         'out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a row too long": (
         "a,b,c\n1,2,3\n4,5,6,7\n6,7,8\n",
         DataError,
-        "row 2 (line 3) has 4 cells; expected 3, as in the header. Correct that line, leave "
+        "row 3 of the file has 4 cells; expected 3, as in the header. Correct that line, leave "
         'out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a short row, no header": (
         "1,2,3\n4,5\n6,7,8\n",
         DataError,
-        "row 2 (line 2) has 2 cells; expected 3, as in the first line. Correct that line, "
+        "row 2 of the file has 2 cells; expected 3, as in the first line. Correct that line, "
         'leave out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a long row, late": (
         ONE_LATE,
         DataError,
-        f"row {LATE + 1} (line {LATE + 2}) has 3 cells; expected 2, as in the header. Correct that "
+        f"row {LATE + 2} of the file has 3 cells; expected 2, as in the header. Correct that "
         'line, leave out such rows with bad_rows="skip", or pass the right delimiter.',
     ),
     "a quote that does not close": (
@@ -571,7 +571,7 @@ def test_a_ragged_row_of_a_late_piece_is_told_by_its_line(tmp_path, monkeypatch)
     path.write_text("a,b\n" + "1,2\n" * 300 + "3\n" + "1,2\n" * 30)
     monkeypatch.setattr(pieces, "LARGE", 1)
     monkeypatch.setattr(pieces, "PIECE", 100)
-    with pytest.raises(DataError, match=r"row 301 \(line 302\) has 1 cells; expected 2"):
+    with pytest.raises(DataError, match=r"row 302 of the file has 1 cell; expected 2"):
         read(path)
 
 

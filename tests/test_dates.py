@@ -10,7 +10,7 @@ import pytest
 
 from deltarule import CellError
 from deltarule.preprocessing import Preprocessing, check_table
-from deltarule.preprocessing.date_columns import are_unix_times, days_of
+from deltarule.preprocessing.date_columns import are_dates, days_of
 from deltarule.preprocessing.dates import also_fits, format_of, milliseconds
 from deltarule.preprocessing.months import month_of
 
@@ -58,7 +58,9 @@ def test_a_beginning_that_two_languages_give_two_months_is_none():
 
 def test_day_first_and_month_first_in_one_column_is_refused():
     texts = [f"{i}/13/2024" for i in range(1, 13)] + [f"{i}/01/2024" for i in range(14, 26)]
-    with pytest.raises(CellError, match=r"column 'when' holds a date in another form in row 13"):
+    with pytest.raises(
+        CellError, match=r"column 'when' holds a date in another form in row 12 of the table"
+    ):
         check_table({"when": texts * 2})
 
 
@@ -72,7 +74,7 @@ def test_an_order_that_nothing_decides_is_found():
 def test_unix_times_are_dates_where_name_and_range_say_so(unit, name):
     moments = [datetime(2024, 5, 31 - i, 12, tzinfo=UTC) for i in range(20)]
     numbers = pl.Series(name, [int(moment.timestamp()) * unit for moment in moments])
-    assert are_unix_times(numbers)
+    assert are_dates(numbers)
     (column,) = Preprocessing.fit(numbers.to_frame()).columns
     assert column.kind == "date"
     expected = days_of(pl.Series(name, moments), "")
@@ -92,7 +94,7 @@ def test_unix_times_are_dates_where_name_and_range_say_so(unit, name):
     ],
 )
 def test_other_numbers_are_no_unix_times(column):
-    assert not are_unix_times(column)
+    assert not are_dates(column)
 
 
 def test_the_cases_are_read_as_dates():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 
 from deltarule.cli import main
 from deltarule.preprocessing import Preprocessing, Totals
+from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.differences import differences, flags
 from deltarule.preprocessing.numeric import Numeric
 
@@ -117,8 +119,51 @@ def test_the_range_is_that_of_all_rows_of_a_table_in_blocks():
     assert (refined.low, refined.high) == (1.0, 9.0)
 
 
+@pytest.mark.parametrize("cells", [["2024-05-01", "2024-05-28"], ["1.5.24", "28.5.24"]])
+def test_dates_outside_the_training_range_are_named(cells):
+    fitted = Preprocessing.fit({"on": cells * 3})
+    later = "2024-06-01" if "-" in cells[0] else "1.6.24"
+    frame = pl.DataFrame({"on": [later, None, cells[0], cells[1]]})
+    found = differences(fitted.columns, frame, fitted.reading)
+    assert flags(found, 4) == ["on outside", "on missing", "", ""]
+    (column,) = fitted.columns
+    assert column.bounds == "a date outside the training range, 2024-05-01 to 2024-05-28"
+    state = fitted.to_dict()
+    assert Preprocessing.from_dict(state) == fitted
+    del state["columns"][0]["low"], state["columns"][0]["high"]
+    older = Preprocessing.from_dict(state)
+    assert [each.what for each in older.differences(frame)] == ["missing"]
+
+
+def test_the_range_of_dates_is_that_of_all_blocks_or_unknown():
+    days = pl.Series("on", [date(2024, 5, 1), date(2024, 5, 3), None])
+    sample = Date.fit(days.head(1).append(days.slice(1, 1)))
+    refined = sample.refined(Totals.of(days).joined(Totals.of(pl.Series([date(2024, 6, 1)]))))
+    assert refined.bounds.endswith("2024-05-01 to 2024-06-01")
+    text = sample.refined(Totals.of(pl.Series("on", ["1.5.24", "1.6.24"])))
+    assert (text.low, text.high) == (Date.low, Date.high)
+
+
 def test_text_is_read_before_it_is_compared():
     fitted = Preprocessing.fit({"x": ["1", "2", "4"], "c": ["yes", "no", "yes"]})
     frame = pl.DataFrame({"x": [" 3", "NA", "5"], "c": ["TRUE", "maybe", " no"]})
     found = differences(fitted.columns, frame, fitted.reading)
     assert flags(found, 3) == ["", "x missing; c unseen", "x outside"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "later", "until"),
+    [
+        ([20240501, 20240503], 20240601, "2024-06-01"),
+        ([45413, 45415], 45444, "2024-06-01"),
+        ([1_714_521_600, 1_714_694_400], 1_717_200_000, "2024-06-01"),
+        ([5.2024, 6.2024], 1.2025, None),  # whose numbers do not rise with time
+    ],
+)
+def test_the_range_of_dates_as_numbers_is_that_of_all_blocks(numbers, later, until):
+    sample = Date.fit(pl.Series("date", numbers))
+    refined = sample.refined(Totals.of(pl.Series("date", [numbers[0], later])))
+    if until is None:
+        assert (refined.low, refined.high) == (Date.low, Date.high)
+    else:
+        assert refined.bounds.endswith(f"2024-05-01 to {until}")

@@ -127,6 +127,24 @@ def test_a_zero_byte_is_left_out_and_said(written):
     assert "has zero bytes, which are left out, the first in line 2" in found.notes[0]
 
 
+@pytest.mark.parametrize("end", [b"\x007,8\n", b"7,\x008\n"])
+def test_a_zero_byte_behind_the_sample_is_left_out_and_said(written, monkeypatch, end):
+    monkeypatch.setattr("deltarule.data.sampling.HEAD", 200)
+    monkeypatch.setattr("deltarule.data.sampling.PIECE", 20)
+    rows = b"1,2\n" * 1000
+    found = dataset_of(written(b"a,b\n" + rows + end + rows))
+    assert found.frame.rows() == [(1, 2)] * 1000 + [(7, 8)] + [(1, 2)] * 1000
+    assert "has zero bytes, which are left out, the first in line 1,002" in found.notes[0]
+
+
+@pytest.mark.parametrize("row", ["Oslo,1,2,3", "Oslo"])
+def test_ragged_rows_of_utf_16_are_refused_or_left_out(written, row):
+    content = (TABLE + row + "\n" + TABLE.partition("\n")[2]).encode("utf-16")
+    with pytest.raises(DataError, match=r"row 4 of the file has \d cells?; expected 3"):
+        read(written(content))
+    assert read(written(content), bad_rows="skip").rows() == ROWS * 2
+
+
 def test_other_encodings_are_read_in_blocks(written):
     text = "город,цена\n" + "Москва,2\nКазань,3\nСочи,1\n" * 50
     found = stream(written(text.encode("cp1251")))

@@ -7,7 +7,7 @@ import pytest
 
 from deltarule.cli import main
 from deltarule.data import Reading, dataset_of, read, stream, texts
-from deltarule.errors import DataError, SettingError
+from deltarule.errors import DataError, FileError, SettingError
 
 ROWS = "3,north,900\n2,south,600\n2,north,615\n4,south,1200\n5,north,1595\n"
 TABLE = "room,side,price\n" + ROWS
@@ -129,6 +129,7 @@ def test_repeated_names_are_numbered(found):
         ("kind,other,sold\n" + "a,other,no\nb,this,yes\n" * 3, True),
         ("a,other,no\nb,this,yes\na,this,yes\n", False),
         ("name,city\nAnn,Rome\nBen,Oslo\n", True),
+        ("Rome,yes\nOslo,no\n" * 9, False),  # a row that recurs as often as others
     ],
 )
 def test_a_header_of_numbers_or_of_words_that_return(found, content, is_header):
@@ -187,7 +188,7 @@ def test_a_broken_quote_is_refused_or_its_row_left_out(found, town, place):
 def test_bad_rows_are_refused_or_left_out(found, bad, place):
     lines = ROWS.splitlines()
     content = "\n".join(["room,side,price", *lines[:place], bad, *lines[place:], ""])
-    with pytest.raises(DataError, match=rf"line {place + 2}\) has \d cells?; expected 3"):
+    with pytest.raises(DataError, match=rf"row {place + 2} of the file has \d cells?; expected 3"):
         found(content)
     data = found(content, bad_rows="skip")
     assert data.frame.rows() == VALUES
@@ -195,10 +196,15 @@ def test_bad_rows_are_refused_or_left_out(found, bad, place):
 
 
 def test_a_row_that_is_cut_off_is_no_footer(found):
-    with pytest.raises(DataError, match=r"line 7\) has 2 cells"):
+    with pytest.raises(DataError, match=r"row 7 of the file has 2 cells"):
         found(TABLE + "3,nor")
-    with pytest.raises(DataError, match=r"line 7\) has 2 cells"):
+    with pytest.raises(DataError, match=r"row 7 of the file has 2 cells"):
         found(TABLE.replace("room,side", "side,room") + "nor,3")
+
+
+def test_a_delimiter_between_quoted_names(found):
+    frame = found('"name";"rent, net";"size, net"\n"a, b";"3, 5";"5";"\n"\n').frame
+    assert frame.columns == ["name", "rent, net", "size, net"]
 
 
 def test_lines_to_skip(found):
@@ -258,3 +264,60 @@ def test_notes_and_readings_are_listed_for_machines(tmp_path, capsys):
         "area": "read as numbers with 'm2' behind",
         "rooms": "",
     }
+
+
+# ------------------------------------------------------------------------------- no single table
+
+
+def lines_of(form, count=20):
+    return "".join(form.format(i % 4, "ns"[i % 2], 100 + i) for i in range(count))
+
+
+@pytest.mark.parametrize("cut", [",", " ", ";", "\t"])
+def test_pairs_of_names_and_values_are_named(tmp_path, cut):
+    path = tmp_path / "table.csv"
+    path.write_text(lines_of(cut.join(["room={}", "side={}", "price={}\n"])))
+    with pytest.raises(DataError, match=r"a pair of a name and a value \('room=0'\).*Convert the"):
+        read(path)
+
+
+@pytest.mark.parametrize("gap", ["\n", ",,\n", "\n\n"])
+def test_a_second_table_is_named(tmp_path, gap):
+    path = tmp_path / "table.csv"
+    second = "town,kind,area\n" + lines_of("Oslo {},{},{}\n")
+    path.write_text("room,side,price\n" + lines_of("{},{},{}\n") + gap + second)
+    line = 22 + gap.count("\n")
+    with pytest.raises(DataError, match=rf"line {line}, below a blank one, .*town, kind, area"):
+        read(path)
+    assert read(path, bad_rows="skip").width == 3
+
+
+def test_a_row_of_text_is_no_second_table(tmp_path):
+    path = tmp_path / "table.csv"
+    rows = lines_of("{},{},{}\n")
+    path.write_text(f"room,side,price\n{rows}\nroom,side,price\n{rows}\n?,n,NA\n{rows}")
+    assert read(path).height == 61
+
+
+@pytest.mark.parametrize("header", ['"room;side;price"', "room;side;price"])
+def test_lines_quoted_as_a_whole_are_read_from_within(tmp_path, header):
+    path = tmp_path / "table.csv"
+    path.write_text(f'{header}\r\n"1;""n; s """"x"""""";3"\r\n"2;;"""""\r\n', newline="")
+    table = dataset_of(path)
+    assert table.frame.rows() == [(1, 'n; s "x"', 3), (2, None, None)]
+    assert "each line is quoted as a whole" in " ".join(table.notes)
+
+
+def test_a_column_of_quoted_text_stays_one(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('"name, first"\n"Hansen, Ida"\n"Olsen, Per"\n')
+    assert read(path).columns == ["name, first"]
+    path.write_text('"name"\n"Hansen, Ida"\n"Olsen, Per"\n')
+    assert read(path).columns == ["name"]
+
+
+def test_an_arff_file_is_named(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("% flats\n\n@RELATION flats\n@ATTRIBUTE room NUMERIC\n@DATA\n1\n")
+    with pytest.raises(FileError, match=r"an ARFF file: load it with scipy\.io\.arff"):
+        read(path)

@@ -1,6 +1,7 @@
 """Columns to numbers: kinds told apart, fitted, applied to other tables, stored; leaks; targets."""
 
 import json
+import re
 from datetime import date, datetime, time, timedelta
 
 import hypothesis.strategies as st
@@ -222,7 +223,7 @@ def test_what_the_numbers_are():
     np.testing.assert_allclose(circle, 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("form", DATE_FORMATS)
+@pytest.mark.parametrize("form", [form for form in DATE_FORMATS if not re.search("%q|%Y%m", form)])
 def test_dates_of_every_form_are_told_from_other_text(form):
     moments = [datetime(2024, month, day, 23, 5, 7) for month, day in [(5, 31), (1, 2), (12, 13)]]
     for written in (form, form.replace("%d", "%-d").replace("%m", "%-m")):
@@ -393,37 +394,43 @@ BAD = {
     "text among numbers": (
         lambda: Preprocessing.fit({"age": ODD_AGES}),
         DataError,
-        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 16 of the table, counted from 0 "
+        "('oops'); expected numbers. Replace it by None to "
         "make it missing, or pass kinds={'age': 'category'}.",
     ),
     "text among numbers, overruled": (
         lambda: Preprocessing.fit({"age": ODD_AGES}, kinds={"age": "numeric"}),
         DataError,
-        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 16 of the table, counted from 0 "
+        "('oops'); expected numbers. Replace it by None to "
         "make it missing.",
     ),
     "text where numbers were": (
         lambda: FITTED.transform(FRAME.with_columns(age=pl.Series(ODD_AGES))),
         DataError,
-        "column 'age' holds text in row 17 ('oops'); expected numbers. Replace it by None to "
+        "column 'age' holds text in row 16 of the table, counted from 0 "
+        "('oops'); expected numbers. Replace it by None to "
         "make it missing.",
     ),
     "text among dates": (
         lambda: Preprocessing.fit({"on": [f"{i}.6.2024" for i in range(1, 30)] + ["to do"]}),
         CellError,
-        "column 'on' holds text in row 30 ('to do'); expected dates, as elsewhere (%d.%m.%Y). "
+        "column 'on' holds text in row 29 of the table, counted from 0 "
+        "('to do'); expected dates, as elsewhere (%d.%m.%Y). "
         "Replace it by None to make it missing, or pass kinds={'on': 'category'}.",
     ),
     "infinity": (
         lambda: Preprocessing.fit({"x": [1.0, np.inf, 2.0]}),
         DataError,
-        "column 'x' holds inf in row 2; expected finite numbers. Correct it, or leave it empty: "
+        "column 'x' holds inf in row 1 of the table, counted from 0; "
+        "expected finite numbers. Correct it, or leave it empty: "
         "missing inputs are filled.",
     ),
     "infinity, later": (
         lambda: FITTED.transform(FRAME.with_columns(age=-np.inf)),
         DataError,
-        "column 'age' holds -inf in row 1; expected finite numbers. Correct it, or leave it empty: "
+        "column 'age' holds -inf in row 0 of the table, counted from 0; "
+        "expected finite numbers. Correct it, or leave it empty: "
         "missing inputs are filled.",
     ),
     "dates where numbers were": (
@@ -439,7 +446,8 @@ BAD = {
     "dates of another form": (
         lambda: FITTED.transform(FRAME.with_columns(born=pl.lit("1 May 2020"))),
         DataError,
-        "column 'born' holds '1 May 2020' in row 1; expected a date (%Y-%m-%d).",
+        "column 'born' holds '1 May 2020' in row 0 of the table, counted from 0; "
+        "expected a date (%Y-%m-%d).",
     ),
     "a column lacking": (
         lambda: FITTED.transform(FRAME.rename({"town": "twon"})),
@@ -807,25 +815,29 @@ BAD_TARGETS = {
     "infinity": (
         lambda: targets([1.5, np.inf, 2.5]),
         DataError,
-        "column 'y' holds inf in row 2; expected finite numbers. Correct it, or leave it empty: "
+        "column 'y' holds inf in row 1 of the table, counted from 0; "
+        "expected finite numbers. Correct it, or leave it empty: "
         "missing inputs are filled.",
     ),
     "a regression of text": (
         lambda: targets(["a", "b", "a"], task="regression"),
         DataError,
-        "target 'y': holds 'a' in row 1; expected numbers for a regression. For classes name one "
+        "target 'y': holds 'a' in row 0 of the table, counted from 0; "
+        "expected numbers for a regression. For classes name one "
         'target column, without task="regression".',
     ),
     "text among the target's numbers": (
         lambda: targets([f"{i / 4}" for i in range(30)] + ["n.a."]),
         CellError,
-        "column 'y' holds text in row 31 ('n.a.'); expected numbers. Replace it by None to "
+        "column 'y' holds text in row 30 of the table, counted from 0 "
+        "('n.a.'); expected numbers. Replace it by None to "
         'make it missing, or pass task="classification".',
     ),
     "two targets of text": (
         lambda: Targets.fit(FRAME, ["town", "row"]),
         DataError,
-        "target 'town': holds 'Oslo' in row 1; expected numbers for a regression. For classes name "
+        "target 'town': holds 'Oslo' in row 0 of the table, counted from 0; "
+        "expected numbers for a regression. For classes name "
         'one target column, without task="regression".',
     ),
     "two targets to classify": (
@@ -841,7 +853,8 @@ BAD_TARGETS = {
     "an unseen class": (
         lambda: targets(["a", "b", "a"])[1].encode(pl.DataFrame({"y": ["a", "c"]})),
         DataError,
-        "target 'y': holds 'c' in row 2, a class that training did not have. Expected one of 'a', "
+        "target 'y': holds 'c' in row 1 of the table, counted from 0, "
+        "a class that training did not have. Expected one of 'a', "
         "'b'.",
     ),
     "outputs of another network": (
@@ -1115,7 +1128,7 @@ def test_blocks_and_threads_change_nothing(cells, monkeypatch):
     assert whole[:, fitted.names.index("town = Rome")].sum() == frame["town"].eq("Rome").sum()
 
 
-@pytest.mark.parametrize("form", DATE_FORMATS)
+@pytest.mark.parametrize("form", [f for f in DATE_FORMATS if "%d" in f and "%Y%m" not in f])
 def test_dates_in_text_are_those_that_polars_reads(form):
     rng = np.random.default_rng(0)
     seconds = pl.Series(rng.integers(-(2**31), 2**33, 200)) * 1_000_000
@@ -1135,5 +1148,5 @@ def test_more_columns_than_a_model_file_holds_are_refused_before_training(monkey
 
 def test_a_text_among_numbers_is_named_with_its_row():
     column = pl.Series("a", ["1", None, "NaN", "", "x"])
-    with pytest.raises(CellError, match=r"holds text in row 4 \(''\)"):
+    with pytest.raises(CellError, match=r"holds text in row 3 of the table, counted from 0 \(''\)"):
         numbers_of(column)

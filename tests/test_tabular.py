@@ -78,6 +78,7 @@ def test_what_is_held_out_is_later():
         lambda i: f"{i % 28 + 1} {['May', 'June', 'July'][i // 28 % 3]} {2019 + i // 84}",
         lambda i: f"{2000 + i // 4}Q{i % 4 + 1}",
         lambda i: 10 * i,
+        lambda i: float(f"{i % 12 + 1}.{2000 + i // 12}"),
     ],
 )
 def test_times_however_they_are_written(written):
@@ -89,7 +90,9 @@ def test_times_however_they_are_written(written):
 def test_rows_are_those_of_the_table_as_it_came():
     rent = flats()["rent"].set(flats()["block"] == 1, None)
     frame = flats().with_columns(rent, area=flats()["area"].set(flats()["day"] == 250, np.inf))
-    with pytest.raises(dr.CellError, match="holds inf in row 251; expected finite") as caught:
+    with pytest.raises(
+        dr.CellError, match="holds inf in row 250 of the table, counted from 0; exp"
+    ) as caught:
         tabular.table(frame, tabular.Roles(("rent",)))
     assert caught.value.row == 250
     fine = tabular.table(frame.head(250), tabular.Roles(("rent",)))

@@ -262,7 +262,10 @@ def test_tables_that_cannot_be():
 
 def test_a_column_of_another_type_than_in_training(regressor):
     X, _ = flats()
-    with pytest.raises(dr.DataError, match=r"'area' holds text in row 1 .'large'.; expected"):
+    with pytest.raises(
+        dr.DataError,
+        match=r"'area' holds text in row 0 of the table, counted from 0 .'large'.; exp",
+    ):
         regressor.predict(X.assign(area="large"))
     with pytest.raises(dr.DataError, match="lacks the column: 'area'"):
         regressor.predict(X.drop(columns="area"))

@@ -13,6 +13,7 @@ from deltarule.preprocessing import Targets
 from deltarule.preprocessing.cells import coded
 from deltarule.preprocessing.classes import doubtful_classes
 from deltarule.preprocessing.number_targets import refuse_numbers
+from deltarule.tabular.estimators import TabularClassifier
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,10 @@ def test_the_message_says_what_to_pass():
     cells = pl.Series(["-" if i % 4 else str(i) for i in range(200)] + ["7"] * 200)
     with pytest.raises(dr.CellError, match="Replace it by None to make it missing") as caught:
         Targets.fit(pl.DataFrame({"y": cells}), ["y"])
-    assert "holds '-' in row 2; expected numbers: 250 of 400 cells" in str(caught.value)
+    assert (
+        "holds '-' in row 1 of the table, counted from 0; expected numbers: 250 of 400 cells"
+        in str(caught.value)
+    )
     assert 'pass task="classification" for classes.' in str(caught.value)
 
 
@@ -82,6 +86,15 @@ def test_doubtful_labels_are_named():
     whole = tabular.table(table, tabular.Roles(("y",)))
     assert len(tabular.doubtful_labels(whole)) == 1
     assert tabular.doubtful_labels(tabular.table({**table, "y": table["x"]}, whole.roles)) == []
+
+
+def test_an_estimator_warns_of_doubtful_labels():
+    X = {"x": [float(i) for i in range(40)]}
+    y = ["yes", "no", "Yes", "no"] * 9 + ["no", "yes", "no", "maybe"]
+    rare = "1 of 4 classes has one row .'maybe'.: it is either learned or evaluated"
+    alike = "the labels 'Yes', 'yes' differ only in case or blanks"
+    with pytest.warns(UserWarning, match=rare), pytest.warns(UserWarning, match=alike):
+        TabularClassifier(epochs=1, hidden=(4,), random_state=0).fit(X, y)
 
 
 def test_rows_of_one_class_give_no_verdict(tmp_path, capsys, monkeypatch):

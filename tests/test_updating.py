@@ -230,7 +230,10 @@ def test_options_that_do_not_go_with_an_update(files, capsys, given, message):
     [
         (lambda d: d.drop(columns="area"), "lacks the column: 'area'"),
         (lambda d: d.drop(columns="rent"), "no column 'rent' .of the model."),
-        (lambda d: d.assign(area="large"), "'area' holds text in row 1 .'large'."),
+        (
+            lambda d: d.assign(area="large"),
+            "holds text in row 0 of the table, counted from 0 .'large'.",
+        ),
         (lambda d: d[:5], "has 5 rows with a target; expected at least 10"),
         (lambda d: pd.DataFrame({"x": [1.0] * 20, "y": [2.0] * 20}), "no column 'rent'"),
     ],

@@ -86,21 +86,27 @@ class DataError(DeltaruleError, ValueError):
 
 
 class CellError(DataError):
-    """A cell of a table that cannot be used; the message counts rows from 1, below the header.
+    """A cell of a table that cannot be used, by its row.
+
+    The message counts rows of a file as the file does: from 1, with the header. Rows of a table in
+    memory are counted from 0, as by NumPy and pandas.
 
     Parameters
     ----------
     before, after : str
         The message on both sides of the row.
     row : int
-        The cell's row, counted from 0.
+        The cell's row in the table, counted from 0.
+    place : str
+        The row in the table's file, where it has one.
     """
 
-    def __init__(self, before: str, row: int, after: str) -> None:
-        super().__init__(f"{before} in row {row + 1}{after}")
+    def __init__(self, before: str, row: int, after: str, place: str = "") -> None:
+        super().__init__(f"{before} in {place or f'row {row} of the table, counted from 0'}{after}")
         self.before = before
         self.row = row
         self.after = after
+        self.place = place
 
 
 @contextmanager
@@ -119,11 +125,13 @@ def rows_of(table_rows: Sequence[int]) -> Iterator[None]:
     ...         raise CellError("column 'a' holds inf", 2, ".")
     ... except CellError as error:
     ...     print(error)
-    column 'a' holds inf in row 6.
+    column 'a' holds inf in row 5 of the table, counted from 0.
     """
     try:
         yield
     except CellError as error:
+        if error.place:
+            raise
         raise CellError(error.before, int(table_rows[error.row]), error.after) from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from deltarule.cli.terminal import Terminal
 from deltarule.preprocessing import Preprocessing
+from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.differences import Difference
 from deltarule.preprocessing.numeric import Numeric
 
@@ -73,11 +74,8 @@ class Tally:
 
     def _outside(self, name: str, rows: int) -> str:
         column = next(each for each in self.preprocessing.columns if each.name == name)
-        assert isinstance(column, Numeric)
-        return (
-            f"hold{'s' * (rows == 1)} a number outside the training range, {column.low:g} to "
-            f"{column.high:g}."
-        )
+        assert isinstance(column, Numeric | Date)
+        return f"hold{'s' * (rows == 1)} {column.bounds}."
 
     def _missing(self, name: str, rows: int) -> str:
         return f"ha{'s' if rows == 1 else 've'} no value, which training always had; it is filled."

@@ -14,7 +14,7 @@ from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOpt
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.data import Stream
+from deltarule.data import Stream, cells_of
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 from deltarule.tabular.options import option, option_group
@@ -61,9 +61,10 @@ def evaluate(
         memory = reading.memory or 0
         frame, rows, which = _rows_in_blocks(terminal, loaded, source, asked.all_rows, memory)
     else:
-        frame, rows, which = _rows(terminal, loaded, source.frame, asked.all_rows, table.strict)
+        with cells_of(source.files):
+            frame, rows, which = _rows(terminal, loaded, source.frame, asked.all_rows, table.strict)
     assert loaded.preprocessing is not None
-    with rows_of(rows):
+    with cells_of(source.files), rows_of(rows):
         tally = Tally.of(loaded.preprocessing, frame)
         figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     tally.warn(terminal)

@@ -15,7 +15,8 @@ from deltarule.cli.outputs import check_outputs
 from deltarule.cli.predict import check_tabular
 from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_lines
-from deltarule.errors import SettingError
+from deltarule.data import cells_of
+from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
 from deltarule.preprocessing import with_targets
@@ -90,11 +91,14 @@ def explain(
     loaded = load_model(model)
     check_tabular(loaded, model)
     table = source(data, reading.reading(tabular.record(loaded)))
-    frame, shown = _chosen(loaded, table.frame, asked.rows)
+    frame, first = _chosen(loaded, table.frame, asked.rows)
+    shown = f"rows {first} to {first + len(frame) - 1}"
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
     labels = loaded.targets.classes if loaded.network.outputs > 1 else ()
-    X, names = loaded.preprocessing.transform(frame), loaded.preprocessing.names
+    with cells_of(table.files), rows_of(range(first, first + len(frame))):
+        X, names = loaded.preprocessing.transform(frame), loaded.preprocessing.names
+        Y = loaded.targets.encode(frame)
     part = ex.DensePart(loaded.network, loaded.parameters, X, tuple(names), ())
     if not asked.text:
         part = ex.dense_part(*part[:4])
@@ -107,7 +111,7 @@ def explain(
         part.network,
         part.parameters,
         part.X,
-        loaded.targets.encode(frame),
+        Y,
         optimizer=OPTIMIZERS("gradient_descent") if optimizer is None else optimizer,
         steps=asked.steps,
         inputs=[visible(name) for name in part.inputs],
@@ -126,8 +130,8 @@ def _optimizer(asked: ExplainOptions) -> Any:
     return make(learning_rate)
 
 
-def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, str]:
-    """The rows that were asked for, and which they are."""
+def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, int]:
+    """The rows that were asked for, and the number of the first, counted from 0."""
     assert model.targets is not None
     first, colon, end = rows.partition(":")
     bounds = [part.strip() or default for part, default in ((first, "0"), (end, str(len(frame))))]
@@ -145,7 +149,7 @@ def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, str]:
         )
     taken = frame.slice(start, stop - start)
     with_targets(taken, model.targets.names, strict=True)
-    return taken, f"rows {start} to {stop - 1}"
+    return taken, start
 
 
 def _show(trace: ex.Trace, asked: ExplainOptions) -> None:

@@ -13,6 +13,7 @@ from deltarule.cli.options import Json, ModelPath, ReadingOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import FileRows, cells_of
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model, load_model
 from deltarule.network import Network
@@ -71,10 +72,14 @@ def export(
     _check_options(is_c, asked)
     check_outputs({"--out": out}, {"the model": model, "the data": check})
     loaded, rows = load_model(model), None
+    files: tuple[FileRows, ...] = ()
     if check:
-        rows = source(check, reading.reading(tabular.record(loaded))).frame
-        rows = rows if loaded.preprocessing is not None else rows.to_numpy()
-    found = _to_c(out, loaded, rows, _step(loaded, asked)) if is_c else _to_onnx(out, loaded, rows)
+        table = source(check, reading.reading(tabular.record(loaded))).data
+        rows = table.frame if loaded.preprocessing is not None else table.frame.to_numpy()
+        files = table.files
+    step = _step(loaded, asked)
+    with cells_of(files):
+        found = _to_c(out, loaded, rows, step) if is_c else _to_onnx(out, loaded, rows)
     if json:
         print_json({"file": str(out), **found})
         return

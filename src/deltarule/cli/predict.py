@@ -15,7 +15,7 @@ from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.terminal import Terminal, print_json, print_lines
-from deltarule.data import Stream
+from deltarule.data import Stream, cells_of
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
@@ -40,7 +40,7 @@ class PredictOptions:
     flags: bool = option(
         "",
         "Add a column that names, per row, the columns that differ from training: unseen values, "
-        "numbers outside the training range, missing values where training had none.",
+        "numbers or dates outside the training range, missing values where training had none.",
         False,
     )
     fallback: str = option(
@@ -81,9 +81,10 @@ def predict(
     if isinstance(loaded, KeyedModels):
         _check_keyed(asked, memory)
         source = sources.source(data, form)
-        predicted = predictions_by_key(
-            terminal, loaded, source.frame, asked.probabilities, asked.fallback
-        )
+        with cells_of(source.files):
+            predicted = predictions_by_key(
+                terminal, loaded, source.frame, asked.probabilities, asked.fallback
+            )
     else:
         check_tabular(loaded, model)
         _check_task(loaded, asked.probabilities)
@@ -102,7 +103,8 @@ def predict(
         source = sources.source(data, form)
         assert loaded.preprocessing is not None
         tally = Tally(loaded.preprocessing)
-        predicted = _predicted(loaded, source.frame, asked, offsets, tally)
+        with cells_of(source.files):
+            predicted = _predicted(loaded, source.frame, asked, offsets, tally)
         tally.warn(terminal)
         further = {"differences": tally.as_json()}
     if out is not None:

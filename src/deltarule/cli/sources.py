@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 
 from deltarule.cli.loading import load
 from deltarule.cli.terminal import Terminal
-from deltarule.data import BUILT_IN, Dataset, Reading, Stream, built_in, dataset_of, stream
+from deltarule.data import (
+    BUILT_IN,
+    Dataset,
+    FileRows,
+    Reading,
+    Stream,
+    built_in,
+    dataset_of,
+    stream,
+)
 from deltarule.errors import FileError, SettingError
 from deltarule.registry import nearest
 from deltarule.tabular import fingerprint
@@ -29,6 +38,11 @@ class Source(NamedTuple):
     name: str
     data: Dataset
     target: str | None
+
+    @property
+    def files(self) -> tuple[FileRows, ...]:
+        """Where its rows stand in its files."""
+        return self.data.files
 
     @property
     def frame(self) -> Any:

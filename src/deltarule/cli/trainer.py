@@ -18,6 +18,7 @@ from deltarule.cli.progress import Watcher
 from deltarule.cli.sources import source
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.terminal import Terminal
+from deltarule.data import cells_of
 from deltarule.errors import rows_of
 from deltarule.modelfile import Model, save_model
 from deltarule.training.checkpoints import Checkpoints
@@ -131,15 +132,17 @@ class Trainer:
 
     def _with_test_file(self) -> Trained:
         whole, table = self.table.whole, self.table
-        frame = source(self.evaluation.test, table.reading).frame
-        test, rows = tabular.test_rows(
-            whole.targets, whole.roles, frame, table.strict, "test table"
-        )
+        data = source(self.evaluation.test, table.reading).data
+        frame = data.frame
+        with cells_of(data.files):
+            test, rows = tabular.test_rows(
+                whole.targets, whole.roles, frame, table.strict, "test table"
+            )
         if len(test) < len(frame):
             dropped = len(frame) - len(test)
             self.terminal.warn(f"test rows without a target were dropped: {dropped:,}.")
         problem = self._problem(np.arange(len(whole.frame)), test)
-        with rows_of(rows):  # rather now than after the training
+        with cells_of(data.files), rows_of(rows):  # rather now than after the training
             problem.preprocessing.transform(test)
         recipes = self._say_problem(problem, f"{len(test):,} in the test file")
         return self._trained(problem, recipes, "a test file")
@@ -197,7 +200,7 @@ class Trainer:
             ]
         )
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
-        for warning in tabular.doubtful_dates(whole, problem):
+        for warning in tabular.column_doubts(whole, problem):
             terminal.warn(warning)
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):

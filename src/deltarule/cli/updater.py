@@ -21,7 +21,7 @@ from deltarule.cli.tables import TrainingTable, say_size
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.trainer import Trained, Trainer
 from deltarule.data import Reading, Stream
-from deltarule.errors import SettingError, rows_of
+from deltarule.errors import SettingError
 from deltarule.modelfile import Model, load_model
 from deltarule.preprocessing.table import FAR
 from deltarule.tabular.options import option, option_group, options_of
@@ -110,7 +110,7 @@ def updating_table(
             f"rows without a target were dropped: {whole.dropped:,} (--strict refuses them)."
         )
     assert model.preprocessing is not None
-    with rows_of(whole.rows):
+    with whole.cells():
         far = model.preprocessing.beyond(whole.frame)
         tally = Tally.of(model.preprocessing, whole.frame, ["unseen", "missing"])
     tally.warn(terminal)

@@ -7,9 +7,10 @@ beginning; a :class:`Reading` overrides it.
 
 from deltarule.data.builtin import BUILT_IN, built_in
 from deltarule.data.dataset import Dataset, dataset_of
-from deltarule.data.detection import MISSING, Reading
 from deltarule.data.files import read
 from deltarule.data.frames import column_of, frame_of, has_names
+from deltarule.data.positions import FileRows, cells_of, located
+from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.data.readings import ColumnReading
 from deltarule.data.streams import Stream, stream
 from deltarule.data.values import tidied
@@ -19,13 +20,16 @@ __all__ = [
     "MISSING",
     "ColumnReading",
     "Dataset",
+    "FileRows",
     "Reading",
     "Stream",
     "built_in",
+    "cells_of",
     "column_of",
     "dataset_of",
     "frame_of",
     "has_names",
+    "located",
     "read",
     "stream",
     "tidied",

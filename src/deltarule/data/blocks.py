@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from deltarule.errors import CellError, DataError
+from deltarule.data.positions import FileRows
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@contextmanager
-def cells_of(path: Path, before: int) -> Iterator[None]:
-    """Within it, an error about a cell of a block names its file, and its row there.
-
-    Parameters
-    ----------
-    path : Path
-    before : int
-        How many rows of the file stand before the block.
-    """
-    try:
-        yield
-    except CellError as error:
-        row = before + error.row + 1
-        raise DataError(f"{path}: {error.before} in row {row}{error.after}") from None
 
 
 class Span(NamedTuple):
@@ -66,6 +48,9 @@ class File(Protocol):
     def read(self, span: Span, schema: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of a block, as columns of these names and types."""
 
+    def rows(self, span: Span) -> FileRows:
+        """Where the rows of a block stand in it."""
+
 
 class Block(NamedTuple):
     """A block of a stream.
@@ -74,15 +59,12 @@ class Block(NamedTuple):
     ----------
     file : File
     span : Span
-    before : int
-        How many rows of its file stand before it.
     first : int
         The number of its first row in the stream, counted from 0.
     """
 
     file: File
     span: Span
-    before: int
     first: int
 
     @property

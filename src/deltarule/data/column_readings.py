@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deltarule.data.detection import Reading
 from deltarule.data.notations import detected, is_ambiguous, unread
-from deltarule.data.readings import MARKERS, ColumnReading
+from deltarule.data.reading_settings import Reading
+from deltarule.data.readings import MARKERS, WORDS_FOR_MISSING, ColumnReading
 from deltarule.data.values import meant
 from deltarule.errors import CellError, require, setting
 
@@ -20,6 +20,7 @@ _SAMPLE = 2000  # rows
 _LEVELS = 1000  # different texts looked at
 _NUMBERS = 5  # different ones, beside which a word that recurs is a marker
 _LONGEST_MARKER = 20
+_MOST_MARKERS = 5
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,9 @@ def _levels(column: pl.Series) -> pl.Series:
 def _found(column: pl.Series, comma: bool) -> ColumnReading | None:
     """How a column is written, with its markers; None for text, and for what needs no reading."""
     levels = _levels(column)
-    some = (
-        levels.gather_every(max(1, len(levels) // _SAMPLE)).drop_nulls().unique(maintain_order=True)
-    )
-    sample = some.head(_LEVELS).to_list()
+    step = max(1, len(levels) // _SAMPLE)
+    some = (levels.gather_every(step) if step > 1 else levels).to_list()
+    sample = [text for text in dict.fromkeys(some) if text is not None][:_LEVELS]
     for _ in range(2):
         found = detected(sample, comma)
         if found is None:
@@ -132,10 +132,11 @@ def _markers(column: pl.Series, levels: pl.Series, odd: Sequence[str]) -> tuple[
     strange = [text for text in odd if text not in MARKERS]
     if not strange:
         return tuple(sorted(odd))
-    word = strange[0]
-    if len(strange) > 1 or len(word) > _LONGEST_MARKER or any(c.isdigit() for c in word):
+    words = [text for text in strange if text.casefold() not in WORDS_FOR_MISSING]
+    too_long = any(len(word) > _LONGEST_MARKER or any(map(str.isdigit, word)) for word in words)
+    if len(words) > 1 or len(strange) > _MOST_MARKERS or too_long:
         return None
-    recurs = _rows(column, word) > 1
+    recurs = len(strange) > 1 or _rows(column, strange[0]) > 1
     enough = levels.drop_nulls().n_unique() - len(odd) >= _NUMBERS
     return tuple(sorted(odd)) if recurs and enough else None
 
@@ -149,7 +150,7 @@ def _notes(column: pl.Series, reading: ColumnReading) -> list[str]:
     plain = setting("plain=True", "--plain")
     notes = []
     for marker in reading.markers:
-        if marker not in MARKERS:
+        if marker not in MARKERS or not any(map(str.isalnum, marker)):  # a sign may mean else
             own = setting(f"missing=({marker!r},)", f"--missing {shlex.quote(marker)}")
             notes.append(
                 f"column {column.name!r}: {marker!r} in {_rows(column, marker):,} rows is read as "
@@ -178,7 +179,7 @@ def _applied(column: pl.Series, reading: ColumnReading, comma: bool) -> pl.Serie
     polars = require("polars", "table", "reading tables")
     levels = _levels(column)
     absent = levels.is_in([*MARKERS, *reading.markers])
-    levels = levels.to_frame().select(polars.when(~absent).then(polars.first())).to_series()
+    levels = levels.to_frame().select_seq(polars.when(~absent).then(polars.first())).to_series()
     if not reading.is_measured:
         return meant(_spread(column, levels), decimal_comma=comma)
     values = reading.values(levels)

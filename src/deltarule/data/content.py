@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from deltarule.data.detection import Reading
 from deltarule.data.formats import kind_of
 from deltarule.data.json_tables import json_table
+from deltarule.data.reading_settings import Reading
 from deltarule.data.sampling import STANDARD_INPUT, is_pipe, sampled
 from deltarule.data.unpacking import (
     COMPRESSIONS,
@@ -43,12 +43,15 @@ class Text(NamedTuple):
         Of a sheet, how it was written as text.
     notes : tuple of str
         What people should know of it.
+    above : int
+        Of a sheet, how many rows stand above the text.
     """
 
     data: Path | bytes
     pieces: list[bytes]
     reading: Reading
     notes: tuple[str, ...] = ()
+    above: int = 0
 
 
 def content_of(path: Path, reading: Reading) -> Text | pl.DataFrame:
@@ -123,7 +126,7 @@ def _old(path: Path, data: Path | bytes, pieces: list[bytes], reading: Reading) 
 
 def _sheet(path: Path, sheet: Sheet, reading: Reading) -> Text:
     reading = replace(reading, delimiter=",", quote='"', encoding="utf-8")
-    return Text(sheet.text, sampled(path, sheet.text), reading, sheet.notes)
+    return Text(sheet.text, sampled(path, sheet.text), reading, sheet.notes, sheet.above)
 
 
 def _json(path: Path, data: Path | bytes, pieces: list[bytes], reading: Reading) -> pl.DataFrame:

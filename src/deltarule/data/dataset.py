@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltarule.data.column_readings import read_columns
-from deltarule.data.detection import Reading
 from deltarule.data.files import files_read
 from deltarule.data.frames import frame_of
+from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.values import tidied
 
 if TYPE_CHECKING:
@@ -29,15 +30,22 @@ class Dataset:
     notes : tuple of str
         What was left out of its files or named otherwise, and what is not certain about its values:
         a sentence each.
+    files : tuple of FileRows
+        Where its rows stand in the files it was read from; none for a table in memory.
     """
 
     frame: pl.DataFrame
     reading: Reading
     notes: tuple[str, ...] = ()
+    files: tuple[FileRows, ...] = ()
 
     def with_frame(self, frame: pl.DataFrame) -> Dataset:
-        """Other rows or columns of the same table."""
+        """Other columns of the same rows."""
         return replace(self, frame=frame)
+
+    def with_rows(self, frame: pl.DataFrame) -> Dataset:
+        """Other rows of the same table; messages count them on their own."""
+        return replace(self, frame=frame, files=())
 
 
 def dataset_of(source: Any, reading: Reading = Reading()) -> Dataset:  # noqa: B008
@@ -64,16 +72,18 @@ def dataset_of(source: Any, reading: Reading = Reading()) -> Dataset:  # noqa: B
     if isinstance(source, Dataset):
         return source
     if is_path(source):
-        frame, comma, notes = files_read(source, reading)
+        frame, comma, notes, files = files_read(source, reading)
     else:
-        comma, notes = bool(reading.decimal_comma), ()
+        comma, notes, files = bool(reading.decimal_comma), (), ()
         texts = tuple(reading.columns or ())
         frame = tidied(
             frame_of(source), reading.missing, decimal_comma=comma, texts=texts, typed=True
         )
     reading = replace(reading, decimal_comma=comma)
-    found = read_columns(frame, reading)
-    return Dataset(found.frame, replace(reading, columns=found.columns), (*notes, *found.notes))
+    with cells_of(files):
+        found = read_columns(frame, reading)
+    reading = replace(reading, columns=found.columns)
+    return Dataset(found.frame, reading, (*notes, *found.notes), files)
 
 
 def is_path(source: Any) -> bool:

@@ -167,6 +167,8 @@ def not_of(path: Path, encoding: str, error: UnicodeDecodeError) -> FileError:
 
 def _without_mark(head: bytes) -> str | None:
     """UTF-16 where zero bytes stand at one parity only, and all of it is text."""
+    if b"\x00" not in head:
+        return None
     head = head[: len(head) // 2 * 2]
     zeros = [head[parity::2].count(0) for parity in (0, 1)]
     if max(zeros) < max(2, len(head) / 50) or min(zeros) > max(zeros) / 50:

@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deltarule.data.column_readings import read_columns
 from deltarule.data.content import content_of
-from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import FALLBACK, decoded, encoding_of, no_text, repaired
-from deltarule.data.malformed import blank_rows, has_stray_quotes, rewritten
+from deltarule.data.layout.detection import Layout, detected
+from deltarule.data.layout.malformed import (
+    blank_rows,
+    has_stray_quotes,
+    has_zeros,
+    rewritten,
+    without_zeros,
+)
+from deltarule.data.layout.totals import without_total
 from deltarule.data.pieces import in_pieces
-from deltarule.data.totals import without_total
+from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 
@@ -41,11 +49,14 @@ class FileTable(NamedTuple):
         Whether commas were read as decimal ones, at least in one of the files.
     notes : tuple of str
         What was left out of the files, or named otherwise than they do, for people.
+    files : tuple of FileRows
+        Where its rows stand in them.
     """
 
     frame: pl.DataFrame
     decimal_comma: bool
     notes: tuple[str, ...]
+    files: tuple[FileRows, ...]
 
 
 def read(
@@ -98,8 +109,11 @@ def read(
     """
     if bad_rows is not None:
         reading = replace(reading, bad_rows=bad_rows)
-    frame, comma, _ = files_read(source, reading, plain)
-    return frame if plain else read_columns(frame, replace(reading, decimal_comma=comma)).frame
+    frame, comma, _, files = files_read(source, reading, plain)
+    if plain:
+        return frame
+    with cells_of(files):
+        return read_columns(frame, replace(reading, decimal_comma=comma)).frame
 
 
 def files_read(
@@ -111,8 +125,9 @@ def files_read(
     tables = [_read_one(path, reading, plain) for path in paths]
     if len(tables) == 1:
         return tables[0]
-    frames, commas, notes = zip(*tables, strict=True)
-    return FileTable(_stacked(paths, list(frames), reading), any(commas), sum(notes, ()))
+    frames, commas, notes, files = zip(*tables, strict=True)
+    frame = _stacked(paths, list(frames), reading)
+    return FileTable(frame, any(commas), sum(notes, ()), sum(files, ()))
 
 
 def paths_of(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -168,9 +183,9 @@ def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
         comma = bool(reading.decimal_comma)
         texts = tuple(reading.columns or ())
         frame = tidied(content, reading.missing, decimal_comma=comma, texts=texts, typed=True)
-        return FileTable(frame, comma, ())
-    data, pieces, reading, notes = content
-    layout = detected(path, pieces, reading)
+        return FileTable(frame, comma, (), (FileRows(path, range(1, frame.height + 1)),))
+    data, pieces, reading, notes, above = content
+    layout = replace(detected(path, pieces, reading), before=(above, above))
     if plain:
         layout = replace(layout, kinds=("text",) * len(layout.names), marked=False)
     frame, layout = parsed(path, _prepared(path, data, layout), layout, reading)
@@ -184,12 +199,13 @@ def _read_one(path: Path, reading: Reading, plain: bool) -> FileTable:
         frame = frame.drop(last)  # every line ends in a delimiter
     if plain:
         frame = frame.with_columns(polars.all().fill_null(""))
-        return FileTable(frame, layout.decimal_comma, (*notes, *layout.notes))
+        return FileTable(frame, layout.decimal_comma, (*notes, *layout.notes), ())
     texts = tuple(reading.columns or ())
     frame = tidied(frame, reading.missing, decimal_comma=layout.decimal_comma, texts=texts)
-    frame, total = without_total(frame)
+    rows = FileRows(path, layout.rows[: frame.height], layout.lines[: frame.height])
+    frame, rows, total = without_total(frame, rows)
     notes = tuple(f"{path}: {note}." for note in (*notes, *layout.notes, *total))
-    return FileTable(frame, layout.decimal_comma, notes)
+    return FileTable(frame, layout.decimal_comma, notes, (rows,))
 
 
 def parsed(
@@ -197,7 +213,8 @@ def parsed(
 ) -> tuple[pl.DataFrame, Layout]:
     """Parse as the sample suggests, and mend the suggestion where a later line contradicts it.
 
-    The layout comes back as it proved to be, with notes on what was left out.
+    The layout comes back as it proved to be, with notes on what was left out and the place of
+    each row.
 
     Parameters
     ----------
@@ -214,6 +231,9 @@ def parsed(
         For bytes that are no text, ragged rows, an unclosed quote.
     """
     polars = require("polars", "table", "reading tables")
+    if has_zeros(data):
+        content = data if isinstance(data, bytes) else data.read_bytes()
+        data, layout = without_zeros(content, layout)
     if not layout.is_regular or has_stray_quotes(data, layout):
         data, layout = rewritten(path, _text(path, data), layout)
     for attempt in range(_ATTEMPTS):
@@ -226,7 +246,7 @@ def parsed(
         else:
             whole = _without_blank_lines(frame, data, layout)
             if whole is not None:
-                return whole, layout
+                return whole
             reason = "rows and lines differ"
         data, layout = _mended(path, data, layout, reading, reason, attempt >= _ATTEMPTS // 2)
     raise DataError(f"{path}: cannot be read as a table: {reason.splitlines()[0]}.")
@@ -310,18 +330,26 @@ def _text(path: Path, data: Path | bytes) -> str:
 
 def _without_blank_lines(
     frame: pl.DataFrame, data: Path | bytes, layout: Layout
-) -> pl.DataFrame | None:
-    """Leave out blank lines; None where rows may be too short. Both end in a missing cell."""
+) -> tuple[pl.DataFrame, Layout] | None:
+    """Leave out blank lines, and number the rows.
+
+    None where rows may be too short, which end in a missing cell as blank lines do.
+    """
     if layout.is_plain or not frame.width:
-        return frame
+        return frame, layout
+    first = layout.before[0] + layout.above + 1
+    rows = range(first, first + frame.height)
+    layout = replace(layout, rows=rows, ends=rows.stop - 1)
     if frame.width == 1:
-        return _without_blank_end(frame)
+        return _without_blank_end(frame), layout
     if not frame[:, -1].null_count():
-        return frame
+        return frame, layout
     blank = blank_rows(data, layout, frame.height)
     if blank is None:
         return None
-    return frame.filter(~blank) if blank.any() else frame
+    if not blank.any():
+        return frame, layout
+    return frame.filter(~blank), replace(layout, rows=first + (~blank).arg_true().to_numpy())
 
 
 def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:

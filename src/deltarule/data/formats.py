@@ -46,6 +46,7 @@ FOREIGN = {
 """How files begin that people mistake for tables, what they are, and how to get a table."""
 
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body|table)\b", re.I | re.S)
+_ARFF = re.compile(rb"(?:[ \t\r]*(?:%[^\n]*)?\n)*[ \t]*@relation\b", re.I)
 _JSON = re.compile(rb'\s*(\[\s*[\[{]|\[\s*\]|\{\s*("[^"\n]*"\s*:|\}))')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -86,6 +87,8 @@ def foreign(head: bytes) -> str | None:
         if b"<html" in text.lower():
             return "a web page: download the file behind it, or save its table as CSV"
         return "an XML document: save its table as CSV"
+    if _ARFF.match(text):
+        return "an ARFF file: load it with scipy.io.arff, or write its table as CSV"
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it first"
     return None

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from deltarule.data.readings import APPROXIMATELY, GROUPS, MAGNITUDES, MARK, MARKERS, ColumnReading
+from deltarule.data.forms import (
+    APPROXIMATELY,
+    BOUNDS,
+    FORMS,
+    MARK,
+    PLAINER,
+    UNITS,
+    plainly,
+    replaced,
+)
+from deltarule.data.readings import GROUPS, MAGNITUDES, MARKERS, ColumnReading
 
 ODD = 5
 """Cells without a digit that a column of numbers may have, all different."""
@@ -17,6 +27,7 @@ _AGREED = 0.9  # of the cells with digits
 _FIRST = 64  # cells, which nearly always show that a column holds no numbers
 _DIGIT = re.compile("[0-9]")
 _PADDED = re.compile(r"[^0-9]*0[0-9]+(?![0-9]*[.,:h])")
+_NOT_A_CODE = re.compile("[:h\u00b0\u00b1]|[0-9]'")
 _BODY = r"([.,]?[0-9]+(?:[.,'\u2019 \u00a0\u202f\u2009_][0-9]+)*(?:[eE][+-]?[0-9]+)?)"
 _SHAPE = re.compile(
     rf"{APPROXIMATELY}?\s*[-+(\u2212\u2013]?\s*(?P<prefix>[^0-9.,()]*?(?:(?<=[A-Za-z])\.)?)\s*"
@@ -24,7 +35,8 @@ _SHAPE = re.compile(
 )
 _UNIT = re.compile(
     r"[^\W\d_][^0-9|<>:;=]{0,14}[0-9\u00b2\u00b3]?|[%\u2030\u00b0\u00b5\u2033\u2032\"'][^0-9|]{0,3}"
-    r"|(?:/|of|von|out of)\s*[0-9]{1,4}(?:\s*[a-z]+)?|/\s*[a-z]{1,8}[0-9\u00b2\u00b3]?"
+    r"|(?:/|of|von|out of)\s*[0-9]{1,4}(?:\s*[a-z]+)?|[$\u00a2-\u00a5\u20a0-\u20cf]?\s*/\s*"
+    r"[A-Za-z\u00b5]{1,8}[0-9\u00b2\u00b3]?"
 )
 _SIGN_OF_MONEY = re.compile(r"[A-Z]{0,3}[$\u00a2-\u00a5\u0e3f\u20a0-\u20cf]")
 _MONEY = frozenset(
@@ -36,10 +48,12 @@ _MONEY = frozenset(
         *("Ft", "US", "AU", "RM"),
     }
 )
-_LEADS = _MONEY | {"ca", "ca.", "circa", "approx", "approx.", "about", "PT"}
+_LEADS = _MONEY | {
+    *("ca", "ca.", "circa", "approx", "approx.", "about", "PT", "from", "ab", "desde"),
+    *("under", "below", "less", "fewer", "over", "above", "more", "unter", "mehr", "plus"),
+}
 _WORD = re.compile(r"[^\W\d_]{2,}\.?(?![$\u00a2-\u00a5\u20a0-\u20cf])")
 _AMBIGUOUS = frozenset({"m", "b", "B", "t", "T", "cr"})  # metres, bytes, tons
-_BOUND = re.compile(r"\s*[<>\u2264\u2265]=?\s*[^<>=]*|[^<>=|]*[0-9][^<>=|]*\+")
 _RANGE = re.compile(
     rf"(?P<low>[^0-9]*{_BODY}\D*?)\s*(?:-|\u2013|\u2014|to|bis)\s*(?P<high>\D*{_BODY}.*)"
 )
@@ -47,11 +61,13 @@ _TIME = re.compile(
     r"([0-9]{1,4})([:.h])([0-5][0-9])(?:[:.]([0-5][0-9])(\.[0-9]+)?)?\s*((?i:[ap]\.?m\.?)|h|Uhr)?"
 )
 _DATE = re.compile(
-    r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}\.?(?:[ T].*)?|[0-9]{1,2}[- .]+[A-Za-z]{3,9}\.?[- ,]+"
-    r"[0-9]{2,4}.*|[A-Za-z]{3,9}\.? [0-9]{1,2},? [0-9]{4}.*"
+    r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}\.?(?:[ T].*)?|"
+    r"[0-9]{1,2}[- .]+(?!days?\b)[A-Za-z]{3,9}\.?[- ,]+[0-9]{2,4}.*|"
+    r"[A-Za-z]{3,9}\.? [0-9]{1,2},? [0-9]{4}.*"
 )
+_PROPER = re.compile(r"(?:([0-9]+)[\s-]+)?([0-9]+)\s*/\s*([0-9]+)")
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_UNITS_OF_TIME = re.compile(r"[0-9]\s*(d|h|m|s|std|sek|tag)", re.IGNORECASE)
+_CLEAR_UNIT = re.compile(r"[0-9][\s\u00b0]+\D|[0-9][.,][0-9]|[^\W\d_]{2}")
 
 
 def detected(levels: Sequence[str], decimal_comma: bool = False) -> ColumnReading | None:
@@ -69,12 +85,20 @@ def detected(levels: Sequence[str], decimal_comma: bool = False) -> ColumnReadin
     --------
     >>> detected(["52 m2", "34 m2", "n/a"])
     ColumnReading(form='number', decimal='.', group='', prefix='', suffix='m2', magnitudes=False, \
-marks=False, markers=())
+marks=False, markers=(), foreign=False)
     >>> detected(["C85", "D12"]) is None
     True
     """
     if len(levels) > 2 * _FIRST and detected(levels[:_FIRST], decimal_comma) is None:
         return None
+    plain = [plainly(level).strip() for level in levels]
+    if plain != list(levels):
+        found = detected(plain, decimal_comma)
+        is_written = found is not None and (found.is_measured or _are_plain_but_markers(plain))
+        form = "number" if found is not None and not found.is_measured else None
+        return (
+            replace(found, foreign=True, form=form or found.form) if found and is_written else found
+        )
     cells = [level for level in levels if _DIGIT.search(level) and level not in MARKERS]
     others = sum(level not in MARKERS for level in levels) - len(cells)
     if len(cells) < 2 or others > ODD or others > len(cells):
@@ -84,7 +108,7 @@ marks=False, markers=())
     words = [match[0] for match in map(_WORD.match, cells) if match]
     if sum(word not in _LEADS for word in words) > (1 - _AGREED) * len(cells):
         return None
-    if any(map(_PADDED.match, cells)) and not any(":" in cell or "h" in cell for cell in cells):
+    if any(map(_PADDED.match, cells)) and not any(map(_NOT_A_CODE.search, cells)):
         return None  # codes
     for find in _FINDERS:
         found = find(cells, decimal_comma)
@@ -147,29 +171,88 @@ def _is_dotted_clock(cells: Sequence[str]) -> bool:
     return times and not all(1 <= int(d) <= 31 and 1 <= int(m) <= 12 for d, m, _ in parts)
 
 
-def _duration(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
-    units = {unit.lower() for cell in cells for unit in _UNITS_OF_TIME.findall(cell)}
-    several = any(len(_UNITS_OF_TIME.findall(cell)) > 1 for cell in cells)
-    return ColumnReading("duration") if len(units) > 1 and several else None
+def _units(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    """Amounts whose units differ, such as kg and g, or that have several, such as 1h 20m."""
+    for form in UNITS:
+        cut = [_cut(cell, form) for cell in cells]
+        places = [[i for i, part in enumerate(parts) if part.strip("-0")] for parts in cut]
+        several = any(len(own) > 1 for own in places) or all(cell[0] == "P" for cell in cells)
+        clear = several or any(map(_CLEAR_UNIT.search, cells))
+        kinds = {i for own in places for i in own}
+        if not clear or _are_few(cut, cells) or (len(kinds) < 2 and cells[0][0] != "P"):
+            continue
+        marks = _separators([part for parts in cut for part in parts if part], decimal_comma)
+        if marks is not None:
+            return ColumnReading(form, *marks)
+    return None
+
+
+def _cut(cell: str, form: str) -> list[str]:
+    """The parts of a cell of some form, without the zeros in front; none where it has another."""
+    parts = replaced(cell, FORMS[form].cut).split("|")
+    if len(parts) != len(FORMS[form].weights):
+        return []
+    return [re.sub("^([-+]?)0+(?=[0-9])", r"\1", part) for part in parts]
+
+
+def _are_few(cut: Sequence[Sequence[str]], cells: Sequence[str]) -> bool:
+    return sum(map(bool, cut)) < _AGREED * len(cells)
+
+
+def _arc(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    """Degrees with minutes, or of both hemispheres."""
+    cut = [_cut(cell, "arc") for cell in cells]
+    is_arc = any(parts[1].strip("-0") for parts in cut if parts) or any(
+        "S" in c or "W" in c for c in cells
+    )
+    return ColumnReading("arc") if is_arc and not _are_few(cut, cells) else None
+
+
+def _fraction(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    """Fractions of several denominators below 1, perhaps behind a whole number."""
+    cut = [_cut(cell, "fraction") for cell in cells]
+    found = [match for match in map(_PROPER.fullmatch, cells) if match]
+    proper = all(int(match[2]) < int(match[3]) for match in found)
+    several = len({match[3] for match in found}) > 1 or any(match[1] for match in found)
+    is_fraction = len(found) > len(cells) / 3 and proper and several
+    return ColumnReading("fraction") if is_fraction and not _are_few(cut, cells) else None
+
+
+def _uncertain(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
+    """Numbers, each with its uncertainty."""
+    cut = [replaced(cell, FORMS["uncertain"].cut) for cell in cells]
+    if sum(a != b for a, b in zip(cells, cut, strict=True)) < len(cells) / 2:
+        return None
+    found = _number(cut, decimal_comma)
+    return found and replace(found, form="uncertain")
 
 
 def _range(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     ranges = [match for match in map(_RANGE.fullmatch, cells) if match]
-    bounds = [cell for cell in cells if _BOUND.fullmatch(cell)]
-    plain = [c for c in cells if not _BOUND.fullmatch(c) and not _RANGE.fullmatch(c)]
+    bounds = [end for end in map(_bound, cells) if end]
+    plain = [c for c in cells if not _bound(c) and not _RANGE.fullmatch(c)]
     if not ranges and not bounds:
         return None
     if len(plain) < len(cells) / 2 and (len(ranges) < len(cells) / 2 or len(cells) <= 24):
         return None
-    ends = [cell.strip("<>=+ \u2264\u2265") for cell in bounds]
     parts = [part.strip() for match in ranges for part in (match["low"], match["high"])]
-    found = _number([*plain, *ends, *parts], decimal_comma)
+    found = _number([*plain, *bounds, *parts], decimal_comma)
     if found is None:
         return None
     pairs = [(found.value(m["low"].strip()), found.value(m["high"].strip())) for m in ranges]
     rising = all(low is not None and high is not None and low <= high for low, high in pairs)
     near = sum(1 for low, high in pairs if low and high and high > 10 * max(low, 1)) * 2
     return replace(found, form="range") if rising and near <= len(pairs) else None
+
+
+def _bound(cell: str) -> str:
+    """The number of a cell such as <5 or 10 or more; empty for others."""
+    found = replaced(cell, BOUNDS)
+    return found.rpartition("|")[2].strip() if found != cell else ""
+
+
+def _are_plain_but_markers(cells: Sequence[str]) -> bool:
+    return all(_PLAIN.fullmatch(cell) for cell in cells if cell not in MARKERS)
 
 
 def _are_plain(cells: Sequence[str]) -> bool:
@@ -185,8 +268,9 @@ class _Cell(NamedTuple):
 
 
 def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
-    stripped = [_without_mark(cell) for cell in cells]
-    marked = sum(a != b for a, b in zip(cells, stripped, strict=True))
+    plain = [replaced(cell, PLAINER) for cell in cells]
+    stripped = [_without_mark(cell) for cell in plain]
+    marked = sum(a != b for a, b in zip(plain, stripped, strict=True))
     parts = [
         _Cell(
             match["prefix"].strip(), match["body"], match["suffix"].strip(" )-\u2212\u00a0\u202f")
@@ -203,6 +287,8 @@ def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     if prefix is None or ending is None or marks is None:
         return None
     suffix, magnitudes = ending
+    if prefix and _is_money(suffix) and not any(part.prefix and part.suffix for part in parts):
+        return None  # two currencies
     found = ColumnReading("number", *marks, prefix, suffix, magnitudes, marked > 0)
     return ColumnReading() if _are_plain(cells) and marks == (".", "") else found
 
@@ -223,8 +309,11 @@ def _usual(texts: Iterable[str]) -> str | None:
 def _prefix(prefixes: Iterable[str]) -> str | None:
     """The currency in front; None for what is none, or for several."""
     found = _usual(prefixes)
-    money = not found or found in _MONEY or _SIGN_OF_MONEY.fullmatch(found)
-    return found if money else None
+    return found if not found or _is_money(found) else None
+
+
+def _is_money(text: str) -> bool:
+    return text in _MONEY or _SIGN_OF_MONEY.fullmatch(text) is not None
 
 
 def _suffix(suffixes: Sequence[str], cells: int, is_money: bool) -> tuple[str, bool] | None:
@@ -293,7 +382,10 @@ def _canonical(mark: str) -> str:
 
 _FINDERS: tuple[Callable[[Sequence[str], bool], ColumnReading | None], ...] = (
     _clock,
-    _duration,
+    _units,
+    _arc,
+    _fraction,
+    _uncertain,
     _range,
     _number,
 )

@@ -13,8 +13,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from deltarule.data.forms import (
+    APPROXIMATELY,
+    ASCII,
+    FORMS,
+    MARK,
+    PLAINER,
+    UNITS,
+    Rule,
+    plainly,
+    replaced,
+)
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -41,10 +52,33 @@ MARKERS = frozenset(
             "(null)",
             "(none)",
         ),
-        *("?", "??", "???", "x.x", "./."),
+        *("?", "??", "???", "x.x", "./.", "#", "########", "0000-00-00", "0000-00-00 00:00:00"),
     )
 )
 """Markers of missing values in a column that otherwise holds numbers or dates."""
+
+WORDS_FOR_MISSING = frozenset(
+    (
+        *("unknown", "not known", "unk", "not provided", "not available", "not applicable"),
+        *("not reported", "not recorded", "not stated", "not specified", "not measured", "missing"),
+        *("refused", "declined", "no answer", "no data", "no response", "don't know", "dont know"),
+        *(
+            "pending",
+            "tbd",
+            "tba",
+            "tbc",
+            "withheld",
+            "undisclosed",
+            "on request",
+            "blank",
+            "empty",
+        ),
+        *("n/d", "nd", "n.d.", "ns", "n.s.", "no value", "not detected", "not done", "error"),
+        *("k.a.", "k. a.", "keine angabe", "unbekannt", "fehlt", "inconnu", "non renseigné"),
+        *("desconocido", "sin datos", "s/d", "sconosciuto", "desconhecido", "onbekend", "okänd"),
+    )
+)
+"""The same in words, in lower case; each that is found is warned of."""
 
 MAGNITUDES: Mapping[str, int] = {
     **dict.fromkeys(("k", "tsd", "tsd.", "thousand", "thousands"), 3),
@@ -64,85 +98,6 @@ GROUPS: Mapping[str, str] = {
     "_": "_",
 }
 """Marks between groups of digits, and the characters that each stands for."""
-
-APPROXIMATELY = r"(?:[~\u2248]|(?i:ca\.?|circa|approx\.?|about)(?:\s|$))"
-MARK = r"(?:[*\u2020\u2021\u00a7]+|\[[A-Za-z0-9]{1,3}\]|\([a-z]\))"
-
-_DASH = r"(?:-|\u2013|\u2014|to|bis)"
-_CLOCK = r"([0-9]{1,4})[:.h]([0-5]?[0-9])(?:[:.]([0-5]?[0-9](?:\.[0-9]+)?))?"
-_AMOUNT = r"([0-9]+(?:\.[0-9]+)?)"
-
-Rule = tuple[str, str]
-"""A pattern, and what replaces its first match: ``${1}`` is its first group."""
-
-
-class Form(NamedTuple):
-    """What a cell consists of.
-
-    Attributes
-    ----------
-    weights : tuple of float
-        Of each of the numbers that it is cut into.
-    cut : tuple of Rule
-        What cuts it, by ``|``.
-    says : str
-        In a phrase.
-    """
-
-    weights: tuple[float, ...]
-    cut: tuple[Rule, ...]
-    says: str
-
-
-FORMS: Mapping[str, Form] = {
-    "plain": Form((1.0,), (), "numbers"),
-    "number": Form((1.0,), (), "numbers"),
-    "range": Form(
-        (0.5, 0.5),
-        (
-            (r"^(?:<|\u2264)=?\s*([^|]+)$", "0|${1}"),
-            (r"^(?:>|\u2265)=?\s*([^|]+)$", "${1}|${1}"),
-            (r"^([^|]*[0-9][^|]*)\+$", "${1}|${1}"),
-            (
-                rf"^([^|]*?[0-9][^|\u2013\u2014-]*?)\s*{_DASH}\s*([^|\u2013\u2014-]*[0-9][^|]*)$",
-                "${1}|${2}",
-            ),
-            (r"^([^|]+)$", "${1}|${1}"),
-        ),
-        "numbers (of a range the middle, of <x half of x, of >x x itself)",
-    ),
-    "clock": Form(
-        (3600.0, 60.0, 1.0, 43200.0),
-        (
-            (r"^12([:.].*)(?i:a\.?m\.?)$", "0${1}"),
-            (r"^12([:.].*)(?i:p\.?m\.?)$", "12${1}"),
-            (rf"^{_CLOCK}\s*(?i:p\.?m\.?)$", "${1}|${2}|0${3}|1"),
-            (rf"^{_CLOCK}\s*(?i:a\.?m\.?|h|uhr)?$", "${1}|${2}|0${3}|0"),
-        ),
-        "hours:minutes in seconds",
-    ),
-    "minutes": Form(
-        (3600.0, 60.0, 1.0),
-        (
-            (r"^([0-9]+):([0-5]?[0-9](?:\.[0-9]+)?)$", "0|${1}|${2}"),
-            (rf"^{_CLOCK}$", "${1}|${2}|${3}"),
-        ),
-        "minutes:seconds in seconds",
-    ),
-    "duration": Form(
-        (86400.0, 3600.0, 60.0, 1.0),
-        (
-            (
-                rf"^P?(?:{_AMOUNT}\s*(?i:d|days?|tage?))?,?\s*T?(?:{_AMOUNT}\s*(?i:h|hrs?|hours?|"
-                rf"std\.?))?,?\s*(?:{_AMOUNT}\s*(?i:m|mins?|minutes?|min\.))?,?\s*(?:{_AMOUNT}\s*"
-                r"(?i:s|secs?|seconds?|sek\.?))?$",
-                "0${1}|0${2}|0${3}|0${4}",
-            ),
-        ),
-        "durations in seconds",
-    ),
-}
-"""The forms by name. Those of a clock and of a duration have no unit beside their own."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +120,8 @@ class ColumnReading:
         Whether footnote marks are left out.
     markers : tuple of str
         What marks a missing value, beside what does everywhere.
+    foreign : bool
+        Whether characters of :data:`ASCII` are written as there first.
 
     Examples
     --------
@@ -183,6 +140,7 @@ class ColumnReading:
     magnitudes: bool = False
     marks: bool = False
     markers: tuple[str, ...] = ()
+    foreign: bool = False
 
     sizes: ClassVar[Mapping[str, int]] = {"decimal": 1, "group": 1, "prefix": 16, "suffix": 24}
     """How long a text may be."""
@@ -207,6 +165,18 @@ class ColumnReading:
         return FORMS[self.form].says + (f" with {', '.join(beside)}" if beside else "")
 
     @property
+    def unit(self) -> str:
+        """What the numbers count: seconds of a clock, else what stands in front and behind.
+
+        Examples
+        --------
+        >>> ColumnReading("clock").unit, ColumnReading("number", prefix="$", suffix="/h").unit
+        ('seconds', '$ /h')
+        """
+        beside = " ".join(filter(None, (self.prefix, self.suffix)))
+        return FORMS[self.form].unit or beside
+
+    @property
     def summary(self) -> str:
         """The same with its markers; empty where nothing unusual was done."""
         read = f"read as {self.describe()}" if self.is_measured else ""
@@ -219,11 +189,12 @@ class ColumnReading:
         if text in self.markers:
             return math.nan
         cut, clean = self._rules
-        parts = _replaced(text, cut).split("|")
+        text = plainly(text).strip() if self.foreign else text
+        parts = replaced(text, cut).split("|")
         weights = FORMS[self.form].weights
         if len(parts) != len(weights):
             return None
-        numbers = [_replaced(part, clean) for part in parts]
+        numbers = [replaced(part, clean) for part in parts]
         if not all(re.search(self._number, number) for number in numbers):
             return None
         return sum(w * float(self._plain(n)) for w, n in zip(weights, numbers, strict=True))
@@ -240,6 +211,8 @@ class ColumnReading:
         polars = require("polars", "table", "reading tables")
         cut, clean = self._rules
         cell = polars.col(column.name).str.strip_chars()
+        if self.foreign:
+            cell = cell.str.replace_many([*ASCII], [*ASCII.values()]).str.strip_chars()
         for pattern, new in cut:
             cell = cell.str.replace(pattern, new)
         weights = FORMS[self.form].weights
@@ -256,7 +229,7 @@ class ColumnReading:
             total = total + weight * part.cast(polars.Float64, strict=False)
         absent = polars.col(column.name).str.strip_chars().is_in(list(self.markers))
         frame = column.to_frame()
-        return frame.select(polars.when(~absent).then(total).alias(column.name)).to_series()
+        return frame.select_seq(polars.when(~absent).then(total).alias(column.name)).to_series()
 
     @cached_property
     def _rules(self) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
@@ -267,6 +240,8 @@ class ColumnReading:
             (r"^(.*[0-9])[\u00b9\u00b2\u00b3]$", "${1}"),
         ]
         clean: list[Rule] = [
+            *(PLAINER if self.form in ("number", "range", "uncertain") else ()),
+            *([(r"^(-?)0+([0-9])", "${1}${2}")] if self.form in UNITS else []),
             (rf"^{APPROXIMATELY}\s*", ""),
             (r"^([^0-9]*)[\u2212\u2013]", "${1}-"),
             (r"^([^0-9()]*)\((.*)\)([^0-9()]*)$", "-${1}${2}${3}"),
@@ -335,9 +310,3 @@ def _spelled(unit: str) -> str:
     """A unit as a pattern: blanks do not count, nor does the s of a plural."""
     words = r"\s*".join(map(re.escape, unit.split()))
     return f"{words}s?" if unit.isalpha() and len(unit) > 1 else words
-
-
-def _replaced(text: str, rules: tuple[Rule, ...]) -> str:
-    for pattern, new in rules:
-        text = re.sub(pattern, new.replace("${", r"\g<").replace("}", ">"), text, count=1)
-    return text

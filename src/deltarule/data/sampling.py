@@ -6,17 +6,21 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
-from deltarule.data.detection import HEAD, PIECE
 from deltarule.data.encodings import no_text
 from deltarule.data.formats import foreign, kind_of
 from deltarule.errors import FileError, setting
 from deltarule.registry import nearest
 
+HEAD = 1 << 18
+"""How many bytes from the beginning of a file are looked at."""
+
+PIECE = 1 << 15
+"""How many bytes from the middle, and from the end."""
+
 _FEWEST_LINES = 20  # to detect a layout from
 
 LONGEST_HEAD = 1 << 26
 """Bytes within which the first line of a text file ends."""
-
 
 STANDARD_INPUT = Path("-")
 """What names standard input."""

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data.blocks import Block, File, Span, cells_of
+from deltarule.data.blocks import Block, File, Span
 from deltarule.data.column_readings import read_columns
-from deltarule.data.detection import Reading
 from deltarule.data.files import paths_of
 from deltarule.data.footers import footer
 from deltarule.data.formats import kind_of
+from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.readings import ColumnReading
 from deltarule.data.sampling import is_pipe, sampled
 from deltarule.data.texts import TextFile
@@ -66,7 +67,7 @@ class ParquetFile:
             if dtype == polars.String or isinstance(dtype, polars.Decimal)
         ]
         for span in self.spans if told else ():
-            with cells_of(path, span.begin):
+            with cells_of([self.rows(span)]):
                 types.meet(self._tidied(span, told))
         typed = tidied(polars.DataFrame(schema=schema), typed=True).schema
         self.schema: Mapping[str, Any] = {
@@ -79,6 +80,10 @@ class ParquetFile:
         texts = [name for name, dtype in schema.items() if dtype == polars.String]
         frame = self._tidied(span, list(schema), texts)
         return frame.select(polars.col(name).cast(dtype) for name, dtype in schema.items())
+
+    def rows(self, span: Span) -> FileRows:
+        """Where the rows of a row group stand in the file."""
+        return FileRows(self.path, range(span.begin + 1, span.end + 1))
 
     def _tidied(self, span: Span, names: Sequence[str], texts: Sequence[str] = ()) -> pl.DataFrame:
         polars = require("polars", "table", "reading tables")
@@ -135,6 +140,11 @@ class Stream:
         return tuple(f"{path}: {note}." for path, file in files.items() for note in file.notes)
 
     @property
+    def files(self) -> tuple[FileRows, ...]:
+        """Where its rows stand in its files."""
+        return tuple(block.file.rows(block.span) for block in self.blocks)
+
+    @property
     def largest(self) -> Block:
         """The block that takes the most memory."""
         return max(self.blocks, key=lambda block: block.span.size)
@@ -171,7 +181,7 @@ class Stream:
     def cells_of(self, k: int) -> Iterator[None]:
         """Within it, an error about a cell of a block names its file, and its row there."""
         block = self.blocks[k]
-        with cells_of(block.file.path, block.before):
+        with cells_of([block.file.rows(block.span)]):
             yield
 
 
@@ -219,9 +229,8 @@ def stream(
         schema = _common(files)
     first, blocks = 0, []
     for file in files:
-        begun = first
         for span in file.spans:
-            blocks.append(Block(file, span, first - begun, first))
+            blocks.append(Block(file, span, first))
             first += span.rows
     if not first:
         raise DataError(f"{paths[0]}: has no rows; expected at least one.")

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deltarule.data.blocks import Span, cells_of
+from deltarule.data.blocks import Span
 from deltarule.data.column_readings import read_columns
-from deltarule.data.detection import Layout, Reading, detected
 from deltarule.data.encodings import decoded, is_by_bytes
 from deltarule.data.files import parsed
+from deltarule.data.layout.detection import Layout, detected
+from deltarule.data.positions import FileRows, cells_of
+from deltarule.data.reading_settings import Reading
 from deltarule.data.types import Types
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require, setting
@@ -61,6 +63,8 @@ class TextFile:
         self._reading = replace(reading, encoding=self._layout.encoding)
         self._size = path.stat().st_size
         self._notes: dict[int, tuple[str, ...]] = {}  # of each block, by its first byte
+        self._before = {0: (0, 0)}  # likewise: how many rows and lines of the file stand before it
+        self._rows: dict[int, FileRows] = {}  # likewise
         self.spans: Sequence[Span] = ()
         self.schema: Mapping[str, Any] = {}
         self._scan()
@@ -69,7 +73,7 @@ class TextFile:
     def notes(self) -> tuple[str, ...]:
         """What was left out of the file, or named otherwise than it does, for people."""
         blocks = [
-            note + (f", counted from byte {begin:,}" if begin else "")
+            note + (f", in the block from byte {begin:,} on" if begin else "")
             for begin, notes in self._notes.items()
             for note in notes
         ]
@@ -86,6 +90,10 @@ class TextFile:
         frame = self._tidied(lines, span.begin, texts)
         return frame.select(polars.col(name).cast(dtype) for name, dtype in schema.items())
 
+    def rows(self, span: Span) -> FileRows:
+        """Where the rows of a block stand in the file."""
+        return self._rows[span.begin]
+
     def _scan(self) -> None:
         """Read all of it: where blocks lie, how many rows they have, what their columns are."""
         digest = hashlib.blake2b(digest_size=16)
@@ -94,8 +102,7 @@ class TextFile:
         begin = 0
         for lines in self._pieces():
             digest.update(lines)
-            with cells_of(self.path, sum(span.rows for span in spans)):
-                frame = self._tidied(lines, begin, ())
+            frame = self._tidied(lines, begin, ())
             end = begin + len(lines)
             if frame.height:
                 size = max(frame.estimated_size(), len(lines))
@@ -134,24 +141,24 @@ class TextFile:
                 yield lines
 
     def _tidied(self, lines: bytes, begin: int, texts: Sequence[str]) -> pl.DataFrame:
-        layout = replace(self._layout, is_whole=begin + len(lines) >= self._size)
+        end, before = begin + len(lines), self._before[begin]
+        layout = replace(self._layout, is_whole=end >= self._size, before=before)
         if begin:
-            layout = replace(layout, begins=0, notes=())
+            layout = replace(layout, begins=0, above=0, notes=())
         kinds = zip(layout.names, layout.kinds, strict=True)
         layout = replace(layout, kinds=tuple("text" if n in texts else kind for n, kind in kinds))
-        try:
-            frame, layout = parsed(self.path, self._in_utf8(lines, layout), layout, self._reading)
-        except DataError as error:
-            where = f" Lines are counted from byte {begin:,} of the file." if begin else ""
-            raise DataError(f"{error}{where}") from None
+        frame, layout = parsed(self.path, self._in_utf8(lines, layout), layout, self._reading)
         self._notes[begin] = layout.notes
+        self._before[end] = layout.ends, before[1] + (lines.count(b"\n") or lines.count(b"\r"))
+        self._rows[begin] = FileRows(self.path, layout.rows, layout.lines)
         found = tidied(
             frame,
             self._reading.missing,
             decimal_comma=layout.decimal_comma,
             texts=(*texts, *(self._reading.columns or ())),
         )
-        return read_columns(found, self._reading.values).frame
+        with cells_of([self._rows[begin]]):
+            return read_columns(found, self._reading.values).frame
 
     def _in_utf8(self, lines: bytes, layout: Layout) -> bytes:
         if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "ascii"):

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltarule.data.detection import MISSING, Reading
+from deltarule.data.layout.records import BLANKS
 from deltarule.data.parallel import at_once
+from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.errors import require
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def _tidied(column: pl.Series, markers: list[str], decimal_comma: bool) -> pl.Se
     levels = column.gather(row_of[used]).cast(polars.String)
     found = meant(_unmarked(levels, markers), decimal_comma=decimal_comma)
     if found.dtype == polars.String:
-        found = found.cast(polars.Enum(found.drop_nulls().unique().sort()))
+        some = found.to_frame().select_seq(polars.first().drop_nulls().unique().sort()).to_series()
+        found = found.cast(polars.Enum(some))
     level_of = np.zeros(absent, dtype=np.uint32)
     level_of[used] = np.arange(len(used))
     values = found.gather(polars.Series(level_of)) if len(found) else found
@@ -176,15 +178,19 @@ def meant(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
     [1.0, 2.5, None]
     """
     polars = require("polars", "table", "reading tables")
-    sample = text.drop_nulls().head(_SAMPLE)
-    if not len(sample):
+    some = text.drop_nulls() if text.null_count() else text
+    sample = some.head(_SAMPLE).cast(polars.String).to_list()
+
+    def look(pattern: str) -> bool:
+        return all(map(re.compile(pattern).match, sample))
+
+    if not sample:
         return text
-    numbers = _COMMAS if decimal_comma else _NUMBERS
-    if sample.str.contains(numbers).all():
+    if look(_COMMAS if decimal_comma else _NUMBERS):
         return _numbers(text, decimal_comma)
-    if sample.str.contains(_DATES).all():
+    if look(_DATES):
         return _all_or_none(text, text.str.to_date("%Y-%m-%d", strict=False))
-    if sample.str.contains(_MOMENTS).all():
+    if look(_MOMENTS):
         return _all_or_none(text, moments(text))
     return text.cast(polars.String)
 
@@ -209,8 +215,8 @@ def moments(text: pl.Series) -> pl.Series:
 def _unmarked(column: pl.Series, markers: list[str]) -> pl.Series:
     """Blanks around text taken off, markers as nulls."""
     polars = require("polars", "table", "reading tables")
-    cell = polars.col(column.name).str.strip_chars()
-    found = column.to_frame().select(
+    cell = polars.col(column.name).str.strip_chars(BLANKS)
+    found = column.to_frame().select_seq(
         polars.when(cell.is_in(markers)).then(None).otherwise(cell).alias(column.name)
     )
     return found.to_series()
@@ -246,7 +252,7 @@ def texts_read(texts: Sequence[str], reading: Reading, name: str = "") -> list[s
     ['a', None]
     """
     markers = reading.markers_of(name)
-    stripped = (text.strip() for text in texts)
+    stripped = (text.strip(BLANKS) for text in texts)
     return [None if text in markers else text for text in stripped]
 
 

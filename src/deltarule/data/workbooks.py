@@ -85,11 +85,14 @@ class Sheet(NamedTuple):
     text : bytes
         Its cells as CSV with commas and double quotes, in UTF-8; numbers as they are stored. Rows
         and columns without a value around the table are left out.
+    above : int
+        How many rows were left out above it.
     notes : tuple of str
         What people should know of it.
     """
 
     text: bytes
+    above: int
     notes: tuple[str, ...] = ()
 
 
@@ -113,7 +116,8 @@ def old_workbook(path: Path, data: Path | bytes, sheet: str | None) -> Sheet:
                 f"{path}: this is an old document of Microsoft Office and no workbook. "
                 "Copy its table into a spreadsheet."
             )
-    return Sheet(_text(_chosen(path, content, sheet)[1]))
+    _, frame, above = _chosen(path, content, sheet)
+    return Sheet(_text(frame), above)
 
 
 def new_workbook(
@@ -131,10 +135,10 @@ def new_workbook(
         Where fastexcel is not installed.
     """
     parts = _parts(path, archive, most_bytes(size_of(data)))
-    name, frame = _chosen(path, data, sheet)
+    name, frame, above = _chosen(path, data, sheet)
     part = parts.get(_part_named(archive, name))
     if part is None:
-        return Sheet(_text(frame))
+        return Sheet(_text(frame), above)
     if part.formula:
         raise DataError(
             f"{path}: cell {part.formula} of sheet {name!r} is a formula without a value; expected "
@@ -143,7 +147,7 @@ def new_workbook(
     wide = [merged for merged in part.merged if merged.columns < frame.width]
     note = f"has merged cells in its first rows ({', '.join(merged.place for merged in wide[:3])})"
     note += ", whose text counts for the first of them only"
-    return Sheet(_text(frame), (note,) if wide else ())
+    return Sheet(_text(frame), above, (note,) if wide else ())
 
 
 def _parts(path: Path, archive: zipfile.ZipFile, limit: int) -> dict[str, _Part]:
@@ -188,18 +192,21 @@ def _part_named(archive: zipfile.ZipFile, sheet: str) -> str:
     return ""
 
 
-def _chosen(path: Path, data: Path | bytes, sheet: str | None) -> tuple[str, pl.DataFrame]:
-    """The sheet of a name, else the only visible one with cells, and its cells as text."""
+def _chosen(path: Path, data: Path | bytes, sheet: str | None) -> tuple[str, pl.DataFrame, int]:
+    """The sheet of a name, else the only visible one with cells: its name, its cells as text.
+
+    And how many empty rows stand above them.
+    """
     fastexcel = require("fastexcel", "formats", "reading workbooks", threads=False)
     source = data if isinstance(data, bytes) else str(data)
     book = _asked(path, fastexcel, lambda: fastexcel.read_excel(source))
-    frames: dict[str, pl.DataFrame] = {}
+    frames: dict[str, tuple[pl.DataFrame, int]] = {}
     for name in book.sheet_names if sheet is None else [_named(path, book.sheet_names, sheet)]:
         loaded = _asked(path, fastexcel, partial(_cells, book, name))
         if sheet is not None or (loaded.visible == "visible" and loaded.height):
             numbers = _asked(path, fastexcel, partial(_cells, book, name, "float"))
             frames[name] = _trimmed(_exact(loaded.to_polars(), numbers.to_polars()))
-    frames = {name: frame for name, frame in frames.items() if frame.height}
+    frames = {name: found for name, found in frames.items() if found[0].height}
     if not frames:
         raise DataError(f"{path}: has no cells with values; expected a table.")
     if len(frames) > 1:
@@ -208,7 +215,8 @@ def _chosen(path: Path, data: Path | bytes, sheet: str | None) -> tuple[str, pl.
             f"{path}: a workbook with {len(frames)} sheets: {names}; expected one table. "
             f"Choose one with {setting('sheet', '--sheet')}."
         )
-    return next(iter(frames.items()))
+    name, (frame, above) = next(iter(frames.items()))
+    return name, frame, above
 
 
 def _text(frame: pl.DataFrame) -> bytes:
@@ -217,7 +225,7 @@ def _text(frame: pl.DataFrame) -> bytes:
 
 
 def _cells(book: Any, name: str, dtype: str = "string") -> Any:
-    return book.load_sheet(name, header_row=None, dtypes=dtype)
+    return book.load_sheet(name, header_row=None, skip_rows=0, dtypes=dtype)
 
 
 def _exact(texts: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
@@ -232,18 +240,21 @@ def _exact(texts: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
     return polars.DataFrame([exact(*pair) for pair in pairs])
 
 
-def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Text as it is, times of day without a day; no empty rows and columns around the table."""
+def _trimmed(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Text as it is, times of day without a day; no empty rows and columns around the table.
+
+    And how many empty rows stood above.
+    """
     polars = require("polars", "table", "reading tables")
     if not frame.width:
-        return frame
+        return frame, 0
     frame = frame.with_columns(polars.all().cast(polars.String).str.replace(_CLOCK, "${1}"))
     present = frame.select(~polars.all_horizontal(polars.all().is_null())).to_series().arg_true()
     if not len(present):
-        return frame.clear()
+        return frame.clear(), 0
     frame = frame.slice(present[0], present[-1] - present[0] + 1)
     full = [i for i, column in enumerate(frame) if column.null_count() < len(column)]
-    return frame[:, full[0] : full[-1] + 1]
+    return frame[:, full[0] : full[-1] + 1], int(present[0])
 
 
 def _named(path: Path, names: list[str], sheet: str) -> str:

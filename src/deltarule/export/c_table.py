@@ -25,6 +25,7 @@ from deltarule.export.c_statistics import (
     statistics_size,
 )
 from deltarule.export.c_text import array, quoted
+from deltarule.export.table_rows import readings
 from deltarule.expressions.c import number
 from deltarule.modelfile import Model
 from deltarule.preprocessing.assembly import FARTHEST
@@ -369,9 +370,13 @@ class _Table:
         """The cells and the results, for people."""
         yield from ("", f"{self.name}_predict_row reads the cells of a row and writes its results,")
         yield from (f"{self.name}_prepare makes the prepared inputs of them.", "", "Cells:")
+        assert self.model.preprocessing is not None
+        read = readings(self.model.preprocessing)
         for i, column in enumerate(self.columns):
             first, *more = KINDS[type(column)].cell(column)
             yield f"  {i}  {self.positions[column.name]}: {column.name}: {first}"
+            if column.name in read:
+                yield "     read as {reading}; unit: {unit}".format(**read[column.name])
             yield from (f"     {line}" for line in more)
         yield from ("", "Results:")
         targets = self.model.targets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,8 +79,8 @@ class Graph:
         self._nodes.append(self._onnx.helper.make_node("Identity", [value], [free], free))
         self._outputs.append(self._info(free, dtype, shape, about))
 
-    def encoded(self, about: str, version: str) -> bytes:
-        """The whole as the bytes of a file."""
+    def encoded(self, about: str, version: str, properties: Mapping[str, str]) -> bytes:
+        """The whole as the bytes of a file, with properties that a program may ask for."""
         helper = self._onnx.helper
         graph = helper.make_graph(
             self._nodes, "deltarule", self._inputs, self._outputs, self._constants
@@ -96,6 +96,7 @@ class Graph:
             producer_version=version,
             doc_string=about,
         )
+        helper.set_model_props(model, dict(properties))
         self._onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString())
 

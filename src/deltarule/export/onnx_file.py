@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +14,7 @@ from deltarule.export.check import Checked, checked
 from deltarule.export.graph import Graph
 from deltarule.export.onnx_network import network_nodes
 from deltarule.export.onnx_table import table_nodes, target_nodes
+from deltarule.export.table_rows import readings
 from deltarule.modelfile import Model
 from deltarule.system.storage import check_writable, write_whole
 
@@ -25,7 +27,8 @@ def onnx_bytes(model: Model) -> bytes:
 
     A model of a table has one input a column, ``(rows,)``, under its name; any other the input
     ``X``, ``(rows, n[0])``. Outputs are ``predicted_TARGET`` and of classes ``probabilities``;
-    without targets ``A``, ``(rows, n[L])``.
+    without targets ``A``, ``(rows, n[L])``. The property ``readings`` of its metadata says,
+    as JSON, how training read text as numbers or days, and in which unit.
 
     Parameters
     ----------
@@ -67,7 +70,11 @@ def onnx_bytes(model: Model) -> bytes:
     else:
         target_nodes(g, targets, A)
     sizes = "-".join(map(str, network.sizes))
-    return g.encoded(f"A network {sizes}, cost {network.cost_row.name}.", version("deltarule"))
+    about, properties = f"A network {sizes}, cost {network.cost_row.name}.", {}
+    if preprocessing is not None:
+        found = readings(preprocessing, () if targets is None else targets.names)
+        properties = {"readings": json.dumps(found, ensure_ascii=False)}
+    return g.encoded(about, version("deltarule"), properties)
 
 
 def save_onnx(path: str | os.PathLike[str], model: Model, rows: Any = None) -> Checked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,40 @@ from deltarule.preprocessing.columns import Boolean
 from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.text_columns import Text, words_of
+
+
+def readings(
+    preprocessing: Preprocessing, targets: Sequence[str] = ()
+) -> dict[str, dict[str, str]]:
+    """How training read text as numbers or days: what :func:`feeds` and :func:`cells` apply.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Of the model.
+    targets : sequence of str
+        The names of its targets.
+
+    Returns
+    -------
+    dict of str to dict
+        By column, its ``"reading"`` and ``"unit"``; only of columns that are no plain numbers.
+
+    Examples
+    --------
+    >>> readings(Preprocessing.fit({"area": ["52 m2", "34 m2"], "on": ["1.5.2024", "2.5.2024"]}))
+    {'area': {'reading': "numbers with 'm2' behind", 'unit': 'm2'}, \
+'on': {'reading': '%d.%m.%Y', 'unit': 'days since 1970-01-01'}}
+    """
+    found, written = {}, preprocessing.reading or Reading()
+    dates = {each.name: each for each in preprocessing.used if isinstance(each, Date)}
+    for name in (*(column.name for column in preprocessing.used), *targets):
+        one = written.of(name)
+        if name in dates and dates[name].written:
+            found[name] = {"reading": dates[name].written, "unit": "days since 1970-01-01"}
+        elif one.is_measured:
+            found[name] = {"reading": one.describe(), "unit": one.unit}
+    return found
 
 
 def feeds(preprocessing: Preprocessing, table: Any) -> dict[str, Array]:

@@ -11,8 +11,8 @@ import numpy as np
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.data import Dataset, dataset_of
-from deltarule.errors import DataError, SettingError, require, rows_of
+from deltarule.data import Dataset, cells_of, dataset_of, located
+from deltarule.errors import CellError, DataError, SettingError, require, rows_of
 from deltarule.intervals import REALS
 from deltarule.keyed.grouping import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
@@ -140,14 +140,15 @@ def problem(
     unkeyed = len(frame) - len(keyed)
     frame = frame[keyed]
     levels, codes, _ = coded(frame[by])
-    failures = _infinite(frame, roles, by, levels, codes, keyed)
+    infinite = _infinite(frame, roles, by, levels, codes, keyed)
+    failures = {key: str(located(error, data.files)) for key, error in infinite.items()}
     is_sound = np.array([level not in failures for level in levels], bool)
     rows = np.flatnonzero(is_sound[codes])
     if not len(rows):
         raise DataError(f"no key of {by!r} can be trained: {_first(failures)}.")
-    with rows_of(keyed[rows].tolist()):
+    with cells_of(data.files), rows_of(keyed[rows].tolist()):
         whole = tabular.table(
-            data.with_frame(frame[rows] if failures else frame),
+            data.with_rows(frame[rows] if failures else frame),
             replace(roles, drop=(by, *roles.drop)),
             task=settings.task,
             strict=strict,
@@ -233,17 +234,17 @@ def _check_key(frame: Any, by: str, roles: Roles) -> None:
 
 def _infinite(
     frame: Any, roles: Roles, by: str, levels: list[str], codes: Array, numbers: Array
-) -> dict[str, str]:
+) -> dict[str, CellError]:
     """Keys with an infinite number in a column that is used: they would spoil what is shared."""
-    failures: dict[str, str] = {}
+    failures: dict[str, CellError] = {}
     for column in frame.drop([by, *roles.drop], strict=False):
         if not column.dtype.is_float():
             continue
         infinite = np.flatnonzero(column.is_infinite().fill_null(False).to_numpy())
         keys, first = np.unique(codes[infinite], return_index=True)
         for k, row in zip(keys.tolist(), infinite[first].tolist(), strict=True):
-            said = f"column {column.name!r} holds {column[row]} in row {numbers[row] + 1}"
-            failures.setdefault(levels[k], said)
+            error = CellError(f"column {column.name!r} holds {column[row]}", numbers[row], "")
+            failures.setdefault(levels[k], error)
     return failures
 
 

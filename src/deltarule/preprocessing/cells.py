@@ -31,6 +31,9 @@ _polars = partial(require, "polars", "table", "preprocessing", threads=False)
 _BLOCK = 1 << 16  # rows
 _PLAIN = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")  # not 007, a code
 
+DAY = 86_400_000.0
+"""The milliseconds of a day."""
+
 
 def check_type(column: pl.Series) -> None:
     """Refuse a column whose cells are lists, records, bytes or objects.
@@ -103,6 +106,26 @@ def numbers_of(column: pl.Series, reading: Reading | None = None) -> pl.Series:
     if column.dtype.is_integer() or column.dtype == polars.Boolean:
         return numbers
     return _finite(numbers)
+
+
+def days_in(column: pl.Series) -> Array:
+    """The days since 1970 of dates or moments, with their fraction; missing ones as NaN.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from datetime import datetime
+    >>> days_in(pl.Series([datetime(1970, 1, 2, 12), None])).tolist()
+    [1.5, nan]
+    """
+    polars = _polars()
+    if column.dtype == polars.Date:
+        whole: Array = column.cast(polars.Int32).cast(polars.Float64).to_numpy()
+        return whole
+    numbers = column.cast(polars.Int64)  # of moments with a time zone those of UTC
+    ticks = numbers.cast(polars.Datetime(column.dtype.time_unit)).cast(polars.Datetime("ms"))
+    days: Array = ticks.cast(polars.Int64).cast(polars.Float64).to_numpy() / DAY
+    return days
 
 
 def narrow_numbers_of(column: pl.Series, reading: Reading | None = None) -> pl.Series:

@@ -68,6 +68,8 @@ class Boolean:
     def fit_coded(cls, name: str, found: Coded) -> Boolean:
         """The same from levels that are known already."""
         levels = found.levels
+        if len(levels) > 2 and cls.is_pair(levels):
+            return cls._of_spellings(name, found)
         if len(levels) != 2 or levels[0].lower() == levels[1].lower():
             raise DataError(
                 f"column {name!r}: holds {len(levels)} values; expected two for a boolean. "
@@ -77,12 +79,26 @@ class Boolean:
         share = float(found.counts[true] / found.counts.sum())
         return cls(name, (levels[false], levels[true]), share, found.missing)
 
+    @classmethod
+    def _of_spellings(cls, name: str, found: Coded) -> Boolean:
+        """The same of a yes and a no in several spellings: the most frequent of each is kept."""
+        is_true = np.array([level.lower() in _TRUE for level in found.levels])
+        usual = [int(np.where(is_true == each, found.counts, -1).argmax()) for each in (0, 1)]
+        share = float(found.counts[is_true].sum() / found.counts.sum())
+        return cls(name, (found.levels[usual[0]], found.levels[usual[1]]), share, found.missing)
+
     @staticmethod
     def is_pair(levels: list[str]) -> bool:
-        """Whether two values are a yes and a no."""
-        values = {level.lower() for level in levels[:3]}
+        """Whether values are a yes and a no, in one spelling each or in several.
+
+        Examples
+        --------
+        >>> Boolean.is_pair(["No", "YES", "yes"]), Boolean.is_pair(["yes", "no", "maybe"])
+        (True, False)
+        """
+        values = {level.lower() for level in levels[: len(_TRUE) + len(_FALSE) + 1]}
         both = values.intersection(_TRUE), values.intersection(_FALSE)
-        return len(levels) == 2 and [len(words) for words in both] == [1, 1]
+        return all(both) and len(levels) < 3 * len(_TRUE) and values <= {*_TRUE, *_FALSE}
 
     def refined(self, totals: Totals) -> Boolean:
         """The same, missing where any of more rows than it was fitted on is."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -14,8 +17,10 @@ from deltarule.data import Reading
 from deltarule.errors import CellError, DataError, require
 from deltarule.preprocessing.assembly import FARTHEST, Made, Rows
 from deltarule.preprocessing.cells import (
+    DAY,
     check_type,
     coded,
+    days_in,
     is_date,
     is_numeric,
     numbered,
@@ -28,45 +33,111 @@ if TYPE_CHECKING:
     import polars as pl
 
 _polars = partial(require, "polars", "table", "preprocessing", threads=False)
-_DAY = 86_400_000.0  # milliseconds
 _UNIX = {"seconds since 1970": 86_400, "milliseconds since 1970": 86_400_000}
 """How many there are in a day."""
 
+_EXCEL, _YMD, _MY = "days of Excel", "YYYYMMDD", "MM.YYYY"
+_EXCEL_1970 = 25_569
+
 _RECENT = 10_957, 25_568  # the days of 2000 to 2039
-_TIMES = re.compile(r"(^|[\W_])(unix|epoch|time|timestamp|ts|at|date|created|updated)($|[\W_])")
+_YEARS = 1900_00_00, 2100_00_00
+_DATE_NAMES = r"date|datum|fecha|dato|jour|giorno|dag|day|created|updated"
+_DATE_NAMES += "|month|monat|mois|mes|mese|mês|maand|period|periode"
+_DATES_NAMED = re.compile(rf"(^|[\W_])({_DATE_NAMES})($|[\W_])")
+_TIMES = re.compile(rf"(^|[\W_])(unix|epoch|time|timestamp|ts|at|when|{_DATE_NAMES})($|[\W_])")
 
 
-def date_format(column: pl.Series) -> str | None:
-    """The format of a column's dates: empty for dates proper, None where it holds none."""
+def date_format(column: pl.Series, order: str | None = None) -> str | None:
+    """The format of a column's dates: empty for dates proper, None where it holds none.
+
+    Parameters
+    ----------
+    column : polars.Series
+    order : str, optional
+        Of day and month, where both fit: ``"day-first"`` or ``"month-first"``.
+    """
     if is_date(column):
         return ""
     if is_numeric(column):
-        return _unix_format(column)
-    return format_of(coded(column).levels)
+        return _number_format(column)
+    return format_of(coded(column).levels, order)
 
 
-def are_unix_times(column: pl.Series) -> bool:
-    """Whether numbers are certainly Unix times: the column's name is that of a time as well.
+def are_dates(column: pl.Series) -> bool:
+    """Whether numbers are certainly Unix times or dates: the column's name says so as well.
 
     Examples
     --------
     >>> import polars as pl
-    >>> are_unix_times(pl.Series("created_at", [1_700_000_000, 1_712_345_678]))
+    >>> are_dates(pl.Series("created_at", [1_700_000_000, 1_712_345_678]))
     True
-    >>> are_unix_times(pl.Series("price", [1_700_000_000, 1_712_345_678]))
+    >>> are_dates(pl.Series("price", [1_700_000_000, 1_712_345_678]))
     False
+    >>> are_dates(pl.Series("date", [20240131, 20240201])), are_dates(pl.Series("month", [5.2024]))
+    (True, True)
     """
-    named = _TIMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower())
-    return named is not None and _unix_format(column) is not None
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower()
+    form = _number_format(column) if _TIMES.search(name) else None
+    return form is not None and (form in _UNIX or _DATES_NAMED.search(name) is not None)
 
 
-def _unix_format(column: pl.Series) -> str | None:
-    """The unit in which all numbers are moments of 2000 to 2039, where there is one."""
-    if not column.dtype.is_integer() or column.null_count() == len(column):
+def _number_format(column: pl.Series) -> str | None:
+    """What all numbers count or spell, where they lie in a range that hardly anything else has."""
+    if column.null_count() == len(column):
+        return None
+    if column.dtype.is_float():
+        return None if np.isnan(_months(column.drop_nulls().to_numpy())).any() else _MY
+    if not column.dtype.is_integer():
         return None
     low, high = int(column.min()), int(column.max())
-    fits = (low >= _RECENT[0] * n and high < _RECENT[1] * n for n in _UNIX.values())
-    return next((form for form, fit in zip(_UNIX, fits, strict=True) if fit), None)
+    for form, n in _UNIX.items():
+        if low >= _RECENT[0] * n and high < _RECENT[1] * n:
+            return form
+    if low >= _RECENT[0] + _EXCEL_1970 and high < _RECENT[1] + _EXCEL_1970:
+        return _EXCEL
+    spelled = low >= _YEARS[0] and high < _YEARS[1]
+    return (
+        _YMD if spelled and not np.isnan(_spelled(column.drop_nulls().to_numpy())).any() else None
+    )
+
+
+def _counted(n: int, numbers: Array) -> Array:
+    """Days since 1970 of numbers that count parts of a day, of which it has `n`."""
+    days: Array = numbers / n
+    return days
+
+
+def _months(numbers: Array) -> Array:
+    """Days since 1970 of numbers such as 5.2024, the first of a month; NaN where that is none."""
+    month = np.floor(np.nan_to_num(numbers))
+    part = (np.nan_to_num(numbers) - month) * 10_000
+    year = np.round(part)
+    spelled = year * 10_000 + month * 100 + 1
+    certain = (np.abs(part - year) < 1e-6) & (spelled >= _YEARS[0]) & (spelled < _YEARS[1])
+    return _spelled(np.where(certain, spelled, 0))
+
+
+def _spelled(numbers: Array) -> Array:
+    """Days since 1970 of numbers such as 20240531; NaN for what no calendar has."""
+    whole = np.nan_to_num(numbers).astype(np.int64)
+    year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
+    there = (year > 0) & (year < 10_000) & (month > 0) & (month < 13) & (day > 0)
+    months = (np.where(there, year, 1970) - 1970) * 12 + np.where(there, month, 1) - 1
+    starts, ends = (
+        each.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        for each in (months, months + 1)
+    )
+    found: Array = np.where(there & (day <= ends - starts), starts + day - 1.0, np.nan)
+    return found
+
+
+_DAYS: dict[str, Callable[[Array], Array]] = {
+    **{form: partial(_counted, n) for form, n in _UNIX.items()},
+    _EXCEL: lambda numbers: numbers - _EXCEL_1970,
+    _YMD: _spelled,
+    _MY: _months,
+}
+"""Days since 1970 of numbers, by what these count or spell; NaN where they spell none."""
 
 
 def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Array:
@@ -77,7 +148,7 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     column : polars.Series
         Dates, text, or Unix times.
     form : str
-        The format of text, or the unit of Unix times; empty for the international format.
+        The format of text or of numbers; empty for the international format.
     reading : Reading, optional
         How text is read.
 
@@ -87,16 +158,15 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
         For text of another format, with its row; for numbers.
     """
     if is_date(column):
-        return _days(column)
-    if form in _UNIX:
-        days: Array = numbers_of(column, reading).to_numpy() / _UNIX[form]
-        return days
+        return days_in(column)
+    if form in _DAYS:
+        return _days_of_numbers(column, form, numbers_of(column, reading).to_numpy())
     if is_numeric(column):
         raise DataError(
             f"column {column.name!r} holds numbers; expected dates{f' ({form})' if form else ''}."
         )
     levels, codes = numbered(column, reading)
-    days = milliseconds(levels, form) / _DAY
+    days = milliseconds(levels, form) / DAY
     absent = np.isnan(days)
     if absent.any() and np.append(absent, False)[codes].any():
         row = int(np.append(absent, False)[codes].argmax())
@@ -106,6 +176,15 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
             f"; expected a date ({form or '%Y-%m-%d'}).",
         )
     return np.append(days, np.nan)[codes]
+
+
+def _days_of_numbers(column: pl.Series, form: str, numbers: Array) -> Array:
+    days = _DAYS[form](numbers)
+    odd = np.isnan(days) & ~np.isnan(numbers)
+    if odd.any():
+        row = int(odd.argmax())
+        raise CellError(f"column {column.name!r} holds {column[row]!r}", row, f"; expected {form}.")
+    return days
 
 
 def distinct_days(
@@ -151,17 +230,6 @@ def _distinct(days: Array) -> tuple[Array, Array | None]:
     return np.append(np.arange(low, high + 1), np.nan), codes
 
 
-def _days(column: pl.Series) -> Array:
-    polars = _polars()
-    if column.dtype == polars.Date:
-        whole: Array = column.cast(polars.Int32).cast(polars.Float64).to_numpy()
-        return whole
-    numbers = column.cast(polars.Int64)  # of moments with a time zone those of UTC
-    ticks = numbers.cast(polars.Datetime(column.dtype.time_unit)).cast(polars.Datetime("ms"))
-    days: Array = ticks.cast(polars.Int64).cast(polars.Float64).to_numpy() / _DAY
-    return days
-
-
 @dataclass(frozen=True)
 class Date:
     """Dates: time elapsed, season and weekday as points of a circle, and hour where there is one.
@@ -176,6 +244,8 @@ class Date:
     hours : bool
         Whether the time of day varies.
     missing : int
+    low, high : float
+        The training range in days since 1970; unbounded where it is not known of all rows.
     """
 
     name: str
@@ -184,13 +254,15 @@ class Date:
     std: float
     hours: bool
     missing: int
+    low: float = -sys.float_info.max
+    high: float = sys.float_info.max
     kind: ClassVar[str] = "date"
 
     @classmethod
-    def fit(cls, column: pl.Series) -> Date:
+    def fit(cls, column: pl.Series, order: str | None = None) -> Date:
         """Learn from the training rows."""
         check_type(column)
-        form = date_format(column)
+        form = date_format(column, order)
         if form is None or column.null_count() == len(column):
             present = column.drop_nulls()
             raise DataError(
@@ -203,11 +275,17 @@ class Date:
         present = days[~absent] if missing else days
         hours = bool((present != np.floor(present)).any())
         std = float(present.std()) or 1.0
-        return cls(column.name, form, float(present.mean()), std, hours, missing)
+        low, high = float(present.min()), float(present.max())
+        return cls(column.name, form, float(present.mean()), std, hours, missing, low, high)
 
     def refined(self, totals: Totals) -> Date:
         """The same, missing where any of more rows than it was fitted on is."""
-        return replace(self, missing=totals.missing)
+        low, high = Date.low, Date.high
+        if math.isfinite(totals.low) and self.format != _MY:  # whose numbers do not rise with time
+            ends = np.array([totals.low, totals.high])
+            first, last = _DAYS[self.format](ends) if self.format in _DAYS else ends
+            low, high = min(self.low, float(first)), max(self.high, float(last))
+        return replace(self, missing=totals.missing, low=low, high=high)
 
     @property
     def outputs(self) -> list[str]:
@@ -235,6 +313,12 @@ class Date:
         for column, part in zip(made.T, parts, strict=True):
             column[:] = np.nan_to_num(part)
         return made
+
+    @property
+    def bounds(self) -> str:
+        """What is outside the training range, and the range."""
+        low, high = (np.datetime64(math.floor(day), "D") for day in (self.low, self.high))
+        return f"a date outside the training range, {low} to {high}"
 
     @property
     def written(self) -> str:

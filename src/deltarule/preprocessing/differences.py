@@ -14,6 +14,7 @@ from deltarule.data import Reading
 from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import has_gaps, numbered, numbers_of
 from deltarule.preprocessing.columns import Boolean, Column
+from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 
 if TYPE_CHECKING:
@@ -114,11 +115,14 @@ def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> Differ
 
 
 def _outside(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
-    """Numbers below the least or above the greatest of training."""
-    if not isinstance(column, Numeric):
+    """Numbers and dates below the least or above the greatest of training."""
+    if isinstance(column, Numeric):
+        values = numbers_of(cells, reading).to_numpy()  # a missing one is NaN
+    elif isinstance(column, Date):
+        values = days_of(cells, column.format, reading)
+    else:
         return None
-    numbers = numbers_of(cells, reading).to_numpy()  # a missing one is NaN
-    rows = (numbers < column.low) | (numbers > column.high)
+    rows = (values < column.low) | (values > column.high)
     return Difference(column.name, "outside", rows) if rows.any() else None
 
 

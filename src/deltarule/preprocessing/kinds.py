@@ -22,7 +22,7 @@ from deltarule.preprocessing.cells import (
     numbers_of,
 )
 from deltarule.preprocessing.columns import Boolean, Column, Dropped
-from deltarule.preprocessing.date_columns import Date, are_unix_times
+from deltarule.preprocessing.date_columns import Date, are_dates
 from deltarule.preprocessing.dates import format_of, no_dates
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores, is_far
@@ -45,8 +45,14 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
 
 
-def fitted(column: pl.Series) -> Column:
+def fitted(column: pl.Series, dates: str | None = None) -> Column:
     """A training column, fitted as the kind it looks like.
+
+    Parameters
+    ----------
+    column : polars.Series
+    dates : str, optional
+        The order of day and month, where both fit.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def fitted(column: pl.Series) -> Column:
         return _constant(column, column.min(), column.max()) or Date.fit(column)
     if is_numeric(column):
         dropped = _constant(column, column.min(), column.max())
-        if dropped is None and are_unix_times(column):
+        if dropped is None and are_dates(column):
             return Date.fit(column)
         why = "" if dropped else _identifying_number(column)
         return dropped or (Dropped(column.name, why) if why else _fitted_numbers(column))
@@ -77,7 +83,7 @@ def fitted(column: pl.Series) -> Column:
     if column.dtype == polars.Boolean:
         kind = Boolean if len(found.levels) == 2 else Category
         return dropped or kind.fit_coded(column.name, found)
-    return dropped or _fitted_text(column, found)
+    return dropped or _fitted_text(column, found, dates)
 
 
 def _fitted_numbers(column: pl.Series) -> Numeric:
@@ -93,14 +99,14 @@ def _constant(column: pl.Series, least: Any, most: Any) -> Dropped | None:
     return Dropped(column.name, f"constant: {column[0]} in every row")
 
 
-def _fitted_text(column: pl.Series, found: Coded) -> Column:
+def _fitted_text(column: pl.Series, found: Coded, dates: str | None) -> Column:
     declared = column.dtype == require("polars", "table", "preprocessing").Categorical
     if not declared:
         refuse_strays(column.name, found, as_category(column.name))
     if Boolean.is_pair(found.levels):
         return Boolean.fit_coded(column.name, found)
-    if format_of(found.levels) is not None:
-        return Date.fit(column)
+    if format_of(found.levels, dates) is not None:
+        return Date.fit(column, dates)
     why = _identifying_text(found, declared)
     if why and declared and all(map(is_number, found.levels)):
         why = ""  # digits that are no number: another text of their kind would be a key

@@ -23,6 +23,7 @@ PRESENCE = 0.8
 _BINS = 32
 _FEWEST = 50  # rows
 _ENOUGH = 50_000  # rows
+_SAME = 1 - 1e-6
 _PURE = 0.95  # of the rows where a mostly missing column has a value
 
 
@@ -71,13 +72,25 @@ def suspicious(
         Y = numbers_of(frame[target]).rank().to_numpy()[:, None]
     elif Y.shape[1] == 1:
         Y = np.hstack([1 - Y, Y])
-    shares = {name: _share(frame[name], Y, targets.task) for name in frame.columns}
+    shares = {name: _share(frame[name], frame[target], Y, targets.task) for name in frame.columns}
     shares.pop(target)
     found = [(name, round(share, 3)) for name, share in shares.items() if share is not None]
     return sorted(found, key=lambda entry: -entry[1])
 
 
-def _share(column: pl.Series, Y: Array, task: str) -> float | None:
+def _is_copy(column: pl.Series, target: pl.Series) -> bool:
+    """Whether a column is the target in another unit, but for rounding."""
+    if not column.dtype.is_numeric() or not target.dtype.is_numeric():
+        return False
+    there = (column.is_not_null() & target.is_not_null()).to_numpy()
+    x, y = (each.to_numpy()[there].astype(float) for each in (column, target))
+    if len(x) < _FEWEST or min(np.ptp(x), np.ptp(y)) == 0 or column.n_unique() < _FEWEST // 5:
+        return False
+    x, y = (each / np.abs(each).max() for each in (x, y))  # squares in range
+    return bool(abs(np.corrcoef(x, y)[0, 1]) > _SAME)
+
+
+def _share(column: pl.Series, target: pl.Series, Y: Array, task: str) -> float | None:
     """How much a suspicious column explains; None for one that is not."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
@@ -85,6 +98,8 @@ def _share(column: pl.Series, Y: Array, task: str) -> float | None:
     if bins is None:
         return None
     chosen = np.random.default_rng(0).random(len(Y)) < 0.5
+    if task == "regression" and _is_copy(column, target):
+        return 1.0
     absent = column.is_null().to_numpy()
     by_value = _explained(bins, Y, chosen, task)
     by_presence = _explained(absent.astype(np.int64), Y, chosen, task) if absent.any() else 0.0

@@ -19,6 +19,13 @@ _NAMES = (
     "grudnia",
     "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
 )
+WEEKDAY = (
+    r"(?i:mon|tues?|wed|thu(?:rs)?|fri|sat|sun|montag|dienstag|mittwoch|donnerstag|freitag|samstag|"
+    r"sonntag|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes|mi\u00e9rcoles|jueves|"
+    r"viernes|s\u00e1bado|domingo|mo|di|mi|do|fr|sa|so)(?:day|sday|nesday|rsday|urday)?\.?,?\s+"
+)
+"""A pattern for the day of the week that may stand before a date."""
+
 _SHORT = {"mrt": 3, "май": 5, "sept": 9}  # which no name begins with, or two languages' do
 
 

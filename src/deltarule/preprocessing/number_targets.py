@@ -46,9 +46,9 @@ def refuse_numbers(name: str, found: Coded) -> None:
     ...     refuse_numbers("price", coded(pl.Series(["12 EUR", "9,5 EUR", "70 EUR"] * 3)))
     ... except CellError as error:
     ...     print(error)
-    target 'price' holds '12 EUR' in row 1; expected numbers: 9 of 9 cells look like them. Not \
-read as numbers: '12 EUR', '70 EUR', '9,5 EUR' (3 different). Write them as plain numbers, or pass \
-task="classification" for classes.
+    target 'price' holds '12 EUR' in row 0 of the table, counted from 0; expected numbers: 9 of 9 \
+cells look like them. Not read as numbers: '12 EUR', '70 EUR', '9,5 EUR' (3 different). Write them \
+as plain numbers, or pass task="classification" for classes.
     """
     levels, codes, counts = found
     single = np.array([_ONE.fullmatch(level) is not None for level in levels])

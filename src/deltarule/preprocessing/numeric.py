@@ -90,6 +90,11 @@ class Numeric:
         )
 
     @property
+    def bounds(self) -> str:
+        """What is outside the training range, and the range."""
+        return f"a number outside the training range, {self.low:g} to {self.high:g}"
+
+    @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]

@@ -18,6 +18,7 @@ from deltarule.preprocessing.assembly import assembled
 from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import is_date, is_numeric, numbers_of
 from deltarule.preprocessing.columns import KINDS, Column, Dropped
+from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.differences import Difference, differences
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.numeric import Numeric
@@ -96,8 +97,10 @@ class Preprocessing:
         asked = _kinds(kinds, frame)
 
         def fit(column: pl.Series) -> Column:
-            kind = asked.get(column.name)
-            return fitted(column) if kind is None else KINDS[kind].fit(column)
+            kind, dates = asked.get(column.name), data.reading.dates
+            if kind == "date":
+                return Date.fit(column, dates)
+            return fitted(column, dates) if kind is None else KINDS[kind].fit(column)
 
         cells = frame.height * frame.width
         columns = at_once(fit, frame.get_columns(), cells=cells)

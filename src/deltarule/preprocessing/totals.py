@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deltarule.preprocessing.cells import check_type, is_numeric, numbers_of
+import numpy as np
+
+from deltarule.preprocessing.cells import check_type, days_in, is_date, is_numeric, numbers_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +24,7 @@ class Totals:
     mean, variance : float
         Of the values that are there, in a column of numbers; else 0.
     low, high : float
-        The least and the greatest of them; else infinite.
+        The least and the greatest of them, of dates in days since 1970; else infinite.
 
     Examples
     --------
@@ -49,6 +51,10 @@ class Totals:
         """
         check_type(column)
         missing = column.null_count()
+        if is_date(column) and missing < len(column):
+            days = days_in(column)
+            low, high = float(np.nanmin(days)), float(np.nanmax(days))
+            return cls(len(column), missing, low=low, high=high)
         if not is_numeric(column) or missing == len(column):
             return cls(len(column), missing)
         numbers = numbers_of(column)

@@ -5,7 +5,7 @@ preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:
 """
 
 from deltarule.tabular.calibration import Calibration, calibration_of
-from deltarule.tabular.doubts import doubtful_dates, doubtful_labels, only_class
+from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
 from deltarule.tabular.evidence import evidence
 from deltarule.tabular.fitting import (
     Fitted,
@@ -74,8 +74,8 @@ __all__ = [
     "calibration_of",
     "check",
     "chosen",
+    "column_doubts",
     "cross_validation",
-    "doubtful_dates",
     "doubtful_labels",
     "evidence",
     "figure_targets",

@@ -16,6 +16,7 @@ from deltarule.modelfile import Model, load_model, save_model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.assembly import one_table
+from deltarule.tabular.doubts import doubtful_labels
 from deltarule.tabular.fitting import Fitted, fit
 from deltarule.tabular.metadata import about, fingerprint, roles_of
 from deltarule.tabular.problems import Problem, Table, table, table_of_model
@@ -59,7 +60,7 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         )
         whole = table(data, roles, task=self._task, strict=True)
         everything = problem(whole, chosen, np.arange(len(whole.frame)), whole.frame[:0])
-        for note in data.notes:
+        for note in (*data.notes, *doubtful_labels(whole)):
             warnings.warn(note, UserWarning, stacklevel=3)
         _warn_of_dropped(everything.preprocessing)
         fitted = fit(everything, chosen, _listed(self.callbacks))
@@ -95,7 +96,9 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
         """How the values of X are read."""
         missing: Any = self.missing
         own: Any = missing if isinstance(missing, str) else tuple(missing)  # text alone is refused
-        return Reading(missing=own, decimal_comma=self.decimal_comma, plain=self.plain)
+        return Reading(
+            missing=own, decimal_comma=self.decimal_comma, plain=self.plain, dates=self.dates
+        )
 
     def _learn(self, model: Model, columns: Sequence[str]) -> None:
         self.model_ = model

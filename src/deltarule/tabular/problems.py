@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
-from deltarule.data import Dataset, Reading, dataset_of
+from deltarule.data import Dataset, FileRows, Reading, cells_of, dataset_of
 from deltarule.errors import DataError, SettingError, rows_of, setting
 from deltarule.intervals import REALS
 from deltarule.modelfile import Model
@@ -26,7 +27,7 @@ from deltarule.preprocessing import (
     with_targets,
 )
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
-from deltarule.preprocessing.date_columns import date_format, days_of
+from deltarule.preprocessing.date_columns import are_dates, date_format, days_of
 from deltarule.tabular.outcomes import encoding_folds, outcomes_of
 from deltarule.tabular.quality import networks
 from deltarule.tabular.recipes import epochs_of
@@ -37,6 +38,7 @@ from deltarule.tabular.streamed_rows import StreamedRows
 
 FEWEST_ROWS = 10
 _TEST, _VALIDATION = 1, 2  # purposes of splits
+_MOST_NAMES = 1000  # in the first column of a table that lies on its side
 _YEAR = re.compile(r"[12]\d{3}(?!\d)")
 
 
@@ -57,6 +59,8 @@ class Table:
         The number of each row in the table as it came, counted from 0.
     dropped : int
         Rows left out because their target was missing.
+    files : tuple of FileRows
+        Where the rows of the original table stand in its files.
     """
 
     frame: Any
@@ -66,6 +70,13 @@ class Table:
     reading: Reading
     rows: Array
     dropped: int
+    files: tuple[FileRows, ...] = ()
+
+    @contextmanager
+    def cells(self) -> Iterator[None]:
+        """Within it, an error about a cell of the frame names the row of the original table."""
+        with cells_of(self.files), rows_of(self.rows):
+            yield
 
     def labels(self, frame: Any) -> Array:
         """The class numbers ``(m,)`` of a frame's rows."""
@@ -165,20 +176,22 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
         For a column that is not there, fewer than ten rows, a target that cannot be learnt.
     """
     data = dataset_of(source)
-    check_columns(data.frame.columns, roles.all)
+    is_short = data.frame.width and data.frame.height <= _MOST_NAMES
+    first = data.frame[:, 0].to_list() if is_short else ()
+    check_columns(data.frame.columns, roles.all, first)
     frame, rows = with_targets(data.frame, roles.target, strict)
     if len(frame) < FEWEST_ROWS:
         raise DataError(
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
             "Add rows."
         )
-    with rows_of(rows):
+    with cells_of(data.files), rows_of(rows):
         targets = fitted_targets(frame, roles.target, task, data.reading)
-        keys = _keys(frame, roles, targets)
+        keys = _keys(frame, roles, targets, data.reading.dates)
         weights_of(frame, roles)
-        check_table(data.with_frame(inputs_of(frame, roles)), kinds=roles.kinds)
+        check_table(data.with_rows(inputs_of(frame, roles)), kinds=roles.kinds)
     dropped = len(data.frame) - len(frame)
-    return Table(frame, roles, targets, keys, data.reading, rows, dropped)
+    return Table(frame, roles, targets, keys, data.reading, rows, dropped, data.files)
 
 
 def fitted_targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
@@ -213,24 +226,25 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
     data = dataset_of(source, model.preprocessing.reading or Reading(columns={}))
     by = [roles.groups, roles.time]
     check_columns(data.frame.columns, [("of the model", name) for name in by if name is not None])
-    frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")
+    with cells_of(data.files):
+        frame, rows = test_rows(model.targets, roles, data.frame, strict, "of the model")
     if len(frame) < FEWEST_ROWS:
         raise DataError(
             f"the table has {len(frame)} rows with a target; expected at least {FEWEST_ROWS}. "
             "Add rows."
         )
-    with rows_of(rows):
-        keys = _keys(frame, roles, model.targets)
+    with cells_of(data.files), rows_of(rows):
+        keys = _keys(frame, roles, model.targets, data.reading.dates)
     dropped = len(data.frame) - len(frame)
-    return Table(frame, roles, model.targets, keys, data.reading, rows, dropped)
+    return Table(frame, roles, model.targets, keys, data.reading, rows, dropped, data.files)
 
 
-def _keys(frame: Any, roles: Roles, targets: Targets) -> Keys:
+def _keys(frame: Any, roles: Roles, targets: Targets, order: str | None) -> Keys:
     """What the splits of a table go by."""
     if roles.groups is not None:
         return Keys(groups=_numbered(frame[roles.groups]))
     if roles.time is not None:
-        return Keys(time=_times(frame, roles.time))
+        return Keys(time=_times(frame, roles.time, order))
     is_classes = targets.task == "classification"
     return Keys(labels=labels_of(targets, frame)) if is_classes else Keys()
 
@@ -425,7 +439,7 @@ def _numbered(series: Any) -> Array:
     return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
 
 
-def _times(frame: Any, name: str) -> Array:
+def _times(frame: Any, name: str, order: str | None) -> Array:
     """The rank of each row's time.
 
     Text of one length that begins with the year, such as 2024-05 or 2024Q2, has the order of time.
@@ -436,8 +450,10 @@ def _times(frame: Any, name: str) -> Array:
             f"column {name!r} ({setting('time', '--time')}) is missing in {series.null_count()} "
             "rows; expected a time in each. Drop those rows, or fill them."
         )
+    if is_numeric(series) and are_dates(series):
+        return np.unique(days_of(series, date_format(series) or ""), return_inverse=True)[1]
     if not (is_date(series) or is_numeric(series)):
-        form = date_format(series)
+        form = date_format(series, order)
         texts = coded(series).levels
         sortable = len({len(text) for text in texts}) == 1 and all(map(_YEAR.match, texts))
         if form is None and not sortable:

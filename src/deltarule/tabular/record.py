@@ -31,7 +31,7 @@ FORMS: dict[str, Any] = {
         "kinds": {_ANY: str},
     },
     "reading": {
-        **dict.fromkeys(("delimiter", "encoding", "quote", "comment", "sheet"), _TEXT),
+        **dict.fromkeys(("delimiter", "encoding", "quote", "comment", "sheet", "dates"), _TEXT),
         **dict.fromkeys(("header", "decimal_comma"), _FLAG),
         "missing": [str],
         "skip_lines": int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,18 @@ def raw_weights(frame: Any, roles: Roles) -> Array | None:
     return values
 
 
-def check_columns(there: list[str], wanted: list[tuple[str, str]]) -> None:
+def check_columns(
+    there: list[str], wanted: list[tuple[str, str]], first: Sequence[object] = ()
+) -> None:
     """Refuse columns that are asked for, pairs of role and name, and are not there.
+
+    Parameters
+    ----------
+    there : list of str
+        The columns of the table.
+    wanted : list of (str, str)
+    first : sequence
+        The cells of its first column: of a table that lies on its side they are the names.
 
     Raises
     ------
@@ -68,6 +79,11 @@ def check_columns(there: list[str], wanted: list[tuple[str, str]]) -> None:
         With the nearest name that is.
     """
     for role, name in wanted:
+        if name not in there and name in first:
+            raise DataError(
+                f"no column {name!r} ({role}), but {name!r} stands in the first column: the table "
+                "seems to have a row per column. Expected a row per record: transpose it."
+            )
         if name not in there:
             raise DataError(
                 f"no column {name!r} ({role}).{nearest(name, there)} "

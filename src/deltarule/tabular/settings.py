@@ -116,6 +116,11 @@ class ValueOptions:
         "Whether numbers have a decimal comma (default: detected in text files, else a point).",
         flag="decimal-comma/decimal-point",
     )
+    dates: str | None = option(
+        "CHOICE",
+        "Order of day and month in dates such as 1/2/2024: day-first or month-first (default: "
+        "detected per column).",
+    )
     plain: bool = option(
         "",
         "Read plain numbers only: no thousands separators, currencies, units, percent signs, "

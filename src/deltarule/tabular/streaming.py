@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.data import Dataset, Stream
+from deltarule.data import Dataset, Stream, cells_of
 from deltarule.errors import DataError, SettingError, require, rows_of, setting
 from deltarule.preprocessing import Preprocessing, Totals, check_table, has_targets
 from deltarule.system.memory import readable_size
@@ -105,6 +105,7 @@ class _Pass:
         self.counts: list[int] = []
         self.totals: dict[str, Totals] = {}
         self.distinct: Any = None
+        self.distinct_rows: Array = np.empty(0, np.int64)
         self.heaviest = 0.0
         self.dropped = 0
 
@@ -135,21 +136,25 @@ class _Pass:
         learnt: Array = np.flatnonzero(parts <= VALIDATION)
         with self.stream.cells_of(block), rows_of(learnt):
             self._add_up(frame[learnt])
-        self._note_targets(frame.filter(there))
+        self._note_targets(frame.filter(there), numbers[there])
 
     def _add_up(self, frame: Any) -> None:
         for column in frame.iter_columns():
             known = self.totals.get(column.name, Totals())
             self.totals[column.name] = known.joined(Totals.of(column))
 
-    def _note_targets(self, frame: Any) -> None:
+    def _note_targets(self, frame: Any, numbers: Array) -> None:
         """Every different target, as long as there are few: the task and the classes need them."""
         if self.distinct is not None and len(self.distinct) > _MOST_CLASSES:
             return
         polars = require("polars", "table", "reading tables")
-        frames = [frame.select(self.roles.target)]
-        frames += [] if self.distinct is None else [self.distinct]
-        self.distinct = polars.concat(frames).unique(maintain_order=True).head(_MOST_CLASSES + 1)
+        targets = frame.select(self.roles.target)
+        if self.distinct is not None:
+            targets = polars.concat([self.distinct, targets])
+            numbers = np.concatenate([self.distinct_rows, numbers])
+        is_first = targets.select(polars.struct(polars.all()).is_first_distinct()).to_series()
+        chosen = is_first.arg_true().head(_MOST_CLASSES + 1)
+        self.distinct, self.distinct_rows = targets[chosen], numbers[chosen.to_numpy()]
 
 
 def survey(
@@ -200,7 +205,8 @@ def survey(
     frame, numbers, validation = _together(met)
     whole = _table(met, frame, numbers, settings)
     test, tested = met.samples[TEST].taken()
-    problem = problem_of(whole, settings, frame, test, (validation,))
+    with whole.cells():
+        problem = problem_of(whole, settings, frame, test, (validation,))
     if met.totals[roles.target[0]].rows > len(frame):
         problem = _refined(problem, settings, met.totals)
     row = 4 * (problem.preprocessing.width + problem.targets.outputs + 1)
@@ -294,10 +300,15 @@ def _together(met: _Pass) -> tuple[Any, Array, Parts]:
 def _table(met: _Pass, frame: Any, numbers: Array, settings: Settings) -> Table:
     """The samples as a table, its targets told from all rows."""
     polars = require("polars", "table", "reading tables")
-    found = table(Dataset(frame, met.stream.reading), met.roles, task=settings.task)
     shown = polars.concat([frame.select(met.roles.target), met.distinct])
-    targets = fitted_targets(shown, met.roles.target, settings.task, met.stream.reading)
-    return replace(found, targets=targets, keys=Keys(), rows=numbers, dropped=met.dropped)
+    rows = np.concatenate([numbers, met.distinct_rows])
+    files = met.stream.files
+    with cells_of(files), rows_of(rows.tolist()):
+        targets = fitted_targets(shown, met.roles.target, settings.task, met.stream.reading)
+        found = table(Dataset(frame, met.stream.reading), met.roles, task=targets.task)
+    return replace(
+        found, targets=targets, keys=Keys(), rows=numbers, dropped=met.dropped, files=files
+    )
 
 
 def _refined(problem: Problem, settings: Settings, totals: dict[str, Totals]) -> Problem:

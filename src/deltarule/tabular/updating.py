@@ -13,7 +13,7 @@ import numpy as np
 
 import deltarule.baselines as bl
 from deltarule.arrays import Array
-from deltarule.errors import FileError, SettingError, rows_of, setting
+from deltarule.errors import FileError, SettingError, setting
 from deltarule.layers import Layer
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters
@@ -235,7 +235,7 @@ def updated_problem(
         For columns that the table lacks, and for cells that the model's columns cannot read.
     """
     assert model.preprocessing is not None
-    with rows_of(whole.rows):
+    with whole.cells():
         model.preprocessing.transform(whole.frame)
     parts = validations(whole.keys.take(kept), len(kept), settings, str(whole.targets.task))
     train = whole.frame[kept]

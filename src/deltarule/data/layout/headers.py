@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from deltarule.data.layout.records import BLANKS
+
 _ROWS_BELOW = 300  # tell whether the first row is a header
 _MOST_ABOVE = 30  # rows of notes
 _YEARS = range(1800, 2101)
+_ODD_BLANKS = re.compile(r"[^\S ]+|\u200b|\ufeff")  # line breaks, and what looks like a blank
 _NO_UNITS = ("none", "missing", "unknown", "null", "na", "n/a", "nan", "nil", "error", "invalid")
 
 Rows = Sequence[Sequence[str]]
@@ -20,13 +24,14 @@ Rows = Sequence[Sequence[str]]
 class Cells:
     """How single cells are read: what is a number, what is missing."""
 
-    is_number: Callable[[str], bool]
+    is_number: Callable[[str], object]
     missing: frozenset[str]
 
     def are_numbers(self, cells: Sequence[str]) -> bool:
         """Whether nearly all cells that are not missing are numbers, and some are."""
-        numbers = [self.is_number(cell) for cell in cells if cell not in self.missing]
-        return bool(numbers) and sum(numbers) > 0.9 * len(numbers)
+        present = [cell for cell in cells if cell not in self.missing]
+        numbers = sum(map(bool, map(self.is_number, present)))
+        return bool(numbers) and numbers > 0.9 * len(present)
 
     def is_text(self, cell: str) -> bool:
         """Whether a cell is neither missing nor a number."""
@@ -64,7 +69,7 @@ class Heading:
 
     def repeats(self, row: Sequence[str]) -> bool:
         """Whether a row is the header again."""
-        return bool(self.labels) and tuple(cell.strip() for cell in row) == self.labels
+        return bool(self.labels) and tuple(cell.strip(BLANKS) for cell in row) == self.labels
 
 
 def heading(rows: Rows, cells: Cells, header: bool | None = None, lenient: bool = False) -> Heading:
@@ -187,6 +192,7 @@ def _has_header(first: Sequence[str], body: Rows, cells: Cells) -> bool:
     named = [cell for cell in first if cell]
     if len(set(named)) < len(named) and not body:
         return False
+    columns = _without_repeats(first, body, columns)
     returned = sum(cell in column for cell, column in zip(first, columns, strict=True) if cell)
     recurring = sum(
         cell not in column and len({*column}) <= len(column) / 3
@@ -194,6 +200,18 @@ def _has_header(first: Sequence[str], body: Rows, cells: Cells) -> bool:
         if cell
     )
     return not returned or recurring > returned
+
+
+def _without_repeats(first: Sequence[str], body: Rows, columns: Rows) -> Rows:
+    """The columns below a row without the rows that repeat it, where these are few beside others.
+
+    They are few where some column's values recur three times as often.
+    """
+    others = [row for row in body[:_ROWS_BELOW] if list(row) != list(first)]
+    repeats = min(len(body), _ROWS_BELOW) - len(others)
+    rest = _columns(others, len(first))
+    recur = (len(column) >= 3 * repeats * len({*column}) for column in rest if column)
+    return rest if repeats and len(first) > 1 and any(recur) else columns
 
 
 def _is_series(first: Sequence[str], columns: Rows, cells: Cells) -> bool:
@@ -241,17 +259,20 @@ def _is_above_numbers(body: Rows, cells: Cells) -> int:
     if len(body) < 4:
         return 0
     above = 0
-    for cell, column in zip(body[0], _columns(body[1:], len(body[0])), strict=True):
+    for i, cell in enumerate(body[0]):
         if cell.casefold() in _NO_UNITS:
             return 0
-        if cells.are_numbers(column) and any(letter.isalpha() or letter in "%°" for letter in cell):
+        column = [row[i] for row in body[1:] if i < len(row)]
+        if any(letter.isalpha() or letter in "%°" for letter in cell) and cells.are_numbers(column):
             above += cells.is_text(cell)
         elif cell and (cells.is_number(cell) or cell in column):
             return 0
     return above
 
 
-def _columns(rows: Rows, width: int) -> list[list[str]]:
+def _columns(rows: Rows, width: int) -> Rows:
+    if rows and all(len(row) == width for row in rows):
+        return list(zip(*rows, strict=True))
     return [[row[i] for row in rows if i < len(row)] for i in range(width)]
 
 
@@ -269,6 +290,7 @@ def _each_once(names: Sequence[str], notes: list[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     taken = {*names}
     for place, name in enumerate(names, start=1):
+        name = _ODD_BLANKS.sub(" ", name)
         own, number = name or f"column_{place}", 1
         while own in found or (own != name and own in taken):
             number += 1

@@ -11,6 +11,13 @@ from typing import Any, NamedTuple
 
 from deltarule.errors import DataError, setting
 
+BLANKS = (
+    " \t\n\r\x0b\x0c\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d"
+    "\u202e\u2060\ufeff"
+)
+"""White space, and the characters that nobody sees: no part of a cell at its ends."""
+
 LONGEST_CELL = 1 << 20
 """Characters of a cell; more, and its quote was never closed."""
 
