@@ -35,6 +35,7 @@ from tabarena_page import ablation, page
 from tabarena_results import Key, Record, append, records
 from tabarena_sets import FOLDS, INNER, ArenaSet, sets_of
 from table_models import (
+    QUALITIES,
     VARIANTS,
     Model,
     boosting,
@@ -54,9 +55,7 @@ DOCS = ROOT / "docs"
 _PACKAGES = ("scikit-learn", "lightgbm", "catboost", "xgboost", "pytabkit", "torch")
 
 MODELS: dict[str, Model] = {
-    "fast": deltarule("deltarule, fast", quality="fast"),
-    "default": deltarule("deltarule"),
-    "best": deltarule("deltarule, best", quality="best"),
+    **QUALITIES,
     "members": deltarule("deltarule, 8 members", n_members=8),
     "ensemble": deltarule("deltarule, 8 networks", n_ensemble=8),
     "lightgbm": peer("LightGBM", lightgbm, native, library="lightgbm"),

@@ -21,7 +21,11 @@ try:
 except ModuleNotFoundError:
     AbstractModel = object
 
-CONFIGURATIONS: tuple[dict[str, Any], ...] = ({}, {"n_members": 8}, {"n_ensemble": 8})
+CONFIGURATIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"quality": "fast"},
+    {"quality": "best"},
+)
 """Parameters of the estimators, one set per experiment; the first are the defaults."""
 
 

@@ -11,10 +11,10 @@ import importlib
 import pickle
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -24,9 +24,12 @@ import polars as pl
 from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.modelfile import save_model
-from deltarule.tabular import recipes, slants
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.preprocessing.scores import Scores
+from deltarule.tabular import embeddings, recipes, slants
 from deltarule.tabular.splits import Keys
 
+_COUNTS = {"quality", "n_ensemble", "n_members"}  # settings that say how many networks there are
 _THREADS = 2  # of a peer, where the settings name no number
 
 
@@ -63,16 +66,26 @@ def settings_of(seed: int) -> tabular.Settings:
 
 def deltarule(
     name: str,
-    constants: Mapping[str, float] | None = None,
-    module: ModuleType = recipes,
+    *patches: AbstractContextManager[Any],
+    prepared: Callable[[tabular.Problem], tabular.Problem] = lambda problem: problem,
     **changes: Any,
 ) -> Model:
-    """The recipe, with other settings or a module's constants where an ablation asks for them."""
+    """The recipe, with other settings, patched modules or another problem, for an ablation.
+
+    It averages as many networks as the recipe does, unless a change is of that number.
+    """
 
     def fit(problem: tabular.Problem, settings: tabular.Settings) -> Callable[[], Fit]:
-        own = replace(settings, **changes)
-        with patch.dict(vars(module), constants or {}):
-            fitted = tabular.fit(replace(problem, validations=_validations(problem, own)), own)
+        problem = prepared(problem)
+        own, validations = replace(settings, **changes), problem.validations
+        if _COUNTS & {*changes}:
+            validations = _validations(problem, own)
+        else:
+            own = replace(own, n_ensemble=len(validations))
+        with ExitStack() as stack:
+            for each in patches:
+                stack.enter_context(each)
+            fitted = tabular.fit(replace(problem, validations=validations), own)
 
         def measured() -> Fit:
             model = fitted.model
@@ -96,6 +109,17 @@ def _validations(problem: tabular.Problem, settings: tabular.Settings) -> tuple[
     if problem.task == "classification":
         labels = tabular.figure_targets(problem.targets, problem.train)
     return tabular.validations(Keys(labels=labels), len(problem.train), settings, problem.task)
+
+
+def without_scores(problem: tabular.Problem) -> tabular.Problem:
+    """The same with every column of numbers standardized."""
+    plain = [
+        Numeric(**{each.name: getattr(column, each.name) for each in fields(Numeric)})
+        if isinstance(column, Scores)
+        else column
+        for column in problem.preprocessing.columns
+    ]
+    return replace(problem, preprocessing=replace(problem.preprocessing, columns=tuple(plain)))
 
 
 def _further(problem: tabular.Problem, fitted: tabular.Fitted, P: np.ndarray) -> dict[str, float]:
@@ -146,7 +170,7 @@ def native(problem: tabular.Problem, frame: Any, fill: bool = False) -> Any:
     columns = {}
     for k, column in enumerate(problem.preprocessing.columns):
         known, values = problem.train[column.name], frame[column.name]
-        if column.kind == "numeric" or values.dtype.is_temporal():
+        if isinstance(column, Numeric) or values.dtype.is_temporal():
             known, values = known.to_physical(), values.to_physical().cast(float)
             gap = getattr(column, "fill", known.mean()) if fill else float("nan")
             columns[f"c{k}"] = values.fill_null(gap).to_numpy()
@@ -288,9 +312,15 @@ def _of_library(module: str, prefix: str, task: str) -> Any:
     return getattr(importlib.import_module(module), prefix + kind)
 
 
+QUALITIES = {
+    "fast": deltarule("deltarule, fast", quality="fast"),
+    "default": deltarule("deltarule"),
+    "best": deltarule("deltarule, best", quality="best"),
+}
+"""The presets of quality."""
+
 MODELS = {
-    "network": deltarule("deltarule"),
-    "ensemble": deltarule("deltarule, 5 averaged", n_ensemble=5),
+    **QUALITIES,
     "members": deltarule("deltarule, 8 members that share weights", n_members=8),
     "linear": peer("logistic or ridge regression", linear),
     "mlp": peer("scikit-learn's MLP", mlp),
@@ -304,17 +334,22 @@ MODELS = {
 VARIANTS = {
     "one": deltarule("one network", n_ensemble=1),
     "ten": deltarule("ten networks", n_ensemble=10),
-    "bins": deltarule("bins in every network", embedding="bins", n_ensemble=5),
-    "periodic": deltarule("periodic features in every network", embedding="periodic", n_ensemble=5),
-    "plain": deltarule("numbers as they are", embedding="none", n_ensemble=5),
-    "no-slants": deltarule("no oblique columns", {"_MOST_PAIRS": 0}, slants),
-    "no-scale": deltarule("no learned scales", {"_SCALE_RATE": 0.0}),
-    "dropout": deltarule("dropout 0.3", dropout=0.3),
-    "no-dropout": deltarule("no dropout", dropout=0.0),
+    "no-bins": deltarule("numbers as they are", embedding="none", n_ensemble=5),
+    "bins": deltarule("numbers cut into bins in all networks", embedding="bins", n_ensemble=5),
+    "periodic": deltarule("periodic features in all networks", embedding="periodic", n_ensemble=5),
+    "no-units": deltarule(
+        "bins straight into the first layer", patch.object(embeddings, "_EMBEDDED", 10_000)
+    ),
+    "no-slants": deltarule("no oblique features", patch.object(slants, "_MOST_PAIRS", 0)),
+    "no-scores": deltarule("no normal scores", prepared=without_scores),
+    "no-scale": deltarule("no learned scales", patch.object(recipes, "_SCALE_RATE", 0.0)),
+    "adam": deltarule("plain dense layers and Adam", optimizer="adam", n_ensemble=5),
+    "dropout-0": deltarule("no dropout", dropout=0.0),
+    "dropout-0.3": deltarule("dropout 0.3", dropout=0.3),
     "no-decay": deltarule("no weight decay", weight_decay=0.0),
-    "newest": deltarule("parameters not averaged", {"_AVERAGED": 0.0}),
-    "selu": deltarule("SELU", activation="selu"),
+    "newest": deltarule("parameters not averaged", patch.object(recipes, "_AVERAGED", 0.0)),
     "relu": deltarule("ReLU", activation="relu"),
+    "selu": deltarule("SELU", activation="selu"),
     "wide": deltarule("twice as wide", hidden=(256, 256, 256), n_ensemble=5),
 }
 """The recipe with one ingredient taken out or changed."""

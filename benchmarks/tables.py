@@ -1,6 +1,6 @@
 """Networks on published tables, beside linear models, boosting and other networks.
 
-    DELTARULE_DATA=… python benchmarks/tables.py RESULTS [--sets adult,churn] [--models network,hgb]
+    DELTARULE_DATA=… python benchmarks/tables.py RESULTS [--sets adult,churn] [--models default,hgb]
     python benchmarks/tables.py RESULTS --docs
 
 fits what RESULTS, a folder, does not hold yet: one file a data set, model and seed, so that it may
@@ -68,7 +68,7 @@ def _one_row(predict: Any) -> float:
 
 def seeds_of(row: TableSet, model: str) -> range:
     """The seeds of a model; where splits are published, all of them, unless a fit takes minutes."""
-    if model in VARIANTS:
+    if model not in MODELS:
         return range(_ABLATION_SEEDS)
     all_splits = row.splits and not MODELS[model].slow
     return range(MOST_SPLITS if all_splits else _SEEDS[MODELS[model].ours])
@@ -175,8 +175,8 @@ def ablation(folder: Path) -> str:
         "| | " + " | ".join(f"{n}, {_first(SETS[n]).label}" for n in _ABLATION_SETS) + " |",
         "|---|" + "---|" * len(_ABLATION_SETS),
     ]
-    for model in ("network", *VARIANTS):
-        name = "the recipe" if model == "network" else _ALL[model].name
+    for model in ("default", *VARIANTS):
+        name = "the recipe" if model == "default" else _ALL[model].name
         cells = []
         for each in _ABLATION_SETS:
             found = results(folder, each, model)[:_ABLATION_SEEDS]
@@ -210,7 +210,7 @@ def _aims(folder: Path, name: str, row: TableSet) -> list[str]:
     """What was aimed at, and whether it is reached."""
     first = _first(row)
     said = []
-    for model, aim in zip(("network", "ensemble"), row.aims, strict=True):
+    for model, aim in zip(("fast", "default"), row.aims, strict=True):
         found = results(folder, name, model)
         if aim is None or not found:
             continue
