@@ -334,22 +334,22 @@ MODELS = {
 VARIANTS = {
     "one": deltarule("one network", n_ensemble=1),
     "ten": deltarule("ten networks", n_ensemble=10),
-    "no-bins": deltarule("numbers as they are", embedding="none", n_ensemble=5),
-    "bins": deltarule("numbers cut into bins in all networks", embedding="bins", n_ensemble=5),
-    "periodic": deltarule("periodic features in all networks", embedding="periodic", n_ensemble=5),
+    "no-bins": deltarule("numbers as they are", embedding="none"),
+    "bins": deltarule("numbers cut into bins in all networks", embedding="bins"),
+    "periodic": deltarule("periodic features in all networks", embedding="periodic"),
     "no-units": deltarule(
         "bins straight into the first layer", patch.object(embeddings, "_EMBEDDED", 10_000)
     ),
     "no-slants": deltarule("no oblique features", patch.object(slants, "_MOST_PAIRS", 0)),
     "no-scores": deltarule("no normal scores", prepared=without_scores),
     "no-scale": deltarule("no learned scales", patch.object(recipes, "_SCALE_RATE", 0.0)),
-    "adam": deltarule("plain dense layers and Adam", optimizer="adam", n_ensemble=5),
+    "adam": deltarule("plain dense layers and Adam", optimizer="adam"),
     "dropout-0": deltarule("no dropout", dropout=0.0),
     "dropout-0.3": deltarule("dropout 0.3", dropout=0.3),
     "no-decay": deltarule("no weight decay", weight_decay=0.0),
     "newest": deltarule("parameters not averaged", patch.object(recipes, "_AVERAGED", 0.0)),
     "relu": deltarule("ReLU", activation="relu"),
     "selu": deltarule("SELU", activation="selu"),
-    "wide": deltarule("twice as wide", hidden=(256, 256, 256), n_ensemble=5),
+    "wide": deltarule("twice as wide", hidden=(256, 256, 256)),
 }
 """The recipe with one ingredient taken out or changed."""

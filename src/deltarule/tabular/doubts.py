@@ -11,9 +11,9 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data.reading_settings import ORDERS
 from deltarule.errors import setting
+from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import coded
 from deltarule.preprocessing.classes import doubtful_classes
-from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.columns import Dropped
 from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.dates import also_fits
