@@ -314,7 +314,7 @@ class Preprocessing:
     def beyond(self, table: Any) -> dict[str, int]:
         """Numeric columns with values :data:`~deltarule.preprocessing.scores.FAR` from training.
 
-        So many standard deviations from the mean; of a column as scores, outside its range.
+        In standard deviations from the mean; of a column as scores, outside its range.
 
         Parameters
         ----------
