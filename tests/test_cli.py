@@ -304,7 +304,7 @@ def test_inspect_shows_network_columns_and_figures(models, capsys):
     said = capsys.readouterr().out
     assert re.search(r"task +classification of 'sold'", said)
     assert re.search(r"classes +no, yes", said)
-    assert re.search(r"1 +dense +selu +16 +\d+", said)
+    assert re.search(r"1 +dense +gelu +16 +\d+", said)
     assert re.search(r"town +category, 3 levels", said)
     assert "Metrics at training, on 24 held-out rows" in said
 

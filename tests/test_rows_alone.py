@@ -60,4 +60,4 @@ def test_the_reference_engine_rounds_by_the_rows_beside(kind, monkeypatch):
     whole = predict(X)
     for rows in SIZES:
         error = np.linalg.norm(in_parts(predict, X, rows) - whole) / np.linalg.norm(whole)
-        assert error < 1e-6
+        assert error < 1e-6, error

@@ -165,7 +165,7 @@ def _recipe(
 ) -> Recipe:
     inputs, outputs = problem.preprocessing.width, problem.targets.outputs
     layers = EMBEDDINGS[embedding](found or Columns(inputs), rows)
-    across = found.slants if found is not None and embedding == "bins" else None
+    across = found.oblique if found is not None and embedding == "bins" else None
     pairs = () if across is None else pairs_of(across)
     return recipe(settings, problem.task, inputs, outputs, rows, layers, pairs)
 

@@ -18,7 +18,7 @@ from deltarule.layers import Dense, Grouped, Layer, Parallel, Periodic, Piecewis
 from deltarule.tabular.bins import Edges
 
 EMBEDDED_FROM = 10_000
-"""Rows from which on a column's bins become units of its own: fewer do not teach them."""
+"""Rows from which on a column's bins have a layer to themselves: fewer do not suffice."""
 
 _EMBEDDED = 16  # units that the bins of a column become, where they are more
 _FREQUENCIES = 16  # of a column
@@ -39,14 +39,14 @@ class Columns(NamedTuple):
     edges : sequence of sequences of float, or None
         Where each is cut, by :func:`~deltarule.tabular.bins.edges`; the oblique ones behind the
         others.
-    slants : array or None, shape (k, width)
-        Weights of oblique columns, by :func:`~deltarule.tabular.slants.slants`.
+    oblique : array or None, shape (k, width)
+        Weights of oblique columns, by :mod:`deltarule.tabular.slants`.
     """
 
     width: int
     fine: tuple[bool, ...] = ()
     edges: Edges | None = None
-    slants: Array | None = None
+    oblique: Array | None = None
 
 
 def none(columns: Columns, rows: int) -> list[Layer]:
@@ -62,7 +62,7 @@ def bins(columns: Columns, rows: int) -> list[Layer]:
     if columns.edges is None:
         return []
     cut = PiecewiseLinear(columns.edges)
-    layers: list[Layer] = [cut] if columns.slants is None else [_oblique(columns), cut]
+    layers: list[Layer] = [cut] if columns.oblique is None else [_oblique(columns), cut]
     embedded = _embedded(columns.edges) if rows >= EMBEDDED_FROM else []
     return [*layers, *embedded]
 
@@ -96,17 +96,17 @@ EMBEDDINGS: dict[str, Callable[[Columns, int], list[Layer]]] = {
     "bins": bins,
     "periodic": periodic,
 }
-"""The embeddings by name: layers of given columns, for so many training rows."""
+"""The embeddings by name: from columns and the number of training rows to layers."""
 
 
 def _oblique(columns: Columns) -> Layer:
-    assert columns.slants is not None
-    across = Dense(len(columns.slants), weights=columns.slants, rate=0.0)
+    assert columns.oblique is not None
+    across = Dense(len(columns.oblique), weights=columns.oblique, rate=0.0)
     return Parallel([(0, columns.width, []), (0, columns.width, [across])])
 
 
 def _embedded(edges: Edges) -> list[Layer]:
-    """The bins of finely cut columns through units of their own, the others as they are."""
+    """The bins of finely cut columns through per-feature layers, the others unchanged."""
     parts: list[tuple[int, int, list[Layer]]] = []
     first = 0
     for column in edges:
@@ -122,7 +122,7 @@ def _embedded(edges: Edges) -> list[Layer]:
 
 
 def fine(X: Array, least: int) -> tuple[bool, ...]:
-    """Which columns have at least so many different values.
+    """Which columns have at least a number of different values.
 
     Parameters
     ----------

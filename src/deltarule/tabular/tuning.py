@@ -157,7 +157,7 @@ def best(trials: Sequence[Trial]) -> Trial | None:
 
 
 def applied(settings: Settings, trial: Trial | None, networks: int) -> Settings:
-    """The settings of a trial, for so many networks; as they were where there is none.
+    """The settings of a trial for a number of networks; unchanged where there is no trial.
 
     Parameters
     ----------
