@@ -504,7 +504,9 @@ def test_text_that_begins_like_something_else_stays_text(written):
     assert read(written("<5,b\n1,2\n")).columns == ["<5", "b"]
 
 
-@pytest.mark.parametrize(("data", "kind"), [(JSON["lines"], "JSON"), (gzip.compress(b"a", mtime=0), "gzip")])
+@pytest.mark.parametrize(
+    ("data", "kind"), [(JSON["lines"], "JSON"), (gzip.compress(b"a", mtime=0), "gzip")]
+)
 def test_other_formats_are_not_read_in_blocks(written, data, kind):
     with pytest.raises(FileError, match=rf"is {kind} data, which is not read in blocks"):
         stream(written(data))
