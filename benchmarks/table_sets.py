@@ -49,7 +49,9 @@ class TableSet:
         roles = tabular.Roles((self.target,), drop=self.drop)
         whole = tabular.table(self._read(*self.files), roles, task=self.task)
         if self.test is not None:
-            test, _ = tabular.test_rows(whole.targets, roles, self._read(self.test), False, "test table")
+            test, _ = tabular.test_rows(
+                whole.targets, roles, self._read(self.test), False, "test table"
+            )
             return tabular.problem(whole, settings, np.arange(len(whole.frame)), test)
         if self.splits is not None:
             kept, held = self.splits(folder() / self.files[0], settings.seed)

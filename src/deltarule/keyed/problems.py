@@ -32,6 +32,7 @@ _BATCH_SIZE = 32
 _STEPS = 800  # about what a key's run may take, within these limits of epochs
 _EPOCHS = (16, 100)
 
+_USUAL = {"n_ensemble": 1}  # where the default depends on other settings
 _ELSEWHERE = {
     Settings: (
         "quality",
@@ -95,8 +96,8 @@ def check_settings(settings: Settings, roles: Roles) -> None:
     for owner in (settings, roles):
         group = type(owner)
         for name in _ELSEWHERE[group]:
-            given, default = getattr(owner, name), getattr(group, name)
-            if given != default:
+            given, default = getattr(owner, name), _USUAL.get(name, getattr(group, name))
+            if given not in (default, getattr(group, name)):
                 raise SettingError(
                     f"{group.__name__}({name}={given!r}): {name} must be its default, {default!r}, "
                     f"beside by; got {given!r}. Leave one out."
