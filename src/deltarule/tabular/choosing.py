@@ -59,9 +59,11 @@ def chosen_recipes(problem: Problem, settings: Settings, examples: Examples) -> 
         return _recipe(problem, settings, rows, embedding, found)
 
     count = len(problem.validations)
-    asked = settings.embedding or ("bins" if settings.bins else None)
+    asked = settings.embedding
     if asked is None and (settings.bins == 0 or settings.hidden == ()):
         asked = "none"
+    elif asked is None and settings.bins:
+        asked = "bins"
     ways = [made(name) for name in ([asked] if asked is not None else _ALTERNATING)]
     if asked is None and count == 1:
         ways = [_better(ways, problem, examples, rows)]
