@@ -37,16 +37,17 @@ def problem_of(settings, m=300):
     ("quality", "rows", "epochs", "expected"),
     [
         ("fast", 1_000, 100, 1),
-        ("default", 1_000, 100, 4),
-        ("best", 1_000, 100, 16),
+        ("default", 1_000, 100, 5),
+        ("best", 1_000, 100, 20),
         ("default", 40_000, 100, 2),
-        ("best", 40_000, 100, 6),
+        ("best", 10_000, 64, 10),
+        ("best", 40_000, 100, 2),
         ("default", 10**6, 8, 1),
-        ("best", 10**6, 8, 3),
+        ("best", 10**6, 8, 1),
         ("best", 10**8, 4, 1),
         ("default", FEWEST_ROWS - 1, 100, 1),
         ("best", FEWEST_ROWS - 1, 100, 1),
-        ("default", FEWEST_ROWS, 100, 4),
+        ("default", FEWEST_ROWS, 100, 5),
     ],
 )
 def test_presets_spend_by_rows_and_epochs(quality, rows, epochs, expected):
@@ -77,7 +78,7 @@ def test_whoever_describes_a_network_gets_one_and_a_number_is_followed(asked, qu
     "asked", [{"dropout": 0.2}, {"learning_rate": 0.01}, {"activation": "relu"}, {"cost": "mae"}]
 )
 def test_other_settings_leave_the_number_as_it_is(asked):
-    assert networks(tabular.Settings(**asked), 1_000, 100) == 4
+    assert networks(tabular.Settings(**asked), 1_000, 100) == 5
 
 
 @pytest.mark.parametrize("asked", [{"quality": "better"}, {"quality": None}, {"embedding": "sine"}])
@@ -102,8 +103,8 @@ def test_the_command_trains_several_by_default_and_the_file_says_how_many(
     ask = ["train", "flats.csv", "--target", "rent", "--no-baselines", "--out", "m"]
     assert main(ask) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "4 networks, averaged: 2 of 3-11-11-128" in said
-    assert load_model("m").about["settings"]["n_ensemble"] == 4
+    assert "5 networks, averaged: 3 of 3-11-11-128" in said
+    assert load_model("m").about["settings"]["n_ensemble"] == 5
     assert main([*ask, "--quality", "fast", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"] == {
         "quality": "fast",
@@ -111,8 +112,8 @@ def test_the_command_trains_several_by_default_and_the_file_says_how_many(
         "seed": 0,
         "test_share": 0.2,
     }
-    with pytest.raises(SystemExit):
-        main([*ask, "--quality", "better"])
+    assert main([*ask, "--quality", "better"]) == 2
+    assert "expected fast, default, best; got 'better'" in capsys.readouterr().err
 
 
 def test_estimators_take_the_same_words(monkeypatch):
@@ -121,7 +122,7 @@ def test_estimators_take_the_same_words(monkeypatch):
     monkeypatch.setattr(recipes, "_EPOCHS", ONE_EPOCH)
     several = dr.TabularRegressor(random_state=0).fit(X, y)
     one = dr.TabularRegressor(random_state=0, quality="fast").fit(X, y)
-    assert several.model_.about["settings"]["n_ensemble"] == 4
+    assert several.model_.about["settings"]["n_ensemble"] == 5
     assert one.model_.about["settings"]["n_ensemble"] == 1
 
 
@@ -173,8 +174,10 @@ def test_a_shorter_one_takes_as_many_networks_as_there_is_time_for(limited):
     expected = usual()
     one = epochs(expected[0])
     assert limited(2.0 * one) == expected[:2]  # two side by side
-    assert limited(3.0 * one) == expected
-    assert len(limited(3.0 * one, quality="best")) == 4
+    assert limited(3.0 * one) == expected[:4]
+    assert limited(4.0 * one) == expected
+    assert len(limited(4.0 * one, quality="best")) == 6
+    assert len(limited(1e6, quality="best")) == 40
 
 
 def test_a_limit_too_short_for_one_gives_one_with_fewer_epochs_and_says_so(limited):

@@ -242,7 +242,7 @@ def test_c_has_a_column_of_few_knots_too(tmp_path):
 )
 def test_the_command_takes_the_kind(option, kind, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    tailed(150).write_csv("t.csv")
+    tailed().write_csv("t.csv")
     ask = ["train", "t.csv", "--target", "y", "--epochs", "2", "--hidden", "8", "--no-baselines"]
     kinds = [part for each in option for part in ("--kind", each)]
     assert main([*ask, *kinds, "--out", "m"]) == 0

@@ -34,7 +34,7 @@ def test_five_rows_a_class():
     X = numbers(100, 4)
     y = np.repeat([f"class {k}" for k in range(20)], 5)
     model = dr.TabularClassifier(random_state=0).fit(X, y)
-    assert model.model_.about["settings"]["n_ensemble"] == 4
+    assert model.model_.about["settings"]["n_ensemble"] == 5
     assert is_finite(model, X)
     assert len(model.classes_) == 20
 
@@ -72,7 +72,7 @@ def test_a_category_with_a_level_a_row():
 @pytest.mark.parametrize("quality", ["fast", "default", "best"])
 def test_a_target_that_is_constant_in_folds(quality):
     X, y = numbers(100, 3), np.zeros(100)
-    y[7] = 1.0
+    y[[7, 60]] = 1.0
     model = dr.TabularRegressor(random_state=0, quality=quality).fit(X, y)
     assert is_finite(model, X)
     labels = np.where(y > 0, "rare", "usual")
@@ -111,14 +111,14 @@ def kinds(model):
 
 def test_they_are_combined_separated_saved_and_updated(different, tmp_path):
     model, X, y = different
-    assert kinds(model) == ["parallel", "piecewise_linear"] * 2
+    assert kinds(model) == ["parallel", "piecewise_linear"] * 2 + ["parallel"]
     model.save(tmp_path / "m")
     again = dr.TabularRegressor.load(tmp_path / "m")
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     np.testing.assert_array_equal(again.predict_interval(X), model.predict_interval(X))
     for each in (model, again):
         each.partial_fit(X, y, epochs=1)
-    assert kinds(model) == ["parallel", "piecewise_linear"] * 2
+    assert kinds(model) == ["parallel", "piecewise_linear"] * 2 + ["parallel"]
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
@@ -145,6 +145,6 @@ def test_they_are_exported_and_checked(different, tmp_path):
 def test_the_lines_count_the_networks_of_each_kind(different):
     model, _, _ = different
     line = model.model_.about["training"][0]
-    assert line.startswith("4 networks, averaged: 2 of ")
+    assert line.startswith("5 networks, averaged: 3 of ")
     assert line.count("; 2 of ") == 1
-    assert tabular.Settings(**model.model_.about["settings"]).n_ensemble == 4
+    assert tabular.Settings(**model.model_.about["settings"]).n_ensemble == 5

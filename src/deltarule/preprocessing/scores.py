@@ -8,6 +8,7 @@ a straight line, beyond them it stays as it is.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from statistics import NormalDist
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -24,7 +25,8 @@ from deltarule.preprocessing.numeric import ENOUGH, Numeric, some
 if TYPE_CHECKING:
     import polars as pl
 
-_APART = 10.0  # standard deviations from the mean that make it that of a few values
+_APART = 10.0  # standard deviations from the mean that make it that of a few values,
+_MOST_APART = 0.9  # or so much of the square root of the rows, which bounds them
 _FEWEST_VALUES = 11
 MOST_KNOTS = 65
 """Of a column."""
@@ -80,8 +82,9 @@ def is_far(fitted: Numeric, column: pl.Series) -> bool:
     fitted : Numeric
     column : polars.Series
     """
+    apart = min(_APART, _MOST_APART * math.sqrt(len(column)))
     most = max(fitted.high - fitted.mean, fitted.mean - fitted.low)
-    return most > _APART * fitted.std and _sampled(column).n_unique() >= _FEWEST_VALUES
+    return most > apart * fitted.std and _sampled(column).n_unique() >= _FEWEST_VALUES
 
 
 def _sampled(column: pl.Series) -> pl.Series:
