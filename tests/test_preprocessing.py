@@ -467,7 +467,7 @@ BAD = {
         lambda: Preprocessing.fit(FRAME, kinds={"age": "categroy"}),
         UnknownNameError,
         "unknown kind 'categroy' of column 'age'. Did you mean 'category'? Known: numeric, "
-        "boolean, category, date, text, dropped.",
+        "scores, boolean, category, date, text, dropped.",
     ),
     "a kind of no column": (
         lambda: Preprocessing.fit(FRAME, kinds={"aeg": "category"}),

@@ -60,7 +60,7 @@ def test_what_the_caller_chose_is_left_alone():
 def test_what_a_trial_found_leaves_the_number_of_networks():
     settings = tabular.Settings(dropout=0.2)
     found = Trial(1, {"hidden": (8,), "embedding": "bins"}, COMPLETE, 0.1, (), 1.0)
-    assert len(problem(settings).validations) == 4
+    assert len(problem(settings).validations) == 5
     chosen = tuning.applied(settings, found, 4)
     assert chosen == tabular.Settings(dropout=0.2, hidden=(8,), embedding="bins", n_ensemble=4)
     assert len(problem(chosen).validations) == 4
@@ -188,8 +188,8 @@ def test_the_best_settings_are_trained_by_as_many_networks_as_the_callers(
     monkeypatch.setattr(tuning, "search", lambda *_: iter([trial]))
     monkeypatch.setattr(tabular, "check", lambda _: None)
     assert main(["tune", "t.csv", "--target", "y", "--no-baselines", "--out", "m"]) == 0
-    assert load_model("m").about["settings"]["n_ensemble"] == 4
-    assert "4 networks, averaged: 4 of " in " ".join(capsys.readouterr().out.split())
+    assert load_model("m").about["settings"]["n_ensemble"] == 5
+    assert "5 networks, averaged: 5 of " in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_budget_too_short_for_one_fit(here, capsys):

@@ -147,17 +147,16 @@ class Settings:
     # how much is trained
     quality: str = option(
         "NAME",
-        "How much to train: one network, five, or up to twenty, which are averaged",
+        "Networks to average (1, 5, up to 20)",
         "default",
         names=QUALITIES,
         common=True,
     )
     time_limit: float | None = option(
         "MINUTES",
-        "Time limit of the training in minutes: it stops adding networks, and shortens the first "
-        "one, in time.",
+        "Time limit of the training in minutes: it trains fewer networks, or one with fewer "
+        "epochs.",
         flag="minutes",
-        common=True,
         limits={"low": 0, "open_low": True},
     )
 
@@ -188,11 +187,9 @@ class Settings:
     )
     n_ensemble: int | None = option(
         "N",
-        "Number of networks to train and average; each uses a different validation fold (default: "
-        "by --quality; 1 beside --hidden, --epochs, --optimizer, --bins, --embedding and "
-        "--members).",
+        "Number of networks to train and average (default: by the quality; 1 where the network or "
+        "its epochs are given).",
         flag="ensemble",
-        common=True,
         limits=_COUNT,
         panel="Network",
     )
