@@ -221,3 +221,15 @@ def test_the_command_names_the_limit_it_kept(tmp_path, monkeypatch, capsys):
     ask = ["train", "flats.csv", "--target", "rent", "--no-baselines", "--minutes", "0.1"]
     assert main(ask) == 0
     assert "fewer than usual to keep the time limit" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_page_of_several_networks_shows_the_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipes, "_EPOCHS", ONE_EPOCH)
+    flats(150).write_csv("flats.csv")
+    assert main(["train", "flats.csv", "--target", "rent", "--no-baselines", "--out", "m"]) == 0
+    capsys.readouterr()
+    assert main(["explain", "m", "flats.csv", "--out", "page.html"]) == 0
+    said = capsys.readouterr().err
+    assert "The model averages 5 networks: the page shows the first." in said
+    assert "-128-128-128-1" in said  # the layers of one network, not their average

@@ -99,14 +99,7 @@ def explain(
     with cells_of(table.files), rows_of(range(first, first + len(frame))):
         X, names = loaded.preprocessing.transform(frame), loaded.preprocessing.names
         Y = loaded.targets.encode(frame)
-    part = ex.DensePart(loaded.network, loaded.parameters, X, tuple(names), ())
-    if not asked.text:
-        part = ex.dense_part(*part[:4])
-    if part.before:
-        Terminal().note(
-            f"The page begins after {' and '.join(part.before)}: its inputs are what those make of "
-            "the columns, with their parameters as they are. --text shows every layer."
-        )
+    part = _shown_part(loaded, X, tuple(names), asked)
     trace = ex.trace(
         part.network,
         part.parameters,
@@ -119,6 +112,28 @@ def explain(
         title=visible(f"{model.stem} on {shown} of {Path(table.name).name}"),
     )
     _show(trace, asked)
+
+
+def _shown_part(model: Model, X: Any, names: tuple[str, ...], asked: ExplainOptions) -> Any:
+    """All layers as text; on a page the dense ones, of several networks those of the first."""
+    part = ex.DensePart(model.network, model.parameters, X, names, ())
+    if asked.text:
+        return part
+    networks = tabular.record(model).get("settings", {}).get("n_ensemble", 1)
+    if networks > 1:
+        first = tabular.separated(model.network, model.parameters)[0]
+        part = ex.DensePart(*first, X, names, ())
+        Terminal().note(
+            f"The model averages {networks} networks: the page shows the first. --text shows all "
+            "of them."
+        )
+    part = ex.dense_part(*part[:4])
+    if part.before:
+        Terminal().note(
+            f"The page begins after {' and '.join(part.before)}: its inputs are what those make of "
+            "the columns, with their parameters as they are. --text shows every layer."
+        )
+    return part
 
 
 def _optimizer(asked: ExplainOptions) -> Any:

@@ -6,6 +6,7 @@ preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:
 
 from deltarule.tabular.calibration import Calibration, calibration_of
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
+from deltarule.tabular.ensembles import separated
 from deltarule.tabular.evidence import evidence
 from deltarule.tabular.fitting import (
     Fitted,
@@ -102,6 +103,7 @@ __all__ = [
     "roles_of",
     "rows_named",
     "sentinel_warnings",
+    "separated",
     "shares_of",
     "split",
     "strongest_words",
