@@ -130,7 +130,7 @@ def test_estimators_take_the_same_words(monkeypatch):
 
 
 class Clock:
-    """A clock that only trainings move: so many seconds an epoch."""
+    """A clock that only trainings move: a given number of seconds per epoch."""
 
     def __init__(self, seconds):
         self.now, self.seconds = 0.0, seconds

@@ -73,7 +73,10 @@ def tidied(
     def tidy(column: pl.Series) -> pl.Series:
         levelled = column.dtype == polars.Categorical or isinstance(column.dtype, polars.Enum)
         if levelled and typed:
-            return _unmarked(column.cast(polars.String), markers).cast(polars.Categorical)
+            levels = column.drop_nulls().unique().cast(polars.String)
+            if not _unmarked(levels, markers).equals(levels):
+                column = _unmarked(column.cast(polars.String), markers)
+            return column.cast(polars.Categorical)
         if column.name in texts and (levelled or column.dtype == polars.String):
             return _unmarked(column.cast(polars.String), markers)
         if column.dtype in (polars.String, polars.Categorical):

@@ -34,10 +34,10 @@ FEW_LEVELS = 24
 MOST_LEVELS = 100
 """Levels that get a one-hot column, at most."""
 
-_LEARNED = 100  # rows of a level: beyond the few, it takes so many to learn its column
+_LEARNED = 100  # rows of a level beyond the few: with fewer, its weights are noise
 _RARE = 0.001  # share of the rows; and
-_RAREST = 3  # at least so many rows
-_POOLED = 0.1  # of the rows: where so many share a column, each level has statistics
+_RAREST = 3  # rows, at least
+_POOLED = 0.1  # share of the rows in the shared column from which on levels have statistics
 
 
 @dataclass(frozen=True)

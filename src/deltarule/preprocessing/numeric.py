@@ -50,6 +50,7 @@ class Numeric:
     low: float = -sys.float_info.max
     high: float = sys.float_info.max
     kind: ClassVar[str] = "numeric"
+    scale: ClassVar[str] = "standardized"
 
     @classmethod
     def fit(cls, column: pl.Series) -> Self:
@@ -108,7 +109,7 @@ class Numeric:
     def describe(self) -> str:
         """What was done, in one clause."""
         filled = f"{self.missing} missing filled with {self.fill:g} and flagged"
-        return f"standardized, {filled}" if self.flagged else "standardized"
+        return f"{self.scale}, {filled}" if self.flagged else self.scale
 
 
 def some(numbers: pl.Series, step: int) -> pl.Series:

@@ -46,6 +46,7 @@ class Scores(Numeric):
 
     knots: tuple[tuple[float, float], ...] = ()
     kind: ClassVar[str] = "scores"
+    scale: ClassVar[str] = "as normal scores"
 
     @classmethod
     def fit(cls, column: pl.Series) -> Self:
@@ -68,10 +69,6 @@ class Scores(Numeric):
         """The values, to be filled, flagged and scored."""
         numbers = narrow_numbers_of(column, reading)
         return Scaled(numbers, self.fill, self.mean, self.std, self.flagged, self.knots)
-
-    def describe(self) -> str:
-        """What was done, in one clause."""
-        return super().describe().replace("standardized", "as normal scores", 1)
 
 
 def is_far(fitted: Numeric, column: pl.Series) -> bool:

@@ -6,6 +6,8 @@ is not cut has one bin from 0 to 1 and stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from deltarule.arrays import Array, checked_number
@@ -20,7 +22,9 @@ _UNCUT = (0.0, 1.0)
 Edges = tuple[tuple[float, ...], ...]
 
 
-def edges(X: Array, most: int, uncut: Array | None = None) -> Edges | None:
+def edges(
+    X: Array, most: int, uncut: Array | None = None, values: Sequence[Array] | None = None
+) -> Edges | None:
     """The edges of every column, ascending; None where no column has enough values to be cut.
 
     Parameters
@@ -31,6 +35,8 @@ def edges(X: Array, most: int, uncut: Array | None = None) -> Edges | None:
         Bins of a column, at most; fewer where rows are few or columns many.
     uncut : bool array, shape (n,), optional
         Columns that are not cut.
+    values : sequence of arrays, optional
+        Each column's, by :func:`distinct`, where they are known already.
 
     Raises
     ------
@@ -46,16 +52,19 @@ def edges(X: Array, most: int, uncut: Array | None = None) -> Edges | None:
     checked_number("edges", "most", most, low=0, whole=True)
     X = sampled(X)
     whole = np.zeros(X.shape[1], dtype=bool) if uncut is None else uncut
-    values = [
-        _UNCUT if kept else np.unique(column) for column, kept in zip(X.T, whole, strict=True)
-    ]
-    cut = sum(len(own) > 2 for own in values)
+    values = distinct(X) if values is None else values
+    cut = sum(len(own) > 2 and not kept for own, kept in zip(values, whole, strict=True))
     most = min(most, _MOST_UNITS // max(cut, 1))
     found = tuple(
         _UNCUT if kept else _edges(column, own, most)
         for column, own, kept in zip(X.T, values, whole, strict=True)
     )
     return None if all(own == _UNCUT for own in found) else found
+
+
+def distinct(X: Array) -> list[Array]:
+    """The different values of each column, ascending; of very many rows those of some."""
+    return [np.unique(column) for column in sampled(X).T]
 
 
 def sampled(X: Array) -> Array:

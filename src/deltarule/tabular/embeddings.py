@@ -11,8 +11,6 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import NamedTuple
 
-import numpy as np
-
 from deltarule.arrays import Array
 from deltarule.layers import Dense, Grouped, Layer, Parallel, Periodic, PiecewiseLinear
 from deltarule.tabular.bins import Edges
@@ -86,8 +84,8 @@ def periodic(columns: Columns, rows: int) -> list[Layer]:
     parts: list[tuple[int, int, list[Layer]]] = [(0, columns.width, [])]
     for is_fine, run in groupby(range(columns.width), columns.fine.__getitem__):
         if is_fine:
-            first, *_, last = [*run] * 2
-            parts.append((first, last + 1, own))
+            places = list(run)
+            parts.append((places[0], places[-1] + 1, own))
     return [Parallel(parts)]
 
 
@@ -119,14 +117,3 @@ def _embedded(edges: Edges) -> list[Layer]:
             parts.append((first, last, []))
         first = last
     return [Parallel(parts)] if any(layers for *_, layers in parts) else []
-
-
-def fine(X: Array, least: int) -> tuple[bool, ...]:
-    """Which columns have at least a number of different values.
-
-    Parameters
-    ----------
-    X : array, shape (m, n)
-    least : int
-    """
-    return tuple(len(np.unique(column)) >= least for column in X.T)

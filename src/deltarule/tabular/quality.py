@@ -35,11 +35,10 @@ class Preset(NamedTuple):
 
 
 PRESETS: Mapping[str, Preset] = {
-    "fast": Preset(1, 0.0, 1),
     "default": Preset(5, 9e6, 5),
     "best": Preset(20, 6.4e6, 40),
 }
-"""The presets by name."""
+"""The presets by name, but for ``"fast"``, which is one network."""
 
 
 def networks(settings: Settings, rows: int, epochs: int) -> int:
@@ -65,13 +64,10 @@ def networks(settings: Settings, rows: int, epochs: int) -> int:
         return settings.n_ensemble
     given = (settings.hidden, settings.epochs, settings.optimizer, settings.bins)
     own = any(each is not None for each in (*given, settings.embedding))
-    if own or settings.n_members > 1 or rows < FEWEST_ROWS:
+    if own or settings.n_members > 1 or rows < FEWEST_ROWS or settings.quality == "fast":
         return 1
     if settings.time_limit is not None:
         return PRESETS[settings.quality].timed
-    affordable = [
-        min(preset.networks, int(preset.examples // max(rows * epochs, 1)))
-        for name, preset in PRESETS.items()
-        if name in ("default", settings.quality)  # the best is no less than the default
-    ]
-    return 1 if settings.quality == "fast" else max(1, *affordable)
+    presets = PRESETS["default"], PRESETS[settings.quality]  # the best is no less than the default
+    seen = max(rows * epochs, 1)
+    return max(1, *(min(preset.networks, int(preset.examples // seen)) for preset in presets))

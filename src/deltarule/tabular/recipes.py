@@ -29,10 +29,10 @@ _STEPS = {  # about what a run of few, and of more rows may take,
     "classification": (1_500, 1_500),
 }
 _EPOCHS = {"regression": (16, 256), "classification": (32, 128)}  # within these limits,
-_EXAMPLES = 8e6  # but of very many rows only as many epochs as see so many examples,
-_FEWEST_EPOCHS = 4  # or so many
+_EXAMPLES = 8e6  # of very many rows, epochs times rows are at most this,
+_FEWEST_EPOCHS = 4  # but this many epochs at least
 _FAST = 0.6  # of these epochs with quality "fast",
-_MANY_ROWS = 10_000  # from so many rows on: fewer rows need all
+_MANY_ROWS = 10_000  # from this number of rows on: fewer need all epochs
 _HIDDEN = (128, 128, 128)
 _RATE = 0.02  # peak, of a weight that one input has
 _SCALE_RATE = 6.0  # times that, of the inputs' scales
