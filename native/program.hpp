@@ -217,8 +217,8 @@ template <class T> class Program {
   std::size_t inputs() const { return plan_.inputs; }
   std::size_t outputs() const { return plan_.outputs.size(); }
 
-  // The first `wanted` outputs, at least one, of `count` numbers, a multiple of the vectors' width. An output may
-  // lie where an input does, at the same place. `steps`: the numbers of the step.
+  // The first `wanted` outputs, at least one, of `count` numbers, a multiple of the vectors' width. An
+  // output may lie where an input does, at the same place. `steps`: the numbers of the step.
   void run(const T* const* inputs, T* const* outputs, std::size_t wanted, std::size_t count,
            const T* steps = nullptr) const {
     alignas(64) T computed[most_computed * block];

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -223,11 +224,14 @@ def test_the_command_names_the_limit_it_kept(tmp_path, monkeypatch, capsys):
     assert "fewer than usual to keep the time limit" in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_page_of_several_networks_shows_the_first(tmp_path, monkeypatch, capsys):
+def test_page_and_report_of_several_networks_are_of_the_first(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(recipes, "_EPOCHS", ONE_EPOCH)
     flats(150).write_csv("flats.csv")
-    assert main(["train", "flats.csv", "--target", "rent", "--no-baselines", "--out", "m"]) == 0
+    ask = ["train", "flats.csv", "--target", "rent", "--no-baselines", "--out", "m"]
+    assert main([*ask, "--report", "r.html"]) == 0
+    report = Path("r.html").read_text()
+    assert report.count("Of the first of 5 networks, whose outputs are averaged.") == 3
     capsys.readouterr()
     assert main(["explain", "m", "flats.csv", "--out", "page.html"]) == 0
     said = capsys.readouterr().err

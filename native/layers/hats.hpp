@@ -156,7 +156,7 @@ void take_rows(const Hats<T>& hats, Panels<const T> A_prev, std::size_t row, Tak
   begin[strip] = entry;
 }
 
-// N panels of Z of one example: the biases, and so many parts of rows of H. Two sums at a time, as
+// N panels of Z of one example: the biases and its parts of rows of H. Two sums at a time, as
 // two rows are of one column.
 template <int N, class T>
 DELTARULE_INLINE void add_rows(const std::uint32_t* row, const T* part, std::size_t count,

@@ -50,7 +50,7 @@ def report_of(
         data=data,
         settings=[
             *between(problem, trained.fitted.recipes),
-            ("training", tabular.lines(trained.fitted.recipes)[1]),
+            *zip(("network", "training"), tabular.lines(trained.fitted.recipes), strict=True),
         ],
         columns=condensed(problem.preprocessing.describe()),
         judged=trained.evaluations,
@@ -58,6 +58,7 @@ def report_of(
         warnings=[f"{text[:1].upper()}{text[1:]}" for text in table.warnings],
         command=shlex.join(["deltarule", *command]),
         seconds=trained.fitted.seconds,
+        networks=len(trained.fitted.results),
     )
     evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers)
     return compose(trained.fitted.result, evidence, context, watch.diagnostics)

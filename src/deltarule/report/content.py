@@ -31,6 +31,8 @@ class Context:
         What repeats the training.
     seconds : float or None
         What the training took.
+    networks : int
+        How many were trained and are averaged.
     """
 
     title: str = "A network"
@@ -43,6 +45,14 @@ class Context:
     warnings: Sequence[str] = ()
     command: str = ""
     seconds: float | None = None
+    networks: int = 1
+
+    @property
+    def whose(self) -> str:
+        """Of several networks, which one the figures of the training are of."""
+        if self.networks == 1:
+            return ""
+        return f"Of the first of {self.networks} networks, whose outputs are averaged."
 
 
 class Drawn(NamedTuple):

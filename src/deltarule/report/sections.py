@@ -38,11 +38,11 @@ def sections_of(
     found = importances(evidence, seed=result.runner.plan.seed)
     return [
         _figures_section(evidence, context),
-        Section("diagnosis", "Training diagnosis", findings=findings),
-        _training_section(result),
+        Section("diagnosis", "Training diagnosis", context.whose, findings=findings),
+        _training_section(result, context),
         *_judged_sections(evidence, context),
         *_columns_section(found),
-        *_layers_section(diagnostics),
+        *_layers_section(diagnostics, context),
         *_worst_section(evidence, found),
         _network_section(result, context),
         _repeat_section(result.runner.plan, context),
@@ -149,7 +149,7 @@ def _drawn(
     return Drawn(markupsafe.Markup(svg(made, name)), label, caption)
 
 
-def _training_section(result: Result) -> Section:
+def _training_section(result: Result, context: Context) -> Section:
     history = result.history
     drawn = [
         _drawn(
@@ -169,7 +169,7 @@ def _training_section(result: Result) -> Section:
     end = f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}."
     if result.best_epoch is not None:
         end += f" Epoch {result.best_epoch}, the best on the validation rows, was restored."
-    return Section("training", "Training", end, figures=drawn)
+    return Section("training", "Training", f"{end} {context.whose}".strip(), figures=drawn)
 
 
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
@@ -252,7 +252,7 @@ _CAPTIONS = {
 }
 
 
-def _layers_section(diagnostics: Diagnostics | None) -> Iterator[Section]:
+def _layers_section(diagnostics: Diagnostics | None, context: Context) -> Iterator[Section]:
     if diagnostics is None:
         return
     height = 1.5 + 0.22 * min(diagnostics.dead.shape[1], 12)
@@ -271,7 +271,7 @@ def _layers_section(diagnostics: Diagnostics | None) -> Iterator[Section]:
     looks = (
         f"Recorded in {len(diagnostics.epochs)} of the epochs, on a sample of the training rows."
     )
-    yield Section("layers", "Layer diagnostics", looks, figures=drawn)
+    yield Section("layers", "Layer diagnostics", f"{looks} {context.whose}".strip(), figures=drawn)
 
 
 def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
