@@ -89,6 +89,11 @@ def test_unknown_names_are_refused(asked):
         tabular.Settings(**asked)
 
 
+def test_bins_and_no_bins_are_refused():
+    with pytest.raises(dr.SettingError, match="contradict each other"):
+        tabular.Settings(bins=0, embedding="bins")
+
+
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), "1"])
 def test_a_time_limit_is_a_positive_number(minutes):
     with pytest.raises(dr.SettingError, match="time_limit"):

@@ -326,6 +326,9 @@ class Settings:
                 raise SettingError(
                     f"{setting(name, f'--{name}')}: expected {', '.join(known)}; got {value!r}."
                 )
+        if self.bins == 0 and self.embedding == "bins":
+            both = setting("bins=0 and embedding='bins'", "--bins 0 and --embedding bins")
+            raise SettingError(f"{both}: they contradict each other. Leave one out.")
         checked_seed("Settings", self.seed)
         check_limits("Settings", self)
         if self.class_weight is not None:
