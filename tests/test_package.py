@@ -17,14 +17,14 @@ CellError Checkpoints Constant CosLog Cosine CosineRestarts Cost DataError Delta
 DeviceError DeviceMemoryError DivergenceError ENGINES Embedding Ended EngineOptions EpochEnded
 Exponential ExportError FileError GradientDescent Grouped History INITIALIZERS Initializer
 InterruptionError Interval InverseScaling KINDS KeyedModels LBFGS Layer LayerNorm Lion MLPClassifier
-MLPRegressor Many MissingExtraError Model NAdam Network NetworkOptions OPTIMIZERS OneCycle Optimizer
-OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan Progressed RMSprop
-RateReduced RateSearch ReduceOnPlateau Regularization RegularizationOptions ResourceError Result
-Resumed Run Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError ShapeError Shared
-SlowerEngineWarning Started StepDecay StopTraining Stopping StoppingOptions StoppingRule
-TabularClassifier TabularRegressor Training TrainingState TypeMismatchError UnknownKeywordError
-UnknownNameError Warmup __version__ distributed explain export find_rate load report start train
-train_by_key train_many
+MLPRegressor Many MissingExtraError Model NAdam Network NetworkEpochEnded NetworkOptions OPTIMIZERS
+OneCycle Optimizer OutOfMemoryError Pair Parallel Parametric PeerError Periodic PiecewiseLinear Plan
+Progressed RMSprop RateReduced RateSearch ReduceOnPlateau Regularization RegularizationOptions
+ResourceError Result Resumed Run Runner SCHEDULES SGD Scale ScaleRate Schedule SettingError
+ShapeError Shared SlowerEngineWarning Started StepDecay StopTraining Stopping StoppingOptions
+StoppingRule TabularClassifier TabularRegressor Training TrainingState TypeMismatchError
+UnknownKeywordError UnknownNameError Warmup __version__ distributed explain export find_rate load
+report start train train_by_key train_many
 """
 
 

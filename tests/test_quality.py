@@ -12,6 +12,8 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
+from deltarule.cli.progress import Watcher
+from deltarule.cli.terminal import Terminal
 from deltarule.modelfile import load_model
 from deltarule.tabular import choosing, recipes, running
 from deltarule.tabular.quality import FEWEST_ROWS, networks
@@ -242,3 +244,30 @@ def test_page_and_report_of_several_networks_are_of_the_first(tmp_path, monkeypa
     said = capsys.readouterr().err
     assert "The model averages 5 networks: the page shows the first." in said
     assert "-128-128-128-1" in said  # the layers of one network, not their average
+
+
+def test_callbacks_hear_every_epoch_of_the_further_networks(monkeypatch):
+    monkeypatch.setattr(recipes, "_EPOCHS", {"regression": (3, 3), "classification": (3, 3)})
+    settings, heard = tabular.Settings(n_ensemble=3), []
+    tabular.fit(problem_of(settings), settings, [heard.append])
+    others = [event for event in heard if isinstance(event, dr.NetworkEpochEnded)]
+    expected = [(network, 3, epoch) for network in (2, 3) for epoch in (1, 2, 3)]
+    assert sorted((o.network, o.networks, o.epoch) for o in others) == expected
+    assert sum(isinstance(event, dr.EpochEnded) for event in heard) == 3  # of the first alone
+    assert sum(isinstance(event, dr.Started) for event in heard) == 1
+
+
+def test_the_bar_is_full_when_all_networks_are_done():
+    watcher = Watcher(Terminal())
+    task = watcher.bar.tasks[0]
+    plan = problem_of(tabular.Settings())  # any: the bar looks at epochs and steps alone
+    watcher.listen(dr.Started(plan, "native", "", 80, 20, 8, 10, epochs=2))
+    watcher.listen(dr.EpochEnded(1, 10, 0.5))
+    assert (task.completed, task.total) == (10, 20)
+    watcher.listen(dr.NetworkEpochEnded(2, 3, 2))
+    assert (task.completed, task.total) == (30, 60)
+    watcher.listen(dr.EpochEnded(2, 20, 0.4))
+    watcher.listen(dr.NetworkEpochEnded(3, 3, 1))
+    assert (task.completed, task.description) == (50, "network 3/3, epoch 1/2")
+    watcher.listen(dr.NetworkEpochEnded(3, 3, 2))
+    assert task.completed == task.total

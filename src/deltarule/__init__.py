@@ -84,6 +84,7 @@ from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import (
     Ended,
     EpochEnded,
+    NetworkEpochEnded,
     Progressed,
     RateReduced,
     Resumed,
@@ -170,6 +171,7 @@ __all__ = [
     "Model",
     "NAdam",
     "Network",
+    "NetworkEpochEnded",
     "NetworkOptions",
     "OneCycle",
     "Optimizer",

@@ -15,6 +15,7 @@ from deltarule.training.events import (
     Ended,
     EpochEnded,
     Event,
+    NetworkEpochEnded,
     Progressed,
     RateReduced,
     Resumed,
@@ -85,6 +86,8 @@ class Watcher(Bar):
         )
         super().__init__(terminal, columns, f"{name}epoch", cost="", validation="")
         self.name, self.epochs, self.steps, self.said = name, 0, 0, 0.0
+        self.first = 0  # steps of the first network
+        self.others: dict[int, int] = {}  # epochs of each further one
 
     def listen(self, event: Event) -> None:
         """Show one event."""
@@ -99,20 +102,34 @@ class Watcher(Bar):
         elif isinstance(event, RateReduced):
             self.terminal.warn(event.text)
         elif isinstance(event, Progressed):
-            done = (event.epoch - 1) * self.steps + event.step
-            self.bar.update(self.task, completed=done, cost=f"{event.cost:.4g}")
+            self._done((event.epoch - 1) * self.steps + event.step, cost=f"{event.cost:.4g}")
         elif isinstance(event, EpochEnded):
             self._epoch(event)
+        elif isinstance(event, NetworkEpochEnded):
+            self._others_epoch(event)
         elif isinstance(event, Ended):
-            self.bar.update(self.task, completed=self.epochs * self.steps)
+            self._done(self.epochs * self.steps)
+
+    def _done(self, steps: int, **shown: Any) -> None:
+        """So many steps of the first network are done, besides those of the others."""
+        self.first = steps
+        all_of_them = steps + sum(self.others.values()) * self.steps
+        self.bar.update(self.task, completed=all_of_them, **shown)
+
+    def _others_epoch(self, event: NetworkEpochEnded) -> None:
+        self.others[event.network] = event.epoch
+        every, shown = self.epochs * self.steps, {}
+        if self.first == every:  # it has nothing more to say
+            which = f"network {event.network}/{event.networks}, epoch {event.epoch}/{self.epochs}"
+            shown = {"description": f"{self.name}{which}"}
+        self._done(self.first, total=event.networks * every, **shown)
 
     def _epoch(self, event: EpochEnded) -> None:
         cost, validation = f"{event.cost:.4g}", ""
         if event.validation_cost is not None:
             validation = f"{event.validation_cost:.4g}"
-        self.bar.update(
-            self.task,
-            completed=event.epoch * self.steps,
+        self._done(
+            event.epoch * self.steps,
             description=f"{self.name}epoch {event.epoch}/{self.epochs}",
             cost=cost,
             validation=validation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,14 @@ from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.settings import Settings
 from deltarule.training import Examples, Result, Run, Training
 from deltarule.training.checkpoints import Checkpoints
-from deltarule.training.events import Callback, EpochEnded, Event, StopTraining
+from deltarule.training.events import (
+    Action,
+    Callback,
+    EpochEnded,
+    Event,
+    NetworkEpochEnded,
+    StopTraining,
+)
 from deltarule.training.parallel import below, each_run
 
 _WORTH_THREADS = 1e8  # products a step; below, threads wait longer for each other than they work
@@ -87,7 +95,7 @@ def trained(
     settings : Settings
         How many networks at once, and the time limit: where it is reached, trainings end.
     callbacks : sequence of callables
-        Called with every event of the first network's training.
+        Called with every event of the first network's training, and every epoch of the others.
     checkpoints : Checkpoints, optional
         Where the training is kept; of several networks each in a folder of its own.
     """
@@ -99,6 +107,7 @@ def trained(
         late = isinstance(event, EpochEnded) and time.monotonic() > deadline
         return StopTraining("the time limit was reached") if late else None
 
+    lock = threading.Lock()  # a callback hears one network at a time
     # the cores are taken by the network's fellows
     one_thread = not alone and choose(run.plan, run.engine, run.options).name == "native"
 
@@ -111,7 +120,8 @@ def trained(
         seed = run.plan.seed if k == 0 else member_seed(run.plan.seed, k)
         own = replace(run, plan=replace(run.plan, seed=seed), options=options)
         kept = checkpoints if alone else below(checkpoints, f"network-{k + 1}")
-        listeners = (*(callbacks if k == 0 else ()), watch, in_time)
+        heard = (_heard(each, k, len(recipes), lock) for each in callbacks)
+        listeners = (*heard, watch, in_time)
         return finished(own, train, validation, listeners, kept, recipes[k].start)
 
     # What several devices share, they share in one order: a network after another.
@@ -119,6 +129,20 @@ def trained(
     with few_threads(is_small(run) or not alone):
         count = 1 if shared else settings.n_threads or cores()
         return tuple(each_run(member, range(len(recipes)), count, checkpoints))
+
+
+def _heard(callback: Callback, k: int, networks: int, lock: threading.Lock) -> Callback:
+    """What a callback hears of the k-th network."""
+
+    def hear(event: Event) -> Action | None:
+        if k > 0:
+            if not isinstance(event, EpochEnded):
+                return None
+            event = NetworkEpochEnded(k + 1, networks, event.epoch)
+        with lock:
+            return callback(event)
+
+    return hear
 
 
 def member_seed(seed: int, k: int) -> int:

@@ -119,6 +119,23 @@ class EpochEnded(OneLine):
 
 
 @dataclass(frozen=True)
+class NetworkEpochEnded(OneLine):
+    """One of several networks that are trained side by side, not the first, ended an epoch.
+
+    Attributes
+    ----------
+    network, networks : int
+        Which, from 2, of how many.
+    epoch : int
+        From 1.
+    """
+
+    network: int
+    networks: int
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Resumed(OneLine):
     """The run goes on from a checkpoint.
 
@@ -187,7 +204,9 @@ class Ended(OneLine):
     seconds: float
 
 
-Event: TypeAlias = Started | Resumed | Progressed | EpochEnded | RateReduced | Ended
+Event: TypeAlias = (
+    Started | Resumed | Progressed | EpochEnded | NetworkEpochEnded | RateReduced | Ended
+)
 
 
 @dataclass(frozen=True)
