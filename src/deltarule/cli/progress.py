@@ -111,7 +111,7 @@ class Watcher(Bar):
             self._done(self.epochs * self.steps)
 
     def _done(self, steps: int, **shown: Any) -> None:
-        """So many steps of the first network are done, besides those of the others."""
+        """Show how many steps of the first network are done, besides those of the others."""
         self.first = steps
         all_of_them = steps + sum(self.others.values()) * self.steps
         self.bar.update(self.task, completed=all_of_them, **shown)
