@@ -134,7 +134,7 @@ CELLS = {
     "day": (date(1, 1, 1), date(9999, 12, 31), datetime(2024, 5, 1, 12), "2024-05-01", "1.5.2024"),
     "bought": ("31.05.2024", "31.13.2024", "2024-05-31", date(2024, 5, 31), None, "", 5, "1.1.24"),
     "created_at": (1_550_000_000, 1_550_000_000.5, "1550000000", None, datetime(2020, 1, 1), True),
-    "note": ("old flat", "OLD, old!", "", "...", None, "strange", "new new old top", 5),
+    "note": ("old flat", "OLD, old!", "", "...", None, "strange", "new new old top", 5, "top " * 7),
 }
 
 

@@ -44,8 +44,8 @@ class RowPredictor:
         self._targets = targets
         self._X = self._encoder.X if dtype == np.float32 else self._encoder.X.astype(dtype)
         self._out = np.empty((1, targets.outputs), dtype)
-        quiet = np.errstate(over="ignore", under="ignore", invalid="ignore")
-        self._predict_into = quiet(runner.predict_into)
+        self._predict_into = runner.predict_into
+        self._scales = list(zip(targets.stds, targets.means, strict=True))
         self._lock = threading.Lock()
 
     def __call__(self, row: Mapping[str, Any]) -> Any:
@@ -67,12 +67,14 @@ class RowPredictor:
         DataError
             For a name that is missing or unknown, and for a cell that cannot be read.
         """
-        outputs, targets = self._outputs(row), self._targets
-        if targets.task == "classification":
-            return targets.classes[targets.codes(outputs).item()]
-        scales = zip(outputs[0].tolist(), targets.stds, targets.means, strict=True)
-        values = [value * std + mean for value, std, mean in scales]
-        return values[0] if len(values) == 1 else dict(zip(targets.names, values, strict=True))
+        outputs, scales = self._outputs(row), self._scales
+        if len(scales) == 1:
+            ((std, mean),) = scales
+            return outputs.item() * std + mean
+        if not scales:
+            return self._targets.classes[self._targets.codes(outputs).item()]
+        values = zip(self._targets.names, outputs[0].tolist(), scales, strict=True)
+        return {name: value * std + mean for name, value, (std, mean) in values}
 
     def predict_proba(self, row: Mapping[str, Any]) -> dict[Any, float]:
         """The probability of each class, in the order of the classes.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.data import Reading, column_of
 from deltarule.data.objects import cells_of
+from deltarule.data.values import texts_read
 from deltarule.errors import CellError, DataError, TypeMismatchError
 from deltarule.preprocessing.assembly import FARTHEST, assembled
 from deltarule.preprocessing.category_columns import Category
@@ -28,6 +30,7 @@ from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores
 from deltarule.preprocessing.table import Preprocessing
+from deltarule.preprocessing.text_columns import Text, words_of
 from deltarule.registry import nearest
 
 _MOST_KEPT = 4096  # cells of a column beside its levels
@@ -56,8 +59,8 @@ class RowEncoder:
     >>> fitted = Preprocessing.fit({"area": [50.0, None, 70.0], "town": ["A", "B", "A"]})
     >>> encoder = RowEncoder(fitted)
     >>> encoder.encode({"area": None, "town": "B"})
-    >>> encoder.X.round(2).tolist()
-    [[0.0, 1.0, 0.0, 1.0]]
+    >>> encoder.X.tolist() == fitted.transform([{"area": None, "town": "B"}]).tolist()
+    True
     """
 
     def __init__(self, preprocessing: Preprocessing, further: Collection[str] = ()) -> None:
@@ -124,6 +127,8 @@ def _write_of(column: Column, reading: Reading | None, numbers: Numbers) -> Writ
         return _scaled(column, numbers, other)
     if isinstance(column, Date):
         return _dated(column, reading, numbers, other)
+    if isinstance(column, Text):
+        return _worded(column, reading, numbers, other)
     return other
 
 
@@ -137,18 +142,21 @@ class _Cells:
         if isinstance(column, Category | Boolean):
             levels = list(column.known if isinstance(column, Category) else column.levels)
         made = self._transformed(levels) if levels else ()
-        self.kept = {(str, level): memoryview(row) for level, row in zip(levels, made, strict=True)}
+        self.kept: dict[Any, Numbers] = {
+            level: memoryview(row) for level, row in zip(levels, made, strict=True)
+        }
         self.most = len(levels) + _MOST_KEPT
 
     def write(self, cell: Any) -> None:
         """Write the numbers of a cell: those that are kept, or new ones."""
+        key = cell if cell.__class__ is str else (cell.__class__, cell)  # 1, 1.0 and True are equal
         try:
-            found = self.kept.get((cell.__class__, cell))
+            found = self.kept.get(key)
         except TypeError:  # a cell that has no hash, such as a list
             found = None
-        self.numbers[:] = self._made(cell) if found is None else found
+        self.numbers[:] = self._made(cell, key) if found is None else found
 
-    def _made(self, cell: Any) -> Numbers:
+    def _made(self, cell: Any, key: Any) -> Numbers:
         (plain,) = cells_of([cell])
         if plain is None:
             return self.missing
@@ -157,7 +165,7 @@ class _Cells:
         except CellError as error:  # whose row is the only one
             raise DataError(f"{error.before}{error.after}") from None
         if len(self.kept) < self.most:
-            self.kept[cell.__class__, cell] = made
+            self.kept[key] = made
         return made
 
     def _transformed(self, cells: list[Any]) -> Array:
@@ -240,5 +248,29 @@ def _dated(column: Date, reading: Reading | None, numbers: Numbers, other: Write
             (numbers[5],), (numbers[6],) = hour, of_hour
         if flagged:
             numbers[-1] = 0.0
+
+    return write
+
+
+def _worded(column: Text, reading: Reading | None, numbers: Numbers, other: Write) -> Write:
+    """TF-IDF of a text, which hardly ever recurs."""
+    place = {word: i for i, word in enumerate(column.words)}
+    blank: Array = np.zeros(len(column.outputs), dtype=np.float32)
+
+    def write(cell: Any) -> None:
+        text: str | None = cell if cell.__class__ is str else None
+        if text is not None and reading is not None:
+            (text,) = texts_read([text], reading, column.name)
+        words = [] if text is None else words_of(text)
+        if not words:
+            other(cell)
+            return
+        times = Counter(place[word] for word in words if word in place)
+        values, total = {i: times[i] * column.weights[i] for i in sorted(times)}, 0.0
+        for value in values.values():  # in order, as np.bincount adds; sum() may compensate
+            total += value * value
+        numbers[:] = blank
+        for i, value in values.items():
+            numbers[i] = value / math.sqrt(total)
 
     return write
