@@ -226,7 +226,9 @@ def test_several_targets_and_columns_with_roles():
     rng = np.random.default_rng(0)
     X = pl.DataFrame({"x": rng.standard_normal(60), "w": rng.uniform(1, 2, 60)})
     Y = pl.DataFrame({"u": rng.standard_normal(60), "v": rng.standard_normal(60)})
-    estimator = TabularRegressor(epochs=1, random_state=0, n_ensemble=1, weights="w").fit(X, Y)
+    X = X.with_columns(remark=pl.lit("none"))
+    settings = {"weights": "w", "drop": ["remark"]}
+    estimator = TabularRegressor(epochs=1, random_state=0, n_ensemble=1, **settings).fit(X, Y)
     row = X.row(0, named=True)
     assert estimator.predict_row({"x": row["x"]}) == dict(
         zip("uv", estimator.predict([row])[0].tolist(), strict=True)

@@ -171,16 +171,10 @@ class Model:
         SettingError
             For a model of arrays, without a table's columns.
         """
-        if self.preprocessing is None or self.targets is None:
-            raise SettingError(
-                "row_predictor: expected a model of a table; this one is of arrays. Take "
-                "predict_into of deltarule.start for single rows of arrays."
-            )
         from deltarule.modelfile.rows import RowPredictor  # a network alone needs no tables
 
         roles = self.about.get("roles")
-        names = [name for name in (roles or {}).values() if isinstance(name, str)]
-        return RowPredictor(self.preprocessing, self.targets, self._runner(), names)
+        return RowPredictor(self.preprocessing, self.targets, self._runner(), roles)
 
     def predict_row(self, row: Mapping[str, Any]) -> Any:
         """The prediction of one row: a label, a number, or of several targets a dict of numbers.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Runner
-from deltarule.errors import TypeMismatchError
+from deltarule.errors import SettingError, TypeMismatchError
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.single_rows import RowEncoder
 from deltarule.training.predictions import probabilities
@@ -28,19 +28,29 @@ class RowPredictor:
     targets : Targets
     runner : Runner
         Of the network, with its parameters; no one else's.
-    further : collection of str
-        Names that a row may have beside the columns of the preprocessing.
+    roles : mapping, optional
+        What training used columns for; a row may have them beside those that are predicted from.
+
+    Raises
+    ------
+    SettingError
+        Where there is no preprocessing or no targets.
     """
 
     def __init__(
         self,
-        preprocessing: Preprocessing,
-        targets: Targets,
+        preprocessing: Preprocessing | None,
+        targets: Targets | None,
         runner: Runner,
-        further: Collection[str] = (),
+        roles: Any = None,
     ) -> None:
+        if preprocessing is None or targets is None:
+            raise SettingError(
+                "row_predictor: expected a model of a table; this one is of arrays. Take "
+                "predict_into of deltarule.start for single rows of arrays."
+            )
         dtype = runner.plan.dtype
-        self._encoder = RowEncoder(preprocessing, {*targets.names, *further})
+        self._encoder = RowEncoder(preprocessing, {*targets.names, *_named(roles)})
         self._targets = targets
         self._X = self._encoder.X if dtype == np.float32 else self._encoder.X.astype(dtype)
         self._out = np.empty((1, targets.outputs), dtype)
@@ -104,3 +114,10 @@ class RowPredictor:
                 self._X[:] = self._encoder.X
             self._predict_into(self._X, self._out)
             return self._out.copy()
+
+
+def _named(roles: Any) -> set[str]:
+    """The columns that a record of roles names, alone or in lists."""
+    values = list(roles.values()) if isinstance(roles, Mapping) else []
+    lists = [value if isinstance(value, list | tuple) else [value] for value in values]
+    return {name for names in lists for name in names if isinstance(name, str)}
