@@ -25,6 +25,7 @@ from deltarule.modelfile import Model, load_model, write_whole
 from deltarule.preprocessing.differences import flags
 from deltarule.system.storage import written_whole
 from deltarule.tabular.options import option, option_group
+from deltarule.training.predictions import probabilities as of_classes
 
 
 @option_group("Output")
@@ -115,8 +116,8 @@ def predict(
             terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
             return
         source = sources.source(data, read)
+        kept = _kept(loaded, asked, source.columns, terminal)
         with cells_of(source.files):
-            kept = _kept(loaded, asked, source.columns, terminal)
             predicted = work.predicted(source.frame, kept)
         work.tally.warn(terminal)
         further = {"differences": work.tally.as_json()}
@@ -234,10 +235,11 @@ def predictions(
     import polars as pl
 
     assert model.targets is not None
-    found = model.predict(frame)
+    outputs = model.outputs(frame)
+    found = model.targets.decode(outputs)
     columns = {f"predicted_{name}": found[name] for name in model.targets.names}
     if probabilities:
-        P = model.predict_proba(frame)
+        P = of_classes(outputs)
         for k, label in enumerate(model.targets.classes):
             columns[f"probability_{label}"] = P[:, k]
     if offsets is not None:
