@@ -209,7 +209,7 @@ def test_odd_columns_are_used_or_dropped_with_a_word(here, capsys):
         ("predict m link.csv --out flats.csv", "--out flats.csv: is the data,"),
         ("export m.onnx --out m.onnx", "--out m.onnx: is the model,"),
         ("explain m flats.csv --out flats.csv", "--out flats.csv: is the data,"),
-        ("predict m flats.csv --out p.xlsx", "--out p.xlsx: predictions are written as CSV,"),
+        ("predict m flats.csv --out p.ods", "--out p.ods: predictions are not written as .ods."),
     ],
 )
 def test_no_output_replaces_what_is_read(here, capsys, arguments, said):
@@ -265,7 +265,7 @@ def test_evaluate_finds_the_same_rows_by_any_split(here, options, capsys):
 
 def test_predict_writes_a_row_a_row_in_order(models, here, capsys):
     model = str(models / "rent.safetensors")
-    assert main(["predict", model, "flats.csv", "--out", "p.csv"]) == 0
+    assert main(["predict", model, "flats.csv", "--keep", "", "--out", "p.csv"]) == 0
     predicted = pl.read_csv("p.csv")
     assert predicted.columns == ["predicted_rent"]
     assert len(predicted) == 120
@@ -278,7 +278,7 @@ def test_predict_writes_a_row_a_row_in_order(models, here, capsys):
 
 def test_predict_to_standard_output_with_probabilities(models, here, capsys):
     model = str(models / "sold.safetensors")
-    assert main(["predict", model, "flats.csv", "--probabilities"]) == 0
+    assert main(["predict", model, "flats.csv", "--keep", "", "--probabilities"]) == 0
     predicted = pl.read_csv(capsys.readouterr().out.encode())
     assert predicted.columns == ["predicted_sold", "probability_no", "probability_yes"]
     np.testing.assert_allclose(predicted[:, 1] + predicted[:, 2], 1.0, atol=1e-6)

@@ -17,7 +17,7 @@ import pytest
 
 from deltarule import tabular
 from deltarule.cli import main
-from deltarule.cli.predict import _csv
+from deltarule.cli.prediction_files import csv as _csv
 from deltarule.modelfile import load_model, save_model
 from deltarule.system.markup import visible, visible_lines
 from deltarule.training.interruption import signals_heard, signals_raised

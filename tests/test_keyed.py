@@ -761,12 +761,13 @@ def test_the_command_trains_predicts_and_shows(here, frame, models, capsys):
     assert main(["predict", "out", "new.csv"]) == 0
     told = capsys.readouterr()
     assert told.err == (
+        "Copied beside the predictions: 'store' (--keep '' to leave out).\n"
         "warning: rows whose 'store' has no model: 2 ('x', none); they have no prediction "
         "(--fallback).\n"
     )
     lines = told.out.splitlines()
-    assert lines[0] == "predicted_sold"
-    assert [line == "" for line in lines[1:]] == [False, True, False, True]
+    assert lines[0] == "store,predicted_sold"
+    assert [line.endswith(",") for line in lines[1:]] == [False, True, False, True]
     assert main(["predict", "out", "new.csv", "--fallback", "overall", "--json"]) == 0
     predictions = json.loads(capsys.readouterr().out)["predictions"]["predicted_sold"]
     assert predictions[1] == predictions[3] == frame["sold"].median()
@@ -785,7 +786,7 @@ def test_the_command_of_classes(here, capsys):
     found = json.loads(capsys.readouterr().out)
     assert set(found["keys"]["s0"]) == {"rows", "accuracy", "log_loss", "baseline_accuracy"}
     assert main(["predict", "out", "stores.parquet", "--probabilities", "--out", "p.csv"]) == 0
-    columns = ["predicted_level", *(f"probability_{c}" for c in ("high", "low", "top"))]
+    columns = ["store", "predicted_level", *(f"probability_{c}" for c in ("high", "low", "top"))]
     assert pl.read_csv("p.csv").columns == columns
 
 
@@ -826,7 +827,7 @@ def test_commands_that_a_folder_of_models_is_no_use_for(here, capsys):
         error_of(capsys) == "error: --intervals: not available for one model per key. Leave it out."
     )
     assert main(["predict", "out", "stores.parquet", "--probabilities"]) == 2
-    assert error_of(capsys).startswith("error: --probabilities: expected classification models")
+    assert error_of(capsys).startswith("error: --probabilities: expected a classification model")
     assert main(["train", "stores.parquet", "--target", "sold", "--jobs", "2"]) == 2
     assert error_of(capsys) == "error: --jobs: expected --by COLUMN beside it, got none."
 

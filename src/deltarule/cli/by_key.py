@@ -20,7 +20,6 @@ from deltarule.cli.sources import Source
 from deltarule.cli.tables import say_size
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Reading
-from deltarule.errors import SettingError
 from deltarule.modelfile import Model
 
 _LINES = 10  # about so many lines of progress where there is no terminal
@@ -160,10 +159,6 @@ def predictions_by_key(
     """A frame with one row per row of the table; warns of rows whose key has no model."""
     import polars as pl
 
-    if probabilities and models.task != "classification":
-        raise SettingError(
-            "--probabilities: expected classification models; these predict numbers. Leave it out."
-        )
     found = models.predict(frame, fallback)
     columns = {f"predicted_{name}": found[name] for name in models.targets.names}
     if probabilities:

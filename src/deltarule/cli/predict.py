@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
+from deltarule.cli.kept_columns import beside, identifiers, kept_columns
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
 from deltarule.cli.outputs import check_outputs
+from deltarule.cli.prediction_files import Format, csv, format_of, rounded
 from deltarule.cli.terminal import Terminal, print_json, print_lines
 from deltarule.data import Stream, cells_of
 from deltarule.errors import SettingError
@@ -22,18 +25,28 @@ from deltarule.modelfile import Model, load_model, write_whole
 from deltarule.preprocessing.differences import flags
 from deltarule.system.storage import written_whole
 from deltarule.tabular.options import option, option_group
-
-_FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_OTHER_FORMATS = frozenset({".xlsx", ".xls", ".ods", ".json", ".jsonl", ".feather", ".arrow"})
+from deltarule.training.predictions import probabilities as of_classes
 
 
 @option_group("Output")
 class PredictOptions:
     """What is predicted, and where it goes."""
 
-    out: Path | None = option("FILE", "Output file, written atomically.")
-    probabilities: bool = option("", "Add the probability of each class.", False)
+    out: Path | None = option(
+        "FILE",
+        "Output file, written atomically: .csv, .xlsx, .parquet, .jsonl or .arrow; other names get "
+        "CSV.",
+    )
+    keep: str | None = option(
+        "COLUMNS",
+        "Columns of DATA to copy beside the predictions, separated by commas (default: identifiers "
+        "that training left out, and keys of --by; '' for none).",
+    )
+    probabilities: bool | None = option(
+        "",
+        "Whether to add the probability of each class (default: yes).",
+        flag="--probabilities/--no-probabilities",
+    )
     intervals: float | None = option(
         "SHARE", "Add prediction intervals with this coverage, for example 0.9."
     )
@@ -59,62 +72,62 @@ def predict(
     """Predict every row of a table, in its order.
 
     Columns may be in any order, and additional ones are ignored. Without --out the predictions go
-    to standard output as CSV; a name ending in .parquet writes Parquet. With a folder written by
+    to standard output as CSV; the extension of --out chooses the format. Columns that identify a
+    row are copied beside its prediction; --keep names others. Text and workbooks have six
+    significant digits of each prediction; Parquet, Arrow and --json all. With a folder written by
     train --by, each row is predicted by the model of its key. In CSV, text that a spreadsheet would
     run as a formula (it begins with =, +, -, @, a tab or a line end, and is no number) gets an
-    apostrophe in front; Parquet and --json keep text unchanged. Standard output also shows control
-    characters escaped.
+    apostrophe in front; other formats and --json keep text unchanged. Standard output also shows
+    control characters escaped.
 
     \b
     Examples:
-      deltarule predict flats.safetensors new.csv --out rents.csv
-      deltarule predict digits.safetensors digits --probabilities | head
-      deltarule predict flats.safetensors new.csv --intervals 0.9
+      deltarule predict flats.safetensors new.csv --out rents.xlsx
+      deltarule predict flats.safetensors new.csv --keep street,floor --intervals 0.9
+      deltarule predict digits.safetensors digits --no-probabilities | head
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
-    out = asked.out
-    _check_format(out)
+    out, form = asked.out, format_of(asked.out)
     check_outputs({"--out": out}, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
-    form, memory = reading.reading(record_of(loaded)), reading.memory
+    read, memory = reading.reading(record_of(loaded)), reading.memory
     terminal, further = Terminal(), {}
     if isinstance(loaded, KeyedModels):
         _check_keyed(asked, memory)
-        source = sources.source(data, form)
+        source = sources.source(data, read)
+        kept = _kept(loaded, asked, source.columns, terminal)
         with cells_of(source.files):
             predicted = predictions_by_key(
-                terminal, loaded, source.frame, asked.probabilities, asked.fallback
+                terminal, loaded, source.frame, _probabilities(loaded, asked), asked.fallback
             )
+        predicted = beside(source.frame, kept, predicted)
     else:
         check_tabular(loaded, model)
-        _check_task(loaded, asked.probabilities)
-        share = asked.intervals
-        offsets = None if share is None else tabular.calibration_of(loaded).interval(share)
+        assert loaded.preprocessing is not None
+        work = _Work(loaded, asked, form, Tally(loaded.preprocessing))
         if memory is not None:
-            if json or out is None or out.suffix.lower() == ".parquet":
+            if json or out is None:
                 raise SettingError(
-                    "--memory: predictions are written in pieces, as CSV; expected --out FILE.csv, "
-                    "without --json."
+                    "--memory: predictions are written to a file; expected --out FILE.csv or "
+                    "another file, without --json."
                 )
-            blocks = sources.in_blocks(data, form)
-            count = _in_blocks(loaded, blocks, memory, asked, offsets, out)
+            blocks = sources.in_blocks(data, read)
+            count = work.in_blocks(blocks, memory, out, terminal)
             terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
             return
-        source = sources.source(data, form)
-        assert loaded.preprocessing is not None
-        tally = Tally(loaded.preprocessing)
+        source = sources.source(data, read)
+        kept = _kept(loaded, asked, source.columns, terminal)
         with cells_of(source.files):
-            predicted = _predicted(loaded, source.frame, asked, offsets, tally)
-        tally.warn(terminal)
-        further = {"differences": tally.as_json()}
+            predicted = work.predicted(source.frame, kept)
+        work.tally.warn(terminal)
+        further = {"differences": work.tally.as_json()}
     if out is not None:
-        write_whole(out, _encoded(predicted, out))
+        write_whole(out, form.content(predicted, kept))
         terminal.note(f"{len(predicted):,} predictions of {source.name}: {out}")
     if json:
-        values = predicted.to_dict(as_series=False)
-        print_json({"rows": len(predicted), "predictions": values, **further})
+        print_json({"rows": len(predicted), "predictions": _as_json(predicted), **further})
     elif out is None:
-        print_lines(_csv(predicted))
+        print_lines(csv(rounded(predicted, kept)))
 
 
 def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
@@ -126,42 +139,84 @@ def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
     FALLBACKS.entry(asked.fallback)
 
 
-def _in_blocks(
-    model: Model,
-    source: Stream,
-    memory: int,
-    asked: PredictOptions,
-    offsets: tuple[Array, Array] | None,
-    out: Path,
-) -> int:
-    """Predict a table block by block, and write as it goes; how many rows there were."""
+def _probabilities(model: Model | KeyedModels, asked: PredictOptions) -> bool:
+    """Whether the probabilities of classes are to be added.
+
+    Raises
+    ------
+    SettingError
+        Where they are asked for and the model has none.
+    """
+    assert model.targets is not None
+    is_classes = model.targets.task == "classification"
+    if asked.probabilities and not is_classes:
+        raise SettingError(
+            "--probabilities: expected a classification model; this one predicts numbers. Leave it "
+            "out."
+        )
+    return is_classes and asked.probabilities is not False
+
+
+def _kept(
+    model: Model | KeyedModels, asked: PredictOptions, there: Sequence[str], terminal: Terminal
+) -> list[str]:
+    """The columns of a table that are copied."""
     assert model.preprocessing is not None
-    tally = Tally(model.preprocessing)
-    with written_whole(out) as file:
-        for k, frame in tabular.frames(source, memory=memory):
-            with source.cells_of(k):
-                predicted = _predicted(model, frame, asked, offsets, tally)
-            file.write(_csv(predicted, header=k == 0).encode())
-    tally.warn(Terminal())
-    return source.rows
+    keys = [model.by] if isinstance(model, KeyedModels) else []
+    usual = [*keys, *identifiers(model.preprocessing.columns)]
+    return kept_columns(asked.keep, usual, there, terminal)
 
 
-def _predicted(
-    model: Model,
-    frame: Any,
-    asked: PredictOptions,
-    offsets: tuple[Array, Array] | None,
-    tally: Tally,
-) -> Any:
-    """The predictions of some rows, with the flags that are asked for; differences are counted."""
-    import polars as pl
+class _Work:
+    """What is predicted of a table, whole or block by block.
 
-    predicted = predictions(model, frame, asked.probabilities, offsets)
-    found = tally.preprocessing.differences(frame)
-    tally.add(found)
-    if not asked.flags:
-        return predicted
-    return predicted.with_columns(pl.Series("flags", flags(found, len(predicted)), dtype=pl.String))
+    Attributes
+    ----------
+    tally : Tally
+        Of the differences from training in the rows so far.
+    """
+
+    def __init__(self, model: Model, asked: PredictOptions, form: Format, tally: Tally) -> None:
+        self.model, self.asked, self.form, self.tally = model, asked, form, tally
+        self.probabilities = _probabilities(model, asked)
+        share = asked.intervals
+        self.offsets = None if share is None else tabular.calibration_of(model).interval(share)
+
+    def predicted(self, frame: Any, kept: Sequence[str]) -> Any:
+        """The predictions of some rows behind the columns to copy, with flags if asked for."""
+        import polars as pl
+
+        made = predictions(self.model, frame, self.probabilities, self.offsets)
+        found = self.tally.preprocessing.differences(frame)
+        self.tally.add(found)
+        if self.asked.flags:
+            made = made.with_columns(pl.Series("flags", flags(found, len(made)), dtype=pl.String))
+        return beside(frame, kept, made)
+
+    def in_blocks(self, source: Stream, memory: int, out: Path, terminal: Terminal) -> int:
+        """Predict a table block by block and write as it goes, where the format allows it.
+
+        Returns
+        -------
+        int
+            How many rows there were.
+        """
+        import polars as pl
+
+        kept = _kept(self.model, self.asked, source.columns, terminal)
+        held = []
+        with written_whole(out) as file:
+            for k, frame in tabular.frames(source, memory=memory):
+                with source.cells_of(k):
+                    made = self.predicted(frame, kept)
+                if self.form.in_blocks:
+                    file.write(self.form.content(made, kept, k == 0))
+                else:
+                    held.append(made)
+            if held:
+                file.write(self.form.content(pl.concat(held), kept))
+        self.tally.warn(terminal)
+        return source.rows
 
 
 def predictions(
@@ -180,10 +235,11 @@ def predictions(
     import polars as pl
 
     assert model.targets is not None
-    found = model.predict(frame)
+    outputs = model.outputs(frame)
+    found = model.targets.decode(outputs)
     columns = {f"predicted_{name}": found[name] for name in model.targets.names}
     if probabilities:
-        P = model.predict_proba(frame)
+        P = of_classes(outputs)
         for k, label in enumerate(model.targets.classes):
             columns[f"probability_{label}"] = P[:, k]
     if offsets is not None:
@@ -208,37 +264,7 @@ def check_tabular(model: Model, path: Path) -> None:
         )
 
 
-def _check_format(out: Path | None) -> None:
-    """Refuse a file name whose suffix stands for a format that is not written."""
-    if out is not None and out.suffix.lower() in _OTHER_FORMATS:
-        raise SettingError(
-            f"--out {out}: predictions are written as CSV, or as Parquet where the name ends in "
-            ".parquet. Name such a file."
-        )
-
-
-def _check_task(model: Model, probabilities: bool) -> None:
-    if probabilities and model.targets is not None and model.targets.task != "classification":
-        raise SettingError(
-            "--probabilities: expected a classification model; this one predicts numbers. Leave it "
-            "out."
-        )
-
-
-def _encoded(frame: Any, out: Path) -> bytes:
-    """The file's content: Parquet where its name says so, else CSV."""
-    if out.suffix.lower() == ".parquet":
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer)
-        return buffer.getvalue()
-    return _csv(frame).encode()
-
-
-def _csv(frame: Any, header: bool = True) -> str:
-    """A frame as CSV in which no text is a formula: a class may be called ``=HYPERLINK(…)``."""
-    import polars as pl
-
-    text = pl.col(pl.String)
-    runs = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
-    safe = frame.with_columns(pl.when(runs).then(pl.lit("'") + text).otherwise(text).name.keep())
-    return str(safe.write_csv(include_header=header))
+def _as_json(frame: Any) -> dict[str, list[Any]]:
+    """The columns as JSON values: dates as text, what is no finite number as null."""
+    rows = json.loads(frame.write_json())
+    return {name: [row[name] for row in rows] for name in frame.columns}

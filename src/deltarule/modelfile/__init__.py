@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from deltarule.training.predictions import (
 )
 
 if TYPE_CHECKING:
+    from deltarule.modelfile.rows import RowPredictor
     from deltarule.preprocessing import Preprocessing, Targets
 
 FORMAT = 2
@@ -161,6 +163,38 @@ class Model:
             )
         return probabilities(self.outputs(frame))
 
+    def row_predictor(self) -> RowPredictor:
+        """What predicts one row at a time, in microseconds: for a server, or a loop.
+
+        Raises
+        ------
+        SettingError
+            For a model of arrays, without a table's columns.
+        """
+        from deltarule.modelfile.rows import RowPredictor  # a network alone needs no tables
+
+        roles = self.about.get("roles")
+        return RowPredictor(self.preprocessing, self.targets, self._runner(), roles)
+
+    def predict_row(self, row: Mapping[str, Any]) -> Any:
+        """The prediction of one row: a label, a number, or of several targets a dict of numbers.
+
+        Parameters
+        ----------
+        row : mapping of str to cell
+            As :class:`~deltarule.modelfile.rows.RowPredictor` takes it.
+        """
+        return self._row_predictor(row)
+
+    def predict_proba_row(self, row: Mapping[str, Any]) -> dict[Any, float]:
+        """The probability of each class for one row, by class.
+
+        Parameters
+        ----------
+        row : mapping of str to cell
+        """
+        return self._row_predictor.predict_proba(row)
+
     def evaluate(self, X: Any, Y: Any, weights: Any = None) -> dict[str, float]:
         """The cost and the metrics of a network of arrays; as :meth:`deltarule.Result.evaluate`.
 
@@ -181,6 +215,14 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """As :func:`save_model`."""
         save_model(path, self)
+
+    @cached_property
+    def _row_predictor(self) -> RowPredictor:
+        return self.row_predictor()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: a copy or another process prepares its own predictor of rows."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def _runner(self) -> Runner:
         """A new one for each call: several threads may predict."""

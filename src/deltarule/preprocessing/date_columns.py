@@ -7,13 +7,16 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.data import Reading
+from deltarule.data.objects import cells_of
+from deltarule.data.values import texts_read
 from deltarule.errors import CellError, DataError, require
 from deltarule.preprocessing.assembly import FARTHEST, Made, Rows
 from deltarule.preprocessing.cells import (
@@ -38,6 +41,7 @@ _UNIX = {"seconds since 1970": 86_400, "milliseconds since 1970": 86_400_000}
 
 _EXCEL, _YMD, _MY = "days of Excel", "YYYYMMDD", "MM.YYYY"
 _EXCEL_1970 = 25_569
+_BEGIN, _MILLISECOND = datetime(1970, 1, 1), timedelta(milliseconds=1)
 
 _RECENT = 10_957, 25_568  # the days of 2000 to 2039
 _YEARS = 1900_00_00, 2100_00_00
@@ -313,6 +317,31 @@ class Date:
         for column, part in zip(made.T, parts, strict=True):
             column[:] = np.nan_to_num(part)
         return made
+
+    def day_of(self, cell: Any, reading: Reading | None) -> float | None:
+        """Days since 1970 of one cell, as :func:`days_of`; None for what it has to read or refuse.
+
+        Examples
+        --------
+        >>> column = Date("sold", "%d.%m.%Y", 0.0, 1.0, False, 0)
+        >>> column.day_of("2.1.1970", None), column.day_of(date(1970, 1, 3), None)
+        (1.0, 2.0)
+        >>> column.day_of("soon", None) is column.day_of(None, None) is None
+        True
+        """
+        if isinstance(cell, np.datetime64):
+            (cell,) = cells_of([cell])
+        if isinstance(cell, datetime):
+            local = cell if cell.tzinfo is None else cell.astimezone(UTC).replace(tzinfo=None)
+            days = (local - _BEGIN) // _MILLISECOND / DAY  # of pandas' NaT it is NaN
+        elif isinstance(cell, date):
+            days = float(cell.toordinal() - _BEGIN.toordinal())
+        elif isinstance(cell, str) and self.format not in _DAYS:
+            (text,) = [cell] if reading is None else texts_read([cell], reading, self.name)
+            days = math.nan if text is None else milliseconds([text], self.format).item() / DAY
+        else:
+            return None
+        return None if math.isnan(days) else days
 
     @property
     def bounds(self) -> str:

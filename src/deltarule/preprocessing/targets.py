@@ -186,9 +186,18 @@ class Targets:
             return polars.DataFrame(
                 [polars.Series(name, values[:, i]) for i, name in enumerate(self.names)]
             )
-        codes = (outputs[:, 0] >= 0.5) if self.outputs == 1 else outputs.argmax(axis=1)
-        labels = self._labels()[codes.astype(np.int64)].tolist()
+        labels = self._labels()[self.codes(outputs)].tolist()
         return polars.DataFrame([polars.Series(self.names[0], labels)])
+
+    def codes(self, outputs: Array) -> Array:
+        """The numbers of the predicted classes, ``(m,)``.
+
+        Parameters
+        ----------
+        outputs : array, shape (m, outputs)
+        """
+        codes: Array = (outputs[:, 0] >= 0.5) if self.outputs == 1 else outputs.argmax(axis=1)
+        return codes.astype(np.int64)
 
     def values(self, outputs: Array) -> Array:
         """Predictions of a regression in the targets' units, float64 ``(m, targets)``.

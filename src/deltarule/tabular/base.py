@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.data import Reading, frame_of, has_names
 from deltarule.errors import SettingError, ShapeError, require
 from deltarule.modelfile import Model, load_model, save_model
+from deltarule.modelfile.rows import RowPredictor
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.columns import Dropped
 from deltarule.tabular.assembly import one_table
@@ -131,6 +132,27 @@ class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
             )
             frame.columns = list(self.feature_names_in_)
         return frame
+
+    def row_predictor(self) -> RowPredictor:
+        """What predicts one row at a time from a dict, in microseconds: for a server, or a loop."""
+        check_is_fitted(self)
+        return self.model_.row_predictor()
+
+    def predict_row(self, row: Mapping[str, Any]) -> Any:
+        """The prediction of one row: a label, a number, or of several targets a dict of numbers.
+
+        Parameters
+        ----------
+        row : mapping of str to cell
+            A cell for each column of X, by its name; None for a missing value.
+
+        Raises
+        ------
+        DataError
+            For a name that is missing or unknown, and for a cell that cannot be read.
+        """
+        check_is_fitted(self)
+        return self.model_.predict_row(row)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one safetensors file; ``deltarule predict`` reads it too.

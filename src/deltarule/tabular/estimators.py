@@ -26,6 +26,7 @@ require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: E402
 from sklearn.exceptions import DataConversionWarning  # noqa: E402
 from sklearn.utils import compute_sample_weight  # noqa: E402
+from sklearn.utils.validation import check_is_fitted  # noqa: E402
 
 from deltarule.estimators.labels import check_one_type  # noqa: E402
 from deltarule.tabular.assembly import rank_of, targets_of, weights_of_rows  # noqa: E402
@@ -212,6 +213,17 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         """
         frame = self._framed(X)
         return self.model_.predict_proba(frame)
+
+    def predict_proba_row(self, row: Mapping[str, Any]) -> dict[Any, float]:
+        """The probability of each class for one row, by class.
+
+        Parameters
+        ----------
+        row : mapping of str to cell
+            As of :meth:`predict_row`.
+        """
+        check_is_fitted(self)
+        return self.model_.predict_proba_row(row)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose label is predicted, of labels as :meth:`fit` takes them.
