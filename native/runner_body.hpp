@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "jacobian.hpp"
+#include "pace.hpp"
 #include "runner.hpp"
 #include "step.hpp"
 
@@ -14,18 +15,14 @@ namespace deltarule {
 inline constexpr std::size_t chunk_rows = 48;
 // Fmas of a step that are worth a thread of their own: some four microseconds, several times a
 // barrier; and how many there must be for each number that threads exchange between their caches,
-// which takes as long as a dozen.
+// which takes as long as a dozen. So many threads a team has; whether it pays is measured.
 inline constexpr double step_work_per_thread = 200e3, work_per_exchange = 32;
 // Fmas for which starting a thread pays.
 inline constexpr double call_work_per_thread = 4e6;
-// A team whose threads wait long at barriers this often, at one in so many, is on a machine whose
-// cores others use: a step of so little work is made sooner by one thread. The next calls are made
-// by one thread from the outset, at first so many, at most so many.
-inline constexpr std::size_t held_up_at_least = 4, held_up_one_in = 8;
-inline constexpr std::size_t calls_alone_at_first = 8, calls_alone_at_most = 1024;
-inline constexpr double work_of_a_short_step = 30e6;
 // How many between two looks at the clock: some tens of microseconds.
 inline constexpr double work_per_look = 1e6;
+
+using Clock = std::chrono::steady_clock;
 
 // Asks about every 50 ms of work whether to end a call. To a tiny step a look at the clock is
 // something, so the work since is counted first.
@@ -45,8 +42,6 @@ class Watch {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   const Interrupted& interrupted_;
   double since_ = 0;
   Clock::time_point asked_{};
@@ -59,8 +54,7 @@ template <class T> struct Runner<T>::Inside {
   Batch<T> chunk;        // for predictions on one thread
   Jacobian<T> jacobian;
 
-  // Calls that are still to be made by one thread, and how many the next held-up team is worth.
-  std::size_t calls_alone = 0, calls_worth = calls_alone_at_first;
+  Pace pace;  // of steps whose number of threads is ours to choose
 
   // Asking the system takes longer than a small network's step, so it is asked once.
   const double cores = double(usable_cores());
@@ -75,51 +69,49 @@ template <class T> struct Runner<T>::Inside {
 
   void run(Job<T>& job, std::size_t wanted, const Interrupted& interrupted) {
     stepper.reserve(job);
-    const std::size_t rows = std::min(job.batch_size, job.entries), batches = job.batches();
+    const std::size_t rows = std::min(job.batch_size, job.entries);
     const double step_work = stepper.work_of_step(rows);
-    const double paid = std::min({step_work / step_work_per_thread,
-                                  step_work / stepper.exchanged_in_step(rows) / work_per_exchange,
-                                  step_work * double(batches) / call_work_per_thread});
-    std::size_t count = threads(wanted, paid, rows);
-    const bool may_leave = wanted == 0 && count > 1 && step_work < work_of_a_short_step;
-    if (may_leave && calls_alone > 0) {
-      --calls_alone;
-      count = 1;
-    }
+    const double for_work = step_work / step_work_per_thread;
+    const double for_exchange = step_work / stepper.exchanged_in_step(rows) / work_per_exchange;
+    const double for_call = step_work * double(job.batches()) / call_work_per_thread;
+    const bool pays = for_work >= 2 && for_call >= 2 && cores >= 2;
+    const double paid = pays ? std::max(2.0, std::min({for_work, for_exchange, for_call})) : 1;
+    const std::size_t count = threads(wanted, paid, rows);
+    const bool measured = wanted == 0 && count > 1 && job.update;
     Watch watch(interrupted);
     stepper.begin(job);
-    const auto go_on_alone = [&] {
-      Barrier none(1, false);
-      stepper.work(job, job.done, batches, 0, 1, none, std::ref(watch));
-    };
-    if (count == 1) go_on_alone();
-    else if (team(job, count, may_leave, watch)) {
-      stepper.go_on();
-      go_on_alone();
+    if (measured) {
+      pace.begin(rows, for_exchange >= 2);
+      while (turn(job, count, watch)) stepper.go_on();
+    } else {
+      steps(job, count, std::ref(watch));
     }
     stepper.end();
   }
 
-  // All steps by a team of `count`; or those before it was held up, and then true.
-  bool team(Job<T>& job, std::size_t count, bool may_leave, Watch& watch) {
+  // The job's next steps, until `poll` stops them.
+  template <class Poll> void steps(Job<T>& job, std::size_t count, Poll poll) {
     Barrier barrier(count, double(count) > cores);
-    bool held_up = false;
-    const auto poll_team = [&](double fmas) {
-      const bool interrupted = watch(fmas);
-      held_up = !interrupted && may_leave && barrier.long_waits() >= held_up_at_least &&
-                barrier.long_waits() * held_up_one_in >= 2 * job.done;
-      return interrupted || held_up;
-    };
+    const std::size_t first = job.done;
     run_team(count, [&](std::size_t thread) {
-      stepper.work(job, 0, job.batches(), thread, count, barrier, poll_team);
+      stepper.work(job, first, job.batches(), thread, count, barrier, poll);
     });
-    if (held_up) {
-      calls_alone = calls_worth;
-      calls_worth = std::min(2 * calls_worth, calls_alone_at_most);
-    } else if (may_leave) {
-      calls_worth = calls_alone_at_first;
-    }
-    return held_up;
+  }
+
+  // The steps of one turn, by one thread or by a team of `count`; whether there is another turn.
+  bool turn(Job<T>& job, std::size_t count, Watch& watch) {
+    const auto began = Clock::now();
+    const std::size_t first = job.done;
+    const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
+    bool over = false;
+    double unseen = 0;
+    steps(job, pace.team() ? count : 1, [&](double fmas) {
+      const bool interrupted = watch(fmas);
+      if ((unseen += fmas) >= work_per_look) over = !interrupted && pace.over(seconds()), unseen = 0;
+      return interrupted || over;
+    });
+    pace.made(seconds(), job.done - first);
+    return over && job.done < job.batches();
   }
 
   // Call use(batch, first, rows) for chunks of `total` rows, on a team where that pays.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -31,13 +32,14 @@ inline std::size_t usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// Waits until all have arrived: spins for about a millisecond, and then sleeps, so that a thread
-// the system took off its core costs nobody theirs. Threads that sleep at once look idle to the
-// system, which then may leave two of them on one core, taking turns. A `crowded` team, of more
-// threads than cores, gives way early.
+// Waits until all have arrived: spins for a millisecond, and then sleeps, so that a thread the
+// system took off its core costs nobody theirs. Threads that sleep at once look idle to the system,
+// which then may leave two of them on one core, taking turns. A `crowded` team, of more threads
+// than cores, gives way early.
 class Barrier {
  public:
-  Barrier(std::size_t count, bool crowded) : count_(count), spins_(crowded ? 1000 : 200000) {}
+  Barrier(std::size_t count, bool crowded)
+      : count_(count), longest_(std::chrono::microseconds(crowded ? 20 : 1000)) {}
 
   void wait() {
     if (count_ == 1) return;
@@ -51,22 +53,32 @@ class Barrier {
       if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
       return;
     }
-    for (int spin = 0; spin < spins_; ++spin) {
-      if (round_.load(std::memory_order_acquire) != round) return;
-      if (spin == long_wait) long_waits_.fetch_add(1, std::memory_order_relaxed);
-      pause();
-    }
+    const auto is_over = [&] { return round_.load(std::memory_order_acquire) != round; };
+    if (spun(is_over)) return;
     std::unique_lock<std::mutex> hold(mutex_);
     asleep_.fetch_add(1, std::memory_order_acq_rel);
-    wake_.wait(hold, [&] { return round_.load(std::memory_order_acquire) != round; });
+    wake_.wait(hold, is_over);
     asleep_.fetch_sub(1, std::memory_order_acq_rel);
   }
 
-  // How often a thread has waited some tenth of a millisecond.
-  std::size_t long_waits() const { return long_waits_.load(std::memory_order_relaxed); }
-
  private:
-  static constexpr int long_wait = 10000;
+  using Clock = std::chrono::steady_clock;
+
+  // Whether the wait was over within the time for spinning. How long a pause is depends on the
+  // processor, so the clock is asked, though not at once: most waits are shorter than that takes.
+  template <class Over> bool spun(const Over& is_over) const {
+    constexpr int pauses_per_look = 64;
+    Clock::time_point begun{};
+    for (int pauses = 1;; ++pauses) {
+      if (is_over()) return true;
+      pause();
+      if (pauses % pauses_per_look != 0) continue;
+      const auto now = Clock::now();
+      if (begun == Clock::time_point()) begun = now;
+      else if (now - begun > longest_) return false;
+    }
+  }
+
   static void pause() {
 #if defined(__SSE2__)
     _mm_pause();
@@ -76,11 +88,10 @@ class Barrier {
   }
 
   const std::size_t count_;
-  const int spins_;
+  const std::chrono::microseconds longest_;
   alignas(64) std::atomic<std::size_t> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
   std::atomic<int> asleep_{0};
-  std::atomic<std::size_t> long_waits_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
 };

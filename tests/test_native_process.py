@@ -75,7 +75,7 @@ def test_any_number_of_threads_gives_the_same_bits(dtype, rules):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are not ours to give")
-def test_a_team_that_is_held_up_leaves_the_rest_to_one_thread_with_the_same_bits():
+def test_where_a_team_is_held_up_one_thread_makes_the_steps_with_the_same_bits():
     """Two threads on one core take turns: each waits for the other until it sleeps."""
     done = python(
         """

@@ -229,6 +229,7 @@ int main() {
     test_rows();
     test_programs();
     test_layers();
+    test_pace();
     test_products<float>(), test_products<double>();
     test_gradient();
     test_compressed_rows<float, std::int32_t>(), test_compressed_rows<double, std::int32_t>();
