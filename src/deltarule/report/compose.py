@@ -19,6 +19,7 @@ from deltarule.report.diagnosis import Curves, Finding, diagnose
 from deltarule.report.evidence import Evidence, evidence_of
 from deltarule.report.pages import rendered
 from deltarule.report.sections import data_of, facts_of, sections_of
+from deltarule.report.summary import cautions_of
 from deltarule.report.watch import Diagnostics, Watch
 from deltarule.training import Result
 
@@ -32,7 +33,7 @@ class Report:
     html : str
         The whole page: it needs no other file and no network.
     findings : tuple of Finding
-        What the training's numbers say.
+        What to be careful of, then what the training's numbers say.
     """
 
     html: str = field(repr=False)
@@ -129,16 +130,13 @@ def compose(
     """
     activations = [layer.g.name for layer in result.network.layers]
     run = Curves(result.history, result.best_epoch, diagnostics, activations)
-    doubts = [
-        Finding("problem", "Check the data first", warning, "") for warning in context.warnings
-    ]
-    findings = [*doubts, *diagnose(run)]
+    cautions, findings = list(cautions_of(evidence, context)), diagnose(run)
     page = rendered(
         "report.html",
         title=context.title,
         version=version("deltarule"),
         verdict=context.verdict,
         facts=facts_of(result, evidence, context),
-        sections=sections_of(result, evidence, context, findings, diagnostics),
+        sections=sections_of(result, evidence, context, cautions, findings, diagnostics),
     )
-    return Report(page, tuple(findings))
+    return Report(page, (*cautions, *findings))

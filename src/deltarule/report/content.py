@@ -24,7 +24,9 @@ class Context:
     judged : sequence of Judged
         Models evaluated on the same rows, the network first.
     judged_by : str
-        What the rows are: ``"held-out rows"``.
+        What the evaluated rows are: ``"held-out rows"``.
+    metrics_by : str
+        What the rows of `judged` are, where they are others.
     warnings : sequence of str
         What is wrong with the data.
     command : str
@@ -33,6 +35,10 @@ class Context:
         What the training took.
     networks : int
         How many were trained and are averaged.
+    target, source : str
+        What is predicted, and the table that it is predicted from.
+    rows : int or None
+        Training rows; None where their number is not known.
     """
 
     title: str = "A network"
@@ -42,10 +48,14 @@ class Context:
     columns: Pairs = ()
     judged: Sequence[Judged] = ()
     judged_by: str = "evaluation rows"
+    metrics_by: str = ""
     warnings: Sequence[str] = ()
     command: str = ""
     seconds: float | None = None
     networks: int = 1
+    target: str = ""
+    source: str = ""
+    rows: int | None = None
 
     @property
     def whose(self) -> str:
@@ -75,7 +85,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page; what is empty is not shown."""
+    """A section of the page; what is empty is not shown, what is folded on request."""
 
     id: str
     title: str
@@ -84,3 +94,4 @@ class Section:
     figures: Sequence[Drawn] = ()
     tables: Sequence[Table] = ()
     code: str = ""
+    folded: bool = False

@@ -118,14 +118,25 @@ class Evidence:
         return -np.where(self.indicators, np.log(P), np.log1p(-P)).mean(axis=1)
 
     @cached_property
+    def constant(self) -> Array:
+        """The best predictions that are the same for every row: mean values, or shares."""
+        values = self.targets if self.task == "regression" else self.indicators
+        means = np.average(values, axis=0, weights=self.s)
+        return np.broadcast_to(means, self.P.shape)
+
+    @cached_property
     def figures(self) -> dict[str, float]:
-        """The figures of the task, by name."""
+        """The metrics of the task, by name."""
+        return self.figures_of(self.P)
+
+    def figures_of(self, P: Array) -> dict[str, float]:
+        """The same of other predictions."""
         if self.task != "labels":
-            return figures(self.task, self.targets, self.P, self.weights)
-        right = ((self.P >= 0.5) == self.indicators).mean(axis=1)
+            return figures(self.task, self.targets, P, self.weights)
+        right = ((P >= 0.5) == self.indicators).mean(axis=1)
         return {
             "accuracy": float(np.average(right, weights=self.s)),
-            "log_loss": float(np.average(self.losses(self.P), weights=self.s)),
+            "log_loss": float(np.average(self.losses(P), weights=self.s)),
         }
 
 

@@ -310,6 +310,7 @@ def plot_input_gradients(found: Sequence[Importance], most: int = 15, ax: Any = 
         places = np.arange(len(top))
         ax.barh(places, [each.gradient for each in top], color=COLOURS[2], height=0.66)
         ax.set_yticks(places, [short(each.name) for each in top])
+        ax.locator_params(axis="x", nbins=5)
         return _dressed(ax, "Input gradients", "mean ‖dA[0]‖", "")
 
 

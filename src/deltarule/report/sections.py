@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.arrays import Array
 from deltarule.baselines import shown, shown_seconds
 from deltarule.engines.plan import Plan
 from deltarule.errors import require
@@ -19,31 +20,43 @@ from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
 from deltarule.report.drawing import figure, svg
 from deltarule.report.evidence import Evidence, Importance, importances, worst
+from deltarule.report.summary import (
+    evaluated_rows,
+    own_figures,
+    rows_of_metrics,
+    summary_of,
+)
 from deltarule.report.watch import Diagnostics
 from deltarule.training import Result
 
 _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
+_FEW_LOOKS = 3  # of layers: fewer are a table rather than heatmaps
 
 
 def sections_of(
     result: Result,
     evidence: Evidence,
     context: Context,
+    cautions: Sequence[Finding],
     findings: Sequence[Finding],
     diagnostics: Diagnostics | None,
 ) -> list[Section]:
-    """Every section that has something to show."""
+    """Every section that has something to show; how it was trained is folded."""
     found = importances(evidence, seed=result.runner.plan.seed)
+    problems = [finding for finding in findings if finding.level == "problem"]
+    diagnosis = "Training diagnosis"
     return [
+        summary_of(evidence, context, found, [*cautions, *problems]),
         _figures_section(evidence, context),
-        Section("diagnosis", "Training diagnosis", context.whose, findings=findings),
-        _training_section(result, context),
         *_judged_sections(evidence, context),
         *_columns_section(found),
-        *_layers_section(diagnostics, context),
         *_worst_section(evidence, found),
+        *_data_section(context),
+        Section("diagnosis", diagnosis, context.whose, findings=findings, folded=True),
+        _training_section(result, context),
+        *_layers_section(diagnostics, context),
         _network_section(result, context),
         _repeat_section(result.runner.plan, context),
     ]
@@ -58,22 +71,15 @@ _LABELS = {row.name: row.label for rows in FIGURES.values() for row in rows}
 def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple[str, str]]:
     """The numbers to see first."""
     seconds = result.history[-1].seconds if context.seconds is None else context.seconds
-    best = [] if result.best_epoch is None else [("best epoch", f"{result.best_epoch:,}")]
     return [
-        *((_LABELS[name], shown(value)) for name, value in _own_figures(evidence, context).items()),
-        ("rows evaluated", f"{len(evidence.X):,}"),
-        ("epochs", f"{len(result.history):,}"),
-        *best,
+        *((_LABELS[name], shown(value)) for name, value in own_figures(evidence, context).items()),
+        ("rows evaluated", f"{evaluated_rows(evidence, context):,}"),
         ("training", shown_seconds(seconds)),
     ]
 
 
-def _own_figures(evidence: Evidence, context: Context) -> dict[str, float]:
-    return context.judged[0].figures if context.judged else evidence.figures
-
-
 def _figures_section(evidence: Evidence, context: Context) -> Section:
-    own = _own_figures(evidence, context)
+    own = own_figures(evidence, context)
     rows: list[list[str]]
     if context.judged:
         rows = [
@@ -91,7 +97,7 @@ def _figures_section(evidence: Evidence, context: Context) -> Section:
     tables = [Table(rows, heads, numeric=range(1, len(heads)), mark=0)]
     if evidence.task != "classification" and len(evidence.names) > 1:
         tables.append(_by_output(evidence))
-    text = f"On {len(evidence.X):,} {context.judged_by}."
+    text = f"On {rows_of_metrics(evidence, context)}."
     return Section("figures", "Metrics", text, tables=tables)
 
 
@@ -169,7 +175,8 @@ def _training_section(result: Result, context: Context) -> Section:
     end = f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}."
     if result.best_epoch is not None:
         end += f" Epoch {result.best_epoch}, the best on the validation rows, was restored."
-    return Section("training", "Training", f"{end} {context.whose}".strip(), figures=drawn)
+    text = f"{end} {context.whose}".strip()
+    return Section("training", "Training", text, figures=drawn, folded=True)
 
 
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
@@ -255,23 +262,37 @@ _CAPTIONS = {
 def _layers_section(diagnostics: Diagnostics | None, context: Context) -> Iterator[Section]:
     if diagnostics is None:
         return
-    height = 1.5 + 0.22 * min(diagnostics.dead.shape[1], 12)
-    drawn = [
-        _drawn(
-            what,
-            plots.plot_diagnostics,
-            diagnostics,
-            what,
-            caption=_CAPTIONS[what],
-            size=(5.0, height),
-        )
-        for what in plots.HEATMAPS
-        if np.isfinite(getattr(diagnostics, what)).any()
+    looks, layers = diagnostics.dead.shape
+    values = {what: np.asarray(getattr(diagnostics, what)) for what in plots.HEATMAPS}
+    values = {what: found for what, found in values.items() if np.isfinite(found).any()}
+    none = [what for what, found in values.items() if not np.nan_to_num(found).any()]
+    text = f"Recorded in {looks} of the epochs, on a sample of the training rows."
+    for what in none:
+        text += f" {plots.HEATMAPS[what][0]}: none."
+    text = f"{text} {context.whose}".strip()
+    values = {what: found for what, found in values.items() if what not in none}
+    figures, tables = [], []
+    if looks < _FEW_LOOKS:
+        tables = [_last_look(values, diagnostics.epochs[-1])]
+    else:
+        size = (5.0, 1.5 + 0.22 * min(layers, 12))
+        figures = [
+            _drawn(what, plots.plot_diagnostics, diagnostics, what, caption=note, size=size)
+            for what, note in _CAPTIONS.items()
+            if what in values
+        ]
+    name = "Layer diagnostics"
+    yield Section("layers", name, text, figures=figures, tables=tables, folded=True)
+
+
+def _last_look(values: dict[str, Array], epoch: int) -> Table:
+    """Numbers of each layer after one epoch: a heatmap of one column shows nothing."""
+    rows = [
+        [str(l), *("–" if np.isnan(value) else f"{value:.2g}" for value in own)]
+        for l, own in enumerate(zip(*(found[-1] for found in values.values()), strict=True), 1)
     ]
-    looks = (
-        f"Recorded in {len(diagnostics.epochs)} of the epochs, on a sample of the training rows."
-    )
-    yield Section("layers", "Layer diagnostics", f"{looks} {context.whose}".strip(), figures=drawn)
+    heads = ["layer", *(plots.HEATMAPS[what][0].lower() for what in values)]
+    return Table(rows, heads, f"After epoch {epoch}", numeric=range(1, len(heads)))
 
 
 def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
@@ -301,6 +322,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 
+def _data_section(context: Context) -> Iterator[Section]:
+    tables = [Table(context.data), Table(context.columns, title="Columns")]
+    if shown_tables := [table for table in tables if table.rows]:
+        yield Section("data", "Data", tables=shown_tables)
+
+
 def _network_section(result: Result, context: Context) -> Section:
     network = result.network
     layers = [
@@ -319,12 +346,10 @@ def _network_section(result: Result, context: Context) -> Section:
     heads = ["layer", "kind", "units", "activation", "dropout", "parameters"]
     settings = [*_plan_pairs(result), *context.settings]
     tables = [
-        Table(context.data, title="Data"),
-        Table(layers, heads, "Network", numeric=(0, 2, 4, 5)),
+        Table(layers, heads, numeric=(0, 2, 4, 5)),
         Table(settings, title="Settings"),
-        Table(context.columns, title="Columns"),
     ]
-    return Section("setup", "Data, network, settings", tables=[t for t in tables if t.rows])
+    return Section("setup", "Network", tables=tables, folded=True)
 
 
 def _plan_pairs(result: Result) -> list[tuple[str, str]]:
@@ -367,4 +392,5 @@ def _repeat_section(plan: Plan, context: Context) -> Section:
         text if context.command else "",
         tables=[Table(rows)],
         code=context.command,
+        folded=True,
     )

@@ -61,7 +61,14 @@ def _columns(preprocessing: Preprocessing, frame: Any) -> tuple[Column, ...]:
     for column in preprocessing.columns:
         width = len(column.outputs)
         if width:
-            cells = ["" if cell is None else str(cell) for cell in frame[column.name].to_list()]
+            cells = list(map(_cell, frame[column.name].to_list()))
             found.append(Column(column.name, tuple(range(at, at + width)), cells))
         at += width
     return tuple(found)
+
+
+def _cell(value: Any) -> str:
+    """A cell for people: of fractional numbers six digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return "" if value is None else str(value)
