@@ -65,7 +65,7 @@ def report_of(
         source=file,
         rows=problem.count,
     )
-    evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers)
+    evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers, problem.train)
     return compose(trained.fitted.result, evidence, context, watch.diagnostics)
 
 

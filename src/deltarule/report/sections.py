@@ -32,6 +32,7 @@ from deltarule.training import Result
 _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
+_SOME = 0.1  # of a column's importance
 _FEW_LOOKS = 3  # of layers: fewer are a table rather than heatmaps
 
 
@@ -233,19 +234,35 @@ def _columns_section(found: list[Importance]) -> Iterator[Section]:
         "mean of three shuffles; the line is their spread."
     )
     slope = (
-        "Eq. 11d carried to the input, dA[0] = W[1]ᵀ δ[1]: norm of the derivative of the loss with "
-        "respect to the column, averaged over the rows."
+        "How much the loss changes per standard deviation of the column: norm of σ dA[0], with "
+        "dA[0] = W[1]ᵀ δ[1] (Eq. 11d carried to the input), averaged over the rows, each moved at "
+        "random by about a tenth of σ."
     )
     height = 1.0 + 0.19 * min(len(found), 15)
     yield Section(
         "columns",
         "Feature importance",
+        _missing_text(found),
         figures=[
             _drawn("importance", plots.plot_importance, found, caption=rise, size=(5.0, height)),
             _drawn(
                 "gradients", plots.plot_input_gradients, found, caption=slope, size=(5.0, height)
             ),
         ],
+    )
+
+
+def _missing_text(found: Sequence[Importance]) -> str:
+    """How much the columns count only by whether their value is missing."""
+    shares = [
+        f"{each.name} {each.missing_share:.0%}" for each in found if each.missing_share > _SOME
+    ]
+    if not shares:
+        return ""
+    return (
+        "Part of the importance is whether a value is missing, not which value it is: "
+        f"{', '.join(shares)}. Make sure that values are missing for the same reasons when the "
+        "model is used."
     )
 
 

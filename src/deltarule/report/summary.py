@@ -117,18 +117,21 @@ def _how_sure(evidence: Evidence) -> str:
 
 def _what_matters(found: Sequence[Importance]) -> str:
     top = max((each.rise for each in found), default=0.0)
-    relevant = [
-        each for each in found if each.rise > max(_MATTERS * top, 2 * each.spread) and top > 0
-    ]
+    relevant = [each for each in found if each.is_clear and each.rise > _MATTERS * top]
     if not relevant:
         return "No column matters clearly." if found else ""
-    named = ", ".join(each.name for each in relevant[:_MOST_NAMED])
+    named = ", ".join(map(_named, relevant[:_MOST_NAMED]))
     rest = len(relevant) - _MOST_NAMED
     more = f", and {rest} more" if rest > 0 else ""
     others = len(found) - len(relevant)
     hardly = f" The other {others} matter little, or not clearly." if others > 1 else ""
     hardly = " The other one matters little, or not clearly." if others == 1 else hardly
     return f"Most important first: {named}{more}.{hardly}"
+
+
+def _named(column: Importance) -> str:
+    by_absence = " (mostly whether it is missing)" if column.missing_share > 0.5 else ""
+    return f"{column.name}{by_absence}"
 
 
 # -------------------------------------------------------------------------------- the cautions
