@@ -45,7 +45,7 @@ def test_the_training_rows_spreads_count_where_they_are_known():
 
 
 def page_of(tmp_path, by_absence):
-    """The report on a table whose target depends on whether `income` is missing, or on its value."""
+    """The report on a table whose target depends on whether income is missing, or on its value."""
     rng = np.random.default_rng(0)
     m = 600
     income, absent = rng.standard_normal(m), rng.random(m) < 0.4

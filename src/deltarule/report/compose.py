@@ -18,6 +18,7 @@ from deltarule.report.content import Context
 from deltarule.report.diagnosis import Curves, Finding, diagnose
 from deltarule.report.evidence import Evidence, evidence_of
 from deltarule.report.pages import rendered
+from deltarule.report.printing import is_pdf, printed
 from deltarule.report.sections import data_of, facts_of, sections_of
 from deltarule.report.summary import cautions_of
 from deltarule.report.watch import Diagnostics, Watch
@@ -40,14 +41,15 @@ class Report:
     findings: tuple[Finding, ...]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page, whole or not at all.
+        """Write the page atomically; a name that ends in .pdf makes it a PDF, printed by a browser.
 
         Raises
         ------
         FileError
-            Where it cannot be written.
+            Where it cannot be written, or no browser is found to print it.
         """
-        write_whole(path, self.html.encode("utf-8"))
+        content = printed(path, self.html) if is_pdf(path) else self.html.encode("utf-8")
+        write_whole(path, content)
 
     def _repr_html_(self) -> str:
         page = html.escape(self.html, quote=True)
