@@ -77,6 +77,7 @@ def test_cautions_come_first_and_layers_are_folded(tmp_path, monkeypatch, capsys
     ]
     assert places == sorted(places)
     fold = text.index("<details")
+    assert text.index('class="facts"') > text.index('id="summary"')
     assert text.index('id="worst"') < text.index('id="data"') < fold
     for id in ("diagnosis", "training", "setup", "repeat"):
         assert text.index(f'id="{id}"') > fold
@@ -116,3 +117,11 @@ def test_dead_units_are_drawn_where_there_are_some():
     page = explain.report(result, X, X[:, :1], watch=watch).html
     assert 'aria-label="Dead units"' in page
     assert "Dead units: none." not in page
+
+
+def test_one_epoch_is_numbers_and_several_are_curves():
+    for epochs in (1, 2):
+        result, X, Y = trained("regression", epochs=epochs)
+        page = explain.report(result, X, Y)
+        assert ("validation cost" in checked(page.html).texts) == (epochs == 1)
+        assert ('aria-label="Cost"' in page.html) == (epochs == 2)

@@ -133,12 +133,13 @@ def compose(
     activations = [layer.g.name for layer in result.network.layers]
     run = Curves(result.history, result.best_epoch, diagnostics, activations)
     cautions, findings = list(cautions_of(evidence, context)), diagnose(run)
+    summary, *sections = sections_of(result, evidence, context, cautions, findings, diagnostics)
     page = rendered(
         "report.html",
         title=context.title,
         version=version("deltarule"),
-        verdict=context.verdict,
         facts=facts_of(result, evidence, context),
-        sections=sections_of(result, evidence, context, cautions, findings, diagnostics),
+        summary=summary,
+        sections=sections,
     )
     return Report(page, (*cautions, *findings))

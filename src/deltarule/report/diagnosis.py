@@ -104,7 +104,9 @@ def diagnose(run: Curves) -> list[Finding]:
     ('note', 'The network overfits')
     """
     if len(run.history) < FEW_EPOCHS:
-        few = f"{len(run.history)} epochs are too few to interpret the training curves."
+        count = len(run.history)
+        so_few = "One epoch is" if count == 1 else f"{count} epochs are"
+        few = f"{so_few} too few to interpret the training curves."
         return [Finding("note", "A short run", few, "Train for more epochs.")]
     found = [finding for rule in RULES if (finding := rule(run)) is not None]
     if not found:

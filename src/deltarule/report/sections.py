@@ -28,6 +28,7 @@ from deltarule.report.summary import (
 )
 from deltarule.report.watch import Diagnostics
 from deltarule.training import Result
+from deltarule.training.events import EpochEnded
 
 _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
@@ -157,27 +158,41 @@ def _drawn(
 
 
 def _training_section(result: Result, context: Context) -> Section:
-    history = result.history
-    drawn = [
-        _drawn(
-            "cost",
-            plots.plot_history,
-            history,
-            result.best_epoch,
-            caption="Training cost: mean over the epoch's batches, with penalties and dropout. "
-            "Validation cost: after the epoch, without them.",
-        )
-    ]
-    if any(each.figure is not None for each in history):
-        drawn.append(_drawn("metric", plots.plot_figure, history))
-    drawn.append(
-        _drawn("rate", plots.plot_rates, history, caption="At the last step of each epoch.")
-    )
     end = f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}."
     if result.best_epoch is not None:
         end += f" Epoch {result.best_epoch}, the best on the validation rows, was restored."
-    text = f"{end} {context.whose}".strip()
-    return Section("training", "Training", text, figures=drawn, folded=True)
+    single = len(result.history) == 1
+    return Section(
+        "training",
+        "Training",
+        f"{end} {context.whose}".strip(),
+        figures=[] if single else _curves_of(result),
+        tables=[_only_epoch(result.history[0])] if single else [],
+        folded=True,
+    )
+
+
+def _curves_of(result: Result) -> list[Drawn]:
+    note = (
+        "Training cost: mean over the epoch's batches, with penalties and dropout. Validation "
+        "cost: after the epoch, without them."
+    )
+    history, rate = result.history, "At the last step of each epoch."
+    drawn = [_drawn("cost", plots.plot_history, history, result.best_epoch, caption=note)]
+    if any(each.figure is not None for each in history):
+        drawn.append(_drawn("metric", plots.plot_figure, history))
+    return [*drawn, _drawn("rate", plots.plot_rates, history, caption=rate)]
+
+
+def _only_epoch(event: EpochEnded) -> Table:
+    """Its numbers: a curve of one point shows nothing."""
+    numbers = {
+        "training cost": event.cost,
+        "validation cost": event.validation_cost,
+        "validation metric": event.figure,
+        "learning rate": event.learning_rate,
+    }
+    return Table([(name, f"{x:.4g}") for name, x in numbers.items() if x is not None])
 
 
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:

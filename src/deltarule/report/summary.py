@@ -43,6 +43,7 @@ def summary_of(
     rows = [
         ("What is predicted", _what(evidence, context)),
         ("How well", _how_well(evidence, context)),
+        ("Beside other models", context.verdict),
         ("How sure", _how_sure(evidence)),
         ("What matters", _what_matters(found)),
     ]
