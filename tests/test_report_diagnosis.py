@@ -21,6 +21,29 @@ def findings_of(network, X, Y, **settings):
     return {each.what for each in explain.report(result, X, Y, watch=watch).findings}
 
 
+# --------------------------------------------------------------------------------- it went well
+
+
+def test_costs_that_are_not_finite_are_divergence():
+    for costs, held in (([1.0, np.inf] * 4, None), (FALLING, np.r_[FALLING[:-1], np.nan])):
+        with np.errstate(invalid="ignore"):
+            assert findings(costs, held)["The training diverged"].level == "problem"
+    assert "The training diverged" not in findings(FALLING, FALLING)
+
+
+@pytest.mark.parametrize("rate", [0.05, 5.0])
+def test_no_training_goes_well_that_ends_in_no_numbers(rate):
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    network = dr.Network(3, [dr.Dense(8, "relu"), dr.Dense(1)])
+    settings = {"optimizer": dr.SGD(rate), "stopping": dr.Stopping(on_divergence="ignore")}
+    result = dr.train(network, X, X[:, :1], epochs=8, **settings)
+    page = explain.report(result, X, X[:, :1])
+    found = {each.what for each in page.findings}
+    assert ("Worse than the simplest guess" in found) == (rate == 5.0)
+    assert ("The training went well" in found) == (rate == 0.05)
+    assert ("the predictions are not finite numbers" in page.html) == (rate == 5.0)
+
+
 # ------------------------------------------------------------------------- the gradient vanishes
 
 

@@ -121,6 +121,18 @@ def _nothing(run: Curves) -> Finding:
     return Finding("good", "The training went well", f"{fell}{looked}.", "")
 
 
+def _diverged(run: Curves) -> Finding | None:
+    costs = run.costs if run.held is None else np.r_[run.costs, run.held]
+    if np.isfinite(costs).all():
+        return None
+    return Finding(
+        "problem",
+        "The training diverged",
+        f"{(~np.isfinite(costs)).sum()} of {len(costs)} costs are not finite numbers.",
+        "Lower the learning rate, standardize the inputs, or clip the gradients by norm.",
+    )
+
+
 def _learnt_by_heart(run: Curves) -> Finding | None:
     """A rise of the validation cost that lasts, beside the best and beside what was gained."""
     if run.held is None:
@@ -286,6 +298,7 @@ def _vanishing(run: Curves) -> Finding | None:
 
 
 RULES: tuple[Callable[[Curves], Finding | None], ...] = (
+    _diverged,
     _hardly_learnt,
     _unsteady,
     _step_size,

@@ -46,17 +46,17 @@ def sections_of(
     diagnostics: Diagnostics | None,
 ) -> list[Section]:
     """Every section that has something to show; how it was trained is folded."""
-    found = importances(evidence, seed=result.runner.plan.seed)
+    is_finite = bool(np.isfinite(evidence.P).all())  # else there is nothing to draw
+    found = importances(evidence, seed=result.runner.plan.seed) if is_finite else []
     problems = [finding for finding in findings if finding.level == "problem"]
-    diagnosis = "Training diagnosis"
     return [
         summary_of(evidence, context, found, [*cautions, *problems]),
         _figures_section(evidence, context),
-        *_judged_sections(evidence, context),
+        *(_judged_sections(evidence, context) if is_finite else ()),
         *_columns_section(found),
-        *_worst_section(evidence, found),
+        *(_worst_section(evidence, found) if is_finite else ()),
         *_data_section(context),
-        Section("diagnosis", diagnosis, context.whose, findings=findings, folded=True),
+        *_diagnosis_section(findings, context),
         _training_section(result, context),
         *_layers_section(diagnostics, context),
         _network_section(result, context),
@@ -155,6 +155,12 @@ def _drawn(
     draw(*of, ax=ax, **options)
     label = ax.get_title(loc="left")
     return Drawn(markupsafe.Markup(svg(made, name)), label, caption)
+
+
+def _diagnosis_section(findings: Sequence[Finding], context: Context) -> Iterator[Section]:
+    if findings:
+        title = "Training diagnosis"
+        yield Section("diagnosis", title, context.whose, findings=findings, folded=True)
 
 
 def _training_section(result: Result, context: Context) -> Section:

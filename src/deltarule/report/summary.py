@@ -20,8 +20,8 @@ _SURE = 0.9
 _MATTERS = 0.02  # of the most important column's importance
 _MOST_NAMED = 3
 
-_DECIDES = {"regression": ("rmse", "RMSE")}
-_OF_SHARES = ("log_loss", "log loss")
+_DECIDING = {"regression": "rmse", "classification": "log_loss", "labels": "log_loss"}
+_LABELS = {"rmse": "RMSE", "log_loss": "log loss"}
 
 
 def summary_of(
@@ -71,6 +71,8 @@ def simplest(evidence: Evidence, context: Context) -> dict[str, float]:
 def _how_well(evidence: Evidence, context: Context) -> str:
     own, guess = own_figures(evidence, context), simplest(evidence, context)
     rows = f"On {rows_of_metrics(evidence, context)},"
+    if _DECIDING[evidence.task] not in own:
+        return f"{rows} the predictions are not finite numbers."
     if evidence.task == "regression":
         if len(evidence.names) == 1:
             return (
@@ -94,6 +96,8 @@ def _explained(own: dict[str, float], how: str) -> str:
 
 
 def _how_sure(evidence: Evidence) -> str:
+    if not np.isfinite(evidence.P).all():
+        return ""
     if evidence.task == "regression":
         if len(evidence.names) > 1:
             return ""
@@ -140,7 +144,7 @@ def _named(column: Importance) -> str:
 
 def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
     """What to be careful of, the most important first."""
-    yield from _beside_the_guess(evidence, context)
+    yield from beside_the_guess(evidence, context)
     for warning in context.warnings:
         yield Finding("problem", "Check the data first", warning, "")
     counts = {"learn from": context.rows, "evaluate on": evaluated_rows(evidence, context)}
@@ -154,13 +158,16 @@ def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
             )
 
 
-def _beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
-    name, label = _DECIDES.get(evidence.task, _OF_SHARES)
+def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
+    """Whether predictions are worse than the simplest guess, or hardly better."""
+    name = _DECIDING[evidence.task]
     own, guess = own_figures(evidence, context).get(name), simplest(evidence, context).get(name)
     if guess is None or (own is not None and own < (1 - _HARDLY) * guess):
         return
     always = "the mean" if evidence.task == "regression" else "the frequency of each class"
-    numbers = f"{label} {'not finite' if own is None else shown(own)}; always predicting {always}"
+    numbers = (
+        f"{_LABELS[name]} {'not finite' if own is None else shown(own)}; always predicting {always}"
+    )
     is_worse = own is None or own > guess
     yield Finding(
         "problem",
