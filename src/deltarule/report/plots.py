@@ -132,7 +132,7 @@ def plot_diagnostics(diagnostics: Diagnostics, what: str = "gradient_norm", ax: 
             np.ma.masked_invalid(values),
             aspect="auto",
             interpolation="nearest",
-            cmap="viridis" if logarithmic else "magma",
+            cmap="viridis" if logarithmic else "Blues",
             extent=(-0.5, looks - 0.5, layers + 0.5, 0.5),
             **limits,
         )

@@ -172,7 +172,8 @@ def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
     yield Finding(
         "problem",
         f"{'Worse' if is_worse else 'Hardly better'} than the simplest guess",
-        f"{numbers}: {shown(guess)}. Do not rely on these predictions.",
+        f"{_LABELS[name]} {value}; always predicting {always}: {shown(guess)}. Do not rely on "
+        "these predictions.",
         "Check that the columns say something about the target: does any baseline do better?",
     )
 
