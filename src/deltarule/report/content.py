@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from deltarule.baselines import Judged
+from deltarule.errors import require
 from deltarule.report.diagnosis import Finding
+from deltarule.report.drawing import figure, svg
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -95,3 +97,19 @@ class Section:
     tables: Sequence[Table] = ()
     code: str = ""
     folded: bool = False
+
+
+def drawn(
+    name: str,
+    draw: Callable[..., Any],
+    *of: Any,
+    caption: str = "",
+    size: tuple[float, float] = (5.0, 3.3),
+    **options: Any,
+) -> Drawn:
+    """A figure for the page, by the function that draws it."""
+    markupsafe: Any = require("markupsafe", "report", "a report")
+    made, ax = figure(*size)
+    draw(*of, ax=ax, **options)
+    label = ax.get_title(loc="left")
+    return Drawn(markupsafe.Markup(svg(made, name)), label, caption)

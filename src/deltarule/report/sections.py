@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deltarule.arrays import Array
 from deltarule.baselines import shown, shown_seconds
-from deltarule.engines.plan import Plan
-from deltarule.errors import require
 from deltarule.metrics import FIGURES, figures
 from deltarule.report import plots
-from deltarule.report.content import Context, Drawn, Section, Table
+from deltarule.report.content import Context, Drawn, Section, Table, drawn
 from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
-from deltarule.report.drawing import figure, svg
 from deltarule.report.evidence import Evidence, Importance, importances, worst
 from deltarule.report.summary import (
     evaluated_rows,
@@ -26,15 +19,14 @@ from deltarule.report.summary import (
     rows_of_metrics,
     summary_of,
 )
+from deltarule.report.training_sections import training_sections
 from deltarule.report.watch import Diagnostics
 from deltarule.training import Result
-from deltarule.training.events import EpochEnded
 
 _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
 _SOME = 0.1  # of a column's importance
-_FEW_LOOKS = 3  # of layers: fewer are a table rather than heatmaps
 
 
 def sections_of(
@@ -56,11 +48,7 @@ def sections_of(
         *_columns_section(found),
         *(_worst_section(evidence, found) if is_finite else ()),
         *_data_section(context),
-        *_diagnosis_section(findings, context),
-        _training_section(result, context),
-        *_layers_section(diagnostics, context),
-        _network_section(result, context),
-        _repeat_section(result.runner.plan, context),
+        *training_sections(result, context, findings, diagnostics),
     ]
 
 
@@ -141,70 +129,10 @@ def _by_output(evidence: Evidence) -> Table:
 # ------------------------------------------------------------------------------- the sections
 
 
-def _drawn(
-    name: str,
-    draw: Callable[..., Any],
-    *of: Any,
-    caption: str = "",
-    size: tuple[float, float] = (5.0, 3.3),
-    **options: Any,
-) -> Drawn:
-    """A figure for the page, by the function that draws it."""
-    markupsafe: Any = require("markupsafe", "report", "a report")
-    made, ax = figure(*size)
-    draw(*of, ax=ax, **options)
-    label = ax.get_title(loc="left")
-    return Drawn(markupsafe.Markup(svg(made, name)), label, caption)
-
-
-def _diagnosis_section(findings: Sequence[Finding], context: Context) -> Iterator[Section]:
-    if findings:
-        title = "Training diagnosis"
-        yield Section("diagnosis", title, context.whose, findings=findings, folded=True)
-
-
-def _training_section(result: Result, context: Context) -> Section:
-    end = f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}."
-    if result.best_epoch is not None:
-        end += f" Epoch {result.best_epoch}, the best on the validation rows, was restored."
-    single = len(result.history) == 1
-    return Section(
-        "training",
-        "Training",
-        f"{end} {context.whose}".strip(),
-        figures=[] if single else _curves_of(result),
-        tables=[_only_epoch(result.history[0])] if single else [],
-        folded=True,
-    )
-
-
-def _curves_of(result: Result) -> list[Drawn]:
-    note = (
-        "Training cost: mean over the epoch's batches, with penalties and dropout. Validation "
-        "cost: after the epoch, without them."
-    )
-    history, rate = result.history, "At the last step of each epoch."
-    drawn = [_drawn("cost", plots.plot_history, history, result.best_epoch, caption=note)]
-    if any(each.figure is not None for each in history):
-        drawn.append(_drawn("metric", plots.plot_figure, history))
-    return [*drawn, _drawn("rate", plots.plot_rates, history, caption=rate)]
-
-
-def _only_epoch(event: EpochEnded) -> Table:
-    """Its numbers: a curve of one point shows nothing."""
-    numbers = {
-        "training cost": event.cost,
-        "validation cost": event.validation_cost,
-        "validation metric": event.figure,
-        "learning rate": event.learning_rate,
-    }
-    return Table([(name, f"{x:.4g}") for name, x in numbers.items() if x is not None])
-
-
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
-    drawn = list(_regression(evidence) if evidence.task == "regression" else _classes(evidence))
+    pictures = list(_regression(evidence) if evidence.task == "regression" else _classes(evidence))
     text = f"On {len(evidence.X):,} {context.judged_by}."
-    yield Section("judged", "Predictions", text, figures=drawn)
+    yield Section("judged", "Predictions", text, figures=pictures)
     if evidence.network.inputs == 2:
         caption = (
             "The inputs as the network reads them. Points are the evaluated rows, colored by their "
@@ -214,20 +142,20 @@ def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
             "decision",
             "Decision surface",
             figures=[
-                _drawn("decision", plots.plot_decision, evidence, caption=caption, size=(5.4, 4.2))
+                drawn("decision", plots.plot_decision, evidence, caption=caption, size=(5.4, 4.2))
             ],
         )
 
 
 def _regression(evidence: Evidence) -> Iterator[Drawn]:
     for k in range(min(len(evidence.names), _MOST_TARGETS)):
-        yield _drawn(f"predicted{k}", plots.plot_predicted, evidence, target=k)
-        yield _drawn(f"residuals{k}", plots.plot_residuals, evidence, target=k)
+        yield drawn(f"predicted{k}", plots.plot_predicted, evidence, target=k)
+        yield drawn(f"residuals{k}", plots.plot_residuals, evidence, target=k)
 
 
 def _classes(evidence: Evidence) -> Iterator[Drawn]:
     if evidence.task == "classification":
-        yield _drawn(
+        yield drawn(
             "confusion",
             plots.plot_confusion,
             evidence,
@@ -236,9 +164,9 @@ def _classes(evidence: Evidence) -> Iterator[Drawn]:
         )
     if not plots.curves_of(evidence):
         return
-    yield _drawn("roc", plots.plot_roc, evidence, caption="One class versus the rest.")
-    yield _drawn("pr", plots.plot_precision_recall, evidence)
-    yield _drawn(
+    yield drawn("roc", plots.plot_roc, evidence, caption="One class versus the rest.")
+    yield drawn("pr", plots.plot_precision_recall, evidence)
+    yield drawn(
         "calibration",
         plots.plot_calibration,
         evidence,
@@ -265,8 +193,8 @@ def _columns_section(found: list[Importance]) -> Iterator[Section]:
         "Feature importance",
         _missing_text(found),
         figures=[
-            _drawn("importance", plots.plot_importance, found, caption=rise, size=(5.0, height)),
-            _drawn(
+            drawn("importance", plots.plot_importance, found, caption=rise, size=(5.0, height)),
+            drawn(
                 "gradients", plots.plot_input_gradients, found, caption=slope, size=(5.0, height)
             ),
         ],
@@ -285,52 +213,6 @@ def _missing_text(found: Sequence[Importance]) -> str:
         f"{', '.join(shares)}. Make sure that values are missing for the same reasons when the "
         "model is used."
     )
-
-
-_CAPTIONS = {
-    "gradient_norm": "Norm of all derivatives of a layer. A layer that stays dark hardly learns: "
-    "its gradient vanishes.",
-    "update_ratio": "Relative change of a layer's parameters per step; −3, a thousandth, is "
-    "typical.",
-    "dead": "Units whose δ is 0 for every observed row: they do not learn.",
-    "saturated": "Units near a limit of their range for nearly every row, where g' is close to 0.",
-}
-
-
-def _layers_section(diagnostics: Diagnostics | None, context: Context) -> Iterator[Section]:
-    if diagnostics is None:
-        return
-    looks, layers = diagnostics.dead.shape
-    values = {what: np.asarray(getattr(diagnostics, what)) for what in plots.HEATMAPS}
-    values = {what: found for what, found in values.items() if np.isfinite(found).any()}
-    none = [what for what, found in values.items() if not np.nan_to_num(found).any()]
-    text = f"Recorded in {looks} of the epochs, on a sample of the training rows."
-    for what in none:
-        text += f" {plots.HEATMAPS[what][0]}: none."
-    text = f"{text} {context.whose}".strip()
-    values = {what: found for what, found in values.items() if what not in none}
-    figures, tables = [], []
-    if looks < _FEW_LOOKS:
-        tables = [_last_look(values, diagnostics.epochs[-1])]
-    else:
-        size = (5.0, 1.5 + 0.22 * min(layers, 12))
-        figures = [
-            _drawn(what, plots.plot_diagnostics, diagnostics, what, caption=note, size=size)
-            for what, note in _CAPTIONS.items()
-            if what in values
-        ]
-    name = "Layer diagnostics"
-    yield Section("layers", name, text, figures=figures, tables=tables, folded=True)
-
-
-def _last_look(values: dict[str, Array], epoch: int) -> Table:
-    """Numbers of each layer after one epoch: a heatmap of one column shows nothing."""
-    rows = [
-        [str(l), *("–" if np.isnan(value) else f"{value:.2g}" for value in own)]
-        for l, own in enumerate(zip(*(found[-1] for found in values.values()), strict=True), 1)
-    ]
-    heads = ["layer", *(plots.HEATMAPS[what][0].lower() for what in values)]
-    return Table(rows, heads, f"After epoch {epoch}", numeric=range(1, len(heads)))
 
 
 def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
@@ -366,69 +248,6 @@ def _data_section(context: Context) -> Iterator[Section]:
         yield Section("data", "Data", tables=shown_tables)
 
 
-def _network_section(result: Result, context: Context) -> Section:
-    network = result.network
-    layers = [
-        [
-            str(l),
-            layer.kind,
-            f"{n:,}",
-            layer.g.name,
-            f"{network.dropout.get(l, 0.0):g}",
-            f"{sum(int(W.size) for W in own.values()):,}",
-        ]
-        for l, (layer, n, own) in enumerate(
-            zip(network.layers, network.sizes[1:], result.parameters, strict=True), 1
-        )
-    ]
-    heads = ["layer", "kind", "units", "activation", "dropout", "parameters"]
-    settings = [*_plan_pairs(result), *context.settings]
-    tables = [
-        Table(layers, heads, numeric=(0, 2, 4, 5)),
-        Table(settings, title="Settings"),
-    ]
-    return Section("setup", "Network", tables=tables, folded=True)
-
-
-def _plan_pairs(result: Result) -> list[tuple[str, str]]:
-    plan = result.runner.plan
-    rules = plan.regularization
-    kept = {
-        name: value for name, value in vars(rules).items() if value not in (0, 0.0, None, False)
-    }
-    return [
-        ("inputs", f"{plan.network.inputs:,}"),
-        ("cost", plan.network.cost_row.name),
-        ("optimizer", repr(plan.optimizer_row)),
-        ("regularization", ", ".join(f"{name} {value}" for name, value in kept.items()) or "none"),
-        ("parameters", f"{plan.network.parameter_count:,} of {plan.dtype.name}"),
-        ("engine", result.engine),
-    ]
-
-
 def data_of(evidence: Evidence) -> list[tuple[str, str]]:
     """The description of data of which only the arrays are known."""
     return [("evaluated on", f"{len(evidence.X):,} rows, {len(evidence.columns)} columns")]
-
-
-def _repeat_section(plan: Plan, context: Context) -> Section:
-    packages = ("deltarule", "numpy", "matplotlib")
-    versions = [(name, version(name)) for name in packages]
-    rows = [
-        ("seed", str(plan.seed)),
-        *versions,
-        ("Python", platform.python_version()),
-        ("machine", f"{platform.system()} {platform.machine()}"),
-    ]
-    text = (
-        "With the same data, versions and instruction set, this command reproduces the same "
-        "numbers, bit for bit."
-    )
-    return Section(
-        "repeat",
-        "Reproduction",
-        text if context.command else "",
-        tables=[Table(rows)],
-        code=context.command,
-        folded=True,
-    )

@@ -165,9 +165,7 @@ def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
     if guess is None or (own is not None and own < (1 - _HARDLY) * guess):
         return
     always = "the mean" if evidence.task == "regression" else "the frequency of each class"
-    numbers = (
-        f"{_LABELS[name]} {'not finite' if own is None else shown(own)}; always predicting {always}"
-    )
+    value = "not finite" if own is None else shown(own)
     is_worse = own is None or own > guess
     yield Finding(
         "problem",
