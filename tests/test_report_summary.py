@@ -51,7 +51,10 @@ def test_classes_are_summarized_in_shares(task):
 def test_what_learned_nothing_is_worse_than_the_simplest_guess(task):
     result, X, Y = trained(task, m=600, epochs=1)
     shuffled = np.random.default_rng(0).permutation(Y)
-    found = {each.what for each in cautions_of(evidence_of(result, X, shuffled), Context())}
+    evidence = evidence_of(result, X, shuffled)
+    found = {each.what for each in cautions_of(evidence, Context())}
+    rows = dict(summary_of(evidence, Context(), importances(evidence), []).tables[0].rows)
+    assert "What matters" not in rows
     assert found <= {"Worse than the simplest guess", "Hardly better than the simplest guess"}
     assert found
     assert not summary(task)[1]

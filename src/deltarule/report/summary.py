@@ -40,12 +40,13 @@ def summary_of(
     cautions : sequence of Finding
         What to be careful of, the most important first.
     """
+    is_useless = any(beside_the_guess(evidence, context))  # then no column matters
     rows = [
         ("What is predicted", _what(evidence, context)),
         ("How well", _how_well(evidence, context)),
         ("Beside other models", context.verdict),
         ("How sure", _how_sure(evidence)),
-        ("What matters", _what_matters(found)),
+        ("What matters", "" if is_useless else _what_matters(found)),
     ]
     table = Table([row for row in rows if row[1]])
     return Section("summary", "Summary", findings=cautions, tables=[table])
@@ -91,7 +92,8 @@ def _explained(own: dict[str, float], how: str) -> str:
     share = own.get("r2", -1.0)
     if share <= 0:
         return ""
-    text = f"{share:.0%}" if share <= 0.99 else "More than 99%"
+    text = f"{share:.0%}" if share < 0.99 else "More than 99%"
+    text = "Less than 1%" if share < 0.01 else text
     return f" {text} of the variation is explained{how} (R²)."
 
 
