@@ -60,6 +60,12 @@ def test_what_learned_nothing_is_worse_than_the_simplest_guess(task):
     assert not summary(task)[1]
 
 
+@pytest.mark.parametrize("task", ["two classes", "regression"])
+def test_rows_with_one_target_are_compared_with_no_guess(task):
+    result, X, Y = trained(task, m=600)
+    assert not list(cautions_of(evidence_of(result, X, np.ones_like(Y)), Context()))
+
+
 def test_few_rows_are_a_caution():
     result, X, Y = trained("regression", m=150, epochs=60)
     evidence = evidence_of(result, X, Y)

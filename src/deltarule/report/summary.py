@@ -16,6 +16,7 @@ from deltarule.report.evidence import Evidence, Importance
 
 _FEW = {"learn from": 200, "evaluate on": 100}  # rows
 _HARDLY = 0.02  # of the RMSE or log loss of the simplest guess
+_ALIKE = 1e-6  # a loss of the simplest guess where all rows have one target
 _SURE = 0.9
 _MATTERS = 0.02  # of the most important column's importance
 _MOST_NAMED = 3
@@ -162,6 +163,8 @@ def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
 
 def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
     """Whether predictions are worse than the simplest guess, or hardly better."""
+    if evidence.losses(evidence.constant).max() < _ALIKE:
+        return
     name = _DECIDING[evidence.task]
     own, guess = own_figures(evidence, context).get(name), simplest(evidence, context).get(name)
     if guess is None or (own is not None and own < (1 - _HARDLY) * guess):
