@@ -311,7 +311,10 @@ FALLING = np.geomspace(1.0, 0.1, 20)
         (run([1.0, *[0.3, 0.8] * 8]), "problem", "The cost is unstable"),
         (run(FALLING, update_ratio=[0.5] * 3), "problem", "Updates are too large"),
         (run([1.0] * 9, update_ratio=[1e-7] * 3), "problem", "Updates are too small"),
-        (run(FALLING, gradient_norm=[1e-5, 0.1, 1.0]), "problem", "The gradient vanishes"),
+        (
+            run(FALLING, gradient_norm=[1e-5, 0.1, 1.0], update_ratio=[1e-7, 1e-4, 1e-3]),
+            *("problem", "The gradient vanishes"),
+        ),
         (run(FALLING, gradient_norm=[1e5, 10.0, 1.0]), "problem", "The gradient explodes"),
         (run(FALLING, dead=[0.1, 0.3, 0.0]), "note", "Dead units in layer 2"),
         (run(FALLING, dead=[0.9, 0.3, 0.0]), "problem", "Dead units in layer 1"),

@@ -33,8 +33,9 @@ def report_of(
     """
     problem, source = trained.problem, table.source.name
     frame, which, numbers = _rows(trained)
+    crossed = trained.evaluated_on == "cross-validation"
     targets = problem.targets
-    subject = " and ".join(targets.names)
+    subject, file = " and ".join(targets.names), Path(source).name or source
     kept, best = problem.count, len(problem.validation.held)
     data = [
         ("source", source),
@@ -45,7 +46,7 @@ def report_of(
     if problem.task == "classification":
         data.append(("classes", ", ".join(map(str, targets.classes))))
     context = Context(
-        title=f"{subject} from {Path(source).name or source}",
+        title=f"{subject} from {file}",
         verdict=trained.verdict,
         data=data,
         settings=[
@@ -55,12 +56,16 @@ def report_of(
         columns=condensed(problem.preprocessing.describe()),
         judged=trained.evaluations,
         judged_by=which,
+        metrics_by="rows, by cross-validation" if crossed else "",
         warnings=[f"{text[:1].upper()}{text[1:]}" for text in table.warnings],
         command=shlex.join(["deltarule", *command]),
         seconds=trained.fitted.seconds,
         networks=len(trained.fitted.results),
+        target=subject,
+        source=file,
+        rows=problem.count,
     )
-    evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers)
+    evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers, problem.train)
     return compose(trained.fitted.result, evidence, context, watch.diagnostics)
 
 
@@ -71,5 +76,4 @@ def _rows(trained: Trained) -> tuple[Any, str, Array]:
         numbers = np.arange(len(problem.test)) if trained.places is None else trained.places
         return problem.test, tabular.rows_named(trained.evaluated_on), numbers + 1
     held = problem.validation.held
-    which = "validation rows (metrics: cross-validation)"
-    return problem.train[held], which, held + 1
+    return problem.train[held], "validation rows", held + 1

@@ -31,6 +31,7 @@ from deltarule.cli.trainer import Trainer, as_json, print_figures
 from deltarule.cli.updater import UpdateOptions, Updater, started, updating_table
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
+from deltarule.report.printing import check_printable
 from deltarule.tabular.options import option, option_group
 from deltarule.tabular.settings import Roles, Settings
 
@@ -43,7 +44,10 @@ class TrainOutputs:
         "FILE", "Model file, written atomically; with --by, a folder for all models.", common=True
     )
     report: Path | None = option(
-        "FILE", "Write a training report: one self-contained HTML page.", common=True
+        "FILE",
+        "Write a training report: one self-contained HTML page, or, to a name ending in .pdf, a "
+        "PDF printed by an installed Chromium, Chrome or Edge.",
+        common=True,
     )
 
 
@@ -91,6 +95,8 @@ def train(
         {"--out": None if table.by else output.out, "--report": output.report},
         {"the data": data, "the test file": evaluation.test},
     )
+    if output.report is not None:
+        check_printable(output.report)
     kept = checkpoints.checkpoints()
     baselines = evaluation.baselines and table.by is None
     load(*((BASELINES,) if baselines else ()), *((REPORT,) if output.report else ()))

@@ -18,7 +18,9 @@ from deltarule.report.content import Context
 from deltarule.report.diagnosis import Curves, Finding, diagnose
 from deltarule.report.evidence import Evidence, evidence_of
 from deltarule.report.pages import rendered
+from deltarule.report.printing import is_pdf, printed
 from deltarule.report.sections import data_of, facts_of, sections_of
+from deltarule.report.summary import beside_the_guess, cautions_of
 from deltarule.report.watch import Diagnostics, Watch
 from deltarule.training import Result
 
@@ -32,21 +34,22 @@ class Report:
     html : str
         The whole page: it needs no other file and no network.
     findings : tuple of Finding
-        What the training's numbers say.
+        What to be careful of, then what the training's numbers say.
     """
 
     html: str = field(repr=False)
     findings: tuple[Finding, ...]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page, whole or not at all.
+        """Write the page atomically; a name that ends in .pdf makes it a PDF, printed by a browser.
 
         Raises
         ------
         FileError
-            Where it cannot be written.
+            Where it cannot be written, or no browser is found to print it.
         """
-        write_whole(path, self.html.encode("utf-8"))
+        content = printed(path, self.html) if is_pdf(path) else self.html.encode("utf-8")
+        write_whole(path, content)
 
     def _repr_html_(self) -> str:
         page = html.escape(self.html, quote=True)
@@ -129,16 +132,16 @@ def compose(
     """
     activations = [layer.g.name for layer in result.network.layers]
     run = Curves(result.history, result.best_epoch, diagnostics, activations)
-    doubts = [
-        Finding("problem", "Check the data first", warning, "") for warning in context.warnings
-    ]
-    findings = [*doubts, *diagnose(run)]
+    cautions, findings = list(cautions_of(evidence, context)), diagnose(run)
+    if any(beside_the_guess(evidence, context)):  # then no training went well
+        findings = [each for each in findings if each.level != "good"]
+    summary, *sections = sections_of(result, evidence, context, cautions, findings, diagnostics)
     page = rendered(
         "report.html",
         title=context.title,
         version=version("deltarule"),
-        verdict=context.verdict,
         facts=facts_of(result, evidence, context),
-        sections=sections_of(result, evidence, context, findings, diagnostics),
+        summary=summary,
+        sections=sections,
     )
-    return Report(page, tuple(findings))
+    return Report(page, (*cautions, *findings))

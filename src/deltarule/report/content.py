@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from deltarule.baselines import Judged
+from deltarule.errors import require
 from deltarule.report.diagnosis import Finding
+from deltarule.report.drawing import figure, svg
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -24,7 +26,9 @@ class Context:
     judged : sequence of Judged
         Models evaluated on the same rows, the network first.
     judged_by : str
-        What the rows are: ``"held-out rows"``.
+        What the evaluated rows are: ``"held-out rows"``.
+    metrics_by : str
+        What the rows of `judged` are, where they are others.
     warnings : sequence of str
         What is wrong with the data.
     command : str
@@ -33,6 +37,10 @@ class Context:
         What the training took.
     networks : int
         How many were trained and are averaged.
+    target, source : str
+        What is predicted, and the table that it is predicted from.
+    rows : int or None
+        Training rows; None where their number is not known.
     """
 
     title: str = "A network"
@@ -42,10 +50,14 @@ class Context:
     columns: Pairs = ()
     judged: Sequence[Judged] = ()
     judged_by: str = "evaluation rows"
+    metrics_by: str = ""
     warnings: Sequence[str] = ()
     command: str = ""
     seconds: float | None = None
     networks: int = 1
+    target: str = ""
+    source: str = ""
+    rows: int | None = None
 
     @property
     def whose(self) -> str:
@@ -75,7 +87,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page; what is empty is not shown."""
+    """A section of the page; what is empty is not shown, what is folded on request."""
 
     id: str
     title: str
@@ -84,3 +96,20 @@ class Section:
     figures: Sequence[Drawn] = ()
     tables: Sequence[Table] = ()
     code: str = ""
+    folded: bool = False
+
+
+def drawn(
+    name: str,
+    draw: Callable[..., Any],
+    *of: Any,
+    caption: str = "",
+    size: tuple[float, float] = (5.0, 3.3),
+    **options: Any,
+) -> Drawn:
+    """A figure for the page, by the function that draws it."""
+    markupsafe: Any = require("markupsafe", "report", "a report")
+    made, ax = figure(*size)
+    draw(*of, ax=ax, **options)
+    label = ax.get_title(loc="left")
+    return Drawn(markupsafe.Markup(svg(made, name)), label, caption)

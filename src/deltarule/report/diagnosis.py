@@ -20,12 +20,15 @@ FEW_EPOCHS = 5
 """Curves of fewer epochs are not interpreted."""
 
 # Where a rule draws its line: on the side of saying nothing.
-_RISE = 0.1  # of the validation cost since its best
+_RISE = 0.1  # of the validation cost since its best, in shares of the best and of its fall before
+_LASTS = 4  # the last so-many-th of the epochs
+_SWING = 0.1  # of the initial training cost
 _STILL_FALLING = 0.02  # of the validation cost, over the last tenth of the epochs
 _JUMPS = 0.35  # share of epochs whose training cost rose
 _LARGE_STEP, _SMALL_STEP = 0.1, 1e-5  # update over weight; about 1e-3 is usual
 _MANY_DEAD, _MANY_SATURATED = 0.25, 0.5  # share of a layer's units
 _VANISHED = 1e-3  # gradient norm of the first layer over the last's
+_MOVES = 0.1  # update ratio of the first layer over the last's: it learns nevertheless
 _HARDLY = 0.05  # fall of the cost that counts as none
 
 
@@ -101,7 +104,9 @@ def diagnose(run: Curves) -> list[Finding]:
     ('note', 'The network overfits')
     """
     if len(run.history) < FEW_EPOCHS:
-        few = f"{len(run.history)} epochs are too few to interpret the training curves."
+        count = len(run.history)
+        so_few = "One epoch is" if count == 1 else f"{count} epochs are"
+        few = f"{so_few} too few to interpret the training curves."
         return [Finding("note", "A short run", few, "Train for more epochs.")]
     found = [finding for rule in RULES if (finding := rule(run)) is not None]
     if not found:
@@ -116,20 +121,38 @@ def _nothing(run: Curves) -> Finding:
     return Finding("good", "The training went well", f"{fell}{looked}.", "")
 
 
+def _diverged(run: Curves) -> Finding | None:
+    costs = run.costs if run.held is None else np.r_[run.costs, run.held]
+    if np.isfinite(costs).all():
+        return None
+    return Finding(
+        "problem",
+        "The training diverged",
+        f"{(~np.isfinite(costs)).sum()} of {len(costs)} costs are not finite numbers.",
+        "Lower the learning rate, standardize the inputs, or clip the gradients by norm.",
+    )
+
+
 def _learnt_by_heart(run: Curves) -> Finding | None:
+    """A rise of the validation cost that lasts, beside the best and beside what was gained."""
     if run.held is None:
         return None
-    best, last = run.held.min(), run.held[-1]
-    if not (last > best + _RISE * abs(best) and run.costs[-1] < run.costs[int(run.held.argmin())]):
+    at = int(run.held.argmin())
+    best, last = run.held[at], run.held[-(len(run.held) // _LASTS + 1) :].min()
+    rise = last - best
+    is_relevant = rise > _RISE * max(abs(best), run.held[0] - best)
+    if not is_relevant or run.costs[-1] >= run.costs[at]:
         return None
-    rose = (
-        f"The validation cost rose from {best:.3g} in epoch {run.held.argmin() + 1} to {last:.3g}"
+    kept = (
+        "The last epoch was kept."
+        if run.best_epoch is None
+        else f"Epoch {run.best_epoch} was restored, so the model is not affected."
     )
     return Finding(
-        "note",
+        "note" if run.best_epoch is not None else "problem",
         "The network overfits",
-        f"{rose} while the training cost kept falling. The best epoch was restored, so the "
-        "model is not affected.",
+        f"The validation cost rose from {best:.3g} in epoch {at + 1} to {run.held[-1]:.3g} while "
+        f"the training cost kept falling. {kept}",
         "More rows, dropout (0.1 to 0.3), more weight decay or fewer units may lower the best "
         "validation cost.",
     )
@@ -157,7 +180,7 @@ def _unsteady(run: Curves) -> Finding | None:
     second = run.costs[len(run.costs) // 2 :]
     jumps = float((np.diff(run.costs) > 0).mean())
     swing = float(np.ptp(second) / max(abs(run.costs[0]), np.finfo(float).tiny))
-    if jumps < _JUMPS or swing < _RISE:
+    if jumps < _JUMPS or swing < _SWING:
         return None
     return Finding(
         "problem",
@@ -214,8 +237,8 @@ def _dead(run: Curves) -> Finding | None:
     shares = run.late("dead")
     if shares is None or len(shares) < 2:
         return None
-    hidden = shares[:-1]
-    worst = int(np.nanargmax(hidden))
+    hidden = np.nan_to_num(shares[:-1])
+    worst = int(hidden.argmax())
     if hidden[worst] < _MANY_DEAD:
         return None
     return Finding(
@@ -253,12 +276,14 @@ def _vanishing(run: Curves) -> Finding | None:
         return None
     first, last = learning[0], learning[-1]
     share = norms[first] / norms[last]
-    if share < _VANISHED:
+    ratios = run.late("update_ratio")
+    moves = ratios is not None and ratios[first] > _MOVES * ratios[last]
+    if share < _VANISHED and not moves:
         return Finding(
             "problem",
             "The gradient vanishes",
-            f"In layer {first + 1} its norm is {share:.1e} of that in layer {last + 1}: the first "
-            "layers hardly learn.",
+            f"In layer {first + 1} its norm is {share:.1e} of that in layer {last + 1}, and a step "
+            "changes its parameters far less: the first layers hardly learn.",
             "Use relu with he_normal weights, fewer layers, or an optimizer that scales each "
             "parameter's step (adam).",
         )
@@ -273,6 +298,7 @@ def _vanishing(run: Curves) -> Finding | None:
 
 
 RULES: tuple[Callable[[Curves], Finding | None], ...] = (
+    _diverged,
     _hardly_learnt,
     _unsteady,
     _step_size,

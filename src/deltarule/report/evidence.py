@@ -24,6 +24,7 @@ from deltarule.training.predictions import probabilities
 _TINY = 1e-7
 _ROWS = (200, 2000)  # at least and at most so many order the columns by their importance
 _PRODUCTS = 3e10  # about what that may take
+_NEAR = 0.1  # standard deviations by which rows are moved: on a kink a derivative may be any
 
 
 class Column(NamedTuple):
@@ -36,11 +37,14 @@ class Column(NamedTuple):
         The network's inputs that are made of it: several for a category.
     cells : sequence of str
         Its values, one a row, as they are shown.
+    flags : tuple of int
+        Those of the inputs that are 1 where the value is missing.
     """
 
     name: str
     inputs: tuple[int, ...]
     cells: Sequence[str]
+    flags: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class Evidence:
     weights : array or None, shape (m,)
     numbers : array, shape (m,)
         What the rows are called.
+    spreads : array or None, shape (n[0],)
+        Standard deviations of the network's inputs over the training rows; None where only these
+        rows are known.
     """
 
     task: str
@@ -79,6 +86,7 @@ class Evidence:
     columns: tuple[Column, ...]
     weights: Array | None
     numbers: Array
+    spreads: Array | None = None
 
     def predict(self, X: Array) -> Array:
         """What is judged, of rows as the network reads them."""
@@ -118,14 +126,25 @@ class Evidence:
         return -np.where(self.indicators, np.log(P), np.log1p(-P)).mean(axis=1)
 
     @cached_property
+    def constant(self) -> Array:
+        """The best predictions that are the same for every row: mean values, or shares."""
+        values = self.targets if self.task == "regression" else self.indicators
+        means = np.average(values, axis=0, weights=self.s)
+        return np.broadcast_to(means, self.P.shape)
+
+    @cached_property
     def figures(self) -> dict[str, float]:
-        """The figures of the task, by name."""
+        """The metrics of the task, by name."""
+        return self.figures_of(self.P)
+
+    def figures_of(self, P: Array) -> dict[str, float]:
+        """The same of other predictions."""
         if self.task != "labels":
-            return figures(self.task, self.targets, self.P, self.weights)
-        right = ((self.P >= 0.5) == self.indicators).mean(axis=1)
+            return figures(self.task, self.targets, P, self.weights)
+        right = ((P >= 0.5) == self.indicators).mean(axis=1)
         return {
             "accuracy": float(np.average(right, weights=self.s)),
-            "log_loss": float(np.average(self.losses(self.P), weights=self.s)),
+            "log_loss": float(np.average(self.losses(P), weights=self.s)),
         }
 
 
@@ -223,14 +242,28 @@ class Importance(NamedTuple):
     spread : float
         The standard deviation of that over the shuffles.
     gradient : float
-        The mean size of dA[0] of the column's inputs: how much the loss would change for a
-        small change of the input, in units of the input as the network reads it.
+        The mean size of dA[0] of the column's inputs, each times the input's standard deviation:
+        how much the loss changes per standard deviation, near each row.
+    missing : float
+        The part of `rise` that is gone when values are shuffled among rows that have one and
+        among rows that have none: what it counts whether the value is missing.
     """
 
     name: str
     rise: float
     spread: float
     gradient: float
+    missing: float = 0.0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the rise stands out from the shuffles' spread."""
+        return self.rise > 2 * self.spread
+
+    @property
+    def missing_share(self) -> float:
+        """The same as a share of a clear rise; else 0."""
+        return self.missing / self.rise if self.is_clear else 0.0
 
 
 def importances(evidence: Evidence, *, seed: int = 0, repeats: int = 3) -> list[Importance]:
@@ -244,30 +277,52 @@ def importances(evidence: Evidence, *, seed: int = 0, repeats: int = 3) -> list[
     repeats : int
         How often each column is shuffled.
     """
-    rng = generator(seed, "explain", 1)
+    rng, own = generator(seed, "explain", 1), generator(seed, "explain", 2)
     passes = repeats * max(1, len(evidence.columns))
     low, high = _ROWS
     most = int(np.clip(_PRODUCTS / passes / evidence.network.parameter_count, low, high))
-    some = np.sort(rng.permutation(len(evidence.X))[:most])
-    part = _taken(evidence, some)
+    m = min(most, len(evidence.X))
+    part = _taken(evidence, np.sort(rng.permutation(len(evidence.X))[:m]))
     before = np.average(part.losses(part.P), weights=part.s)
-    dA0 = input_gradients(part)
+    spreads = evidence.X.std(axis=0, dtype=float) if evidence.spreads is None else evidence.spreads
+    near = part.X + _NEAR * spreads * own.standard_normal(part.X.shape)
+    slopes = input_gradients(replace(part, X=near.astype(part.X.dtype))) * spreads
     found = []
     for column in part.columns:
         if not column.inputs:
             continue
         at = list(column.inputs)
-        rises = []
-        for _ in range(repeats):
-            shuffled = part.X.copy()
-            shuffled[:, at] = part.X[rng.permutation(len(part.X))][:, at]
-            after = np.average(part.losses(part.predict(shuffled)), weights=part.s)
-            rises.append(after - before)
-        size = np.average(np.sqrt((dA0[:, at] ** 2).sum(axis=1)), weights=part.s)
-        found.append(
-            Importance(column.name, float(np.mean(rises)), float(np.std(rises)), float(size))
-        )
+        rises = [_shuffled(part, at, rng.permutation(m)) - before for _ in range(repeats)]
+        size = np.average(np.sqrt((slopes[:, at] ** 2).sum(axis=1)), weights=part.s)
+        absent, missing = (part.X[:, column.flags] > 0).any(axis=1), 0.0
+        if absent.any():
+            orders = [_permuted_within(absent, own) for _ in range(repeats)]
+            among = np.mean([_shuffled(part, at, order) - before for order in orders])
+            missing = float(np.clip(np.mean(rises) - among, 0.0, max(0.0, np.mean(rises))))
+        rise, spread = float(np.mean(rises)), float(np.std(rises))
+        found.append(Importance(column.name, rise, spread, float(size), missing))
     return sorted(found, key=lambda each: -each.rise)
+
+
+def _shuffled(evidence: Evidence, inputs: list[int], order: Array) -> float:
+    """The mean loss where some inputs are those of other rows."""
+    X = evidence.X.copy()
+    X[:, inputs] = X[order][:, inputs]
+    return float(np.average(evidence.losses(evidence.predict(X)), weights=evidence.s))
+
+
+def _permuted_within(mask: Array, rng: np.random.Generator) -> Array:
+    """An order of rows in which those of a mask change places only among themselves.
+
+    Examples
+    --------
+    >>> _permuted_within(np.array([True, False, True]), np.random.default_rng(0)).tolist()[1]
+    1
+    """
+    order = np.arange(len(mask))
+    for at in (np.flatnonzero(mask), np.flatnonzero(~mask)):
+        order[at] = rng.permutation(at)
+    return order
 
 
 def input_gradients(evidence: Evidence) -> Array:

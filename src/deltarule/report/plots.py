@@ -132,7 +132,7 @@ def plot_diagnostics(diagnostics: Diagnostics, what: str = "gradient_norm", ax: 
             np.ma.masked_invalid(values),
             aspect="auto",
             interpolation="nearest",
-            cmap="viridis" if logarithmic else "magma",
+            cmap="viridis" if logarithmic else "Blues",
             extent=(-0.5, looks - 0.5, layers + 0.5, 0.5),
             **limits,
         )
@@ -303,14 +303,15 @@ def plot_importance(found: Sequence[Importance], most: int = 15, ax: Any = None)
 
 
 def plot_input_gradients(found: Sequence[Importance], most: int = 15, ax: Any = None) -> Any:
-    """The columns with the largest dA[0]: to whose small changes the loss is most sensitive."""
+    """The columns to whose small changes, per standard deviation, the loss is most sensitive."""
     with style():
         ax = axes_of(ax)
         top = sorted(found, key=lambda each: each.gradient)[-most:]
         places = np.arange(len(top))
         ax.barh(places, [each.gradient for each in top], color=COLOURS[2], height=0.66)
         ax.set_yticks(places, [short(each.name) for each in top])
-        return _dressed(ax, "Input gradients", "mean ‖dA[0]‖", "")
+        ax.locator_params(axis="x", nbins=5)
+        return _dressed(ax, "Input gradients", "mean ‖σ dA[0]‖", "")
 
 
 def plot_decision(evidence: Evidence, ax: Any = None, resolution: int = 120) -> Any:

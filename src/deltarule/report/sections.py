@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from deltarule.baselines import shown, shown_seconds
-from deltarule.engines.plan import Plan
-from deltarule.errors import require
 from deltarule.metrics import FIGURES, figures
 from deltarule.report import plots
-from deltarule.report.content import Context, Drawn, Section, Table
+from deltarule.report.content import Context, Drawn, Section, Table, drawn
 from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
-from deltarule.report.drawing import figure, svg
 from deltarule.report.evidence import Evidence, Importance, importances, worst
+from deltarule.report.summary import (
+    evaluated_rows,
+    own_figures,
+    rows_of_metrics,
+    summary_of,
+)
+from deltarule.report.training_sections import training_sections
 from deltarule.report.watch import Diagnostics
 from deltarule.training import Result
 
 _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
+_SOME = 0.1  # of a column's importance
 
 
 def sections_of(
     result: Result,
     evidence: Evidence,
     context: Context,
+    cautions: Sequence[Finding],
     findings: Sequence[Finding],
     diagnostics: Diagnostics | None,
 ) -> list[Section]:
-    """Every section that has something to show."""
-    found = importances(evidence, seed=result.runner.plan.seed)
+    """Every section that has something to show; how it was trained is folded."""
+    is_finite = bool(np.isfinite(evidence.P).all())  # else there is nothing to draw
+    found = importances(evidence, seed=result.runner.plan.seed) if is_finite else []
+    problems = [finding for finding in findings if finding.level == "problem"]
     return [
+        summary_of(evidence, context, found, [*cautions, *problems]),
         _figures_section(evidence, context),
-        Section("diagnosis", "Training diagnosis", context.whose, findings=findings),
-        _training_section(result, context),
-        *_judged_sections(evidence, context),
+        *(_judged_sections(evidence, context) if is_finite else ()),
         *_columns_section(found),
-        *_layers_section(diagnostics, context),
-        *_worst_section(evidence, found),
-        _network_section(result, context),
-        _repeat_section(result.runner.plan, context),
+        *(_worst_section(evidence, found) if is_finite else ()),
+        *_data_section(context),
+        *training_sections(result, context, findings, diagnostics),
     ]
 
 
@@ -58,22 +61,15 @@ _LABELS = {row.name: row.label for rows in FIGURES.values() for row in rows}
 def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple[str, str]]:
     """The numbers to see first."""
     seconds = result.history[-1].seconds if context.seconds is None else context.seconds
-    best = [] if result.best_epoch is None else [("best epoch", f"{result.best_epoch:,}")]
     return [
-        *((_LABELS[name], shown(value)) for name, value in _own_figures(evidence, context).items()),
-        ("rows evaluated", f"{len(evidence.X):,}"),
-        ("epochs", f"{len(result.history):,}"),
-        *best,
+        *((_LABELS[name], shown(value)) for name, value in own_figures(evidence, context).items()),
+        ("rows evaluated", f"{evaluated_rows(evidence, context):,}"),
         ("training", shown_seconds(seconds)),
     ]
 
 
-def _own_figures(evidence: Evidence, context: Context) -> dict[str, float]:
-    return context.judged[0].figures if context.judged else evidence.figures
-
-
 def _figures_section(evidence: Evidence, context: Context) -> Section:
-    own = _own_figures(evidence, context)
+    own = own_figures(evidence, context)
     rows: list[list[str]]
     if context.judged:
         rows = [
@@ -91,7 +87,7 @@ def _figures_section(evidence: Evidence, context: Context) -> Section:
     tables = [Table(rows, heads, numeric=range(1, len(heads)), mark=0)]
     if evidence.task != "classification" and len(evidence.names) > 1:
         tables.append(_by_output(evidence))
-    text = f"On {len(evidence.X):,} {context.judged_by}."
+    text = f"On {rows_of_metrics(evidence, context)}."
     return Section("figures", "Metrics", text, tables=tables)
 
 
@@ -133,49 +129,10 @@ def _by_output(evidence: Evidence) -> Table:
 # ------------------------------------------------------------------------------- the sections
 
 
-def _drawn(
-    name: str,
-    draw: Callable[..., Any],
-    *of: Any,
-    caption: str = "",
-    size: tuple[float, float] = (5.0, 3.3),
-    **options: Any,
-) -> Drawn:
-    """A figure for the page, by the function that draws it."""
-    markupsafe: Any = require("markupsafe", "report", "a report")
-    made, ax = figure(*size)
-    draw(*of, ax=ax, **options)
-    label = ax.get_title(loc="left")
-    return Drawn(markupsafe.Markup(svg(made, name)), label, caption)
-
-
-def _training_section(result: Result, context: Context) -> Section:
-    history = result.history
-    drawn = [
-        _drawn(
-            "cost",
-            plots.plot_history,
-            history,
-            result.best_epoch,
-            caption="Training cost: mean over the epoch's batches, with penalties and dropout. "
-            "Validation cost: after the epoch, without them.",
-        )
-    ]
-    if any(each.figure is not None for each in history):
-        drawn.append(_drawn("metric", plots.plot_figure, history))
-    drawn.append(
-        _drawn("rate", plots.plot_rates, history, caption="At the last step of each epoch.")
-    )
-    end = f"{result.stopped_text[:1].upper()}{result.stopped_text[1:]}."
-    if result.best_epoch is not None:
-        end += f" Epoch {result.best_epoch}, the best on the validation rows, was restored."
-    return Section("training", "Training", f"{end} {context.whose}".strip(), figures=drawn)
-
-
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
-    drawn = list(_regression(evidence) if evidence.task == "regression" else _classes(evidence))
+    pictures = list(_regression(evidence) if evidence.task == "regression" else _classes(evidence))
     text = f"On {len(evidence.X):,} {context.judged_by}."
-    yield Section("judged", "Predictions", text, figures=drawn)
+    yield Section("judged", "Predictions", text, figures=pictures)
     if evidence.network.inputs == 2:
         caption = (
             "The inputs as the network reads them. Points are the evaluated rows, colored by their "
@@ -185,20 +142,20 @@ def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
             "decision",
             "Decision surface",
             figures=[
-                _drawn("decision", plots.plot_decision, evidence, caption=caption, size=(5.4, 4.2))
+                drawn("decision", plots.plot_decision, evidence, caption=caption, size=(5.4, 4.2))
             ],
         )
 
 
 def _regression(evidence: Evidence) -> Iterator[Drawn]:
     for k in range(min(len(evidence.names), _MOST_TARGETS)):
-        yield _drawn(f"predicted{k}", plots.plot_predicted, evidence, target=k)
-        yield _drawn(f"residuals{k}", plots.plot_residuals, evidence, target=k)
+        yield drawn(f"predicted{k}", plots.plot_predicted, evidence, target=k)
+        yield drawn(f"residuals{k}", plots.plot_residuals, evidence, target=k)
 
 
 def _classes(evidence: Evidence) -> Iterator[Drawn]:
     if evidence.task == "classification":
-        yield _drawn(
+        yield drawn(
             "confusion",
             plots.plot_confusion,
             evidence,
@@ -207,9 +164,9 @@ def _classes(evidence: Evidence) -> Iterator[Drawn]:
         )
     if not plots.curves_of(evidence):
         return
-    yield _drawn("roc", plots.plot_roc, evidence, caption="One class versus the rest.")
-    yield _drawn("pr", plots.plot_precision_recall, evidence)
-    yield _drawn(
+    yield drawn("roc", plots.plot_roc, evidence, caption="One class versus the rest.")
+    yield drawn("pr", plots.plot_precision_recall, evidence)
+    yield drawn(
         "calibration",
         plots.plot_calibration,
         evidence,
@@ -226,52 +183,36 @@ def _columns_section(found: list[Importance]) -> Iterator[Section]:
         "mean of three shuffles; the line is their spread."
     )
     slope = (
-        "Eq. 11d carried to the input, dA[0] = W[1]ᵀ δ[1]: norm of the derivative of the loss with "
-        "respect to the column, averaged over the rows."
+        "How much the loss changes per standard deviation of the column: norm of σ dA[0], with "
+        "dA[0] = W[1]ᵀ δ[1] (Eq. 11d carried to the input), averaged over the rows, each moved at "
+        "random by about a tenth of σ."
     )
     height = 1.0 + 0.19 * min(len(found), 15)
     yield Section(
         "columns",
         "Feature importance",
+        _missing_text(found),
         figures=[
-            _drawn("importance", plots.plot_importance, found, caption=rise, size=(5.0, height)),
-            _drawn(
+            drawn("importance", plots.plot_importance, found, caption=rise, size=(5.0, height)),
+            drawn(
                 "gradients", plots.plot_input_gradients, found, caption=slope, size=(5.0, height)
             ),
         ],
     )
 
 
-_CAPTIONS = {
-    "gradient_norm": "Norm of all derivatives of a layer. A layer that stays dark hardly learns: "
-    "its gradient vanishes.",
-    "update_ratio": "Relative change of a layer's parameters per step; −3, a thousandth, is "
-    "typical.",
-    "dead": "Units whose δ is 0 for every observed row: they do not learn.",
-    "saturated": "Units near a limit of their range for nearly every row, where g' is close to 0.",
-}
-
-
-def _layers_section(diagnostics: Diagnostics | None, context: Context) -> Iterator[Section]:
-    if diagnostics is None:
-        return
-    height = 1.5 + 0.22 * min(diagnostics.dead.shape[1], 12)
-    drawn = [
-        _drawn(
-            what,
-            plots.plot_diagnostics,
-            diagnostics,
-            what,
-            caption=_CAPTIONS[what],
-            size=(5.0, height),
-        )
-        for what in plots.HEATMAPS
-        if np.isfinite(getattr(diagnostics, what)).any()
+def _missing_text(found: Sequence[Importance]) -> str:
+    """How much the columns count only by whether their value is missing."""
+    shares = [
+        f"{each.name} {each.missing_share:.0%}" for each in found if each.missing_share > _SOME
     ]
-    looks = (
-        f"Recorded in {len(diagnostics.epochs)} of the epochs, on a sample of the training rows."
+    if not shares:
+        return ""
+    return (
+        "Part of the importance is whether a value is missing, not which value it is: "
+        f"{', '.join(shares)}. Make sure that values are missing for the same reasons when the "
+        "model is used."
     )
-    yield Section("layers", "Layer diagnostics", f"{looks} {context.whose}".strip(), figures=drawn)
 
 
 def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
@@ -301,70 +242,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 
-def _network_section(result: Result, context: Context) -> Section:
-    network = result.network
-    layers = [
-        [
-            str(l),
-            layer.kind,
-            f"{n:,}",
-            layer.g.name,
-            f"{network.dropout.get(l, 0.0):g}",
-            f"{sum(int(W.size) for W in own.values()):,}",
-        ]
-        for l, (layer, n, own) in enumerate(
-            zip(network.layers, network.sizes[1:], result.parameters, strict=True), 1
-        )
-    ]
-    heads = ["layer", "kind", "units", "activation", "dropout", "parameters"]
-    settings = [*_plan_pairs(result), *context.settings]
-    tables = [
-        Table(context.data, title="Data"),
-        Table(layers, heads, "Network", numeric=(0, 2, 4, 5)),
-        Table(settings, title="Settings"),
-        Table(context.columns, title="Columns"),
-    ]
-    return Section("setup", "Data, network, settings", tables=[t for t in tables if t.rows])
-
-
-def _plan_pairs(result: Result) -> list[tuple[str, str]]:
-    plan = result.runner.plan
-    rules = plan.regularization
-    kept = {
-        name: value for name, value in vars(rules).items() if value not in (0, 0.0, None, False)
-    }
-    return [
-        ("inputs", f"{plan.network.inputs:,}"),
-        ("cost", plan.network.cost_row.name),
-        ("optimizer", repr(plan.optimizer_row)),
-        ("regularization", ", ".join(f"{name} {value}" for name, value in kept.items()) or "none"),
-        ("parameters", f"{plan.network.parameter_count:,} of {plan.dtype.name}"),
-        ("engine", result.engine),
-    ]
+def _data_section(context: Context) -> Iterator[Section]:
+    tables = [Table(context.data), Table(context.columns, title="Columns")]
+    if shown_tables := [table for table in tables if table.rows]:
+        yield Section("data", "Data", tables=shown_tables)
 
 
 def data_of(evidence: Evidence) -> list[tuple[str, str]]:
     """The description of data of which only the arrays are known."""
     return [("evaluated on", f"{len(evidence.X):,} rows, {len(evidence.columns)} columns")]
-
-
-def _repeat_section(plan: Plan, context: Context) -> Section:
-    packages = ("deltarule", "numpy", "matplotlib")
-    versions = [(name, version(name)) for name in packages]
-    rows = [
-        ("seed", str(plan.seed)),
-        *versions,
-        ("Python", platform.python_version()),
-        ("machine", f"{platform.system()} {platform.machine()}"),
-    ]
-    text = (
-        "With the same data, versions and instruction set, this command reproduces the same "
-        "numbers, bit for bit."
-    )
-    return Section(
-        "repeat",
-        "Reproduction",
-        text if context.command else "",
-        tables=[Table(rows)],
-        code=context.command,
-    )

@@ -20,7 +20,7 @@ from deltarule.network import Cache, Network, Parameters, feed_forward, output_d
 from deltarule.rng import generator
 from deltarule.sparse import dense, gathered
 from deltarule.system.threads import few_threads
-from deltarule.training.events import EpochEnded, Event, Started
+from deltarule.training.events import Ended, EpochEnded, Event, Started
 
 SATURATED = 0.05
 """A unit is saturated where it lies within this share of its range from an end."""
@@ -41,7 +41,7 @@ class Diagnostics(NamedTuple):
         Norm of what a step on these rows would change, over the parameters' norm; NaN for an
         optimizer that does not step.
     dead : array
-        Share of the layer's units that no row sends any δ to.
+        Share of the layer's units that no row sends any δ to; NaN for a layer without parameters.
     saturated : array
         Share of the layer's units that lie at an end of their range for nearly every row; NaN
         where the activation has no two ends.
@@ -60,7 +60,8 @@ class Watch:
     Parameters
     ----------
     share : float
-        Of the run's time, at most; the first epoch is looked into in any case. 1 for every epoch.
+        Of the run's time, at most, beside a look into the first epoch and one into the epoch that
+        is kept. 1 for every epoch.
     rows : int
         How many of the training rows are sent through.
 
@@ -86,16 +87,21 @@ class Watch:
         checked_number("Watch", "rows", rows, low=1, whole=True)
         self.share, self.rows = share, rows
         self._spent = self._last = 0.0
-        self._found: list[tuple[int, Array]] = []
+        self._found: dict[int, Array] = {}
+        self._rates: dict[int, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Listen to one event of a run."""
         begun = time.perf_counter()
         if isinstance(event, Started):
             self._begin(event)
-        elif isinstance(event, EpochEnded) and self._may_look(event):
-            self._found.append((event.epoch, self._look(event)))
-            self._last = time.perf_counter() - begun
+        elif isinstance(event, EpochEnded):
+            self._rates[event.epoch] = event.learning_rate
+            if self._may_look(event):
+                self._look(event.epoch)
+                self._last = time.perf_counter() - begun
+        elif isinstance(event, Ended) and self._rates:  # the runner holds what is kept
+            self._look(event.best_epoch or event.epochs)
         self._spent += time.perf_counter() - begun
 
     @property
@@ -108,13 +114,13 @@ class Watch:
         """What was found; None where no epoch was looked into."""
         if not self._found:
             return None
-        epochs, looks = zip(*self._found, strict=True)
+        epochs, looks = zip(*sorted(self._found.items()), strict=True)
         return Diagnostics(np.array(epochs), *np.stack(looks, axis=1))
 
     def _begin(self, event: Started) -> None:
         if event.runner is None:
             return
-        self._spent, self._last, self._found = 0.0, 0.0, []
+        self._spent, self._last, self._found, self._rates = 0.0, 0.0, {}, {}
         m = len(event.X)
         some = np.sort(generator(event.plan.seed, "explain", 0).permutation(m)[: self.rows])
         self._runner = event.runner
@@ -128,10 +134,13 @@ class Watch:
             or (self.share == 1.0)
         )
 
-    def _look(self, event: EpochEnded) -> Array:
+    def _look(self, epoch: int) -> None:
+        if epoch in self._found or epoch not in self._rates:
+            return
         # More threads would go on waiting for work that they take from the engine's.
         with few_threads(True), np.errstate(**_QUIET):  # type: ignore[arg-type]
-            return look(self._runner, self._A0, self._Y, self._s, event.learning_rate)
+            found = look(self._runner, self._A0, self._Y, self._s, self._rates[epoch])
+        self._found[epoch] = found
 
 
 def look(runner: Runner, A0: Array, Y: Array, s: Array | None, rate: float) -> Array:
@@ -155,9 +164,9 @@ def look(runner: Runner, A0: Array, Y: Array, s: Array | None, rate: float) -> A
     ratio = found.update_ratio
     if plan.optimizer_row.full_batch:
         ratio = np.full_like(ratio, np.nan)
-    norms = np.where([bool(own) for own in parameters], found.gradient_norm, np.nan)
-    shares = saturated(plan.network, caches)
-    return np.stack([norms, ratio, found.dead, shares])
+    learns = [bool(own) for own in parameters]  # has parameters
+    norms, dead = (np.where(learns, each, np.nan) for each in (found.gradient_norm, found.dead))
+    return np.stack([norms, ratio, dead, saturated(plan.network, caches)])
 
 
 def _after(

@@ -15,8 +15,10 @@ from deltarule.tabular.roles import weights_of
 from deltarule.tabular.settings import Roles
 from deltarule.training.predictions import probabilities
 
+_ENOUGH = 10_000  # rows for a standard deviation
 
-def evidence(model: Model, roles: Roles, frame: Any, numbers: Array) -> Evidence:
+
+def evidence(model: Model, roles: Roles, frame: Any, numbers: Array, train: Any = None) -> Evidence:
     """Rows of a table with what a model makes of them.
 
     Parameters
@@ -28,6 +30,8 @@ def evidence(model: Model, roles: Roles, frame: Any, numbers: Array) -> Evidence
         The rows.
     numbers : array
         What each row is called.
+    train : polars.DataFrame, optional
+        Training rows, which some are taken of: for the spreads of the network's inputs.
     """
     targets, preprocessing = model.targets, model.preprocessing
     assert targets is not None
@@ -44,7 +48,14 @@ def evidence(model: Model, roles: Roles, frame: Any, numbers: Array) -> Evidence
         _columns(preprocessing, frame),
         weights_of(frame, roles),
         numbers,
+        None if train is None else _spreads(preprocessing, train),
     )
+
+
+def _spreads(preprocessing: Preprocessing, train: Any) -> Array:
+    some = train.sample(_ENOUGH, seed=0) if len(train) > _ENOUGH else train
+    spreads: Array = preprocessing.transform(some).std(axis=0, dtype=np.float64)
+    return spreads
 
 
 def _judged(targets: Targets, A: Array) -> Array:
@@ -61,7 +72,16 @@ def _columns(preprocessing: Preprocessing, frame: Any) -> tuple[Column, ...]:
     for column in preprocessing.columns:
         width = len(column.outputs)
         if width:
-            cells = ["" if cell is None else str(cell) for cell in frame[column.name].to_list()]
-            found.append(Column(column.name, tuple(range(at, at + width)), cells))
+            cells = list(map(_cell, frame[column.name].to_list()))
+            flag = f"{column.name} is missing"
+            flags = tuple(at + k for k, name in enumerate(column.outputs) if name == flag)
+            found.append(Column(column.name, tuple(range(at, at + width)), cells, flags))
         at += width
     return tuple(found)
+
+
+def _cell(value: Any) -> str:
+    """A cell for people: of fractional numbers six digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return "" if value is None else str(value)

@@ -1,0 +1,199 @@
+"""The summary of a report: for a reader who is no statistician, what the predictions are worth.
+
+Cautions come first: what makes the predictions useless or the metrics doubtful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from deltarule.baselines import BASELINES, shown
+from deltarule.report.content import Context, Section, Table
+from deltarule.report.diagnosis import Finding
+from deltarule.report.evidence import Evidence, Importance
+
+_FEW = {"learn from": 200, "evaluate on": 100}  # rows
+_HARDLY = 0.02  # of the RMSE or log loss of the simplest guess
+_ALIKE = 1e-6  # a loss of the simplest guess where all rows have one target
+_SURE = 0.9
+_MATTERS = 0.02  # of the most important column's importance
+_MOST_NAMED = 3
+
+_DECIDING = {"regression": "rmse", "classification": "log_loss", "labels": "log_loss"}
+_LABELS = {"rmse": "RMSE", "log_loss": "log loss"}
+
+
+def summary_of(
+    evidence: Evidence,
+    context: Context,
+    found: Sequence[Importance],
+    cautions: Sequence[Finding],
+) -> Section:
+    """What is predicted, how well, how sure, and which columns matter.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    context : Context
+    found : sequence of Importance
+    cautions : sequence of Finding
+        What to be careful of, the most important first.
+    """
+    is_useless = any(beside_the_guess(evidence, context))  # then no column matters
+    rows = [
+        ("What is predicted", _what(evidence, context)),
+        ("How well", _how_well(evidence, context)),
+        ("Beside other models", context.verdict),
+        ("How sure", _how_sure(evidence)),
+        ("What matters", "" if is_useless else _what_matters(found)),
+    ]
+    table = Table([row for row in rows if row[1]])
+    return Section("summary", "Summary", findings=cautions, tables=[table])
+
+
+def _what(evidence: Evidence, context: Context) -> str:
+    columns = len(evidence.columns)
+    count = "one column" if columns == 1 else f"{columns:,} columns"
+    origin = f"from {count} of {context.source}" if context.source else f"from {count}"
+    names = ", ".join(evidence.names[:10]) + (", …" if len(evidence.names) > 10 else "")
+    if evidence.task == "classification":
+        return f"{context.target or 'the class'}, one of {len(evidence.names)} ({names}), {origin}."
+    return f"{context.target or names}, {origin}."
+
+
+def simplest(evidence: Evidence, context: Context) -> dict[str, float]:
+    """The metrics of the simplest guess: the mean or the most frequent class for every row."""
+    name = BASELINES[evidence.task][0].name if evidence.task in BASELINES else ""
+    known = [each.figures for each in context.judged if each.name == name]
+    return known[0] if known else evidence.figures_of(evidence.constant)
+
+
+def _how_well(evidence: Evidence, context: Context) -> str:
+    own, guess = own_figures(evidence, context), simplest(evidence, context)
+    rows = f"On {rows_of_metrics(evidence, context)},"
+    if _DECIDING[evidence.task] not in own:
+        return f"{rows} the predictions are not finite numbers."
+    if evidence.task == "regression":
+        if len(evidence.names) == 1:
+            return (
+                f"{rows} predictions are off by {shown(own['mae'])} on average; always "
+                f"predicting the mean, by {shown(guess['mae'])}.{_explained(own, '')}"
+            )
+        return f"{rows} errors are measured per target below.{_explained(own, ' on average')}"
+    what = {"labels": "yes-or-no answers"}.get(evidence.task, "predictions")
+    return (
+        f"{rows} {own['accuracy']:.1%} of the {what} are right; always giving the most frequent "
+        f"answer, {guess['accuracy']:.1%}."
+    )
+
+
+def _explained(own: dict[str, float], how: str) -> str:
+    share = own.get("r2", -1.0)
+    if share <= 0:
+        return ""
+    text = f"{share:.0%}" if share < 0.99 else "More than 99%"
+    text = "Less than 1%" if share < 0.01 else text
+    return f" {text} of the variation is explained{how} (R²)."
+
+
+def _how_sure(evidence: Evidence) -> str:
+    if not np.isfinite(evidence.P).all():
+        return ""
+    if evidence.task == "regression":
+        if len(evidence.names) > 1:
+            return ""
+        errors = abs(evidence.P - evidence.targets)[:, 0]
+        half, most = np.quantile(errors, (0.5, 0.9))
+        return (
+            f"Half of the predictions are off by at most {shown(half)}, nine of ten by at most "
+            f"{shown(most)}."
+        )
+    if evidence.task == "labels":
+        certainty, right = abs(evidence.P - 0.5) + 0.5, (evidence.P >= 0.5) == evidence.indicators
+    else:
+        certainty, right = evidence.P.max(axis=1), evidence.P.argmax(axis=1) == evidence.targets
+    sure = certainty >= _SURE
+    if not sure.any():
+        return f"No predicted probability reaches {_SURE:.0%}."
+    return (
+        f"{sure.mean():.0%} of the predictions have a probability of at least {_SURE:.0%}; "
+        f"{right[sure].mean():.1%} of them are right."
+    )
+
+
+def _what_matters(found: Sequence[Importance]) -> str:
+    top = max((each.rise for each in found), default=0.0)
+    relevant = [each for each in found if each.is_clear and each.rise > _MATTERS * top]
+    if not relevant:
+        return "No column matters clearly." if found else ""
+    named = ", ".join(map(_named, relevant[:_MOST_NAMED]))
+    rest = len(relevant) - _MOST_NAMED
+    more = f", and {rest} more" if rest > 0 else ""
+    others = len(found) - len(relevant)
+    hardly = f" The other {others} matter little, or not clearly." if others > 1 else ""
+    hardly = " The other one matters little, or not clearly." if others == 1 else hardly
+    return f"Most important first: {named}{more}.{hardly}"
+
+
+def _named(column: Importance) -> str:
+    by_absence = " (mostly whether it is missing)" if column.missing_share > 0.5 else ""
+    return f"{column.name}{by_absence}"
+
+
+# -------------------------------------------------------------------------------- the cautions
+
+
+def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
+    """What to be careful of, the most important first."""
+    yield from beside_the_guess(evidence, context)
+    for warning in context.warnings:
+        yield Finding("problem", "Check the data first", warning, "")
+    counts = {"learn from": context.rows, "evaluate on": evaluated_rows(evidence, context)}
+    for what, count in counts.items():
+        if count is not None and count < _FEW[what]:
+            yield Finding(
+                "note",
+                f"Few rows to {what}",
+                f"{count:,} rows; with fewer than {_FEW[what]}, metrics depend much on chance.",
+                "Collect more rows, or evaluate by cross-validation (--cv 5).",
+            )
+
+
+def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
+    """Whether predictions are worse than the simplest guess, or hardly better."""
+    if evidence.losses(evidence.constant).max() < _ALIKE:
+        return
+    name = _DECIDING[evidence.task]
+    own, guess = own_figures(evidence, context).get(name), simplest(evidence, context).get(name)
+    if guess is None or (own is not None and own < (1 - _HARDLY) * guess):
+        return
+    always = "the mean" if evidence.task == "regression" else "the frequency of each class"
+    value = "not finite" if own is None else shown(own)
+    is_worse = own is None or own > guess
+    yield Finding(
+        "problem",
+        f"{'Worse' if is_worse else 'Hardly better'} than the simplest guess",
+        f"{_LABELS[name]} {value}; always predicting {always}: {shown(guess)}. Do not rely on "
+        "these predictions.",
+        "Check that the columns say something about the target: does any baseline do better?",
+    )
+
+
+# ------------------------------------------------------------------------------ what both take
+
+
+def own_figures(evidence: Evidence, context: Context) -> dict[str, float]:
+    """The network's metrics: as they were evaluated beside the baselines, where they were."""
+    return context.judged[0].figures if context.judged else evidence.figures
+
+
+def evaluated_rows(evidence: Evidence, context: Context) -> int:
+    """How many rows these metrics are of: in cross-validation all."""
+    return len(context.judged[0].errors) if context.judged else len(evidence.X)
+
+
+def rows_of_metrics(evidence: Evidence, context: Context) -> str:
+    """The same in words: ``"180 held-out rows"``."""
+    return f"{evaluated_rows(evidence, context):,} {context.metrics_by or context.judged_by}"
