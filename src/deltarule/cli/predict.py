@@ -8,7 +8,7 @@ from typing import Any
 
 from deltarule import tabular
 from deltarule.arrays import Array
-from deltarule.cli import sources
+from deltarule.cli import sources, why
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
@@ -43,6 +43,22 @@ class PredictOptions:
         "numbers or dates outside the training range, missing values where training had none.",
         False,
     )
+    why: bool = option(
+        "",
+        "Add the contribution of each column, from a reference row: in the target's units, or "
+        "log-odds for classes.",
+        False,
+    )
+    why_page: Path | None = option("FILE", "Also write a page that explains one row, as HTML.")
+    why_row: int = option(
+        "N", "Row of --why-page, counted from 0.", 0, limits={"low": 0, "whole": True}
+    )
+    baseline: tuple[str, ...] = option(
+        "COLUMN=VALUE",
+        "Value in the reference row of --why (default: training medians and most frequent "
+        "levels). Repeatable.",
+        (),
+    )
     fallback: str = option(
         "NAME",
         "Prediction for rows whose key has no model (train --by): missing, overall (the median or "
@@ -70,14 +86,16 @@ def predict(
       deltarule predict flats.safetensors new.csv --out rents.csv
       deltarule predict digits.safetensors digits --probabilities | head
       deltarule predict flats.safetensors new.csv --intervals 0.9
+      deltarule predict flats.safetensors new.csv --why --baseline rooms=3 --why-page flat.html
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
     out = asked.out
     _check_format(out)
-    check_outputs({"--out": out}, {"the model": model, "the data": data})
+    outputs = {"--out": out, "--why-page": asked.why_page}
+    check_outputs(outputs, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
     form, memory = reading.reading(record_of(loaded)), reading.memory
-    terminal, further = Terminal(), {}
+    terminal, further = Terminal(), dict[str, Any]()
     if isinstance(loaded, KeyedModels):
         _check_keyed(asked, memory)
         source = sources.source(data, form)
@@ -88,6 +106,7 @@ def predict(
     else:
         check_tabular(loaded, model)
         _check_task(loaded, asked.probabilities)
+        baseline = _baseline(asked)
         share = asked.intervals
         offsets = None if share is None else tabular.calibration_of(loaded).interval(share)
         if memory is not None:
@@ -95,6 +114,10 @@ def predict(
                 raise SettingError(
                     "--memory: predictions are written in pieces, as CSV; expected --out FILE.csv, "
                     "without --json."
+                )
+            if asked.why_page is not None:
+                raise SettingError(
+                    "--why-page: expected a table that is read whole; leave --memory out."
                 )
             blocks = sources.in_blocks(data, form)
             count = _in_blocks(loaded, blocks, memory, asked, offsets, out)
@@ -105,8 +128,19 @@ def predict(
         tally = Tally(loaded.preprocessing)
         with cells_of(source.files):
             predicted = _predicted(loaded, source.frame, asked, offsets, tally)
+            further = {"differences": tally.as_json()}
+            if asked.why:
+                found = tabular.explain_table(loaded, source.frame, baseline)
+                predicted = why.with_contributions(predicted, found.rows)
+                further["why"] = why.as_json(found)
+                if out is not None and not json:
+                    why.say_effects(terminal, found)
+            if asked.why_page is not None:
+                why.write_page(
+                    asked.why_page, loaded, source.frame, asked.why_row, baseline, source.name
+                )
+                terminal.note(f"why row {asked.why_row}: {asked.why_page}")
         tally.warn(terminal)
-        further = {"differences": tally.as_json()}
     if out is not None:
         write_whole(out, _encoded(predicted, out))
         terminal.note(f"{len(predicted):,} predictions of {source.name}: {out}")
@@ -119,11 +153,23 @@ def predict(
 
 def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
     """Refuse what one model per key does not have."""
-    given = {"--intervals": asked.intervals, "--memory": memory, "--flags": asked.flags or None}
+    given: dict[str, Any] = {
+        "--intervals": asked.intervals,
+        "--memory": memory,
+        "--flags": asked.flags or None,
+    }
+    given |= {"--why": asked.why or None, "--why-page": asked.why_page}
     for flag, value in given.items():
         if value is not None:
             raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
     FALLBACKS.entry(asked.fallback)
+
+
+def _baseline(asked: PredictOptions) -> dict[str, str] | None:
+    """The reference row that is asked for."""
+    if asked.baseline and not asked.why and asked.why_page is None:
+        raise SettingError("--baseline: is of the contributions; expected --why or --why-page too.")
+    return why.baseline_of(asked.baseline)
 
 
 def _in_blocks(
@@ -141,6 +187,9 @@ def _in_blocks(
         for k, frame in tabular.frames(source, memory=memory):
             with source.cells_of(k):
                 predicted = _predicted(model, frame, asked, offsets, tally)
+                if asked.why:
+                    found = tabular.explain_rows(model, frame, _baseline(asked))
+                    predicted = why.with_contributions(predicted, found)
             file.write(_csv(predicted, header=k == 0).encode())
     tally.warn(Terminal())
     return source.rows

@@ -51,6 +51,7 @@ from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.references import Reference, middle, reference
 from deltarule.tabular.roles import inputs_of, weights_of
+from deltarule.tabular.row_page import row_page, save_row_page
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
 from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
@@ -120,7 +121,9 @@ __all__ = [
     "recorded_reading",
     "reference",
     "roles_of",
+    "row_page",
     "rows_named",
+    "save_row_page",
     "sentinel_warnings",
     "separated",
     "shares_of",

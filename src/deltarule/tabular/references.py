@@ -80,7 +80,7 @@ def reference(model: Model, given: Any = None) -> Reference:
     row = {name: {**typical, **cells}[name] for name in names}
     name = "training medians and most frequent levels"
     if cells:
-        name = "the given row" if len(cells) == len(row) else f"{name}, the rest as given"
+        name = "the given row" if len(cells) == len(row) else f"the given values, else {name}"
     return Reference(name, row, _encoded(model.preprocessing, row))
 
 
