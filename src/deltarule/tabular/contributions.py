@@ -135,7 +135,7 @@ def explained(model: Model, X: Any, start: Reference) -> Contributions:
         raise DataError("the table has no rows; expected at least one to explain.")
     widths = [len(column.outputs) for column in preprocessing.used]
     found = integrated_gradients(
-        _before_probabilities(model.network) if targets.classes else model.network,
+        before_probabilities(model.network) if targets.classes else model.network,
         model.parameters,
         A,
         start.encoded,
@@ -156,8 +156,14 @@ def explained(model: Model, X: Any, start: Reference) -> Contributions:
     )
 
 
-def _before_probabilities(network: Network) -> Network:
-    """The network whose outputs are Z[L]: log-odds, or the logits of several classes."""
+def before_probabilities(network: Network) -> Network:
+    """The network whose outputs are Z[L]: log-odds, or the logits of several classes.
+
+    Parameters
+    ----------
+    network : Network
+        Of classes.
+    """
     *hidden, last = network.layers
     linear = replace(cast(Any, last), activation="identity")
     return Network(network.inputs, [*hidden, linear], "mse")

@@ -9,6 +9,7 @@ there the bins fill side by side instead of one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,8 +91,10 @@ def polygon(sides: int, points: int) -> Rule:
     return Rule((first + own.at).ravel() / sides, ends / sides, np.arange(sides + 1) / sides)
 
 
-RULES = (*(gauss_legendre(n) for n in (8, 16, 32, 64, 128)), polygon(64, 4), polygon(64, 8))
-"""The rules, one after another until the residual is small."""
+@cache
+def standard_rules() -> tuple[Rule, ...]:
+    """The rules that are taken one after another, until the residual is small."""
+    return *map(gauss_legendre, (8, 16, 32, 64, 128)), polygon(64, 4), polygon(64, 8)
 
 
 def integrated_gradients(
@@ -102,7 +105,7 @@ def integrated_gradients(
     *,
     groups: Array | None = None,
     tolerance: float = 1e-3,
-    rules: Sequence[Rule] = RULES,
+    rules: Sequence[Rule] = (),
 ) -> Integrated:
     """The parts of the inputs in the change of the outputs from a reference to each example.
 
@@ -119,7 +122,7 @@ def integrated_gradients(
     tolerance : float
         Examples with a larger residual take the next rule.
     rules : sequence of Rule
-        A larger residual than the tolerance stays after the last.
+        By default :func:`standard_rules`. A larger residual stays after the last.
 
     Examples
     --------
@@ -144,7 +147,7 @@ def integrated_gradients(
         np.zeros(m, np.int64),
     )
     left = np.arange(m)
-    for rule in rules:
+    for rule in rules or standard_rules():
         for rows in path.blocks(left, len(rule.at)):
             found.parts[rows] = path.parts(X[rows], X0, rule)
             found.points[rows] = len(rule.at)
@@ -164,10 +167,9 @@ class _Path:
 
     def outputs(self, X: Array) -> Array:
         """The network's, as float64."""
-        blocks = self.blocks(np.arange(len(X)), 1)
         found = [
             self._runner.predict(self._joined([units.values(X[rows]) for units in self._units]))
-            for rows in blocks
+            for rows in self.blocks(np.arange(len(X)), 1)
         ]
         outputs = self._runner.plan.network.outputs
         return np.concatenate([np.empty((0, outputs)), *found]).astype(np.float64)
