@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -153,11 +154,11 @@ def _encoded(preprocessing: Preprocessing, row: Mapping[str, Any]) -> Array:
 
 
 def _day(column: Any) -> Any:
-    """The median of dates as a moment; None where the model file does not say."""
+    """The median of dates, a moment where they have hours; None where the file does not say."""
     if column.median is None:
         return None
-    milliseconds = round(column.median * 86_400_000)
-    return np.datetime64(milliseconds, "ms").astype("datetime64[ms]").item()
+    moment = datetime(1970, 1, 1) + timedelta(days=column.median)
+    return moment if column.hours else moment.date()
 
 
 _TYPICAL: Mapping[str, Callable[[Any], Any]] = {
