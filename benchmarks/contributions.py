@@ -1,6 +1,6 @@
 """Contributions: whether they add up, whether they are right, and what they cost beside KernelSHAP.
 
-    DELTARULE_DATA=… python benchmarks/contributions.py [--rows 200] [--docs]
+    DELTARULE_DATA=… python benchmarks/contributions.py [--only PART] [--docs]
 
 explains test rows of the built-in sets and of published tables; functions of known truth; and the
 churn model with KernelSHAP of the package shap, which whoever runs this installs. ``--docs`` writes
@@ -30,6 +30,7 @@ from table_sets import SETS
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 PUBLISHED = ("adult", "california", "churn", "telco")
 FINE = 8_000  # steps of the sum that is taken for the truth
+_SOME = 8  # rows of a function
 SHAP_ROWS = 10
 SAMPLES = (32, 64, 128, 256, 512, 900)  # of KernelSHAP; all coalitions of ten columns are 1,022
 
@@ -80,7 +81,7 @@ TRUTHS = {
 }
 
 
-def known_truth() -> list[str]:
+def known_truth(_: int) -> list[str]:
     """Of each function: parts beside those of a very fine sum over the same network."""
     lines = [f"| function | against a sum of {FINE:,} steps | against the function's own parts |"]
     lines += ["|---|--:|--:|"]
@@ -89,12 +90,12 @@ def known_truth() -> list[str]:
         X = rng.uniform(-2.0, 2.0, (4000, 4))
         y = truth(X)
         fitted = dr.TabularRegressor(n_ensemble=2, epochs=15, random_state=0).fit(X, y)
-        model, rows = fitted.model_, X[:8]
+        model, some = fitted.model_, X[:_SOME]
         start = tabular.reference(model)
-        found = fitted.explain_rows(rows).values[:, 0]
-        A = model.preprocessing.transform(fitted._framed(rows)).astype(np.float64)
+        found = fitted.explain_rows(some).values[:, 0]
+        A = model.preprocessing.transform(fitted._framed(some)).astype(np.float64)
         own = _fine(model, A, start.encoded.astype(np.float64)) * model.targets.stds[0]
-        ideal = _ideal(truth, rows, np.array(list(start.row.values())))
+        ideal = _ideal(truth, some, np.array(list(start.row.values())))
         errors = (abs(found - each).max() / y.std() for each in (own, ideal))
         lines.append(_line([name, *(f"{100 * error:.2g} %" for error in errors)]))
         print(lines[-1], flush=True)
@@ -216,34 +217,43 @@ def _line(cells: list) -> str:
 def main() -> None:
     """Measure, print, and write the page if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=200, help="rows of each set")
+    parser.add_argument("--rows", type=int, default=100, help="rows of each set")
+    parser.add_argument("--only", choices=PARTS, help="one of the tables")
     parser.add_argument("--docs", action="store_true", help="the tables into docs/results.md")
     options = parser.parse_args()
-    tables = [beside_shap(options.rows), known_truth(), completeness(options.rows)]
-    if options.docs:
-        write_section(PAGE, "contributions", "\n\n".join(_page(*map("\n".join, tables))))
+    for name in [options.only] if options.only else PARTS:
+        measure, told = PARTS[name]
+        lines = measure(options.rows)
+        if options.docs:
+            made = f"Made by `{command()}`; {environment()}."
+            write_section(
+                PAGE, f"contributions, {name}", "\n\n".join([told, "\n".join(lines), made])
+            )
 
 
-def _page(cost: str, truth: str, sums: str) -> list[str]:
-    """The section of the page."""
-    import shap
-
-    return [
-        "## Contributions",
-        "What [contributions](derivation/contributions.md) cost beside KernelSHAP on the churn "
-        "model of five networks, from the same reference. The two are different divisions: the "
-        "error of each is against its own exact values, in log-odds (KernelSHAP's from all 1,024 "
-        f"coalitions). KernelSHAP sees {SHAP_ROWS} rows, and its time is without preprocessing.",
-        cost,
+PARTS = {
+    "cost": (
+        beside_shap,
+        "## Contributions\n\n"
+        "What [contributions](derivation/contributions.md) cost beside KernelSHAP of the package "
+        "shap on the churn model of five networks, from the same reference, in one run. The two "
+        "are different divisions: the error of each is against its own exact values, in log-odds "
+        f"(KernelSHAP's from all 1,024 coalitions). KernelSHAP sees {SHAP_ROWS} rows, and its time "
+        "is without preprocessing.",
+    ),
+    "truth": (
+        known_truth,
         "Functions of known truth: the largest error of a column's contribution in 8 rows, as a "
         "share of the target's spread. The second figure is how far the fitted network is from the "
         "function.",
-        truth,
+    ),
+    "sums": (
+        completeness,
         "How nearly contributions add up, for two networks of each set, trained for 4 epochs. "
         "Times are processor time.",
-        sums,
-        f"Made by `{command()}`; {environment()}, shap {shap.__version__}.",
-    ]
+    ),
+}
+"""By name, what is measured, and what the page says of it."""
 
 
 if __name__ == "__main__":

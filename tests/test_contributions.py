@@ -299,3 +299,26 @@ def test_models_of_before_are_explained():
             kinds = {column.kind for column in model.preprocessing.used}
             if "date" not in kinds:
                 assert reference(model).encoded.shape == (model.preprocessing.width,)
+
+
+def test_units_of_one_columns_bins_are_cut_with_them():
+    edges = [np.linspace(-2, 2, 31), [-1.0, 0.0, 1.0], np.linspace(-1, 3, 25)]
+    by_column = dr.Parallel(
+        [(0, 30, [dr.Dense(4, "relu")]), (30, 32, []), (32, 56, [dr.Dense(5, "relu")])]
+    )
+    layers = [dr.PiecewiseLinear(edges), by_column, dr.Dense(8, "gelu"), dr.Dense(1)]
+    network = Network(3, layers)
+    parameters = network.initial_parameters(0, "float64")
+    own = cut(network, parameters)
+    assert own.units[0].sources.tolist() == [0] * 4 + [1] * 2 + [2] * 5
+    assert own.network.sizes == (11, 8, 1)
+    x, start = np.array([[1.7, -0.6, 2.9]]), np.array([-1.9, 0.8, -0.9])
+    found = integrated_gradients(network, parameters, x, start, rules=[gauss_legendre(256)])
+    t = (np.arange(40_000) + 0.5) / 40_000
+    line = (start + t[:, None] * (x - start)).T
+    slopes = dr.network.input_jacobian(network, parameters, line)[:, 0].mean(axis=0)
+    np.testing.assert_allclose(found.parts[0, 0], slopes * (x[0] - start), atol=1e-3)
+    several = replace(
+        network, layers=[layers[0], dr.Parallel([(0, 56, [dr.Dense(3)])]), *layers[2:]]
+    )
+    assert cut(several, several.initial_parameters(0)).network.sizes[0] == 56

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.layers import Embedding, Layer, LayerParameters, Parallel, PiecewiseLinear
-from deltarule.layers.parallel import own_parameters
+from deltarule.layers.parallel import Part, own_parameters
 from deltarule.network import Network, Parameters
 
 _ENDS = np.array([0.0, 1.0])
@@ -164,6 +164,8 @@ class _Cutting:
         if not depth and layers and isinstance(layers[0], Parallel):
             return self._parallel(first, layers, parameters)
         start = self.width
+        if depth and _is_by_column(layers[depth - 1 : depth + 1]):
+            depth += 1
         self.units.append(_units(first, last, layers[:depth], parameters[:depth]))
         self.width += len(self.units[-1].sources)
         return _Chain(start, self.width, layers[depth:], parameters[depth:])
@@ -183,19 +185,51 @@ class _Cutting:
         return _Chain(start, self.width, (Parallel(parts), *layers[1:]), (kept, *parameters[1:]))
 
 
-def _units(first: int, last: int, layers: Sequence[Layer], parameters: Parameters) -> Units:
+def _units(first: int, last: int, layers: tuple[Layer, ...], parameters: Parameters) -> Units:
     """The units of a chain that ends with bins or an embedding, or has no layers."""
-    sources, across, straight = np.arange(last - first), None, True
-    if layers:
-        *before, kinked = layers
-        straight = isinstance(kinked, Embedding)
-        across = _linear(before[0], parameters[0], last - first) if before else None
-        sources = (
-            np.repeat(sources, kinked.width)
-            if isinstance(kinked, Embedding)
-            else cast(PiecewiseLinear, kinked).bins(np.float64).column
-        )
-    return Units(first, last, tuple(layers), parameters, sources, across, straight)
+    sources, across, straight = np.arange(last - first), None, not layers
+    for layer, own in zip(layers, parameters, strict=True):
+        if isinstance(layer, Embedding):
+            sources, straight = np.repeat(sources, layer.width), True
+        elif isinstance(layer, PiecewiseLinear):
+            sources = layer.bins(np.float64).column
+        elif layer is layers[0]:
+            across = _linear(layer, own, last - first)
+        else:
+            sources = _by_column(cast(Parallel, layer), sources)
+    return Units(first, last, layers, parameters, sources, across, straight)
+
+
+def _is_by_column(layers: Sequence[Layer]) -> bool:
+    """Whether bins are followed by layers each of which sees the bins of one column alone."""
+    if len(layers) < 2 or not (
+        isinstance(layers[0], PiecewiseLinear) and isinstance(layers[1], Parallel)
+    ):
+        return False
+    column = layers[0].bins(np.float64).column
+    return all(
+        not part.layers or column[part.first] == column[part.last - 1] for part in layers[1].parts
+    ) and [part.first for part in layers[1].parts] == [0, *(p.last for p in layers[1].parts[:-1])]
+
+
+def _by_column(layer: Parallel, sources: Array) -> Array:
+    """The sources of units that each come from the bins of one column, or are bins."""
+    return np.concatenate(
+        [
+            np.full(_width(part), sources[part.first])
+            if part.layers
+            else sources[part.first : part.last]
+            for part in layer.parts
+        ]
+    )
+
+
+def _width(part: Part) -> int:
+    """How many units a part ends with."""
+    n = part.last - part.first
+    for layer in part.layers:
+        n = layer.units_after(n)
+    return n
 
 
 def _linear(layer: Layer, own: LayerParameters, inputs: int) -> Array:
