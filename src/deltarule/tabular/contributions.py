@@ -134,15 +134,16 @@ def explained(model: Model, X: Any, start: Reference) -> Contributions:
     if not len(A):
         raise DataError("the table has no rows; expected at least one to explain.")
     widths = [len(column.outputs) for column in preprocessing.used]
+    centered = bool(targets.classes) and model.network.outputs > 1
     found = integrated_gradients(
         before_probabilities(model.network) if targets.classes else model.network,
         model.parameters,
         A,
         start.encoded,
         groups=np.repeat(np.arange(len(widths)), widths),
-        tolerance=TOLERANCE,
+        tolerance=TOLERANCE / 2 if centered else TOLERANCE,  # centering may double a residual
     )
-    unit, in_units = _UNITS["logits" if len(found.start) > 1 and targets.classes else targets.task]
+    unit, in_units = _UNITS["logits" if centered else targets.task]
     values, predictions, base = in_units(found, targets)
     return Contributions(
         tuple(column.name for column in preprocessing.used),
