@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from deltarule import baselines as bl
 from deltarule import metrics, tabular
+from deltarule.cli import sources, why
 from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
 from deltarule.cli.command import command
 from deltarule.cli.options import Json, ModelPath
+from deltarule.cli.predict import check_tabular
 from deltarule.cli.terminal import Terminal, print_json
+from deltarule.data import cells_of
+from deltarule.errors import SettingError
 from deltarule.modelfile import Model, load_model
 from deltarule.modelfile.networks import network_to_dict
 from deltarule.network import Network
+from deltarule.tabular.options import option, option_group
+
+
+@option_group("Options")
+class InspectOptions:
+    """What else is shown."""
+
+    effects: tuple[str, ...] = option(
+        "FILE",
+        "Show what each column does over the rows of this table: its mean absolute contribution "
+        "and its direction. Repeatable.",
+        (),
+    )
 
 
 @command
-def inspect(model: ModelPath, json: Json = False) -> None:
+def inspect(model: ModelPath, asked: InspectOptions, json: Json = False) -> None:
     """Show a model: its network, how each column is encoded, its metrics at training.
 
     \b
     Examples:
       deltarule inspect flats.safetensors
       deltarule inspect flats.safetensors --json
+      deltarule inspect flats.safetensors --effects flats.csv
       deltarule inspect stores
     """  # noqa: D301 - typer keeps the lines after it
     if is_by_key(model):
+        if asked.effects:
+            raise SettingError("--effects: not available for one model per key. Leave it out.")
         inspect_keys(model, json)
         return
     loaded = load_model(model)
+    effects = _effects(model, loaded, asked.effects) if asked.effects else None
     if json:
-        print_json(_as_json(loaded))
+        further = {} if effects is None else {"effects": why.as_json(effects)}
+        print_json(_as_json(loaded) | further)
         return
     terminal = Terminal()
     terminal.say(str(model), style="bold")
@@ -42,6 +67,16 @@ def inspect(model: ModelPath, json: Json = False) -> None:
         shown = [(name, ", ".join(map(str, effects))) for name, effects in words.items()]
         terminal.listing("strongest words", shown)
     _say_figures(terminal, loaded)
+    if effects is not None:
+        why.say_effects(terminal, effects)
+
+
+def _effects(path: Path, model: Model, data: Sequence[str]) -> tabular.TableContributions:
+    """What the columns do over the rows of a table, which is read as the training's."""
+    check_tabular(model, path)
+    source = sources.source(data, tabular.recorded_reading(tabular.record(model)))
+    with cells_of(source.files):
+        return tabular.explain_table(model, source.frame)
 
 
 def _as_json(model: Model) -> dict[str, object]:

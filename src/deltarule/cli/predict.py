@@ -9,7 +9,7 @@ from typing import Any
 
 from deltarule import tabular
 from deltarule.arrays import Array
-from deltarule.cli import sources
+from deltarule.cli import sources, why
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
@@ -18,6 +18,7 @@ from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.prediction_files import Format, csv, format_of, rounded
 from deltarule.cli.terminal import Terminal, print_json, print_lines
+from deltarule.cli.why import WhyOptions
 from deltarule.data import Stream, cells_of
 from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
@@ -67,7 +68,12 @@ class PredictOptions:
 
 @command
 def predict(
-    model: ModelPath, data: Data, asked: PredictOptions, reading: StreamOptions, json: Json = False
+    model: ModelPath,
+    data: Data,
+    asked: PredictOptions,
+    reasons: WhyOptions,
+    reading: StreamOptions,
+    json: Json = False,
 ) -> None:
     """Predict every row of a table, in its order.
 
@@ -85,15 +91,17 @@ def predict(
       deltarule predict flats.safetensors new.csv --out rents.xlsx
       deltarule predict flats.safetensors new.csv --keep street,floor --intervals 0.9
       deltarule predict digits.safetensors digits --no-probabilities | head
+      deltarule predict flats.safetensors new.csv --why --baseline rooms=3 --why-page flat.html
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
     out, form = asked.out, format_of(asked.out)
-    check_outputs({"--out": out}, {"the model": model, "the data": data})
+    outputs = {"--out": out, "--why-page": reasons.why_page}
+    check_outputs(outputs, {"the model": model, "the data": data})
     loaded = load_keyed(model) if is_by_key(model) else load_model(model)
     read, memory = reading.reading(record_of(loaded)), reading.memory
-    terminal, further = Terminal(), {}
+    terminal, further = Terminal(), dict[str, Any]()
     if isinstance(loaded, KeyedModels):
-        _check_keyed(asked, memory)
+        _check_keyed(asked, reasons, memory)
         source = sources.source(data, read)
         kept = _kept(loaded, asked, source.columns, terminal)
         with cells_of(source.files):
@@ -103,24 +111,17 @@ def predict(
         predicted = beside(source.frame, kept, predicted)
     else:
         check_tabular(loaded, model)
-        assert loaded.preprocessing is not None
-        work = _Work(loaded, asked, form, Tally(loaded.preprocessing))
+        work = _Work(loaded, asked, reasons, form)
         if memory is not None:
-            if json or out is None:
-                raise SettingError(
-                    "--memory: predictions are written to a file; expected --out FILE.csv or "
-                    "another file, without --json."
-                )
+            work.check_blocks(json)
             blocks = sources.in_blocks(data, read)
-            count = work.in_blocks(blocks, memory, out, terminal)
+            count = work.in_blocks(blocks, memory, terminal)
             terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
             return
         source = sources.source(data, read)
         kept = _kept(loaded, asked, source.columns, terminal)
         with cells_of(source.files):
-            predicted = work.predicted(source.frame, kept)
-        work.tally.warn(terminal)
-        further = {"differences": work.tally.as_json()}
+            predicted, further = work.whole(source, kept, terminal)
     if out is not None:
         write_whole(out, form.content(predicted, kept))
         terminal.note(f"{len(predicted):,} predictions of {source.name}: {out}")
@@ -130,9 +131,14 @@ def predict(
         print_lines(csv(rounded(predicted, kept)))
 
 
-def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
+def _check_keyed(asked: PredictOptions, reasons: WhyOptions, memory: int | None) -> None:
     """Refuse what one model per key does not have."""
-    given = {"--intervals": asked.intervals, "--memory": memory, "--flags": asked.flags or None}
+    given = {
+        "--intervals": asked.intervals,
+        "--memory": memory,
+        "--flags": asked.flags or None,
+        **reasons.given,
+    }
     for flag, value in given.items():
         if value is not None:
             raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
@@ -176,14 +182,21 @@ class _Work:
         Of the differences from training in the rows so far.
     """
 
-    def __init__(self, model: Model, asked: PredictOptions, form: Format, tally: Tally) -> None:
-        self.model, self.asked, self.form, self.tally = model, asked, form, tally
+    def __init__(
+        self, model: Model, asked: PredictOptions, reasons: WhyOptions, form: Format
+    ) -> None:
+        assert model.preprocessing is not None
+        self.model, self.asked, self.reasons, self.form = model, asked, reasons, form
+        self.tally = Tally(model.preprocessing)
         self.probabilities = _probabilities(model, asked)
+        self.reference = reasons.reference
         share = asked.intervals
         self.offsets = None if share is None else tabular.calibration_of(model).interval(share)
 
-    def predicted(self, frame: Any, kept: Sequence[str]) -> Any:
-        """The predictions of some rows behind the columns to copy, with flags if asked for."""
+    def predicted(
+        self, frame: Any, kept: Sequence[str], explained: tabular.Contributions | None
+    ) -> Any:
+        """The predictions of some rows behind the columns to copy, with all that is asked for."""
         import polars as pl
 
         made = predictions(self.model, frame, self.probabilities, self.offsets)
@@ -191,9 +204,39 @@ class _Work:
         self.tally.add(found)
         if self.asked.flags:
             made = made.with_columns(pl.Series("flags", flags(found, len(made)), dtype=pl.String))
+        if explained is not None:
+            made = why.with_contributions(made, explained)
         return beside(frame, kept, made)
 
-    def in_blocks(self, source: Stream, memory: int, out: Path, terminal: Terminal) -> int:
+    def whole(
+        self, source: sources.Source, kept: Sequence[str], terminal: Terminal
+    ) -> tuple[Any, dict[str, Any]]:
+        """The predictions of a table, and what JSON says besides."""
+        frame, further = source.frame, dict[str, Any]()
+        explained = None
+        if self.reasons.why:
+            found = tabular.explain_table(self.model, frame, self.reference)
+            explained, further["why"] = found.rows, why.as_json(found)
+            if self.asked.out is not None:
+                why.say_effects(terminal, found)
+        predicted = self.predicted(frame, kept, explained)
+        self.reasons.write_page(self.model, frame, source.name, terminal)
+        self.tally.warn(terminal)
+        return predicted, {"differences": self.tally.as_json(), **further}
+
+    def check_blocks(self, json: bool) -> None:
+        """Refuse what a table read in blocks does not have."""
+        if json or self.asked.out is None:
+            raise SettingError(
+                "--memory: predictions are written to a file; expected --out FILE.csv or "
+                "another file, without --json."
+            )
+        if self.reasons.why_page is not None:
+            raise SettingError(
+                "--why-page: expected a table that is read whole; leave --memory out."
+            )
+
+    def in_blocks(self, source: Stream, memory: int, terminal: Terminal) -> int:
         """Predict a table block by block and write as it goes, where the format allows it.
 
         Returns
@@ -204,11 +247,14 @@ class _Work:
         import polars as pl
 
         kept = _kept(self.model, self.asked, source.columns, terminal)
-        held = []
-        with written_whole(out) as file:
+        explained, held = None, []
+        assert self.asked.out is not None
+        with written_whole(self.asked.out) as file:
             for k, frame in tabular.frames(source, memory=memory):
                 with source.cells_of(k):
-                    made = self.predicted(frame, kept)
+                    if self.reasons.why:
+                        explained = tabular.explain_rows(self.model, frame, self.reference)
+                    made = self.predicted(frame, kept, explained)
                 if self.form.in_blocks:
                     file.write(self.form.content(made, kept, k == 0))
                 else:

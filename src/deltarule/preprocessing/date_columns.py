@@ -30,6 +30,7 @@ from deltarule.preprocessing.cells import (
     numbers_of,
 )
 from deltarule.preprocessing.dates import format_of, milliseconds
+from deltarule.preprocessing.numeric import ENOUGH
 from deltarule.preprocessing.totals import Totals
 
 if TYPE_CHECKING:
@@ -250,6 +251,8 @@ class Date:
     missing : int
     low, high : float
         The training range in days since 1970; unbounded where it is not known of all rows.
+    median : float, optional
+        Of the training rows, in days since 1970; older model files lack it.
     """
 
     name: str
@@ -260,6 +263,7 @@ class Date:
     missing: int
     low: float = -sys.float_info.max
     high: float = sys.float_info.max
+    median: float | None = None
     kind: ClassVar[str] = "date"
 
     @classmethod
@@ -280,7 +284,9 @@ class Date:
         hours = bool((present != np.floor(present)).any())
         std = float(present.std()) or 1.0
         low, high = float(present.min()), float(present.max())
-        return cls(column.name, form, float(present.mean()), std, hours, missing, low, high)
+        some = present[:: max(1, len(present) // ENOUGH)]
+        median = float(np.quantile(some, 0.5, method="lower"))  # a day of theirs
+        return cls(column.name, form, float(present.mean()), std, hours, missing, low, high, median)
 
     def refined(self, totals: Totals) -> Date:
         """The same, missing where any of more rows than it was fitted on is."""

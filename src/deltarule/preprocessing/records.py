@@ -121,6 +121,10 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
     "bool": (lambda value: isinstance(value, bool), bool),
     "int": (lambda value: type(value) is int and value >= 0, int),
     "float": (_is_finite, float),
+    "float | None": (
+        lambda value: value is None or _is_finite(value),
+        lambda value: None if value is None else float(value),
+    ),
     "tuple[str, str]": (_is_texts, tuple),
     "tuple[str, ...]": (_is_texts, tuple),
     "tuple[float, ...]": (_are_positive, tuple),

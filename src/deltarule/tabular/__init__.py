@@ -5,6 +5,14 @@ preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:
 """
 
 from deltarule.tabular.calibration import Calibration, calibration_of
+from deltarule.tabular.column_effects import ColumnEffect, CurvePoint
+from deltarule.tabular.contributions import (
+    Contributions,
+    TableContributions,
+    explain_rows,
+    explain_table,
+    explained,
+)
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.evidence import evidence
@@ -41,7 +49,9 @@ from deltarule.tabular.problems import (
 )
 from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
+from deltarule.tabular.references import Reference, middle, reference
 from deltarule.tabular.roles import inputs_of, weights_of
+from deltarule.tabular.row_page import row_page, save_row_page
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.streamed_rows import Shares, StreamedRows
 from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
@@ -59,15 +69,20 @@ from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
     "Calibration",
+    "ColumnEffect",
+    "Contributions",
+    "CurvePoint",
     "Fitted",
     "Problem",
     "Recipe",
+    "Reference",
     "Roles",
     "Settings",
     "Shares",
     "StreamedRows",
     "Surveyed",
     "Table",
+    "TableContributions",
     "Update",
     "WordEffect",
     "about",
@@ -79,6 +94,9 @@ __all__ = [
     "cross_validation",
     "doubtful_labels",
     "evidence",
+    "explain_rows",
+    "explain_table",
+    "explained",
     "figure_targets",
     "fingerprint",
     "fit",
@@ -92,6 +110,7 @@ __all__ = [
     "kept_settings",
     "leaks",
     "lines",
+    "middle",
     "only_class",
     "predictions",
     "printed",
@@ -100,8 +119,11 @@ __all__ = [
     "recipe",
     "record",
     "recorded_reading",
+    "reference",
     "roles_of",
+    "row_page",
     "rows_named",
+    "save_row_page",
     "sentinel_warnings",
     "separated",
     "shares_of",

@@ -16,6 +16,12 @@ from deltarule.errors import require
 from deltarule.modelfile import Model
 from deltarule.report.evidence import Importance, importances
 from deltarule.tabular.assembly import one_table
+from deltarule.tabular.contributions import (
+    Contributions,
+    TableContributions,
+    explain_rows,
+    explain_table,
+)
 from deltarule.tabular.evidence import evidence
 from deltarule.tabular.fitting import baselines, judge
 from deltarule.tabular.metadata import roles_of
@@ -182,6 +188,45 @@ class Inspection:
     def verdict_(self) -> str:
         """:attr:`baselines_` in a sentence."""
         return self._trained().comparison.verdict
+
+    def explain_rows(self, X: Any, baseline: Any = None) -> Contributions:
+        """Why each row is predicted so: what each column contributes, from a reference row to it.
+
+        Contributions are in the target's units, or log-odds, and add up to the difference from
+        the reference row's prediction, but for a residual that is shown.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        baseline : mapping or table of one row, optional
+            The reference row; columns that it lacks have training medians and most frequent
+            levels, as all have by default.
+
+        Raises
+        ------
+        SettingError, UnknownNameError
+            For a reference row that does not fit.
+
+        Examples
+        --------
+        >>> import deltarule as dr
+        >>> X = {"area": [50.0, 60.0, 80.0] * 8, "town": ["A", "B", "A"] * 8}
+        >>> fitted = dr.TabularRegressor(epochs=9, n_ensemble=1, random_state=0).fit(X, X["area"])
+        >>> why = fitted.explain_rows(X, baseline={"area": 50.0})
+        >>> why.frame.columns
+        ['contribution_area', 'contribution_town', 'reference', 'residual']
+        """
+        return explain_rows(self.model_, self._framed(X), baseline)  # type: ignore[attr-defined]
+
+    def explain_table(self, X: Any, baseline: Any = None) -> TableContributions:
+        """What each column does over many rows: how much, in which direction, to which values.
+
+        Parameters
+        ----------
+        X, baseline
+            As of :meth:`explain_rows`.
+        """
+        return explain_table(self.model_, self._framed(X), baseline)  # type: ignore[attr-defined]
 
     def __getstate__(self) -> Any:
         state: Any = super().__getstate__()

@@ -1,0 +1,224 @@
+"""Why a prediction: what each column contributes to it, and what a column does over many rows.
+
+A column's contribution is the sum over its encoded columns of the network's derivative, integrated
+along the straight line in encoded space from a reference row to the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import DataError, require
+from deltarule.modelfile import Model
+from deltarule.network import Network
+from deltarule.preprocessing import Targets
+from deltarule.tabular.column_effects import ColumnEffect, column_effect
+from deltarule.tabular.integrated_gradients import Integrated, integrated_gradients
+from deltarule.tabular.references import Reference, reference
+
+TOLERANCE = 1e-3
+"""Of the spread: that of the target over the training rows, or one unit of log-odds."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each column contributes to the predictions of some rows.
+
+    ``values.sum(axis=2)`` is ``predictions - reference_prediction`` but for the residuals.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The columns that the model uses.
+    outputs : tuple of str
+        The targets; of two classes the second one, of several all.
+    unit : str
+        What contributions are in.
+    values : array, shape (m, outputs, columns)
+    predictions : array, shape (m, outputs)
+    reference_prediction : array, shape (outputs,)
+    reference : Reference
+    points : int array, shape (m,)
+        At how many points of the line the derivatives were taken.
+    """
+
+    columns: tuple[str, ...]
+    outputs: tuple[str, ...]
+    unit: str
+    values: Array
+    predictions: Array
+    reference_prediction: Array
+    reference: Reference
+    points: Array
+
+    @property
+    def residuals(self) -> Array:
+        """What the contributions lack of the difference from the reference, ``(m, outputs)``."""
+        change: Array = self.predictions - self.reference_prediction
+        return change - self.values.sum(axis=2)
+
+    @property
+    def frame(self) -> Any:
+        """A polars frame with a row per row: contributions, the reference, the residual.
+
+        Of several outputs the names have that of the output in the middle.
+        """
+        polars = require("polars", "table", "reading tables")
+        columns = {}
+        for k, output in enumerate(self.outputs):
+            own = f"_{output}" if len(self.outputs) > 1 else ""
+            for i, name in enumerate(self.columns):
+                columns[f"contribution{own}_{name}"] = self.values[:, k, i]
+            columns[f"reference{own}"] = np.full(len(self.values), self.reference_prediction[k])
+            columns[f"residual{own}"] = self.residuals[:, k]
+        return polars.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class TableContributions:
+    """What the columns do over the rows of a table.
+
+    Attributes
+    ----------
+    rows : Contributions
+    effects : tuple of ColumnEffect
+        Of each output, the columns by mean absolute contribution, the largest first.
+    """
+
+    rows: Contributions
+    effects: tuple[ColumnEffect, ...]
+
+
+def explain_rows(model: Model, X: Any, baseline: Any = None) -> Contributions:
+    """What each column contributes to the prediction of each row.
+
+    Parameters
+    ----------
+    model : Model
+        Of a table.
+    X : data frame, array or mapping
+    baseline : mapping or table of one row, optional
+        The reference row; columns that it lacks have training medians and most frequent levels,
+        as all have by default.
+
+    Raises
+    ------
+    DataError
+        For a table without rows, or one that does not fit.
+    SettingError, UnknownNameError
+        For a reference row that does not fit.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> X = {"area": [50.0, 60.0, 80.0] * 8, "town": ["A", "B", "A"] * 8}
+    >>> fitted = dr.TabularRegressor(epochs=1, n_ensemble=1).fit(X, X["area"])
+    >>> found = explain_rows(fitted.model_, X)
+    >>> found.columns, found.values.shape, bool(abs(found.residuals).max() < 0.02)
+    (('area', 'town'), (24, 1, 2), True)
+    """
+    return explained(model, X, reference(model, baseline))
+
+
+def explained(model: Model, X: Any, start: Reference) -> Contributions:
+    """The same from a :class:`~deltarule.tabular.references.Reference`."""
+    preprocessing, targets = model.preprocessing, model.targets
+    assert preprocessing is not None
+    assert targets is not None
+    A = preprocessing.transform(X)
+    if not len(A):
+        raise DataError("the table has no rows; expected at least one to explain.")
+    widths = [len(column.outputs) for column in preprocessing.used]
+    centered = bool(targets.classes) and model.network.outputs > 1
+    found = integrated_gradients(
+        before_probabilities(model.network) if targets.classes else model.network,
+        model.parameters,
+        A,
+        start.encoded,
+        groups=np.repeat(np.arange(len(widths)), widths),
+        tolerance=TOLERANCE / 2 if centered else TOLERANCE,  # centering may double a residual
+    )
+    unit, in_units = _UNITS["logits" if centered else targets.task]
+    values, predictions, base = in_units(found, targets)
+    return Contributions(
+        tuple(column.name for column in preprocessing.used),
+        tuple(map(str, (targets.classes or targets.names)[-len(found.start) :])),
+        unit,
+        values,
+        predictions,
+        base,
+        start,
+        found.points,
+    )
+
+
+def before_probabilities(network: Network) -> Network:
+    """The network whose outputs are Z[L]: log-odds, or the logits of several classes.
+
+    Parameters
+    ----------
+    network : Network
+        Of classes.
+    """
+    *hidden, last = network.layers
+    linear = replace(cast(Any, last), activation="identity")
+    return Network(network.inputs, [*hidden, linear], "mse")
+
+
+def _in_target_units(found: Integrated, targets: Targets) -> tuple[Array, Array, Array]:
+    stds = np.array(targets.stds)
+    start = targets.values(found.start[np.newaxis])[0]
+    return found.parts * stds[:, np.newaxis], targets.values(found.outputs), start
+
+
+def _as_log_odds(found: Integrated, targets: Targets) -> tuple[Array, Array, Array]:
+    return found.parts, found.outputs, found.start
+
+
+def _centered(found: Integrated, targets: Targets) -> tuple[Array, Array, Array]:
+    """Less the mean over the classes, which no probability depends on."""
+    parts = found.parts - found.parts.mean(axis=1, keepdims=True)
+    outputs = found.outputs - found.outputs.mean(axis=1, keepdims=True)
+    return parts, outputs, found.start - found.start.mean()
+
+
+_UNITS: Mapping[str, tuple[str, Callable[[Integrated, Targets], tuple[Array, Array, Array]]]] = {
+    "regression": ("units of the target", _in_target_units),
+    "classification": ("log-odds", _as_log_odds),
+    "logits": ("centered logits", _centered),
+}
+"""By kind of output, what contributions are in, and how outputs of the network become that."""
+
+
+def explain_table(model: Model, X: Any, baseline: Any = None) -> TableContributions:
+    """What the columns do to the predictions of a table: how much, and in which direction.
+
+    Parameters
+    ----------
+    model, X, baseline
+        As of :func:`explain_rows`.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> X = {"area": [50.0, 60.0, 80.0] * 8, "town": ["A", "B", "A"] * 8}
+    >>> fitted = dr.TabularRegressor(epochs=9, n_ensemble=1, random_state=0).fit(X, X["area"])
+    >>> [effect.column for effect in explain_table(fitted.model_, X).effects]
+    ['area', 'town']
+    """
+    found = explain_rows(model, X, baseline)
+    assert model.preprocessing is not None
+    frame, reading = model.preprocessing.frame(X), model.preprocessing.reading
+    effects = []
+    for k, output in enumerate(found.outputs):
+        own = [
+            column_effect(column, output, frame[column.name], reading, found.values[:, k, i])
+            for i, column in enumerate(model.preprocessing.used)
+        ]
+        effects += sorted(own, key=lambda effect: -effect.mean_absolute)
+    return TableContributions(found, tuple(effects))
