@@ -227,7 +227,7 @@ def _columns_section(found: list[Importance]) -> Iterator[Section]:
     )
     slope = (
         "Eq. 11d carried to the input, dA[0] = W[1]ᵀ δ[1]: norm of the derivative of the loss with "
-        "respect to the column, averaged over the rows."
+        "respect to the column, averaged over the rows. The code of an embedded category has none."
     )
     height = 1.0 + 0.19 * min(len(found), 15)
     yield Section(
