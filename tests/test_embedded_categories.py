@@ -262,6 +262,13 @@ def test_classes_several_targets_and_weights(target):
     assert np.isfinite(model.predict(X)).all()
 
 
+@pytest.mark.parametrize("networks", [1, 2])
+def test_a_table_of_codes_alone(networks):
+    frame = stores(1200, 30).select("store", "y")
+    model = fitted(frame, n_ensemble=networks)
+    assert np.isfinite(model.predict(frame.drop("y"))).all()
+
+
 def test_importances_count_the_column_once():
     frame = stores(4200, 30)
     model = fitted(frame, epochs=20)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 _LEARNED = 20
-"""Rows of a level with a code of its own, at least."""
+"""Rows of a level with a separate code, at least."""
 
 _MOST_CODED = 5_000
-"""Levels with a code of their own, at most."""
+"""Levels with a separate code, at most."""
 
 
 @dataclass(frozen=True)

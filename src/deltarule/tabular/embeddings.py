@@ -25,7 +25,7 @@ _FEATURES = 8  # units that they become,
 _MOST_FEATURES = 512  # of all columns together
 _FEWEST_FEATURES = 2
 _LEARNED = 8  # numbers of a level,
-_LEARNED_RATE = 0.3  # whose rate is lower: few rows of a batch have the level
+_LEARNED_RATE = 0.3  # of which a higher rate made the best epoch come too soon
 
 
 class Columns(NamedTuple):
