@@ -391,7 +391,9 @@ FRAME = people()
 FITTED = Preprocessing.fit(FRAME)
 FAR = pl.DataFrame({"income": [*map(float, range(M - 1)), 1e6]})
 WITH_TEXT = FITTED.with_text(FRAME, ["note"])
-EVERY_KIND = replace(WITH_TEXT, columns=(*WITH_TEXT.columns, *Preprocessing.fit(FAR).columns))
+MANY = Preprocessing.fit({"shop": [f"shop {i}" for i in range(30)] * 20})
+FURTHER = (*Preprocessing.fit(FAR).columns, *MANY.columns)
+EVERY_KIND = replace(WITH_TEXT, columns=(*WITH_TEXT.columns, *FURTHER))
 ODD_AGES = ["oops" if i == 16 else str(i % 9) for i in range(M)]
 BAD = {
     "text among numbers": (
@@ -467,7 +469,7 @@ BAD = {
         lambda: Preprocessing.fit(FRAME, kinds={"age": "categroy"}),
         UnknownNameError,
         "unknown kind 'categroy' of column 'age'. Did you mean 'category'? Known: numeric, "
-        "scores, boolean, category, date, text, dropped.",
+        "scores, boolean, category, embedding, date, text, dropped.",
     ),
     "a kind of no column": (
         lambda: Preprocessing.fit(FRAME, kinds={"aeg": "category"}),
@@ -1057,7 +1059,7 @@ def test_a_late_fraction_makes_a_regression(monkeypatch):
 
 def test_many_levels_of_many_rows_are_a_category():
     often = [f"shop {i}" for i in range(100)] * 30
-    assert described(often) == "category, 24 levels, 76 rare levels merged"
+    assert described(often) == "embedding, 100 levels"
 
 
 def test_few_dates_in_many_rows_are_those_of_few_rows():

@@ -97,11 +97,11 @@ def test_inspect_shows_effects(folder, capsys):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--baseline", "area=5"], "--baseline: is of the contributions"),
+        (["--baseline", "area=5"], "--baseline: expected --why or --why-page too"),
         (["--why", "--baseline", "area"], "expected COLUMN=VALUE, as rooms=3; got 'area'"),
         (["--why", "--baseline", "aera=5"], "--baseline: the model has no column 'aera'. Did you"),
         (["--why", "--baseline", "town=C"], "--baseline: column 'town' holds 'C'"),
-        (["--why-page", "{folder}/x.html", "--why-row", "200"], "which has 200, counted from 0"),
+        (["--why-page", "{folder}/x.html", "--why-row", "201"], "which has 200, counted from 1"),
         (["--why-page", "{folder}/flats.csv"], "--why-page {folder}/flats.csv: is the data"),
         (
             ["--why-page", "{folder}/x.html", "--memory", "1GB", "--out", "{folder}/y.csv"],

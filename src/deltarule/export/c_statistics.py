@@ -53,7 +53,7 @@ def statistics_defined(columns: Sequence[Measured]) -> Iterator[str]:
     yield array("static const float", "level_values", values, _FLOAT)
     rows = [
         f"    {{{start}, {len(each.column.known)}, {len(each.statistics.names)}, {each.cell}, "
-        f"{each.at + len(each.column.indicators)}}},"
+        f"{each.at + each.column.width}}},"
         for start, each in zip(starts, columns, strict=False)
     ]
     head = "static const struct { int first, known, width, cell, at; } statistics"

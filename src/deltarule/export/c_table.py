@@ -32,6 +32,7 @@ from deltarule.preprocessing.assembly import FARTHEST
 from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.columns import Boolean, Column
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.embedded_columns import EmbeddedCategory
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import MOST_KNOTS, Scores
 from deltarule.training.predictions import probabilities
@@ -102,9 +103,12 @@ def _boolean_cell(column: Boolean) -> Iterator[str]:
 
 
 def _category_row(column: Category) -> list[str]:
-    width = len(column.indicators)
-    places = (code if code < width else -1 for code in column.codes)
+    places = (code if code < column.width else -1 for code in column.codes)
     return [str(len(column.levels)), *map(str, places)]
+
+
+def _embedded_row(column: EmbeddedCategory) -> list[str]:
+    return [str(len(column.levels)), *map(str, column.codes)]
 
 
 def _category_cell(column: Category) -> Iterator[str]:
@@ -173,6 +177,17 @@ if (booleans[i].flagged && isnan(v)) out[1] = 1;""",
 int level = isnan(v) ? categories[i].missing : categories[i].other;
 if (v >= 0 && v < categories[i].levels && v == floor(v)) level = (int)v;
 if (level >= 0) out[level] = 1;""",
+        _category_cell,
+    ),
+    EmbeddedCategory: Kind(
+        "embedded",
+        "int levels, missing, other, cell, at;",
+        20,
+        _embedded_row,
+        """\
+int code = isnan(v) ? embedded[i].missing : embedded[i].other;
+if (v >= 0 && v < embedded[i].levels && v == floor(v)) code = 1 + (int)v;
+out[0] = (real)code;""",
         _category_cell,
     ),
     Date: Kind(

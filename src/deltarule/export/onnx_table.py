@@ -21,6 +21,7 @@ from deltarule.preprocessing.assembly import FARTHEST
 from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.columns import Boolean
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.embedded_columns import EmbeddedCategory
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores
 from deltarule.preprocessing.text_columns import Text
@@ -38,7 +39,9 @@ ABOUT = {
     "numeric": "a number, NaN where missing",
     "scores": "a number, NaN where missing",
     "boolean": "text ({levels}, upper or lower case), empty where missing",
-    "category": "text, as training read it (1 for 1.0), empty where missing",
+    **dict.fromkeys(
+        ("category", "embedding"), "text, as training read it (1 for 1.0), empty where missing"
+    ),
     "text": "words in lower case with a space between, letters and digits only; empty where none",
     "date": "days since 1970-01-01 with their fraction (UTC), NaN where missing",
 }
@@ -153,7 +156,7 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
             known = {level: i for i, level in enumerate(column.levels)}
             absent, other = column.codes
             codes.append(_encoded(g, column, text, known, absent=absent, other=other))
-            ones += [(k, i, (column.name, i)) for i in range(len(column.indicators))]
+            ones += [(k, i, (column.name, i)) for i in range(column.width)]
             blocks += _statistics(g, column, text)
     if values:
         blocks.append((_side_by_side(g, [v for v, _ in values]), [place for _, place in values]))
@@ -164,11 +167,23 @@ def _levels(g: Graph, columns: Sequence[Boolean | Category]) -> list[Block]:
     return blocks
 
 
+def _codes(g: Graph, columns: Sequence[EmbeddedCategory]) -> list[Block]:
+    """Each text as the code of its level."""
+    blocks = []
+    for column, text in zip(columns, _inputs(g, columns, object), strict=True):
+        known = {level: i for i, level in enumerate(column.levels, 1)}
+        absent, other = column.codes
+        code = g.cast(_encoded(g, column, text, known, absent=absent, other=other), np.float32)
+        blocks.append((_side_by_side(g, [code]), [(column.name, 0)]))
+        blocks += _statistics(g, column, text)
+    return blocks
+
+
 def _statistics(g: Graph, column: Category, text: str) -> list[Block]:
     """The statistics of each text's level, by its number."""
     if column.statistics is None:
         return []
-    n, first = len(column.known), len(column.indicators)
+    n, first = len(column.known), column.width
     place = _encoded(g, column, text, column.numbers, absent=n, other=n + 1)
     table = g.constant(column.statistics.table, np.float32)
     places = [(column.name, first + i) for i in range(len(column.statistics.names))]
@@ -282,6 +297,7 @@ _WRITERS: tuple[tuple[Any, Callable[[Graph, Any], list[Block]]], ...] = (
     ((Scores,), _scores),
     ((Numeric,), _numbers),
     ((Boolean, Category), _levels),
+    ((EmbeddedCategory,), _codes),
     ((Date,), _dates),
     ((Text,), _texts),
 )

@@ -251,7 +251,7 @@ def _infinite(
 
 def _preprocessing(inputs: Dataset, codes: Array, roles: Roles) -> Preprocessing:
     """Kinds, levels and fills of all rows; numbers by the median key's mean and deviation."""
-    fitted = Preprocessing.fit(inputs, kinds=roles.kinds)
+    fitted = Preprocessing.fit(inputs, kinds=roles.kinds).one_hot()  # keys have few rows
     if fitted.width == 0:
         raise DataError(
             "no column is left to learn from. Expected at least one that varies beside the key."

@@ -90,7 +90,7 @@ class Category:
     @property
     def outputs(self) -> list[str]:
         """The names of the columns it makes."""
-        return [*self.indicators, *(f"{self.name}: {what}" for what in self._measured)]
+        return [*self.indicators, *self.measures]
 
     @property
     def indicators(self) -> list[str]:
@@ -103,8 +103,15 @@ class Category:
         return names
 
     @property
-    def _measured(self) -> tuple[str, ...]:
-        return () if self.statistics is None else self.statistics.names
+    def measures(self) -> list[str]:
+        """The names of its statistics, which stand behind the columns of its levels."""
+        names = () if self.statistics is None else self.statistics.names
+        return [f"{self.name}: {what}" for what in names]
+
+    @property
+    def width(self) -> int:
+        """How many columns its levels make."""
+        return len(self.indicators)
 
     def pools(self, column: pl.Series, reading: Reading | None = None) -> bool:
         """Whether it has many levels, and those that share a column many of the training rows."""
@@ -156,8 +163,7 @@ class Category:
         if self.statistics is None:
             return Ones(codes, output[places])
         used, row_of = np.unique(places, return_inverse=True)
-        width = len(self.indicators)
-        ones = output[used, None] == np.arange(width)
+        ones = output[used, None] == np.arange(self.width)
         table = np.concatenate([ones, self.statistics.table[used]], axis=1, dtype=np.float32)
         return Rows(table, row_of.take(codes))
 

@@ -256,8 +256,8 @@ def coded(column: pl.Series) -> Coded:
     """
     polars = require("polars", "table", "preprocessing")
     if not isinstance(column.dtype, polars.Enum):
-        column = text_of(column)
-        column = column.cast(polars.Enum(column.drop_nulls().unique().sort()))
+        column = column if column.dtype == polars.Categorical else text_of(column)
+        column = column.cast(polars.Enum(column.drop_nulls().unique().cast(polars.String).sort()))
     levels, codes = numbered(column)
     counts = _tallied(codes, len(levels))
     used = counts > 0

@@ -24,6 +24,7 @@ from deltarule.preprocessing.cells import (
     numbered,
 )
 from deltarule.preprocessing.date_columns import Date
+from deltarule.preprocessing.embedded_columns import EmbeddedCategory
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores
 from deltarule.preprocessing.text_columns import Text
@@ -198,9 +199,10 @@ class Dropped:
         return self.why
 
 
-Column = Numeric | Scores | Boolean | Category | Date | Text | Dropped
+Column = Numeric | Scores | Boolean | Category | EmbeddedCategory | Date | Text | Dropped
 
 KINDS: dict[str, type[Column]] = {
-    row.kind: row for row in (Numeric, Scores, Boolean, Category, Date, Text, Dropped)
+    row.kind: row
+    for row in (Numeric, Scores, Boolean, Category, EmbeddedCategory, Date, Text, Dropped)
 }
 """The kinds by name."""

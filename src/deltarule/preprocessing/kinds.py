@@ -24,6 +24,7 @@ from deltarule.preprocessing.cells import (
 from deltarule.preprocessing.columns import Boolean, Column, Dropped
 from deltarule.preprocessing.date_columns import Date, are_dates
 from deltarule.preprocessing.dates import format_of, no_dates
+from deltarule.preprocessing.embedded_columns import category_of
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores, is_far
 
@@ -111,7 +112,7 @@ def _fitted_text(column: pl.Series, found: Coded, dates: str | None) -> Column:
     if why and declared and all(map(is_number, found.levels)):
         why = ""  # digits that are no number: another text of their kind would be a key
     if not why:
-        return Category.fit_coded(column.name, found)
+        return category_of(column.name, found)
     if 0.02 < found.missing / len(column) < 0.98:
         return Category.fit_presence(column)
     return Dropped(column.name, why)

@@ -46,6 +46,8 @@ def restored(state: Any) -> Column:
         raise DataError(f"a column's record is damaged: levels is {reprlib.repr(levels)}")
     if len(set(words)) < len(words) or len(words) != len(values.get("weights", ())):
         raise DataError(f"a column's record is damaged: words is {reprlib.repr(words)}")
+    if values.get("common", 0) > len(values.get("levels", ())):
+        raise DataError(f"a column's record is damaged: common is {values['common']!r}")
     if values.get("std", 1.0) <= 0:
         raise DataError(f"a column's record is damaged: std is {values['std']!r}")
     if kind is Boolean and not 0 <= values["fill"] <= 1:

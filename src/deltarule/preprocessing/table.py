@@ -20,6 +20,7 @@ from deltarule.preprocessing.cells import is_date, is_numeric, numbers_of
 from deltarule.preprocessing.columns import KINDS, Column, Dropped
 from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.differences import Difference, differences
+from deltarule.preprocessing.embedded_columns import EmbeddedCategory, category
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.records import restored, restored_reading
@@ -100,6 +101,8 @@ class Preprocessing:
             kind, dates = asked.get(column.name), data.reading.dates
             if kind == "date":
                 return Date.fit(column, dates)
+            if kind == "category":
+                return category(column)
             return fitted(column, dates) if kind is None else KINDS[kind].fit(column)
 
         cells = frame.height * frame.width
@@ -201,6 +204,20 @@ class Preprocessing:
         """Which of the columns it makes are words of a text, as booleans ``(width,)``."""
         flags = [[isinstance(column, Text)] * len(column.outputs) for column in self.columns]
         return np.array([flag for own in flags for flag in own], dtype=bool)
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Of each column it makes, how many codes of levels it holds; 0 where it holds numbers."""
+        return tuple(
+            column.size if place == 0 and isinstance(column, EmbeddedCategory) else 0
+            for column in self.columns
+            for place in range(len(column.outputs))
+        )
+
+    def one_hot(self) -> Preprocessing:
+        """The same with one-hot columns for all categories: for models without embeddings."""
+        columns = (c.one_hot() if isinstance(c, EmbeddedCategory) else c for c in self.columns)
+        return replace(self, columns=tuple(columns))
 
     @property
     def names(self) -> tuple[str, ...]:

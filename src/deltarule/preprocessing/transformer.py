@@ -21,6 +21,8 @@ from sklearn.utils.validation import check_is_fitted  # noqa: E402
 class TableTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turns a table of any kinds of columns into numbers, as ``deltarule train`` does.
 
+    Categories have one-hot columns only: other models have no embedding of codes.
+
     Parameters
     ----------
     kinds : mapping of str to str, optional
@@ -53,7 +55,7 @@ class TableTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y : ignored
         """
         data = dataset_of(frame_of(X))
-        self.preprocessing_ = Preprocessing.fit(data, kinds=self.kinds)
+        self.preprocessing_ = Preprocessing.fit(data, kinds=self.kinds).one_hot()
         self.n_features_in_ = data.frame.width
         self.feature_names_in_ = np.array(data.frame.columns, dtype=object)
         return self

@@ -20,7 +20,7 @@ from deltarule.errors import DivergenceError
 from deltarule.network import feed_forward
 from deltarule.system.threads import cores, few_threads
 from deltarule.tabular.bins import distinct, edges, sampled
-from deltarule.tabular.embeddings import EMBEDDED_FROM, EMBEDDINGS, Columns
+from deltarule.tabular.embeddings import EMBEDDED_FROM, EMBEDDINGS, Columns, beside_codes
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import Recipe, recipe
 from deltarule.tabular.running import finished, is_small
@@ -141,8 +141,10 @@ def trial_losses(problem: Problem, settings: Settings, examples: Examples) -> Ar
 
 
 def _columns(problem: Problem, settings: Settings, X: Array, Y: Array) -> Columns:
-    """What embeddings need to know of the prepared training rows."""
-    words, values = problem.preprocessing.words, distinct(X)
+    """What embeddings need to know of the prepared training rows, in their columns of numbers."""
+    numbers = _numbers(problem)
+    X = X if len(numbers) == X.shape[1] else X[:, numbers]
+    words, values = problem.preprocessing.words[numbers], distinct(X)
     many = tuple(
         len(own) >= _MANY_VALUES and not word for own, word in zip(values, words, strict=True)
     )
@@ -166,10 +168,17 @@ def _recipe(
     found: Columns | None = None,
 ) -> Recipe:
     inputs, outputs = problem.preprocessing.width, problem.targets.outputs
-    layers = EMBEDDINGS[embedding](found or Columns(inputs), rows)
+    numbers, codes = _numbers(problem), problem.preprocessing.codes
+    layers = EMBEDDINGS[embedding](found or Columns(len(numbers)), rows)
     across = found.oblique if found is not None and embedding == "bins" else None
-    pairs = () if across is None else pairs_of(across)
+    pairs = () if across is None else tuple((numbers[a], numbers[b]) for a, b in pairs_of(across))
+    layers = beside_codes(codes, layers)
     return recipe(settings, problem.task, inputs, outputs, rows, layers, pairs)
+
+
+def _numbers(problem: Problem) -> list[int]:
+    """The prepared columns that hold numbers, and no codes of levels."""
+    return [k for k, size in enumerate(problem.preprocessing.codes) if not size]
 
 
 def _cost(run: Run, train: Examples, validation: Examples) -> float:

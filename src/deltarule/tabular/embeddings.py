@@ -1,18 +1,19 @@
-"""How columns of numbers enter the network: as they are, cut into bins, or as periodic features.
+"""How columns enter the network: numbers as they are, in bins, as periodic features; codes learned.
 
 Bins (piecewise linear encoding) and periodic features: Gorishniy, Rubachev and Babenko, *On
 embeddings for numerical features in tabular deep learning*, 2022. Bins show a network steps and
 peaks of a column, periodic features its smooth detail; networks of both kinds err differently.
+Each level of a category that comes as codes has learned numbers beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from deltarule.arrays import Array
-from deltarule.layers import Dense, Grouped, Layer, Parallel, Periodic, PiecewiseLinear
+from deltarule.layers import Dense, Embedding, Grouped, Layer, Parallel, Periodic, PiecewiseLinear
 from deltarule.tabular.bins import Edges
 
 EMBEDDED_FROM = 10_000
@@ -23,10 +24,12 @@ _FREQUENCIES = 16  # of a column
 _FEATURES = 8  # units that they become,
 _MOST_FEATURES = 512  # of all columns together
 _FEWEST_FEATURES = 2
+_LEARNED = 8  # numbers of a level,
+_LEARNED_RATE = 0.3  # of which a higher rate made the best epoch come too soon
 
 
 class Columns(NamedTuple):
-    """What an embedding needs to know of the prepared columns.
+    """What an embedding needs to know of the prepared columns that hold numbers.
 
     Attributes
     ----------
@@ -81,12 +84,8 @@ def periodic(columns: Columns, rows: int) -> list[Layer]:
         Periodic(_FREQUENCIES),
         Grouped(features, size=_FREQUENCIES, activation="gelu"),
     ]
-    parts: list[tuple[int, int, list[Layer]]] = [(0, columns.width, [])]
-    for is_fine, run in groupby(range(columns.width), columns.fine.__getitem__):
-        if is_fine:
-            places = list(run)
-            parts.append((places[0], places[-1] + 1, own))
-    return [Parallel(parts)]
+    fine = [(start, end, own) for start, end, is_fine in _runs(columns.fine) if is_fine]
+    return [Parallel([(0, columns.width, []), *fine])]
 
 
 EMBEDDINGS: dict[str, Callable[[Columns, int], list[Layer]]] = {
@@ -95,6 +94,46 @@ EMBEDDINGS: dict[str, Callable[[Columns, int], list[Layer]]] = {
     "periodic": periodic,
 }
 """The embeddings by name: from columns and the number of training rows to layers."""
+
+
+def beside_codes(codes: Sequence[int], numbers: Sequence[Layer]) -> list[Layer]:
+    """The layers of columns of numbers, beside the embedding of those that hold codes.
+
+    Columns of numbers are put first, then those of codes.
+
+    Parameters
+    ----------
+    codes : sequence of int
+        Of every prepared column, how many codes there are; 0 where it holds numbers.
+    numbers : sequence of Layer
+        Of those that hold numbers, by one of :data:`EMBEDDINGS`.
+
+    Examples
+    --------
+    >>> layers = beside_codes([0, 40, 0], [])
+    >>> [layer.kind for layer in layers], [layer.units_after(3) for layer in layers]
+    (['parallel', 'parallel'], [3, 10])
+    >>> beside_codes([0, 0], [])
+    []
+    """
+    sizes = [size for size in codes if size]
+    if not sizes:
+        return list(numbers)
+    embedding = Embedding(sizes, _LEARNED, rate=_LEARNED_RATE)
+    first, width = len(codes) - len(sizes), len(codes)
+    if not first:
+        return [embedding]
+    apart = Parallel([(0, first, numbers), (first, width, [embedding])])
+    runs = sorted(_runs([size > 0 for size in codes]), key=lambda run: run[2])
+    if len(runs) == 2 and not runs[0][0]:
+        return [apart]
+    return [Parallel([(start, end, []) for start, end, _ in runs]), apart]
+
+
+def _runs(flags: Sequence[bool]) -> list[tuple[int, int, bool]]:
+    """Where flags that are the same begin and end, and the flag."""
+    ends = [k for k in range(1, len(flags)) if flags[k] != flags[k - 1]]
+    return [(a, b, flags[a]) for a, b in pairwise([0, *ends, len(flags)])]
 
 
 def _oblique(columns: Columns) -> Layer:

@@ -230,6 +230,7 @@ def predictions(model: Model, frame: Any) -> Array:
 
 def baselines(problem: Problem, settings: Settings) -> list[bl.Judged]:
     """Every baseline of the task, fitted on the training rows and judged on the test rows."""
+    problem = problem.one_hot()
     columns, targets = problem.preprocessing, problem.targets
     train_rows = bl.Examples(
         problem.X,

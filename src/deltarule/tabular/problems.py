@@ -139,6 +139,11 @@ class Problem:
         folds = tuple(fold.within(parts.kept) for fold in self.folds)
         return replace(self, preprocessing=own, train=train, test=test, folds=folds)
 
+    def one_hot(self) -> Problem:
+        """The same for models without embeddings of categories."""
+        one_hot = self.preprocessing.one_hot()
+        return self if one_hot == self.preprocessing else replace(self, preprocessing=one_hot)
+
     @property
     def count(self) -> int:
         """How many rows there are to train on, with those to find the best epoch by."""
