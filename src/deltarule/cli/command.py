@@ -22,7 +22,7 @@ from typer.core import TyperCommand
 from deltarule.cli import texts
 from deltarule.tabular.options import Option, check_limits, options_of
 
-_MOST = 22  # options that one help shows; of more, only the common ones
+_MOST = 32  # options that one help shows; of more, only the common ones
 
 _TEXTS: Mapping[Any, tuple[Any, Callable[[str, Any], Any]]] = {
     tuple[str, ...]: (list[str] | None, lambda flag, given: tuple(given or ())),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from deltarule import tabular
-from deltarule.arrays import Array
 from deltarule.cli import sources
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
+from deltarule.cli.certainty import CertaintyOptions, check_certainty, with_certainty
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
@@ -34,9 +34,6 @@ class PredictOptions:
 
     out: Path | None = option("FILE", "Output file, written atomically.")
     probabilities: bool = option("", "Add the probability of each class.", False)
-    intervals: float | None = option(
-        "SHARE", "Add prediction intervals with this coverage, for example 0.9."
-    )
     flags: bool = option(
         "",
         "Add a column that names, per row, the columns that differ from training: unseen values, "
@@ -54,7 +51,12 @@ class PredictOptions:
 
 @command
 def predict(
-    model: ModelPath, data: Data, asked: PredictOptions, reading: StreamOptions, json: Json = False
+    model: ModelPath,
+    data: Data,
+    asked: PredictOptions,
+    certainty: CertaintyOptions,
+    reading: StreamOptions,
+    json: Json = False,
 ) -> None:
     """Predict every row of a table, in its order.
 
@@ -70,6 +72,7 @@ def predict(
       deltarule predict flats.safetensors new.csv --out rents.csv
       deltarule predict digits.safetensors digits --probabilities | head
       deltarule predict flats.safetensors new.csv --intervals 0.9
+      deltarule predict patients.safetensors new.csv --sets 0.9 --unlike-training
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
     out = asked.out
@@ -79,7 +82,7 @@ def predict(
     form, memory = reading.reading(record_of(loaded)), reading.memory
     terminal, further = Terminal(), {}
     if isinstance(loaded, KeyedModels):
-        _check_keyed(asked, memory)
+        _check_keyed(asked, certainty, memory)
         source = sources.source(data, form)
         with cells_of(source.files):
             predicted = predictions_by_key(
@@ -88,8 +91,7 @@ def predict(
     else:
         check_tabular(loaded, model)
         _check_task(loaded, asked.probabilities)
-        share = asked.intervals
-        offsets = None if share is None else tabular.calibration_of(loaded).interval(share)
+        check_certainty(loaded, certainty)
         if memory is not None:
             if json or out is None or out.suffix.lower() == ".parquet":
                 raise SettingError(
@@ -97,14 +99,14 @@ def predict(
                     "without --json."
                 )
             blocks = sources.in_blocks(data, form)
-            count = _in_blocks(loaded, blocks, memory, asked, offsets, out)
+            count = _in_blocks(loaded, blocks, memory, asked, certainty, out)
             terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
             return
         source = sources.source(data, form)
         assert loaded.preprocessing is not None
         tally = Tally(loaded.preprocessing)
         with cells_of(source.files):
-            predicted = _predicted(loaded, source.frame, asked, offsets, tally)
+            predicted = _predicted(loaded, source.frame, asked, certainty, tally)
         tally.warn(terminal)
         further = {"differences": tally.as_json()}
     if out is not None:
@@ -117,9 +119,9 @@ def predict(
         print_lines(_csv(predicted))
 
 
-def _check_keyed(asked: PredictOptions, memory: int | None) -> None:
+def _check_keyed(asked: PredictOptions, certainty: CertaintyOptions, memory: int | None) -> None:
     """Refuse what one model per key does not have."""
-    given = {"--intervals": asked.intervals, "--memory": memory, "--flags": asked.flags or None}
+    given = {**certainty.given, "--memory": memory, "--flags": asked.flags or None}
     for flag, value in given.items():
         if value is not None:
             raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
@@ -131,7 +133,7 @@ def _in_blocks(
     source: Stream,
     memory: int,
     asked: PredictOptions,
-    offsets: tuple[Array, Array] | None,
+    certainty: CertaintyOptions,
     out: Path,
 ) -> int:
     """Predict a table block by block, and write as it goes; how many rows there were."""
@@ -140,7 +142,7 @@ def _in_blocks(
     with written_whole(out) as file:
         for k, frame in tabular.frames(source, memory=memory):
             with source.cells_of(k):
-                predicted = _predicted(model, frame, asked, offsets, tally)
+                predicted = _predicted(model, frame, asked, certainty, tally)
             file.write(_csv(predicted, header=k == 0).encode())
     tally.warn(Terminal())
     return source.rows
@@ -150,23 +152,22 @@ def _predicted(
     model: Model,
     frame: Any,
     asked: PredictOptions,
-    offsets: tuple[Array, Array] | None,
+    certainty: CertaintyOptions,
     tally: Tally,
 ) -> Any:
-    """The predictions of some rows, with the flags that are asked for; differences are counted."""
+    """The predictions of some rows, with the columns asked for; differences are counted."""
     import polars as pl
 
-    predicted = predictions(model, frame, asked.probabilities, offsets)
     found = tally.preprocessing.differences(frame)
     tally.add(found)
+    predicted = predictions(model, frame, asked.probabilities)
+    predicted = with_certainty(predicted, model, frame, certainty, found)
     if not asked.flags:
         return predicted
     return predicted.with_columns(pl.Series("flags", flags(found, len(predicted)), dtype=pl.String))
 
 
-def predictions(
-    model: Model, frame: Any, probabilities: bool, offsets: tuple[Array, Array] | None = None
-) -> Any:
+def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
     """A frame with one row per row of the table, columns named after the target and its classes.
 
     Parameters
@@ -174,8 +175,6 @@ def predictions(
     model : Model
     frame : polars.DataFrame
     probabilities : bool
-    offsets : pair of arrays, shape (targets,), optional
-        What is added to each target's prediction for the ends of its interval.
     """
     import polars as pl
 
@@ -186,10 +185,6 @@ def predictions(
         P = model.predict_proba(frame)
         for k, label in enumerate(model.targets.classes):
             columns[f"probability_{label}"] = P[:, k]
-    if offsets is not None:
-        for k, name in enumerate(model.targets.names):
-            for end, added in zip(("low", "high"), offsets, strict=True):
-                columns[f"{end}_{name}"] = found[name] + added[k]
     return pl.DataFrame(columns)
 
 
@@ -240,5 +235,6 @@ def _csv(frame: Any, header: bool = True) -> str:
 
     text = pl.col(pl.String)
     runs = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
+    frame = frame.with_columns(pl.col(pl.List).cast(pl.List(pl.String)).list.join("; "))
     safe = frame.with_columns(pl.when(runs).then(pl.lit("'") + text).otherwise(text).name.keep())
     return str(safe.write_csv(include_header=header))

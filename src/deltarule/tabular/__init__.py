@@ -4,7 +4,12 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
-from deltarule.tabular.calibration import Calibration, calibration_of
+from deltarule.tabular.calibration import (
+    Calibration,
+    calibration_of,
+    interval_ends,
+    prediction_sets,
+)
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.evidence import evidence
@@ -18,6 +23,7 @@ from deltarule.tabular.fitting import (
     judged_network,
     predictions,
 )
+from deltarule.tabular.interval_network import with_intervals
 from deltarule.tabular.metadata import (
     about,
     fingerprint,
@@ -85,6 +91,7 @@ __all__ = [
     "frames",
     "held_out_again",
     "inputs_of",
+    "interval_ends",
     "judge",
     "judged_before",
     "judged_network",
@@ -93,6 +100,7 @@ __all__ = [
     "leaks",
     "lines",
     "only_class",
+    "prediction_sets",
     "predictions",
     "printed",
     "problem",
@@ -118,4 +126,5 @@ __all__ = [
     "updated_settings",
     "validations",
     "weights_of",
+    "with_intervals",
 ]

@@ -17,7 +17,7 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.spec import unknown_keyword
-from deltarule.tabular.calibration import calibration_of
+from deltarule.tabular.calibration import interval_ends, prediction_sets
 from deltarule.tabular.options import documented
 from deltarule.tabular.settings import Roles, Settings, ValueOptions
 
@@ -213,6 +213,39 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         frame = self._framed(X)
         return self.model_.predict_proba(frame)
 
+    def predict_set(self, X: Any, coverage: float = 0.9) -> Array:
+        """Sets of classes that hold the true one in so large a share of rows: ``(m, n_classes)``.
+
+        Where a class is in the row's set, there is True; the most probable class always is. The
+        fewer classes, the surer the model is of the row. The coverage is that of all rows
+        together, not of each class.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        coverage : float
+
+        Returns
+        -------
+        bool array, shape (m, n_classes)
+            In the order of ``classes_``.
+
+        Raises
+        ------
+        SettingError
+            For a coverage that the held-out rows cannot tell.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> classifier = TabularClassifier(epochs=30, random_state=0).fit(X, y)
+        >>> sets = classifier.predict_set(X, 0.95)
+        >>> bool(sets[range(150), y].mean() > 0.9), bool(sets.sum(axis=1).mean() < 1.5)
+        (True, True)
+        """
+        return prediction_sets(self.model_, self._framed(X), coverage)[1]
+
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose label is predicted, of labels as :meth:`fit` takes them.
 
@@ -382,6 +415,8 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     def predict_interval(self, X: Any, share: float = 0.9) -> Array:
         """The ends between which so large a share of the true values lie: ``(…, 2)``.
 
+        Their distance follows the row where validation rows say clearly that it should.
+
         Parameters
         ----------
         X : data frame, array or sparse matrix, shape (m, columns)
@@ -396,9 +431,8 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         SettingError
             For a share that the held-out rows cannot tell.
         """
-        found = self._values(X)
-        low, high = calibration_of(self.model_).interval(share)
-        ends = np.stack([found + low, found + high], axis=-1)
+        _, low, high = interval_ends(self.model_, self._framed(X), share)
+        ends = np.stack([low, high], axis=-1)
         return ends[:, 0] if self._is_vector else ends
 
     def _values(self, X: Any) -> Array:

@@ -242,7 +242,7 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
 def _keys(frame: Any, roles: Roles, targets: Targets, order: str | None) -> Keys:
     """What the splits of a table go by."""
     if roles.groups is not None:
-        return Keys(groups=_numbered(frame[roles.groups]))
+        return Keys(groups=group_numbers(frame[roles.groups]))
     if roles.time is not None:
         return Keys(time=_times(frame, roles.time, order))
     is_classes = targets.task == "classification"
@@ -434,7 +434,7 @@ def _explained(share: float) -> str:
     return f"{share:.0%}" if share >= 0.5 else "(by whether it is missing) almost all"
 
 
-def _numbered(series: Any) -> Array:
+def group_numbers(series: Any) -> Array:
     """Group numbers from 0; a missing group is a group."""
     return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
 
