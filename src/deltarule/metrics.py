@@ -173,3 +173,23 @@ def interval_score(Y: Array, low: Array, high: Array, coverage: float) -> Array:
     """
     missed = np.maximum(low - Y, 0.0) + np.maximum(Y - high, 0.0)
     return np.asarray(high - low + 2.0 / (1.0 - coverage) * missed)
+
+
+def pinball_loss(Y: Array, quantiles: Array, level: float) -> Array:
+    """What a predicted quantile costs, by value: less is better.
+
+    Its mean is least for the true quantile of that level (Koenker and Bassett 1978).
+
+    Parameters
+    ----------
+    Y, quantiles : array
+        Of one shape.
+    level : float
+
+    Examples
+    --------
+    >>> pinball_loss(np.array([1.0, -1.0]), np.zeros(2), 0.9).round(6)
+    array([0.9, 0.1])
+    """
+    errors = Y - quantiles
+    return np.asarray(np.maximum(level * errors, (level - 1.0) * errors))

@@ -70,6 +70,9 @@ def with_certainty(
 
     assert model.targets is not None
     columns: dict[str, Any] = {}
+    if tabular.levels_of(model):
+        quantiles = tabular.quantile_model(model)
+        columns |= quantiles.predict(frame).to_dict()
     if asked.intervals is not None:
         _, *ends = tabular.interval_ends(model, frame, asked.intervals)
         for k, name in enumerate(model.targets.names):

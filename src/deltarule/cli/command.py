@@ -28,6 +28,7 @@ _TEXTS: Mapping[Any, tuple[Any, Callable[[str, Any], Any]]] = {
     tuple[str, ...]: (list[str] | None, lambda flag, given: tuple(given or ())),
     Mapping[str, str]: (list[str] | None, texts.kinds),
     tuple[int, ...] | None: (str | None, texts.units),
+    tuple[float, ...] | None: (str | None, texts.levels),
     int | str | None: (str | None, texts.number_or_all),
     texts.Bytes | None: (str | None, texts.size),
 }

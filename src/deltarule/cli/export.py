@@ -79,6 +79,8 @@ def export(
     loaded, rows = load_model(model), None
     if asked.intervals is not None:
         loaded = tabular.with_intervals(loaded, asked.intervals)
+    elif tabular.levels_of(loaded) and not asked.with_training:
+        loaded = tabular.quantile_model(loaded)
     files: tuple[FileRows, ...] = ()
     if check:
         table = source(check, reading.reading(tabular.record(loaded))).data

@@ -45,6 +45,7 @@ from deltarule.tabular.problems import (
     test_rows,
     validations,
 )
+from deltarule.tabular.quantiles import levels_of, quantile_model, quantiles_of
 from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.roles import inputs_of, weights_of
@@ -98,12 +99,15 @@ __all__ = [
     "judged_rows",
     "kept_settings",
     "leaks",
+    "levels_of",
     "lines",
     "only_class",
     "prediction_sets",
     "predictions",
     "printed",
     "problem",
+    "quantile_model",
+    "quantiles_of",
     "reading_record",
     "recipe",
     "record",

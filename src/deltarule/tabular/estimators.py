@@ -19,6 +19,7 @@ from deltarule.modelfile import Model
 from deltarule.spec import unknown_keyword
 from deltarule.tabular.calibration import interval_ends, prediction_sets
 from deltarule.tabular.options import documented
+from deltarule.tabular.quantiles import quantiles_of
 from deltarule.tabular.settings import Roles, Settings, ValueOptions
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
@@ -72,7 +73,7 @@ def _with_settings(*lacking: str) -> Callable[[type[Estimator]], type[Estimator]
     return decorated
 
 
-@_with_settings()
+@_with_settings("quantiles")
 class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     """A strong network for classes in a table: categories, missing values and scales included.
 
@@ -434,6 +435,35 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         _, low, high = interval_ends(self.model_, self._framed(X), share)
         ends = np.stack([low, high], axis=-1)
         return ends[:, 0] if self._is_vector else ends
+
+    def predict_quantiles(self, X: Any) -> Array:
+        """The quantiles that the regressor was trained for, ``(m, levels)``; they never cross.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+
+        Returns
+        -------
+        array, shape (m, levels) or (m, targets, levels)
+
+        Raises
+        ------
+        SettingError
+            For a regressor without ``quantiles``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> regressor = TabularRegressor(quantiles=(0.1, 0.9), epochs=30, random_state=0).fit(X, y)
+        >>> low, high = regressor.predict_quantiles(X).T
+        >>> bool((low <= high).all()), 0.6 < ((low < y) & (y < high)).mean() < 0.95
+        (True, True)
+        """
+        frame = self._framed(X)
+        found = quantiles_of(self.model_, frame)
+        return found[:, 0] if self._is_vector else found
 
     def _values(self, X: Any) -> Array:
         """Predictions ``(m, targets)``."""

@@ -26,6 +26,7 @@ from deltarule.tabular.choosing import chosen_recipes
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
 from deltarule.tabular.problems import Problem, group_numbers
+from deltarule.tabular.quantiles import central, targets_of_quantiles
 from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.roles import labels_of, weights_of
 from deltarule.tabular.running import trained
@@ -80,7 +81,9 @@ def chosen(problem: Problem, settings: Settings) -> tuple[Recipe, ...]:
 
 def examples_of(problem: Problem, settings: Settings) -> Examples:
     """All training rows of a problem, in numbers."""
-    Y = targets_of_all(problem.targets.encode(problem.train), settings.n_members)
+    Y = problem.targets.encode(problem.train)
+    levels = settings.quantiles
+    Y = targets_of_quantiles(Y, levels) if levels else targets_of_all(Y, settings.n_members)
     return Examples(problem.X, Y, training_weights(problem, settings))
 
 
@@ -121,8 +124,12 @@ def fit(
     _check_memory(problem, recipes[0].run)
     results = trained(recipes, problem, examples, settings, callbacks, checkpoints)
     made = [own.predicting(result.parameters) for own, result in zip(recipes, results, strict=True)]
-    calibration, spread = _calibration(problem, validations, made, examples, settings)
+    levels = settings.quantiles
+    predicting = [central(*own, levels) for own in made] if levels else made
+    calibration, spread = _calibration(problem, validations, predicting, examples, settings)
     network, parameters = combined(made, calibration.temperature)
+    if levels:
+        network, parameters = central(network, parameters, levels)
     model = Model(network, parameters, problem.preprocessing, problem.targets, spread=spread)
     return Fitted(model, recipes, results, calibration, time.perf_counter() - begun)
 
@@ -144,7 +151,7 @@ def _calibration(
             some = held[first : first + _ROWS_AT_ONCE]
             parts.append((feed_forward(network, parameters, columns(X[some]))[-1].Z.T, some))
     Z, held = _mean_of_each(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    Y = examples.Y[held, : problem.targets.outputs]
+    Y = problem.targets.encode(problem.train[held])
     s = None if examples.weights is None else examples.weights[held]
     rows, g = effective_rows(len(held), s), made[0][0].layers[-1].g
     if problem.task == "classification":

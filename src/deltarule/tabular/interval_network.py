@@ -70,7 +70,8 @@ def with_intervals(model: Model, share: float) -> Model:
         b = np.zeros(3 * k)
     last: LayerParameters = {"W": W.astype(model.dtype), "b": b[:, None].astype(model.dtype)}
     whole = Network(n, [*before, Dense(3 * k, weights="zeros")])
-    targets = _with_ends(model.targets)
+    names = [f"{end}_{name}" for end in ENDS for name in model.targets.names]
+    targets = renamed(model.targets, [*model.targets.names, *names])
     return replace(model, network=whole, parameters=(*own, last), targets=targets, spread=None)
 
 
@@ -88,11 +89,16 @@ def _within(part: int, parameters: Parameters) -> dict[str, Array]:
     }
 
 
-def _with_ends(targets: Targets) -> Targets:
-    names = [f"{end}_{name}" for end in ENDS for name in targets.names]
+def renamed(targets: Targets, names: Sequence[str]) -> Targets:
+    """Targets of a regression, several times under other names.
+
+    Parameters
+    ----------
+    targets : Targets
+    names : sequence of str
+        As many as some repetitions of the targets have.
+    """
+    times = len(names) // len(targets.names)
     return replace(
-        targets,
-        names=(*targets.names, *names),
-        means=3 * targets.means,
-        stds=3 * targets.stds,
+        targets, names=tuple(names), means=times * targets.means, stds=times * targets.stds
     )

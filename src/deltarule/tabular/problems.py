@@ -343,6 +343,11 @@ def problem_of(
             f"({setting('kinds', '--kind COLUMN=numeric')})."
         )
     targets = whole.targets  # all classes, also one that only the test has
+    if settings.quantiles and targets.task == "classification":
+        raise SettingError(
+            f"{setting('quantiles', '--quantiles')}: expected a numeric target; the task is "
+            f"classification ({targets.reason}). Leave it out."
+        )
     if targets.task == "regression":
         weights = weights_of(train, roles)
         own = Targets.fit(train, roles.target, task=targets.task, weights=weights)
