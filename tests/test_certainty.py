@@ -1,5 +1,6 @@
 """How sure predictions are: interval widths that follow the row, sets of classes, unlike rows."""
 
+import json
 import shutil
 import subprocess
 
@@ -269,6 +270,15 @@ def test_the_network_of_intervals_gives_their_ends(tmp_path):
     np.testing.assert_array_equal(found[:, :2].to_numpy(), values)
     np.testing.assert_array_equal(found[:, :2].to_numpy(), model.predict(frame).to_numpy())
     np.testing.assert_allclose(found[:, 2:].to_numpy(), np.hstack([low, high]), atol=1e-5)
+
+
+def test_inspect_says_whether_widths_follow_the_row(tmp_path, capsys):
+    trained_on_file(tmp_path, "y")
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path / "m")]) == 0
+    assert "widths follow the row" in capsys.readouterr().out
+    assert main(["inspect", str(tmp_path / "m"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["widths_follow_rows"] is True
 
 
 def test_exported_intervals_are_those_of_the_model(tmp_path, capsys):
