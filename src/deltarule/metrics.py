@@ -1,4 +1,7 @@
-"""Metrics of predictions: accuracy, log loss and AUC of classes; RMSE, MAE and R² of numbers."""
+"""Metrics of predictions: accuracy, log loss and AUC of classes; RMSE, MAE and R² of numbers.
+
+Of intervals: how many true values they hold, and a score of their width and their misses.
+"""
 
 from __future__ import annotations
 
@@ -138,3 +141,55 @@ def errors_by_row(task: str, targets: Array, predictions: Array) -> Array:
         return 1.0 - _hits(np.asarray(targets), predictions)
     with np.errstate(over="ignore", invalid="ignore"):
         return ((targets - predictions) ** 2).mean(axis=1)
+
+
+def interval_coverage(Y: Array, low: Array, high: Array) -> float:
+    """The share of true values that lie between the ends of their intervals.
+
+    Examples
+    --------
+    >>> interval_coverage(np.array([1.0, 2.0]), np.array([0.0, 0.0]), np.array([1.0, 1.0]))
+    0.5
+    """
+    return float(np.mean((low <= Y) & (high >= Y)))
+
+
+def interval_score(Y: Array, low: Array, high: Array, coverage: float) -> Array:
+    """Width, and for what lies outside its distance times 2/(1 − coverage): less is better.
+
+    Its mean is least where the ends are the quantiles of the true values (Gneiting and Raftery
+    2007).
+
+    Parameters
+    ----------
+    Y, low, high : array
+        Of one shape.
+    coverage : float
+
+    Examples
+    --------
+    >>> interval_score(np.array([1.0, 5.0]), np.zeros(2), np.full(2, 4.0), 0.8).round(6)
+    array([ 4., 14.])
+    """
+    missed = np.maximum(low - Y, 0.0) + np.maximum(Y - high, 0.0)
+    return np.asarray(high - low + 2.0 / (1.0 - coverage) * missed)
+
+
+def pinball_loss(Y: Array, quantiles: Array, level: float) -> Array:
+    """What a predicted quantile costs, by value: less is better.
+
+    Its mean is least for the true quantile of that level (Koenker and Bassett 1978).
+
+    Parameters
+    ----------
+    Y, quantiles : array
+        Of one shape.
+    level : float
+
+    Examples
+    --------
+    >>> pinball_loss(np.array([1.0, -1.0]), np.zeros(2), 0.9).round(6)
+    array([0.9, 0.1])
+    """
+    errors = Y - quantiles
+    return np.asarray(np.maximum(level * errors, (level - 1.0) * errors))

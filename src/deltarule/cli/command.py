@@ -22,12 +22,13 @@ from typer.core import TyperCommand
 from deltarule.cli import texts
 from deltarule.tabular.options import Option, check_limits, options_of
 
-_MOST = 30  # options that one help shows; of more, only the common ones
+_MOST = 34  # options that one help shows; of more, only the common ones
 
 _TEXTS: Mapping[Any, tuple[Any, Callable[[str, Any], Any]]] = {
     tuple[str, ...]: (list[str] | None, lambda flag, given: tuple(given or ())),
     Mapping[str, str]: (list[str] | None, texts.kinds),
     tuple[int, ...] | None: (str | None, texts.units),
+    tuple[float, ...] | None: (str | None, texts.levels),
     int | str | None: (str | None, texts.number_or_all),
     texts.Bytes | None: (str | None, texts.size),
 }

@@ -35,6 +35,11 @@ class ExportOptions:
         "rows). Repeatable.",
         (),
     )
+    intervals: float | None = option(
+        "SHARE",
+        "Also the ends of prediction intervals with this coverage, named low_ and high_ before the "
+        "target's name.",
+    )
     with_training: bool = option("", "C: also a training step on static buffers.", False)
     optimizer: str | None = option(
         "NAME",
@@ -72,6 +77,10 @@ def export(
     _check_options(is_c, asked)
     check_outputs({"--out": out}, {"the model": model, "the data": check})
     loaded, rows = load_model(model), None
+    if asked.intervals is not None:
+        loaded = tabular.with_intervals(loaded, asked.intervals)
+    elif tabular.levels_of(loaded) and not asked.with_training:
+        loaded = tabular.quantile_model(loaded)
     files: tuple[FileRows, ...] = ()
     if check:
         table = source(check, reading.reading(tabular.record(loaded))).data
@@ -93,6 +102,10 @@ def _check_options(is_c: bool, asked: ExportOptions) -> None:
         raise SettingError(
             "--with-training: expected --out with a name that ends in .c; an ONNX graph predicts "
             "only. Leave it out."
+        )
+    if asked.with_training and asked.intervals is not None:
+        raise SettingError(
+            "--with-training and --intervals: a step cannot train intervals. Leave one out."
         )
     if not asked.with_training and (asked.optimizer, asked.learning_rate) != (None, None):
         raise SettingError(

@@ -91,6 +91,7 @@ def _as_json(model: Model) -> dict[str, object]:
             name: [effect._asdict() for effect in effects]
             for name, effects in tabular.strongest_words(model).items()
         },
+        "widths_follow_rows": model.spread is not None,
         "about": dict(model.about),
     }
 
@@ -108,6 +109,9 @@ def _pairs(model: Model) -> list[tuple[str, str]]:
         for name in model.targets.names:
             read = "" if model.preprocessing is None else model.preprocessing.summary(name)
             pairs += [(name, read)] if read else []
+    if about.get("calibration") and model.targets and not model.targets.classes:
+        width = "one width for all rows" if model.spread is None else "widths follow the row"
+        pairs.append(("intervals", width))
     pairs.append(
         (
             "network",

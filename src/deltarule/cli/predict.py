@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from deltarule import tabular
-from deltarule.arrays import Array
 from deltarule.cli import sources, why
 from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
+from deltarule.cli.certainty import CertaintyOptions, check_certainty, with_certainty
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.kept_columns import beside, identifiers, kept_columns
@@ -48,9 +48,6 @@ class PredictOptions:
         "Whether to add the probability of each class (default: yes).",
         flag="--probabilities/--no-probabilities",
     )
-    intervals: float | None = option(
-        "SHARE", "Add prediction intervals with this coverage, for example 0.9."
-    )
     flags: bool = option(
         "",
         "Add a column that names, per row, the columns that differ from training: unseen values, "
@@ -71,6 +68,7 @@ def predict(
     model: ModelPath,
     data: Data,
     asked: PredictOptions,
+    certainty: CertaintyOptions,
     reasons: WhyOptions,
     reading: StreamOptions,
     json: Json = False,
@@ -91,6 +89,7 @@ def predict(
       deltarule predict flats.safetensors new.csv --out rents.xlsx
       deltarule predict flats.safetensors new.csv --keep street,floor --intervals 0.9
       deltarule predict digits.safetensors digits --no-probabilities | head
+      deltarule predict patients.safetensors new.csv --sets 0.9 --unlike-training
       deltarule predict flats.safetensors new.csv --why --baseline rooms=3 --why-page flat.html
       deltarule predict stores new.parquet --out sales.parquet --fallback overall
     """  # noqa: D301 - typer keeps the lines after it
@@ -101,7 +100,7 @@ def predict(
     read, memory = reading.reading(record_of(loaded)), reading.memory
     terminal, further = Terminal(), dict[str, Any]()
     if isinstance(loaded, KeyedModels):
-        _check_keyed(asked, reasons, memory)
+        _check_keyed(asked, certainty, reasons, memory)
         source = sources.source(data, read)
         kept = _kept(loaded, asked, source.columns, terminal)
         with cells_of(source.files):
@@ -111,7 +110,7 @@ def predict(
         predicted = beside(source.frame, kept, predicted)
     else:
         check_tabular(loaded, model)
-        work = _Work(loaded, asked, reasons, form)
+        work = _Work(loaded, asked, certainty, reasons, form)
         if memory is not None:
             work.check_blocks(json)
             blocks = sources.in_blocks(data, read)
@@ -131,14 +130,15 @@ def predict(
         print_lines(csv(rounded(predicted, kept)))
 
 
-def _check_keyed(asked: PredictOptions, reasons: WhyOptions, memory: int | None) -> None:
+def _check_keyed(
+    asked: PredictOptions,
+    certainty: CertaintyOptions,
+    reasons: WhyOptions,
+    memory: int | None,
+) -> None:
     """Refuse what one model per key does not have."""
-    given = {
-        "--intervals": asked.intervals,
-        "--memory": memory,
-        "--flags": asked.flags or None,
-        **reasons.given,
-    }
+    flags = asked.flags or None
+    given = {**certainty.given, **reasons.given, "--memory": memory, "--flags": flags}
     for flag, value in given.items():
         if value is not None:
             raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
@@ -183,15 +183,20 @@ class _Work:
     """
 
     def __init__(
-        self, model: Model, asked: PredictOptions, reasons: WhyOptions, form: Format
+        self,
+        model: Model,
+        asked: PredictOptions,
+        certainty: CertaintyOptions,
+        reasons: WhyOptions,
+        form: Format,
     ) -> None:
         assert model.preprocessing is not None
-        self.model, self.asked, self.reasons, self.form = model, asked, reasons, form
+        check_certainty(model, certainty)
+        self.model, self.asked, self.form = model, asked, form
+        self.certainty, self.reasons = certainty, reasons
         self.tally = Tally(model.preprocessing)
         self.probabilities = _probabilities(model, asked)
         self.reference = reasons.reference
-        share = asked.intervals
-        self.offsets = None if share is None else tabular.calibration_of(model).interval(share)
 
     def predicted(
         self, frame: Any, kept: Sequence[str], explained: tabular.Contributions | None
@@ -199,9 +204,10 @@ class _Work:
         """The predictions of some rows behind the columns to copy, with all that is asked for."""
         import polars as pl
 
-        made = predictions(self.model, frame, self.probabilities, self.offsets)
+        made = predictions(self.model, frame, self.probabilities)
         found = self.tally.preprocessing.differences(frame)
         self.tally.add(found)
+        made = with_certainty(made, self.model, frame, self.certainty, found)
         if self.asked.flags:
             made = made.with_columns(pl.Series("flags", flags(found, len(made)), dtype=pl.String))
         if explained is not None:
@@ -265,9 +271,7 @@ class _Work:
         return source.rows
 
 
-def predictions(
-    model: Model, frame: Any, probabilities: bool, offsets: tuple[Array, Array] | None = None
-) -> Any:
+def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
     """A frame with one row per row of the table, columns named after the target and its classes.
 
     Parameters
@@ -275,8 +279,6 @@ def predictions(
     model : Model
     frame : polars.DataFrame
     probabilities : bool
-    offsets : pair of arrays, shape (targets,), optional
-        What is added to each target's prediction for the ends of its interval.
     """
     import polars as pl
 
@@ -288,10 +290,6 @@ def predictions(
         P = of_classes(outputs)
         for k, label in enumerate(model.targets.classes):
             columns[f"probability_{label}"] = P[:, k]
-    if offsets is not None:
-        for k, name in enumerate(model.targets.names):
-            for end, added in zip(("low", "high"), offsets, strict=True):
-                columns[f"{end}_{name}"] = found[name] + added[k]
     return pl.DataFrame(columns)
 
 

@@ -52,13 +52,20 @@ def csv(frame: Any, header: bool = True) -> str:
     """
     import polars as pl
 
-    text = pl.col(pl.String)
+    frame, text = _joined(frame), pl.col(pl.String)
     runs = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
     safe = frame.with_columns(pl.when(runs).then(pl.lit("'") + text).otherwise(text).name.keep())
     names = pl.Series(frame.columns, dtype=pl.String)
     odd = names.str.contains(_FORMULA) & ~names.str.contains(_NUMBER)
     safe.columns = [f"'{name}" if is_odd else name for name, is_odd in zip(names, odd, strict=True)]
     return str(safe.write_csv(include_header=header))
+
+
+def _joined(frame: Any) -> Any:
+    """The same with the entries of lists, such as sets of classes, as one text."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.List).cast(pl.List(pl.String)).list.join("; "))
 
 
 def _written(method: str) -> Callable[[Any, bool], bytes]:
@@ -89,7 +96,7 @@ def _excel(frame: Any, first: bool) -> bytes:
     with xlsxwriter.Workbook(buffer, options | {"default_date_format": "yyyy-mm-dd"}) as book:
         sheet, hours = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet.write_row(0, 0, frame.columns)
-        for place, column in enumerate(frame.get_columns()):
+        for place, column in enumerate(_joined(frame).get_columns()):
             has_hours = column.dtype.base_type().__name__ == "Datetime"
             sheet.write_column(1, place, column.to_list(), *([hours] if has_hours else []))
         sheet.autofit()

@@ -46,6 +46,27 @@ def units(flag: str, text: str) -> tuple[int, ...]:
         ) from None
 
 
+def levels(flag: str, text: str) -> tuple[float, ...]:
+    """Numbers with commas between.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+
+    Examples
+    --------
+    >>> levels("--quantiles", "0.1, 0.9")
+    (0.1, 0.9)
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(
+            f"{flag}: expected numbers with commas, as 0.1,0.5,0.9; got {text!r}."
+        ) from None
+
+
 def number_or_all(flag: str, text: str) -> int | str:
     """A number, or ``"all"``.
 

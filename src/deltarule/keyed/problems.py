@@ -40,6 +40,7 @@ _ELSEWHERE = {
         "embedding",
         "n_ensemble",
         "n_members",
+        "quantiles",
         "bins",
         "patience",
         "on_divergence",

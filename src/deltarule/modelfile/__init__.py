@@ -1,9 +1,10 @@
 """One safetensors file a model: parameters as tensors, all the rest as JSON in its header.
 
-A tensor ``2.W`` is W[2]. The header's metadata has one entry, ``deltarule``: the format's
-version, the network, the preprocessing of the columns, the targets, and what is known about the
-training. Nothing in a file is ever executed. A file is written whole or not at all, and every
-number in it is checked before it becomes a model.
+A tensor ``2.W`` is W[2]; ``spread.2.W`` is that of the network of interval widths, where there is
+one. The header's metadata has one entry, ``deltarule``: the format's version, the network, the
+preprocessing of the columns, the targets, and what is known about the training. Nothing in a file
+is ever executed. A file is written whole or not at all, and every number in it is checked before it
+becomes a model.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ if TYPE_CHECKING:
     from deltarule.modelfile.rows import RowPredictor
     from deltarule.preprocessing import Preprocessing, Targets
 
-FORMAT = 2
-"""The version of the metadata that this code writes, and the newest that it reads.
+FORMAT = 3
+"""The newest version of the metadata that this code reads.
 
-1 had no digest of its contents.
+1 had no digest of its contents. 3 has a network of widths; without one, 2 is written.
 """
 
 KIND = FileKind(
@@ -58,6 +59,8 @@ KIND = FileKind(
     "restore it from a copy, or train and save it again.",
 )
 _ROWS_AT_ONCE = 8192
+_WITHOUT_SPREAD = 2  # the version of a file without a network of widths, which older readers know
+_SPREAD = "spread."  # what the names of that network's tensors begin with
 
 __all__ = [
     "FORMAT",
@@ -86,6 +89,9 @@ class Model:
         Outputs to labels or units. Without it, predictions are A[L].
     about : mapping
         What is known about the training: figures, settings, split, versions; JSON values only.
+    spread : (Network, Parameters), optional
+        Of a regression: from prepared inputs and outputs, side by side, to the width of each
+        output's interval in this row, relative to the usual one.
 
     Examples
     --------
@@ -102,6 +108,7 @@ class Model:
     preprocessing: Preprocessing | None = None
     targets: Targets | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    spread: tuple[Network, Parameters] | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -122,12 +129,23 @@ class Model:
         DataError, ShapeError, TypeMismatchError
             For a table or array that does not fit.
         """
-        X = frame if self.preprocessing is None else self.preprocessing.transform(frame)
-        X = checked_matrix("X", X, width=self.network.inputs, dtype=self.dtype)
-        runner = self._runner()
-        some = (X[first : first + _ROWS_AT_ONCE] for first in range(0, len(X), _ROWS_AT_ONCE))
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            return np.concatenate([runner.predict(rows) for rows in some])
+        return _predicted(self._runner(), self._prepared(frame))
+
+    def outputs_and_widths(self, frame: Any) -> tuple[Array, Array]:
+        """A[L] as :meth:`outputs`, and the relative width of each output's interval, as large.
+
+        Widths are 1 where the model has no network of them.
+
+        Parameters
+        ----------
+        frame : data frame, mapping, records or array
+            As of :meth:`outputs`.
+        """
+        X = self._prepared(frame)
+        A = _predicted(self._runner(), X)
+        if self.spread is None:
+            return A, np.ones_like(A)
+        return A, _predicted(_runner(*self.spread, self.dtype), np.hstack([X, A]))
 
     @property
     def labels(self) -> Labels | None:
@@ -224,10 +242,13 @@ class Model:
         """The fields alone: a copy or another process prepares its own predictor of rows."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
+    def _prepared(self, frame: Any) -> Array:
+        """The network's inputs, ``(m, n[0])``."""
+        X = frame if self.preprocessing is None else self.preprocessing.transform(frame)
+        return checked_matrix("X", X, width=self.network.inputs, dtype=self.dtype)
+
     def _runner(self) -> Runner:
-        """A new one for each call: several threads may predict."""
-        plan = Plan(self.network, dtype=self.dtype)
-        return start_plan(plan, choose(plan).name, self.parameters)
+        return _runner(self.network, self.parameters, self.dtype)
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.network.sizes))
@@ -235,6 +256,19 @@ class Model:
             "arrays" if self.preprocessing is None else f"{len(self.preprocessing.columns)} columns"
         )
         return f"Model({sizes}, {self.network.parameter_count:,} parameters, of {of})"
+
+
+def _runner(network: Network, parameters: Parameters, dtype: Any) -> Runner:
+    """A new one for each call: several threads may predict."""
+    plan = Plan(network, dtype=dtype)
+    return start_plan(plan, choose(plan).name, parameters)
+
+
+def _predicted(runner: Runner, X: Array) -> Array:
+    """A[L] of rows, some at a time."""
+    some = (X[first : first + _ROWS_AT_ONCE] for first in range(0, len(X), _ROWS_AT_ONCE))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.concatenate([runner.predict(rows) for rows in some])
 
 
 # --------------------------------------------------------------------------------- to a file
@@ -270,15 +304,19 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ...     load_model(path).network.sizes
     (2, 1)
     """
-    parameters = checked_parameters(model.network, model.parameters, model.dtype)
+    parts = {"": (model.network, model.parameters)}
+    if model.spread is not None:
+        parts[_SPREAD] = model.spread
     tensors = {
-        f"{l}.{name}": values
-        for l, layer in enumerate(parameters, 1)
+        f"{prefix}{l}.{name}": values
+        for prefix, (network, parameters) in parts.items()
+        for l, layer in enumerate(checked_parameters(network, parameters, model.dtype), 1)
         for name, values in layer.items()
     }
     metadata = {
-        "format": FORMAT,
+        "format": FORMAT if model.spread is not None else _WITHOUT_SPREAD,
         "network": network_to_dict(model.network),
+        **({} if model.spread is None else {"spread": network_to_dict(model.spread[0])}),
         "preprocessing": None if model.preprocessing is None else model.preprocessing.to_dict(),
         "targets": None if model.targets is None else model.targets.to_dict(),
         "about": dict(model.about),
@@ -309,21 +347,31 @@ def load_model(path: str | os.PathLike[str], rows: Iterable[Row] = ()) -> Model:
         whose contents do not fit each other.
     """
     opened = open_tensors(path, KIND)
-    network = network_in(opened, {row_name(row): row for row in rows})
-    opened.expect(_expected(opened, network), "its network")
-    parameters = _parameters(opened, network)
+    custom = {row_name(row): row for row in rows}
+    networks = {"": network_in(opened, custom)}
+    if opened.metadata.get("spread") is not None:
+        networks[_SPREAD] = network_in(opened, custom, "spread")
+    opened.expect(_expected(opened, networks), "its network")
+    tensors = opened.load()
+    network, spread = networks[""], networks.get(_SPREAD)
+    parameters = _parameters(opened, network, tensors)
     preprocessing = part_in(opened, "preprocessing", preprocessing_from)
     targets = part_in(opened, "targets", targets_from)
     for what, own, width in (
         ("columns", preprocessing and preprocessing.width, network.inputs),
         ("targets", targets and targets.outputs, network.outputs),
+        ("widths", spread and spread.outputs, network.outputs),
+        ("outputs", spread and spread.inputs - network.inputs, network.outputs),
     ):
         if own not in (None, width):
             raise opened.broken(f"its {what} make {own} where its network has {width}")
     about = part_in(opened, "about", _mapping) or {}
     if not _are_classes(about.get("classes"), class_count(network)):
         raise opened.broken("its classes are not those of its network's outputs")
-    return Model(network, parameters, preprocessing, targets, about)
+    if spread is None:
+        return Model(network, parameters, preprocessing, targets, about)
+    widths = spread, _parameters(opened, spread, tensors, _SPREAD)
+    return Model(network, parameters, preprocessing, targets, about, widths)
 
 
 def _are_classes(classes: Any, count: int) -> bool:
@@ -336,22 +384,24 @@ def _are_classes(classes: Any, count: int) -> bool:
     )
 
 
-def _expected(opened: Opened, network: Network) -> dict[str, Tensor]:
-    """The tensors that a network has, all of the first one's dtype."""
+def _expected(opened: Opened, networks: Mapping[str, Network]) -> dict[str, Tensor]:
+    """The tensors that networks have, all of the first one's dtype."""
     dtypes = (opened.tensors[name].dtype for name in sorted(opened.tensors))
     dtype = next((name for name in dtypes if name in DTYPES), DTYPES[0])
     return {
-        f"{l}.{part}": Tensor(dtype, tuple(shape))
+        f"{prefix}{l}.{part}": Tensor(dtype, tuple(shape))
+        for prefix, network in networks.items()
         for l, shapes in enumerate(network.shapes, 1)
         for part, shape in shapes.items()
     }
 
 
-def _parameters(opened: Opened, network: Network) -> Parameters:
+def _parameters(
+    opened: Opened, network: Network, tensors: Mapping[str, Array], prefix: str = ""
+) -> Parameters:
     """The tensors, finite and of the network's shapes."""
-    tensors = opened.load()
     parameters = tuple(
-        {part: tensors[f"{l}.{part}"] for part in shapes}
+        {part: tensors[f"{prefix}{l}.{part}"] for part in shapes}
         for l, shapes in enumerate(network.shapes, 1)
     )
     try:

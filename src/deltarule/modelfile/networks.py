@@ -76,9 +76,9 @@ def _is_own(row: Row) -> bool:
     return entry is None or (isinstance(entry, type(row)) and entry is not row)
 
 
-def network_in(opened: Opened, own: dict[str, Row]) -> Network:
-    """The network that the metadata describes."""
-    stored = opened.metadata.get("network")
+def network_in(opened: Opened, own: dict[str, Row], part: str = "network") -> Network:
+    """The network that a part of the metadata describes."""
+    stored = opened.metadata.get(part)
     try:
         assert isinstance(stored, dict)
         count = _layers_in(stored["layers"])

@@ -98,6 +98,17 @@ def flags(found: Iterable[Difference], rows: int) -> list[str]:
     return ["; ".join(some) for some in of_rows]
 
 
+def counts(found: Iterable[Difference], rows: int) -> Array:
+    """In how many columns each row differs, ``(rows,)``.
+
+    Examples
+    --------
+    >>> counts([Difference("area", "missing", np.array([False, True]))], 2)
+    array([0, 1])
+    """
+    return sum((each.rows.astype(np.int64) for each in found), np.zeros(rows, np.int64))
+
+
 def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
     """Values that no level stands for; of a category with rare levels these are not known."""
     if not isinstance(column, Boolean | Category):

@@ -4,7 +4,12 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
-from deltarule.tabular.calibration import Calibration, calibration_of
+from deltarule.tabular.calibration import (
+    Calibration,
+    calibration_of,
+    interval_ends,
+    prediction_sets,
+)
 from deltarule.tabular.column_effects import ColumnEffect, CurvePoint
 from deltarule.tabular.contributions import (
     Contributions,
@@ -26,6 +31,7 @@ from deltarule.tabular.fitting import (
     judged_network,
     predictions,
 )
+from deltarule.tabular.interval_network import with_intervals
 from deltarule.tabular.metadata import (
     about,
     fingerprint,
@@ -47,6 +53,7 @@ from deltarule.tabular.problems import (
     test_rows,
     validations,
 )
+from deltarule.tabular.quantiles import levels_of, quantile_model, quantiles_of
 from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.references import Reference, middle, reference
@@ -103,18 +110,23 @@ __all__ = [
     "frames",
     "held_out_again",
     "inputs_of",
+    "interval_ends",
     "judge",
     "judged_before",
     "judged_network",
     "judged_rows",
     "kept_settings",
     "leaks",
+    "levels_of",
     "lines",
     "middle",
     "only_class",
+    "prediction_sets",
     "predictions",
     "printed",
     "problem",
+    "quantile_model",
+    "quantiles_of",
     "reading_record",
     "recipe",
     "record",
@@ -140,4 +152,5 @@ __all__ = [
     "updated_settings",
     "validations",
     "weights_of",
+    "with_intervals",
 ]

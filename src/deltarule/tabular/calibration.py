@@ -1,8 +1,9 @@
-"""Held-out rows put to a second use: probabilities that mean what they say, and intervals.
+"""Held-out rows put to a second use: calibrated probabilities, intervals and sets of classes.
 
 Temperature: Guo, Pleiss, Sun and Weinberger, *On calibration of modern neural networks*, 2017.
 Intervals: split conformal prediction, Vovk, Gammerman and Shafer 2005; each end by itself, so that
-they need not be symmetric.
+they need not be symmetric. Sets: all classes above a probability, Sadinle, Lei and Wasserman,
+*Least ambiguous set-valued classifiers with bounded error levels*, 2019.
 """
 
 from __future__ import annotations
@@ -36,27 +37,41 @@ class Calibration:
         What the outputs are divided by before they become probabilities; 1 for a regression. The
         model's last layer holds it already.
     residuals : tuple of tuples of float
-        Of each target, ascending: true value less prediction, in the target's unit; all of them
-        or quantiles. Empty for a classification.
+        Of each target, ascending: true value less prediction, in the target's unit, over the row's
+        relative width where the model has a network of widths; all of them or quantiles. Empty for
+        a classification.
+    true_probabilities : tuple of float
+        Of a classification, ascending: the probability of each row's true class; all of them or
+        quantiles. Empty for a regression, and in files of before.
+    set_rows : int
+        As `rows`, where rows count as in the table: not by their class.
     """
 
     rows: int
     temperature: float = 1.0
     residuals: tuple[tuple[float, ...], ...] = ()
+    true_probabilities: tuple[float, ...] = ()
+    set_rows: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, as a model file keeps them."""
         residuals = [list(own) for own in self.residuals]
-        return {"rows": self.rows, "temperature": self.temperature, "residuals": residuals}
+        found = {"rows": self.rows, "temperature": self.temperature, "residuals": residuals}
+        if self.true_probabilities:
+            found["true_probabilities"] = list(self.true_probabilities)
+            found["set_rows"] = self.set_rows
+        return found
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Calibration:
         """What :meth:`to_dict` wrote."""
         residuals = tuple(tuple(map(float, own)) for own in stored["residuals"])
-        return cls(int(stored["rows"]), float(stored["temperature"]), residuals)
+        P = tuple(map(float, stored.get("true_probabilities", ())))
+        rows, set_rows = int(stored["rows"]), int(stored.get("set_rows", 0))
+        return cls(rows, float(stored["temperature"]), residuals, P, set_rows)
 
     def interval(self, share: float) -> tuple[Array, Array]:
-        """What is added to a prediction for the ends of its interval, ``(targets,)`` each.
+        """The ends of an interval of width 1, less its prediction, ``(targets,)`` each.
 
         Parameters
         ----------
@@ -82,17 +97,104 @@ class Calibration:
                 "it out."
             )
         out = (1.0 - share) / 2.0
-        if out * (self.rows + 1) < 1.0:
-            most = math.floor(1000 * (1.0 - 2.0 / (self.rows + 1))) / 1000
-            raise SettingError(
-                f"{_option()}: a coverage of {share:g} needs more than {self.rows} held-out rows; "
-                f"expected at most {most:g}. Lower it, or train with more rows."
-            )
-        # the k-th of n residuals has k/(n + 1) below it, on average
-        ranks = np.array([out, 1.0 - out]) * (self.rows + 1)
-        places = (ranks - 1.0) / (self.rows - 1)
+        places = _places(np.array([out, 1.0 - out]), self.rows, share, 2, _option())
         low, high = np.stack([np.quantile(own, places) for own in self.residuals], axis=1)
         return low, high
+
+    def threshold(self, coverage: float) -> float:
+        """The least probability of a class that belongs to a prediction set.
+
+        Parameters
+        ----------
+        coverage : float
+            Share of the rows whose true class is to be in their set.
+
+        Raises
+        ------
+        SettingError
+            For a coverage out of range, a regression model, too few held-out rows, or a model
+            trained before there were sets.
+
+        Examples
+        --------
+        >>> P = tuple(k / 100 for k in range(1, 100))
+        >>> round(Calibration(99, true_probabilities=P, set_rows=99).threshold(0.8), 6)
+        0.2
+        """
+        checked_number("sets", "coverage", coverage, low=0, high=1, open_low=True, open_high=True)
+        if self.residuals:
+            raise SettingError(
+                f"{_set_option()}: expected a classification model; this one predicts numbers. Use "
+                f"{_option()}."
+            )
+        if not self.true_probabilities:
+            raise SettingError(
+                f"{_set_option()}: the model was trained before there were sets. Train it again."
+            )
+        out = np.array([1.0 - coverage])
+        (place,) = _places(out, self.set_rows, coverage, 1, _set_option())
+        return float(np.quantile(self.true_probabilities, place))
+
+
+def _places(below: Array, rows: int, share: float, ends: int, option: str) -> Array:
+    """Where among sorted rows the numbers are that have these shares below them.
+
+    The k-th of n rows has k/(n + 1) below it, on average.
+    """
+    if (1.0 - share) * (rows + 1) < ends:
+        most = math.floor(1000 * (1.0 - ends / (rows + 1))) / 1000
+        raise SettingError(
+            f"{option}: a coverage of {share:g} needs more than {rows} held-out rows; "
+            f"expected at most {most:g}. Lower it, or train with more rows."
+        )
+    places: Array = (below * (rows + 1) - 1.0) / max(rows - 1, 1)
+    return places
+
+
+def interval_ends(model: Model, frame: Any, share: float) -> tuple[Array, Array, Array]:
+    """Predictions and both ends of their intervals, ``(m, targets)`` each, in the targets' units.
+
+    Parameters
+    ----------
+    model : Model
+        Of a table.
+    frame : data frame
+    share : float
+        Of the true values that are to lie between the ends.
+
+    Raises
+    ------
+    SettingError
+        As :meth:`Calibration.interval`.
+    """
+    low, high = calibration_of(model).interval(share)
+    A, scale = model.outputs_and_widths(frame)
+    assert model.targets is not None
+    found = model.targets.values(A)
+    return found, found + scale * low, found + scale * high
+
+
+def prediction_sets(model: Model, frame: Any, coverage: float) -> tuple[Array, Array]:
+    """Probabilities, and which classes are in the set of each row, ``(m, classes)`` each.
+
+    The most probable class always is.
+
+    Parameters
+    ----------
+    model : Model
+        Of a table.
+    frame : data frame
+    coverage : float
+        Share of the rows whose true class is to be in their set.
+
+    Raises
+    ------
+    SettingError
+        As :meth:`Calibration.threshold`.
+    """
+    threshold = calibration_of(model).threshold(coverage)
+    P = model.predict_proba(frame)
+    return P, (threshold <= P) | (P.max(axis=1, keepdims=True) == P)
 
 
 def calibration_of(model: Model) -> Calibration:
@@ -108,15 +210,15 @@ def calibration_of(model: Model) -> Calibration:
     stored = model.about.get("calibration")
     if stored is None:
         raise SettingError(
-            f"{_option()}: the model has no held-out rows to calibrate them on. Train it again "
-            "with deltarule train."
+            f"{setting('intervals and sets', '--intervals and --sets')}: the model has no held-out "
+            "rows to calibrate them on. Train it again with deltarule train."
         )
     try:
         found = Calibration.from_dict(stored)
         targets = model.targets.names if model.targets and not model.targets.classes else ()
-        numbers = np.concatenate([[found.rows], *found.residuals])
+        numbers = np.concatenate([[found.rows], *found.residuals, found.true_probabilities])
         fits = len(found.residuals) == len(targets) and all(found.residuals)
-        if not (fits and found.rows >= 0 and np.isfinite(numbers).all()):
+        if not (fits and min(found.rows, found.set_rows) >= 0 and np.isfinite(numbers).all()):
             raise ValueError("it does not fit the targets")
     except Exception as error:  # whatever a foreign hand may have put there
         raise FileError(
@@ -234,3 +336,7 @@ def effective_rows(m: int, s: Array | None) -> int:
 
 def _option() -> str:
     return setting("intervals", "--intervals")
+
+
+def _set_option() -> str:
+    return setting("prediction sets", "--sets")

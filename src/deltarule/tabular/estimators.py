@@ -17,8 +17,9 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.spec import unknown_keyword
-from deltarule.tabular.calibration import calibration_of
+from deltarule.tabular.calibration import interval_ends, prediction_sets
 from deltarule.tabular.options import documented
+from deltarule.tabular.quantiles import quantiles_of
 from deltarule.tabular.settings import Roles, Settings, ValueOptions
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
@@ -73,7 +74,7 @@ def _with_settings(*lacking: str) -> Callable[[type[Estimator]], type[Estimator]
     return decorated
 
 
-@_with_settings()
+@_with_settings("quantiles")
 class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     """A strong network for classes in a table: categories, missing values and scales included.
 
@@ -224,6 +225,39 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         """
         check_is_fitted(self)
         return self.model_.predict_proba_row(row)
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> Array:
+        """Sets of classes that hold the true one in so large a share of rows: ``(m, n_classes)``.
+
+        Where a class is in the row's set, there is True; the most probable class always is. The
+        fewer classes, the surer the model is of the row. The coverage is that of all rows
+        together, not of each class.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+        coverage : float
+
+        Returns
+        -------
+        bool array, shape (m, n_classes)
+            In the order of ``classes_``.
+
+        Raises
+        ------
+        SettingError
+            For a coverage that the held-out rows cannot tell.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> classifier = TabularClassifier(epochs=30, random_state=0).fit(X, y)
+        >>> sets = classifier.predict_set(X, 0.95)
+        >>> bool(sets[range(150), y].mean() > 0.9), bool(sets.sum(axis=1).mean() < 1.5)
+        (True, True)
+        """
+        return prediction_sets(self.model_, self._framed(X), coverage)[1]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose label is predicted, of labels as :meth:`fit` takes them.
@@ -394,6 +428,8 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     def predict_interval(self, X: Any, share: float = 0.9) -> Array:
         """The ends between which so large a share of the true values lie: ``(…, 2)``.
 
+        Their distance follows the row where validation rows say clearly that it should.
+
         Parameters
         ----------
         X : data frame, array or sparse matrix, shape (m, columns)
@@ -408,10 +444,38 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         SettingError
             For a share that the held-out rows cannot tell.
         """
-        found = self._values(X)
-        low, high = calibration_of(self.model_).interval(share)
-        ends = np.stack([found + low, found + high], axis=-1)
+        _, low, high = interval_ends(self.model_, self._framed(X), share)
+        ends = np.stack([low, high], axis=-1)
         return ends[:, 0] if self._is_vector else ends
+
+    def predict_quantiles(self, X: Any) -> Array:
+        """The quantiles that the regressor was trained for, ``(m, levels)``; they never cross.
+
+        Parameters
+        ----------
+        X : data frame, array or sparse matrix, shape (m, columns)
+
+        Returns
+        -------
+        array, shape (m, levels) or (m, targets, levels)
+
+        Raises
+        ------
+        SettingError
+            For a regressor without ``quantiles``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> regressor = TabularRegressor(quantiles=(0.1, 0.9), epochs=30, random_state=0).fit(X, y)
+        >>> low, high = regressor.predict_quantiles(X).T
+        >>> bool((low <= high).all()), bool(((low < y) & (y < high)).mean() > 0.6)
+        (True, True)
+        """
+        frame = self._framed(X)
+        found = quantiles_of(self.model_, frame)
+        return found[:, 0] if self._is_vector else found
 
     def _values(self, X: Any) -> Array:
         """Predictions ``(m, targets)``."""

@@ -25,15 +25,18 @@ from deltarule.tabular.calibration import (
 from deltarule.tabular.choosing import chosen_recipes
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
-from deltarule.tabular.problems import Problem
+from deltarule.tabular.problems import Problem, group_numbers
+from deltarule.tabular.quantiles import central, targets_of_quantiles
 from deltarule.tabular.recipes import Recipe
 from deltarule.tabular.roles import labels_of, weights_of
 from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
-from deltarule.tabular.splits import Parts
+from deltarule.tabular.splits import Keys, Parts
+from deltarule.tabular.spread import widths
 from deltarule.training import Examples, Result, Run
 from deltarule.training.checkpoints import Checkpoints
 from deltarule.training.events import Callback
+from deltarule.training.predictions import probabilities
 
 _ROWS_AT_ONCE = 8192
 
@@ -78,7 +81,9 @@ def chosen(problem: Problem, settings: Settings) -> tuple[Recipe, ...]:
 
 def examples_of(problem: Problem, settings: Settings) -> Examples:
     """All training rows of a problem, in numbers."""
-    Y = targets_of_all(problem.targets.encode(problem.train), settings.n_members)
+    Y = problem.targets.encode(problem.train)
+    levels = settings.quantiles
+    Y = targets_of_quantiles(Y, levels) if levels else targets_of_all(Y, settings.n_members)
     return Examples(problem.X, Y, training_weights(problem, settings))
 
 
@@ -119,9 +124,13 @@ def fit(
     _check_memory(problem, recipes[0].run)
     results = trained(recipes, problem, examples, settings, callbacks, checkpoints)
     made = [own.predicting(result.parameters) for own, result in zip(recipes, results, strict=True)]
-    calibration = _calibration(problem, validations, made, examples)
+    levels = settings.quantiles
+    predicting = [central(*own, levels) for own in made] if levels else made
+    calibration, spread = _calibration(problem, validations, predicting, examples, settings)
     network, parameters = combined(made, calibration.temperature)
-    model = Model(network, parameters, problem.preprocessing, problem.targets)
+    if levels:
+        network, parameters = central(network, parameters, levels)
+    model = Model(network, parameters, problem.preprocessing, problem.targets, spread=spread)
     return Fitted(model, recipes, results, calibration, time.perf_counter() - begun)
 
 
@@ -130,22 +139,46 @@ def _calibration(
     validations: Sequence[Parts],
     made: Sequence[tuple[Network, Parameters]],
     examples: Examples,
-) -> Calibration:
-    """What validation rows say, each of the networks that it is held out from, and each once."""
+    settings: Settings,
+) -> tuple[Calibration, tuple[Network, Parameters] | None]:
+    """What validation rows say, each of the networks that it is held out from, and each once.
+
+    Of a regression also the network of interval widths, where they follow the row.
+    """
     X, parts = np.asarray(examples.X), []
     for (network, parameters), (_, held) in zip(made, validations, strict=True):
         for first in range(0, len(held), _ROWS_AT_ONCE):
             some = held[first : first + _ROWS_AT_ONCE]
             parts.append((feed_forward(network, parameters, columns(X[some]))[-1].Z.T, some))
     Z, held = _mean_of_each(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    Y = examples.Y[held, : problem.targets.outputs]
+    Y = problem.targets.encode(problem.train[held])
     s = None if examples.weights is None else examples.weights[held]
-    rows = effective_rows(len(held), s)
-    if problem.task == "regression":
-        A = made[0][0].layers[-1].g.g(Z.T).T.astype(np.float64)
-        unit = np.array(problem.targets.stds)
-        return Calibration(rows, residuals=kept_residuals((Y - A) * unit, s))
-    return Calibration(rows, temperature(Z, Y, s))
+    rows, g = effective_rows(len(held), s), made[0][0].layers[-1].g
+    if problem.task == "classification":
+        by = temperature(Z, Y, s)
+        return _of_classes(problem, rows, by, g.g(Z.T / by).T, Y, held), None
+    A = g.g(Z.T).T.astype(np.float64)
+    residuals = (Y - A) * np.array(problem.targets.stds)
+    keys = _group_keys(problem).take(held)
+    spread, scale = widths(X[held], A, residuals, s, keys, settings)
+    return Calibration(rows, residuals=kept_residuals(residuals / scale, s)), spread
+
+
+def _of_classes(
+    problem: Problem, rows: int, temperature: float, A: Array, Y: Array, held: Array
+) -> Calibration:
+    """That of a classification: sets are calibrated on rows as they are, not by their class."""
+    P, Y = probabilities(A), probabilities(Y)
+    s = weights_of(problem.train, problem.roles)
+    s = None if s is None else s[held]
+    (true,) = kept_residuals((P * Y).sum(axis=1, keepdims=True), s)
+    return Calibration(rows, temperature, (), true, effective_rows(len(held), s))
+
+
+def _group_keys(problem: Problem) -> Keys:
+    """What folds of validation rows go by: whole groups, where there are some."""
+    name = problem.roles.groups
+    return Keys(groups=None if name is None else group_numbers(problem.train[name]))
 
 
 def _mean_of_each(Z: Array, rows: Array) -> tuple[Array, Array]:

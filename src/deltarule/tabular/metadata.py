@@ -92,14 +92,15 @@ def _earlier(model: Model) -> list[dict[str, Any]]:
 
 
 def printed(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``--json`` prints of :func:`about`: all but each held-out row's residual.
+    """What ``--json`` prints of :func:`about`: all but each held-out row's residual or probability.
 
     Examples
     --------
     >>> printed({"epochs": 3, "calibration": {"rows": 2, "residuals": [[-0.1, 0.3]]}})
     {'epochs': 3, 'calibration': {'rows': 2}}
     """
-    kept = {name: v for name, v in about["calibration"].items() if name != "residuals"}
+    by_row = ("residuals", "true_probabilities")
+    kept = {name: v for name, v in about["calibration"].items() if name not in by_row}
     return {**about, "calibration": kept}
 
 

@@ -247,7 +247,7 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
 def _keys(frame: Any, roles: Roles, targets: Targets, order: str | None) -> Keys:
     """What the splits of a table go by."""
     if roles.groups is not None:
-        return Keys(groups=_numbered(frame[roles.groups]))
+        return Keys(groups=group_numbers(frame[roles.groups]))
     if roles.time is not None:
         return Keys(time=_times(frame, roles.time, order))
     is_classes = targets.task == "classification"
@@ -348,6 +348,11 @@ def problem_of(
             f"({setting('kinds', '--kind COLUMN=numeric')})."
         )
     targets = whole.targets  # all classes, also one that only the test has
+    if settings.quantiles and targets.task == "classification":
+        raise SettingError(
+            f"{setting('quantiles', '--quantiles')}: expected a numeric target; the task is "
+            f"classification ({targets.reason}). Leave it out."
+        )
     if targets.task == "regression":
         weights = weights_of(train, roles)
         own = Targets.fit(train, roles.target, task=targets.task, weights=weights)
@@ -439,7 +444,7 @@ def _explained(share: float) -> str:
     return f"{share:.0%}" if share >= 0.5 else "(by whether it is missing) almost all"
 
 
-def _numbered(series: Any) -> Array:
+def group_numbers(series: Any) -> Array:
     """Group numbers from 0; a missing group is a group."""
     return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
 

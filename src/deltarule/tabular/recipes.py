@@ -17,6 +17,7 @@ from deltarule.optimizers import OPTIMIZERS, Adam, Optimizer
 from deltarule.regularization import Regularization
 from deltarule.schedules import SCHEDULES, Schedule
 from deltarule.tabular.members import averaged, in_members
+from deltarule.tabular.quantiles import in_quantiles
 from deltarule.tabular.settings import Settings
 from deltarule.training import Run
 from deltarule.training.stopping import Stopping
@@ -62,6 +63,8 @@ class Recipe:
         What an update starts from; drawn by the seed otherwise.
     is_shortened : bool
         Whether it has fewer epochs than usual, because of a time limit.
+    quantiles : tuple of float
+        The levels, where outputs are quantiles: then the run's network has a layer more.
     """
 
     run: Run
@@ -69,6 +72,7 @@ class Recipe:
     pairs: tuple[tuple[int, int], ...] = ()
     start: Parameters | None = None
     is_shortened: bool = False
+    quantiles: tuple[float, ...] = ()
 
     @property
     def network(self) -> Network:
@@ -76,16 +80,18 @@ class Recipe:
         return self.run.plan.network
 
     def predicting(self, parameters: Parameters) -> tuple[Network, Parameters]:
-        """What predicts, of what is trained: the members' average."""
+        """What predicts, of what is trained: the members' average; quantiles, not their pairs."""
         if self.network is self.single:
             return self.network, parameters
+        if self.quantiles:
+            return self.single, parameters[:-1]
         return averaged(self.network, self.single, parameters)
 
     def lines(self) -> list[str]:
         """The network, and how it is trained, for people."""
         network, single = self.network, self.single
         activations = [layer.g.name for layer in single.layers]
-        members = network.outputs // single.outputs
+        members = 1 if self.quantiles else network.outputs // single.outputs
         together = "" if members == 1 else f", summed over {members} members"
         horizon = self.run.mean.horizon
         over = f", parameters averaged over {horizon:.1f} epochs" if horizon > 1 else ""
@@ -161,8 +167,12 @@ def recipe(
     last = Dense(outputs, _output(cost, case))
     learned = _learned(settings, settings.activation or _ACTIVATION, last, width)
     single = Network(inputs, [*embedding, *learned], cost)
-    network = in_members(single, settings.n_members) if settings.n_members > 1 else single
-    return Recipe(run_of(settings, network, task, rows), single, pairs)
+    levels, network = settings.quantiles or (), single
+    if levels:
+        single, network = in_quantiles(single, levels)
+    elif settings.n_members > 1:
+        network = in_members(single, settings.n_members)
+    return Recipe(run_of(settings, network, task, rows), single, pairs, quantiles=levels)
 
 
 def run_of(settings: Settings, network: Network, task: str, rows: int) -> Run:

@@ -22,6 +22,7 @@ from deltarule.registry import Registry
 from deltarule.rng import checked_seed
 from deltarule.schedules import SCHEDULES
 from deltarule.tabular.options import check_limits, option, option_group
+from deltarule.tabular.quantiles import check_levels
 from deltarule.training.stopping import ON_DIVERGENCE
 
 CLASS_WEIGHTS: Registry[str] = Registry("class weight", str, {"balanced": "balanced"})
@@ -201,6 +202,12 @@ class Settings:
         limits=_COUNT,
         panel="Network",
     )
+    quantiles: tuple[float, ...] | None = option(
+        "LEVELS",
+        "Predict these quantiles of a numeric target, separated by commas, such as 0.1,0.5,0.9. "
+        "The one nearest to the median is the prediction.",
+        panel="Network",
+    )
     cost: str | None = option(
         "NAME",
         "Cost function, with parameters as in 'huber(2)' (default: chosen from the task)",
@@ -329,10 +336,25 @@ class Settings:
         if self.bins == 0 and self.embedding == "bins":
             both = setting("bins=0 and embedding='bins'", "--bins 0 and --embedding bins")
             raise SettingError(f"{both}: they contradict each other. Leave one out.")
+        if self.quantiles is not None:
+            self._check_quantiles(self.quantiles)
         checked_seed("Settings", self.seed)
         check_limits("Settings", self)
         if self.class_weight is not None:
             CLASS_WEIGHTS.entry(self.class_weight)
+
+    def _check_quantiles(self, levels: tuple[float, ...]) -> None:
+        """Refuse levels out of order, and settings that quantiles do not go with."""
+        check_levels(levels)
+        for name, value, usual in (
+            ("cost", self.cost, None),
+            ("n_members", self.n_members, 1),
+            ("task", self.task if self.task == "classification" else None, None),
+        ):
+            if value != usual:
+                flag = {"n_members": "members"}.get(name, name)
+                both = setting(f"quantiles and {name}", f"--quantiles and --{flag}")
+                raise SettingError(f"{both}={value}: they cannot be combined. Leave one out.")
 
     @property
     def options(self) -> EngineOptions:

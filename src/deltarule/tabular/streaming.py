@@ -230,6 +230,7 @@ def _check_streamed(roles: Roles, settings: Settings) -> None:
         setting("time", "--time"): roles.time is not None,
         setting("n_ensemble", "--ensemble"): (settings.n_ensemble or 1) > 1,
         setting("n_members", "--members"): settings.n_members > 1,
+        setting("quantiles", "--quantiles"): settings.quantiles is not None,
         setting("class_weight", "--class-weight"): settings.class_weight is not None,
     }
     blocks = setting("a stream", "--memory")

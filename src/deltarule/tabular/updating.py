@@ -189,6 +189,11 @@ def updated_settings(model: Model, given: Mapping[str, Any]) -> Settings:
             f"the model file's record of its training is damaged: settings: {error}. Restore the "
             "file from a copy, or train and save the model again."
         ) from error
+    if own.quantiles:
+        raise SettingError(
+            "the model to update predicts quantiles, which cannot be trained further. Train it "
+            "again on all rows."
+        )
     return replace(own, **{"epochs": None, "learning_rate": _lower_rate(own), **given})
 
 

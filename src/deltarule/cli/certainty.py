@@ -1,0 +1,89 @@
+"""Columns that say how sure predictions are: intervals, sets of classes, rows unlike training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deltarule import tabular
+from deltarule.modelfile import Model
+from deltarule.preprocessing.differences import Difference, counts
+from deltarule.tabular.options import option, option_group, options_of
+
+
+@option_group("Certainty")
+class CertaintyOptions:
+    """How sure predictions are."""
+
+    intervals: float | None = option(
+        "SHARE", "Add prediction intervals with this coverage, for example 0.9."
+    )
+    sets: float | None = option(
+        "SHARE",
+        "Add the set of classes that holds the true one with this coverage, for example 0.9.",
+    )
+    unlike_training: bool = option(
+        "",
+        "Add the number of columns in which a row differs from all training rows, as --flags "
+        "names them.",
+        False,
+    )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """By flag, what is asked for; the others None."""
+        values = {flag.flag: getattr(self, name) for name, flag in options_of(type(self)).items()}
+        return {flag: None if value is False else value for flag, value in values.items()}
+
+
+def check_certainty(model: Model, asked: CertaintyOptions) -> None:
+    """Refuse what a model cannot say, before any rows are read.
+
+    Raises
+    ------
+    SettingError
+        For intervals of classes, sets of numbers, a coverage that held-out rows do not tell.
+    """
+    if asked.intervals is not None:
+        tabular.calibration_of(model).interval(asked.intervals)
+    if asked.sets is not None:
+        tabular.calibration_of(model).threshold(asked.sets)
+
+
+def with_certainty(
+    predicted: Any, model: Model, frame: Any, asked: CertaintyOptions, found: Sequence[Difference]
+) -> Any:
+    """Predictions with the columns that are asked for.
+
+    Parameters
+    ----------
+    predicted : polars.DataFrame
+    model : Model
+        Of a table.
+    frame : polars.DataFrame
+        The rows.
+    asked : CertaintyOptions
+    found : sequence of Difference
+        Of the rows.
+    """
+    import polars as pl
+
+    assert model.targets is not None
+    columns: dict[str, Any] = {}
+    if tabular.levels_of(model):
+        quantiles = tabular.quantile_model(model)
+        columns |= quantiles.predict(frame).to_dict()
+    if asked.intervals is not None:
+        _, *ends = tabular.interval_ends(model, frame, asked.intervals)
+        for k, name in enumerate(model.targets.names):
+            for end, values in zip(("low", "high"), ends, strict=True):
+                columns[f"{end}_{name}"] = values[:, k]
+    if asked.sets is not None:
+        _, sets = tabular.prediction_sets(model, frame, asked.sets)
+        classes = model.targets.classes
+        columns[f"set_{model.targets.names[0]}"] = [
+            [label for label, is_in in zip(classes, row, strict=True) if is_in] for row in sets
+        ]
+    if asked.unlike_training:
+        columns["unlike_training"] = counts(found, len(predicted))
+    return predicted.with_columns(pl.Series(name, values) for name, values in columns.items())
