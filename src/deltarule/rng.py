@@ -233,6 +233,6 @@ def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-PURPOSES = ("initial", "order", "split", "explain", "member", "search")
+PURPOSES = ("initial", "order", "split", "explain", "member", "search", "bootstrap")
 """What the host draws: initial parameters, the order of an epoch, held-out rows, what is shown, the
-seeds of an ensemble's further networks, the settings a search tries."""
+seeds of an ensemble's further networks, the settings a search tries, the rows of the bootstrap."""
