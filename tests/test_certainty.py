@@ -29,7 +29,9 @@ def scored(m, seed=0, share=0.3):
 
 
 def judged(name, labels, P, **further):
-    return bl.judged(name, "classification", bl.Examples(labels, labels, None, **further), P, 0.0)
+    return bl.evaluated(
+        name, "classification", bl.Examples(labels, labels, None, **further), P, 0.0
+    )
 
 
 # ---------------------------------------------------------------------------------- intervals
@@ -73,7 +75,7 @@ def test_intervals_are_those_of_rows_drawn_with_replacement():
 def test_intervals_of_many_rows_are_those_of_theory():
     values = rng().normal(size=(50_000, 1))
     rows = bl.Examples(values, values, None)
-    found = bl.judged("mean", "regression", rows, np.zeros_like(values), 0.0).intervals["rmse"]
+    found = bl.evaluated("mean", "regression", rows, np.zeros_like(values), 0.0).intervals["rmse"]
     assert found.high - found.low == pytest.approx(2 * 1.96 / np.sqrt(2 * 50_000), rel=0.15)
 
 
@@ -146,8 +148,8 @@ def test_a_difference_is_paired():
     """Two models that err on the same rows differ clearly though their intervals overlap."""
     Y = rng().normal(size=(200, 1))
     rows = bl.Examples(Y, np.zeros_like(Y), None)
-    near = bl.judged("network", "regression", rows, Y, 0.0)
-    far = bl.judged("mean", "regression", rows, 1.05 * Y, 0.0)
+    near = bl.evaluated("network", "regression", rows, Y, 0.0)
+    far = bl.evaluated("mean", "regression", rows, 1.05 * Y, 0.0)
     assert near.intervals["rmse"].high > far.intervals["rmse"].low
     assert bl.difference(near, far, "rmse").is_clear
     assert bl.verdict("regression", near, [far]).startswith("The network wins")

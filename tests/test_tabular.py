@@ -190,10 +190,10 @@ def judged(name, errors, **figures):
     errors = np.asarray(errors)
     if errors.dtype == bool:
         rows = bl.Examples(errors, np.zeros(len(errors), int), None)
-        found = bl.judged(name, "classification", rows, np.eye(2)[errors.astype(int)], 1.0)
+        found = bl.evaluated(name, "classification", rows, np.eye(2)[errors.astype(int)], 1.0)
     else:
         rows = bl.Examples(errors, np.zeros((len(errors), 1)), None)
-        found = bl.judged(name, "regression", rows, np.sqrt(errors)[:, None], 1.0)
+        found = bl.evaluated(name, "regression", rows, np.sqrt(errors)[:, None], 1.0)
     return found._replace(figures=figures)
 
 

@@ -112,7 +112,7 @@ class Difference(NamedTuple):
         return self.interval is not None and 0.0 not in self.interval
 
 
-def judged(
+def evaluated(
     name: str,
     task: str,
     test: Examples,
@@ -136,7 +136,7 @@ def judged(
     Examples
     --------
     >>> Y = np.repeat([0.0, 4.0], 50)[:, None]
-    >>> found = judged("mean", "regression", Examples(Y, Y, None), np.full((100, 1), 2.0), 0.1)
+    >>> found = evaluated("mean", "regression", Examples(Y, Y, None), np.full((100, 1), 2.0), 0.1)
     >>> found.figures["mae"], found.intervals["mae"]
     (2.0, Interval(low=2.0, high=2.0))
     """
@@ -160,8 +160,8 @@ def difference(one: Judged, other: Judged, name: str) -> Difference:
     Examples
     --------
     >>> rows = Examples(np.zeros((40, 1)), np.arange(40.0)[:, None], None)
-    >>> near = judged("near", "regression", rows, rows.targets + 1.0, 0.1)
-    >>> far = judged("far", "regression", rows, rows.targets + 3.0, 0.1)
+    >>> near = evaluated("near", "regression", rows, rows.targets + 1.0, 0.1)
+    >>> far = evaluated("far", "regression", rows, rows.targets + 3.0, 0.1)
     >>> difference(near, far, "mae")
     Difference(value=-2.0, interval=Interval(low=-2.0, high=-2.0))
     """
@@ -262,7 +262,7 @@ def judge_baseline(
         estimator.fit(train.X, y, sample_weight=train.weights)
     seconds = time.perf_counter() - begun
     predictions = _predictions(estimator, task, classes, test.X)
-    return judged(baseline.name, task, test, predictions, seconds)
+    return evaluated(baseline.name, task, test, predictions, seconds)
 
 
 def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:
@@ -286,8 +286,8 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
     --------
     >>> rows = Examples(np.zeros((4, 1)), np.array([0, 0, 1, 1]), None)
     >>> sure, unsure = np.eye(2), np.array([[0.6, 0.4], [0.6, 0.4]])
-    >>> network = judged("network", "classification", rows, sure[[0, 0, 1, 0]], 1.0)
-    >>> majority = judged("majority class", "classification", rows, unsure[[0, 0, 1, 1]], 0.1)
+    >>> network = evaluated("network", "classification", rows, sure[[0, 0, 1, 0]], 1.0)
+    >>> majority = evaluated("majority class", "classification", rows, unsure[[0, 0, 1, 1]], 0.1)
     >>> print(verdict("classification", network, [majority]))
     Too close to call: accuracy 0.750 for the network, 0.500 for majority class, on 4 rows.
     """
@@ -317,8 +317,8 @@ def update_verdict(task: str, after: Judged, before: Judged) -> str:
     Examples
     --------
     >>> rows = Examples(np.zeros((4, 1)), np.array([0, 0, 1, 1]), None)
-    >>> after = judged("network", "classification", rows, np.eye(2)[[0, 0, 1, 0]], 1.0)
-    >>> before = judged("before the update", "classification", rows, np.eye(2)[[0, 0, 0, 0]], 0.0)
+    >>> after = evaluated("network", "classification", rows, np.eye(2)[[0, 0, 1, 0]], 1.0)
+    >>> before = evaluated("before", "classification", rows, np.eye(2)[[0, 0, 0, 0]], 0.0)
     >>> update_verdict("classification", after, before)
     'No clear difference: accuracy 0.750 after the update, 0.500 before, on 4 held-out new rows.'
     """

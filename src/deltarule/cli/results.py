@@ -48,7 +48,7 @@ def say_metrics(
     intervals: Mapping[str, Sequence[float]],
     seconds: Sequence[float] = (),
 ) -> None:
-    """A table of metrics, the network first, with the intervals of its own.
+    """A table of metrics, the network first, with its intervals.
 
     Parameters
     ----------

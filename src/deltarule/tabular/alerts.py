@@ -29,15 +29,19 @@ class Alert(NamedTuple):
 
 
 def alerts(
-    task: str, judged: Sequence[bl.Judged], leaks: Sequence[str] = (), *, of_held_out: bool = False
+    task: str,
+    evaluations: Sequence[bl.Judged],
+    leaks: Sequence[str] = (),
+    *,
+    of_held_out: bool = False,
 ) -> list[Alert]:
     """The alerts of an evaluation, the gravest first.
 
     Parameters
     ----------
     task : str
-    judged : sequence of Judged
-        The network first.
+    evaluations : sequence
+        Of :mod:`deltarule.baselines`, the network first.
     leaks : sequence of str
         Columns that may give the target away, a sentence each.
     of_held_out : bool
@@ -47,22 +51,22 @@ def alerts(
     --------
     >>> import numpy as np
     >>> rows = bl.Examples(np.zeros((60, 1)), np.arange(60.0)[:, None], None)
-    >>> mean = bl.judged("mean", "regression", rows, np.full((60, 1), 29.5), 0.0)
-    >>> network = bl.judged("network", "regression", rows, np.full((60, 1), 33.0), 0.0)
+    >>> mean = bl.evaluated("mean", "regression", rows, np.full((60, 1), 29.5), 0.0)
+    >>> network = bl.evaluated("network", "regression", rows, np.full((60, 1), 33.0), 0.0)
     >>> [alert.text for alert in alerts("regression", [network, mean])]
     ['The network is no better than the mean: RMSE 17.67 against 17.32.']
     """
     return [
         *(Alert("leak", f"{text[:1].upper()}{text[1:]}.") for text in leaks),
-        *_no_better(task, judged),
-        *_few_rows(judged[0], of_held_out),
+        *_no_better(task, evaluations),
+        *_few_rows(evaluations[0], of_held_out),
     ]
 
 
-def _no_better(task: str, judged: Sequence[bl.Judged]) -> list[Alert]:
+def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
     """Where no metric is clearly better than that of the baseline that knows no columns."""
-    network, guess = judged[0], bl.BASELINES[task][0].name
-    found = next((each for each in judged[1:] if each.name == guess), None)
+    network, guess = evaluations[0], bl.BASELINES[task][0].name
+    found = next((each for each in evaluations[1:] if each.name == guess), None)
     if found is None:
         return []
     differences = bl.differences(network, found)

@@ -219,7 +219,7 @@ def judge(model: Model, frame: Any, roles: Roles) -> bl.Judged:
     assert model.targets is not None
     rows, P = _examples(model.targets, frame, roles, np.empty(0)), predictions(model, frame)
     found = _consequences(model, rows, P)
-    return bl.judged("network", str(model.targets.task), rows, P, 0.0, found)
+    return bl.evaluated("network", str(model.targets.task), rows, P, 0.0, found)
 
 
 def _consequences(model: Model, rows: bl.Examples, P: Array) -> Consequences | None:
@@ -244,7 +244,7 @@ def judged_network(fitted: Fitted, problem: Problem) -> bl.Judged:
 
 
 def _examples(targets: Targets, frame: Any, roles: Roles, X: Array) -> bl.Examples:
-    """Rows to judge a model by."""
+    """Rows to evaluate a model on."""
     groups = frame[roles.groups] if roles.groups in frame.columns else None
     return bl.Examples(
         X,
