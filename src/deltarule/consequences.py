@@ -139,9 +139,12 @@ class TypicalErrors(NamedTuple):
     @classmethod
     def of(
         cls, names: Sequence[str], units: Sequence[str], Y: Array, P: Array, s: Array | None
-    ) -> TypicalErrors:
-        """Of targets and predictions ``(m, targets)``."""
-        errors = np.average(abs(Y - P), axis=0, weights=s).tolist()
+    ) -> TypicalErrors | None:
+        """Of targets and predictions ``(m, targets)``; None where predictions overflow."""
+        with np.errstate(all="ignore"):
+            errors = np.average(abs(Y - P), axis=0, weights=s).tolist()
+        if not np.isfinite(errors).all():
+            return None
         medians, positive = np.median(Y, axis=0).tolist(), (Y >= 0).all(axis=0).tolist()
         return cls(tuple(names), tuple(units), tuple(errors), tuple(medians), tuple(positive))
 

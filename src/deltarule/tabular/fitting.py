@@ -122,19 +122,17 @@ def fit(
     _check_memory(problem, recipes[0].run)
     results = trained(recipes, problem, examples, settings, callbacks, checkpoints)
     made = [own.predicting(result.parameters) for own, result in zip(recipes, results, strict=True)]
-    Z, held = _validation_outputs(problem, validations, made, np.asarray(examples.X))
+    Z, held = _validation_outputs(validations, made, np.asarray(examples.X))
     calibration = _calibration(problem, Z, held, made[0][0], examples)
-    targets = _decided(problem, Z / calibration.temperature, held, settings)
+    A = made[0][0].layers[-1].g.g(Z.T / calibration.temperature).T
+    targets = _decided(problem, A, held, settings)
     network, parameters = combined(made, calibration.temperature)
     model = Model(network, parameters, problem.preprocessing, targets)
     return Fitted(model, recipes, results, calibration, time.perf_counter() - begun)
 
 
 def _validation_outputs(
-    problem: Problem,
-    validations: Sequence[Parts],
-    made: Sequence[tuple[Network, Parameters]],
-    X: Array,
+    validations: Sequence[Parts], made: Sequence[tuple[Network, Parameters]], X: Array
 ) -> tuple[Array, Array]:
     """Outputs before the last activation, each of the networks that a row is held out from."""
     parts = []
@@ -159,15 +157,14 @@ def _calibration(
     return Calibration(rows, temperature(Z, Y, s))
 
 
-def _decided(problem: Problem, Z: Array, held: Array, settings: Settings) -> Targets:
+def _decided(problem: Problem, A: Array, held: Array, settings: Settings) -> Targets:
     """The targets, of two classes with the threshold that validation rows choose."""
     targets = problem.targets
     if targets.task == "regression" or targets.outputs > 1:
         return targets
     frame = problem.train[held]
-    P = probabilities(1.0 / (1.0 + np.exp(-Z.astype(np.float64))))
-    weights = weights_of(frame, problem.roles)
-    decision = chosen_decision(targets, labels_of(targets, frame), P, weights, settings)
+    labels, weights = labels_of(targets, frame), weights_of(frame, problem.roles)
+    decision = chosen_decision(targets, labels, probabilities(A), weights, settings)
     return replace(targets, decision=decision)
 
 
