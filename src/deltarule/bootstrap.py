@@ -18,8 +18,8 @@ from deltarule.arrays import Array
 from deltarule.metrics import Figure
 from deltarule.rng import generator
 
-COVERAGE = 0.95
-"""Of an interval: how often it holds the metric on all rows of the kind, about."""
+ENDS = 0.025, 0.975
+"""Of an interval of 95 %: the shares of draws below its ends."""
 
 DRAWS = 1000
 
@@ -99,10 +99,9 @@ def interval_of(draws: Array | None, trials: int | None = None) -> Interval | No
     finite = np.empty(0) if draws is None else draws[np.isfinite(draws)]
     if not len(finite):
         return None
-    out = (1.0 - COVERAGE) / 2.0
-    low, high = map(float, np.quantile(finite, (out, 1.0 - out)))
+    low, high = map(float, np.quantile(finite, ENDS))
     if trials is not None and low == high in (0.0, 1.0):
-        least = round(out ** (1.0 / trials), 3)
+        least = round(ENDS[0] ** (1.0 / trials), 3)
         return Interval(least, 1.0) if high else Interval(0.0, round(1.0 - least, 3))
     return Interval(low, high)
 
