@@ -137,7 +137,7 @@ def test_a_draw_needs_sums_of_parts_only():
     accuracy = FIGURES["classification"][0]
     parts = np.array([np.ones(5000), np.tile([0.0, 1.0], 2500)])
     resampling = Resampling(5000)
-    assert resampling.count == 2000
+    assert resampling.units == 5000
     assert resampling.draws(accuracy, parts).std() == pytest.approx(0.5 / np.sqrt(5000), rel=0.1)
 
 

@@ -77,7 +77,7 @@ class Judged(NamedTuple):
         What its fit took.
     rows : int
     units : int
-        How many rows, groups or parts were drawn for each of the draws.
+        How many rows or groups are drawn from.
     draws : dict of str to array
         Each figure in each draw of these rows, by :class:`~deltarule.bootstrap.Resampling`.
     consequences : Alarms or Errors, optional
@@ -149,7 +149,7 @@ def evaluated(
             figures[figure.name] = value
             own = resampling.draws(figure, parts)
             draws |= {} if own is None else {figure.name: own}
-    return Judged(name, figures, seconds, len(predictions), resampling.count, draws, consequences)
+    return Judged(name, figures, seconds, len(predictions), resampling.units, draws, consequences)
 
 
 def difference(one: Judged, other: Judged, name: str) -> Difference:

@@ -23,7 +23,7 @@ ENDS = 0.025, 0.975
 
 DRAWS = 1000
 
-_MOST_UNITS = 2000
+_MOST_PARTS = 2000
 _SEED = 0
 
 
@@ -57,11 +57,10 @@ class Resampling:
     """
 
     def __init__(self, rows: int, groups: Array | None = None) -> None:
-        units = _units(rows if groups is None else int(groups.max(initial=-1)) + 1)
-        self._unit = units if groups is None else units[groups]
-        there, self._unit = np.unique(self._unit, return_inverse=True)
-        self.count = len(there)
-        """How many rows, groups or parts are drawn."""
+        own = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+        self.units = int(own.max(initial=-1)) + 1
+        """How many rows or groups there are."""
+        self._part = _parts(self.units)[own]
 
     def draws(self, figure: Figure, parts: Array) -> Array | None:
         """A metric in each draw, NaN where it has none; None for fewer than two rows or groups.
@@ -72,11 +71,10 @@ class Resampling:
         parts : array, shape (parts, rows)
             By :func:`deltarule.metrics.parts_of`.
         """
-        if self.count < 2:
+        if self.units < 2:
             return None
-        sums = np.array([np.bincount(self._unit, part, self.count) for part in parts])
-        with np.errstate(all="ignore"):
-            return figure.of_sums(sums @ _counts(self.count))
+        sums = np.array([np.bincount(self._part, part) for part in parts])
+        return figure.of_sums(sums @ _counts(sums.shape[1]))
 
 
 def interval_of(draws: Array | None, trials: int | None = None) -> Interval | None:
@@ -106,17 +104,17 @@ def interval_of(draws: Array | None, trials: int | None = None) -> Interval | No
     return Interval(low, high)
 
 
-def _units(count: int) -> Array:
-    """The number of what is drawn with each row or group: of many, a part of equal size."""
-    if count <= _MOST_UNITS:
+def _parts(count: int) -> Array:
+    """What each row or group is drawn with: itself, or of many, a part of equal size."""
+    if count <= _MOST_PARTS:
         return np.arange(count)
-    return generator(_SEED, "bootstrap", 0, count).permutation(count) % _MOST_UNITS
+    return generator(_SEED, "bootstrap", 0, count).permutation(count) % _MOST_PARTS
 
 
 @lru_cache(maxsize=1)  # the models on the same rows follow each other
-def _counts(units: int) -> Array:
-    """How often each unit is in each draw, ``(units, draws)``."""
-    drawn = generator(_SEED, "bootstrap", 1, units).integers(0, units, (DRAWS, units))
-    places = drawn + units * np.arange(DRAWS)[:, None]
-    counts = np.bincount(places.ravel(), minlength=DRAWS * units).reshape(DRAWS, units)
+def _counts(parts: int) -> Array:
+    """How often each part is in each draw, ``(parts, draws)``."""
+    drawn = generator(_SEED, "bootstrap", 1, parts).integers(0, parts, (DRAWS, parts))
+    places = drawn + parts * np.arange(DRAWS)[:, None]
+    counts = np.bincount(places.ravel(), minlength=DRAWS * parts).reshape(DRAWS, parts)
     return np.ascontiguousarray(counts.T, dtype=float)
