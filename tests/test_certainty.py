@@ -199,6 +199,9 @@ def test_alerts_where_they_are_true_and_where_not():
     wrong = judged("network", labels, P[:, ::-1])
     assert kinds("classification", [network, guess]) == []
     assert kinds("classification", [wrong, guess]) == ["no better than guessing"]
+    alike = guess._replace(name="network", figures={**guess.figures, "accuracy": 0.9})
+    (alert,) = tabular.alerts("classification", [alike, guess])
+    assert alert.text.startswith("The network is not clearly better than the majority class")
     assert kinds("classification", [network, guess], leaks=["column 'x' …"]) == ["leak"]
     few = judged("network", labels[:30], P[:30])
     (alert,) = tabular.alerts("classification", [few], of_held_out=True)

@@ -57,7 +57,7 @@ def alerts(
     ['The network is no better than the mean: RMSE 17.67 against 17.32.']
     """
     return [
-        *(Alert("leak", f"{text[:1].upper()}{text[1:]}.") for text in leaks),
+        *(Alert("leak", f"{text[:1].upper()}{text[1:]}") for text in leaks),
         *_no_better(task, evaluations),
         *_few_rows(evaluations[0], of_held_out),
     ]
@@ -77,8 +77,10 @@ def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
     ):
         return []
     first = FIGURES[task][0]
-    own, other = (bl.shown(each.figures[first.name]) for each in (network, found))
-    text = f"The network is no better than the {guess}: {first.label} {own} against {other}."
+    own, other = network.figures[first.name], found.figures[first.name]
+    is_so = "not clearly better" if first.is_better(own, other) else "no better"
+    numbers = f"{first.label} {bl.shown(own)} against {bl.shown(other)}"
+    text = f"The network is {is_so} than the {guess}: {numbers}."
     return [Alert("no better than guessing", text)]
 
 
