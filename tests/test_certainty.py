@@ -189,7 +189,7 @@ def test_errors_are_a_share_of_the_median_where_no_value_is_negative():
 
 
 def kinds(task, judged, **further):
-    return [alert.kind for alert in tabular.alerts(task, judged, **further)]
+    return [alert.kind for alert in tabular.alerts_of(task, judged, **further)]
 
 
 def test_alerts_where_they_are_true_and_where_not():
@@ -200,11 +200,11 @@ def test_alerts_where_they_are_true_and_where_not():
     assert kinds("classification", [network, guess]) == []
     assert kinds("classification", [wrong, guess]) == ["no better than guessing"]
     alike = guess._replace(name="network", figures={**guess.figures, "accuracy": 0.9})
-    (alert,) = tabular.alerts("classification", [alike, guess])
+    (alert,) = tabular.alerts_of("classification", [alike, guess])
     assert alert.text.startswith("The network is not clearly better than the majority class")
     assert kinds("classification", [network, guess], leaks=["column 'x' …"]) == ["leak"]
     few = judged("network", labels[:30], P[:30])
-    (alert,) = tabular.alerts("classification", [few], of_held_out=True)
+    (alert,) = tabular.alerts_of("classification", [few], of_held_out=True)
     assert "30 rows" in alert.text
     assert "--cv" in alert.text
     rare = network._replace(consequences=Alarms("y", "yes", 1, 3, 5, 400))

@@ -61,7 +61,7 @@ class Trained:
         """What has to be known first."""
         of_held_out = self.evaluated_on == "held-out rows"
         task, evaluations = self.problem.task, self.evaluations
-        return tabular.alerts(task, evaluations, self.leaks, of_held_out=of_held_out)
+        return tabular.alerts_of(task, evaluations, self.leaks, of_held_out=of_held_out)
 
     @property
     def fit_seconds(self) -> dict[str, float]:

@@ -4,7 +4,7 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
-from deltarule.tabular.alerts import Alert, alerts
+from deltarule.tabular.alerts import Alert, alerts_of
 from deltarule.tabular.calibration import Calibration, calibration_of
 from deltarule.tabular.decisions import costs_of
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
@@ -75,7 +75,7 @@ __all__ = [
     "Update",
     "WordEffect",
     "about",
-    "alerts",
+    "alerts_of",
     "baselines",
     "calibration_of",
     "check",

@@ -28,7 +28,7 @@ class Alert(NamedTuple):
     text: str
 
 
-def alerts(
+def alerts_of(
     task: str,
     evaluations: Sequence[bl.Judged],
     leaks: Sequence[str] = (),
@@ -53,7 +53,7 @@ def alerts(
     >>> rows = bl.Examples(np.zeros((60, 1)), np.arange(60.0)[:, None], None)
     >>> mean = bl.evaluated("mean", "regression", rows, np.full((60, 1), 29.5), 0.0)
     >>> network = bl.evaluated("network", "regression", rows, np.full((60, 1), 33.0), 0.0)
-    >>> [alert.text for alert in alerts("regression", [network, mean])]
+    >>> [alert.text for alert in alerts_of("regression", [network, mean])]
     ['The network is no better than the mean: RMSE 17.67 against 17.32.']
     """
     return [
