@@ -206,7 +206,6 @@ def test_alerts_where_they_are_true_and_where_not():
     few = judged("network", labels[:30], P[:30])
     (alert,) = tabular.alerts_of("classification", [few], of_held_out=True)
     assert "30 rows" in alert.text
-    assert "--cv" in alert.text
     rare = network._replace(consequences=Alarms("y", "yes", 1, 3, 5, 400))
     assert kinds("classification", [rare]) == ["too few rows"]
 

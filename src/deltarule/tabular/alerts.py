@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import deltarule.baselines as bl
 from deltarule.consequences import Alarms
+from deltarule.errors import setting
 from deltarule.metrics import FIGURES
 
 _FEW_ROWS = 50
@@ -92,5 +93,5 @@ def _few_rows(network: bl.Judged, of_held_out: bool) -> list[Alert]:
         few = f"{found.present:,} rows of class {found.label!r}"
     if not few:
         return []
-    advice = " --cv 5 evaluates on all rows." if of_held_out else ""
+    advice = setting("", " --cv 5 evaluates on all rows.") if of_held_out else ""
     return [Alert("too few rows", f"The metrics rest on {few} and may be far off.{advice}")]
