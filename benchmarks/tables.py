@@ -130,7 +130,9 @@ def page(folder: Path) -> str:
 
 
 def _table(folder: Path, name: str, row: TableSet) -> list[str]:
-    columns = [*metrics.FIGURES[row.task]]
+    columns = [
+        c for c in metrics.FIGURES[row.task] if c.name != "average_precision"
+    ]  # of some sets
     further = _FURTHER[row.task]
     heads = ["", *(c.label for c in columns), *further.values()]
     heads += ["fit, CPU s", "one row, µs", "size, KiB", "seeds"]

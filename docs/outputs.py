@@ -125,17 +125,25 @@ def _printed(command: str) -> list[str]:
 
 
 def _compared(first: int, shown: list[str], output: list[str]) -> Iterator[Difference]:
-    end = len(shown)
-    while end and not shown[end - 1]:  # blank lines before the next command
-        end -= 1
-    head, tail = shown[:end], []
-    if CUT in head:
-        cut = head.index(CUT)
-        head, tail = head[:cut], [CUT, *head[cut + 1 :]]
-        output = [*output[:cut], CUT, *output[len(output) - len(tail) + 1 :]]
-    expected = head + tail
-    if len(expected) != len(output) or not all(map(alike, expected, output)):
-        yield Difference(first, shown[:end], output)
+    while shown and not shown[-1]:  # blank lines before the next command
+        shown = shown[:-1]
+    if _fits(shown, output):
+        return
+    if CUT in shown:
+        cut = shown.index(CUT)
+        tail = len(shown) - cut - 1
+        output = [*output[:cut], CUT, *output[len(output) - tail :]]
+    yield Difference(first, shown, output)
+
+
+def _fits(shown: list[str], output: list[str]) -> bool:
+    """Whether an output is what a page shows, whose lines ``...`` stand for any lines."""
+    if CUT not in shown:
+        return len(shown) == len(output) and all(map(alike, shown, output))
+    cut = shown.index(CUT)
+    if len(output) < cut or not all(map(alike, shown[:cut], output)):
+        return False
+    return any(_fits(shown[cut + 1 :], output[begin:]) for begin in range(cut, len(output) + 1))
 
 
 def alike(shown: str, found: str) -> bool:

@@ -117,7 +117,7 @@ def test_an_interruption_after_saving_names_the_file(here, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["deltarule.cli.train"], "print_figures", interrupt)
+    monkeypatch.setattr(sys.modules["deltarule.cli.train"], "say_results", interrupt)
     assert main([*TRAININGS["train"], "--out", "m"]) == 130
     assert capsys.readouterr().err == "error: interrupted; m is saved.\n"
 

@@ -11,7 +11,7 @@ from deltarule.cli import app, main
 from deltarule.modelfile import load_model
 from deltarule.tabular import Roles, Settings, tuning
 from deltarule.tabular.options import option, option_group, options_of
-from deltarule.tabular.settings import ValueOptions
+from deltarule.tabular.settings import DECISION, ValueOptions
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -49,7 +49,7 @@ def test_an_estimators_parameters_are_settings(estimator):
     assert parameters.keys() - defaults.keys() == {"random_state", "callbacks"}
     shared = parameters.keys() & defaults.keys() - {"kinds"}
     assert all(parameters[name] == defaults[name] for name in shared)
-    of_one_task = {"class_weight", "label_smoothing", "quantiles"}
+    of_one_task = {"class_weight", "label_smoothing", "quantiles", *DECISION}
     assert defaults.keys() - parameters.keys() - of_one_task == {
         *("task", "test_share", "seed", "target")
     }

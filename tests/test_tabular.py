@@ -186,7 +186,15 @@ def test_a_class_that_training_lacks_has_no_probability():
 
 
 def judged(name, errors, **figures):
-    return bl.Judged(name, figures, 1.0, np.asarray(errors, float))
+    """A model with such errors, its figures written as the sentences are to say them."""
+    errors = np.asarray(errors)
+    if errors.dtype == bool:
+        rows = bl.Examples(errors, np.zeros(len(errors), int), None)
+        found = bl.evaluated(name, "classification", rows, np.eye(2)[errors.astype(int)], 1.0)
+    else:
+        rows = bl.Examples(errors, np.zeros((len(errors), 1)), None)
+        found = bl.evaluated(name, "regression", rows, np.sqrt(errors)[:, None], 1.0)
+    return found._replace(figures=figures)
 
 
 def test_the_verdict_says_who_wins():

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.bootstrap import Interval, Resampling, interval_of
+from deltarule.consequences import Consequences
 from deltarule.errors import require
-from deltarule.metrics import FIGURES, errors_by_row, figures
+from deltarule.metrics import FIGURES, Figure, parts_of
 from deltarule.system.threads import few_threads
 
 
@@ -73,46 +75,149 @@ class Judged(NamedTuple):
     figures : dict of str to float
     seconds : float
         What its fit took.
-    errors : array, shape (m,)
-        See :func:`errors_by_row`.
-    spread : dict of str to float, optional
-        Of figures that are means over folds: their standard deviation.
+    rows : int
+    units : int
+        How many rows or groups are drawn from.
+    draws : dict of str to array
+        Each figure in each draw of these rows, by :class:`~deltarule.bootstrap.Resampling`.
+    consequences : Alarms or Errors, optional
+        What the errors are in plain words.
     """
 
     name: str
     figures: dict[str, float]
     seconds: float
-    errors: Array
-    spread: dict[str, float] | None = None
+    rows: int
+    units: int
+    draws: dict[str, Array]
+    consequences: Consequences | None = None
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """The 95 % confidence interval of each figure that has one."""
+        trials = {"accuracy": self.units}
+        found = {name: interval_of(own, trials.get(name)) for name, own in self.draws.items()}
+        return {name: interval for name, interval in found.items() if interval is not None}
 
 
-def averaged(folds: list[Judged]) -> Judged:
-    """One model judged on several folds: mean figures with their spread, all rows' errors.
+class Difference(NamedTuple):
+    """A figure of one model less that of another on the same rows, with its interval."""
+
+    value: float
+    interval: Interval | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval does not span zero."""
+        return self.interval is not None and 0.0 not in self.interval
+
+
+def evaluated(
+    name: str,
+    task: str,
+    test: Examples,
+    predictions: Array,
+    seconds: float,
+    consequences: Consequences | None = None,
+) -> Judged:
+    """A model's figures on the test rows, each with its draws.
+
+    Parameters
+    ----------
+    name, task : str
+    test : Examples
+        Its X is not used.
+    predictions : array
+        As :class:`~deltarule.metrics.Figure` says.
+    seconds : float
+        What the model's fit took.
+    consequences : Alarms or Errors, optional
 
     Examples
     --------
-    >>> folds = [Judged("mean", {"mae": mae}, 1.0, np.zeros(2)) for mae in (1.0, 3.0)]
-    >>> together = averaged(folds)
-    >>> together.figures, together.spread, together.seconds
-    ({'mae': 2.0}, {'mae': 1.0}, 2.0)
+    >>> Y = np.repeat([0.0, 4.0], 50)[:, None]
+    >>> found = evaluated("mean", "regression", Examples(Y, Y, None), np.full((100, 1), 2.0), 0.1)
+    >>> found.figures["mae"], found.intervals["mae"]
+    (2.0, Interval(low=2.0, high=2.0))
     """
-    names = [name for name in folds[0].figures if all(name in fold.figures for fold in folds)]
-    values = {name: [fold.figures[name] for fold in folds] for name in names}
+    resampling = Resampling(len(predictions), test.groups)
+    figures: dict[str, float] = {}
+    draws: dict[str, Array] = {}
+    for figure, parts in parts_of(task, test.targets, predictions, test.weights):
+        value = float(figure.of_sums(parts.sum(axis=1)))
+        if np.isfinite(value):
+            figures[figure.name] = value
+            own = resampling.draws(figure, parts)
+            draws |= {} if own is None else {figure.name: own}
+    return Judged(name, figures, seconds, len(predictions), resampling.units, draws, consequences)
+
+
+def difference(one: Judged, other: Judged, name: str) -> Difference:
+    """A figure of one model less that of another, with the interval of the paired difference.
+
+    Both are of the same rows, so their draws are too.
+
+    Examples
+    --------
+    >>> rows = Examples(np.zeros((40, 1)), np.arange(40.0)[:, None], None)
+    >>> near = evaluated("near", "regression", rows, rows.targets + 1.0, 0.1)
+    >>> far = evaluated("far", "regression", rows, rows.targets + 3.0, 0.1)
+    >>> difference(near, far, "mae")
+    Difference(value=-2.0, interval=Interval(low=-2.0, high=-2.0))
+    """
+    paired = name in one.draws and name in other.draws
+    draws = one.draws[name] - other.draws[name] if paired else None
+    return Difference(one.figures[name] - other.figures[name], interval_of(draws))
+
+
+def differences(one: Judged, other: Judged) -> dict[str, Difference]:
+    """:func:`difference` of every figure that both models have."""
+    shared = [name for name in one.figures if name in other.figures]
+    return {name: difference(one, other, name) for name in shared}
+
+
+def averaged(folds: list[Judged]) -> Judged:
+    """One model judged on several folds: mean figures, drawn from within each fold.
+
+    Examples
+    --------
+    >>> draws = {"mae": np.arange(3.0)}
+    >>> folds = [Judged("mean", {"mae": mae}, 1.0, 5, 5, draws) for mae in (1.0, 3.0)]
+    >>> together = averaged(folds)
+    >>> together.figures, together.seconds, together.rows
+    ({'mae': 2.0}, 2.0, 10)
+    """
+    first = folds[0]
+    names = [name for name in first.figures if all(name in fold.figures for fold in folds)]
+    drawn = [name for name in names if all(name in fold.draws for fold in folds)]
+    own = [fold.consequences for fold in folds if fold.consequences is not None]
     return Judged(
-        folds[0].name,
-        {name: float(np.mean(of_name)) for name, of_name in values.items()},
+        first.name,
+        {name: float(np.mean([fold.figures[name] for fold in folds])) for name in names},
         sum(fold.seconds for fold in folds),
-        np.concatenate([fold.errors for fold in folds]),
-        {name: float(np.std(of_name)) for name, of_name in values.items()},
+        sum(fold.rows for fold in folds),
+        sum(fold.units for fold in folds),
+        {name: _mean_draws([fold.draws[name] for fold in folds]) for name in drawn},
+        own[0].joined(own) if own else None,
     )
 
 
+def _mean_draws(folds: list[Array]) -> Array:
+    """The mean of another draw of each fold: folds of one size are drawn alike."""
+    mean: Array = np.mean([np.roll(draws, k) for k, draws in enumerate(folds)], axis=0)
+    return mean
+
+
 class Examples(NamedTuple):
-    """Preprocessed rows: ``X`` ``(m, width)``, targets as :class:`Figure` says, weights or None."""
+    """Preprocessed rows: ``X`` ``(m, width)``, targets as :class:`Figure` says, weights or None.
+
+    With the numbers of their groups, where rows of one group belong together.
+    """
 
     X: Array
     targets: Array
     weights: Array | None
+    groups: Array | None = None
 
 
 def judge_baseline(
@@ -141,8 +246,8 @@ def judge_baseline(
     Examples
     --------
     >>> rows = Examples(np.arange(4.0)[:, None], np.arange(4.0)[:, None], None)
-    >>> judged = judge_baseline(BASELINES["regression"][0], "regression", 0, rows, rows, 0)
-    >>> judged.name, judged.figures["mae"]
+    >>> found = judge_baseline(BASELINES["regression"][0], "regression", 0, rows, rows, 0)
+    >>> found.name, found.figures["mae"]
     ('mean', 1.0)
     """
     estimator = baseline.make(seed % 2**32)
@@ -157,12 +262,7 @@ def judge_baseline(
         estimator.fit(train.X, y, sample_weight=train.weights)
     seconds = time.perf_counter() - begun
     predictions = _predictions(estimator, task, classes, test.X)
-    return Judged(
-        baseline.name,
-        figures(task, test.targets, predictions, test.weights),
-        seconds,
-        errors_by_row(task, test.targets, predictions),
-    )
+    return evaluated(baseline.name, task, test, predictions, seconds)
 
 
 def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:
@@ -180,42 +280,35 @@ def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:
 def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
     """One plain sentence: whether the network wins, loses, or it is too close to call.
 
-    Two models are too close where their errors, row by row on the same test rows, differ by
-    less than twice the standard error of that difference.
+    Two models are too close where the interval of their difference on the same rows spans zero.
 
     Examples
     --------
-    >>> network = Judged("network", {"accuracy": 0.75}, 1.0, np.array([0.0, 0, 0, 1]))
-    >>> majority = Judged("majority class", {"accuracy": 0.5}, 0.1, np.array([0.0, 0, 1, 1]))
+    >>> rows = Examples(np.zeros((4, 1)), np.array([0, 0, 1, 1]), None)
+    >>> sure, unsure = np.eye(2), np.array([[0.6, 0.4], [0.6, 0.4]])
+    >>> network = evaluated("network", "classification", rows, sure[[0, 0, 1, 0]], 1.0)
+    >>> majority = evaluated("majority class", "classification", rows, unsure[[0, 0, 1, 1]], 0.1)
     >>> print(verdict("classification", network, [majority]))
     Too close to call: accuracy 0.750 for the network, 0.500 for majority class, on 4 rows.
     """
     first = FIGURES[task][0]
-
-    def figure(judged: Judged) -> float:
-        return judged.figures[first.name]
-
-    def said(judged: Judged) -> str:
-        return shown(figure(judged))
-
-    best = (max if first.more_is_better else min)(baselines, key=figure)
+    best = (max if first.more_is_better else min)(baselines, key=lambda of: of.figures[first.name])
     numbers = (
-        f"{first.label} {said(network)} for the network, {said(best)} for {best.name}, on "
-        f"{len(network.errors):,} rows."
+        f"{first.label} {_said(network, first)} for the network, {_said(best, first)} for "
+        f"{best.name}, on {network.rows:,} rows."
     )
     beaten = [
         other.name
         for other in baselines
-        if other is not best
-        and first.is_better(figure(network), figure(other))
-        and _differ(network.errors, other.errors)
+        if other is not best and _compared(network, other, first) == BETTER
     ]
     but = f" The network beats {' and '.join(beaten)}." if beaten else ""
-    if figure(network) == figure(best) or not _differ(network.errors, best.errors):
-        return f"Too close to call: {numbers}{but}"
-    if first.is_better(figure(network), figure(best)):
+    compared = _compared(network, best, first)
+    if compared == BETTER:
         return f"The network wins: {numbers}"
-    return f"{best.name[0].upper()}{best.name[1:]} wins: {numbers}{but}"
+    if compared == WORSE:
+        return f"{best.name[0].upper()}{best.name[1:]} wins: {numbers}{but}"
+    return f"Too close to call: {numbers}{but}"
 
 
 def update_verdict(task: str, after: Judged, before: Judged) -> str:
@@ -223,26 +316,38 @@ def update_verdict(task: str, after: Judged, before: Judged) -> str:
 
     Examples
     --------
-    >>> after = Judged("network", {"accuracy": 0.75}, 1.0, np.array([0.0, 0, 0, 1]))
-    >>> before = Judged("before the update", {"accuracy": 0.5}, 0.0, np.array([0.0, 0, 1, 1]))
+    >>> rows = Examples(np.zeros((4, 1)), np.array([0, 0, 1, 1]), None)
+    >>> after = evaluated("network", "classification", rows, np.eye(2)[[0, 0, 1, 0]], 1.0)
+    >>> before = evaluated("before", "classification", rows, np.eye(2)[[0, 0, 0, 0]], 0.0)
     >>> update_verdict("classification", after, before)
     'No clear difference: accuracy 0.750 after the update, 0.500 before, on 4 held-out new rows.'
     """
     first = FIGURES[task][0]
-    new, old = after.figures[first.name], before.figures[first.name]
-    told = "No clear difference"
-    if new != old and _differ(after.errors, before.errors):
-        helped = first.is_better(new, old)
-        told = "The update helped" if helped else "The update made the model worse"
+    helped = {BETTER: "The update helped", WORSE: "The update made the model worse"}
     return (
-        f"{told}: {first.label} {shown(new)} after the update, {shown(old)} before, on "
-        f"{len(after.errors):,} held-out new rows."
+        f"{helped.get(_compared(after, before, first), 'No clear difference')}: {first.label} "
+        f"{_said(after, first)} after the update, {_said(before, first)} before, on "
+        f"{after.rows:,} held-out new rows."
     )
 
 
-def _differ(a: Array, b: Array) -> bool:
-    difference = a - b
-    return bool(abs(difference.mean()) > 2.0 * difference.std() / np.sqrt(len(difference)))
+BETTER, WORSE, TOO_CLOSE = "better", "worse", "too close to call"
+"""What a paired difference says."""
+
+
+def comparison(found: Difference, figure: Figure) -> str:
+    """What a difference says: too close to call exactly where its interval spans zero."""
+    if not found.is_clear:
+        return TOO_CLOSE
+    return BETTER if figure.is_better(found.value, 0.0) else WORSE
+
+
+def _compared(one: Judged, other: Judged, figure: Figure) -> str:
+    return comparison(difference(one, other, figure.name), figure)
+
+
+def _said(of: Judged, figure: Figure) -> str:
+    return shown(of.figures[figure.name])
 
 
 def shown(value: float) -> str:

@@ -5,17 +5,20 @@ Of intervals: how many true values they hold, and a score of their width and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from deltarule.arrays import Array
 
+Parts: TypeAlias = Callable[[Array, Array, Array], list[Array]]
+
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure.
+    """One figure: a function of weighted sums over rows, so that it can be resampled.
 
     Parameters
     ----------
@@ -23,10 +26,12 @@ class Figure:
         What machines read: ``"log_loss"``.
     label : str
         What people read: ``"log loss"``.
-    of : function
-        Of targets, predictions and weights ``(m,)`` to a number. For classes, the targets are
-        their numbers ``(m,)`` and the predictions probabilities ``(m, classes)``; for numbers,
-        both are ``(m, targets)`` in the target's own units.
+    parts : function
+        Of targets, predictions and weights ``(m,)`` to what is summed: arrays ``(m,)``. For
+        classes, the targets are their numbers ``(m,)`` and the predictions probabilities
+        ``(m, classes)``; for numbers, both are ``(m, targets)`` in the target's own units.
+    value : function
+        Of the weighted sum of each part to the figure. Also of arrays of sums.
     more_is_better : bool
     two_classes : bool
         Whether it needs exactly two classes.
@@ -34,9 +39,15 @@ class Figure:
 
     name: str
     label: str
-    of: Callable[[Array, Array, Array], float]
+    parts: Parts
+    value: Callable[..., Array]
     more_is_better: bool
     two_classes: bool = False
+
+    def of_sums(self, sums: Array) -> Array:
+        """The figure of the weighted sums of its parts, ``(parts, …)``; NaN where it has none."""
+        with np.errstate(all="ignore"):
+            return self.value(*sums)
 
     def is_better(self, a: float, b: float) -> bool:
         """Whether one value beats another."""
@@ -45,56 +56,116 @@ class Figure:
 
 _TINY = 1e-7  # a float32 sigmoid cannot tell 1 − 1e-8 from 1: no figure should either
 
+RARE = 0.2
+"""The share of rows below which a class is rare, and its average precision is shown."""
+
+
+def _mean_of(loss: Callable[[Array, Array], Array]) -> Parts:
+    """The parts of a mean over rows."""
+    return lambda targets, P, s: [np.ones(len(s)), loss(targets, P)]
+
+
+def _mean(count: Array, total: Array) -> Array:
+    return total / count
+
+
+def _root_mean(count: Array, total: Array) -> Array:
+    return np.sqrt(total / count)
+
 
 def _hits(labels: Array, P: Array) -> Array:
     return P.argmax(axis=1) == labels
 
 
-def _accuracy(labels: Array, P: Array, s: Array) -> float:
-    return float(np.average(_hits(labels, P), weights=s))
+def _log_loss(labels: Array, P: Array) -> Array:
+    return -np.log(np.clip(P[np.arange(len(labels)), labels], _TINY, 1.0))
 
 
-def _log_loss(labels: Array, P: Array, s: Array) -> float:
-    given = np.clip(P[np.arange(len(labels)), labels], _TINY, 1.0)
-    return float(np.average(-np.log(given), weights=s))
+def _squares(Y: Array, P: Array) -> Array:
+    squares: Array = ((Y - P) ** 2).mean(axis=1)
+    return squares
 
 
-def _auc(labels: Array, P: Array, s: Array) -> float:
-    """The share of pairs (one of each class) that the probability puts in the right order."""
+def _absolutes(Y: Array, P: Array) -> Array:
+    absolutes: Array = abs(Y - P).mean(axis=1)
+    return absolutes
+
+
+def _auc(labels: Array, P: Array, s: Array) -> list[Array]:
+    """The share of pairs (one of each class) that the probability puts in the right order.
+
+    Per row of one class, the share of the other class that it stands right to: DeLong, DeLong and
+    Clarke-Pearson 1988. Half of the whole is taken off each, since a value is the sum of two means.
+    """
     _, at = np.unique(P[:, 1], return_inverse=True)
-    positive = np.bincount(at, weights=s * (labels == 1))
-    negative = np.bincount(at, weights=s * (labels == 0))
-    below = np.cumsum(negative) - negative
-    pairs = positive.sum() * negative.sum()
-    return float((positive * (below + 0.5 * negative)).sum() / pairs) if pairs else float("nan")
+    is_positive, is_negative = labels == 1, labels == 0
+    positive = np.bincount(at, weights=s * is_positive)
+    negative = np.bincount(at, weights=s * is_negative)
+    below, above = np.cumsum(negative) - 0.5 * negative, positive.sum() - np.cumsum(positive)
+    right = (below / negative.sum())[at] * is_positive
+    left = ((above + 0.5 * positive) / positive.sum())[at] * is_negative
+    half = 0.5 * (s * right).sum() / positive.sum()
+    return [right - half * is_positive, is_positive, left - half * is_negative, is_negative]
 
 
-def _rmse(Y: Array, P: Array, s: Array) -> float:
-    return float(np.sqrt(np.average(((Y - P) ** 2).mean(axis=1), weights=s)))
+def _both_means(right: Array, positive: Array, left: Array, negative: Array) -> Array:
+    return np.clip(right / positive + left / negative, 0.0, 1.0)
 
 
-def _mae(Y: Array, P: Array, s: Array) -> float:
-    return float(np.average(abs(Y - P).mean(axis=1), weights=s))
+def _average_precision(labels: Array, P: Array, s: Array) -> list[Array]:
+    """The mean precision at the rows of the rarer class; of a class that is not rare, none.
+
+    The second term of the first part is the derivative with respect to a row's weight through the
+    precisions of others. Its weighted sum is 0.
+    """
+    rarer = int((s * (labels == 1)).sum() <= (s * (labels == 0)).sum())
+    is_rare = (labels == rarer).astype(float)
+    if not (s * is_rare).sum() < RARE * s.sum():
+        return [np.zeros(len(s)), np.zeros(len(s))]
+    _, at = np.unique(-P[:, rarer], return_inverse=True)
+    found = np.bincount(at, weights=s * is_rare)
+    hits, alarms = np.cumsum(found), np.maximum(np.cumsum(np.bincount(at, weights=s)), 1e-300)
+    own = np.cumsum((found / alarms)[::-1])[::-1]
+    others = np.cumsum((found * hits / alarms**2)[::-1])[::-1]
+    return [is_rare * (hits / alarms + own)[at] - others[at], is_rare]
 
 
-def _r2(Y: Array, P: Array, s: Array) -> float:
+def _share(total: Array, count: Array) -> Array:
+    return np.clip(total / count, 0.0, 1.0)
+
+
+def _variances(Y: Array, P: Array, s: Array) -> list[Array]:
+    """Of each target the squared error, the distance from the mean and its square."""
+    apart = Y - np.average(Y, axis=0, weights=s)
+    return [np.ones(len(s)), *((Y - P) ** 2).T, *apart.T, *(apart**2).T]
+
+
+def _r2(count: Array, *sums: Array) -> Array:
     """The share of the variance explained, averaged over targets."""
-    mean = np.average(Y, axis=0, weights=s)
-    left = np.average((Y - P) ** 2, axis=0, weights=s)
-    spread = np.average((Y - mean) ** 2, axis=0, weights=s)
-    return float(np.mean(1.0 - left / spread)) if (spread > 0).all() else float("nan")
+    left, apart, squares = np.split(np.array(sums), 3)
+    spread = squares - apart**2 / count
+    found: Array = np.where(spread > 0, 1.0 - left / spread, np.nan).mean(axis=0)
+    return found
 
 
 FIGURES: Mapping[str, tuple[Figure, ...]] = {
     "classification": (
-        Figure("accuracy", "accuracy", _accuracy, True),
-        Figure("log_loss", "log loss", _log_loss, False),
-        Figure("auc", "AUC", _auc, True, two_classes=True),
+        Figure("accuracy", "accuracy", _mean_of(_hits), _mean, True),
+        Figure("log_loss", "log loss", _mean_of(_log_loss), _mean, False),
+        Figure("auc", "AUC", _auc, _both_means, True, two_classes=True),
+        Figure(
+            "average_precision",
+            "average precision",
+            _average_precision,
+            _share,
+            True,
+            two_classes=True,
+        ),
     ),
     "regression": (
-        Figure("rmse", "RMSE", _rmse, False),
-        Figure("mae", "MAE", _mae, False),
-        Figure("r2", "R²", _r2, True),
+        Figure("rmse", "RMSE", _mean_of(_squares), _root_mean, False),
+        Figure("mae", "MAE", _mean_of(_absolutes), _mean, False),
+        Figure("r2", "R²", _variances, _r2, True),
     ),
 }
 """The figures of each task; the first decides a verdict."""
@@ -124,23 +195,30 @@ def figures(
     >>> {name: round(value, 3) for name, value in figures("classification", [0, 0, 1], P).items()}
     {'accuracy': 0.667, 'log_loss': 0.415, 'auc': 1.0}
     """
+    return {
+        figure.name: value
+        for figure, parts in parts_of(task, targets, predictions, weights)
+        if np.isfinite(value := float(figure.of_sums(parts.sum(axis=1))))
+    }
+
+
+def parts_of(
+    task: str, targets: Array, predictions: Array, weights: Array | None = None
+) -> Iterator[tuple[Figure, Array]]:
+    """Every figure of a task with its parts, ``(parts, m)``, times the weights.
+
+    Parameters
+    ----------
+    task, targets, predictions, weights
+        As of :func:`figures`.
+    """
     targets, predictions = np.asarray(targets), np.asarray(predictions, dtype=np.float64)
     s = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # of predictions that overflow
-        found = {
-            figure.name: figure.of(targets, predictions, s)
-            for figure in FIGURES[task]
-            if not figure.two_classes or predictions.shape[1] == 2
-        }
-    return {name: value for name, value in found.items() if np.isfinite(value)}
-
-
-def errors_by_row(task: str, targets: Array, predictions: Array) -> Array:
-    """What the first figure averages, ``(m,)``: misses for classes, squared errors for numbers."""
-    if task == "classification":
-        return 1.0 - _hits(np.asarray(targets), predictions)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return ((targets - predictions) ** 2).mean(axis=1)
+    for figure in FIGURES[task]:
+        if not figure.two_classes or predictions.shape[1] == 2:
+            with np.errstate(all="ignore"):  # of predictions that overflow, of classes without rows
+                parts = np.array([part * s for part in figure.parts(targets, predictions, s)])
+            yield figure, parts
 
 
 def interval_coverage(Y: Array, low: Array, high: Array) -> float:

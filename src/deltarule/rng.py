@@ -233,7 +233,7 @@ def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-PURPOSES = ("initial", "order", "split", "explain", "member", "search", "widths")
+PURPOSES = ("initial", "order", "split", "explain", "member", "search", "bootstrap", "widths")
 """What the host draws: initial parameters, the order of an epoch, held-out rows, what is shown, the
-seeds of an ensemble's further networks, the settings a search tries, the seeds of networks of
-interval widths."""
+seeds of an ensemble's further networks, the settings a search tries, the rows of the bootstrap, the
+seeds of networks of interval widths."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from deltarule import baselines as bl
-from deltarule import metrics, tabular
+from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.cli.by_key import is_by_key
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
 from deltarule.cli.predict import check_tabular
+from deltarule.cli.results import say_consequences, say_metrics
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream, cells_of
@@ -66,24 +66,22 @@ def evaluate(
     assert loaded.preprocessing is not None
     with cells_of(source.files), rows_of(rows):
         tally = Tally.of(loaded.preprocessing, frame)
-        figures, _ = tabular.judge(loaded, frame, tabular.roles_of(loaded))
+        found = tabular.judge(loaded, frame, tabular.roles_of(loaded))
     tally.warn(terminal)
     assert loaded.targets is not None
     task = str(loaded.targets.task)
-    used = [row for row in metrics.FIGURES[task] if row.name in figures]
-    terminal.table(
-        f"{source.name}: {len(frame):,} rows, {which}",
-        ["", *(row.label for row in used)],
-        [["network", *(bl.shown(figures[row.name]) for row in used)]],
-        mark=0,
-    )
+    title = f"{source.name}: {len(frame):,} rows, {which}"
+    say_metrics(terminal, title, task, {"network": found.figures}, found.intervals)
+    say_consequences(terminal, found, loaded.targets)
     if json:
         print_json(
             {
                 "rows": len(frame),
                 "which": which,
                 "task": task,
-                "figures": figures,
+                "figures": found.figures,
+                "intervals": {name: list(own) for name, own in found.intervals.items()},
+                "consequences": tabular.consequences_as_json([found]),
                 "differences": tally.as_json(),
             }
         )

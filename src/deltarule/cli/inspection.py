@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from deltarule import baselines as bl
-from deltarule import metrics, tabular
+from deltarule import tabular
 from deltarule.cli import sources, why
 from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
 from deltarule.cli.command import command
 from deltarule.cli.options import Json, ModelPath
 from deltarule.cli.predict import check_tabular
+from deltarule.cli.results import say_metrics
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import cells_of
 from deltarule.errors import SettingError
@@ -106,6 +106,8 @@ def _pairs(model: Model) -> list[tuple[str, str]]:
             labels = list(map(str, model.targets.classes))
             more = f" and {len(labels) - 12} more" if len(labels) > 12 else ""
             pairs.append(("classes", ", ".join(labels[:12]) + more))
+        if model.targets.decision is not None:
+            pairs.append(("decision", model.targets.decision.describe()))
         for name in model.targets.names:
             read = "" if model.preprocessing is None else model.preprocessing.summary(name)
             pairs += [(name, read)] if read else []
@@ -154,20 +156,14 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
     found = about.get("figures")
     if not found or model.targets is None:
         return
-    used = [
-        row
-        for row in metrics.FIGURES[str(model.targets.task)]
-        if row.name in found.get("network", {})
-    ]
     rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
-    terminal.table(
+    say_metrics(
+        terminal,
         f"Metrics at training, on {rows}",
-        ["", *(row.label for row in used)],
-        [
-            [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used)]
-            for name, of in found.items()
-        ],
-        mark=0,
+        str(model.targets.task),
+        found,
+        about["intervals"].get("network", {}),
     )
-    if about["verdict"]:
-        terminal.say(about["verdict"])
+    for sentence in (about["verdict"], *about["consequences"].get("sentences", ())):
+        if sentence:
+            terminal.say(sentence)

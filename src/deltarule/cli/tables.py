@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from deltarule import tabular
 from deltarule.cli.sources import Source
@@ -29,6 +29,8 @@ class TrainingTable:
         Whether rows without a target are refused.
     survey : Surveyed, optional
         Where it was read in blocks.
+    leaks : list of str
+        Of the warnings those of columns that may give the target away.
     """
 
     source: Source | Stream
@@ -37,6 +39,7 @@ class TrainingTable:
     reading: Reading
     strict: bool
     survey: tabular.Surveyed | None = None
+    leaks: list[str] = field(default_factory=list)
 
 
 def training_table(
@@ -56,7 +59,8 @@ def training_table(
         whole = survey.whole
     else:
         whole = tabular.table(source.data, roles, task=settings.task, strict=strict)
-    warnings = [*tabular.sentinel_warnings(whole), *tabular.leaks(whole)]
+    leaks = tabular.leaks(whole)
+    warnings = [*leaks, *tabular.sentinel_warnings(whole)]
     if survey is None:  # of a sample nothing is known of rare classes
         warnings += tabular.doubtful_labels(whole)
     say_size(terminal, source)
@@ -69,7 +73,7 @@ def training_table(
     notes = source.notes if isinstance(source, Stream) else source.data.notes
     warnings[:0] = terminal.warnings[:0] = notes  # said as the table was opened
     reading = replace(reading, columns=whole.reading.columns)
-    return TrainingTable(source, whole, warnings, reading, strict, survey)
+    return TrainingTable(source, whole, warnings, reading, strict, survey, leaks)
 
 
 def say_size(terminal: Terminal, source: Source | Stream) -> None:

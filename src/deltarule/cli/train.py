@@ -24,10 +24,11 @@ from deltarule.cli.options import (
 )
 from deltarule.cli.outputs import after_saving, check_outputs, say_written
 from deltarule.cli.report import report_of
+from deltarule.cli.results import say_next, say_results
 from deltarule.cli.sources import Source, opened
 from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.cli.trainer import Trainer, as_json, print_figures
+from deltarule.cli.trainer import Trainer, as_json
 from deltarule.cli.updater import UpdateOptions, Updater, started, updating_table
 from deltarule.errors import SettingError
 from deltarule.explain import Watch
@@ -126,8 +127,9 @@ def train(
             with terminal.waiting("writing the report"):
                 page = report_of(trained, read, watch, context.obj or sys.argv[1:])
                 page.save(output.report)
-        print_figures(terminal, trained)
+        say_results(terminal, trained)
         say_written(terminal, {"Saved": output.out, "Report": output.report})
+        say_next(terminal, data, output.out)
         if json:
             known = as_json(terminal, trained, output.out, about, fit_seconds=trained.fit_seconds)
             print_json(known)

@@ -40,8 +40,11 @@ class Trained:
         The rows it was trained on, and those it was evaluated on where there are any.
     verdict : str
         The network beside the others; empty where there are none.
+    settings : Settings
+    leaks : sequence of str
+        Columns that may give the target away, a sentence each.
     places : array or None
-        Of the latter in the table, where they are of it.
+        Of the rows it was evaluated on in the table, where they are of it.
     """
 
     fitted: tabular.Fitted
@@ -49,7 +52,16 @@ class Trained:
     evaluated_on: str
     problem: tabular.Problem
     verdict: str
+    settings: tabular.Settings
+    leaks: Sequence[str] = ()
     places: Array | None = None
+
+    @property
+    def alerts(self) -> list[tabular.Alert]:
+        """What has to be known first."""
+        of_held_out = self.evaluated_on == "held-out rows"
+        task, evaluations = self.problem.task, self.evaluations
+        return tabular.alerts_of(task, evaluations, self.leaks, of_held_out=of_held_out)
 
     @property
     def fit_seconds(self) -> dict[str, float]:
@@ -104,6 +116,7 @@ class Trainer:
             judged_by=trained.evaluated_on,
             reading=tabular.reading_record(self.table.reading),
             verdict=trained.verdict,
+            alerts=trained.alerts,
             stream=trained.problem.stream,
             updated=updated,
         )
@@ -163,7 +176,8 @@ class Trainer:
         averages = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
         fitted = self._fit(everything, "all rows ", recipes)
         verdict = self._verdict(everything, averages)
-        return Trained(fitted, averages, "cross-validation", everything, verdict)
+        known = verdict, self.settings, self.table.leaks
+        return Trained(fitted, averages, "cross-validation", everything, *known)
 
     # ----------------------------------------------------------------------------- the steps
 
@@ -227,7 +241,8 @@ class Trainer:
         fitted = self._fit(problem, "", recipes)
         evaluations = self._evaluations(fitted, problem)
         verdict = tabular.only_class(problem) or self._verdict(problem, evaluations)
-        return Trained(fitted, evaluations, evaluated_on, problem, verdict, places)
+        known = verdict, self.settings, self.table.leaks
+        return Trained(fitted, evaluations, evaluated_on, problem, *known, places)
 
     def _fit(
         self, problem: tabular.Problem, name: str, recipes: Sequence[tabular.Recipe] = ()
@@ -272,34 +287,6 @@ def as_json(
         "warnings": terminal.warnings,
         **tabular.printed(about),
     }
-
-
-def print_figures(terminal: Terminal, trained: Trained) -> None:
-    """The table of figures, and the verdict below it."""
-    evaluations = trained.evaluations
-    used = [
-        row for row in metrics.FIGURES[trained.problem.task] if row.name in evaluations[0].figures
-    ]
-    rows = [
-        [each.name, *(_with_spread(each, row.name) for row in used), bl.shown_seconds(each.seconds)]
-        for each in evaluations
-    ]
-    terminal.say()
-    terminal.table(
-        f"Metrics on {len(evaluations[0].errors):,} {tabular.rows_named(trained.evaluated_on)}",
-        ["", *(row.label for row in used), "fit"],
-        rows,
-        mark=0,
-    )
-    if trained.verdict:
-        terminal.say(trained.verdict, style="bold")
-
-
-def _with_spread(judged: bl.Judged, name: str) -> str:
-    if name not in judged.figures:
-        return "–"
-    value = bl.shown(judged.figures[name])
-    return value if judged.spread is None else f"{value} ±{bl.shown(judged.spread[name])}"
 
 
 def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:

@@ -17,10 +17,11 @@ from deltarule.cli.loading import BASELINES, load
 from deltarule.cli.options import Data, EvaluationOptions, Json, ReadingOptions, TableOptions
 from deltarule.cli.outputs import after_saving, check_outputs, say_written
 from deltarule.cli.progress import Bar
+from deltarule.cli.results import say_next, say_results
 from deltarule.cli.sources import opened
 from deltarule.cli.tables import TrainingTable, roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.cli.trainer import Trainer, as_json, print_figures
+from deltarule.cli.trainer import Trainer, as_json
 from deltarule.errors import InterruptionError
 from deltarule.system.storage import FileLock
 from deltarule.tabular import Roles, Settings, tuning
@@ -93,8 +94,9 @@ def tune(
         trained = trainer.run()
     about = trainer.save(trained, search.out)
     with after_saving(terminal, search.out):
-        print_figures(terminal, trained)
+        say_results(terminal, trained)
         say_written(terminal, {"Saved": search.out})
+        say_next(terminal, data, search.out)
         if json:
             best, trials = None if winner is None else winner.number, list(map(asdict, found))
             known = as_json(terminal, trained, search.out, about, best=best, trials=trials)

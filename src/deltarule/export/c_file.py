@@ -311,6 +311,8 @@ def _columns(model: Model) -> Iterator[str]:
                 yield f"  {i}  {name} = {mean!r} + {std!r} * y[{i}]"
         elif targets.outputs == 1:
             yield f"  0  the probability of {targets.classes[1]}, else {targets.classes[0]}"
+            if targets.decision is not None:
+                yield f"Decision: {targets.decision.describe()}"
         else:
             yield from (f"  {i}  the probability of {c}" for i, c in enumerate(targets.classes))
 

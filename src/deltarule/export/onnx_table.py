@@ -322,7 +322,7 @@ def target_nodes(g: Graph, targets: Targets, A: str) -> None:
         return
     if targets.outputs == 1:
         P = g.node("Concat", g.node("Sub", g.constant(1.0), A), A, axis=1)
-        codes = g.cast(g.node("GreaterOrEqual", A, g.constant(0.5)), np.int64)
+        codes = g.cast(g.node("GreaterOrEqual", A, g.constant(targets.cut)), np.int64)
         codes = g.node("Squeeze", codes, g.constant([1], np.int64))
     else:
         P, codes = A, g.node("ArgMax", A, axis=1, keepdims=0)

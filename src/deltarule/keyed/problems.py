@@ -24,6 +24,7 @@ from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.registry import nearest
 from deltarule.tabular import Recipe, Roles, Settings
+from deltarule.tabular.settings import DECISION
 
 _HIDDEN = ((2_000, (16,)),)  # up to so many rows of a key, at the median; then
 _LARGEST = (32,)
@@ -46,6 +47,7 @@ _ELSEWHERE = {
         "on_divergence",
         "class_weight",
         "text",
+        *DECISION,
     ),
     Roles: ("weights", "groups"),
 }

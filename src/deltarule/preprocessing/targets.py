@@ -20,6 +20,7 @@ from deltarule.preprocessing.cells import (
     numbers_of,
     text_of,
 )
+from deltarule.preprocessing.decision import Decision, positive_class
 from deltarule.preprocessing.kinds import refuse_strays
 from deltarule.preprocessing.number_targets import refuse_numbers
 from deltarule.preprocessing.numeric import Numeric
@@ -59,6 +60,8 @@ class Targets:
         The labels in order, as they stand in the table: text, whole numbers or booleans.
     means, stds : tuple of float
         Of each target of a regression, over the training rows.
+    decision : Decision, optional
+        Of two classes: from which probability on one of them is predicted.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Targets:
     classes: tuple[Any, ...] = ()
     means: tuple[float, ...] = ()
     stds: tuple[float, ...] = ()
+    decision: Decision | None = None
 
     @classmethod
     def fit(
@@ -189,15 +193,43 @@ class Targets:
         labels = self._labels()[self.codes(outputs)].tolist()
         return polars.DataFrame([polars.Series(self.names[0], labels)])
 
+    def sought(self, codes: Array) -> Any:
+        """Which of two classes is looked for; where nothing is decided, by the rows of each.
+
+        Parameters
+        ----------
+        codes : int array, shape (m,)
+            The number of each row's class.
+        """
+        if self.decision is not None:
+            return self.decision.positive
+        return positive_class(self.classes, np.bincount(codes, minlength=2).tolist())
+
+    @property
+    def cut(self) -> float:
+        """The probability of the second of two classes from which on it is predicted."""
+        if self.decision is None:
+            return 0.5
+        own = self.decision.threshold
+        return own if self.decision.positive == self.classes[1] else 1.0 - own
+
     def codes(self, outputs: Array) -> Array:
-        """The numbers of the predicted classes, ``(m,)``.
+        """The number of each row's predicted class: of two by the decision, else the likeliest.
 
         Parameters
         ----------
         outputs : array, shape (m, outputs)
+
+        Examples
+        --------
+        >>> decision = Decision("yes", threshold=0.1)
+        >>> targets = Targets(("y",), "classification", "", ("no", "yes"), decision=decision)
+        >>> targets.codes(np.array([[0.05], [0.2]]))
+        array([0, 1])
         """
-        codes: Array = (outputs[:, 0] >= 0.5) if self.outputs == 1 else outputs.argmax(axis=1)
-        return codes.astype(np.int64)
+        if self.outputs > 1:
+            return outputs.argmax(axis=1)
+        return (outputs[:, 0] >= self.cut).astype(np.int64)
 
     def values(self, outputs: Array) -> Array:
         """Predictions of a regression in the targets' units, float64 ``(m, targets)``.
@@ -231,6 +263,7 @@ class Targets:
             "classes": list(self.classes),
             "means": list(self.means),
             "stds": list(self.stds),
+            **({} if self.decision is None else {"decision": self.decision.to_dict()}),
         }
 
     @classmethod
@@ -265,12 +298,15 @@ class Targets:
             good = good and len({type(label) for label in state["classes"]}) < 2
         if not good:
             raise DataError(f"the record of the targets is damaged: {reprlib.repr(state)}")
+        stored = state.get("decision")
         return cls(
             tuple(state["names"]),
             state["task"],
             state["reason"],
             tuple(state["classes"]),
-            *(tuple(map(float, state[key])) for key in ("means", "stds")),
+            tuple(map(float, state["means"])),
+            tuple(map(float, state["stds"])),
+            None if stored is None else Decision.from_dict(stored, state["classes"]),
         )
 
     def _checked(self, outputs: Array) -> Array:

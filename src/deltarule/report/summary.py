@@ -191,7 +191,7 @@ def own_figures(evidence: Evidence, context: Context) -> dict[str, float]:
 
 def evaluated_rows(evidence: Evidence, context: Context) -> int:
     """How many rows these metrics are of: in cross-validation all."""
-    return len(context.judged[0].errors) if context.judged else len(evidence.X)
+    return context.judged[0].rows if context.judged else len(evidence.X)
 
 
 def rows_of_metrics(evidence: Evidence, context: Context) -> str:

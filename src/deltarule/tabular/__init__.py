@@ -4,6 +4,7 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
+from deltarule.tabular.alerts import Alert, alerts_of
 from deltarule.tabular.calibration import (
     Calibration,
     calibration_of,
@@ -18,6 +19,7 @@ from deltarule.tabular.contributions import (
     explain_table,
     explained,
 )
+from deltarule.tabular.decisions import costs_of
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.evidence import evidence
@@ -34,6 +36,7 @@ from deltarule.tabular.fitting import (
 from deltarule.tabular.interval_network import with_intervals
 from deltarule.tabular.metadata import (
     about,
+    consequences_as_json,
     fingerprint,
     held_out_again,
     printed,
@@ -75,6 +78,7 @@ from deltarule.tabular.updating import (
 from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
+    "Alert",
     "Calibration",
     "ColumnEffect",
     "Contributions",
@@ -93,11 +97,14 @@ __all__ = [
     "Update",
     "WordEffect",
     "about",
+    "alerts_of",
     "baselines",
     "calibration_of",
     "check",
     "chosen",
     "column_doubts",
+    "consequences_as_json",
+    "costs_of",
     "cross_validation",
     "doubtful_labels",
     "evidence",

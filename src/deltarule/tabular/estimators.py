@@ -20,7 +20,7 @@ from deltarule.spec import unknown_keyword
 from deltarule.tabular.calibration import interval_ends, prediction_sets
 from deltarule.tabular.options import documented
 from deltarule.tabular.quantiles import quantiles_of
-from deltarule.tabular.settings import Roles, Settings, ValueOptions
+from deltarule.tabular.settings import DECISION, Roles, Settings, ValueOptions
 
 require("sklearn", "sklearn", "an estimator with scikit-learn's interface")
 
@@ -196,14 +196,15 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
         self.classes_ = np.array(model.targets.classes)
 
     def predict(self, X: Any) -> Array:
-        """The likeliest class of each row, ``(m,)``.
+        """The class of each row, ``(m,)``: the likeliest, or of two the one above its threshold.
 
         Parameters
         ----------
         X : data frame, array or sparse matrix, shape (m, columns)
         """
-        likeliest = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[likeliest]
+        frame = self._framed(X)
+        assert self.model_.targets is not None
+        return self.classes_[self.model_.targets.codes(self.model_.outputs(frame))]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, ``(m, n_classes)``, in the order of ``classes_``.
@@ -320,7 +321,7 @@ def _times_class_weights(sample_weight: Any, rule: Mapping[Any, float], y: Any) 
     return of_classes if own is None else own * of_classes
 
 
-@_with_settings("class_weight", "label_smoothing")
+@_with_settings("class_weight", "label_smoothing", *DECISION)
 class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     """A strong network for numbers from a table: categories, missing values and scales included.
 

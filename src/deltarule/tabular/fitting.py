@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import deltarule.baselines as bl
-from deltarule import metrics
 from deltarule.arrays import Array, columns
+from deltarule.consequences import Alarms, Consequences, TypicalErrors
+from deltarule.data import Reading
 from deltarule.engines.footprint import check_memory
+from deltarule.layers import Layer
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters, feed_forward
 from deltarule.preprocessing import Targets
@@ -23,12 +25,13 @@ from deltarule.tabular.calibration import (
     temperature,
 )
 from deltarule.tabular.choosing import chosen_recipes
+from deltarule.tabular.decisions import chosen_decision
 from deltarule.tabular.ensembles import combined
 from deltarule.tabular.members import targets_of_all
-from deltarule.tabular.problems import Problem, group_numbers
+from deltarule.tabular.problems import Problem
 from deltarule.tabular.quantiles import central, targets_of_quantiles
 from deltarule.tabular.recipes import Recipe
-from deltarule.tabular.roles import labels_of, weights_of
+from deltarule.tabular.roles import labels_of, numbered, weights_of
 from deltarule.tabular.running import trained
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts
@@ -126,41 +129,47 @@ def fit(
     made = [own.predicting(result.parameters) for own, result in zip(recipes, results, strict=True)]
     levels = settings.quantiles
     predicting = [central(*own, levels) for own in made] if levels else made
-    calibration, spread = _calibration(problem, validations, predicting, examples, settings)
+    Z, held = _validation_outputs(validations, predicting, np.asarray(examples.X))
+    last = predicting[0][0].layers[-1]
+    calibration, spread = _calibration(problem, Z, held, last, examples, settings)
+    targets = _decided(problem, last.g.g(Z.T / calibration.temperature).T, held, settings)
     network, parameters = combined(made, calibration.temperature)
     if levels:
         network, parameters = central(network, parameters, levels)
-    model = Model(network, parameters, problem.preprocessing, problem.targets, spread=spread)
+    model = Model(network, parameters, problem.preprocessing, targets, spread=spread)
     return Fitted(model, recipes, results, calibration, time.perf_counter() - begun)
 
 
-def _calibration(
-    problem: Problem,
-    validations: Sequence[Parts],
-    made: Sequence[tuple[Network, Parameters]],
-    examples: Examples,
-    settings: Settings,
-) -> tuple[Calibration, tuple[Network, Parameters] | None]:
-    """What validation rows say, each of the networks that it is held out from, and each once.
-
-    Of a regression also the network of interval widths, where they follow the row.
-    """
-    X, parts = np.asarray(examples.X), []
+def _validation_outputs(
+    validations: Sequence[Parts], made: Sequence[tuple[Network, Parameters]], X: Array
+) -> tuple[Array, Array]:
+    """Outputs before the last activation, each of the networks that a row is held out from."""
+    parts = []
     for (network, parameters), (_, held) in zip(made, validations, strict=True):
         for first in range(0, len(held), _ROWS_AT_ONCE):
             some = held[first : first + _ROWS_AT_ONCE]
             parts.append((feed_forward(network, parameters, columns(X[some]))[-1].Z.T, some))
-    Z, held = _mean_of_each(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return _mean_of_each(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _calibration(
+    problem: Problem, Z: Array, held: Array, last: Layer, examples: Examples, settings: Settings
+) -> tuple[Calibration, tuple[Network, Parameters] | None]:
+    """What validation rows say, each once.
+
+    Of a regression also the network of interval widths, where they follow the row.
+    """
     Y = problem.targets.encode(problem.train[held])
     s = None if examples.weights is None else examples.weights[held]
-    rows, g = effective_rows(len(held), s), made[0][0].layers[-1].g
+    rows = effective_rows(len(held), s)
     if problem.task == "classification":
         by = temperature(Z, Y, s)
-        return _of_classes(problem, rows, by, g.g(Z.T / by).T, Y, held), None
-    A = g.g(Z.T).T.astype(np.float64)
+        return _of_classes(problem, rows, by, last.g.g(Z.T / by).T, Y, held), None
+    A = last.g.g(Z.T).T.astype(np.float64)
     residuals = (Y - A) * np.array(problem.targets.stds)
     keys = _group_keys(problem).take(held)
-    spread, scale = widths(X[held], A, residuals, s, keys, settings)
+    X = np.asarray(examples.X)[held]
+    spread, scale = widths(X, A, residuals, s, keys, settings)
     return Calibration(rows, residuals=kept_residuals(residuals / scale, s)), spread
 
 
@@ -178,7 +187,18 @@ def _of_classes(
 def _group_keys(problem: Problem) -> Keys:
     """What folds of validation rows go by: whole groups, where there are some."""
     name = problem.roles.groups
-    return Keys(groups=None if name is None else group_numbers(problem.train[name]))
+    return Keys(groups=None if name is None else numbered(problem.train[name]))
+
+
+def _decided(problem: Problem, A: Array, held: Array, settings: Settings) -> Targets:
+    """The targets, of two classes with the threshold that validation rows choose."""
+    targets = problem.targets
+    if targets.task == "regression" or targets.outputs > 1:
+        return targets
+    frame = problem.train[held]
+    labels, weights = labels_of(targets, frame), weights_of(frame, problem.roles)
+    decision = chosen_decision(targets, labels, probabilities(A), weights, settings)
+    return replace(targets, decision=decision)
 
 
 def _mean_of_each(Z: Array, rows: Array) -> tuple[Array, Array]:
@@ -216,8 +236,8 @@ def training_weights(problem: Problem, settings: Settings) -> Array | None:
     return own * (own.sum() / (used.sum() * np.where(used, share, 1.0)))[labels]
 
 
-def judge(model: Model, frame: Any, roles: Roles) -> tuple[dict[str, float], Array]:
-    """A model's figures on rows with targets, and its errors row by row.
+def judge(model: Model, frame: Any, roles: Roles) -> bl.Judged:
+    """A model's figures on rows with targets.
 
     Parameters
     ----------
@@ -225,24 +245,43 @@ def judge(model: Model, frame: Any, roles: Roles) -> tuple[dict[str, float], Arr
         With preprocessing and targets.
     frame : polars.DataFrame
     roles : Roles
-
-    Returns
-    -------
-    tuple
-        Figures by name, and :func:`deltarule.metrics.errors_by_row`.
     """
     assert model.targets is not None
-    task = str(model.targets.task)
-    targets = figure_targets(model.targets, frame)
-    P = predictions(model, frame)
-    weights = weights_of(frame, roles)
-    return metrics.figures(task, targets, P, weights), metrics.errors_by_row(task, targets, P)
+    rows, P = _examples(model.targets, frame, roles, np.empty(0)), predictions(model, frame)
+    found = _consequences(model, rows, P)
+    return bl.evaluated("network", str(model.targets.task), rows, P, 0.0, found)
+
+
+def _consequences(model: Model, rows: bl.Examples, P: Array) -> Consequences | None:
+    """What a model's errors are in plain words; nothing of more than two classes."""
+    targets, preprocessing = model.targets, model.preprocessing
+    assert targets is not None
+    if targets.task == "regression":
+        reading = (preprocessing and preprocessing.reading) or Reading()
+        units = [reading.of(name).unit for name in targets.names]
+        return TypicalErrors.of(targets.names, units, rows.targets, P, rows.weights)
+    if targets.outputs > 1:
+        return None
+    label = targets.sought(rows.targets)
+    k = targets.classes.index(label)
+    return Alarms.of(targets.names[0], label, rows.targets == k, targets.codes(P[:, 1:]) == k)
 
 
 def judged_network(fitted: Fitted, problem: Problem) -> bl.Judged:
     """The network on the test rows, as the baselines are judged."""
-    found, errors = judge(fitted.model, problem.test, problem.roles)
-    return bl.Judged("network", found, fitted.seconds, errors)
+    found = judge(fitted.model, problem.test, problem.roles)
+    return found._replace(seconds=fitted.seconds)
+
+
+def _examples(targets: Targets, frame: Any, roles: Roles, X: Array) -> bl.Examples:
+    """Rows to evaluate a model on."""
+    groups = frame[roles.groups] if roles.groups in frame.columns else None
+    return bl.Examples(
+        X,
+        figure_targets(targets, frame),
+        weights_of(frame, roles),
+        None if groups is None else numbered(groups),
+    )
 
 
 def figure_targets(targets: Targets, frame: Any) -> Array:
@@ -270,11 +309,8 @@ def baselines(problem: Problem, settings: Settings) -> list[bl.Judged]:
         figure_targets(targets, problem.train),
         training_weights(problem, settings),
     )
-    test_rows = bl.Examples(
-        columns.transform(problem.test),
-        figure_targets(targets, problem.test),
-        weights_of(problem.test, problem.roles),
-    )
+    X = columns.transform(problem.test)
+    test_rows = _examples(targets, problem.test, problem.roles, X)
     classes = len(targets.classes) if problem.task == "classification" else 0
     return [
         bl.judge_baseline(row, problem.task, classes, train_rows, test_rows, settings.seed)

@@ -111,8 +111,7 @@ class Trained:
     def compared(self, problem: Problem) -> Comparison:
         """The network beside the baselines on a problem's test rows."""
         model = replace(self.model, preprocessing=problem.preprocessing)
-        found, errors = judge(model, problem.test, problem.roles)
-        network = bl.Judged("network", found, 0.0, errors)
+        network = judge(model, problem.test, problem.roles)
         others = baselines(problem, self.settings)
         metrics = {each.name: each.figures for each in (network, *others)}
         return Comparison(metrics, bl.verdict(problem.task, network, others))

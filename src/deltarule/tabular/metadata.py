@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.baselines import Judged
+from deltarule.baselines import Judged, differences
+from deltarule.bootstrap import Interval
 from deltarule.data import Dataset, Reading
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
+from deltarule.tabular.alerts import Alert
 from deltarule.tabular.fitting import Fitted
 from deltarule.tabular.problems import Table, split, table_of_model
 from deltarule.tabular.recipes import lines
@@ -34,6 +36,7 @@ def about(
     judged_by: str,
     reading: Mapping[str, Any],
     verdict: str,
+    alerts: Sequence[Alert] = (),
     stream: StreamedRows | None = None,
     updated: Model | None = None,
 ) -> dict[str, Any]:
@@ -53,6 +56,7 @@ def about(
     reading : mapping
         How the file was read.
     verdict : str
+    alerts : sequence of Alert
     stream : StreamedRows, optional
         Where the table was read in blocks.
     updated : Model, optional
@@ -74,7 +78,11 @@ def about(
         "calibration": fitted.calibration.to_dict(),
         "judged_by": judged_by,
         "figures": {each.name: each.figures for each in judged},
-        "judged_rows": len(judged[0].errors) if judged else 0,
+        "intervals": {each.name: _lists(each.intervals) for each in judged},
+        "differences": {each.name: _differences(judged[0], each) for each in judged[1:]},
+        "consequences": consequences_as_json(judged),
+        "alerts": [alert._asdict() for alert in alerts],
+        "judged_rows": judged[0].rows if judged else 0,
         "verdict": verdict,
         **({} if updated is None else {"earlier": _earlier(updated)}),
         "versions": {
@@ -83,6 +91,24 @@ def about(
             "python": platform.python_version(),
         },
     }
+
+
+def _lists(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
+    return {name: list(interval) for name, interval in intervals.items()}
+
+
+def _differences(network: Judged, other: Judged) -> dict[str, Any]:
+    """Each figure of the network less the other's, with the interval where there is one."""
+    return {
+        name: {"value": found.value, "interval": found.interval and list(found.interval)}
+        for name, found in differences(network, other).items()
+    }
+
+
+def consequences_as_json(judged: Sequence[Judged]) -> dict[str, Any]:
+    """What the errors of the first model are, for people and for machines."""
+    found = judged[0].consequences if judged else None
+    return {} if found is None else {"sentences": found.sentences(), "values": found.as_json()}
 
 
 def _earlier(model: Model) -> list[dict[str, Any]]:

@@ -28,10 +28,11 @@ from deltarule.preprocessing import (
 )
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
 from deltarule.preprocessing.date_columns import are_dates, date_format, days_of
+from deltarule.tabular.decisions import check_decision
 from deltarule.tabular.outcomes import encoding_folds, outcomes_of
 from deltarule.tabular.quality import networks
 from deltarule.tabular.recipes import epochs_of
-from deltarule.tabular.roles import check_columns, inputs_of, labels_of, weights_of
+from deltarule.tabular.roles import check_columns, inputs_of, labels_of, numbered, weights_of
 from deltarule.tabular.settings import Roles, Settings
 from deltarule.tabular.splits import Keys, Parts, folds, held_out
 from deltarule.tabular.streamed_rows import StreamedRows
@@ -247,7 +248,7 @@ def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = Fa
 def _keys(frame: Any, roles: Roles, targets: Targets, order: str | None) -> Keys:
     """What the splits of a table go by."""
     if roles.groups is not None:
-        return Keys(groups=group_numbers(frame[roles.groups]))
+        return Keys(groups=numbered(frame[roles.groups]))
     if roles.time is not None:
         return Keys(time=_times(frame, roles.time, order))
     is_classes = targets.task == "classification"
@@ -336,6 +337,7 @@ def problem_of(
     validations : tuple of Parts
         Of each network, of `train`.
     """
+    check_decision(whole.targets, settings)
     roles = whole.roles
     inputs = Dataset(inputs_of(train, roles), whole.reading)
     preprocessing = Preprocessing.fit(inputs, kinds=roles.kinds)
@@ -442,11 +444,6 @@ def sentinel_warnings(whole: Table) -> list[str]:
 
 def _explained(share: float) -> str:
     return f"{share:.0%}" if share >= 0.5 else "(by whether it is missing) almost all"
-
-
-def group_numbers(series: Any) -> Array:
-    """Group numbers from 0; a missing group is a group."""
-    return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
 
 
 def _times(frame: Any, name: str, order: str | None) -> Array:

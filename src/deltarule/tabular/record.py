@@ -47,10 +47,24 @@ FORMS: dict[str, Any] = {
     "figures": {_ANY: {_ANY: _NUMBER}},
     "judged_rows": int,
     "verdict": str,
+    "intervals": {_ANY: {_ANY: [_NUMBER]}},
+    "differences": {_ANY: {_ANY: {"value": _NUMBER, "interval": (list, _OR_NONE)}}},
+    "consequences": {_ANY: object},
+    "alerts": [{"kind": str, "text": str}],
     "versions": {_ANY: str},
     "earlier": [{**_TRAINING, _ANY: object}],
 }
 """By entry: a type or several, a list of one form, a mapping of names to forms."""
+
+
+_ABSENT: Mapping[str, Any] = {
+    "earlier": [],
+    "intervals": {},
+    "differences": {},
+    "consequences": {},
+    "alerts": [],
+}
+"""What model files of earlier versions do not have."""
 
 
 def record(model: Model) -> Mapping[str, Any]:
@@ -68,7 +82,7 @@ def record(model: Model) -> Mapping[str, Any]:
     >>> record(Model(network, network.initial_parameters(), about={"note": "by hand"}))
     {}
     """
-    about = {"earlier": [], **model.about}
+    about = {**_ABSENT, **model.about}  # of files of earlier versions
     if isinstance(about.get("reading"), Mapping):  # of earlier versions some options are absent
         about["reading"] = {**reading_record(Reading()), **about["reading"]}
     if "training" not in about:

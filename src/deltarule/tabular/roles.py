@@ -60,6 +60,11 @@ def raw_weights(frame: Any, roles: Roles) -> Array | None:
     return values
 
 
+def numbered(series: Any) -> Array:
+    """Group numbers from 0; a missing group is a group."""
+    return np.asarray(series.rank("dense").fill_null(0).to_numpy(), dtype=np.int64)
+
+
 def check_columns(
     there: list[str], wanted: list[tuple[str, str]], first: Sequence[object] = ()
 ) -> None:

@@ -33,10 +33,15 @@ TEXT = ("auto", "on", "off")
 EMBEDDINGS = ("none", "bins", "periodic")
 """How numeric columns may enter the network, as :mod:`deltarule.tabular.embeddings` says."""
 
+DECISION = ("positive", "cost_of_miss", "cost_of_alarm", "min_recall", "min_precision")
+"""The settings of the decision between two classes, as :mod:`deltarule.tabular.decisions` says."""
+
 QUALITIES = ("fast", "default", "best")
 """The presets, as :mod:`deltarule.tabular.quality` says."""
 
 _SHARE = {"low": 0, "high": 1, "open_low": True, "open_high": True}
+_PART = {"low": 0, "high": 1, "open_low": True}
+_COST = {"low": 0, "open_low": True}
 _COUNT = {"low": 1, "high": 1000, "whole": True}
 
 
@@ -164,7 +169,7 @@ class Settings:
     # the network, or the networks of an ensemble
     hidden: tuple[int, ...] | None = option(
         "UNITS",
-        "Units of the hidden layers, such as 128,64, or none (default: chosen automatically).",
+        "Units per hidden layer, as in 128,64, or none (default: chosen automatically).",
         common=True,
         panel="Network",
     )
@@ -284,6 +289,38 @@ class Settings:
         panel="Evaluation",
     )
 
+    # the decision between two classes
+    positive: str | None = option(
+        "CLASS",
+        "Positive class, of two (default: one such as yes or 1, else the rarer one).",
+        panel="Evaluation",
+    )
+    cost_of_miss: float | None = option(
+        "X",
+        "Cost of a missed positive; sets the threshold.",
+        limits=_COST,
+        panel="Evaluation",
+        common=True,
+    )
+    cost_of_alarm: float | None = option(
+        "X",
+        "Cost of a false alarm; sets the threshold. Of the two costs, each is 1 by default.",
+        limits=_COST,
+        panel="Evaluation",
+    )
+    min_recall: float | None = option(
+        "SHARE",
+        "Recall to reach on validation rows, by the highest such threshold.",
+        limits=_PART,
+        panel="Evaluation",
+    )
+    min_precision: float | None = option(
+        "SHARE",
+        "Precision to reach on validation rows, by the lowest such threshold.",
+        limits=_PART,
+        panel="Evaluation",
+    )
+
     # what computes, where, and how precisely
     engine: str = option("NAME", "Engine", "auto", names=("auto", *ENGINES), panel="Engine")
     dtype: str = option(
@@ -338,6 +375,19 @@ class Settings:
             raise SettingError(f"{both}: they contradict each other. Leave one out.")
         if self.quantiles is not None:
             self._check_quantiles(self.quantiles)
+        rules = {
+            setting("cost_of_miss, cost_of_alarm", "--cost-of-miss, --cost-of-alarm"): (
+                self.cost_of_miss or self.cost_of_alarm
+            ),
+            setting("min_recall", "--min-recall"): self.min_recall,
+            setting("min_precision", "--min-precision"): self.min_precision,
+        }
+        given = [name for name, value in rules.items() if value is not None]
+        if len(given) > 1:
+            raise SettingError(
+                f"{' and '.join(given)}: each sets the threshold; expected one of them. Leave the "
+                "others out."
+            )
         checked_seed("Settings", self.seed)
         check_limits("Settings", self)
         if self.class_weight is not None:

@@ -19,6 +19,7 @@ from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters
 from deltarule.spec import unknown_keyword
 from deltarule.tabular.calibration import calibration_of
+from deltarule.tabular.decisions import check_decision
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.fitting import Fitted, fit, judge, judged_network
 from deltarule.tabular.members import members_again
@@ -239,6 +240,7 @@ def updated_problem(
     DataError
         For columns that the table lacks, and for cells that the model's columns cannot read.
     """
+    check_decision(whole.targets, settings)
     assert model.preprocessing is not None
     with whole.cells():
         model.preprocessing.transform(whole.frame)
@@ -286,8 +288,7 @@ def judged_before(model: Model, problem: Problem) -> bl.Judged:
     problem : Problem
         By :func:`updated_problem`.
     """
-    found, errors = judge(model, problem.test, problem.roles)
-    return bl.Judged(BEFORE, found, 0.0, errors)
+    return judge(model, problem.test, problem.roles)._replace(name=BEFORE)
 
 
 def _networks(model: Model, settings: Settings) -> list[tuple[Network, Network, Parameters]]:

@@ -1,0 +1,141 @@
+"""The evaluation of a model in the terminal: alerts, metrics with intervals, what they mean."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deltarule import baselines as bl
+from deltarule import metrics, tabular
+from deltarule.cli.terminal import Terminal
+from deltarule.cli.trainer import Trained
+from deltarule.consequences import Alarms
+from deltarule.data import BUILT_IN
+from deltarule.preprocessing import Targets
+
+_ENDS = ("  95 % interval from", "  to")
+
+
+def say_results(terminal: Terminal, trained: Trained) -> None:
+    """Alerts first, then the metrics, the comparisons, the verdict, and all of it in words."""
+    evaluations, task = trained.evaluations, trained.problem.task
+    terminal.say()
+    for alert in (alerts := trained.alerts):
+        terminal.say(alert.text, style="bold red")
+    if alerts:
+        terminal.say()
+    say_metrics(
+        terminal,
+        f"Metrics on {evaluations[0].rows:,} {tabular.rows_named(trained.evaluated_on)}",
+        task,
+        {each.name: each.figures for each in evaluations},
+        evaluations[0].intervals,
+        [each.seconds for each in evaluations],
+    )
+    say_comparisons(terminal, task, evaluations)
+    if trained.verdict:
+        terminal.say(trained.verdict, style="bold")
+    say_consequences(terminal, evaluations[0], trained.fitted.model.targets)
+    say_costs(terminal, evaluations[0], trained.settings)
+
+
+def say_metrics(
+    terminal: Terminal,
+    title: str,
+    task: str,
+    figures: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Sequence[float]],
+    seconds: Sequence[float] = (),
+) -> None:
+    """A table of metrics, the network first, with its intervals.
+
+    Parameters
+    ----------
+    terminal : Terminal
+    title, task : str
+    figures : mapping of str to mapping
+        Of each model its metrics by name.
+    intervals : mapping of str to pair of float
+        Of the network's metrics.
+    seconds : sequence of float
+        How long each model took to fit, where that is shown.
+    """
+    used = [row for row in metrics.FIGURES[task] if row.name in next(iter(figures.values()))]
+    times = [bl.shown_seconds(each) for each in seconds] or [""] * len(figures)
+    rows = [
+        [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used), fitted]
+        for (name, of), fitted in zip(figures.items(), times, strict=True)
+    ]
+    for place, end in enumerate(_ENDS if intervals else ()):
+        found = (intervals.get(row.name) for row in used)
+        rows.insert(
+            1 + place, [end, *("–" if own is None else bl.shown(own[place]) for own in found)]
+        )
+    heads = ["", *(row.label for row in used), *(["fit"] if seconds else [])]
+    terminal.table(title, heads, [row[: len(heads)] for row in rows], mark=0)
+
+
+def say_comparisons(terminal: Terminal, task: str, evaluations: Sequence[bl.Judged]) -> None:
+    """The network less each other model, by the first metric, on the same rows."""
+    network, *others = evaluations
+    first, rows = metrics.FIGURES[task][0], []
+    for other in others:
+        found = bl.difference(network, other, first.name)
+        ends = "–" if found.interval is None else " to ".join(map(_signed, found.interval))
+        rows.append([other.name, _signed(found.value), ends, bl.comparison(found, first)])
+    if rows:
+        title = f"{first.label[:1].upper()}{first.label[1:]} of the network less that of"
+        terminal.table(title, ["", "difference", "95 % interval", "the network is"], rows)
+
+
+def say_consequences(terminal: Terminal, network: bl.Judged, targets: Targets | None) -> None:
+    """What the errors mean, in words, and the decision between two classes where one was chosen."""
+    decision = None if targets is None else targets.decision
+    if decision is not None and decision.reason:
+        terminal.say(
+            f"Predicts {decision.describe()}; the accuracy above is that of the likelier class."
+        )
+    found = network.consequences
+    for sentence in [] if found is None else found.sentences():
+        terminal.say(sentence)
+
+
+def say_costs(terminal: Terminal, network: bl.Judged, settings: tabular.Settings) -> None:
+    """What a row costs, where costs were given."""
+    found = network.consequences
+    if not isinstance(found, Alarms) or (settings.cost_of_miss, settings.cost_of_alarm) == (
+        None,
+        None,
+    ):
+        return
+    miss, alarm = tabular.costs_of(settings)
+    nothing = found._replace(found=0, predicted=0)
+    everything = found._replace(found=found.present, predicted=found.rows)
+    own, none, all_ = (bl.shown(of.cost(miss, alarm)) for of in (found, nothing, everything))
+    terminal.say(
+        f"Cost per row: {own}; {none} without any alarm, {all_} if every row were an alarm."
+    )
+
+
+def say_next(terminal: Terminal, data: Sequence[str], model: Path | None) -> None:
+    """The commands that come next, with the files that were used."""
+    if model is None:
+        terminal.say("The model was not saved: add --out FILE.", style="bold")
+        return
+    own, table = shlex.quote(str(model)), shlex.join(data)
+    new = table if data[0] in BUILT_IN else "NEW.csv"
+    commands = [
+        ("predict", f"deltarule predict {own} {new} --out predictions.csv"),
+        ("evaluate", f"deltarule evaluate {own} {new}"),
+        ("inspect", f"deltarule inspect {own}"),
+    ]
+    if "-" not in data:
+        commands.append(("explain", f"deltarule explain {own} {table}"))
+    terminal.listing("Next", commands)
+
+
+def _signed(value: float) -> str:
+    """A difference, with its sign."""
+    sign = "-" if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{bl.shown(abs(value))}"

@@ -1,0 +1,308 @@
+"""Confidence intervals of metrics, paired differences, and what is said first of a model."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import deltarule.baselines as bl
+from deltarule import tabular
+from deltarule.bootstrap import DRAWS, Interval, Resampling, interval_of
+from deltarule.cli import main
+from deltarule.consequences import Alarms, TypicalErrors
+from deltarule.metrics import FIGURES, figures
+from deltarule.modelfile import Model, load_model, save_model
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def scored(m, seed=0, share=0.3):
+    """Labels and probabilities that know something of them."""
+    draw = rng(seed)
+    labels = (draw.random(m) < share).astype(int)
+    p = np.clip(share + 0.3 * (labels - share) + 0.2 * draw.normal(size=m), 0.01, 0.99)
+    return labels, np.stack([1 - p, p], axis=1)
+
+
+def judged(name, labels, P, **further):
+    return bl.evaluated(
+        name, "classification", bl.Examples(labels, labels, None, **further), P, 0.0
+    )
+
+
+# ---------------------------------------------------------------------------------- intervals
+
+
+def test_metrics_are_those_of_scikit_learn():
+    from sklearn import metrics as sk
+
+    labels, P = scored(500, share=0.1)
+    P = P.round(2)  # with ties
+    s = rng(1).uniform(size=500)
+    found = figures("classification", labels, P, s)
+    assert found["auc"] == pytest.approx(sk.roc_auc_score(labels, P[:, 1], sample_weight=s))
+    assert found["average_precision"] == pytest.approx(
+        sk.average_precision_score(labels, P[:, 1], sample_weight=s)
+    )
+    Y, predicted = rng().normal(size=(50, 2)), rng(1).normal(size=(50, 2))
+    assert figures("regression", Y, predicted, s[:50])["r2"] == pytest.approx(
+        sk.r2_score(Y, predicted, sample_weight=s[:50])
+    )
+
+
+def test_average_precision_is_of_rare_classes_only_whichever_they_are():
+    labels, P = scored(500, share=0.1)
+    assert "average_precision" not in figures("classification", *scored(500, share=0.4))
+    swapped = figures("classification", 1 - labels, P[:, ::-1])
+    assert swapped == pytest.approx(figures("classification", labels, P))
+
+
+def test_intervals_are_those_of_rows_drawn_with_replacement():
+    labels, P = scored(300, share=0.15)
+    found = judged("network", labels, P).intervals
+    drawn = rng(3).integers(0, 300, (800, 300))
+    exact = [figures("classification", labels[rows], P[rows]) for rows in drawn]
+    for name in ("accuracy", "log_loss", "auc", "average_precision"):
+        values = [each[name] for each in exact if name in each]
+        low, high = np.quantile(values, [0.025, 0.975])
+        assert found[name] == pytest.approx((low, high), abs=0.25 * (high - low))
+
+
+def test_intervals_of_many_rows_are_those_of_theory():
+    values = rng().normal(size=(50_000, 1))
+    rows = bl.Examples(values, values, None)
+    found = bl.evaluated("mean", "regression", rows, np.zeros_like(values), 0.0).intervals["rmse"]
+    assert found.high - found.low == pytest.approx(2 * 1.96 / np.sqrt(2 * 50_000), rel=0.15)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    hits = 0
+    for seed in range(200):
+        is_right = rng(seed).random(150) < 0.8
+        P = np.eye(2)[np.where(is_right, 0, 1)]
+        hits += 0.8 in judged("network", np.zeros(150, int), P).intervals["accuracy"]
+    assert 180 <= hits <= 199
+
+
+def test_rows_of_one_group_are_drawn_together():
+    labels, P = scored(60)
+    groups = np.repeat(np.arange(60), 10)  # each row ten times
+    repeated = judged("network", labels.repeat(10), P.repeat(10, axis=0), groups=groups)
+    alone = judged("network", labels, P)
+    naive = judged("network", labels.repeat(10), P.repeat(10, axis=0))
+    for name, interval in alone.intervals.items():
+        assert repeated.intervals[name] == pytest.approx(interval)
+    widths = [of.intervals["log_loss"].high - of.intervals["log_loss"].low for of in (alone, naive)]
+    assert widths[0] > 2.5 * widths[1]
+
+
+def test_one_group_alone_has_no_interval_and_no_winner():
+    labels, P = scored(40)
+    one = judged("network", labels, P, groups=np.zeros(40, int))
+    other = judged("majority class", labels, 1 - P, groups=np.zeros(40, int))
+    assert one.intervals == {}
+    assert bl.verdict("classification", one, [other]).startswith("Too close to call")
+
+
+def test_a_perfect_accuracy_has_an_interval_by_the_number_of_rows():
+    labels = np.arange(30) % 2
+    assert judged("network", labels, np.eye(2)[labels]).intervals["accuracy"] == (0.884, 1.0)
+    assert interval_of(np.zeros(DRAWS), trials=30) == Interval(0.0, 0.116)
+    assert interval_of(np.full(DRAWS, np.nan)) is None
+
+
+def test_folds_are_drawn_each_by_itself():
+    labels, P = scored(400)
+    whole = judged("network", labels, P)
+    folds = [judged("network", labels[k::4], P[k::4]) for k in range(4)]
+    together = bl.averaged(folds)
+    assert together.rows == 400
+    assert together.figures["log_loss"] == pytest.approx(whole.figures["log_loss"])
+    widths = [
+        of.intervals["log_loss"].high - of.intervals["log_loss"].low for of in (together, whole)
+    ]
+    assert widths[0] == pytest.approx(widths[1], rel=0.15)
+
+
+def test_the_same_rows_give_the_same_intervals():
+    labels, P = scored(3000)
+    assert judged("a", labels, P).intervals == judged("b", labels, P).intervals
+
+
+def test_a_draw_needs_sums_of_parts_only():
+    accuracy = FIGURES["classification"][0]
+    parts = np.array([np.ones(5000), np.tile([0.0, 1.0], 2500)])
+    resampling = Resampling(5000)
+    assert resampling.units == 5000
+    assert resampling.draws(accuracy, parts).std() == pytest.approx(0.5 / np.sqrt(5000), rel=0.1)
+
+
+# --------------------------------------------------------------------------------- differences
+
+
+def test_a_difference_is_paired():
+    """Two models that err on the same rows differ clearly though their intervals overlap."""
+    Y = rng().normal(size=(200, 1))
+    rows = bl.Examples(Y, np.zeros_like(Y), None)
+    near = bl.evaluated("network", "regression", rows, Y, 0.0)
+    far = bl.evaluated("mean", "regression", rows, 1.05 * Y, 0.0)
+    assert near.intervals["rmse"].high > far.intervals["rmse"].low
+    assert bl.difference(near, far, "rmse").is_clear
+    assert bl.verdict("regression", near, [far]).startswith("The network wins")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_too_close_to_call_is_said_exactly_where_the_interval_spans_zero(seed):
+    labels, P = scored(200, seed)
+    shift = rng(seed).normal(scale=0.15, size=200)
+    other = np.clip(P[:, 1] + shift, 0.01, 0.99)
+    network = judged("network", labels, P)
+    tree = judged("trees", labels, np.stack([1 - other, other], axis=1))
+    spans = 0.0 in bl.difference(network, tree, "accuracy").interval
+    assert bl.verdict("classification", network, [tree]).startswith("Too close to call") == spans
+
+
+# ---------------------------------------------------------------------------- words and alerts
+
+
+def test_alarms_in_words():
+    assert Alarms("churn", "yes", 0, 0, 3, 50).sentences() == [
+        "No row has churn 'yes'; 0 of 3 alarms are right (precision 0 %)."
+    ]
+    assert Alarms("churn", "yes", 0, 4, 0, 50).sentences() == [
+        "Finds 0 of the 4 rows with churn 'yes' (recall 0 %); no row is predicted to have it."
+    ]
+    both = Alarms("y", "a", 1, 2, 3, 10).joined([Alarms("y", "a", 1, 2, 3, 10)] * 2)
+    assert both == Alarms("y", "a", 2, 4, 6, 20)
+
+
+def test_errors_are_a_share_of_the_median_where_no_value_is_negative():
+    Y = np.array([[10.0], [20.0], [30.0]])
+    assert TypicalErrors.of(["y"], ["kg"], Y, Y + 2, None).sentences() == [
+        "Typical error of y: 2 kg, which is 10 % of its median (20 kg)."
+    ]
+    assert TypicalErrors.of(["y"], [""], Y - 15, Y, None).sentences() == ["Typical error of y: 15."]
+
+
+def kinds(task, judged, **further):
+    return [alert.kind for alert in tabular.alerts_of(task, judged, **further)]
+
+
+def test_alerts_where_they_are_true_and_where_not():
+    labels, P = scored(400)
+    network = judged("network", labels, P)
+    guess = judged("majority class", labels, np.tile([0.7, 0.3], (400, 1)))
+    wrong = judged("network", labels, P[:, ::-1])
+    assert kinds("classification", [network, guess]) == []
+    assert kinds("classification", [wrong, guess]) == ["no better than guessing"]
+    alike = guess._replace(name="network", figures={**guess.figures, "accuracy": 0.9})
+    (alert,) = tabular.alerts_of("classification", [alike, guess])
+    assert alert.text.startswith("The network is not clearly better than the majority class")
+    assert kinds("classification", [network, guess], leaks=["column 'x' …"]) == ["leak"]
+    few = judged("network", labels[:30], P[:30])
+    (alert,) = tabular.alerts_of("classification", [few], of_held_out=True)
+    assert "30 rows" in alert.text
+    rare = network._replace(consequences=Alarms("y", "yes", 1, 3, 5, 400))
+    assert kinds("classification", [rare]) == ["too few rows"]
+
+
+def test_a_model_of_low_accuracy_that_ranks_well_is_no_worse_than_the_majority():
+    """As with balanced classes: accuracy and log loss below those of the majority, AUC above."""
+    labels, P = scored(800, share=0.1)
+    p = np.clip(P[:, 1] * 4, 0.01, 0.99)
+    network = judged("network", labels, np.stack([1 - p, p], axis=1))
+    guess = judged("majority class", labels, np.tile([0.9, 0.1], (800, 1)))
+    assert network.figures["accuracy"] < guess.figures["accuracy"]
+    assert kinds("classification", [network, guess]) == []
+
+
+# -------------------------------------------------------------------------------- command line
+
+
+@pytest.fixture
+def rents(tmp_path):
+    draw = rng()
+    area = draw.uniform(20, 120, 300).round(1)
+    rent = (10 * area + draw.normal(scale=60, size=300)).round().astype(int)
+    path = tmp_path / "rents.csv"
+    pl.DataFrame({"area": area, "rent": [f"{each} EUR" for each in rent]}).write_csv(path)
+    return path
+
+
+QUICK = ["--epochs", "8", "--hidden", "16"]
+
+
+def test_train_and_evaluate_show_the_same_intervals(rents, tmp_path, capsys):
+    model = tmp_path / "m.safetensors"
+    given = ["train", str(rents), "--target", "rent", *QUICK, "--out", str(model)]
+    assert main([*given, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    low, high = shown["intervals"]["network"]["rmse"]
+    assert low < shown["figures"]["network"]["rmse"] < high
+    ridge = shown["differences"]["ridge regression"]["rmse"]
+    assert ridge["interval"][0] <= ridge["value"] <= ridge["interval"][1]
+    assert shown["consequences"]["values"]["rent"]["unit"] == "EUR"
+    assert shown["alerts"] == []
+    assert main(["evaluate", str(model), str(rents), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["intervals"] == shown["intervals"]["network"]
+    assert again["consequences"] == shown["consequences"]
+    assert main(["inspect", str(model)]) == 0
+    text = capsys.readouterr().out
+    assert "95 % interval from" in text
+    assert "Typical error of rent" in text
+
+
+def test_the_terminal_says_what_comes_next(rents, tmp_path, capsys):
+    given = ["train", str(rents), "--target", "rent", *QUICK]
+    assert main(given) == 0
+    out = capsys.readouterr().out
+    assert "The model was not saved: add --out FILE." in out
+    assert "RMSE of the network less that of" in out
+    model = tmp_path / "my model.safetensors"
+    assert main([*given, "--no-baselines", "--out", str(model)]) == 0
+    out = capsys.readouterr().out
+    assert f"deltarule predict '{model}' NEW.csv" in " ".join(out.split())
+    assert f"deltarule explain '{model}' {rents}" in " ".join(out.split())
+
+
+def test_cross_validation_has_intervals(rents, capsys):
+    given = ["train", str(rents), "--target", "rent", *QUICK, "--cv", "2", "--json"]
+    assert main(given) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["intervals"]["network"].keys() == {"rmse", "mae", "r2"}
+    assert shown["judged_rows"] == 300
+
+
+def test_a_network_that_learns_nothing_is_called_so_first(tmp_path, capsys):
+    path = tmp_path / "noise.csv"
+    pl.DataFrame({"x": rng().normal(size=300), "y": rng(1).normal(size=300)}).write_csv(path)
+    assert main(["train", str(path), "--target", "y", *QUICK]) == 0
+    results = capsys.readouterr().out.partition("restored")[2].splitlines()[2:]
+    assert "better than the mean" in results[0]
+
+
+def test_a_leak_is_named_before_the_metrics(tmp_path, capsys):
+    path = tmp_path / "leak.csv"
+    y = rng().integers(0, 2, 300)
+    pl.DataFrame({"x": rng(1).normal(size=300), "paid": y * 5, "y": y}).write_csv(path)
+    assert main(["train", str(path), "--target", "y", *QUICK]) == 0
+    results = capsys.readouterr().out.partition("restored")[2].splitlines()[2:]
+    assert results[0].startswith("Column 'paid' alone explains")
+
+
+def test_files_of_earlier_versions_have_no_intervals(rents, tmp_path, capsys):
+    model = tmp_path / "m.safetensors"
+    assert main(["train", str(rents), "--target", "rent", *QUICK, "--out", str(model)]) == 0
+    loaded = load_model(model)
+    new = ("intervals", "differences", "consequences", "alerts")
+    about = {name: value for name, value in loaded.about.items() if name not in new}
+    save_model(model, replace(loaded, about=about))
+    capsys.readouterr()
+    assert isinstance(load_model(model), Model)
+    assert main(["inspect", str(model)]) == 0
+    assert "95 %" not in capsys.readouterr().out
