@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -272,6 +272,65 @@ def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:
     P = np.zeros((len(X), classes))
     P[:, estimator.classes_] = estimator.predict_proba(X)  # a class may be missing in training
     return P
+
+
+# ------------------------------------------------------------------------------------ tables
+
+_ENDS = ("  95 % interval from", "  to")
+
+
+def metric_table(
+    task: str,
+    figures: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Sequence[float]],
+    seconds: Sequence[float] = (),
+) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of a table of metrics, the network first, with its intervals below it.
+
+    Parameters
+    ----------
+    task : str
+    figures : mapping of str to mapping
+        Of each model its metrics by name.
+    intervals : mapping of str to pair of float
+        Of the network's metrics.
+    seconds : sequence of float
+        How long each model took to fit, where that is shown.
+
+    Examples
+    --------
+    >>> metric_table("regression", {"network": {"mae": 2.0}}, {"mae": (1.5, 2.5)})[1]
+    [['network', '2.000'], ['  95 % interval from', '1.500'], ['  to', '2.500']]
+    """
+    used = [row for row in FIGURES[task] if row.name in next(iter(figures.values()))]
+    times = [[shown_seconds(each)] for each in seconds] or [[] for _ in figures]
+    rows = [
+        [name, *(shown(of[row.name]) if row.name in of else "–" for row in used), *time]
+        for (name, of), time in zip(figures.items(), times, strict=True)
+    ]
+    for place, end in enumerate(_ENDS if intervals else ()):
+        ends = [intervals.get(row.name) for row in used]
+        cells = ["–" if own is None else shown(own[place]) for own in ends]
+        rows.insert(1 + place, [end, *cells, *([""] if seconds else [])])
+    return ["", *(row.label for row in used), *(["fit"] if seconds else [])], rows
+
+
+def comparison_table(task: str, evaluations: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of a table of the network less each other model, by the first metric."""
+    network, *others = evaluations
+    first, rows = FIGURES[task][0], []
+    for other in others:
+        found = difference(network, other, first.name)
+        ends = "–" if found.interval is None else " to ".join(map(_signed, found.interval))
+        rows.append([other.name, _signed(found.value), ends, comparison(found, first)])
+    what = f"{first.label[:1].upper()}{first.label[1:]} of the network less that of"
+    return [what, "difference", "95 % interval", "the network is"], rows
+
+
+def _signed(value: float) -> str:
+    """A difference, with its sign."""
+    sign = "-" if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{shown(abs(value))}"
 
 
 # ----------------------------------------------------------------------------------- verdict

@@ -16,6 +16,9 @@ from deltarule.cli.trainer import Trained
 from deltarule.report.compose import Report, compose
 from deltarule.report.content import Context
 
+_MOST_ROWS = 500  # that contributions are computed of
+_MOST_OUTPUTS = 12
+
 
 def report_of(
     trained: Trained, table: TrainingTable, watch: explain.Watch, command: list[str]
@@ -64,9 +67,33 @@ def report_of(
         target=subject,
         source=file,
         rows=problem.count,
+        alerts=[alert.text for alert in trained.alerts if alert.kind == tabular.NO_BETTER],
+        decision=_decision(trained),
+        **_effects(trained, frame),
     )
     evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers, problem.train)
     return compose(trained.fitted.result, evidence, context, watch.diagnostics)
+
+
+def _decision(trained: Trained) -> str:
+    """How the model decides between two classes, where that was chosen."""
+    targets = trained.fitted.model.targets
+    decision = None if targets is None else targets.decision
+    return decision.describe() if decision is not None and decision.reason else ""
+
+
+def _effects(trained: Trained, frame: Any) -> dict[str, Any]:
+    """What each column contributes to the predictions of some of the evaluated rows."""
+    model = trained.fitted.model
+    assert model.targets is not None
+    if not len(frame) or len(model.targets.classes or model.targets.names) > _MOST_OUTPUTS:
+        return {}
+    some = frame.sample(_MOST_ROWS, seed=0) if len(frame) > _MOST_ROWS else frame
+    found = tabular.explain_table(model, some)
+    return {
+        "effects": found.effects,
+        "effects_of": f"in {found.rows.unit}, from {found.rows.reference.name}",
+    }
 
 
 def _rows(trained: Trained) -> tuple[Any, str, Array]:

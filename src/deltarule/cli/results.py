@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deltarule import baselines as bl
-from deltarule import metrics, tabular
+from deltarule import tabular
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.trainer import Trained
 from deltarule.consequences import Alarms
 from deltarule.data import BUILT_IN
 from deltarule.preprocessing import Targets
-
-_ENDS = ("  95 % interval from", "  to")
 
 
 def say_results(terminal: Terminal, trained: Trained) -> None:
@@ -61,32 +59,14 @@ def say_metrics(
     seconds : sequence of float
         How long each model took to fit, where that is shown.
     """
-    used = [row for row in metrics.FIGURES[task] if row.name in next(iter(figures.values()))]
-    times = [bl.shown_seconds(each) for each in seconds] or [""] * len(figures)
-    rows = [
-        [name, *(bl.shown(of[row.name]) if row.name in of else "–" for row in used), fitted]
-        for (name, of), fitted in zip(figures.items(), times, strict=True)
-    ]
-    for place, end in enumerate(_ENDS if intervals else ()):
-        found = (intervals.get(row.name) for row in used)
-        rows.insert(
-            1 + place, [end, *("–" if own is None else bl.shown(own[place]) for own in found)]
-        )
-    heads = ["", *(row.label for row in used), *(["fit"] if seconds else [])]
-    terminal.table(title, heads, [row[: len(heads)] for row in rows], mark=0)
+    terminal.table(title, *bl.metric_table(task, figures, intervals, seconds), mark=0)
 
 
 def say_comparisons(terminal: Terminal, task: str, evaluations: Sequence[bl.Judged]) -> None:
     """The network less each other model, by the first metric, on the same rows."""
-    network, *others = evaluations
-    first, rows = metrics.FIGURES[task][0], []
-    for other in others:
-        found = bl.difference(network, other, first.name)
-        ends = "–" if found.interval is None else " to ".join(map(_signed, found.interval))
-        rows.append([other.name, _signed(found.value), ends, bl.comparison(found, first)])
+    (title, *heads), rows = bl.comparison_table(task, evaluations)
     if rows:
-        title = f"{first.label[:1].upper()}{first.label[1:]} of the network less that of"
-        terminal.table(title, ["", "difference", "95 % interval", "the network is"], rows)
+        terminal.table(title, ["", *heads], rows)
 
 
 def say_consequences(terminal: Terminal, network: bl.Judged, targets: Targets | None) -> None:
@@ -133,9 +113,3 @@ def say_next(terminal: Terminal, data: Sequence[str], model: Path | None) -> Non
     if "-" not in data:
         commands.append(("explain", f"deltarule explain {own} {table}"))
     terminal.listing("Next", commands)
-
-
-def _signed(value: float) -> str:
-    """A difference, with its sign."""
-    sign = "-" if value < 0 else "+" if value > 0 else ""
-    return f"{sign}{bl.shown(abs(value))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from deltarule.baselines import Judged
 from deltarule.errors import require
@@ -12,6 +12,34 @@ from deltarule.report.diagnosis import Finding
 from deltarule.report.drawing import figure, svg
 
 Pairs = Sequence[tuple[str, str]]
+
+
+class Effect(Protocol):
+    """What a column contributes to an output over many rows."""
+
+    @property
+    def column(self) -> str:
+        """Its name."""
+
+    @property
+    def output(self) -> str:
+        """The output's."""
+
+    @property
+    def mean_absolute(self) -> float:
+        """Mean absolute contribution."""
+
+    @property
+    def summary(self) -> str:
+        """Its direction in a phrase."""
+
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are days since 1970."""
+
+    @property
+    def curve(self) -> Sequence[tuple[float | str, float, int]]:
+        """Values, their mean contributions, and how many rows hold them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +69,14 @@ class Context:
         What is predicted, and the table that it is predicted from.
     rows : int or None
         Training rows; None where their number is not known.
+    alerts : sequence of str
+        What has to be known first.
+    decision : str
+        How classes are decided between, where that was chosen.
+    effects : sequence of Effect
+        What each column contributes to the predictions of the evaluated rows.
+    effects_of : str
+        In which unit, and from which reference row.
     """
 
     title: str = "A network"
@@ -58,6 +94,10 @@ class Context:
     target: str = ""
     source: str = ""
     rows: int | None = None
+    alerts: Sequence[str] = ()
+    decision: str = ""
+    effects: Sequence[Effect] = ()
+    effects_of: str = ""
 
     @property
     def whose(self) -> str:

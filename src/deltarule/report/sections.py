@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deltarule.baselines import shown, shown_seconds
+from deltarule.baselines import comparison_table, metric_table, shown, shown_seconds
 from deltarule.metrics import FIGURES, figures
 from deltarule.report import plots
 from deltarule.report.content import Context, Drawn, Section, Table, drawn
 from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
+from deltarule.report.effects import effects_section
 from deltarule.report.evidence import Evidence, Importance, importances, worst
 from deltarule.report.summary import (
     evaluated_rows,
@@ -46,6 +47,7 @@ def sections_of(
         _figures_section(evidence, context),
         *(_judged_sections(evidence, context) if is_finite else ()),
         *_columns_section(found),
+        *effects_section(context),
         *(_worst_section(evidence, found) if is_finite else ()),
         *_data_section(context),
         *training_sections(result, context, findings, diagnostics),
@@ -69,22 +71,21 @@ def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple
 
 
 def _figures_section(evidence: Evidence, context: Context) -> Section:
-    own = own_figures(evidence, context)
-    rows: list[list[str]]
     if context.judged:
-        rows = [
-            [
-                each.name,
-                *(shown(each.figures[name]) if name in each.figures else "–" for name in own),
-                shown_seconds(each.seconds),
-            ]
-            for each in context.judged
-        ]
-        heads = ["", *(_LABELS[name] for name in own), "fit"]
+        network, judged = context.judged[0], {each.name: each for each in context.judged}
+        figures = {name: each.figures for name, each in judged.items()}
+        seconds = [each.seconds for each in judged.values()]
+        heads, rows = metric_table(evidence.task, figures, network.intervals, seconds)
     else:
-        rows = [["network", *map(shown, own.values())]]
-        heads = ["", *(_LABELS[name] for name in own)]
+        own = own_figures(evidence, context)
+        heads, rows = (
+            ["", *(_LABELS[name] for name in own)],
+            [["network", *map(shown, own.values())]],
+        )
     tables = [Table(rows, heads, numeric=range(1, len(heads)), mark=0)]
+    if len(context.judged) > 1:
+        (title, *heads), rows = comparison_table(evidence.task, context.judged)
+        tables.append(Table(rows, ["", *heads], title, numeric=(1, 2)))
     if evidence.task != "classification" and len(evidence.names) > 1:
         tables.append(_by_output(evidence))
     text = f"On {rows_of_metrics(evidence, context)}."

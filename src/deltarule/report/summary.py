@@ -47,6 +47,7 @@ def summary_of(
         ("How well", _how_well(evidence, context)),
         ("Beside other models", context.verdict),
         ("How sure", _how_sure(evidence)),
+        ("In practice", _in_practice(context)),
         ("What matters", "" if is_useless else _what_matters(found)),
     ]
     table = Table([row for row in rows if row[1]])
@@ -123,6 +124,14 @@ def _how_sure(evidence: Evidence) -> str:
     )
 
 
+def _in_practice(context: Context) -> str:
+    """What the errors mean: alarms and misses, or the typical error and its share."""
+    consequences = context.judged[0].consequences if context.judged else None
+    sentences = () if consequences is None else consequences.sentences()
+    decided = [f"Predicts {context.decision}."] if context.decision else []
+    return " ".join([*decided, *sentences])
+
+
 def _what_matters(found: Sequence[Importance]) -> str:
     top = max((each.rise for each in found), default=0.0)
     relevant = [each for each in found if each.is_clear and each.rise > _MATTERS * top]
@@ -147,7 +156,10 @@ def _named(column: Importance) -> str:
 
 def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
     """What to be careful of, the most important first."""
-    yield from beside_the_guess(evidence, context)
+    useless = list(beside_the_guess(evidence, context))
+    yield from useless
+    if not useless:
+        yield from (Finding("problem", "First of all", alert, "") for alert in context.alerts)
     for warning in context.warnings:
         yield Finding("problem", "Check the data first", warning, "")
     counts = {"learn from": context.rows, "evaluate on": evaluated_rows(evidence, context)}

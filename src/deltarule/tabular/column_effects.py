@@ -51,6 +51,8 @@ class ColumnEffect:
     curve : tuple of CurvePoint
         Mean contribution by value, ascending; of levels the one that raises most first. Empty for
         text.
+    is_date : bool
+        Whether the values of the curve are days since 1970.
     """
 
     column: str
@@ -58,6 +60,7 @@ class ColumnEffect:
     mean_absolute: float
     direction: float | None
     curve: tuple[CurvePoint, ...]
+    is_date: bool = False
 
     @property
     def summary(self) -> str:
@@ -110,7 +113,8 @@ def column_effect(
     there = ~np.isnan(values)
     values, contributions = values[there], contributions[there]
     direction, curve = _rank_correlation(values, contributions), _of_values(values, contributions)
-    return ColumnEffect(column.name, output, mean_absolute, direction, curve)
+    is_date = isinstance(column, Date)
+    return ColumnEffect(column.name, output, mean_absolute, direction, curve, is_date)
 
 
 _NUMBERS: dict[type, Callable[[Any, Any, Reading | None], Array]] = {
