@@ -73,7 +73,10 @@ def tidied(
     def tidy(column: pl.Series) -> pl.Series:
         levelled = column.dtype == polars.Categorical or isinstance(column.dtype, polars.Enum)
         if levelled and typed:
-            levels = column.drop_nulls().unique().cast(polars.String)
+            if isinstance(column.dtype, polars.Enum):
+                levels = column.dtype.categories
+            else:
+                levels = column.drop_nulls().unique().cast(polars.String)
             if not _unmarked(levels, markers).equals(levels):
                 column = _unmarked(column.cast(polars.String), markers)
             return column.cast(polars.Categorical)
