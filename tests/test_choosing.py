@@ -106,6 +106,13 @@ def test_the_fit_is_of_what_was_chosen_and_repeats_no_trial(monkeypatch):
 
 
 @pytest.mark.usefixtures("without_trials")
+def test_of_many_rows_all_have_bins(monkeypatch):
+    monkeypatch.setattr(choosing, "EMBEDDED_FROM", 400)
+    settings = tabular.Settings(n_ensemble=3)
+    assert embeddings(problem_of(saw, settings), settings) == ["bins"] * 3
+
+
+@pytest.mark.usefixtures("without_trials")
 def test_no_trial_of_many_rows():
     settings = tabular.Settings(quality="fast")
     assert embeddings(problem_of(saw, settings, 12_600), settings) == ["bins"]
