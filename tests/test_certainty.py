@@ -202,7 +202,7 @@ def test_the_command_adds_what_is_asked_for(tmp_path, monkeypatch, capsys):
     assert main(["train", "t.csv", "--target", "=kind", *quick]) == 0
     frame[:2].with_columns(u=pl.Series([1e9, 0.0])).write_csv("new.csv")
     capsys.readouterr()
-    asked = ["predict", "m", "new.csv", "--sets", "0.9", "--unlike-training"]
+    asked = ["predict", "m", "new.csv", "--sets", "0.9", "--unlike-training", "--no-probabilities"]
     assert main(asked) == 0
     told = pl.read_csv(capsys.readouterr().out.encode())
     assert told.columns == ["predicted_=kind", "set_=kind", "unlike_training"]

@@ -46,8 +46,7 @@ class TrainOutputs:
     )
     report: Path | None = option(
         "FILE",
-        "Write a training report: one self-contained HTML page, or, to a name ending in .pdf, a "
-        "PDF printed by an installed Chromium, Chrome or Edge.",
+        "Write a training report: an HTML page, or a .pdf printed by Chromium, Chrome or Edge.",
         common=True,
     )
 

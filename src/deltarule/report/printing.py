@@ -69,11 +69,11 @@ def printed(path: str | os.PathLike[str], page: str) -> bytes:
         folder = Path(name)
         source, target = folder / "page.html", folder / "page.pdf"
         source.write_text(page.replace("<details ", "<details open "), encoding="utf-8")
-        options = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer"]
-        options += [f"--user-data-dir={folder / 'profile'}", f"--print-to-pdf={target}"]
+        switches = ["headless", "disable-gpu", "no-first-run", "no-pdf-header-footer"]
+        switches += [f"user-data-dir={folder / 'profile'}", f"print-to-pdf={target}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            options.append("--no-sandbox")  # for root there is none
-        said = _said_by([browser, *options, source.as_uri()])
+            switches.append("no-sandbox")  # for root there is none
+        said = _said_by([browser, *(f"--{switch}" for switch in switches), source.as_uri()])
         if not target.is_file():
             raise FileError(
                 f"{path}: {Path(browser).name} printed no PDF{said}. Name a file.html, and print "

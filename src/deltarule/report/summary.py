@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from deltarule.baselines import BASELINES, shown
+from deltarule.errors import setting
 from deltarule.report.content import Context, Section, Table
 from deltarule.report.diagnosis import Finding
 from deltarule.report.evidence import Evidence, Importance
@@ -169,7 +170,7 @@ def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
                 "note",
                 f"Few rows to {what}",
                 f"{count:,} rows; with fewer than {_FEW[what]}, metrics depend much on chance.",
-                "Collect more rows, or evaluate by cross-validation (--cv 5).",
+                f"Collect more rows, or evaluate by cross-validation{setting('', ' (--cv 5)')}.",
             )
 
 

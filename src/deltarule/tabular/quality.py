@@ -1,8 +1,8 @@
 """How much is trained: the presets of quality, and how many networks each averages.
 
 Networks of one fit learn from different validation folds, and of few rows every other one sees the
-columns of numbers in another way (:mod:`deltarule.tabular.choosing`); their average is better than the best
-of them on nearly every table, where a choice by validation rows is not.
+columns of numbers in another way (:mod:`deltarule.tabular.choosing`); their average is better than
+the best of them on nearly every table, where a choice by validation rows is not.
 """
 
 from __future__ import annotations
