@@ -260,3 +260,41 @@ def test_costs_are_said_per_row(churn, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "Cost per row:" in out
     assert "(a miss costs 5, a false alarm 1); the accuracy above" in out
+
+
+def test_all_parts_of_a_table_and_its_updates_have_one_positive_class():
+    """Classes as frequent as each other: in some rows either is the rarer one."""
+    frame = table(400, ("cat", "dog"), shift=0.0)
+    whole = tabular.table(frame, tabular.Roles(("y",)))
+    positive = whole.targets.decision.positive
+    quick = {"hidden": (8,), "epochs": 3}
+    for seed in range(4):
+        settings = tabular.Settings(min_recall=0.9, seed=seed, **quick)
+        for parts in tabular.cross_validation(whole, settings, 3):
+            problem = tabular.problem(whole, settings, parts.kept, frame[parts.held])
+            model = tabular.fit(problem, settings).model
+            assert model.targets.decision.positive == positive
+    fitted = dr.TabularClassifier(min_recall=0.9, random_state=0, **quick)
+    fitted.fit(frame.drop("y"), frame["y"])
+    more = frame.filter(pl.col("y") != positive).extend(frame.filter(pl.col("y") == positive)[:60])
+    fitted.partial_fit(more.drop("y"), more["y"])
+    assert fitted.model_.targets.decision.positive == positive
+
+
+def test_the_page_of_a_row_says_what_predict_says():
+    frame = table()
+    fitted = dr.TabularClassifier(cost_of_miss=9, epochs=5, random_state=0)
+    model = fitted.fit(frame.drop("y"), frame["y"]).model_
+    P, found = model.predict_proba(frame)[:, 1], fitted.predict(frame.drop("y"))
+    row = int(np.flatnonzero((P < 0.5) & (found == "yes"))[0])
+    assert "target: yes (probability" in tabular.row_page(model, frame[row : row + 1])
+
+
+def test_the_simplest_guess_is_of_the_rows_as_they_are_also_where_classes_are_balanced():
+    frame = table(600, shift=2.0)
+    whole = tabular.table(frame, tabular.Roles(("y",)))
+    settings = tabular.Settings(class_weight="balanced", hidden=(8,), epochs=3)
+    problem = tabular.problem(whole, settings, np.arange(450), frame[450:])
+    majority, *_ = tabular.baselines(problem, settings)
+    share = (frame["y"][450:] == "no").mean()
+    assert majority.figures["accuracy"] == pytest.approx(share)

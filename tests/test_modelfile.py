@@ -141,7 +141,7 @@ def with_header(path, change):
     change(header)
     if "__metadata__" in header:
         header["__metadata__"]["deltarule"] = header["__metadata__"]["deltarule"].replace(
-            '"format": 2',
+            '"format": 3',
             '"format": 1',  # which has no digest: the other checks must hold alone
         )
     text = json.dumps(header).encode()

@@ -456,7 +456,7 @@ def test_a_leak_stands_in_the_report(tmp_path, monkeypatch, capsys):
     arguments = ["train", "leaky.csv", "--target", "sold", *QUICK, "--report", "r.html"]
     assert main(arguments) == 0
     page = checked((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert "Check the data first" in page.text
+    assert "Leak" in page.text
     assert "'moved in'" in page.text
 
 

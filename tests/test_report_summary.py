@@ -81,9 +81,7 @@ def test_cautions_come_first_and_layers_are_folded(tmp_path, monkeypatch, capsys
     assert main(arguments) == 0
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     page = checked(text).text
-    places = [
-        page.index(what) for what in ("Check the data first", "What is predicted", "How sure")
-    ]
+    places = [page.index(what) for what in ("alone explains", "What is predicted", "How sure")]
     assert places == sorted(places)
     fold = text.index("<details")
     assert text.index('class="facts"') > text.index('id="summary"')

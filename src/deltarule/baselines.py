@@ -46,6 +46,9 @@ def _boosting(kind: str) -> Callable[[int], Any]:
     return lambda seed: _sklearn(f"ensemble.HistGradientBoosting{kind}", random_state=seed)
 
 
+NO_BETTER = "no better than guessing"
+"""The kind of alert about a network that no metric distinguishes from a guess."""
+
 _WORTH_THREADS = 1_000_000  # cells of a table
 
 BASELINES: Mapping[str, tuple[Baseline, ...]] = {
@@ -80,7 +83,7 @@ class Judged(NamedTuple):
         How many rows or groups are drawn from.
     draws : dict of str to array
         Each figure in each draw of these rows, by :class:`~deltarule.bootstrap.Resampling`.
-    consequences : Alarms or Errors, optional
+    consequences : Alarms or TypicalErrors, optional
         What the errors are in plain words.
     """
 
@@ -96,8 +99,15 @@ class Judged(NamedTuple):
     def intervals(self) -> dict[str, Interval]:
         """The 95 % confidence interval of each figure that has one."""
         trials = {"accuracy": self.units}
-        found = {name: interval_of(own, trials.get(name)) for name, own in self.draws.items()}
+        found = {
+            name: interval_of(own, trials.get(name))
+            for name, own in self.draws.items()
+            if name not in _RANKS or np.ptp(own) > 0  # of a perfect order, draws tell nothing
+        }
         return {name: interval for name, interval in found.items() if interval is not None}
+
+
+_RANKS = ("auc", "average_precision")
 
 
 class Difference(NamedTuple):
@@ -131,7 +141,7 @@ def evaluated(
         As :class:`~deltarule.metrics.Figure` says.
     seconds : float
         What the model's fit took.
-    consequences : Alarms or Errors, optional
+    consequences : Alarms or TypicalErrors, optional
 
     Examples
     --------

@@ -30,7 +30,7 @@ class Alarms(NamedTuple):
     ----------
     target : str
     label : str
-        Of the class that is looked for.
+        Of the positive class.
     found, present, predicted, rows : int
 
     Examples
@@ -55,7 +55,8 @@ class Alarms(NamedTuple):
         return cls(target, str(label), found, present, int(is_predicted.sum()), len(is_present))
 
     def joined(self, parts: Sequence[Alarms]) -> Alarms:
-        """Added up."""
+        """Added up, of one class."""
+        assert all(part.label == self.label for part in parts)
         totals: Array = np.sum([part[2:] for part in parts], axis=0)
         return Alarms(self.target, self.label, *totals.tolist())
 

@@ -67,7 +67,7 @@ def report_of(
         target=subject,
         source=file,
         rows=problem.count,
-        alerts=[alert.text for alert in trained.alerts if alert.kind == tabular.NO_BETTER],
+        alerts=trained.alerts,
         decision=_decision(trained),
         **_effects(trained, frame),
     )

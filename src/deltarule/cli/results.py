@@ -35,7 +35,8 @@ def say_results(terminal: Terminal, trained: Trained) -> None:
     if trained.verdict:
         terminal.say(trained.verdict, style="bold")
     say_consequences(terminal, evaluations[0], trained.fitted.model.targets)
-    say_costs(terminal, evaluations[0], trained.settings)
+    if trained.problem.roles.weights is None:  # counts are of rows
+        say_costs(terminal, evaluations[0], trained.settings)
 
 
 def say_metrics(

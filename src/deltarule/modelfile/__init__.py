@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from deltarule.preprocessing import Preprocessing, Targets
 
 FORMAT = 3
-"""The newest version of the metadata that this code reads.
+"""The version of the metadata that this code writes, and the newest that it reads.
 
-1 had no digest of its contents. 3 has a network of widths; without one, 2 is written.
+1 had no digest of its contents; 2 no decisions, embedded categories and networks of widths.
 """
 
 KIND = FileKind(
@@ -59,7 +59,6 @@ KIND = FileKind(
     "restore it from a copy, or train and save it again.",
 )
 _ROWS_AT_ONCE = 8192
-_WITHOUT_SPREAD = 2  # the version of a file without a network of widths, which older readers know
 _SPREAD = "spread."  # what the names of that network's tensors begin with
 
 __all__ = [
@@ -314,7 +313,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
         for name, values in layer.items()
     }
     metadata = {
-        "format": FORMAT if model.spread is not None else _WITHOUT_SPREAD,
+        "format": FORMAT,
         "network": network_to_dict(model.network),
         **({} if model.spread is None else {"spread": network_to_dict(model.spread[0])}),
         "preprocessing": None if model.preprocessing is None else model.preprocessing.to_dict(),

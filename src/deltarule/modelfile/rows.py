@@ -70,7 +70,7 @@ class RowPredictor:
         Returns
         -------
         label, float or dict
-            The likeliest class, or a number; of several targets a number for each name.
+            The predicted class, or a number; of several targets a number for each name.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The decision between two classes: which one is looked for, and from which probability on."""
+"""The decision between two classes: the positive one, and from which probability on it is taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Decision:
     Attributes
     ----------
     positive : str, int or bool
-        The class that is looked for.
+        The positive class.
     threshold : float
         The probability from which on it is predicted.
     reason : str
@@ -63,7 +63,7 @@ class Decision:
 
 
 def positive_class(classes: Sequence[Any], counts: Sequence[float]) -> Any:
-    """The class that is looked for: the one that affirms, such as yes or 1, else the rarer one.
+    """The positive class: the one that affirms, such as yes or 1, else the rarer one.
 
     Parameters
     ----------

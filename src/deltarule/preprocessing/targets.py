@@ -193,8 +193,8 @@ class Targets:
         labels = self._labels()[self.codes(outputs)].tolist()
         return polars.DataFrame([polars.Series(self.names[0], labels)])
 
-    def sought(self, codes: Array) -> Any:
-        """Which of two classes is looked for; where nothing is decided, by the rows of each.
+    def positive(self, codes: Array) -> Any:
+        """The positive one of two classes; where nothing is decided, by the rows of each.
 
         Parameters
         ----------

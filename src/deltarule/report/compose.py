@@ -20,7 +20,7 @@ from deltarule.report.evidence import Evidence, evidence_of
 from deltarule.report.pages import rendered
 from deltarule.report.printing import is_pdf, printed
 from deltarule.report.sections import data_of, facts_of, sections_of
-from deltarule.report.summary import beside_the_guess, cautions_of
+from deltarule.report.summary import cautions_of, is_useless
 from deltarule.report.watch import Diagnostics, Watch
 from deltarule.training import Result
 
@@ -133,7 +133,7 @@ def compose(
     activations = [layer.g.name for layer in result.network.layers]
     run = Curves(result.history, result.best_epoch, diagnostics, activations)
     cautions, findings = list(cautions_of(evidence, context)), diagnose(run)
-    if any(beside_the_guess(evidence, context)):  # then no training went well
+    if is_useless(evidence, context):  # then no training went well
         findings = [each for each in findings if each.level != "good"]
     summary, *sections = sections_of(result, evidence, context, cautions, findings, diagnostics)
     page = rendered(

@@ -69,8 +69,8 @@ class Context:
         What is predicted, and the table that it is predicted from.
     rows : int or None
         Training rows; None where their number is not known.
-    alerts : sequence of str
-        What has to be known first.
+    alerts : sequence of (str, str)
+        What has to be known first: its kind, and what is so.
     decision : str
         How classes are decided between, where that was chosen.
     effects : sequence of Effect
@@ -94,7 +94,7 @@ class Context:
     target: str = ""
     source: str = ""
     rows: int | None = None
-    alerts: Sequence[str] = ()
+    alerts: Sequence[tuple[str, str]] = ()
     decision: str = ""
     effects: Sequence[Effect] = ()
     effects_of: str = ""

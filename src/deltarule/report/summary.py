@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deltarule.baselines import BASELINES, shown
+from deltarule.baselines import BASELINES, NO_BETTER, shown
 from deltarule.errors import setting
 from deltarule.report.content import Context, Section, Table
 from deltarule.report.diagnosis import Finding
@@ -42,14 +42,13 @@ def summary_of(
     cautions : sequence of Finding
         What to be careful of, the most important first.
     """
-    is_useless = any(beside_the_guess(evidence, context))  # then no column matters
     rows = [
         ("What is predicted", _what(evidence, context)),
         ("How well", _how_well(evidence, context)),
         ("Beside other models", context.verdict),
         ("How sure", _how_sure(evidence)),
         ("In practice", _in_practice(context)),
-        ("What matters", "" if is_useless else _what_matters(found)),
+        ("What matters", "" if is_useless(evidence, context) else _what_matters(found)),
     ]
     table = Table([row for row in rows if row[1]])
     return Section("summary", "Summary", findings=cautions, tables=[table])
@@ -157,12 +156,16 @@ def _named(column: Importance) -> str:
 
 def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
     """What to be careful of, the most important first."""
-    useless = list(beside_the_guess(evidence, context))
-    yield from useless
-    if not useless:
-        yield from (Finding("problem", "First of all", alert, "") for alert in context.alerts)
+    for kind, text in context.alerts:
+        yield Finding("problem", f"{kind[:1].upper()}{kind[1:]}", text, "")
+    known = [text for _, text in context.alerts]
+    if len(context.judged) < 2:  # nothing is known of a simple model beside the network
+        yield from beside_the_guess(evidence, context)
     for warning in context.warnings:
-        yield Finding("problem", "Check the data first", warning, "")
+        if warning not in known:
+            yield Finding("problem", "Check the data first", warning, "")
+    if context.judged:  # then there is an alert where rows are few
+        return
     counts = {"learn from": context.rows, "evaluate on": evaluated_rows(evidence, context)}
     for what, count in counts.items():
         if count is not None and count < _FEW[what]:
@@ -172,6 +175,13 @@ def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
                 f"{count:,} rows; with fewer than {_FEW[what]}, metrics depend much on chance.",
                 f"Collect more rows, or evaluate by cross-validation{setting('', ' (--cv 5)')}.",
             )
+
+
+def is_useless(evidence: Evidence, context: Context) -> bool:
+    """Whether predictions are no better than the simplest guess."""
+    if len(context.judged) > 1:
+        return any(kind == NO_BETTER for kind, _ in context.alerts)
+    return any(beside_the_guess(evidence, context))
 
 
 def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`p
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
 """
 
-from deltarule.tabular.alerts import NO_BETTER, Alert, alerts_of
+from deltarule.tabular.alerts import Alert, alerts_of
 from deltarule.tabular.calibration import (
     Calibration,
     calibration_of,
@@ -78,7 +78,6 @@ from deltarule.tabular.updating import (
 from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
-    "NO_BETTER",
     "Alert",
     "Calibration",
     "ColumnEffect",

@@ -10,9 +10,6 @@ from deltarule.consequences import Alarms
 from deltarule.errors import setting
 from deltarule.metrics import FIGURES
 
-NO_BETTER = "no better than guessing"
-"""The kind of alert about a network that no metric distinguishes from a guess."""
-
 _FEW_ROWS = 50
 _FEW_OF_CLASS = 10
 
@@ -85,7 +82,7 @@ def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
     is_so = "not clearly better" if first.is_better(own, other) else "no better"
     numbers = f"{first.label} {bl.shown(own)} against {bl.shown(other)}"
     text = f"The network is {is_so} than the {guess}: {numbers}."
-    return [Alert(NO_BETTER, text)]
+    return [Alert(bl.NO_BETTER, text)]
 
 
 def _few_rows(network: bl.Judged, of_held_out: bool) -> list[Alert]:

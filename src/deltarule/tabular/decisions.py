@@ -16,7 +16,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.errors import SettingError, setting
 from deltarule.preprocessing import Targets
-from deltarule.preprocessing.decision import Decision, positive_class
+from deltarule.preprocessing.decision import Decision
 from deltarule.tabular.settings import DECISION, Settings
 
 _ERRORS = 3.0  # standard errors by which costs are lower elsewhere, at least
@@ -103,8 +103,7 @@ def chosen_decision(
     0.1
     """
     s = np.ones(len(labels)) if s is None else s
-    counts = np.bincount(labels, weights=s, minlength=2).tolist()
-    positive = positive_class(targets.classes, counts)
+    positive = targets.positive(labels)
     if settings.positive is not None:
         positive = next(each for each in targets.classes if str(each) == str(settings.positive))
     k = targets.classes.index(positive)

@@ -262,7 +262,7 @@ def _consequences(model: Model, rows: bl.Examples, P: Array) -> Consequences | N
         return TypicalErrors.of(targets.names, units, rows.targets, P, rows.weights)
     if targets.outputs > 1:
         return None
-    label = targets.sought(rows.targets)
+    label = targets.positive(rows.targets)
     k = targets.classes.index(label)
     return Alarms.of(targets.names[0], label, rows.targets == k, targets.codes(P[:, 1:]) == k)
 
@@ -312,7 +312,9 @@ def baselines(problem: Problem, settings: Settings) -> list[bl.Judged]:
     X = columns.transform(problem.test)
     test_rows = _examples(targets, problem.test, problem.roles, X)
     classes = len(targets.classes) if problem.task == "classification" else 0
+    plain = train_rows._replace(weights=weights_of(problem.train, problem.roles))
+    guess, *others = bl.BASELINES[problem.task]  # a guess knows how many rows each class has
     return [
-        bl.judge_baseline(row, problem.task, classes, train_rows, test_rows, settings.seed)
-        for row in bl.BASELINES[problem.task]
+        bl.judge_baseline(row, problem.task, classes, rows, test_rows, settings.seed)
+        for row, rows in [(guess, plain), *((other, train_rows) for other in others)]
     ]

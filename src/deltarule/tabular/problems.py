@@ -28,6 +28,7 @@ from deltarule.preprocessing import (
 )
 from deltarule.preprocessing.cells import coded, is_date, is_numeric, text_of
 from deltarule.preprocessing.date_columns import are_dates, date_format, days_of
+from deltarule.preprocessing.decision import Decision, positive_class
 from deltarule.tabular.decisions import check_decision
 from deltarule.tabular.outcomes import encoding_folds, outcomes_of
 from deltarule.tabular.quality import networks
@@ -192,7 +193,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
             "Add rows."
         )
     with cells_of(data.files), rows_of(rows):
-        targets = fitted_targets(frame, roles.target, task, data.reading)
+        targets = _with_positive(fitted_targets(frame, roles.target, task, data.reading), frame)
         keys = _keys(frame, roles, targets, data.reading.dates)
         weights_of(frame, roles)
         check_table(data.with_rows(inputs_of(frame, roles)), kinds=roles.kinds)
@@ -207,6 +208,14 @@ def fitted_targets(frame: Any, names: Sequence[str], task: str | None, reading: 
     targets = Targets.fit(frame, names, task="regression")
     written = "; ".join(reading.of(name).describe() for name in names)
     return replace(targets, reason=f"its cells are {written}")
+
+
+def _with_positive(targets: Targets, frame: Any) -> Targets:
+    """The same with the positive one of two classes, for all that is trained on the table."""
+    if targets.task == "regression" or targets.outputs > 1 or len(targets.classes) != 2:
+        return targets
+    counts = np.bincount(labels_of(targets, frame), minlength=2).tolist()
+    return replace(targets, decision=Decision(positive_class(targets.classes, counts)))
 
 
 def table_of_model(model: Model, source: Any, roles: Roles, *, strict: bool = False) -> Table:

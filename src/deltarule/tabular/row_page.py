@@ -14,6 +14,7 @@ from deltarule.report.pages import rendered
 from deltarule.system.storage import write_whole
 from deltarule.tabular.contributions import TOLERANCE, Contributions, explain_rows, explained
 from deltarule.tabular.references import middle
+from deltarule.training.predictions import probabilities
 
 _SHOWN = 25  # columns; the others together are one line
 _NOTABLE = 0.05  # of the largest contribution: smaller ones may change sign unnoticed
@@ -124,11 +125,14 @@ def _predicted(model: Model, row: Any, found: Contributions) -> tuple[str, int]:
     if not model.targets.classes:
         pairs = zip(found.outputs, found.predictions[0], strict=True)
         return ", ".join(f"{name}: {value:.5g}" for name, value in pairs), 0
-    P = model.predict_proba(row)[0]
-    likeliest = int(P.argmax())
-    label = model.targets.classes[likeliest]
-    main = likeliest if len(found.outputs) > 1 else 0
-    return f"{model.targets.names[0]}: {label} (probability {P[likeliest]:.3g})", main
+    targets, outputs = model.targets, model.outputs(row)
+    k = int(targets.codes(outputs)[0])
+    main = k if len(found.outputs) > 1 else 0
+    p = probabilities(outputs)[0, k]
+    text = f"{targets.names[0]}: {targets.classes[k]} (probability {p:.3g})"
+    if targets.decision is None or not targets.decision.reason:
+        return text, main
+    return f"{text}; {targets.decision.describe()}", main
 
 
 def _section(

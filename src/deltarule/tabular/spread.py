@@ -99,13 +99,13 @@ def widths(
             ]
     except DivergenceError:
         return None, constant
-    learned = np.empty(residuals.shape)
+    learned = np.zeros(residuals.shape)  # rows of no weight are in no fold
     for member, fold in zip(members, parts, strict=True):
         learned[fold.held] = _logarithms(member, X, A, fold.held)
     plain = _scores(relative, constant, weights, parts)
     found = {power: _scores(relative, np.exp(power * learned), weights, parts) for power in _POWERS}
     best = min(_POWERS, key=lambda power: float(np.average(found[power], weights=weights)))
-    if not _is_lower(found[best], plain, weights):
+    if not _is_lower(found[best], plain, weights, keys):
         return None, constant
     return combined(members, 1.0 / best), np.exp(best * learned)
 
@@ -145,9 +145,7 @@ def _member(
         Plan(network, adam, Regularization(decay=_DECAY), settings.dtype, seed),
         batch,
         Stopping(epochs=max(1, min(_EPOCHS, round(_MOST_STEPS * batch / len(rows))))),
-        engine=settings.engine,
-        options=settings.options,
-    )
+    )  # on the engine that is fastest here: it is no part of what was asked for
     own = None if weights is None else weights[rows]
     training = Training(run, _inputs(X, A, rows), abs(relative[rows]), weights=own)
     return network, training.finish(()).parameters
@@ -178,10 +176,13 @@ def _scores(relative: Array, scale: Array, weights: Array | None, parts: Sequenc
     return total
 
 
-def _is_lower(own: Array, plain: Array, weights: Array | None) -> bool:
-    """Whether scores of the same rows are lower by more than chance."""
+def _is_lower(own: Array, plain: Array, weights: Array | None, keys: Keys) -> bool:
+    """Whether scores of the same rows are lower by more than chance, which groups share."""
     gains = plain - own
     s = np.ones(len(gains)) if weights is None else weights
     mean = np.average(gains, weights=s)
-    error = math.sqrt(float((s**2) @ (gains - mean) ** 2)) / float(s.sum())
+    parts = s * (gains - mean)
+    if keys.groups is not None:
+        parts = np.bincount(np.unique(keys.groups, return_inverse=True)[1], parts)
+    error = math.sqrt(float(parts @ parts)) / float(s.sum())
     return bool(mean > _SURE * error)
