@@ -255,8 +255,10 @@ def coded(column: pl.Series) -> Coded:
     (['a', 'b'], [1, 0, -1, 1], [1, 2])
     """
     polars = require("polars", "table", "preprocessing")
+    if column.dtype == polars.Categorical:
+        return _coded_physical(column)
     if not isinstance(column.dtype, polars.Enum):
-        column = column if column.dtype == polars.Categorical else text_of(column)
+        column = text_of(column)
         column = column.cast(polars.Enum(column.drop_nulls().unique().cast(polars.String).sort()))
     levels, codes = numbered(column)
     counts = _tallied(codes, len(levels))
@@ -267,6 +269,21 @@ def coded(column: pl.Series) -> Coded:
     number_of = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(signed)
     levels = [level for level, is_used in zip(levels, used, strict=True) if is_used]
     return Coded(levels, number_of.take(codes), counts[used])
+
+
+def _coded_physical(column: pl.Series) -> Coded:
+    """:func:`coded` of a Categorical: its own numbers are renamed, no text of a row is looked at."""
+    polars = require("polars", "table", "preprocessing")
+    used = column.drop_nulls().unique()
+    texts = used.cast(polars.String)
+    places = used.to_physical().gather(texts.arg_sort()).to_numpy()
+    physical, absent = column.to_physical(), int(places.max(initial=0)) + 1
+    physical = physical.fill_null(absent) if physical.null_count() else physical
+    number_of = np.full(absent + 1, -1, np.int16 if len(places) < 1 << 15 else np.int32)
+    number_of[places] = np.arange(len(places))
+    codes = number_of.take(physical.to_numpy())
+    counts = np.bincount(codes + 1, minlength=len(places) + 1)[1:]
+    return Coded(texts.sort().to_list(), codes, counts)
 
 
 def numbered(
