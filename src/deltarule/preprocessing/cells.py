@@ -272,7 +272,7 @@ def coded(column: pl.Series) -> Coded:
 
 
 def _coded_physical(column: pl.Series) -> Coded:
-    """:func:`coded` of a Categorical: its own numbers are renamed, no text of a row is looked at."""
+    """:func:`coded` of a Categorical: its own numbers are renamed, no row's text is looked at."""
     polars = require("polars", "table", "preprocessing")
     used = column.drop_nulls().unique()
     texts = used.cast(polars.String)
