@@ -221,7 +221,8 @@ class _Work:
         frame, further = source.frame, dict[str, Any]()
         explained = None
         if self.reasons.why:
-            found = tabular.explain_table(self.model, frame, self.reference)
+            with terminal.waiting("computing contributions"):
+                found = tabular.explain_table(self.model, frame, self.reference)
             explained, further["why"] = found.rows, why.as_json(found)
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
