@@ -10,7 +10,8 @@ import deltarule as dr
 from deltarule.errors import DataError, SettingError, UnknownNameError
 from deltarule.modelfile import load_model
 from deltarule.network import Network, feed_forward
-from deltarule.tabular import explain_rows, explain_table, reference
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.tabular import column_effects, explain_rows, explain_table, reference
 from deltarule.tabular.contributions import TOLERANCE
 from deltarule.tabular.integrated_gradients import gauss_legendre, integrated_gradients
 from deltarule.tabular.path_units import cut
@@ -235,6 +236,19 @@ def test_effects_say_how_much_and_in_which_direction(regressor):
     assert effects["note"].curve == ()
     mean = abs(found.rows.values[:, 0, 0]).mean()
     assert effects["area"].mean_absolute == pytest.approx(mean)
+
+
+def test_cells_are_read_once_however_many_outputs(classifier, monkeypatch):
+    read = []
+    monkeypatch.setitem(
+        column_effects._NUMBERS,
+        Numeric,
+        lambda column, cells, reading: read.append(column.name) or cells.to_numpy(),
+    )
+    X, _ = _table()
+    found = explain_table(classifier.model_, X[:30])
+    assert read == ["area"]
+    assert [effect.output for effect in found.effects] == ["0"] * 5 + ["1"] * 5 + ["2"] * 5
 
 
 def test_the_same_of_each_class(classifier):
