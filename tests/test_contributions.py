@@ -118,6 +118,23 @@ def test_several_targets_are_each_in_their_units():
     assert "contribution_target_2_area" in found.frame.columns
 
 
+def test_contributions_of_one_name_are_refused(regressor):
+    X, _ = _table()
+    found = replace(
+        regressor.explain_rows(X[:2]),
+        columns=("b_c", "c"),
+        outputs=("a", "a_b"),
+        values=np.zeros((2, 2, 2)),
+        predictions=np.zeros((2, 2)),
+        reference_prediction=np.zeros(2),
+    )
+    with pytest.raises(
+        DataError, match=r"'contribution_a_b_c', the second of column 'c' to .*'a_b'"
+    ):
+        _ = found.frame
+    assert replace(found, columns=("b", "c")).frame.width == 8
+
+
 def test_a_loaded_model_explains_the_same(regressor, tmp_path):
     X, _ = _table()
     regressor.save(tmp_path / "model.safetensors")

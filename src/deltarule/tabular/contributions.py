@@ -68,15 +68,28 @@ class Contributions:
         """A polars frame with a row per row: contributions, the reference, the residual.
 
         Of several outputs the names have that of the output in the middle.
+
+        Raises
+        ------
+        DataError
+            Where two contributions would have one name.
         """
         polars = require("polars", "table", "reading tables")
-        columns = {}
+        residuals, columns = self.residuals, dict[str, Array]()
         for k, output in enumerate(self.outputs):
             own = f"_{output}" if len(self.outputs) > 1 else ""
             for i, name in enumerate(self.columns):
-                columns[f"contribution{own}_{name}"] = self.values[:, k, i]
+                whole = f"contribution{own}_{name}"
+                if whole in columns:
+                    raise DataError(
+                        f"contributions: two have the name {whole!r}, the second of column "
+                        f"{name!r} to output {output!r}; expected names that differ. Rename the "
+                        "column or the output and train again, or use the array of "
+                        "explain_rows(…).values."
+                    )
+                columns[whole] = self.values[:, k, i]
             columns[f"reference{own}"] = np.full(len(self.values), self.reference_prediction[k])
-            columns[f"residual{own}"] = self.residuals[:, k]
+            columns[f"residual{own}"] = residuals[:, k]
         return polars.DataFrame(columns)
 
 
