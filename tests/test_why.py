@@ -94,6 +94,16 @@ def test_inspect_shows_effects(folder, capsys):
     assert columns[0]["direction"] > 0.9
 
 
+def test_a_row_that_is_not_there_is_refused_before_anything_is_predicted(
+    folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(tabular, "explain_table", None)
+    arguments = ["predict", str(folder / "rents.safetensors"), str(folder / "flats.csv"), "--why"]
+    asked = ["--why-page", str(folder / "x.html"), "--why-row", "201"]
+    assert main([*arguments, *asked]) == 2
+    assert "--why-row 201: expected a row of the table" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -102,6 +112,7 @@ def test_inspect_shows_effects(folder, capsys):
         (["--why", "--baseline", "aera=5"], "--baseline: the model has no column 'aera'. Did you"),
         (["--why", "--baseline", "town=C"], "--baseline: column 'town' holds 'C'"),
         (["--why-page", "{folder}/x.html", "--why-row", "201"], "which has 200, counted from 1"),
+        (["--why", "--why-row", "2"], "--why-row 2: expected --why-page FILE too"),
         (["--why-page", "{folder}/flats.csv"], "--why-page {folder}/flats.csv: is the data"),
         (
             ["--why-page", "{folder}/x.html", "--memory", "1GB", "--out", "{folder}/y.csv"],
