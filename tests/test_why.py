@@ -1,6 +1,7 @@
 """Contributions on the command line: output columns, JSON, the page of a row, effects."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
+from deltarule.cli.why import _curve
 
 pl = pytest.importorskip("polars")
 
@@ -102,6 +104,14 @@ def test_a_row_that_is_not_there_is_refused_before_anything_is_predicted(
     asked = ["--why-page", str(folder / "x.html"), "--why-row", "201"]
     assert main([*arguments, *asked]) == 2
     assert "--why-row 201: expected a row of the table" in capsys.readouterr().err
+
+
+def test_curves_of_dates_have_iso_dates_in_json():
+    points = (tabular.CurvePoint(0.2, 1.0, 3), tabular.CurvePoint(18_262.0, 2.0, 4))
+    built = tabular.ColumnEffect("built", "rent", 1.0, 0.9, points, is_date=True)
+    assert [point["value"] for point in _curve(built)] == ["1970-01-01", "2020-01-01"]
+    area = replace(built, is_date=False)
+    assert [point["value"] for point in _curve(area)] == [0.2, 18_262.0]
 
 
 @pytest.mark.parametrize(

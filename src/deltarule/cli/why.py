@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deltarule import tabular
 from deltarule.cli.terminal import Terminal
@@ -152,15 +154,20 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
                 "output": each.output,
                 "mean_absolute": each.mean_absolute,
                 "direction": each.direction,
-                "curve": _curve(each.curve),
+                "curve": _curve(each),
             }
             for each in found.effects
         ],
     }
 
 
-def _curve(points: Sequence[tabular.CurvePoint]) -> list[dict[str, Any]]:
-    return [point._asdict() for point in points]
+def _curve(effect: tabular.ColumnEffect) -> list[dict[str, Any]]:
+    """The points, of dates with ISO dates as values."""
+    points = [point._asdict() for point in effect.curve]
+    if effect.is_date:
+        for point in points:
+            point["value"] = str(np.datetime64(round(point["value"]), "D"))
+    return points
 
 
 def _plain(cell: Any) -> Any:

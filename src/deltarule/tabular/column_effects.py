@@ -17,6 +17,7 @@ from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 
 _MOST_POINTS = 20  # of a curve
+_WEAK = 0.05  # a rank correlation that is no direction
 
 
 class CurvePoint(NamedTuple):
@@ -70,13 +71,16 @@ class ColumnEffect:
         --------
         >>> ColumnEffect("area", "rent", 120.0, 0.98, ()).summary
         'raises (0.98)'
+        >>> ColumnEffect("floor", "rent", 3.0, -0.004, ()).summary
+        'neither (0.00)'
         >>> ends = (CurvePoint("A", 30.0, 5), CurvePoint("B", -4.0, 9))
         >>> ColumnEffect("town", "rent", 12.0, None, ends).summary
         "highest 'A' (+30), lowest 'B' (-4)"
         """
         if self.direction is not None:
-            word = "raises" if self.direction > 0 else "lowers" if self.direction < 0 else "neither"
-            return f"{word} ({self.direction:.2f})"
+            word = "raises" if self.direction > 0 else "lowers"
+            is_weak = abs(self.direction) < _WEAK
+            return f"{'neither' if is_weak else word} ({self.direction:z.2f})"
         if len(self.curve) < 2:
             return "–"
         first, last = self.curve[0], self.curve[-1]
