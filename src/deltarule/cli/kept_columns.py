@@ -24,9 +24,7 @@ def identifiers(columns: Iterable[Column]) -> list[str]:
     ['id']
     """
     return [
-        column.name
-        for column in columns
-        if isinstance(column, Dropped) and column.why.startswith("identifier")
+        column.name for column in columns if isinstance(column, Dropped) and column.is_identifier
     ]
 
 
