@@ -28,8 +28,8 @@ class CertaintyOptions:
     )
     unlike_training: bool = option(
         "",
-        "Add the number of columns in which a row differs from all training rows, as --flags "
-        "names them.",
+        "Add, per row, the number of columns that differ from all training rows; --flags names "
+        "them.",
         False,
     )
 
