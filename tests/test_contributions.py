@@ -10,7 +10,8 @@ import deltarule as dr
 from deltarule.errors import DataError, SettingError, UnknownNameError
 from deltarule.modelfile import load_model
 from deltarule.network import Network, feed_forward
-from deltarule.tabular import explain_rows, explain_table, reference
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.tabular import column_effects, explain_rows, explain_table, reference
 from deltarule.tabular.contributions import TOLERANCE
 from deltarule.tabular.integrated_gradients import gauss_legendre, integrated_gradients
 from deltarule.tabular.path_units import cut
@@ -117,6 +118,23 @@ def test_several_targets_are_each_in_their_units():
     assert "contribution_target_2_area" in found.frame.columns
 
 
+def test_contributions_of_one_name_are_refused(regressor):
+    X, _ = _table()
+    found = replace(
+        regressor.explain_rows(X[:2]),
+        columns=("b_c", "c"),
+        outputs=("a", "a_b"),
+        values=np.zeros((2, 2, 2)),
+        predictions=np.zeros((2, 2)),
+        reference_prediction=np.zeros(2),
+    )
+    with pytest.raises(
+        DataError, match=r"'contribution_a_b_c', the second of column 'c' to .*'a_b'"
+    ):
+        _ = found.frame
+    assert replace(found, columns=("b", "c")).frame.width == 8
+
+
 def test_a_loaded_model_explains_the_same(regressor, tmp_path):
     X, _ = _table()
     regressor.save(tmp_path / "model.safetensors")
@@ -214,8 +232,19 @@ def test_a_residual_that_stays_is_shown():
         tolerance=1e-12,
         rules=[gauss_legendre(8), gauss_legendre(16)],
     )
-    assert found.points.tolist() == [16]
+    assert found.points.tolist() == [8]  # by chance nearer than 16
     assert abs(found.residual).max() > 1e-12
+
+
+def test_the_rule_with_the_smallest_residual_is_kept():
+    network = dr.Network(2, [dr.Dense(32, "tanh"), dr.Dense(1)])
+    parameters = network.initial_parameters(0, "float64")
+    asked = network, parameters, np.array([[2.0, -1.0], [0.0, 0.0]]), np.zeros(2)
+    fine, coarse = gauss_legendre(32), gauss_legendre(1)
+    best = integrated_gradients(*asked, tolerance=0.0, rules=[fine])
+    found = integrated_gradients(*asked, tolerance=0.0, rules=[fine, coarse])
+    np.testing.assert_array_equal(found.parts, best.parts)
+    assert found.points.tolist() == [32, 32]
 
 
 # ----------------------------------------------------------------------------- many rows
@@ -235,6 +264,19 @@ def test_effects_say_how_much_and_in_which_direction(regressor):
     assert effects["note"].curve == ()
     mean = abs(found.rows.values[:, 0, 0]).mean()
     assert effects["area"].mean_absolute == pytest.approx(mean)
+
+
+def test_cells_are_read_once_however_many_outputs(classifier, monkeypatch):
+    read = []
+    monkeypatch.setitem(
+        column_effects._NUMBERS,
+        Numeric,
+        lambda column, cells, reading: read.append(column.name) or cells.to_numpy(),
+    )
+    X, _ = _table()
+    found = explain_table(classifier.model_, X[:30])
+    assert read == ["area"]
+    assert [effect.output for effect in found.effects] == ["0"] * 5 + ["1"] * 5 + ["2"] * 5
 
 
 def test_the_same_of_each_class(classifier):

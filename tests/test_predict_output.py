@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -96,9 +96,9 @@ def test_what_keep_says_to_a_column_that_cannot_be_copied(here, capsys):
     assert "Expected some of its columns: 'customer id', 'spent', 'since', 'town'" in told
     customers().with_columns(predicted_spent=1.0, flags=2.0).write_csv("back.csv")
     told = fails(capsys, here / "spent", "back.csv", "--keep", "predicted_spent")
-    assert "--keep: the column 'predicted_spent' is called as a column of the predictions." in told
+    assert "the column 'predicted_spent' has the same name as a column of the predictions" in told
     told = fails(capsys, here / "spent", "back.csv", "--keep", "flags", "--flags")
-    assert "the column 'flags' is called as" in told
+    assert "the column 'flags' has the same name as" in told
     customers().with_columns(tags=pl.Series([["a"]] * N)).write_parquet("lists.parquet")
     told = fails(capsys, here / "spent", "lists.parquet", "--keep", "tags")
     assert "column 'tags' holds cells of type List(String)" in told
@@ -161,6 +161,25 @@ def test_a_workbook_holds_no_formula_and_no_link_and_refuses_too_many_rows():
     many = pl.DataFrame({"a": pl.int_range(1_048_576, eager=True)})
     with pytest.raises(files.SettingError, match="room for 1,048,575 rows and 16,384 columns; got"):
         files.FORMATS[".xlsx"].encoded(many, True)
+
+
+def test_a_workbook_loses_no_digits_no_dates_and_no_text():
+    table = pl.DataFrame(
+        {
+            "card": [4556737586899855123, None],
+            "small": [-(10**15) + 1, 7],
+            "born": [date(1899, 12, 31), date(1950, 1, 2)],
+            "at": [datetime(1850, 1, 2, 3, 4, 5), None],
+        }
+    )
+    found = pl.read_excel(io.BytesIO(files.FORMATS[".xlsx"].encoded(table, True)))
+    assert found["card"].to_list() == ["4556737586899855123", None]
+    assert found["small"].to_list() == table["small"].to_list()
+    assert found["born"].cast(pl.String).to_list() == ["1899-12-31", "1950-01-02"]
+    assert str(found["at"][0]) == "1850-01-02 03:04:05"
+    long = pl.DataFrame({"note": ["a", "b" * 32_768]})
+    with pytest.raises(files.SettingError, match=r"'note' holds a text of 32,768 .* or \.parquet"):
+        files.FORMATS[".xlsx"].encoded(long, True)
 
 
 def test_without_its_package_a_workbook_is_refused_before_anything_is_computed(

@@ -31,7 +31,9 @@ from deltarule.preprocessing import (
     with_targets,
 )
 from deltarule.preprocessing.cells import coded, numbers_of
+from deltarule.preprocessing.columns import Dropped
 from deltarule.preprocessing.dates import DATE_FORMATS, format_of, milliseconds
+from deltarule.preprocessing.kinds import fitted as fitted_column
 
 from .fuzz.examples import examples
 
@@ -1155,3 +1157,15 @@ def test_a_text_among_numbers_is_named_with_its_row():
     column = pl.Series("a", ["1", None, "NaN", "", "x"])
     with pytest.raises(CellError, match=r"holds text in row 3 of the table, counted from 0 \(''\)"):
         numbers_of(column)
+
+
+def test_why_a_column_is_left_out_tells_identifiers_from_prose():
+    rows = range(40)
+    number = fitted_column(pl.Series("id", [7 * i for i in rows]))
+    key = fitted_column(pl.Series("key", [f"C-{i}" for i in rows]))
+    prose = fitted_column(pl.Series("note", [f"this is row {i} of many" for i in rows]))
+    constant = fitted_column(pl.Series("one", [1] * 40))
+    found = [number, key, prose, constant]
+    assert all(isinstance(column, Dropped) for column in found)
+    assert [column.is_identifier for column in found] == [True, True, False, False]
+    assert [column.hardly_recurs for column in found] == [True, True, True, False]

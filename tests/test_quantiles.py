@@ -110,6 +110,7 @@ def test_the_command_predicts_and_exports_quantiles(tmp_path, monkeypatch, capsy
         ({"quantiles": (0.5, 1.0)}, "quantiles must be"),
         ({"quantiles": (0.5, 0.5)}, "expected ascending levels, each once"),
         ({"quantiles": (0.9, 0.1)}, "expected ascending levels, each once"),
+        ({"quantiles": (0.1, 0.1000001)}, "differ in six digits.*got 0.1 and 0.1000001"),
         ({"quantiles": ()}, "expected levels such as"),
         ({"quantiles": 0.5}, "expected levels such as"),
         ({"quantiles": LEVELS, "cost": "mae"}, "quantiles and cost"),

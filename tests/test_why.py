@@ -1,6 +1,7 @@
 """Contributions on the command line: output columns, JSON, the page of a row, effects."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
+from deltarule.cli.why import _curve
 
 pl = pytest.importorskip("polars")
 
@@ -94,6 +96,24 @@ def test_inspect_shows_effects(folder, capsys):
     assert columns[0]["direction"] > 0.9
 
 
+def test_a_row_that_is_not_there_is_refused_before_anything_is_predicted(
+    folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(tabular, "explain_table", None)
+    arguments = ["predict", str(folder / "rents.safetensors"), str(folder / "flats.csv"), "--why"]
+    asked = ["--why-page", str(folder / "x.html"), "--why-row", "201"]
+    assert main([*arguments, *asked]) == 2
+    assert "--why-row 201: expected a row of the table" in capsys.readouterr().err
+
+
+def test_curves_of_dates_have_iso_dates_in_json():
+    points = (tabular.CurvePoint(0.2, 1.0, 3), tabular.CurvePoint(18_262.0, 2.0, 4))
+    built = tabular.ColumnEffect("built", "rent", 1.0, 0.9, points, is_date=True)
+    assert [point["value"] for point in _curve(built)] == ["1970-01-01", "2020-01-01"]
+    area = replace(built, is_date=False)
+    assert [point["value"] for point in _curve(area)] == [0.2, 18_262.0]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -102,6 +122,7 @@ def test_inspect_shows_effects(folder, capsys):
         (["--why", "--baseline", "aera=5"], "--baseline: the model has no column 'aera'. Did you"),
         (["--why", "--baseline", "town=C"], "--baseline: column 'town' holds 'C'"),
         (["--why-page", "{folder}/x.html", "--why-row", "201"], "which has 200, counted from 1"),
+        (["--why", "--why-row", "2"], "--why-row 2: expected --why-page FILE too"),
         (["--why-page", "{folder}/flats.csv"], "--why-page {folder}/flats.csv: is the data"),
         (
             ["--why-page", "{folder}/x.html", "--memory", "1GB", "--out", "{folder}/y.csv"],

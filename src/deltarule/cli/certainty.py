@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from deltarule import tabular
+from deltarule.arrays import Array
 from deltarule.modelfile import Model
 from deltarule.preprocessing.differences import Difference, counts
 from deltarule.tabular.options import option, option_group, options_of
@@ -24,8 +28,8 @@ class CertaintyOptions:
     )
     unlike_training: bool = option(
         "",
-        "Add the number of columns in which a row differs from all training rows, as --flags "
-        "names them.",
+        "Add, per row, the number of columns that differ from all training rows; --flags names "
+        "them.",
         False,
     )
 
@@ -80,10 +84,20 @@ def with_certainty(
                 columns[f"{end}_{name}"] = values[:, k]
     if asked.sets is not None:
         _, sets = tabular.prediction_sets(model, frame, asked.sets)
-        classes = model.targets.classes
-        columns[f"set_{model.targets.names[0]}"] = [
-            [label for label, is_in in zip(classes, row, strict=True) if is_in] for row in sets
-        ]
+        columns[f"set_{model.targets.names[0]}"] = _labels(sets, model.targets.classes)
     if asked.unlike_training:
         columns["unlike_training"] = counts(found, len(predicted))
     return predicted.with_columns(pl.Series(name, values) for name, values in columns.items())
+
+
+def _labels(sets: Array, classes: Sequence[Any]) -> list[list[Any]]:
+    """Of each row the classes in its set.
+
+    Examples
+    --------
+    >>> _labels(np.array([[True, True], [False, False], [False, True]]), ["a", "b"])
+    [['a', 'b'], [], ['b']]
+    """
+    labels = [classes[k] for k in np.nonzero(sets)[1].tolist()]
+    ends = np.cumsum(sets.sum(axis=1)).tolist()
+    return [labels[first:last] for first, last in pairwise([0, *ends])]

@@ -24,9 +24,7 @@ def identifiers(columns: Iterable[Column]) -> list[str]:
     ['id']
     """
     return [
-        column.name
-        for column in columns
-        if isinstance(column, Dropped) and column.why.startswith("identifier")
+        column.name for column in columns if isinstance(column, Dropped) and column.is_identifier
     ]
 
 
@@ -81,7 +79,7 @@ def beside(frame: Any, names: Sequence[str], predicted: Any) -> Any:
     Raises
     ------
     SettingError
-        For a column that is called as a column of the predictions.
+        For a column that has the same name as a column of the predictions.
     DataError
         For a column of lists, records or bytes.
 
@@ -97,8 +95,8 @@ def beside(frame: Any, names: Sequence[str], predicted: Any) -> Any:
     taken = [name for name in names if name in predicted.columns]
     if taken:
         raise SettingError(
-            f"--keep: the column {taken[0]!r} is called as a column of the predictions. Rename it, "
-            "or keep others (--keep '' for none)."
+            f"--keep: the column {taken[0]!r} has the same name as a column of the predictions. "
+            "Rename it, or keep others (--keep '' for none)."
         )
     kept = frame.select(names)
     for column in kept.get_columns():

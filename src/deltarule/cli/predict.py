@@ -192,6 +192,7 @@ class _Work:
     ) -> None:
         assert model.preprocessing is not None
         check_certainty(model, certainty)
+        reasons.check()
         self.model, self.asked, self.form = model, asked, form
         self.certainty, self.reasons = certainty, reasons
         self.tally = Tally(model.preprocessing)
@@ -219,6 +220,7 @@ class _Work:
     ) -> tuple[Any, dict[str, Any]]:
         """The predictions of a table, and what JSON says besides."""
         frame, further = source.frame, dict[str, Any]()
+        self.reasons.check_row(len(frame))
         explained = None
         if self.reasons.why:
             with terminal.waiting("computing contributions"):

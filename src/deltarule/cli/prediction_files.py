@@ -15,6 +15,9 @@ DIGITS = 6
 _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _SHEET = 1_048_576, 16_384  # rows with the header, and columns: what Excel opens
+_WHOLE = 10**15 - 1  # Excel keeps 15 digits,
+_LONGEST = 32_767  # so many characters in a cell,
+_FIRST_YEAR = 1900  # and no date before
 
 
 class Format(NamedTuple):
@@ -88,6 +91,7 @@ def _excel(frame: Any, first: bool) -> bytes:
             f"--out: a sheet of a workbook has room for {rows - 1:,} rows and {width:,} columns; "
             f"got {frame.height:,} and {frame.width:,}. Name a .csv or .parquet file."
         )
+    columns = [_as_cells(column) for column in _joined(frame).get_columns()]
     buffer = io.BytesIO()
     options = {
         **dict.fromkeys(("in_memory", "nan_inf_to_errors", "remove_timezone"), True),
@@ -96,11 +100,29 @@ def _excel(frame: Any, first: bool) -> bytes:
     with xlsxwriter.Workbook(buffer, options | {"default_date_format": "yyyy-mm-dd"}) as book:
         sheet, hours = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet.write_row(0, 0, frame.columns)
-        for place, column in enumerate(_joined(frame).get_columns()):
+        for place, column in enumerate(columns):
             has_hours = column.dtype.base_type().__name__ == "Datetime"
             sheet.write_column(1, place, column.to_list(), *([hours] if has_hours else []))
         sheet.autofit()
     return buffer.getvalue()
+
+
+def _as_cells(column: Any) -> Any:
+    """A column as a sheet holds it whole: as text where Excel would lose digits or dates."""
+    import polars as pl
+
+    kind = column.dtype
+    if kind == pl.String and (column.str.len_chars().max() or 0) > _LONGEST:
+        raise SettingError(
+            f"--out: column {column.name!r} holds a text of {column.str.len_chars().max():,} "
+            f"characters; a cell of a workbook has room for {_LONGEST:,}. Name a .csv or .parquet "
+            "file."
+        )
+    if kind.is_integer() and not column.is_between(-_WHOLE, _WHOLE).all():
+        return column.cast(pl.String)
+    if kind in (pl.Date, pl.Datetime) and (column.dt.year() < _FIRST_YEAR).any():
+        return column.dt.to_string("%Y-%m-%d" if kind == pl.Date else "%Y-%m-%d %H:%M:%S")
+    return column
 
 
 _CSV = Format(lambda frame, first: csv(frame, first).encode(), in_blocks=True, is_exact=False)

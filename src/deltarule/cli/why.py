@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deltarule import tabular
 from deltarule.cli.terminal import Terminal
@@ -26,10 +28,9 @@ class WhyOptions:
         False,
     )
     why_page: Path | None = option("FILE", "Also write a page that explains one row, as HTML.")
-    why_row: int = option(
+    why_row: int | None = option(
         "N",
-        "Row of --why-page, counted from 1, without the header.",
-        1,
+        "Row of --why-page, counted from 1, without the header (default: 1).",
         limits={"low": 1, "whole": True},
     )
     baseline: tuple[str, ...] = option(
@@ -45,43 +46,57 @@ class WhyOptions:
         return {
             "--why": self.why or None,
             "--why-page": self.why_page,
+            "--why-row": self.why_row,
             "--baseline": self.baseline or None,
         }
 
     @property
     def reference(self) -> dict[str, str] | None:
-        """The reference row that is asked for.
+        """The reference row that is asked for."""
+        return baseline_of(self.baseline)
+
+    def check(self) -> None:
+        """Refuse options without the one that they belong to.
 
         Raises
         ------
         SettingError
-            For one without contributions.
+            For a reference row without contributions, or a row without a page.
         """
         if self.baseline and not self.why and self.why_page is None:
             raise SettingError("--baseline: expected --why or --why-page too.")
-        return baseline_of(self.baseline)
+        if self.why_row is not None and self.why_page is None:
+            raise SettingError(
+                f"--why-row {self.why_row}: expected --why-page FILE too, the page of that row."
+            )
 
-    def write_page(self, model: Model, frame: Any, name: str, terminal: Terminal) -> None:
-        """Write the page of a row of a table, where one is asked for.
+    def check_row(self, rows: int) -> None:
+        """Refuse a page of a row that the table does not have.
 
         Raises
         ------
         SettingError
-            For a row that the table does not have.
         """
-        if self.why_page is None:
-            return
-        row = self.why_row
-        if row > len(frame):
+        if self.why_page is not None and self._row > rows:
             raise SettingError(
-                f"--why-row {row}: expected a row of the table, which has {len(frame):,}, counted "
+                f"--why-row {self._row}: expected a row of the table, which has {rows:,}, counted "
                 "from 1."
             )
+
+    def write_page(self, model: Model, frame: Any, name: str, terminal: Terminal) -> None:
+        """Write the page of a row of a table, where one is asked for."""
+        if self.why_page is None:
+            return
+        row = self._row
         title = f"Row {row} of {Path(name).name}"
         tabular.save_row_page(
             self.why_page, model, frame[row - 1 : row], self.reference, name=title
         )
         terminal.note(f"why row {row}: {self.why_page}")
+
+    @property
+    def _row(self) -> int:
+        return self.why_row or 1
 
 
 def baseline_of(given: Iterable[str]) -> dict[str, str] | None:
@@ -139,15 +154,20 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
                 "output": each.output,
                 "mean_absolute": each.mean_absolute,
                 "direction": each.direction,
-                "curve": _curve(each.curve),
+                "curve": _curve(each),
             }
             for each in found.effects
         ],
     }
 
 
-def _curve(points: Sequence[tabular.CurvePoint]) -> list[dict[str, Any]]:
-    return [point._asdict() for point in points]
+def _curve(effect: tabular.ColumnEffect) -> list[dict[str, Any]]:
+    """The points, of dates with ISO dates as values."""
+    points = [point._asdict() for point in effect.curve]
+    if effect.is_date:
+        for point in points:
+            point["value"] = str(np.datetime64(round(point["value"]), "D"))
+    return points
 
 
 def _plain(cell: Any) -> Any:

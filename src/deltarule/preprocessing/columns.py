@@ -33,6 +33,12 @@ from deltarule.preprocessing.totals import Totals
 if TYPE_CHECKING:
     import polars as pl
 
+IDENTIFIER = "identifier"
+"""How the reason begins why a column that identifies a row is left out."""
+
+FREE_TEXT = "free text"
+"""How the reason begins why a column of prose is left out."""
+
 _TRUE = ("yes", "true", "y", "t", "1")
 _FALSE = ("no", "false", "n", "f", "0")
 
@@ -175,6 +181,16 @@ class Dropped:
     name: str
     why: str
     kind: ClassVar[str] = "dropped"
+
+    @property
+    def is_identifier(self) -> bool:
+        """Whether it is left out since it identifies a row."""
+        return self.why.startswith(IDENTIFIER)
+
+    @property
+    def hardly_recurs(self) -> bool:
+        """Whether it is left out since its values hardly recur."""
+        return self.why.startswith((IDENTIFIER, FREE_TEXT))
 
     @classmethod
     def fit(cls, column: pl.Series) -> Dropped:

@@ -21,7 +21,7 @@ from deltarule.preprocessing.cells import (
     is_numeric,
     numbers_of,
 )
-from deltarule.preprocessing.columns import Boolean, Column, Dropped
+from deltarule.preprocessing.columns import FREE_TEXT, IDENTIFIER, Boolean, Column, Dropped
 from deltarule.preprocessing.date_columns import Date, are_dates
 from deltarule.preprocessing.dates import format_of, no_dates
 from deltarule.preprocessing.embedded_columns import category_of
@@ -31,7 +31,7 @@ from deltarule.preprocessing.scores import Scores, is_far
 if TYPE_CHECKING:
     import polars as pl
 
-COUNTS = "identifier: row numbers"
+COUNTS = f"{IDENTIFIER}: row numbers"
 """Why a column of row numbers is dropped."""
 
 _FEWEST = 20  # rows, to call a column an identifier
@@ -135,7 +135,7 @@ def _identifying_number(column: pl.Series) -> str:
         return COUNTS
     words = [word.lower() for word in _WORDS.findall(column.name)]
     if words and _KEYS & {words[0], words[-1]}:
-        return "identifier: a different number in every row"
+        return f"{IDENTIFIER}: a different number in every row"
     return ""
 
 
@@ -155,10 +155,10 @@ def _identifying_text(found: Coded, declared: bool) -> str:
         return ""
     words = float(np.mean([len(level.split()) for level in levels[:1000]]))
     if words >= 4:
-        return f"free text: {words:.0f} words per row"
+        return f"{FREE_TEXT}: {words:.0f} words per row"
     if not mostly and counts[counts >= _RECURRING].sum() > 0.5 * present:
         return ""
-    return f"identifier: {len(levels)} different values in {present} rows"
+    return f"{IDENTIFIER}: {len(levels)} different values in {present} rows"
 
 
 def check_cells(column: pl.Series) -> None:

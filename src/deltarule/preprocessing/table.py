@@ -465,7 +465,7 @@ def _is_undecided(column: Column) -> bool:
     """Whether nothing is known of a column but that its values hardly recur."""
     if isinstance(column, Category):
         return not column.levels
-    return isinstance(column, Dropped) and column.why.startswith(("identifier", "free text"))
+    return isinstance(column, Dropped) and column.hardly_recurs
 
 
 def _counted(names: list[str]) -> str:

@@ -231,7 +231,7 @@ def _warn_of_dropped(preprocessing: Preprocessing) -> None:
     found = [
         f"{column.name!r} ({column.why})"
         for column in preprocessing.columns
-        if isinstance(column, Dropped) and column.why.startswith(("identifier", "free text"))
+        if isinstance(column, Dropped) and column.hardly_recurs
     ]
     if found:
         warnings.warn(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 
 _MOST_POINTS = 20  # of a curve
+_WEAK = 0.05  # a rank correlation that is no direction
 
 
 class CurvePoint(NamedTuple):
@@ -70,13 +71,16 @@ class ColumnEffect:
         --------
         >>> ColumnEffect("area", "rent", 120.0, 0.98, ()).summary
         'raises (0.98)'
+        >>> ColumnEffect("floor", "rent", 3.0, -0.004, ()).summary
+        'neither (0.00)'
         >>> ends = (CurvePoint("A", 30.0, 5), CurvePoint("B", -4.0, 9))
         >>> ColumnEffect("town", "rent", 12.0, None, ends).summary
         "highest 'A' (+30), lowest 'B' (-4)"
         """
         if self.direction is not None:
-            word = "raises" if self.direction > 0 else "lowers" if self.direction < 0 else "neither"
-            return f"{word} ({self.direction:.2f})"
+            word = "raises" if self.direction > 0 else "lowers"
+            is_weak = abs(self.direction) < _WEAK
+            return f"{'neither' if is_weak else word} ({self.direction:z.2f})"
         if len(self.curve) < 2:
             return "–"
         first, last = self.curve[0], self.curve[-1]
@@ -86,35 +90,41 @@ class ColumnEffect:
         )
 
 
-def column_effect(
-    column: Column, output: str, cells: Any, reading: Reading | None, contributions: Array
-) -> ColumnEffect:
-    """What a column does over some rows.
+def column_effects(
+    column: Column,
+    cells: Any,
+    reading: Reading | None,
+    outputs: Sequence[str],
+    contributions: Array,
+) -> list[ColumnEffect]:
+    """What a column does to each output over some rows; its cells are read once.
 
     Parameters
     ----------
     column : Column
-    output : str
     cells : polars.Series
         The rows' values.
     reading : Reading or None
         How text is read.
-    contributions : array, shape (m,)
-        Of the column to the output.
+    outputs : sequence of str
+    contributions : array, shape (outputs, m)
+        Of the column to each output.
     """
-    mean_absolute = float(abs(contributions).mean())
+    directions: list[float | None] = [None] * len(outputs)
+    curves: list[tuple[CurvePoint, ...]] = [()] * len(outputs)
     if isinstance(column, Category | Boolean):
-        curve = _of_levels(column, cells, reading, contributions)
-        return ColumnEffect(column.name, output, mean_absolute, None, curve)
-    read = next((own for kind, own in _NUMBERS.items() if isinstance(column, kind)), None)
-    if read is None:
-        return ColumnEffect(column.name, output, mean_absolute, None, ())
-    values = read(column, cells, reading)
-    there = ~np.isnan(values)
-    values, contributions = values[there], contributions[there]
-    direction, curve = _rank_correlation(values, contributions), _of_values(values, contributions)
-    is_date = isinstance(column, Date)
-    return ColumnEffect(column.name, output, mean_absolute, direction, curve, is_date)
+        curves = _of_levels(column, cells, reading, contributions)
+    for kind, read in _NUMBERS.items():
+        if isinstance(column, kind):
+            values = read(column, cells, reading)
+            there = ~np.isnan(values)
+            values, given = values[there], [own[there] for own in contributions]
+            directions, curves = _rank_correlations(values, given), _of_values(values, given)
+    means, is_date = (float(abs(own).mean()) for own in contributions), isinstance(column, Date)
+    return [
+        ColumnEffect(column.name, output, mean, direction, curve, is_date)
+        for output, mean, direction, curve in zip(outputs, means, directions, curves, strict=True)
+    ]
 
 
 _NUMBERS: dict[type, Callable[[Any, Any, Reading | None], Array]] = {
@@ -125,48 +135,58 @@ _NUMBERS: dict[type, Callable[[Any, Any, Reading | None], Array]] = {
 
 
 def _of_levels(
-    column: Category | Boolean, cells: Any, reading: Reading | None, contributions: Array
-) -> tuple[CurvePoint, ...]:
-    """Of the most frequent levels, the one that raises most first."""
+    column: Category | Boolean, cells: Any, reading: Reading | None, contributions: Iterable[Array]
+) -> list[tuple[CurvePoint, ...]]:
+    """Of the most frequent levels, the one that raises most first; a curve per output."""
     levels, codes = numbered(cells, reading, getattr(column, "known", column.levels))
     counts = np.bincount(codes, minlength=len(levels) + 1)
-    sums = np.bincount(codes, contributions, minlength=len(levels) + 1)
     often = [i for i in np.argsort(-counts, kind="stable")[:_MOST_POINTS] if counts[i]]
     names = [*levels, "(missing)"]
-    points = (CurvePoint(names[i], float(sums[i] / counts[i]), int(counts[i])) for i in often)
-    return tuple(sorted(points, key=lambda point: -point.contribution))
+    curves = []
+    for own in contributions:
+        sums = np.bincount(codes, own, minlength=len(levels) + 1)
+        points = (CurvePoint(names[i], float(sums[i] / counts[i]), int(counts[i])) for i in often)
+        curves.append(tuple(sorted(points, key=lambda point: -point.contribution)))
+    return curves
 
 
-def _of_values(values: Array, contributions: Array) -> tuple[CurvePoint, ...]:
-    """Of about equally many rows each; rows of one value stay together."""
+def _of_values(values: Array, contributions: Sequence[Array]) -> list[tuple[CurvePoint, ...]]:
+    """Of about equally many rows each; rows of one value stay together. A curve per output."""
     if not len(values):
-        return ()
+        return [()] * len(contributions)
     different, which = np.unique(values, return_inverse=True)
     if len(different) > _MOST_POINTS:
         edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, _MOST_POINTS + 1)[1:-1]))
         which = np.asarray(np.searchsorted(edges, values, side="right"))
     counts = np.bincount(which)
-    means = (np.bincount(which, each) / np.maximum(counts, 1) for each in (values, contributions))
-    points = zip(*means, counts, strict=True)
-    return tuple(CurvePoint(float(v), float(c), int(n)) for v, c, n in points if n)
+    means = [np.bincount(which, own) / np.maximum(counts, 1) for own in (values, *contributions)]
+    return [
+        tuple(
+            CurvePoint(float(v), float(c), int(n))
+            for v, c, n in zip(means[0], own, counts, strict=True)
+            if n
+        )
+        for own in means[1:]
+    ]
 
 
-def _rank_correlation(x: Array, y: Array) -> float:
-    """Spearman's; 0 where either is constant."""
+def _rank_correlations(x: Array, several: Sequence[Array]) -> list[float | None]:
+    """Spearman's of x and each of the others; 0 where either is constant."""
     if len(x) < 2:
-        return 0.0
-    ranks = [_ranks(each) for each in (x, y)]
-    spreads = [float(each.std()) for each in ranks]
-    if not all(spreads):
-        return 0.0
-    return float(((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())).mean()) / (
-        spreads[0] * spreads[1]
-    )
+        return [0.0] * len(several)
+    centered = _centered_ranks(x)
+    spread = float(centered.std())
+    found: list[float | None] = []
+    for y in several:
+        own = _centered_ranks(y)
+        spreads = spread * float(own.std())
+        found.append(float((centered * own).mean()) / spreads if spreads else 0.0)
+    return found
 
 
-def _ranks(values: Array) -> Array:
-    """Equal values have the mean of their ranks."""
+def _centered_ranks(values: Array) -> Array:
+    """Less their mean; equal values have the mean of their ranks."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     ranks: Array = (ends - (counts - 1) / 2)[which]
-    return ranks
+    return ranks - ranks.mean()

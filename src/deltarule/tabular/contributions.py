@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.network import Network
 from deltarule.preprocessing import Targets
-from deltarule.tabular.column_effects import ColumnEffect, column_effect
+from deltarule.tabular.column_effects import ColumnEffect, column_effects
 from deltarule.tabular.integrated_gradients import Integrated, integrated_gradients
 from deltarule.tabular.references import Reference, reference
 
@@ -67,15 +68,28 @@ class Contributions:
         """A polars frame with a row per row: contributions, the reference, the residual.
 
         Of several outputs the names have that of the output in the middle.
+
+        Raises
+        ------
+        DataError
+            Where two contributions would have one name.
         """
         polars = require("polars", "table", "reading tables")
-        columns = {}
+        residuals, columns = self.residuals, dict[str, Array]()
         for k, output in enumerate(self.outputs):
             own = f"_{output}" if len(self.outputs) > 1 else ""
             for i, name in enumerate(self.columns):
-                columns[f"contribution{own}_{name}"] = self.values[:, k, i]
+                whole = f"contribution{own}_{name}"
+                if whole in columns:
+                    raise DataError(
+                        f"contributions: two have the name {whole!r}, the second of column "
+                        f"{name!r} to output {output!r}; expected names that differ. Rename the "
+                        "column or the output and train again, or use the array of "
+                        "explain_rows(…).values."
+                    )
+                columns[whole] = self.values[:, k, i]
             columns[f"reference{own}"] = np.full(len(self.values), self.reference_prediction[k])
-            columns[f"residual{own}"] = self.residuals[:, k]
+            columns[f"residual{own}"] = residuals[:, k]
         return polars.DataFrame(columns)
 
 
@@ -214,11 +228,12 @@ def explain_table(model: Model, X: Any, baseline: Any = None) -> TableContributi
     found = explain_rows(model, X, baseline)
     assert model.preprocessing is not None
     frame, reading = model.preprocessing.frame(X), model.preprocessing.reading
-    effects = []
-    for k, output in enumerate(found.outputs):
-        own = [
-            column_effect(column, output, frame[column.name], reading, found.values[:, k, i])
-            for i, column in enumerate(model.preprocessing.used)
-        ]
-        effects += sorted(own, key=lambda effect: -effect.mean_absolute)
-    return TableContributions(found, tuple(effects))
+    by_column = [
+        column_effects(column, frame[column.name], reading, found.outputs, found.values[:, :, i].T)
+        for i, column in enumerate(model.preprocessing.used)
+    ]
+    effects = (
+        sorted(own, key=lambda effect: -effect.mean_absolute)
+        for own in zip(*by_column, strict=True)
+    )
+    return TableContributions(found, tuple(chain.from_iterable(effects)))

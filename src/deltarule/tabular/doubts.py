@@ -118,7 +118,7 @@ def doubtful_amounts(whole: Table, problem: Problem) -> list[str]:
     """Warnings of columns that are left out though their cells look like numbers."""
     found = []
     for column in problem.preprocessing.columns:
-        if isinstance(column, Dropped) and column.why.startswith(("identifier", "free text")):
+        if isinstance(column, Dropped) and column.hardly_recurs:
             series = whole.frame[column.name].drop_nulls().head(_SOME)
             some = list(map(str, series.unique(maintain_order=True)))
             like = [cell for cell in some if _AMOUNT.fullmatch(cell)]

@@ -47,6 +47,10 @@ class Integrated(NamedTuple):
         left: Array = self.outputs - self.start - self.parts.sum(axis=2)
         return left
 
+    def of(self, rows: Array) -> Integrated:
+        """The same of some examples."""
+        return Integrated(self.parts[rows], self.outputs[rows], self.start, self.points[rows])
+
 
 class Rule(NamedTuple):
     """A quadrature rule on [0, 1].
@@ -122,7 +126,8 @@ def integrated_gradients(
     tolerance : float
         Examples with a larger residual take the next rule.
     rules : sequence of Rule
-        By default :func:`standard_rules`. A larger residual stays after the last.
+        By default :func:`standard_rules`. Where none is enough, the parts with the smallest
+        residual are kept.
 
     Examples
     --------
@@ -149,10 +154,21 @@ def integrated_gradients(
     left = np.arange(m)
     for rule in rules or standard_rules():
         for rows in path.blocks(left, len(rule.at)):
-            found.parts[rows] = path.parts(X[rows], X0, rule)
-            found.points[rows] = len(rule.at)
-        left = left[abs(found.residual[left]).max(axis=1) > tolerance]
+            parts = path.parts(X[rows], X0, rule)
+            former = found.of(rows)
+            is_nearer = _largest(former._replace(parts=parts)) < _largest(former)
+            is_better = is_nearer | (former.points == 0)
+            better = rows[is_better]
+            found.parts[better] = parts[is_better]
+            found.points[better] = len(rule.at)
+        left = left[_largest(found.of(left)) > tolerance]
     return found
+
+
+def _largest(found: Integrated) -> Array:
+    """Of each example, the largest residual."""
+    largest: Array = abs(found.residual).max(axis=1)
+    return largest
 
 
 class _Path:

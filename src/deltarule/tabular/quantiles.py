@@ -29,7 +29,7 @@ Learned = tuple[Network, Parameters]
 
 
 def check_levels(levels: tuple[float, ...]) -> None:
-    """Refuse levels that are not between 0 and 1, ascending.
+    """Refuse levels that are not between 0 and 1, ascending, or that print alike.
 
     Raises
     ------
@@ -53,6 +53,12 @@ def check_levels(levels: tuple[float, ...]) -> None:
             f"{name}: expected ascending levels, each once, such as 0.1, 0.5, 0.9; got "
             f"{', '.join(map(str, levels))}."
         )
+    for low, high in pairwise(levels):
+        if f"{low:g}" == f"{high:g}":
+            raise SettingError(
+                f"{name}: expected levels that differ in six digits, since these name the columns; "
+                f"got {low} and {high}. Leave one out."
+            )
 
 
 def in_quantiles(network: Network, levels: tuple[float, ...]) -> tuple[Network, Network]:

@@ -297,14 +297,14 @@ class Settings:
     )
     cost_of_miss: float | None = option(
         "X",
-        "Cost of a missed positive; sets the threshold.",
+        "Cost of a missed positive (default: 1); sets the threshold.",
         limits=_COST,
         panel="Evaluation",
         common=True,
     )
     cost_of_alarm: float | None = option(
         "X",
-        "Cost of a false alarm; sets the threshold. Of the two costs, each is 1 by default.",
+        "Cost of a false alarm (default: 1); sets the threshold.",
         limits=_COST,
         panel="Evaluation",
     )
