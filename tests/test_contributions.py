@@ -364,3 +364,19 @@ def test_units_of_one_columns_bins_are_cut_with_them():
         network, layers=[layers[0], dr.Parallel([(0, 56, [dr.Dense(3)])]), *layers[2:]]
     )
     assert cut(several, several.initial_parameters(0)).network.sizes[0] == 56
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_learned_embeddings_of_categories_are_explained(networks):
+    rng = np.random.default_rng(0)
+    m, effect = 900, rng.normal(0, 50, 30)
+    street, area = rng.integers(0, 30, m), rng.uniform(20, 120, m)
+    X = pl.DataFrame({"street": [f"S{k}" for k in street], "area": area})
+    fitted = dr.TabularRegressor(epochs=4, n_ensemble=networks, random_state=0)
+    fitted.fit(X, 9 * area + effect[street])
+    assert fitted.model_.preprocessing.columns[0].kind == "embedding"
+    for baseline in (None, {"street": "S5"}):
+        found = fitted.explain_rows(X[:50], baseline=baseline)
+        assert abs(found.residuals).max() < 2e-3 * 9 * area.std()
+        assert abs(found.values[:, 0, 0]).max() > 0
+    assert "street" in dr.tabular.row_page(fitted.model_, X[:1])

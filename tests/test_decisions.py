@@ -298,3 +298,16 @@ def test_the_simplest_guess_is_of_the_rows_as_they_are_also_where_classes_are_ba
     majority, *_ = tabular.baselines(problem, settings)
     share = (frame["y"][450:] == "no").mean()
     assert majority.figures["accuracy"] == pytest.approx(share)
+
+
+def test_sets_and_the_report_follow_the_threshold(churn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["train", str(churn), "--target", "y", "--cost-of-miss", "50", *QUICK]
+    assert main([*command, "--out", "m", "--report", "r.html"]) == 0
+    model, frame = load_model(tmp_path / "m"), table()
+    _, sets = tabular.prediction_sets(model, frame, 0.9)
+    labels = model.predict(frame)["y"].to_list()
+    assert all(sets[i, ["no", "yes"].index(label)] for i, label in enumerate(labels))
+    assert "Predictions follow a threshold instead" in (tmp_path / "r.html").read_text()
+    evidence = tabular.evidence(model, tabular.Roles(("y",)), frame, np.arange(600))
+    assert [("no", "yes")[k] for k in evidence.taken] == labels

@@ -105,7 +105,7 @@ def test_one_group_alone_has_no_interval_and_no_winner():
     one = judged("network", labels, P, groups=np.zeros(40, int))
     other = judged("majority class", labels, 1 - P, groups=np.zeros(40, int))
     assert one.intervals == {}
-    assert bl.verdict("classification", one, [other]).startswith("Too close to call")
+    assert bl.verdict("classification", one, [other]).startswith("No verdict without an interval")
 
 
 def test_a_perfect_accuracy_has_an_interval_by_the_number_of_rows():
@@ -306,3 +306,15 @@ def test_files_of_earlier_versions_have_no_intervals(rents, tmp_path, capsys):
     assert isinstance(load_model(model), Model)
     assert main(["inspect", str(model)]) == 0
     assert "95 %" not in capsys.readouterr().out
+
+
+def test_of_one_group_nothing_is_called_close_or_useless():
+    """Its rows are one draw: no interval, so no verdict either."""
+    rows = bl.Examples(np.zeros((60, 1)), np.arange(60.0)[:, None], None, np.zeros(60, int))
+    mean = bl.evaluated("mean", "regression", rows, np.full((60, 1), 29.5), 0.0)
+    network = bl.evaluated("network", "regression", rows, rows.targets + 1.0, 0.0)
+    assert bl.verdict("regression", network, [mean]).startswith("No verdict without an interval")
+    assert [alert.kind for alert in tabular.alerts_of("regression", [network, mean])] == [
+        "too few rows"
+    ]
+    assert bl.comparison_table("regression", [network, mean])[1][0][-1] == "–"

@@ -377,6 +377,8 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
         return f"The network wins: {numbers}"
     if compared == WORSE:
         return f"{best.name[0].upper()}{best.name[1:]} wins: {numbers}{but}"
+    if compared == UNKNOWN:
+        return f"No verdict without an interval: {numbers}"
     return f"Too close to call: {numbers}{but}"
 
 
@@ -400,12 +402,14 @@ def update_verdict(task: str, after: Judged, before: Judged) -> str:
     )
 
 
-BETTER, WORSE, TOO_CLOSE = "better", "worse", "too close to call"
+BETTER, WORSE, TOO_CLOSE, UNKNOWN = "better", "worse", "too close to call", "–"
 """What a paired difference says."""
 
 
 def comparison(found: Difference, figure: Figure) -> str:
     """What a difference says: too close to call exactly where its interval spans zero."""
+    if found.interval is None:
+        return UNKNOWN
     if not found.is_clear:
         return TOO_CLOSE
     return BETTER if figure.is_better(found.value, 0.0) else WORSE

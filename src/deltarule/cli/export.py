@@ -78,6 +78,10 @@ def export(
     check_outputs({"--out": out}, {"the model": model, "the data": check})
     loaded, rows = load_model(model), None
     if asked.intervals is not None:
+        if tabular.levels_of(loaded):
+            raise SettingError(
+                "--intervals: the model's quantiles are exported in any case. Leave it out."
+            )
         loaded = tabular.with_intervals(loaded, asked.intervals)
     elif tabular.levels_of(loaded) and not asked.with_training:
         loaded = tabular.quantile_model(loaded)

@@ -141,7 +141,7 @@ FORMATS: dict[str, Format] = {
 }
 """The formats by extension; a file with any other is CSV."""
 
-_NOT_WRITTEN = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".json"})
+_NOT_WRITTEN = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".json", ".pdf", ".html"})
 
 
 def format_of(out: Path | None) -> Format:

@@ -109,6 +109,7 @@ def say_next(terminal: Terminal, data: Sequence[str], model: Path | None) -> Non
     commands = [
         ("predict", f"deltarule predict {own} {new} --out predictions.csv"),
         ("evaluate", f"deltarule evaluate {own} {new}"),
+        ("why", f"deltarule predict {own} {new} --why"),
         ("inspect", f"deltarule inspect {own}"),
     ]
     if "-" not in data:

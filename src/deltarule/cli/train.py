@@ -122,11 +122,11 @@ def train(
     trained = trainer.run()
     about = trainer.save(trained, output.out)
     with after_saving(terminal, output.out):
+        say_results(terminal, trained)
         if output.report is not None:
             with terminal.waiting("writing the report"):
                 page = report_of(trained, read, watch, context.obj or sys.argv[1:])
                 page.save(output.report)
-        say_results(terminal, trained)
         say_written(terminal, {"Saved": output.out, "Report": output.report})
         say_next(terminal, data, output.out)
         if json:

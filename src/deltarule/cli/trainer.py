@@ -216,6 +216,12 @@ class Trainer:
         terminal.listing("columns", condensed(problem.preprocessing.describe()))
         for warning in tabular.column_doubts(whole, problem):
             terminal.warn(warning)
+        levels = self.settings.quantiles or ()
+        if levels and (nearest := min(levels, key=lambda level: abs(level - 0.5))) != 0.5:
+            terminal.warn(
+                f"predictions are the quantile {nearest:g}, the nearest to the median; metrics are "
+                "of them. Add 0.5 to --quantiles for the median."
+            )
         kept, best = problem.count, len(problem.validation.held)
         with terminal.waiting("choosing a network"):
             recipes = self._recipes(problem)

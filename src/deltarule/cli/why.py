@@ -63,6 +63,11 @@ class WhyOptions:
         SettingError
             For a reference row without contributions, or a row without a page.
         """
+        if self.why_page is not None and self.why_page.suffix.lower() == ".pdf":
+            raise SettingError(
+                f"--why-page {self.why_page}: is written as HTML. Name a file.html, and print that "
+                "from a browser."
+            )
         if self.baseline and not self.why and self.why_page is None:
             raise SettingError("--baseline: expected --why or --why-page too.")
         if self.why_row is not None and self.why_page is None:

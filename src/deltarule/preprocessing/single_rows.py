@@ -95,6 +95,8 @@ class RowEncoder:
 
     def _checked(self, row: Any) -> Mapping[str, Any]:
         """A row that has all columns, by names that are text."""
+        if not isinstance(row, Mapping) and hasattr(row, "to_dict"):  # a row of pandas
+            row = row.to_dict()
         if not isinstance(row, Mapping):
             raise TypeMismatchError(
                 "row: expected a mapping of column names to cells, such as {'area': 50.0}; got "

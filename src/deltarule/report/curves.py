@@ -20,18 +20,16 @@ class Curve(NamedTuple):
     area: float
 
 
-def confusion(labels: Array, P: Array, s: Array) -> Array:
-    """How often (by weight) each class, a row, was taken for each, a column: ``(k, k)``.
+def confusion(labels: Array, taken: Array, k: int, s: Array) -> Array:
+    """How often (by weight) each of `k` classes, a row, was taken for each, a column: ``(k, k)``.
 
     Examples
     --------
-    >>> P = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    >>> confusion(np.array([0, 0, 1]), P, np.ones(3))
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2, np.ones(3))
     array([[1., 1.],
            [0., 1.]])
     """
-    k = P.shape[1]
-    cells = np.asarray(labels) * k + P.argmax(axis=1)
+    cells = np.asarray(labels) * k + taken
     return np.bincount(cells, weights=s, minlength=k * k).reshape(k, k)
 
 

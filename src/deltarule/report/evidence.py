@@ -73,6 +73,8 @@ class Evidence:
     spreads : array or None, shape (n[0],)
         Standard deviations of the network's inputs over the training rows; None where only these
         rows are known.
+    cut : float
+        Of two classes, the probability of the second from which on it is predicted.
     """
 
     task: str
@@ -87,6 +89,7 @@ class Evidence:
     weights: Array | None
     numbers: Array
     spreads: Array | None = None
+    cut: float = 0.5
 
     def predict(self, X: Array) -> Array:
         """What is judged, of rows as the network reads them."""
@@ -97,6 +100,14 @@ class Evidence:
     def P(self) -> Array:
         """The predictions for the rows: probabilities, or values in the target's units."""
         return np.asarray(self.predict(self.X), dtype=np.float64)
+
+    @cached_property
+    def taken(self) -> Array:
+        """The number of each row's predicted class."""
+        if self.P.shape[1] == 2:
+            return (self.P[:, 1] >= self.cut).astype(np.int64)
+        classes: Array = self.P.argmax(axis=1)
+        return classes
 
     @cached_property
     def s(self) -> Array:
@@ -378,7 +389,7 @@ def _told(evidence: Evidence, row: int) -> tuple[str, str]:
     """What a row was and what was predicted, for people."""
     target, P, names = evidence.targets[row], evidence.P[row], evidence.names
     if evidence.task == "classification":
-        taken = int(P.argmax())
+        taken = int(evidence.taken[row])
         return names[target], f"{names[taken]} ({P[taken]:.0%})"
     if evidence.task == "labels":
         has = [n for n, is_so in zip(names, evidence.indicators[row], strict=True) if is_so]

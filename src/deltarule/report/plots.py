@@ -153,7 +153,7 @@ def plot_diagnostics(diagnostics: Diagnostics, what: str = "gradient_norm", ax: 
 
 def plot_confusion(evidence: Evidence, ax: Any = None) -> Any:
     """Classes against what they were taken for, as shares of each class."""
-    counts = confusion(evidence.targets, evidence.P, evidence.s)
+    counts = confusion(evidence.targets, evidence.taken, len(evidence.names), evidence.s)
     total = np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     shares, k = counts / total, len(counts)
     with style():

@@ -233,7 +233,10 @@ def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Sect
         ]
         for miss in worst(evidence)
     ]
-    text = "The rows with the largest loss: mislabeled, unusual, or simply hard."
+    text = (
+        "The rows with the largest loss: mislabeled, unusual, or simply hard, counted from 1 "
+        "without the header."
+    )
     if len(evidence.columns) > len(at):
         text += f" Shown are the {len(at)} most important of {len(evidence.columns)} columns."
     yield Section("worst", "Largest errors", text, tables=[Table(rows, heads, numeric=(0, 3))])

@@ -83,6 +83,11 @@ def _how_well(evidence: Evidence, context: Context) -> str:
                 f"predicting the mean, by {shown(guess['mae'])}.{_explained(own, '')}"
             )
         return f"{rows} errors are measured per target below.{_explained(own, ' on average')}"
+    if context.decision:
+        return (
+            f"{rows} the more probable class is right for {own['accuracy']:.1%}; always giving the "
+            f"most frequent one, {guess['accuracy']:.1%}. Predictions follow a threshold instead."
+        )
     what = {"labels": "yes-or-no answers"}.get(evidence.task, "predictions")
     return (
         f"{rows} {own['accuracy']:.1%} of the {what} are right; always giving the most frequent "

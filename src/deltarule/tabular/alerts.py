@@ -71,7 +71,7 @@ def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
     if found is None:
         return []
     differences = bl.differences(network, found)
-    if any(
+    if all(each.interval is None for each in differences.values()) or any(
         bl.comparison(differences[row.name], row) == bl.BETTER
         for row in FIGURES[task]
         if row.name in differences
@@ -88,6 +88,8 @@ def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
 def _few_rows(network: bl.Judged, of_held_out: bool) -> list[Alert]:
     """Where the metrics rest on few rows, or on few of the class that is looked for."""
     rows, found = network.rows, network.consequences
+    if network.units == 1 < rows:
+        return [Alert("too few rows", "The metrics rest on one group and may be far off.")]
     few = f"{rows:,} rows" if rows < _FEW_ROWS else ""
     if not few and isinstance(found, Alarms) and found.present < _FEW_OF_CLASS:
         few = f"{found.present:,} rows of class {found.label!r}"

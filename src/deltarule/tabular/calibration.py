@@ -18,6 +18,7 @@ import numpy as np
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import FileError, SettingError, setting
 from deltarule.modelfile import Model
+from deltarule.training.predictions import probabilities
 
 _TEMPERATURES = (0.1, 10.0)
 _ERRORS = 3.0  # standard errors that a temperature is from 1, at least
@@ -177,7 +178,7 @@ def interval_ends(model: Model, frame: Any, share: float) -> tuple[Array, Array,
 def prediction_sets(model: Model, frame: Any, coverage: float) -> tuple[Array, Array]:
     """Probabilities, and which classes are in the set of each row, ``(m, classes)`` each.
 
-    The most probable class always is.
+    The predicted class always is.
 
     Parameters
     ----------
@@ -193,8 +194,11 @@ def prediction_sets(model: Model, frame: Any, coverage: float) -> tuple[Array, A
         As :meth:`Calibration.threshold`.
     """
     threshold = calibration_of(model).threshold(coverage)
-    P = model.predict_proba(frame)
-    return P, (threshold <= P) | (P.max(axis=1, keepdims=True) == P)
+    assert model.targets is not None
+    outputs = model.outputs(frame)
+    P = probabilities(outputs)
+    predicted = model.targets.codes(outputs)[:, None] == np.arange(P.shape[1])
+    return P, (threshold <= P) | predicted
 
 
 def calibration_of(model: Model) -> Calibration:

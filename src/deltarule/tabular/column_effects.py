@@ -17,7 +17,7 @@ from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 
 _MOST_POINTS = 20  # of a curve
-_WEAK = 0.05  # a rank correlation that is no direction
+_CLEAR = 0.3  # rank correlation, ρ, from which on a direction is named
 
 
 class CurvePoint(NamedTuple):
@@ -70,17 +70,17 @@ class ColumnEffect:
         Examples
         --------
         >>> ColumnEffect("area", "rent", 120.0, 0.98, ()).summary
-        'raises (0.98)'
+        'raises (ρ = 0.98)'
         >>> ColumnEffect("floor", "rent", 3.0, -0.004, ()).summary
-        'neither (0.00)'
+        'no clear direction'
         >>> ends = (CurvePoint("A", 30.0, 5), CurvePoint("B", -4.0, 9))
         >>> ColumnEffect("town", "rent", 12.0, None, ends).summary
         "highest 'A' (+30), lowest 'B' (-4)"
         """
         if self.direction is not None:
-            word = "raises" if self.direction > 0 else "lowers"
-            is_weak = abs(self.direction) < _WEAK
-            return f"{'neither' if is_weak else word} ({self.direction:z.2f})"
+            if abs(self.direction) < _CLEAR:
+                return "no clear direction"
+            return f"{'raises' if self.direction > 0 else 'lowers'} (ρ = {self.direction:.2f})"
         if len(self.curve) < 2:
             return "–"
         first, last = self.curve[0], self.curve[-1]

@@ -230,7 +230,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     def predict_set(self, X: Any, coverage: float = 0.9) -> Array:
         """Sets of classes that hold the true one in so large a share of rows: ``(m, n_classes)``.
 
-        Where a class is in the row's set, there is True; the most probable class always is. The
+        Where a class is in the row's set, there is True; the predicted class always is. The
         fewer classes, the surer the model is of the row. The coverage is that of all rows
         together, not of each class.
 

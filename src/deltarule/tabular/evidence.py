@@ -49,6 +49,7 @@ def evidence(model: Model, roles: Roles, frame: Any, numbers: Array, train: Any 
         weights_of(frame, roles),
         numbers,
         None if train is None else _spreads(preprocessing, train),
+        targets.cut,
     )
 
 

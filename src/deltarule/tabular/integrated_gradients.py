@@ -175,7 +175,7 @@ class _Path:
     """A network, cut where its derivatives jump, on an engine."""
 
     def __init__(self, network: Network, parameters: Parameters, groups: Array) -> None:
-        self._units, rest, own = cut(network, parameters)
+        self._order, self._units, rest, own = cut(network, parameters)
         plan = Plan(rest, dtype=_dtype(parameters))
         self._runner: Runner = start_plan(plan, choose(plan).name, own)
         self._starts = np.flatnonzero(np.diff(groups, prepend=-1))
@@ -183,6 +183,7 @@ class _Path:
 
     def outputs(self, X: Array) -> Array:
         """The network's, as float64."""
+        X = X[:, self._order]
         found = [
             self._runner.predict(self._joined([units.values(X[rows]) for units in self._units]))
             for rows in self.blocks(np.arange(len(X)), 1)
@@ -198,16 +199,19 @@ class _Path:
 
     def parts(self, X: Array, X0: Array, rule: Rule) -> Array:
         """By one rule, ``(rows, outputs, groups)``."""
+        X, X0 = X[:, self._order], X0[:, self._order]
         at = self._joined([units.along(X0, X, rule.at, rule.knots) for units in self._units])
         slopes = self._runner.jacobian(at.reshape(-1, at.shape[-1]))
         slopes = slopes.reshape(*at.shape[:2], *slopes.shape[1:])
-        found, first = 0.0, 0
+        found: Array = 0.0
+        first = 0
         for units in self._units:
             last = first + len(units.sources)
             moved = np.diff(units.along(X0, X, rule.ends, rule.knots), axis=0)
             own = np.einsum("kmcu,kmu->mcu", slopes[..., first:last], moved, optimize=True)
             found = found + units.of_inputs(own, X.astype(np.float64) - X0)
             first = last
+        found = found[..., np.argsort(self._order)]
         return np.add.reduceat(found, self._starts, axis=-1)
 
     def _joined(self, values: list[Array]) -> Array:

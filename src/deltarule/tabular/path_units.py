@@ -105,6 +105,8 @@ class Cut(NamedTuple):
 
     Attributes
     ----------
+    order : int array, shape (inputs,)
+        The inputs, in the order in which the units read them.
     units : list of Units
         Side by side they are the inputs of `network`.
     network : Network
@@ -112,6 +114,7 @@ class Cut(NamedTuple):
     parameters : Parameters
     """
 
+    order: Array
     units: list[Units]
     network: Network
     parameters: Parameters
@@ -133,10 +136,20 @@ def cut(network: Network, parameters: Parameters) -> Cut:
     >>> own.units[0].values(np.array([[1.5, 0.5]])), own.network.sizes
     (array([[1. , 0.5, 0.5]]), (3, 1))
     """
+    layers, own, order = tuple(network.layers), tuple(parameters), np.arange(network.inputs)
+    if (moved := _moved(layers[0])) is not None:
+        layers, own, order = layers[1:], own[1:], moved
     cutting = _Cutting()
-    chain = cutting.chain(0, network.inputs, tuple(network.layers), tuple(parameters))
+    chain = cutting.chain(0, network.inputs, layers, own)
     rest = Network(cutting.width, chain.layers, network.cost)
-    return Cut(cutting.units, rest, chain.parameters)
+    return Cut(order, cutting.units, rest, chain.parameters)
+
+
+def _moved(layer: Layer) -> Array | None:
+    """The order in which a layer hands on its inputs, where it does nothing else."""
+    if not isinstance(layer, Parallel) or any(part.layers for part in layer.parts):
+        return None
+    return np.concatenate([np.arange(part.first, part.last) for part in layer.parts])
 
 
 class _Chain(NamedTuple):

@@ -166,6 +166,7 @@ _TYPICAL: Mapping[str, Callable[[Any], Any]] = {
     "scores": lambda column: column.fill,
     "boolean": lambda column: column.levels[column.fill > 0.5],
     "category": lambda column: column.levels[0] if column.levels else _PRESENT,
+    "embedding": lambda column: column.levels[0],
     "date": _day,
     "text": lambda column: _NO_WORD,
 }
