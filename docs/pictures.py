@@ -1,8 +1,8 @@
 """Draws ``docs/figures/step.svg``, the worked example's step, from its numbers.
 
 ``python docs/pictures.py`` writes it; ``--check`` fails if the file is stale.
-``--report`` takes a screenshot of the report of docs/getting-started.md instead, with Chromium:
-``docs/images/report.png``.
+``--pages`` takes screenshots of the pages of docs/getting-started.md instead, with Chromium:
+``docs/images/report.png`` and ``why.png``.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ MARKED = (0, 1)  # the entry of W[3] whose update is spelled out
 
 CHROMIUM = (
     *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--hide-scrollbars", "--window-size=1180,1400"),
+    *("--disable-background-networking", "--hide-scrollbars"),
 )
+PAGES = {"report": "1180,1400", "why": "1180,1060"}  # and the size of its window
 
 HEAD = f"""\
 <svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" \
@@ -185,20 +186,21 @@ def _arrow(y: float, rightwards: bool, text: str, color: str) -> Iterator[str]:
     yield from _text(WIDTH / 2, y + 4, text, color, "middle", 600)
 
 
-def capture_report() -> None:
-    """Run the getting-started page in an empty folder, and take a screenshot of its report."""
+def capture_pages() -> None:
+    """Run the getting-started page in an empty folder, and take screenshots of what it wrote."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for difference in outputs.ran(HERE / "getting-started.md"):
             sys.exit(f"docs/getting-started.md:{difference}")
-        picture = f"--screenshot={HERE / 'images' / 'report.png'}"
-        page = Path("report.html").absolute().as_uri()
-        command = [*CHROMIUM, f"--user-data-dir={folder}/profile", picture, page]
-        subprocess.run(command, check=True, capture_output=True)
+        for name, size in PAGES.items():
+            options = [f"--user-data-dir={folder}/profile", f"--window-size={size}"]
+            picture = f"--screenshot={HERE / 'images' / f'{name}.png'}"
+            page = Path(f"{name}.html").absolute().as_uri()
+            subprocess.run([*CHROMIUM, *options, picture, page], check=True, capture_output=True)
 
 
 if __name__ == "__main__":
-    if "--report" in sys.argv[1:]:
-        capture_report()
+    if "--pages" in sys.argv[1:]:
+        capture_pages()
     elif "--check" not in sys.argv[1:]:
         FIGURE.write_text(figure(), encoding="utf-8")
     elif FIGURE.read_text(encoding="utf-8") != figure():
