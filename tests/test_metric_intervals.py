@@ -9,7 +9,7 @@ import pytest
 
 import deltarule.baselines as bl
 from deltarule import tabular
-from deltarule.bootstrap import DRAWS, Interval, Resampling, interval_of
+from deltarule.bootstrap import DRAWS, ConfidenceInterval, Resampling, interval_of
 from deltarule.cli import main
 from deltarule.consequences import Alarms, TypicalErrors
 from deltarule.metrics import FIGURES, figures
@@ -111,7 +111,7 @@ def test_one_group_alone_has_no_interval_and_no_winner():
 def test_a_perfect_accuracy_has_an_interval_by_the_number_of_rows():
     labels = np.arange(30) % 2
     assert judged("network", labels, np.eye(2)[labels]).intervals["accuracy"] == (0.884, 1.0)
-    assert interval_of(np.zeros(DRAWS), trials=30) == Interval(0.0, 0.116)
+    assert interval_of(np.zeros(DRAWS), trials=30) == ConfidenceInterval(0.0, 0.116)
     assert interval_of(np.full(DRAWS, np.nan)) is None
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.bootstrap import Interval, Resampling, interval_of
+from deltarule.bootstrap import ConfidenceInterval, Resampling, interval_of
 from deltarule.consequences import Consequences
 from deltarule.errors import require
 from deltarule.metrics import FIGURES, Figure, parts_of
@@ -96,7 +96,7 @@ class Judged(NamedTuple):
     consequences: Consequences | None = None
 
     @property
-    def intervals(self) -> dict[str, Interval]:
+    def intervals(self) -> dict[str, ConfidenceInterval]:
         """The 95 % confidence interval of each figure that has one."""
         trials = {"accuracy": self.units}
         found = {
@@ -114,7 +114,7 @@ class Difference(NamedTuple):
     """A figure of one model less that of another on the same rows, with its interval."""
 
     value: float
-    interval: Interval | None
+    interval: ConfidenceInterval | None
 
     @property
     def is_clear(self) -> bool:
@@ -148,7 +148,7 @@ def evaluated(
     >>> Y = np.repeat([0.0, 4.0], 50)[:, None]
     >>> found = evaluated("mean", "regression", Examples(Y, Y, None), np.full((100, 1), 2.0), 0.1)
     >>> found.figures["mae"], found.intervals["mae"]
-    (2.0, Interval(low=2.0, high=2.0))
+    (2.0, ConfidenceInterval(low=2.0, high=2.0))
     """
     resampling = Resampling(len(predictions), test.groups)
     figures: dict[str, float] = {}
@@ -173,7 +173,7 @@ def difference(one: Judged, other: Judged, name: str) -> Difference:
     >>> near = evaluated("near", "regression", rows, rows.targets + 1.0, 0.1)
     >>> far = evaluated("far", "regression", rows, rows.targets + 3.0, 0.1)
     >>> difference(near, far, "mae")
-    Difference(value=-2.0, interval=Interval(low=-2.0, high=-2.0))
+    Difference(value=-2.0, interval=ConfidenceInterval(low=-2.0, high=-2.0))
     """
     paired = name in one.draws and name in other.draws
     draws = one.draws[name] - other.draws[name] if paired else None

@@ -27,7 +27,7 @@ _MOST_PARTS = 2000
 _SEED = 0
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     """A confidence interval."""
 
     low: float
@@ -77,7 +77,7 @@ class Resampling:
         return figure.of_sums(sums @ _counts(sums.shape[1]))
 
 
-def interval_of(draws: Array | None, trials: int | None = None) -> Interval | None:
+def interval_of(draws: Array | None, trials: int | None = None) -> ConfidenceInterval | None:
     """The middle 95 % of draws; None where there are none.
 
     Parameters
@@ -90,9 +90,9 @@ def interval_of(draws: Array | None, trials: int | None = None) -> Interval | No
     Examples
     --------
     >>> interval_of(np.arange(41.0))
-    Interval(low=1.0, high=39.0)
+    ConfidenceInterval(low=1.0, high=39.0)
     >>> interval_of(np.ones(1000), trials=30)
-    Interval(low=0.884, high=1.0)
+    ConfidenceInterval(low=0.884, high=1.0)
     """
     finite = np.empty(0) if draws is None else draws[np.isfinite(draws)]
     if not len(finite):
@@ -100,8 +100,12 @@ def interval_of(draws: Array | None, trials: int | None = None) -> Interval | No
     low, high = map(float, np.quantile(finite, ENDS))
     if trials is not None and low == high in (0.0, 1.0):
         least = round(ENDS[0] ** (1.0 / trials), 3)
-        return Interval(least, 1.0) if high else Interval(0.0, round(1.0 - least, 3))
-    return Interval(low, high)
+        return (
+            ConfidenceInterval(least, 1.0)
+            if high
+            else ConfidenceInterval(0.0, round(1.0 - least, 3))
+        )
+    return ConfidenceInterval(low, high)
 
 
 def _parts(count: int) -> Array:
