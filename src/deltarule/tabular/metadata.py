@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.baselines import Judged, differences
-from deltarule.bootstrap import Interval
+from deltarule.bootstrap import ConfidenceInterval
 from deltarule.data import Dataset, Reading
 from deltarule.errors import FileError
 from deltarule.modelfile import Model
@@ -93,7 +93,7 @@ def about(
     }
 
 
-def _lists(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
+def _lists(intervals: Mapping[str, ConfidenceInterval]) -> dict[str, list[float]]:
     return {name: list(interval) for name, interval in intervals.items()}
 
 
