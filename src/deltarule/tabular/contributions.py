@@ -40,9 +40,10 @@ class Contributions:
         The targets; of two classes the second one, of several all.
     unit : str
         What contributions are in.
-    values : array, shape (m, outputs, columns)
-    predictions : array, shape (m, outputs)
-    reference_prediction : array, shape (outputs,)
+    values : array, shape (m, k, n)
+        Of m rows to k outputs, of n columns.
+    predictions : array, shape (m, k)
+    reference_prediction : array, shape (k,)
     reference : Reference
     points : int array, shape (m,)
         At how many points of the line the derivatives were taken.

@@ -28,9 +28,9 @@ class Integrated(NamedTuple):
 
     Attributes
     ----------
-    parts : array, shape (m, outputs, groups)
-    outputs : array, shape (m, outputs)
-    start : array, shape (outputs,)
+    parts : array, shape (m, k, groups)
+    outputs : array, shape (m, k)
+    start : array, shape (k,)
         The outputs at the reference.
     points : int array, shape (m,)
         At how many points the derivatives were taken.

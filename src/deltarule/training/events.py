@@ -124,8 +124,10 @@ class NetworkEpochEnded(OneLine):
 
     Attributes
     ----------
-    network, networks : int
-        Which, from 2, of how many.
+    network : int
+        Which, from 2.
+    networks : int
+        How many there are.
     epoch : int
         From 1.
     """
