@@ -23,8 +23,8 @@ class WhyOptions:
 
     why: bool = option(
         "",
-        "Add the contribution of each column, from a reference row: in the target's units, or "
-        "log-odds for classes.",
+        "Add the contribution of each column, from a reference row: in the target's units; for "
+        "two classes in log-odds, for several in logits less their mean.",
         False,
     )
     why_page: Path | None = option("FILE", "Also write a page that explains one row, as HTML.")
