@@ -134,3 +134,17 @@ def test_classes_and_models_without_quantiles_have_none(tmp_path, monkeypatch, c
     fitted = dr.TabularRegressor(n_ensemble=1, **QUICK).fit(x, y)
     with pytest.raises(dr.SettingError, match="trained without quantiles"):
         fitted.predict_quantiles(x)
+
+
+def test_the_commands_say_how_many_rows_lie_below_each_quantile(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, 300)
+    pl.DataFrame({"x": x, "y": x + rng.normal(0, 0.1, 300)}).write_csv("t.csv")
+    quick = ["--hidden", "8", "--epochs", "20", "--no-baselines", "--quantiles", "0.2,0.5"]
+    assert main(["train", "t.csv", "--target", "y", *quick, "--out", "m"]) == 0
+    trained = capsys.readouterr().out
+    assert main(["evaluate", "m", "t.csv"]) == 0
+    for said in (trained, capsys.readouterr().out):
+        assert "rows below" in said
+        assert "quantile 0.2" in said

@@ -11,7 +11,7 @@ from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
 from deltarule.cli.predict import check_tabular
-from deltarule.cli.results import say_consequences, say_metrics
+from deltarule.cli.results import say_consequences, say_metrics, say_quantiles
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream, cells_of
@@ -73,6 +73,7 @@ def evaluate(
     title = f"{source.name}: {len(frame):,} rows, {which}"
     say_metrics(terminal, title, task, {"network": found.figures}, found.intervals)
     say_consequences(terminal, found, loaded.targets)
+    say_quantiles(terminal, loaded, frame)
     if json:
         print_json(
             {

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from deltarule import baselines as bl
-from deltarule import tabular
+from deltarule import metrics, tabular
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.trainer import Trained
 from deltarule.consequences import Alarms
 from deltarule.data import BUILT_IN
+from deltarule.modelfile import Model
 from deltarule.preprocessing import Targets
 
 
@@ -80,6 +84,25 @@ def say_consequences(terminal: Terminal, network: bl.Judged, targets: Targets | 
     found = network.consequences
     for sentence in [] if found is None else found.sentences():
         terminal.say(sentence)
+
+
+def say_quantiles(terminal: Terminal, model: Model, frame: Any) -> None:
+    """How many rows lie below each predicted quantile, and the pinball loss, target by target."""
+    levels = tabular.levels_of(model)
+    if not levels or not len(frame):
+        return
+    assert model.targets is not None
+    Y, Q = tabular.figure_targets(model.targets, frame), tabular.quantiles_of(model, frame)
+    for i, name in enumerate(model.targets.names):
+        rows = [
+            [
+                f"quantile {level:g}",
+                f"{np.mean(Y[:, i] < Q[:, i, k]):.1%}",
+                bl.shown(float(metrics.pinball_loss(Y[:, i], Q[:, i, k], level).mean())),
+            ]
+            for k, level in enumerate(levels)
+        ]
+        terminal.table(f"Quantiles of {name}", ["", "rows below", "pinball loss"], rows)
 
 
 def say_costs(terminal: Terminal, network: bl.Judged, settings: tabular.Settings) -> None:
