@@ -1,9 +1,9 @@
 """One row of a table from a dict, beside peers: ``python benchmarks/rows.py``.
 
 What a server pays for a row: a dict with ten numbers, four categories and a date goes in, a Python
-number comes out; every call is timed by itself, peers take turns in blocks. Microseconds: the
-median (p50), and what one call in a thousand exceeds (p99.9). ONNX Runtime runs the same network
-with its preprocessing, exported; what makes arrays of a dict is plain Python, as one writes it.
+number comes out; every call is timed alone, in alternating blocks of calls of each peer.
+Microseconds: the median (p50), and what one call in a thousand exceeds (p99.9). ONNX Runtime runs
+the same network with its preprocessing, exported; what makes arrays of a dict is plain Python, as one writes it.
 """
 
 import argparse
@@ -144,7 +144,7 @@ PEERS = {
 
 
 def timed(estimator, X, y, rounds, seconds):
-    """Seconds of every call, by peer: blocks of about so many seconds take turns."""
+    """Seconds of every call, by peer, in alternating blocks of about this many seconds."""
     rows, calls, found = table(1000, seed=1)[0].to_dicts(), {}, {}
     for name, make in PEERS.items():
         try:

@@ -16,7 +16,7 @@ _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _SHEET = 1_048_576, 16_384  # rows with the header, and columns: what Excel opens
 _WHOLE = 10**15 - 1  # Excel keeps 15 digits,
-_LONGEST = 32_767  # so many characters in a cell,
+_LONGEST = 32_767  # characters of a cell, at most;
 _FIRST_YEAR = 1900  # and no date before
 
 

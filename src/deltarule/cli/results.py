@@ -51,19 +51,7 @@ def say_metrics(
     intervals: Mapping[str, Sequence[float]],
     seconds: Sequence[float] = (),
 ) -> None:
-    """A table of metrics, the network first, with its intervals.
-
-    Parameters
-    ----------
-    terminal : Terminal
-    title, task : str
-    figures : mapping of str to mapping
-        Of each model its metrics by name.
-    intervals : mapping of str to pair of float
-        Of the network's metrics.
-    seconds : sequence of float
-        How long each model took to fit, where that is shown.
-    """
+    """The table of :func:`~deltarule.baselines.metric_table`, with a title."""
     terminal.table(title, *bl.metric_table(task, figures, intervals, seconds), mark=0)
 
 
