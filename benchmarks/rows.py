@@ -3,7 +3,8 @@
 What a server pays for a row: a dict with ten numbers, four categories and a date goes in, a Python
 number comes out; every call is timed alone, in alternating blocks of calls of each peer.
 Microseconds: the median (p50), and what one call in a thousand exceeds (p99.9). ONNX Runtime runs
-the same network with its preprocessing, exported; what makes arrays of a dict is plain Python, as one writes it.
+the same network with its preprocessing, exported; what makes arrays of a dict is plain Python, as
+one writes it.
 """
 
 import argparse
