@@ -20,7 +20,7 @@ help:
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make parity  every engine against the reference, the full product; a part: PART=3/40"
 	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris (finds: build/fuzz)"
-	@echo "make check   lint, format, types, import contract, documentation"
+	@echo "make check   lint, format, types, import contract, documentation, workflows"
 	@echo "make baseline the engine's Python tests on lesser instruction sets"
 	@echo "make sanitize the compiled core's own tests under sanitizers"
 	@echo "make neon    the same tests for 64-bit ARM, cross-compiled, run by qemu"
@@ -78,6 +78,11 @@ check: $(STAMPS)/check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/architecture.py
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 # The core's own tests: memory and undefined behaviour, then races.
 sanitize: build/sanitize-address,undefined build/sanitize-thread

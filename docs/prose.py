@@ -65,7 +65,8 @@ def hits(path: Path) -> Iterator[tuple[int, str]]:
 
 def counted(root: Path = ROOT) -> dict[str, list[tuple[int, str]]]:
     """The private words of each file that people read, by its name."""
-    pages = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    pages = [page for page in sorted(root.glob("*.md")) if page.name != "CHANGELOG.md"]
+    pages += sorted((root / "docs").rglob("*.md"))
     paths = [*pages, *sorted((root / "src").rglob("*.py"))]
     found = {path.relative_to(root).as_posix(): list(hits(path)) for path in paths}
     return {name: words for name, words in found.items() if words}
