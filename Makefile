@@ -9,7 +9,7 @@ export DELTARULE_WERROR := ON
 BENCHMARKS := speed calls growth memory
 PART := 1/1
 
-.PHONY: help demo test test-browser clusters bench parity fuzz check sanitize baseline neon wheel \
+.PHONY: help demo test test-browser clusters bench reproduce parity fuzz check sanitize baseline neon wheel \
         clang pure oldest docs constraints clean
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make clusters keyed training on Dask and Ray clusters of two workers on this machine"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
+	@echo "make reproduce fit seed 0 of the published tables again, compare with docs/results.md"
 	@echo "make parity  every engine against the reference, the full product; a part: PART=3/40"
 	@echo "make fuzz    100,000 damaged files for the readers, 50 times the suite's examples, atheris (finds: build/fuzz)"
 	@echo "make check   lint, format, types, import contract, documentation, workflows"
@@ -56,6 +57,9 @@ clusters: $(STAMPS)/clusters
 
 bench: $(STAMPS)/bench
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --docs || exit 1; done
+
+reproduce: $(STAMPS)/all
+	$(BIN)/python benchmarks/reproduce.py
 
 parity: $(STAMPS)/test
 	DELTARULE_PARITY=$(PART) $(BIN)/python -m pytest tests/test_parity.py --numprocesses auto
