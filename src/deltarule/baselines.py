@@ -187,7 +187,7 @@ def differences(one: Judged, other: Judged) -> dict[str, Difference]:
 
 
 def averaged(folds: list[Judged]) -> Judged:
-    """One model judged on several folds: mean figures, drawn from within each fold.
+    """One model evaluated on several folds: mean metrics, drawn from within each fold.
 
     Examples
     --------
@@ -233,7 +233,7 @@ class Examples(NamedTuple):
 def judge_baseline(
     baseline: Baseline, task: str, classes: int, train: Examples, test: Examples, seed: int
 ) -> Judged:
-    """Fit one baseline on the training rows and judge it on the test rows.
+    """Fit one baseline on the training rows and evaluate it on the test rows.
 
     Parameters
     ----------

@@ -176,7 +176,7 @@ class ExportError(DeltaruleError, RuntimeError):
 
 
 class InterruptionError(DeltaruleError, RuntimeError):
-    """A run that a signal ended after a step; it goes on from its checkpoint.
+    """A run that a signal ended after a step; it resumes from its checkpoint.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def require(module: str, extra: str, purpose: str, *, threads: bool = True) -> M
     purpose : str
         What needs it, for the message.
     threads : bool
-        Whether the module is going to compute in threads of its own.
+        Whether the module is going to compute in its own threads.
 
     Raises
     ------

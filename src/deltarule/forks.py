@@ -32,7 +32,7 @@ def is_inherited(library: str) -> bool:
 
 
 def has_threads(library: str) -> bool:
-    """Whether a library that computes in threads of its own has them in this process.
+    """Whether a library that computes in its own threads has them in this process.
 
     Examples
     --------

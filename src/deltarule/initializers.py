@@ -86,7 +86,7 @@ def orthogonal(gain: float = 1.0) -> Initializer:
 
 
 def given(values: Any) -> Initializer:
-    """An array of one's own, shape ``(n, n_prev)`` for weights and ``(n, 1)`` for biases.
+    """A custom array, shape ``(n, n_prev)`` for weights and ``(n, 1)`` for biases.
 
     Raises
     ------

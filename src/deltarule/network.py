@@ -68,7 +68,7 @@ class Network(Spec):
     layers : sequence of layers
         Layers 1 to L; the last gives the outputs.
     cost : str or Cost
-        A name of :data:`~deltarule.costs.COSTS` or a row of one's own.
+        A name of :data:`~deltarule.costs.COSTS` or a custom row.
     input_dropout : float
         Share of the inputs dropped in training.
 

@@ -63,7 +63,7 @@ def nearest(name: str, known: list[str]) -> str:
 class TableRow:
     """What a row of a table has in common: a copy is the row itself, also after pickling.
 
-    So an engine that knows rows by identity knows them again. A row of one's own is pickled as
+    So an engine that knows rows by identity knows them again. A custom row is pickled as
     any object: its functions by where they are defined.
 
     Examples

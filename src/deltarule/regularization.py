@@ -25,7 +25,7 @@ class Regularization(Spec):
     decay : float
         Decoupled weight decay: ``W − α·decay·W`` before the optimizer's update, with the rate
         before any layer's multiplier. Added to the optimizer's own. Weights whose multiplier
-        is 0 are spared this, penalties and `max_norm`.
+        is 0 are excluded from this, penalties and `max_norm`.
     max_norm : float, optional
         After each update, a unit's incoming weights are scaled back to at most this norm.
     clip_norm : float, optional

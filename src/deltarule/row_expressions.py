@@ -264,7 +264,7 @@ def _of_optimizer(optimizer: Optimizer) -> _Tried:
 def check_rows(
     activations: Iterable[Activation], cost: Cost, units: int, optimizer: Optimizer, dtype: Any
 ) -> None:
-    """Try out the rows of one's own among a plan's: what would make wrong numbers is refused.
+    """Try out the custom rows of a plan: what would make wrong numbers is refused.
 
     Parameters
     ----------

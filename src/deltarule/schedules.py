@@ -72,7 +72,7 @@ class Schedule(Spec):
         if steps is None:
             raise SettingError(
                 f"{type(self).__name__}: has no horizon yet; expected steps=, the number of "
-                "steps it runs over. train() fills it in; a runner of one's own does not."
+                "steps it runs over. train() fills it in; a custom loop does not."
             )
         return np.minimum(step / steps, 1.0)
 

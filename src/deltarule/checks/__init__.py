@@ -1,7 +1,7 @@
 """Every equation beside central differences: the source's numbers, our code, how far apart.
 
 ``deltarule equations --check`` prints what :func:`check_all` finds; :func:`check_gradients` asks
-the same of a network, data and parameters of one's own.
+the same for your network, data and parameters.
 """
 
 from deltarule.checks.cases import TOLERANCE, Checked, check_all

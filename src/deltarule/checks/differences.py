@@ -1,4 +1,4 @@
-"""Central differences: the oracle of every derivative, and the check of a network of one's own."""
+"""Central differences: the oracle of every derivative, and the check of a custom network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEP = 3e-4
 
 
 def central_difference(f: Callable[[Array], Array], x: Array, step: float = STEP) -> Array:
-    """The derivative of f by every entry of x, from f alone: a Jacobian, f's axes first.
+    """The derivative of f with respect to x's entries, from f alone: a Jacobian, f's axes first.
 
     ``D(h) = (f(x + h) − f(x − h)) / 2h``, extrapolated to ``(4 D(h) − D(2h)) / 3``: the error
     falls with h⁴, so that h may be large enough to leave rounding behind.
@@ -89,7 +89,7 @@ def check_gradients(
     regularization: Regularization | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Every dW and db of one's own network and data against central differences, in float64.
+    """Every dW and db of a custom network and data against central differences, in float64.
 
     Parameters
     ----------

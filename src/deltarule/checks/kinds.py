@@ -248,7 +248,7 @@ KIND_EQUATIONS: tuple[Equation, ...] = (
 
 
 class _Case(NamedTuple):
-    """A layer of a kind, after so many units, and the equations that it checks."""
+    """A layer of a kind, after `n_prev` units, and the equations that it checks."""
 
     layer: Layer
     n_prev: int

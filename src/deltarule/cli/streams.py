@@ -32,7 +32,7 @@ class Stream:
     stream : text stream or None
         None where the process was started without one.
     persistent : bool
-        Whether the command goes on without its output. Where it does not, the next write raises
+        Whether the command continues without its output. Where it does not, the next write raises
         :class:`OutputError`.
     """
 

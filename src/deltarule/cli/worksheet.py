@@ -37,7 +37,7 @@ class SheetOptions:
 
 @command
 def worksheet(settings: Annotated[Settings, ("seed",)], asked: SheetOptions) -> None:
-    """Make worksheets of one training step, each with numbers of its own.
+    """Make worksheets of one training step, each with different numbers.
 
     For each sheet a page to print or to fill in (it checks itself) and a spreadsheet of live
     formulas; for all of them one key, with the arithmetic of every entry.

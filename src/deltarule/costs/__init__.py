@@ -3,7 +3,7 @@
 A row gives the loss of each example, ``(m,)``, and ``dA``, the derivative of the *summed* loss,
 ``(n, m)``: no 1/m (Eq. 2 averages, Eq. 10b and 10c divide). Where output activation and cost
 belong together (softmax with cross entropy, sigmoid with binary cross entropy, exp with
-Poisson), the pair has a loss from Z and a δ of its own, both free of overflow and of 0/0.
+Poisson), the pair has a separate loss (of Z) and δ, both free of overflow and of 0/0.
 """
 
 from deltarule.costs.base import Cost, Pair

@@ -75,7 +75,7 @@ def read(
         standard input. Several files are put one below the other and must have the same columns,
         in any order.
     reading : Reading
-        Overrules what is detected.
+        Overrides what is detected.
     plain : bool
         Give every cell as the text that it is: only the layout is detected, no value is read. A
         table may then have no rows.

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 LARGE = 1 << 25
-"""From so many bytes on a file is cut."""
+"""Files of at least this many bytes are cut."""
 
 PIECE = 1 << 22
-"""About so many bytes each."""
+"""Approximate size of each, in bytes."""
 
 
 def in_pieces(

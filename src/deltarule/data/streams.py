@@ -198,7 +198,7 @@ def stream(
     source : path, glob, folder or sequence of them
         Parquet, CSV or TSV, with the same columns, in any order.
     reading : Reading
-        Overrules what is detected of text files.
+        Overrides what is detected of text files.
 
     Raises
     ------

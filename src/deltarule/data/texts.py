@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PIECE = 1 << 22
-"""About so many bytes are a block."""
+"""Approximate size of a block, in bytes."""
 
 LONGEST = 16 * PIECE
 """Bytes within which a row must end."""

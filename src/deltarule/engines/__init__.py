@@ -91,7 +91,7 @@ def start(
     seed: int = 0,
     parameters: Parameters | None = None,
 ) -> Runner:
-    """A runner for a loop of one's own: ``step``, ``step_from``, ``predict_into``, ``jacobian``.
+    """A runner for a custom loop: ``step``, ``step_from``, ``predict_into``, ``jacobian``.
 
     Parameters
     ----------

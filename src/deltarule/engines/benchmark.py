@@ -96,7 +96,7 @@ class Workload:
         return X, Y
 
     def order(self, rng: np.random.Generator, steps: int) -> Array:
-        """Row numbers of so many steps: fresh permutations, one after another."""
+        """Row numbers of a number of steps: fresh permutations, one after another."""
         needed = steps * self.batch
         turns = -(-needed // self.rows)
         return np.concatenate([rng.permutation(self.rows) for _ in range(turns)])[:needed]
@@ -176,7 +176,7 @@ class CallTime(NamedTuple):
 def training_run(
     workload: Workload, steps: int, engine: str = "auto", options: EngineOptions | None = None
 ) -> Callable[[], None]:
-    """What trains a workload for so many steps each time it is called, on fresh permutations.
+    """What trains a workload for a number of steps each time it is called, on fresh permutations.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def step_time(
     rounds: int = 5,
     seconds: float = 0.3,
 ) -> StepTime:
-    """Train a workload for some rounds of about so many seconds, each on a fresh permutation.
+    """Train a workload for some rounds of about `seconds`, each on a fresh permutation.
 
     Examples
     --------
@@ -257,7 +257,7 @@ CALLS = (
 
 
 def latencies(call: Callable[[], Any], calls: int) -> Array:
-    """Seconds of each of so many calls, after as many again up to a hundred that are not timed."""
+    """Seconds of each of a number of calls, after up to a hundred that are not timed."""
     for _ in range(min(calls, 100)):
         call()
     return np.array([_timed(call) for _ in range(calls)])

@@ -17,7 +17,7 @@ _SURELY_THERE = 1 << 26  # bytes; to ask the system would take longer than many 
 
 
 class Needed(NamedTuple):
-    """Bytes that a training takes beside what is there: at least so many, whatever the engine.
+    """Bytes that a training takes beside what is there: a lower bound, whatever the engine.
 
     Attributes
     ----------

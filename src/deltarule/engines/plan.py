@@ -291,7 +291,7 @@ class Runner(Protocol):
         """A copy of what it carries beside the parameters."""
 
     def set_state(self, state: RunnerState) -> None:
-        """Put a state back: training goes on as if it had not been interrupted."""
+        """Put a state back: training continues as if it had not been interrupted."""
 
 
 class Planned:

@@ -45,7 +45,7 @@ def initial_state(plan: Plan, parameters: Parameters) -> OptimizerState:
 def masks_of(plan: Plan, xp: Any, step: Array, positions: Array, seed: Seed | None = None) -> Masks:
     """The dropout masks of a step, by layer; `positions` count within the global batch.
 
-    `seed` is the plan's unless given: a compiled program takes it while it runs.
+    `seed` is the plan's by default: a compiled program takes it while it runs.
     """
     sizes, seed = plan.network.sizes, plan.seed if seed is None else seed
     return {

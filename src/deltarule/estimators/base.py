@@ -61,11 +61,11 @@ _THEIR_NAMES = {ours: theirs for theirs, ours in SKLEARN_NAMES.items()}
 _BATCH_SIZE = 200  # "auto"
 
 Validation = tuple[Any, Any, Any]
-"""X, y and example weights to judge by, as a caller passes them: each may be None."""
+"""X, y and example weights for validation, as a caller passes them: each may be None."""
 
 
 class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameters):  # type: ignore[misc]
-    """The estimators' common part. Not for use by itself."""
+    """The estimators' common part. Not for use alone."""
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
     _numeric_targets: ClassVar[bool]

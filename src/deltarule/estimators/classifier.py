@@ -50,7 +50,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         n[1] to n[L−1]; an empty sequence is no hidden layer: logistic regression.
     activation : str, Activation or sequence of them
         Of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, any name of
-        :data:`~deltarule.activations.ACTIVATIONS`, a row of one's own; or one a layer.
+        :data:`~deltarule.activations.ACTIVATIONS`, a custom row; or one per layer.
     solver : {"adam", "sgd", "lbfgs"}
     alpha : float
         L2 penalty, divided by the batch's weight.
@@ -63,7 +63,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     max_iter : int
         Limit of epochs.
     shuffle : bool
-        Whether each epoch has an order of its own.
+        Whether each epoch has a different order.
     random_state : int, RandomState or None
         Of initial parameters, order and validation split.
     tol, n_iter_no_change : float, int
@@ -71,7 +71,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         improved by `tol` in more than `n_iter_no_change` epochs in a row.
     verbose : bool
     warm_start : bool
-        Whether ``fit`` goes on from the last one: parameters, optimizer, order and patience.
+        Whether ``fit`` continues from the last one: parameters, optimizer, order and patience.
     momentum, nesterovs_momentum : float, bool
         Of ``"sgd"``.
     early_stopping, validation_fraction : bool, float
@@ -91,10 +91,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     callbacks : callable or sequence of callables, optional
         Each is called with every event of the training and may answer with an action.
     checkpoints : Checkpoints, optional
-        Where a fit is kept, so that it goes on after a crash, bit for bit; of several networks
-        each in a folder of its own below. Needs a whole number as `random_state`.
+        Where a fit is kept, so that it resumes after a crash, bit for bit; of several networks
+        each in a separate folder below. Needs a whole number as `random_state`.
     n_estimators : int
-        Above 1, so many networks of seeds of their own, their probabilities averaged.
+        Number of networks with different seeds whose probabilities are averaged.
     engine : str
         ``"auto"``, ``"native"``, ``"reference"``, ``"jax"``.
     engine_options : EngineOptions, optional
@@ -224,7 +224,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         y : array_like, shape (m,), or (m, n_labels) of 0 and 1
         sample_weight : array_like, shape (m,), optional
         X_val, y_val, sample_weight_val : optional
-            Data of one's own to judge by: their cost fills ``validation_loss_curve_``, and with
+            Custom validation data: their cost fills ``validation_loss_curve_``, and with
             early stopping they take the place of held-out rows.
 
         Returns

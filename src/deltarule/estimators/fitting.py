@@ -1,4 +1,4 @@
-"""One fit: a run by scikit-learn's rules, and what the next one goes on from."""
+"""One fit: a run by scikit-learn's rules, and what the next one continues from."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Curves:
 
 @dataclass
 class Continuation:
-    """Where a fit stands, so that another goes on from there bit for bit.
+    """Where a fit stands, so that another continues from there bit for bit.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Continuation:
         return replace(self.state, parameters=parameters, optimizer=optimizer)
 
     def forget(self) -> None:
-        """What only a fit that goes on needs."""
+        """What only a fit that continues another needs."""
         self.order = self.split = None
         if self.state.best is not None:
             self.state = replace(self.state, best=None, average=None)

@@ -35,7 +35,7 @@ def check_labels(y: Array) -> None:
         if missing:
             raise DataError(
                 f"y: expected a class in every row, got None in row {missing[0]} "
-                f"({len(missing)} such in all). Drop these rows, or give them a class of their own."
+                f"({len(missing)} such in all). Drop these rows, or give them a separate class."
             )
     check_classification_targets(y)
 

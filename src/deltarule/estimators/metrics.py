@@ -43,7 +43,7 @@ def metric_of(
 def _named_metric(
     metric: str | Callable[..., float], estimator: Any, held: Examples, labels: Any
 ) -> Callable[[Runner], float]:
-    """A runner's score on validation data, by a scorer's name or by a function of one's own.
+    """A runner's score on validation data, by a scorer's name or by a custom function.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def named(activation: str | Activation) -> str | Activation:
 def build_network(
     estimator: Any, inputs: int, outputs: int, output: str | Activation, cost: str | Cost
 ) -> Network:
-    """The network an estimator's parameters describe, for so many inputs and outputs.
+    """The network an estimator's parameters describe, for a number of inputs and outputs.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def checkpoints_of(estimator: Any, *, incremental: bool) -> Checkpoints | None:
         return None
     if incremental:
         raise SettingError(
-            "partial_fit does not go with checkpoints: each call is a fit of its own. Leave "
+            "partial_fit does not go with checkpoints: each call is a separate fit. Leave "
             "checkpoints=None, and save the estimator between calls."
         )
     if not isinstance(estimator.random_state, Integral):

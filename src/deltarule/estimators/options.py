@@ -82,7 +82,7 @@ class RegularizationOptions(Spec):
         self.rules(0.0)  # refuses what the rules refuse
 
     def shares(self, hidden: int) -> tuple[float, ...]:
-        """The dropout of each of so many hidden layers.
+        """The dropout of each hidden layer.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class StoppingOptions(Spec):
     Parameters
     ----------
     metric : str or callable, optional
-        What judges the validation data: ``"loss"``, the name of a scikit-learn scorer
+        What evaluates the validation data: ``"loss"``, the name of a scikit-learn scorer
         (``"roc_auc"``, ``"neg_mean_absolute_error"``), or a function of estimator, X and y to a
         figure of which more is better. By default accuracy or R². Asks for early stopping.
     patience : int, optional
@@ -128,7 +128,7 @@ class StoppingOptions(Spec):
     improvement : float, optional
         In place of ``tol``: better means by at least this.
     validation : float or tuple, optional
-        A share to hold out, in place of ``validation_fraction``, or data of one's own, ``(X, y)``
+        A share to hold out, in place of ``validation_fraction``, or custom data, ``(X, y)``
         or ``(X, y, sample_weight)``. Asks for early stopping.
     restore_best : bool
         Whether the parameters of the best epoch are restored.
@@ -200,7 +200,7 @@ class NetworkOptions(Spec):
     output_activation : str or Activation, optional
         By default softmax, sigmoid, identity or exp, as the task needs.
     cost : str or Cost, optional
-        Any: ``"huber"``, ``"quantile(0.9)"``, ``"focal"``, or a row of one's own.
+        Any: ``"huber"``, ``"quantile(0.9)"``, ``"focal"``, or a custom row.
     normalization : str, optional
         ``"batch"`` or ``"layer"``: each hidden layer's units are normalized before their
         activation, :class:`~deltarule.layers.BatchNorm` or :class:`~deltarule.layers.LayerNorm`.

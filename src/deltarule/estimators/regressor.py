@@ -141,7 +141,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         y : array_like, shape (m,) or (m, n_outputs)
         sample_weight : array_like, shape (m,), optional
         X_val, y_val, sample_weight_val : optional
-            Data of one's own to judge by: their cost fills ``validation_loss_curve_``, and with
+            Custom validation data: their cost fills ``validation_loss_curve_``, and with
             early stopping they take the place of held-out rows.
 
         Returns

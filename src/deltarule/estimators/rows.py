@@ -1,4 +1,4 @@
-"""Rows for a fit: checked weights, data to judge by, and the split where there is none."""
+"""Rows for a fit: checked weights, validation data, and the split where there is none."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def weights_of(sample_weight: Any, X: Array, name: str = "sample_weight") -> Arr
 def checked_validation(
     estimator: Any, validation: tuple[Any, Any, Any], data: Examples
 ) -> tuple[Examples | None, Any]:
-    """Validation data of one's own, from ``fit`` or the stopping options, and its labels.
+    """Custom validation data, from ``fit`` or the stopping options, and its labels.
 
     Raises
     ------

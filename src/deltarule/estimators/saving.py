@@ -30,9 +30,9 @@ class SavingMixin:
     """``save`` and ``load`` of an estimator; nothing in a file is executed."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a model file, whole or not at all.
+        """Write the fitted estimator to a model file, atomically.
 
-        Parameters that are option objects or rows of one's own are left out: what they made of
+        Parameters that are option objects or custom rows are left out: what they made of
         the network is in it.
 
         Parameters
@@ -57,7 +57,7 @@ class SavingMixin:
         ----------
         path : path
         rows : iterable of Activation or Cost
-            Rows of one's own that the network was built with: a file stores their names only.
+            Custom rows that the network was built with: a file stores their names only.
 
         Raises
         ------
@@ -160,7 +160,7 @@ def _is_of_labels(estimator: Any) -> bool:
 
 
 def _targets(classes: list[Any], labels: bool) -> Targets | None:
-    """What other readers of the file, and the command line, tell the classes by."""
+    """The names of the classes, for other readers of the file and the command line."""
     kinds = {type(label) for label in classes}
     if labels or len(classes) < 2 or not kinds <= {str, int, bool} or len(kinds) > 1:
         return None
@@ -168,7 +168,7 @@ def _targets(classes: list[Any], labels: bool) -> Targets | None:
 
 
 def _plain_parameters(estimator: Any) -> dict[str, Any]:
-    """The parameters that JSON holds; option objects and one's own rows begin anew."""
+    """The parameters that JSON holds; option objects and custom rows get their defaults."""
     found = {}
     for name, value in estimator.get_params(deep=False).items():
         value = value.item() if isinstance(value, np.generic) else value

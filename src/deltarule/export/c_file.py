@@ -78,7 +78,7 @@ def c_file(
     regularization : Regularization, optional
         Of the step.
     rows : data frame or array, optional
-        Of the test within the file, as the model reads them; made up unless given.
+        Of the test within the file, as the model reads them (default: made up).
 
     Returns
     -------
@@ -134,7 +134,7 @@ def c_file(
 
 
 def save_c(path: str | os.PathLike[str], model: Model, **settings: Any) -> CFile:
-    """Write a model as one C file, whole or not at all.
+    """Write a model as one C file, atomically.
 
     Parameters
     ----------

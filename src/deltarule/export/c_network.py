@@ -1,6 +1,6 @@
 """A network's two passes as C: where every value lies, and for each kind its calls both ways.
 
-Parameters lie in one array, `P`, each at a place of its own name; their derivatives lie in `D` at
+Parameters lie in one array, `P`, each at a named place; their derivatives lie in `D` at
 the same places. Without training, two buffers a level take turns; with it, every value is kept.
 """
 
@@ -154,7 +154,7 @@ class Passes:
         return lines
 
     def buffer(self, name: str, n: int) -> str:
-        """A static buffer of at least so many numbers."""
+        """A static buffer of at least this many numbers."""
         self.buffers[name] = max(n, self.buffers.get(name, 0))
         return name
 

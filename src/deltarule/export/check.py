@@ -52,7 +52,7 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
         An ONNX file.
     model : Model
     rows : data frame or array, optional
-        Made up by :func:`made_up_rows` unless given.
+        Default: made up by :func:`made_up_rows`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A model a key: a small network for every store, sensor or customer of a table, all at once.
+"""One model per key: a small network for every store, sensor or customer of a table, all at once.
 
 :func:`train_by_key` is all of it in one call. The steps are pure: :func:`problem` checks the table
 and fits what the keys share, :func:`run` trains blocks of keys over workers, :class:`KeyedModels`

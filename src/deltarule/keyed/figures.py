@@ -87,7 +87,7 @@ class Summary(NamedTuple):
     spread : dict of str to tuple of float
         Of each figure: what 10 %, 50 % and 90 % of the keys are below.
     better, judged : int
-        Keys that beat their own mean or most frequent class, and keys that were judged.
+        Keys that beat their own mean or most frequent class, and keys that were evaluated.
     worst : list of (str, float, float)
         Keys with the least R², or accuracy: the figure, and the baseline's RMSE or accuracy.
     """

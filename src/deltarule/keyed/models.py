@@ -196,7 +196,7 @@ class KeyedModels:
         return probabilities(self.outputs(table, fallback))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all models to one file, whole or not at all; the same models give the same bytes.
+        """Write all models to one file, atomically; the same models give the same bytes.
 
         Raises
         ------

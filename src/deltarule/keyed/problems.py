@@ -56,7 +56,7 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class KeyedProblem:
-    """All that trains a network a key.
+    """All that trains one network per key.
 
     Attributes
     ----------
@@ -187,7 +187,7 @@ def problem(
 
 
 def recipe_of(settings: Settings, task: str, inputs: int, outputs: int, rows: int) -> Recipe:
-    """The network of every key and its training: small, for so many rows at the median.
+    """The network of every key and its training: small, for the median number of rows.
 
     Examples
     --------

@@ -333,7 +333,7 @@ class _Folder:
         return found
 
     def save(self, place: int, stack: Stack) -> None:
-        """Keep a part, whole or not at all."""
+        """Keep a part, atomically."""
         metadata = {"format": _KIND.newest, "identity": self.identity}
         content = tensor_bytes(_KIND.key, stack.tensors(), metadata)
         write_whole(self.path / f"part-{place:06d}.safetensors", content)

@@ -39,7 +39,7 @@ class Stack:
     figures : float64 array, shape (keys, 3)
         See :data:`~deltarule.keyed.figures.FIGURES`.
     rows : float64 array, shape (keys, 3)
-        How many rows each key learnt from, was stopped by and was judged by.
+        How many training, validation and test rows each key has.
     failures : mapping of str to str
         The keys without a network, and why.
     """

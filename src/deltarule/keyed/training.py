@@ -1,4 +1,4 @@
-"""Some keys' networks trained and judged: a pure function of settings and the keys' own rows."""
+"""Some keys' networks trained and evaluated: a pure function of settings and the keys' own rows."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def train_block(work: Work, block: Block) -> Stack:
 
 
 def outputs(network: Network, stacked: Parameters, X: Array, counts: Array) -> Array:
-    """A[L] as rows, float64 ``(m, n[L])``: of rows of which so many are each key's in turn.
+    """A[L] as rows, float64 ``(m, n[L])``: of rows sorted by key, `counts` of each.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def scaled(X: Array, places: Array, shift: Array, factor: Array) -> Array:
 
 
 def _parted(work: Work, block: Block, seeds: Array) -> tuple[Array, Array]:
-    """Which rows judge, and which find the best epoch, ``(m,)`` of bool each."""
+    """The test rows and the validation rows, ``(m,)`` of bool each."""
     labels = block.y[:, 0].astype(np.int64) if work.classes else None
 
     def held(rows: Array, starts: Array, share: float, purpose: str) -> Array:

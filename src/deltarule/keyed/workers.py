@@ -167,7 +167,7 @@ class _Watch:
 
 
 def in_thread(function: Callable[..., _Made], *arguments: Any) -> Future[_Made]:
-    """The result of a call in a thread of its own, which ends with the process at the latest."""
+    """The result of a call in a separate thread, which ends with the process at the latest."""
     future: Future[_Made] = Future()
 
     def call() -> None:

@@ -97,7 +97,7 @@ class Layer(Spec, ABC):
 
     @abstractmethod
     def units_after(self, n_prev: int) -> int:
-        """n, after a layer of `n_prev` units; SettingError where it cannot follow so many."""
+        """n, after a layer of `n_prev` units; SettingError where it cannot follow them."""
 
     @abstractmethod
     def shapes(self, n_prev: int) -> Shapes:
@@ -146,7 +146,7 @@ class Layer(Spec, ABC):
 
 
 def initializer(value: Any) -> Initializer:
-    """A name, a row or an array of one's own, as a row.
+    """A name, a row or a custom array, as a row.
 
     Examples
     --------

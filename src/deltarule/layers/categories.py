@@ -1,4 +1,4 @@
-"""Embeddings of categories: each level of a column has numbers of its own, which are learned."""
+"""Embeddings of categories: each level of a column has its own numbers, which are learned."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Dense(Layer):
     units : int
         n, at least 1.
     activation : str or Activation
-        g: a name of :data:`~deltarule.activations.ACTIVATIONS` or a row of one's own.
+        g: a name of :data:`~deltarule.activations.ACTIVATIONS` or a custom row.
     dropout : float
         Share of the layer's outputs dropped in training (inverted: the rest is scaled up).
     weights, biases : str, Initializer or array, optional

@@ -89,7 +89,7 @@ class Bins(NamedTuple):
 
 
 def filled(bins: Bins, A_prev: Array) -> Array:
-    """Eq. Q1: how full each bin is, 0 below it, 1 above, straight within.
+    """Eq. Q1: the piecewise-linear encoding of each bin, 0 below it, 1 above, straight within.
 
     Examples
     --------
@@ -224,9 +224,9 @@ class Periodic(Layer):
 
 @dataclass(frozen=True)
 class PiecewiseLinear(Layer):
-    """Each column as how full each of its bins is: a straight line between edges that are fixed.
+    """Piecewise-linear encoding of each column: a straight line between edges that are fixed.
 
-    The first bin of a column goes on below its first edge, the last one above its last edge. There
+    The first bin of a column extends below its first edge, the last one above its last edge. There
     is nothing to learn here; the layer after it learns a height at each edge.
 
     Parameters
@@ -280,7 +280,7 @@ class PiecewiseLinear(Layer):
         X : array_like, shape (m, columns)
             Finite.
         bins : int
-            At most so many a column.
+            Maximum number per column.
 
         Examples
         --------

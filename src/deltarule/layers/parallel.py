@@ -1,4 +1,4 @@
-"""Chains of layers side by side, each on columns of its own, so that the network stays a chain."""
+"""Chains of layers side by side, each on different columns, so that the network stays a chain."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Parallel(Layer):
-    """Parts of the units before, each through a chain of its own, and the results side by side.
+    """Parts of the units before, each through a separate chain, and the results side by side.
 
     Parameters
     ----------

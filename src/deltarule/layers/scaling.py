@@ -184,7 +184,7 @@ class Parametric(Layer):
     Parameters
     ----------
     bend : str or Activation
-        h: an activation that acts on each unit by itself.
+        h: an element-wise activation.
     dropout : float
         Share of the layer's outputs dropped in training.
     start : float
@@ -219,7 +219,7 @@ class Parametric(Layer):
         checked_number("Parametric", "rate", self.rate, low=0)
         if self.h.g_prime is None:
             raise SettingError(
-                f"Parametric(bend={self.h.name!r}): expected an activation of each unit by itself, "
+                f"Parametric(bend={self.h.name!r}): expected an element-wise activation, "
                 "got one that mixes the units of an example. Choose another, such as 'relu'."
             )
 

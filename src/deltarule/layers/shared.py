@@ -71,7 +71,7 @@ class Shared(Layer):
     """`units` for each of several members, all with the same weights and each with its own biases.
 
     The units before are the members', one member after another. Where members differ before it (by
-    a :class:`Scale` of its own each) it makes of one network many that cost the memory of one:
+    a separate :class:`Scale` each) it makes of one network many that cost the memory of one:
     BatchEnsemble (Wen, Tran and Ba 2020), for tables TabM (Gorishniy, Kotelnikov and Babenko 2024).
 
     Parameters
@@ -97,7 +97,7 @@ class Shared(Layer):
 
     Examples
     --------
-    Four members of a network, whose heads are dense layers of their own:
+    Four members of a network, whose heads are separate dense layers:
 
     >>> import deltarule as dr
     >>> apart = dr.Parallel([(0, 5, [dr.Scale(start="normal")])] * 4)

@@ -3,7 +3,7 @@
 A tensor ``2.W`` is W[2]; ``spread.2.W`` is that of the network of interval widths, where there is
 one. The header's metadata has one entry, ``deltarule``: the format's version, the network, the
 preprocessing of the columns, the targets, and what is known about the training. Nothing in a file
-is ever executed. A file is written whole or not at all, and every number in it is checked before it
+is ever executed. A file is written atomically, and every number in it is checked before it
 becomes a model.
 """
 
@@ -274,7 +274,7 @@ def _predicted(runner: Runner, X: Array) -> Array:
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
-    """Write a model to one safetensors file, whole or not at all.
+    """Write a model to one safetensors file, atomically.
 
     The same model gives the same bytes.
 

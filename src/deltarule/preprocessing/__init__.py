@@ -1,4 +1,4 @@
-"""Columns to numbers: kinds told apart, missing values filled and flagged, categories, scale.
+"""Columns to numbers: column types inferred, missing values filled and flagged, categories, scale.
 
 Fitted on training rows only, stored in the model, printable. ``TableTransformer`` is the same as
 a step of a scikit-learn pipeline; it is imported when asked for, since it needs scikit-learn.

@@ -196,7 +196,7 @@ def as_missing(marker: str) -> str:
 
 
 def as_category(name: str) -> str:
-    """The setting that makes a column a category."""
+    """The setting that declares a column as a category."""
     return setting(f"kinds={{{name!r}: 'category'}}", f"--kind {shlex.quote(name)}=category")
 
 

@@ -1,4 +1,4 @@
-"""Which kind a column is of: told from its type, its values, and how many of them differ."""
+"""Column types, inferred from a column's type, its values, and how many of them differ."""
 
 from __future__ import annotations
 

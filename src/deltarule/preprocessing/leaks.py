@@ -33,8 +33,8 @@ def suspicious(
     """The columns that alone predict the target almost perfectly.
 
     Every column is cut into bins (levels, or quantiles of numbers, and a bin for missing values);
-    half the rows teach each bin its most frequent class or mean, the other half judge. What is
-    left of the error of always saying the majority or the mean is what the column does not
+    half the rows teach each bin its most frequent class or mean, the other half evaluates it. What
+    is left of the error of always saying the majority or the mean is what the column does not
     explain. Honest columns may be strong, so values are suspicious only where they leave next to
     nothing (:data:`SURE`); that a value is there or missing hardly ever tells much, unless it was
     written down when the outcome was known (:data:`PRESENCE`). So is a column that has values
@@ -46,7 +46,7 @@ def suspicious(
         The target and the columns to look at.
     target : str
     task : str, optional
-        Overrules what the target looks like.
+        Overrides the inferred task.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A table's columns to numbers: every column told apart, fitted on training rows, remembered."""
+"""A table's columns to numbers: column types inferred, fitted on training rows, remembered."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ class Preprocessing:
         Parameters
         ----------
         table : data frame, array or mapping
-            With the training's columns, in any order; further ones are left alone.
+            With the training's columns, in any order; further ones are ignored.
 
         Raises
         ------

@@ -90,7 +90,7 @@ class Targets:
         task: str | None = None,
         weights: Array | None = None,
     ) -> Targets:
-        """Tell the task and learn from the training rows, none of whose targets is missing.
+        """Infer the task and learn from the training rows, none of whose targets is missing.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Targets:
         names : sequence of str
             The target columns.
         task : str, optional
-            Overrules the rule.
+            Overrides the inferred task.
         weights : array, shape (m,), optional
             Of the rows, in means and standard deviations.
 

@@ -62,7 +62,7 @@ class Evidence:
     targets : array
         Class numbers ``(m,)``; else ``(m, outputs)``, in the target's own units.
     judged : function
-        Of A[L] as rows to what is judged: probabilities ``(m, classes)``, or values in the
+        Of A[L] as rows to what is evaluated: probabilities ``(m, classes)``, or values in the
         target's own units.
     names : tuple of str
         The classes, or the targets.
@@ -92,7 +92,7 @@ class Evidence:
     cut: float = 0.5
 
     def predict(self, X: Array) -> Array:
-        """What is judged, of rows as the network reads them."""
+        """What is evaluated, of rows as the network reads them."""
         with np.errstate(over="ignore", under="ignore"):
             return self.judged(feed_forward(self.network, self.parameters, columns(X))[-1].A.T)
 
@@ -168,7 +168,7 @@ def evidence_of(
     names: Sequence[str] | None = None,
     weights: Any = None,
 ) -> Evidence:
-    """The evidence of arrays: the task is told from the network's cost and outputs.
+    """The evidence of arrays: the task is inferred from the network's cost and outputs.
 
     Parameters
     ----------
@@ -362,7 +362,7 @@ def _taken(evidence: Evidence, rows: Array) -> Evidence:
 
 
 class Miss(NamedTuple):
-    """One of the worst rows: its number, what it was, what was predicted, how wrong, its cells."""
+    """One of the largest errors: row number, truth, prediction, error and the row's cells."""
 
     number: int
     was: str

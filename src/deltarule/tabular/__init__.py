@@ -1,4 +1,4 @@
-"""From a table as it came to a trained, judged model: roles, splits, a recipe, honest figures.
+"""From a raw table to a trained, evaluated model: roles, splits, a recipe, honest metrics.
 
 The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`problem` fits the
 preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.

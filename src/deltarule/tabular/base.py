@@ -45,7 +45,7 @@ _COLUMNS = ("weights", "groups", "time")  # roles of X's columns
 
 
 class Tabular(Inspection, BaseEstimator):  # type: ignore[misc]
-    """What both estimators share; ``_task`` tells which."""
+    """What both estimators share; ``_task`` is the difference."""
 
     _task: str
 

@@ -1,7 +1,7 @@
 """Where columns of numbers are cut, so that a network sees detail: edges from the training rows.
 
-:class:`~deltarule.layers.PiecewiseLinear` makes of each column how full its bins are. A column that
-is not cut has one bin from 0 to 1 and stays as it is.
+:class:`~deltarule.layers.PiecewiseLinear` makes the piecewise-linear encoding of each column. A
+column that is not cut has one bin from 0 to 1 and stays as it is.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def sampled(X: Array) -> Array:
 
 
 def _edges(column: Array, values: Array, most: int) -> tuple[float, ...]:
-    """All values where they are few; else quantiles, and each value that fills a bin by itself.
+    """All values where they are few; else quantiles, and each value that fills a bin alone.
 
     Quantiles of such a column would mostly fall together on that value.
     """

@@ -1,7 +1,7 @@
 """Held-out rows put to a second use: calibrated probabilities, intervals and sets of classes.
 
 Temperature: Guo, Pleiss, Sun and Weinberger, *On calibration of modern neural networks*, 2017.
-Intervals: split conformal prediction, Vovk, Gammerman and Shafer 2005; each end by itself, so that
+Intervals: split conformal prediction, Vovk, Gammerman and Shafer 2005; each end separately, so that
 they need not be symmetric. Sets: all classes above a probability, Sadinle, Lei and Wasserman,
 *Least ambiguous set-valued classifiers with bounded error levels*, 2019.
 """

@@ -110,7 +110,7 @@ def _same(members: Sequence[tuple[Network, Parameters]], i: int) -> bool:
 def _unactivated(network: Network, first: int) -> list[Layer]:
     """A network's layers from one on as they predict, before the last activation.
 
-    A part of several cannot drop outputs of its own.
+    A part of several cannot have dropout of outputs.
     """
     *hidden, last = network.layers[first:]
     layers = [

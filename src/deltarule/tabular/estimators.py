@@ -1,6 +1,6 @@
 """Estimators for tables, with scikit-learn's interface: ``deltarule train`` in a pipeline.
 
-They hold no training of their own: what they fit is what the command fits from the same rows.
+They contain no separate training: what they fit is what the command fits from the same rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A problem trained and judged: the model, its held-out figures, the baselines, the verdict."""
+"""A problem trained and evaluated: the model, its held-out metrics, the baselines, the verdict."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def fit(
     callbacks : sequence of callables
         Called with every event of the first network's training.
     checkpoints : Checkpoints, optional
-        Where the training is kept; of several networks each in a folder of its own.
+        Where the training is kept; of several networks each in a separate folder.
     recipes : sequence of Recipe, optional
         By :func:`chosen`, where they are known already; of an update by
         :func:`~deltarule.tabular.updating.updated_recipes`.
@@ -268,7 +268,7 @@ def _consequences(model: Model, rows: bl.Examples, P: Array) -> Consequences | N
 
 
 def judged_network(fitted: Fitted, problem: Problem) -> bl.Judged:
-    """The network on the test rows, as the baselines are judged."""
+    """The network on the test rows, evaluated as the baselines are."""
     found = judge(fitted.model, problem.test, problem.roles)
     return found._replace(seconds=fitted.seconds)
 
@@ -292,7 +292,7 @@ def figure_targets(targets: Targets, frame: Any) -> Array:
 
 
 def predictions(model: Model, frame: Any) -> Array:
-    """What figures judge: probabilities ``(m, classes)``, or values ``(m, targets)``."""
+    """What metrics evaluate: probabilities ``(m, classes)``, or values ``(m, targets)``."""
     assert model.targets is not None
     if model.targets.task == "classification":
         return model.predict_proba(frame)
@@ -301,7 +301,7 @@ def predictions(model: Model, frame: Any) -> Array:
 
 
 def baselines(problem: Problem, settings: Settings) -> list[bl.Judged]:
-    """Every baseline of the task, fitted on the training rows and judged on the test rows."""
+    """Every baseline of the task, fitted on the training rows and evaluated on the test rows."""
     problem = problem.one_hot()
     columns, targets = problem.preprocessing, problem.targets
     train_rows = bl.Examples(

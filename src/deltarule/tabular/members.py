@@ -1,8 +1,8 @@
 """Networks in one that share their weights: how a recipe's network becomes theirs, and back.
 
 TabM (Gorishniy, Kotelnikov and Babenko, *TabM: advancing tabular deep learning with parameter-
-efficient ensembling*, 2024): each member scales the inputs by factors of its own, which start at
-random, and has biases and an output layer of its own. The sum of the members' costs is what is
+efficient ensembling*, 2024): each member scales the inputs by its own factors, which start at
+random, and has separate biases and a separate output layer. The sum of the members' costs is
 trained; what they predict is averaged, before the last activation.
 """
 
@@ -22,7 +22,7 @@ from deltarule.network import Network, Parameters
 
 
 def in_members(network: Network, members: int) -> Network:
-    """A network of which so many members share the weights.
+    """A network whose members share the weights.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def held_out_again(model: Model, frame: Any) -> tuple[Any, Array]:
     Parameters
     ----------
     model : Model
-        Judged by held-out rows.
+        Evaluated on held-out rows.
     frame : polars.DataFrame
         A table it was trained on, as it was read.
     """

@@ -1,4 +1,4 @@
-"""From a table as it came to what a network can learn from: rows split, columns made numbers."""
+"""From a raw table to what a network can learn from: rows split, columns made numbers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Table:
     reading : Reading
         How its values were read.
     rows : int array, shape (m,)
-        The number of each row in the table as it came, counted from 0.
+        The number of each row in the raw table, counted from 0.
     dropped : int
         Rows left out because their target was missing.
     files : tuple of FileRows
@@ -173,7 +173,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
         Files, a data frame, an array, a mapping, records.
     roles : Roles
     task : str, optional
-        Overrules what the target looks like.
+        Overrides the inferred task.
     strict : bool
         Refuse rows without a target rather than drop them.
 
@@ -319,7 +319,7 @@ def problem(whole: Table, settings: Settings, kept: Array, test: Any) -> Problem
     kept : array
         The rows to train on.
     test : polars.DataFrame
-        The rows to judge by, of the same table or of another file.
+        The test rows, of the same table or of another file.
 
     Raises
     ------

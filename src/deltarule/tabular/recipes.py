@@ -58,7 +58,7 @@ class Recipe:
     single : Network
         What one member of the run's network is: the same, where there are none.
     pairs : tuple of (int, int)
-        The columns that slanted ones lie between.
+        The columns that oblique features combine.
     start : Parameters, optional
         What an update starts from; drawn by the seed otherwise.
     is_shortened : bool
@@ -133,7 +133,7 @@ def recipe(
     embedding: Sequence[Layer] = (),
     pairs: tuple[tuple[int, int], ...] = (),
 ) -> Recipe:
-    """The network for so many columns and rows, and its training.
+    """The network for a number of columns and rows, and its training.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def recipe(
     embedding : sequence of Layer
         Of the columns, by :mod:`deltarule.tabular.embeddings`.
     pairs : tuple of (int, int)
-        The columns that slanted ones of the embedding lie between.
+        The columns that the embedding's oblique features combine.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def _output(cost: Cost, case: str) -> str:
 
 
 def batch_size_of(settings: Settings, rows: int) -> int:
-    """How many rows a step learns from."""
+    """The batch size."""
     if settings.batch_size is None:
         return next((size for limit, size in _BATCH_SIZES if rows <= limit), _LARGEST_BATCH)
     checked_number("Settings", "batch_size", settings.batch_size, low=1, whole=True)

@@ -97,7 +97,7 @@ def trained(
     callbacks : sequence of callables
         Called with every event of the first network's training, and every epoch of the others.
     checkpoints : Checkpoints, optional
-        Where the training is kept; of several networks each in a folder of its own.
+        Where the training is kept; of several networks each in a separate folder.
     """
     run, alone = recipes[0].run, len(recipes) == 1
     minutes = settings.time_limit

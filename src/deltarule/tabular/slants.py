@@ -1,11 +1,11 @@
 """Pairs of columns that tell together, finely, what neither tells alone: columns between the two.
 
-A place on a map is two columns, and bins of each see stripes of the map. Bins of slanted columns,
+A place on a map is two columns, and bins of each see stripes of the map. Bins of oblique features,
 such as half the one and nine tenths of the other, see stripes across, and all stripes together the
 place. Which pairs need them is told by a table of the rows by both columns (Lou, Caruana, Gehrke
 and Hooker, *Accurate intelligible models with pairwise interactions*, 2013): by how much better
 small cells predict than large ones, what columns alone leave open. What large cells tell as well,
-a network finds by itself.
+a network finds without help.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DIRECTIONS = 10  # between two axes and their opposites, evenly
 
 
 def slants(X: Array, Y: Array, among: Array) -> Array | None:
-    """Weights of the slanted columns ``(k, n)``; None where no pair of columns needs them.
+    """Weights of the oblique features ``(k, n)``; None where no pair of columns needs them.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def slants(X: Array, Y: Array, among: Array) -> Array | None:
 
 
 def pairs_of(slants: Array) -> tuple[tuple[int, int], ...]:
-    """The columns that slanted ones lie between, by their weights.
+    """The columns that oblique features combine, by their weights.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def _angles() -> list[float]:
 def _gains(X: Array, Y: Array) -> Array:
     """How much better small cells of each pair predict than large ones, ``(n, n)``.
 
-    Both are judged by the half of the rows that they are not means of, as shares of the variance
+    Both are evaluated on the half of the rows that they are not means of, as shares of the variance
     that the columns alone leave open; cells that predict worse than none count as none.
     """
     H = np.concatenate([_cells(column) for column in X.T], axis=1)
@@ -112,7 +112,7 @@ def _cells(column: Array) -> Array:
 
 
 def _explained(known: tuple[Array, Array], judged: tuple[Array, Array], merged: int) -> Array:
-    """How much squared error the known rows' means of cells spare the judged rows, ``(n, n)``.
+    """How much squared error the known rows' means of cells save on the evaluated rows, ``(n, n)``.
 
     Both as how many rows each cell of a pair has, and the sum of what is left of their targets.
     """
@@ -124,6 +124,6 @@ def _explained(known: tuple[Array, Array], judged: tuple[Array, Array], merged: 
 
 
 def _merged(values: Array, merged: int) -> Array:
-    """Cells as ``(n, cells, n, cells)``, so many by so many of them as one."""
+    """Cells as ``(n, cells, n, cells)``, `k` by `k` of them as one."""
     n, cells = len(values) // _CELLS, _CELLS // merged
     return values.reshape(n, cells, merged, n, cells, merged).sum(axis=(2, 5))

@@ -1,10 +1,10 @@
 """A table larger than memory: one pass learns about it, then its blocks train a network.
 
 The pass keeps three samples in memory, each uniform: rows to fit the preprocessing on, rows to find
-the best epoch by, rows to judge by. What is added up over all rows is exact: classes, missing
+the best epoch by, test rows. What is added up over all rows is exact: classes, missing
 values, means and standard deviations. Kinds of columns, levels, medians and bins are those of the
 sample; where all rows are in it, they are as they are in memory. Columns of numbers are always cut
-into bins: who has so many rows needs no trial.
+into bins: with this many rows no trial is needed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sample:
     Parameters
     ----------
     most : int, optional
-        How many are kept; all unless given.
+        How many are kept (default: all).
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -84,11 +84,11 @@ class Surveyed:
     Attributes
     ----------
     whole : Table
-        Of a sample, its targets told from all rows.
+        Of a sample, its targets inferred from all rows.
     problem : Problem
         Whose frames hold the samples; ``problem.stream`` brings the training rows.
     tested : int array
-        The numbers of the rows to judge by.
+        The numbers of the test rows.
     """
 
     whole: Table
@@ -179,7 +179,7 @@ def survey(
     strict : bool
         Refuse rows without a target rather than drop them.
     tested : bool
-        Whether rows are held out to judge by.
+        Whether test rows are held out.
 
     Returns
     -------
@@ -299,7 +299,7 @@ def _together(met: _Pass) -> tuple[Any, Array, Parts]:
 
 
 def _table(met: _Pass, frame: Any, numbers: Array, settings: Settings) -> Table:
-    """The samples as a table, its targets told from all rows."""
+    """The samples as a table, its targets inferred from all rows."""
     polars = require("polars", "table", "reading tables")
     shown = polars.concat([frame.select(met.roles.target), met.distinct])
     rows = np.concatenate([numbers, met.distinct_rows])
@@ -325,7 +325,7 @@ def _refined(problem: Problem, settings: Settings, totals: dict[str, Totals]) ->
 def judged_rows(
     stream: Stream, roles: Roles, *, memory: int, held: Shares | None = None
 ) -> tuple[Any, Array, int]:
-    """Rows of a table in blocks to judge a model by: all, or a uniform sample where they are many.
+    """Test rows of a table in blocks: all, or a uniform sample where they are many.
 
     Parameters
     ----------
@@ -334,7 +334,7 @@ def judged_rows(
     memory : int
         Bytes that rows may take.
     held : Shares, optional
-        Only the rows that were held out to judge by when the model was trained.
+        Only the test rows that were held out when the model was trained.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """Search: settings drawn at random from the recipe's ranges, the worse ones given up early.
 
-Trial 0 is the recipe itself. Every trial learns from the same rows and is judged by the same
+Trial 0 is the recipe itself. Every trial is trained on the same rows and evaluated on the same
 validation rows; one that at an eighth, a quarter or half of its epochs is behind the median of
 those before it is given up. What trial k tries depends on the seed and k alone, so that a search
-goes on where it was left.
+resumes where it was left.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def search(
     seconds : float
         For all trials of this call together.
     earlier : sequence of Trial
-        Of a search that is gone on with.
+        Of a search that is resumed.
     most : int, optional
         Trials in all.
     """
@@ -222,7 +222,7 @@ def _tried(
 
 
 def save_trials(path: str | os.PathLike[str], identity: str, trials: Sequence[Trial]) -> None:
-    """Write a search to a file, whole or not at all.
+    """Write a search to a file, atomically.
 
     Parameters
     ----------

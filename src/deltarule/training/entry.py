@@ -65,7 +65,7 @@ def train(
         Examples a step: 1 for single examples, None for all at once. The last batch of an epoch
         may be short.
     validation : float, tuple or None
-        A share of the rows to hold out, or data of one's own: ``(X, Y)`` or ``(X, Y, weights)``.
+        A share of the rows to hold out, or separate data: ``(X, Y)`` or ``(X, Y, weights)``.
         With it, the parameters of the best epoch are restored.
     weights : array_like, shape (m,), optional
         Of the examples.
@@ -80,8 +80,8 @@ def train(
         epoch, from 1, to the order of the rows.
     averaging : float
         Epochs that the parameters are averaged over, by a moving mean; 1 takes the newest as they
-        are. The mean is what is judged after an epoch (validation, metric, gradient norm) and what
-        the run gives; its steps do not use it, and an error carries the newest. Not with an
+        are. The mean is what is evaluated after an epoch (validation, metric, gradient norm) and
+        what the run gives; its steps do not use it, and an error carries the newest. Not with an
         optimizer that takes all data at once.
     engine : str
         ``"auto"`` or the name of an engine.
@@ -100,7 +100,7 @@ def train(
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
     checkpoints : Checkpoints, optional
-        Where the run is kept, so that it goes on after a crash as if there had been none. With
+        Where the run is kept, so that it resumes after a crash as if there had been none. With
         it, Ctrl-C and SIGTERM finish the step, write a checkpoint and raise; a second one ends
         the process at once.
     callbacks : sequence of callables

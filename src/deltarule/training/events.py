@@ -25,7 +25,7 @@ class Started(OneLine):
     engine, engine_reason : str
         What computes it, and why that was chosen.
     rows, validation_rows : int
-        Examples to train on and to judge by.
+        Examples to train on and to validate with.
     batch_size, steps_per_epoch : int
     epochs : int
         Maximum number of epochs.
@@ -139,7 +139,7 @@ class NetworkEpochEnded(OneLine):
 
 @dataclass(frozen=True)
 class Resumed(OneLine):
-    """The run goes on from a checkpoint.
+    """The run resumes from a checkpoint.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A run's data: checked against the network, split into what trains and what judges."""
+"""A run's data: checked against the network, split into training and validation rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The loop of a run: batches, steps, *converged?* (the source's last figure).
 
 Forward, cache, back propagation and gradient descent run in the engine; here is what goes round
-them: the order of the examples, the validation data, the question whether to go on. The loop
+them: the order of the examples, the validation data, the question whether to continue. The loop
 yields typed events and holds no mathematics of the network.
 """
 

@@ -1,4 +1,4 @@
-"""Many networks of one shape, trained at once: a network a thread, or all in one program.
+"""Many networks of one shape, trained at once: one network per thread, or all in one program.
 
 Members of an ensemble, folds of a cross validation, learning rates to compare: each member is
 what :func:`~deltarule.training.train` makes of its seed, rate and rows, and costs far less.
@@ -75,7 +75,7 @@ def train_many(
     rows : sequence of int arrays, optional
         The rows that each member learns from: folds, bootstrap samples, the rows of a key.
     validation : sequence of int arrays, optional
-        The rows that each member is judged by after every epoch; it keeps the parameters of its
+        The rows that each member is evaluated on after every epoch; it keeps the parameters of its
         best.
     parameters : sequence of Parameters, optional
         To begin from, in place of the initializers'.
@@ -87,11 +87,11 @@ def train_many(
         Of the examples, or ``(members, m)`` where data is stacked.
     regularization : Regularization, optional
     shuffle : bool or sequence of callables
-        Or for each member a function from the epoch to the order of its own rows, as ``train``
+        Or for each member a function from the epoch to the order of its rows, as ``train``
         takes one.
     engine : str
-        ``"native"``: a network a thread, each bit for bit what ``train`` makes of it; ``"jax"``:
-        all in one program; ``"auto"``: native where it covers the plan, else jax.
+        ``"native"``: one network per thread, each bit for bit what ``train`` makes of it;
+        ``"jax"``: all in one program; ``"auto"``: native where it covers the plan, else jax.
     options : EngineOptions, optional
         The device, how precisely it multiplies, how many threads it uses.
     dtype : dtype
@@ -278,7 +278,7 @@ def _members(given: dict[str, Any]) -> int:
     counts = {name: len(values) for name, values in given.items() if values is not None}
     if not counts:
         raise SettingError(
-            "train_many: nothing tells the members apart; expected a sequence of seeds, "
+            "train_many: the members do not differ; expected a sequence of seeds, "
             "learning_rates, rows or parameters, or stacked data."
         )
     if len(set(counts.values())) > 1 or 0 in counts.values():
@@ -328,7 +328,7 @@ def _held(data: Examples, rows: Sequence[np.ndarray]) -> list[Examples]:
 def _orders(
     shuffle: bool | Sequence[Order], rows: Sequence[np.ndarray], seeds: Sequence[int], batch: int
 ) -> list[Order | None]:
-    """Of every member the order of an epoch, None for that of its rows: as a run of its own has."""
+    """Of every member the order of an epoch, None for that of its rows: as a separate run has."""
 
     def drawn(m: int, seed: int) -> Order:
         return lambda epoch: generator(seed, "order", epoch).permutation(m)

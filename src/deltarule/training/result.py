@@ -46,7 +46,7 @@ class Result(OneLine):
     best_epoch : int or None
     engine : str
     runner : Runner
-        To go on with: it holds the parameters.
+        To continue with: it holds the parameters.
     labels : Labels or None
         The classes, where the network was trained on labels.
     validation : Examples or None

@@ -132,16 +132,16 @@ class Run(Spec):
         return self.averaging
 
     def batch_rows(self, rows: int) -> int:
-        """How many of so many rows make a batch."""
+        """The batch size for a number of rows."""
         whole = self.batch_size is None or self.plan.optimizer_row.full_batch
         return rows if whole else min(self.batch_size or rows, rows)
 
     def steps_per_epoch(self, rows: int) -> int:
-        """How many steps so many rows give; the last may be short."""
+        """The number of steps per epoch for a number of rows; the last may be short."""
         return -(-rows // self.batch_rows(rows))
 
     def bound(self, rows: int) -> Self:
-        """The run with its schedule bound to the steps that so many rows give."""
+        """The run with its schedule bound to the steps that a number of rows gives."""
         row = self.plan.optimizer_row
         bound = row.bound(self.steps_per_epoch(rows) * self.stopping.epochs)
         return self if bound is row else replace(self, plan=replace(self.plan, optimizer=bound))

@@ -1,4 +1,4 @@
-"""Where a run stands: a value, which checkpoints keep and a further run may go on from."""
+"""Where a run stands: a value, which checkpoints keep and a further run may continue from."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class TrainingState(OneLine):
         )
 
     def begun(self, parameters: Parameters, memory: Any) -> Self:
-        """As the start of a further run, which goes on from it.
+        """As the start of a further run, which continues from it.
 
         Parameters
         ----------

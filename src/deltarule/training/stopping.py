@@ -31,7 +31,7 @@ class Decision(NamedTuple):
     best : bool
         Whether the epoch is the best so far.
     verdict : Verdict or None
-        Why the run ends; None where it goes on.
+        Why the run ends; None where it continues.
     rate_scale : float
         What the schedule's rates are multiplied by from now on.
     """
@@ -80,7 +80,7 @@ class StoppingRule(ABC):
         Parameters
         ----------
         earlier : named tuple, optional
-            At the end of the run that this one goes on from.
+            At the end of the run that this one continues.
         """
 
     @abstractmethod
@@ -139,9 +139,9 @@ class Stopping(Spec, StoppingRule):
     tolerance : float, optional
         The training cost has not improved on its best by more than this ...
     tolerance_epochs : int
-        ... for so many epochs in a row.
+        ... for this many consecutive epochs.
     patience : int, optional
-        So many epochs in a row without a better validation figure. Needs validation data.
+        Number of consecutive epochs without a better validation metric. Needs validation data.
     improvement : float
         A validation figure is better where it beats the best by more than this.
     on_divergence : str
@@ -216,7 +216,7 @@ class Stopping(Spec, StoppingRule):
         return memory, Decision(best, self.verdict(memory, event))
 
     def verdict(self, memory: Progress, event: EpochEnded) -> Verdict | None:
-        """The first rule that ends the run, or None where it goes on."""
+        """The first rule that ends the run, or None where it continues."""
         norm, limit = event.gradient_norm, self.gradient_norm
         if norm is not None and limit is not None and norm < limit:
             return Verdict("gradient_norm", f"gradient norm {norm:.3g} below {limit:g}")

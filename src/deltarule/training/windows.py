@@ -232,7 +232,7 @@ def _check_streamed(run: Run, Y: Any, weights: Any, validation: Any) -> None:
         ),
         "shuffle": (
             not isinstance(run.shuffle, bool),
-            "expected True or False: an order of one's own may ask for any row",
+            "expected True or False: a custom order may ask for any row",
         ),
         "optimizer": (
             optimizer.full_batch,

@@ -49,7 +49,7 @@ def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> JaxRunn
 
 
 def check_installed() -> None:
-    """Refuse to go on without JAX, or with one too old.
+    """Refuse to continue without JAX, or with one too old.
 
     Raises
     ------

@@ -227,7 +227,7 @@ class Programs:
         )
 
     def turns(self, batch: int) -> bool:
-        """Whether steps of so many examples are faster with every matrix turned.
+        """Whether steps of this many examples are faster with every matrix turned.
 
         XLA's CPU products are slow where both operands are read along their rows. Upright, that
         is Eq. 11d, of every layer but the first; turned, it is Eq. 11b, of every layer. So it

@@ -1,4 +1,4 @@
-"""Many networks of one shape on the compiled engine: a network a thread."""
+"""Many networks of one shape on the compiled engine: one network per thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JAX, told of the other processes.
+"""JAX, informed of the other processes.
 
 ``jax.distributed.initialize`` starts JAX's own service inside process 0: where that is killed,
 JAX aborts every other process on the spot, before anything can say why; and a process that does

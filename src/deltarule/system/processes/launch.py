@@ -45,7 +45,7 @@ def place(
     coordinator, process, processes
         All three or none: then the variables say it.
     environ : mapping, optional
-        ``os.environ`` unless given.
+        Default: ``os.environ``.
 
     Raises
     ------

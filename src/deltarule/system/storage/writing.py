@@ -1,4 +1,4 @@
-"""To a file: numbers and JSON as the bytes of a safetensors file, written whole or not at all."""
+"""To a file: numbers and JSON as the bytes of a safetensors file, written atomically."""
 
 from __future__ import annotations
 

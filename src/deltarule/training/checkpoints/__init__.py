@@ -1,4 +1,4 @@
-"""Checkpoints: a run's whole state in a file, from which it goes on as if never interrupted."""
+"""Checkpoints: a run's whole state in a file, from which it resumes as if never interrupted."""
 
 from deltarule.training.checkpoints.folder import Checkpoints, Folder
 from deltarule.training.checkpoints.identity import (

@@ -31,12 +31,12 @@ class Checkpoints(Spec):
     folder : path
         Made where it is not there. One run at a time.
     resume : bool
-        Go on from the newest checkpoint; from the beginning where there is none yet.
+        Resume from the newest checkpoint; from the beginning where there is none yet.
     every_steps : int, optional
-        One after so many steps of the run.
+        Number of steps between two checkpoints.
     every_seconds : float, optional
-        One after so many seconds, at the next chance. Beside them, one at the end of the run and
-        one where it is interrupted.
+        Seconds between two checkpoints, at the next chance. Beside them, one at the end of the run
+        and one where it is interrupted.
     keep : int
         How many of the last to keep, beside the one with the best epoch.
 
@@ -123,7 +123,7 @@ class Folder:
             self._lock.close()
 
     def files(self) -> list[Path]:
-        """Its checkpoints, the oldest first; whatever else lies there is left alone."""
+        """Its checkpoints, the oldest first; whatever else lies there is unchanged."""
         found = self.path.iterdir() if self.path.is_dir() else ()  # another may make it later
         return sorted(path for path in found if _NAME.fullmatch(path.name))
 
@@ -134,7 +134,7 @@ class Folder:
         return by_number or (seconds is not None and time.monotonic() - self.written >= seconds)
 
     def save(self, step: int, state: TrainingState, around: Surroundings) -> Path:
-        """Write one, whole or not at all, and remove what is no longer kept.
+        """Write one atomically, and remove what is no longer kept.
 
         Raises
         ------
