@@ -16,7 +16,7 @@ from deltarule.export import c_file, cells, checked, feeds, onnx_bytes
 from deltarule.modelfile import Model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.category_columns import MOST_LEVELS, Category, frequent
-from deltarule.preprocessing.target_statistics import Outcomes, cross_fitted, smoothed
+from deltarule.preprocessing.target_statistics import Outcomes, cross_fitted, smoothed, statistics
 from deltarule.tabular import Roles, Settings
 
 M = 1200
@@ -105,6 +105,18 @@ def test_no_rows_own_target_is_among_its_inputs():
         _, after = shop_of(changed)
         np.testing.assert_array_equal(after[row], before[row])
         assert np.any(after != before) or frame["shop"][row] is None
+
+
+def test_a_level_of_a_new_row_is_as_frequent_as_in_training():
+    """Counts of a part of the rows would be smaller, and new rows outside all bins of them."""
+    rng = np.random.default_rng(0)
+    codes = rng.choice(4, 4000, p=[0.55, 0.3, 0.1, 0.05])
+    outcomes = Outcomes(("mean of y",), rng.normal(size=(4000, 1)))
+    part = rng.integers(5, size=4000)
+    folds = [(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(5)]
+    trained = cross_fitted(codes, 4, outcomes, folds)[:, -1]
+    new = statistics(codes, 4, (), outcomes).table[codes, -1]
+    np.testing.assert_allclose(trained, new, atol=0.1)  # ln(5/4) is 0.22
 
 
 def test_random_levels_gain_nothing():

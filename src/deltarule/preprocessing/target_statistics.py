@@ -71,7 +71,7 @@ class Statistics:
         return np.array(self.values, dtype=np.float32).reshape(-1, len(self.names))
 
 
-def smoothed(codes: Array, size: int, outcomes: Outcomes) -> Array:
+def smoothed(codes: Array, size: int, outcomes: Outcomes, times: float = 1.0) -> Array:
     """Of each level the smoothed means, as deviations in standard deviations, and ln(1 + rows).
 
     The variances within and between levels are estimated from the rows (analysis of variance). A
@@ -85,6 +85,8 @@ def smoothed(codes: Array, size: int, outcomes: Outcomes) -> Array:
         How many levels there are.
     outcomes : Outcomes
         Of the rows.
+    times : float
+        How many rows each of these stands for: a part of a table counts as the whole.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def smoothed(codes: Array, size: int, outcomes: Outcomes) -> Array:
     s = s / max(s.mean(), _TINY) if len(s) else s
     n = np.bincount(codes, s, minlength=size)[:, None]
     made = np.zeros((size, Y.shape[1] + 1))
-    made[:, -1:] = np.log1p(n)
+    made[:, -1:] = np.log1p(times * n)
     m = n.sum()
     if not m:
         return made
@@ -164,7 +166,8 @@ def cross_fitted(
     """
     made = np.zeros((len(codes), outcomes.Y.shape[1] + 1))
     for rows, others in folds:
-        own = _without_others(smoothed(codes[rows], known + 2, outcomes.take(rows)))
+        times = len(codes) / max(len(rows), 1)  # else new rows would all seem more frequent
+        own = _without_others(smoothed(codes[rows], known + 2, outcomes.take(rows), times))
         made[others] = own[codes[others]]
     made[:, -1] -= _without_others(smoothed(codes, known + 2, outcomes))[codes, -1].mean()
     return made.astype(np.float32)
