@@ -80,10 +80,10 @@ const Playground = (() => {
     Object.assign(page, { run });
     Object.assign(Page, { plan, data: { inputs: names, sizes: plan.sizes, untraced: [], outputs: plan.sizes.at(-1) === 1 ? [data.target] : data.classes } });
     page.paint = Views.network(run, chooseWire);
-    offer("across", names.map((name, k) => [String(k), name]));
-    offer("up", [...names.map((name, k) => [String(k), name]), ["curve", "nothing: a curve"]], names.length > 1 ? "1" : "curve");
-    byId("legend").replaceChildren(...Views.legend(run), h("span", { class: "hint" }, run.held.X.m ? "Filled: training rows; rings: held-out rows." : ""));
-    say("map-hint", names.length > 2 || (names.length === 2 && byId("up").value === "curve") ? "The other inputs stand at their mean." : "");
+    const isSame = String(names) === page.inputs, numbers = data.inputs.flatMap(({ isNumber }, k) => (isNumber ? [String(k)] : []));
+    page.inputs = String(names);
+    offer("across", names.map((name, k) => [String(k), name]), numbers[0] || "0", isSame);
+    offer("up", [...names.map((name, k) => [String(k), name]), ["curve", "(a curve)"]], numbers[1] || "curve", isSame);
     say("model-inputs", names.join(", "));
     wireChoices();
     say("verdict", "");
@@ -92,11 +92,13 @@ const Playground = (() => {
   }
   // All that a step changes.
   function refresh() {
-    const { run } = page, across = Number(byId("across").value), up = byId("up").value;
+    const { run } = page, across = byId("across").value, isCurve = ["curve", across].includes(byId("up").value);
     page.paint(run);
-    Views.map(run, across, up === "curve" ? across : Number(up));
+    Views.map(run, Number(across), Number(isCurve ? across : byId("up").value));
     Views.costs(run);
     if (page.timer) return;
+    byId("legend").replaceChildren(...Views.legend(run, isCurve), h("span", { class: "hint" }, run.held.X.m ? "Filled: training rows; rings: held-out rows." : ""));
+    say("map-hint", run.data.inputs.length > (isCurve ? 1 : 2) ? "The other inputs stand at their mean." : "");
     Views.confusion(run);
     Numbers.show(run);
     wireValue();

@@ -11,7 +11,7 @@ const Views = (() => {
   // ---------------------------------------------------------------------------- the network
   // Drawn once for a plan; `paint` then sets what the weights change. A wire is clicked to set it.
   function network(run, choose) {
-    const { sizes } = run.plan, gap = 128, high = 42, most = Math.min(UNITS, Math.max(...sizes)), height = most * high + 46, left = 96;
+    const { sizes } = run.plan, gap = 128, high = 42, most = Math.min(UNITS, Math.max(...sizes)), height = most * high + 46, left = 108;
     const width = left + gap * (sizes.length - 1) + 100;
     const places = sizes.map((n, l) => {
       const count = Math.min(n, UNITS), top = 30 + ((most - count) * high) / 2;
@@ -53,7 +53,7 @@ const Views = (() => {
       const b = at(parameters[l - 1].b, i, 0);
       circle.setAttribute("style", Matrices.tint(b, Matrices.largest(parameters[l - 1].b)).replace("background", "fill"));
       title.textContent = `b[${l}] row ${i + 1}: ${shown(b)}. Click to set it.`;
-      value.textContent = Math.abs(b) < 1e3 ? String(Number(b.toPrecision(2))).replace("-", "−") : shown(b);
+      value.textContent = Math.abs(b) < 100 ? String(Number(b.toFixed(Math.abs(b) < 10 ? 2 : 1))).replace("-", "−") : shown(b);
     }
   }
 
@@ -133,8 +133,12 @@ const Views = (() => {
     dots(run, pen, (part, j) => place(at(part.X, across, j), classes ? Number(run.data[nameOf(part)].y[j] > 0) : part.Y.v[j]),
       (part, j) => css(classes ? COLORS[run.data[nameOf(part)].y[j]] : "--below"));
   }
-  const legend = (run) => (run.data.classes ? run.data.classes.map((name, k) => h("span", { class: "legend" }, h("span", { style: `color:var(${COLORS[k]})`, "aria-hidden": "true" }, "■ "), name))
-    : [h("span", { class: "legend" }, `${run.data.target}: from ${shown(run.data.scale.mean - 2 * run.data.scale.std)} (blue) to ${shown(run.data.scale.mean + 2 * run.data.scale.std)} (orange)`)]);
+  function legend(run, isCurve) {
+    const key = (color, text) => h("span", { class: "legend" }, h("span", { style: `color:var(${color})`, "aria-hidden": "true" }, "■ "), text), { classes, target } = run.data;
+    if (classes) return classes.map((name, k) => key(COLORS[k], name));
+    const [low, high] = valueRange(run).map((y) => shown(Run.inUnits(run, y)));
+    return isCurve ? [key("--below", `${target} of the rows`), key("--above", "prediction")] : [key("--below", `${target} ${low}`), key("--above", high)];
+  }
 
   // ------------------------------------------------------------------------ costs and metrics
   const thin = (values) => {
