@@ -123,10 +123,11 @@ def explain(
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
     """The playground, which takes no model; its data are chosen in the page."""
-    if model is not None:
+    others = {str(model): model, "--text": asked.text, "--numbers": asked.numbers}
+    if given := [name for name, value in others.items() if value]:
         raise SettingError(
-            f"--playground: expected no MODEL and no DATA; got {model}. Paste or drop the table in "
-            "the page, or leave --playground out."
+            f"--playground: expected no MODEL, no DATA, --text or --numbers; got {given[0]}. Paste "
+            "or drop the table in the page, or leave --playground out."
         )
     ex.save_playground(asked.out)
     Terminal().note(f"the playground: {asked.out}, to be opened in a browser.")

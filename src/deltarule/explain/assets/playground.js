@@ -238,6 +238,7 @@ const Playground = (() => {
     byId("text").value = text.slice(0, 20000);
     use(text);
   }
+  const dropped = (held) => (held.files.length ? useFile(held.files[0]) : use(held.getData("text")));
 
   // ------------------------------------------------------------------------------- exports
   function saving(make) {
@@ -258,11 +259,20 @@ const Playground = (() => {
     return `The link is copied.${problem}`;
   };
 
+  function defaults() {
+    byId("settings").reset();
+    offer("activation", named(Object.keys(Plan.rows.layers)), "tanh", false);
+    offer("optimizer", named(Object.keys(Plan.rows.optimizers)), "adam", false);
+  }
   function boot() {
     byId("data").replaceChildren(...Object.entries(Examples.SETS).map(([name, { title }]) => h("option", { value: name }, title)));
-    offer("activation", named(Object.keys(Plan.rows.layers)), "tanh");
-    offer("optimizer", named(Object.keys(Plan.rows.optimizers)), "adam");
+    defaults();
     restore(Address.read() || {});
+    if (!page.run) {
+      defaults();
+      rebuild();
+      say("setting-message", "The link holds settings that do not go together; these are the defaults.");
+    }
     wire();
     document.documentElement.dataset.ready = "true";
   }
@@ -289,7 +299,7 @@ const Playground = (() => {
     on("save-model", "click", saving(saveModel)); on("save-python", "click", saving(savePython)); on("save-csv", "click", saving(saveTable)); on("copy-link", "click", saving(copyLink));
     document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
     document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-    document.addEventListener("drop", (event) => { event.preventDefault(); document.body.classList.remove("dropping"); useFile(event.dataTransfer.files[0]); });
+    document.addEventListener("drop", (event) => { event.preventDefault(); document.body.classList.remove("dropping"); dropped(event.dataTransfer); });
     addEventListener("hashchange", () => { const given = Address.read(); if (given) restore(given); });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
   }

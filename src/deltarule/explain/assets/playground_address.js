@@ -26,8 +26,8 @@ const Address = (() => {
   }
   // The settings that an address holds; null where it is the page's own, or holds none.
   function read() {
-    if (location.hash === written || location.hash.length < 2) return null;
-    return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    return location.hash !== written && FIELDS.some((id) => id in given) ? given : null;
   }
   // Weights from an address, by the layers' sizes; null where they are no such numbers.
   function weightsOf(text, plan) {

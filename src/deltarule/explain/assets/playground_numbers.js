@@ -19,11 +19,11 @@ const Numbers = (() => {
     });
     return V;
   }
-  // The equations of a step in order: number, what it says, the matrices it shows.
+  // The equations of a step in order: number, what it says, the matrices it shows, a row's formula.
   function equations(run) {
     const L = run.plan.layers.length, found = [];
-    for (let l = 1; l <= L; l++) found.push(["1a", `Z[${l}] = W[${l}] A[${l - 1}] + b[${l}]`, [`Z[${l}]`, `W[${l}]`, `A[${l - 1}]`, `b[${l}]`]], ["1b", `A[${l}] = g(Z[${l}])`, [`A[${l}]`]]);
-    found.push(["2", "C = 1/m Σ ℓ(A, Y)", ["Y", "loss", "C"]]);
+    for (let l = 1; l <= L; l++) found.push(["1a", `Z[${l}] = W[${l}] A[${l - 1}] + b[${l}]`, [`Z[${l}]`, `W[${l}]`, `A[${l - 1}]`, `b[${l}]`]], ["1b", `A[${l}] = g(Z[${l}])`, [`A[${l}]`], Formulas.g(run.plan.layers[l - 1].activation)]);
+    found.push(["2", "C = 1/m Σ ℓ(A, Y)", ["Y", "loss", "C"], Formulas.loss(run.plan.cost)]);
     for (let l = L; l >= 1; l--) {
       const eq = l === L ? "10" : "11", { cost, layers } = run.plan, isPair = l === L && cost.fused;
       const delta = isPair ? (cost.output_error ? `A[${l}] − Y` : `δ(Z[${l}], A[${l}], Y)`) : layers[l - 1].activation.mixes ? `A[${l}] ⊙ (dA − Σ A ⊙ dA)` : `dA[${l}] ⊙ g′(Z[${l}])`;
@@ -45,8 +45,8 @@ const Numbers = (() => {
   function draw(run) {
     const found = chosen && Page.now.V[chosen.key] ? Arithmetic.of(chosen.key, chosen.i, chosen.j) : null;
     const click = (key, i, j) => { chosen = { key, i, j }; draw(run); byId("step").querySelector("button.chosen")?.focus(); };
-    byId("step").replaceChildren(...equations(run).map(([eq, text, keys]) => h("div", { class: "equation" },
-      h("p", {}, h("span", { class: `tag eq-${eq.replace("10", "11")}` }, `Eq. ${eq}`), text),
+    byId("step").replaceChildren(...equations(run).map(([eq, text, keys, formula]) => h("div", { class: "equation" },
+      h("p", {}, h("span", { class: `tag eq-${eq.replace("10", "11")}` }, `Eq. ${eq}`), text, formula ? h("span", { class: "formula-inline" }, Formulas.math(formula)) : null),
       h("div", { class: "numbers" }, keys.map((key) => Matrices.draw(key, { click, mark: chosen && chosen.key === key ? chosen : null, operands: found ? found.operands[key] : null }))),
       found && keys.includes(chosen.key) ? h("div", { class: "arithmetic", role: "status" },
         h("p", { class: "line" }, `${found.symbolic} = ${found.shown} = ${Matrices.shown(found.value)}`)) : null)));

@@ -122,7 +122,7 @@ const Run = (() => {
     const { epochs, patience, rate } = run.settings;
     if (run.diverged) return `Step ${run.diverged} was not taken: its numbers overflow. Training diverged. Lower the learning rate (now ${rate}; try ${Number((rate / 10).toPrecision(2))})${run.settings.standardize ? "" : ", standardize"} and start again.`;
     if (run.place || !run.epoch) return null;
-    if (patience && run.held.X.m && run.epoch - run.best.epoch >= patience) return `Stopped: the cost on held-out rows was lowest after epoch ${run.best.epoch}, ${patience} epochs ago.`;
+    if (patience && run.held.X.m && run.epoch - run.best.epoch >= patience) return `Stopped: the cost on held-out rows was lowest after epoch ${run.best.epoch}, ${patience} epochs ago. Raise the patience to train further.`;
     return run.epoch >= epochs ? `Stopped: ${epochs} epochs, the limit. Raise it to train further.` : null;
   }
 

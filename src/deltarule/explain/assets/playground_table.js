@@ -53,10 +53,11 @@ const Table = (() => {
     return count(/^[-+−]?\d*,\d+$/) > count(/^[-+−]?\d*\.\d+$/);
   };
   function isHeader([first, ...others], comma) {
-    if (!others.length || first.some((cell) => !cell || number(cell, comma) !== null) || new Set(first).size < first.length) return false;
+    if (!others.length || first.some((cell) => !cell || number(cell, comma) !== null)) return false;
     const numeric = first.some((_, j) => others.some((row) => number(row[j], comma) !== null));
     return numeric || !first.some((cell, j) => others.some((row) => row[j] === cell));
   }
+  const distinct = (names) => names.map((name, j) => (names.indexOf(name) < j ? `${name} (${j + 1})` : name));
   function read(text) {
     if (text.length > LIMITS.characters) throw Error(`the text has ${text.length.toLocaleString("en")} characters; this page takes up to ${LIMITS.characters.toLocaleString("en")}. Use a part of it, or deltarule train`);
     if (!text.trim()) throw Error("there are no rows. Expected a table: a line per row, cells separated by commas");
@@ -67,7 +68,7 @@ const Table = (() => {
     if (wrong >= 0) throw Error(`line ${lines[wrong]} has ${counted(rows[wrong].length, "cell")}; expected ${width}, as in line ${lines[0]}`);
     if (width > LIMITS.columns) throw Error(`there are ${width} columns; this page takes up to ${LIMITS.columns}. Leave some out, or use deltarule train`);
     const comma = delimiter !== "," && hasComma(rows), header = isHeader(rows, comma);
-    const names = header ? rows.shift() : rows[0].map((_, j) => `column ${j + 1}`);
+    const names = header ? distinct(rows.shift()) : rows[0].map((_, j) => `column ${j + 1}`);
     if (rows.length < 4) throw Error(`the table has ${counted(rows.length, "row")}${header ? " below the header" : ""}; expected at least 4`);
     notes.push(`${counted(rows.length, "row")}, ${width} columns, ${header ? "names in the first line" : "no header"}${comma ? ", decimal comma" : ""}.`);
     let cells = rows;
