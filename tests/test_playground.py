@@ -513,6 +513,8 @@ def test_the_command_runs_on_the_table(opened, tmp_path, name, monkeypatch):
     page = opened()
     if name == "flats":
         use(page, FLATS)
+    else:
+        setting(page, cost="focal")
     setting(page, epochs=2, optimizer="adamw", hidden="3")
     with page.expect_download() as download:
         page.click("#save-csv")
@@ -522,6 +524,21 @@ def test_the_command_runs_on_the_table(opened, tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main([*command[1:], "--no-baselines"])
     assert Path("model.safetensors").exists()
+
+
+def test_the_command_names_a_cost_as_it_is_there(opened):
+    page = opened()
+    for text, cost, named in (
+        (None, "categorical_cross_entropy", "binary_cross_entropy"),
+        (None, "softmax_cross_entropy", "binary_cross_entropy"),
+        (None, "focal", "'binary_focal(2)'"),
+        (THREE, "softmax_cross_entropy", "categorical_cross_entropy"),
+        (THREE, "focal", "'focal(2)'"),
+    ):
+        if text:
+            use(page, text)
+        setting(page, cost=cost)
+        assert f"--cost {named} " in page.evaluate("Export.command(Playground.page.run)")
 
 
 # ----------------------------------------------------------------------------- the page

@@ -84,11 +84,16 @@ ${held.X.m ? `print("cost of the held-out rows:", runner.cost(X_held_out, Y_held
   }
 
   const shell = (value) => (/^[\w.,%+-]+$/.test(value) ? value : `'${String(value).replaceAll("'", "'\\''")}'`);
+  // What the command calls a cost: two classes have one output there, and softmax is an output.
+  function costName({ plan, data }) {
+    const name = plan.cost.name.replace(/^softmax_cross_entropy.*/, "categorical_cross_entropy");
+    return data.classes?.length === 2 ? name.replace(/^categorical_/, "binary_").replace(/^focal/, "binary_focal") : name;
+  }
   function command(run) {
     const { settings, plan, data } = run, batch = Run.batchRows(run);
     const options = {
       target: data.target, task: data.classes ? "classification" : "regression", hidden: settings.hidden.join(",") || "none", activation: settings.hidden.length ? settings.activation : null,
-      cost: plan.cost.name, optimizer: settings.optimizer, "learning-rate": settings.rate, schedule: "constant",
+      cost: costName(run), optimizer: settings.optimizer, "learning-rate": settings.rate, schedule: "constant",
       "batch-size": batch, epochs: Math.max(1, run.epoch || settings.epochs), patience: settings.patience || null, l2: settings.l2 || null, "weight-decay": plan.optimizer.decay,
       dropout: 0, bins: 0, embedding: "none", ensemble: 1, "test-share": settings.heldOut || null, seed: settings.seed, dtype: "float64",
     };

@@ -1,7 +1,6 @@
 // Every number of the next step: each equation of the notes, its matrices, and an entry's arithmetic.
 "use strict";
 const Numbers = (() => {
-  const byId = (id) => document.getElementById(id);
   let chosen = null;
 
   // Every matrix of a step by its name in the notation.

@@ -6,7 +6,6 @@ const Views = (() => {
   const COLORS = ["--below", "--above", "--eq-1b", "--eq-11a", "--eq-11c", "--eq-2", "--eq-9", "--eq-11b", "--eq-3", "--muted"];
   const SIDE = 44;  // places along a side of the map
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const byId = (id) => document.getElementById(id);
 
   // ---------------------------------------------------------------------------- the network
   // Drawn once for a plan; `paint` then sets what the weights change. A wire is clicked to set it.
@@ -92,7 +91,7 @@ const Views = (() => {
       pen.stroke();
     });
   }
-  // Two inputs: a color at every place; one: a curve of what is predicted, or of the first classes' share.
+  // Two inputs: a color at every place; one: a curve of the prediction, or of each class's share.
   function map(run, across, up) {
     if (across === up) fit(run, across); else plane(run, across, up);
   }
