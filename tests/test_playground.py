@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -470,7 +471,7 @@ def test_exported_python_repeats_the_run(opened, name):
 OUTPUTS = """() => { const { run } = Playground.page, A = Run.outputs(run, run.train.X);
   return [run.data.train.X, [A.n, A.m, Array.from(A.v, (a) => Run.inUnits(run, a))],
     run.data.train.y.map((_, j) => Run.codeOf(A, j))]; }"""
-THREE = "x,z,kind\n" + "\n".join(f"{k % 7},{k % 5},{'abc'[k * k % 3]}" for k in range(30))
+THREE = "x,z,kind\n" + "\n".join(f"{k % 7},{k % 5},{'abc'[k // 2 % 3]}" for k in range(30))
 
 
 @pytest.mark.parametrize("name", ["circles", "wave", "raw", "flats", "three"])
@@ -519,10 +520,11 @@ def test_the_command_runs_on_the_table(opened, tmp_path, name, monkeypatch):
     with page.expect_download() as download:
         page.click("#save-csv")
     download.value.save_as(tmp_path / "playground.csv")
-    command = page.evaluate("Export.command(Playground.page.run)").replace("\\\n", " ").split()
+    text = page.evaluate("Export.command(Playground.page.run)")
+    command = shlex.split(text.replace("\\\n", ""))  # as a shell joins its lines
     assert command[:3] == ["deltarule", "train", "playground.csv"]
     monkeypatch.chdir(tmp_path)
-    main([*command[1:], "--no-baselines"])
+    assert main([*command[1:], "--no-baselines"]) == 0
     assert Path("model.safetensors").exists()
 
 
