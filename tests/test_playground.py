@@ -1,11 +1,6 @@
 """The playground in a browser: it trains as the reference does, reads tables, and exports runs."""
 
-import contextlib
-import io
 import json
-import math
-import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +18,12 @@ from .test_explain_page import chromium  # noqa: F401 - a fixture
 from .tolerances import error
 
 TRAINED = 1e-10  # norm-wise, after 200 steps in double precision
+
+FLATS = "area;town;rent\n" + "\n".join(
+    f"{40 + 3 * k},{k % 10};{('Bern', 'Basel', 'Chur')[k % 3]};{900 + 31 * k + 100 * (k % 3)},5"
+    for k in range(30)
+)
+THREE = "x,z,kind\n" + "\n".join(f"{k % 7},{k % 5},{'abc'[k // 2 % 3]}" for k in range(30))
 
 
 @pytest.fixture
@@ -212,113 +213,6 @@ def test_initial_weights_have_the_initializers_variance(opened):
     assert used <= set(_VARIANCES)
 
 
-# -------------------------------------------------------------------------- own tables
-
-FLATS = "area;town;rent\n" + "\n".join(
-    f"{40 + 3 * k},{k % 10};{('Bern', 'Basel', 'Chur')[k % 3]};{900 + 31 * k + 100 * (k % 3)},5"
-    for k in range(30)
-)
-READ = "(text) => { const { names, cells } = Table.read(text); return { names, cells }; }"
-
-
-TABLES = [
-    ("a,b\n1,2\n3,4\n5,6\n7,8", ["a", "b"], ["1", "2"]),
-    ("1,2\n3,4\n5,6\n7,8\n", ["column 1", "column 2"], ["1", "2"]),
-    ("\ufeffa\tb\r\n1,5\tx\r\n2,5\ty\r\n3\tx\r\n4\tz", ["a", "b"], ["1,5", "x"]),
-    ('"a, b";c\n"x\ny";1\n"say ""no""";2\nz;3\nz;4', ["a, b", "c"], ["x\ny", "1"]),
-    ("a|b\n\n1|2\n3|\n5|6\n7|8\n\n", ["a", "b"], ["1", "2"]),
-    ("color size\nred big\nred small\nblue big\nblue big", ["color", "size"], ["red", "big"]),
-    ("a,a\n1,2\n3,4\n5,6\n7,8", ["a", "a (2)"], ["1", "2"]),
-]
-
-
-def test_a_table_is_read(opened):
-    page = opened()
-    for text, names, first in TABLES:
-        found = page.evaluate(READ, text)
-        assert (found["names"], found["cells"][0]) == (names, first)
-
-
-def test_rubbish_is_refused_and_nothing_changes(opened):
-    page = opened()
-    before = page.evaluate("Playground.page.run.data.target")
-    for text, message in (
-        ("", "there are no rows"),
-        ("<img src=x onerror=alert(1)>", "the table has 1 row; expected at least 4"),
-        ("a,b\n1,2\n3\n4,5\n6,7", "line 3 has 1 cell; expected 2"),
-        ("a,b\n1,2\n", "the table has 1 row below the header"),
-        ('a,b\n"1,2\n3,4\n5,6\n7,8', "a quotation mark is opened and never closed"),
-        (",".join(map(str, range(201))) + "\n", "there are 201 columns; this page takes up to 200"),
-        ("\0\1\2\3\n\4\5", "there is one column"),
-    ):
-        use(page, text)
-        assert message in page.inner_text("#data-message")
-        assert page.inner_text("#data-message").endswith("The table stays as it was.")
-    use(page, "a,b\n" + "\n".join(f"{k},same" for k in range(9)))
-    assert "has one value; expected at least two classes" in page.inner_text("#setting-message")
-    use(page, "a,b\n" + "\n".join(f"{k},word{k}" for k in range(30)))
-    assert "30 values; this page takes up to 10 classes" in page.inner_text("#setting-message")
-    use(page, "a,b\n" + "\n".join(f"same,{k}" for k in range(30)))
-    assert "no column is left to predict from" in page.inner_text("#setting-message")
-    assert page.evaluate("Playground.page.run.data.target") == before
-
-
-def test_what_is_missing_or_text_is_said_and_filled(opened):
-    page = opened()
-    text = "n,word,key,constant,y\n" + "\n".join(
-        f"{('NA', '', 'much')[k] if k < 3 else k},{'' if k == 4 else 'ab'[k % 2]},id{k},1,"
-        f"{'' if k == 9 else k * k}"
-        for k in range(40)
-    )
-    use(page, text)
-    notes = page.inner_text("#data-message")
-    for said in (
-        "40 rows, 5 columns, names in the first line.",
-        "1 row without a target left out.",
-        "n: text in 1 cell, such as “much” in row 3, counts as missing.",
-        "n: 3 missing, filled with the mean ",
-        "word: 1 missing; all its columns are 0 there.",
-        "key: left out, its text is different in almost every row.",
-        "Left out, since they are the same in every training row: constant.",
-    ):
-        assert said in notes
-    assert page.evaluate("Page.data.inputs") == ["n", "word = a"]
-    assert math.isfinite(steps(page, 5))
-
-
-def test_a_large_table_is_cut_and_it_is_said(opened):
-    page = opened()
-    use(page, "x,y\n" + "\n".join(f"{k % 97},{k % 89}.5" for k in range(10_000)))
-    notes = page.inner_text("#data-message")
-    assert "10,000 rows, 2 columns" in notes
-    assert "This page takes up to 2,000 rows: evenly spaced ones are used." in notes
-    assert page.evaluate("Playground.page.run.train.X.m + Playground.page.run.held.X.m") == 2000
-    names = ",".join(f"c{j}" for j in range(200))
-    use(page, names + "\n" + "\n".join(
-        ",".join(str((k * (j + 3)) % 211) for j in range(200)) for k in range(30)))  # fmt: skip
-    assert "up to 40 inputs: the first 40 of 199 are used" in page.inner_text("#data-message")
-    assert math.isfinite(steps(page, 3))
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-
-
-def test_a_file_is_chosen_or_dropped(opened, tmp_path):
-    path = tmp_path / "flats.csv"
-    path.write_text(FLATS, encoding="utf-8")
-    page = opened()
-    page.set_input_files("#file", path)
-    page.wait_for_selector("#target option:text-is('rent')", state="attached")
-    assert page.evaluate("Page.data.inputs") == [
-        "area",
-        "town = Basel",
-        "town = Bern",
-        "town = Chur",
-    ]
-    page.evaluate("""() => { const held = new DataTransfer();
-      held.items.add(new File(["p,q\\n1,2\\n3,4\\n5,6\\n7,8"], "x.csv"));
-      document.dispatchEvent(new DragEvent("drop", { dataTransfer: held, cancelable: true })); }""")
-    page.wait_for_selector("#target option:text-is('q')", state="attached")
-
-
 # --------------------------------------------------------------------------- training
 
 
@@ -442,107 +336,6 @@ def test_an_address_shows_the_same(opened):
         opened(broken).click("#one-step")
 
 
-# ---------------------------------------------------------------------------- exports
-
-RUNS = {
-    "circles": {"rows_drawn": 40, "epochs": 50},
-    "moons, all rows at once": {"data": "moons", "rows_drawn": 30, "batch": 0, "l2": 0.01},
-    "wave": {"data": "wave", "rows_drawn": 40, "activation": "gelu", "optimizer": "nadam"},
-    "raw": {"data": "plane", "rows_drawn": 30, "cost": "mae", "hidden": "", "held_out": 0},
-}
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_exported_python_repeats_the_run(opened, name):
-    page = opened()
-    setting(page, **RUNS[name])
-    if name == "raw":
-        page.uncheck("#standardize")
-    cost = steps(page, 17)
-    printed, names = io.StringIO(), {}
-    code = page.evaluate("Export.python(Playground.page.run)")
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, "playground.py", "exec"), names)
-    assert names["runner"].cost(names["X"], names["Y"]) == pytest.approx(cost, rel=TRAINED)
-    assert printed.getvalue().startswith("cost of the training rows:")
-    assert ("held-out" in printed.getvalue()) == (name != "raw")
-
-
-OUTPUTS = """() => { const { run } = Playground.page, A = Run.outputs(run, run.train.X);
-  return [run.data.train.X, [A.n, A.m, Array.from(A.v, (a) => Run.inUnits(run, a))],
-    run.data.train.y.map((_, j) => Run.codeOf(A, j))]; }"""
-THREE = "x,z,kind\n" + "\n".join(f"{k % 7},{k % 5},{'abc'[k // 2 % 3]}" for k in range(30))
-
-
-@pytest.mark.parametrize("name", ["circles", "wave", "raw", "flats", "three"])
-def test_the_model_file_predicts_the_same(opened, tmp_path, name):
-    page = opened()
-    if name in RUNS:
-        setting(page, **RUNS[name])
-    else:
-        use(page, {"flats": FLATS, "three": THREE}[name])
-    steps(page, 40)
-    with page.expect_download() as download:
-        page.click("#save-model")
-    path = tmp_path / download.value.suggested_filename
-    download.value.save_as(path)
-    model = dr.load(path)
-    X, A, codes = page.evaluate(OUTPUTS)
-    outputs = model.outputs(np.array(X).T)
-    assert error(outputs.T, matrix(A)) < 1e-12
-    if classes := page.evaluate("Playground.page.run.data.classes"):
-        assert list(model.predict(np.array(X).T)) == [classes[k] for k in codes]
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(dr.FileError, match="have changed since they were written"):
-        dr.load(path)
-
-
-def test_the_digest_is_blake2b(opened):
-    from hashlib import blake2b
-
-    page = opened()
-    for size in (0, 1, 127, 128, 129, 1000):
-        content = bytes(k * 7 % 251 for k in range(size))
-        found = page.evaluate("(b) => Files.blake2b(Uint8Array.from(b))", list(content))
-        assert found == blake2b(content, digest_size=16).hexdigest()
-
-
-@pytest.mark.parametrize("name", ["circles", "flats"])
-def test_the_command_runs_on_the_table(opened, tmp_path, name, monkeypatch):
-    page = opened()
-    if name == "flats":
-        use(page, FLATS)
-    else:
-        setting(page, cost="focal")
-    setting(page, epochs=2, optimizer="adamw", hidden="3")
-    with page.expect_download() as download:
-        page.click("#save-csv")
-    download.value.save_as(tmp_path / "playground.csv")
-    text = page.evaluate("Export.command(Playground.page.run)")
-    command = shlex.split(text.replace("\\\n", ""))  # as a shell joins its lines
-    assert command[:3] == ["deltarule", "train", "playground.csv"]
-    monkeypatch.chdir(tmp_path)
-    assert main([*command[1:], "--no-baselines"]) == 0
-    assert Path("model.safetensors").exists()
-
-
-def test_the_command_names_a_cost_as_it_is_there(opened):
-    page = opened()
-    for text, cost, named in (
-        (None, "categorical_cross_entropy", "binary_cross_entropy"),
-        (None, "softmax_cross_entropy", "binary_cross_entropy"),
-        (None, "focal", "'binary_focal(2)'"),
-        (THREE, "softmax_cross_entropy", "categorical_cross_entropy"),
-        (THREE, "focal", "'focal(2)'"),
-    ):
-        if text:
-            use(page, text)
-        setting(page, cost=cost)
-        assert f"--cost {named} " in page.evaluate("Export.command(Playground.page.run)")
-
-
 # ----------------------------------------------------------------------------- the page
 
 
@@ -594,17 +387,6 @@ def test_nothing_is_wider_than_the_window(opened, settings):
             use(page, text)
         page.click("#one-epoch")
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-
-
-def test_text_from_a_table_is_text(opened):
-    page = opened()
-    hostile = "<img src=x onerror=document.body.dataset.hacked=1>"
-    use(page, f"x,{hostile}\n" + "\n".join(f"{k},{hostile if k % 2 else 'b'}" for k in range(20)))
-    page.click("#one-epoch")
-    assert page.evaluate("document.body.dataset.hacked") is None
-    assert page.locator("img").count() == 0
-    code = page.evaluate("Export.python(Playground.page.run)")
-    compile(code, "playground.py", "exec")
 
 
 def test_the_command_writes_it_and_refuses_a_model(tmp_path, capsys):
