@@ -48,6 +48,9 @@ class ExplainOptions:
         "FILE", "The page to write, one HTML file.", Path("page.html"), flag="--out -o"
     )
     text: bool = option("", "Print the step here; write no page.", False)
+    playground: bool = option(
+        "", "Write the playground: train on examples or your own table in the browser.", False
+    )
     numbers: Path | None = option(
         "FILE", "Also write every number, as JSON or as a NumPy archive (.npz)."
     )
@@ -73,11 +76,15 @@ def explain(
       deltarule explain
       deltarule explain flats.safetensors flats.csv --rows 0:4 --out flats.html
       deltarule explain --text | less
+      deltarule explain --playground --out playground.html
     """  # noqa: D301 - typer keeps the lines after it
     check_outputs(
         {"--out": None if asked.text else asked.out, "--numbers": asked.numbers},
         {"the model": model, "the data": data},
     )
+    if asked.playground:
+        _playground(model, asked)
+        return
     optimizer = _optimizer(asked)
     if model is None:
         own = {} if optimizer is None else {"optimizer": optimizer}
@@ -112,6 +119,18 @@ def explain(
         title=visible(f"{model.stem} on {shown} of {Path(table.name).name}"),
     )
     _show(trace, asked)
+
+
+def _playground(model: Path | None, asked: ExplainOptions) -> None:
+    """The playground, which takes no model; its data are chosen in the page."""
+    others = {str(model): model, "--text": asked.text, "--numbers": asked.numbers}
+    if given := [name for name, value in others.items() if value]:
+        raise SettingError(
+            f"--playground: expected no MODEL, no DATA, --text or --numbers; got {given[0]}. Paste "
+            "or drop the table in the page, or leave --playground out."
+        )
+    ex.save_playground(asked.out)
+    Terminal().note(f"the playground: {asked.out}, to be opened in a browser.")
 
 
 def _shown_part(model: Model, X: Any, names: tuple[str, ...], asked: ExplainOptions) -> Any:

@@ -3,6 +3,7 @@
 from deltarule.explain.dense_part import DensePart, dense_part
 from deltarule.explain.page import page, save_page
 from deltarule.explain.paths import optimizer_paths, plot_optimizer_paths
+from deltarule.explain.playground import playground, save_playground
 from deltarule.explain.spreadsheet import spreadsheet
 from deltarule.explain.tensorboard import TensorBoard
 from deltarule.explain.text import text
@@ -26,9 +27,11 @@ __all__ = [
     "key_page",
     "optimizer_paths",
     "page",
+    "playground",
     "plot_optimizer_paths",
     "report",
     "save_page",
+    "save_playground",
     "spreadsheet",
     "text",
     "trace",
