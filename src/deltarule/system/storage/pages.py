@@ -1,0 +1,91 @@
+"""A model file within an HTML page: its bytes in an element, and a digest of the whole page.
+
+The first line is the doctype; the second, a comment, has the digest of all that follows it. So a
+page that was edited or cut off is told from the one that was written.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from deltarule.errors import FileError
+
+if TYPE_CHECKING:
+    from deltarule.system.storage.reading import FileKind
+
+FORMAT = 1
+"""The version of the pages that this code writes, and the newest that it reads."""
+
+BEGINS = b"<!doctype html>\n<!-- deltarule model page, format "
+"""How every such page begins, and no other file."""
+
+_HEAD = re.compile(re.escape(BEGINS) + rb"(\d{1,6}), SHA-256 of what follows: ([0-9a-f]{64}) -->\n")
+_MODEL = re.compile(rb'<script type="text/plain" id="model">([A-Za-z0-9+/=]+)</script>')
+_END = b"</html>\n"
+
+
+def model_element(content: bytes) -> str:
+    """The element of a page that carries a model file's bytes.
+
+    Examples
+    --------
+    >>> model_element(b"bytes")
+    '<script type="text/plain" id="model">Ynl0ZXM=</script>'
+    """
+    return f'<script type="text/plain" id="model">{base64.b64encode(content).decode()}</script>'
+
+
+def sealed(html: str) -> bytes:
+    r"""A page's file: what stands in front of it is its version and its digest.
+
+    Parameters
+    ----------
+    html : str
+        From ``<html>`` to ``</html>`` and a line end.
+
+    Examples
+    --------
+    >>> file = sealed(f"<html>{model_element(b'bytes')}</html>\n")
+    >>> file[:50]
+    b'<!doctype html>\n<!-- deltarule model page, format '
+    """
+    content = html.encode()
+    return BEGINS + b"%d, SHA-256 of what follows: %b -->\n" % (FORMAT, _digest(content)) + content
+
+
+def carried(kind: FileKind, name: str, content: bytes) -> bytes:
+    """The bytes of the model file that a page carries.
+
+    Parameters
+    ----------
+    kind : FileKind
+        What the file should be.
+    name : str
+        Of the page's file.
+    content : bytes
+        Of the page, which begins as :data:`BEGINS`.
+
+    Raises
+    ------
+    FileError
+        For a page that was cut off or edited, or is of a newer version.
+    """
+    head = _HEAD.match(content)
+    if head is not None and int(head[1]) > FORMAT:
+        raise FileError(
+            f"{name}: a page written by a newer deltarule: its format is {int(head[1])}, this "
+            f"version reads up to {FORMAT}. Upgrade with pip install --upgrade deltarule."
+        )
+    if not content.endswith(_END):
+        raise kind.broken(name, "the page is truncated: its end is missing")
+    model = _MODEL.search(content)
+    if head is None or model is None or _digest(content[head.end() :]) != head[2]:
+        raise kind.broken(name, "the page was edited: its contents do not match its digest")
+    return base64.b64decode(model[1])
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
