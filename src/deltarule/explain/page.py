@@ -19,7 +19,6 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
-from deltarule.errors import SettingError, setting
 from deltarule.explain.page_plan import described_plan
 from deltarule.explain.trace import Trace, TracedStep
 from deltarule.layers import Dense
@@ -28,8 +27,11 @@ from deltarule.optimizers import GradientDescent
 from deltarule.system.markup import notebook_html
 from deltarule.system.storage import write_whole
 
+ENGINE_SCRIPTS = ("expressions.js", "algebra.js", "layers.js", "engine.js")
+"""The scripts that compute, in this order; they need nothing else of a page."""
+
 _SCRIPTS = (
-    *("expressions.js", "engine.js", "formulas.js", "arithmetic.js", "story.js"),
+    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "arithmetic.js", "story.js"),
     *("matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
 )
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())
@@ -53,7 +55,7 @@ def page(trace: Trace) -> str:
     Raises
     ------
     SettingError
-        For a network with another kind of layer than dense: its story is not the page's.
+        For a network with a custom kind of layer: the script cannot compute it.
 
     Examples
     --------
@@ -61,14 +63,6 @@ def page(trace: Trace) -> str:
     >>> "<title>The worked example" in page(worked_trace())
     True
     """
-    others = sorted({layer.kind for layer in trace.plan.network.layers} - {"dense"})
-    if others:
-        raise SettingError(
-            f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
-            "Trace the dense layers at its end (explain.dense_part), use the trace itself (its "
-            "arrays, save_json, save_npz, explain.text), or train dense layers alone"
-            f"{setting('', ': deltarule train --bins 0 --optimizer adam')}."
-        )
     assets = resources.files("deltarule.explain") / "assets"
 
     def read(name: str) -> str:
@@ -102,9 +96,8 @@ def save_page(trace: Trace, path: str | os.PathLike[str]) -> None:
 @notebook_html.register
 def _(trace: Trace) -> str:
     """The page in a frame, or what the trace is about where there is none or a large one."""
-    dense = all(layer.kind == "dense" for layer in trace.plan.network.layers)
-    text = page(trace) if dense else ""
-    if dense and len(text) <= _FRAME_LIMIT:
+    text = page(trace)
+    if len(text) <= _FRAME_LIMIT:
         return (
             f'<iframe title="{html.escape(_title(trace))}" sandbox="allow-scripts '
             'allow-downloads allow-modals" width="100%" height="760" style="border:0" '
@@ -113,11 +106,7 @@ def _(trace: Trace) -> str:
     costs = " → ".join(f"{step.cost:.4g}" for step in trace.steps)
     return (
         f"<p><b>{html.escape(_title(trace))}</b>: {trace.X.shape[1]} examples, cost {costs}. "
-        + (
-            "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
-            if dense
-            else "Print it with <code>explain.text(trace)</code>.</p>"
-        )
+        "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
     )
 
 

@@ -252,7 +252,7 @@ const Arithmetic = (() => {
   function update(V, name, l, i, j) {
     const { optimizer, rules, layers } = Page.plan, { now } = Page, rate = layers[l - 1].rates[name];
     const w = at(V[`${name}[${l}]`], i, j), isPenalized = name === "W" && rate > 0;
-    const decay = isPenalized ? rules.decay + optimizer.decay : 0, factors = now.done.factors[l - 1];
+    const decay = isPenalized ? rules.decay + optimizer.decay : 0, factors = now.done.factors[l - 1][name];
     const inputs = { W: w * (1 - now.alpha * decay), dW: at(now.done.clipped[l - 1][name], i, j), t: now.t, alpha: now.alpha * rate };
     optimizer.slots.forEach((slot, k) => { inputs[`slot_${slot}`] = at(now.state[l - 1][name][k], i, j); });
     const line = (f, output, known, least) => Expressions.printed(optimizer.update, inputs, f.digits, {

@@ -199,7 +199,7 @@ const Lab = (() => {
       rows: (random, m) => ({ X: Engine.map(random.normal, Engine.matrix(3, m)), Y: Engine.map(random.normal, Engine.matrix(1, m)) }),
     }),
     network: () => {
-      const { plan, start } = Page, m = 16, work = start.parameters.reduce((s, { W }) => s + W.v.length, 0) * m * 14;
+      const { plan, start } = Page, m = 16, work = start.parameters.flatMap(Object.values).reduce((s, M) => s + M.v.length, 0) * m * 14;
       return {
         plan, parameters: start.parameters, alpha: start.alpha, m, noise: "half of the targets are noise",
         steps: Math.max(20, Math.min(400, Math.floor(4e9 / work))), rows: drawnRows,
