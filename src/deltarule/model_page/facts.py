@@ -70,9 +70,7 @@ def facts(model: Model) -> dict[str, Any]:
     }
 
 
-def _path(
-    network: Network, parameters: Parameters, names: Mapping[int, str]
-) -> dict[str, Any]:
+def _path(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:
     """The network in two, as :func:`~deltarule.tabular.path_units.cut` cuts it."""
     found = cut(network, parameters)
     return {
@@ -94,9 +92,7 @@ def _units(own: Units, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def _chain(
-    network: Network, parameters: Parameters, names: Mapping[int, str]
-) -> dict[str, Any]:
+def _chain(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:
     layers = _layers(network.layers, network.inputs)
     return {"layers": layers, "parameters": _named(parameters, names)}
 
@@ -107,9 +103,7 @@ def _output(network: Network) -> dict[str, Any]:
     return dict(last["activation"])
 
 
-def _layers(
-    layers: Sequence[Layer], inputs: int, cost: Cost | str = "mse"
-) -> list[dict[str, Any]]:
+def _layers(layers: Sequence[Layer], inputs: int, cost: Cost | str = "mse") -> list[dict[str, Any]]:
     """Layers as the page's engine takes them."""
     if not layers:
         return []

@@ -60,7 +60,10 @@ def _metrics(about: Any) -> dict[str, Any]:
     if not found:
         return {"caption": "", "metrics": []}
     names = list(next(iter(found.values())))
-    rows = [[model, *(f"{own[n]:.{_DIGITS}g}" if n in own else "" for n in names)] for model, own in found.items()]
+    rows = [
+        [model, *(f"{own[n]:.{_DIGITS}g}" if n in own else "" for n in names)]
+        for model, own in found.items()
+    ]
     of_rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
     return {"caption": f"Metrics on {of_rows}", "metrics": [["", *names], *rows]}
 
