@@ -33,15 +33,15 @@ const Columns = (() => {
         read: missing ? null : read,
         units: [near(made(filled, stored)), ...(stored.flagged ? [missing ? 1 : 0] : [])],
         notes: missing ? absent(stored) : range(read, stored, shown),
-        says: [missing ? `missing: filled with the training median, ${shown(stored.fill)}` : `read as ${read}`,
+        says: [missing ? `missing: filled with the training median, ${shown(stored.fill)}` : `read as ${shown(read)}`,
           arithmetic(filled, stored)],
       };
     },
   });
   const numeric = ofNumbers((x, { mean, std }) => (x - mean) / std,
-    (x, { mean, std }) => `(${x} − ${shown(mean)}) / ${shown(std)}: less the training mean, in standard deviations`);
+    (x, { mean, std }) => `(${shown(x)} − ${shown(mean)}) / ${shown(std)}: less the training mean, in standard deviations`);
   const scores = ofNumbers((x, { knots }) => interpolated(x, knots),
-    (x) => `${x} as a normal score: where it lies among the training values`);
+    (x) => `${shown(x)} as a normal score: where it lies among the training values`);
 
   // -------------------------------------------------------------------------------- levels
   function boolean(stored, reading, own) {

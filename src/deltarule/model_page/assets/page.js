@@ -3,8 +3,9 @@
 const Page = (() => {
   const { $, el, filled, table, number } = Dom;
   const USUAL = 0.9;  // coverage
+  const AFTER = 120;  // milliseconds without a change, before contributions are computed
 
-  let model = null, cells = [], found = null, whys = [], column = -1;
+  let model = null, cells = [], found = null, whys = [], column = -1, waiting = 0;
 
   // ------------------------------------------------------------------------------- coverage
   // The coverage asked for; null for none, or what held-out rows do not allow.
@@ -22,10 +23,14 @@ const Page = (() => {
     cells = Predicting.encoded(model, Form.row(model));
     Form.say(model, cells);
     const sure = coverage();
+    clearTimeout(waiting);
     if (cells.some(({ error }) => error)) { found = null; Results.refused(model, cells); return; }
     [found] = Predicting.predicted(model, [cells], sure);
     Results.predicted(model, found);
     Results.notes(model, cells);
+    waiting = setTimeout(contribute, AFTER);
+  }
+  function contribute() {
     whys = Why.contributions(model, cells);
     if (model.isClasses && whys.length > 1 && !$("output").dataset.chosen) $("output").value = String(found.code);
     explain();
@@ -45,6 +50,7 @@ const Page = (() => {
     $("down").hidden = false;
     Results.cell(model, cells, whys[output()], column);
     Unit.open(model, cells, output());
+    Unit.ofColumn(model, whys[output()], column, output());
   }
 
   // ------------------------------------------------------------------------------ the model
@@ -84,6 +90,7 @@ const Page = (() => {
     filled($("output"), labels.map((label, k) => el("option", { value: k }, String(label))));
     $("output").addEventListener("change", () => { $("output").dataset.chosen = "true"; explain(); });
     changed();
+    contribute();
     document.documentElement.dataset.ready = "true";
   }
 

@@ -46,16 +46,19 @@ const Results = (() => {
     cells[i].notes.map((note) => el("li", {}, `${column.name} ${note}.`))));
 
   // ------------------------------------------------------------------------- contributions
+  const cellText = (read) => (read === null ? "missing" : typeof read === "number" ? number(read) : String(read));
+
   // Columns by what they contribute; `chosen` is called with the column's number.
   function why(model, cells, own, chosen, pressed) {
     const order = own.values.map((_, i) => i).sort((a, b) => Math.abs(own.values[b]) - Math.abs(own.values[a]));
     const low = Math.min(0, ...own.values), span = Math.max(0, ...own.values) - low || 1;
-    $("why-said").textContent = `From the reference row, ${number(own.reference)}, to this one, ${number(own.prediction)}, in ${model.facts.unit}. `
-      + `${own.points} points of the way; left over ${signed(own.residual, 1)}.`;
+    const isReference = own.values.every((value) => !value);
+    $("why-said").textContent = isReference ? "This is the reference row: change a cell to see what it contributes."
+      : `From the reference row, ${number(own.reference)}, to this one, ${number(own.prediction)}, in ${model.facts.unit}: what each column contributes. Choose one to follow it down. Left over: ${signed(own.residual, 1)}.`;
     filled($("why"), order.slice(0, MOST).map((i) => {
       const value = own.values[i], { read } = cells[i];
       return el("li", {}, el("button", { type: "button", "aria-pressed": String(i === pressed), "data-column": i, onclick: () => chosen(i) },
-        el("span", { class: "name" }, model.columns[i].name, el("small", {}, read === null ? "missing" : String(read).slice(0, 60))),
+        el("span", { class: "name" }, model.columns[i].name, el("small", {}, cellText(read).slice(0, 60))),
         bar((Math.min(0, value) - low) / span, Math.abs(value) / span, value < 0), el("span", { class: "value" }, value ? signed(value) : "0")));
     }));
     if (order.length > MOST) {
@@ -71,7 +74,7 @@ const Results = (() => {
       .filter(([, from, to]) => from !== to || column.outputs.length <= MOST).sort((a, b) => Math.abs(b[3]) - Math.abs(a[3]));
     $("down-title").textContent = `${own.values[i] ? signed(own.values[i]) : "0"} because of ${column.name}`;
     filled($("cell"),
-      el("p", {}, `The cell “${read === null ? "missing" : read}”: ${says.join("; ")}.`), el("p", { class: "hint" }, `${column.name}: ${column.kind}, ${column.about}.`),
+      el("p", {}, `The cell, ${cellText(read)}: ${says.join("; ")}.`), el("p", { class: "hint" }, `${column.name}: ${column.kind}, ${column.about}.`),
       Dom.table(["encoded as", "reference row", "this row", "contributes"],
         lines.slice(0, MOST).map(([name, from, to, value]) => [name, number(from), number(to), value ? signed(value) : "0"])),
       lines.length > MOST ? el("p", { class: "hint" }, `${lines.length - MOST} further encoded values contribute less.`) : "",

@@ -1,7 +1,7 @@
 // The explorer of units: one unit's arithmetic, and the way down from the output to a column's cell.
 "use strict";
 const Unit = (() => {
-  const { $, el, filled, table, number } = Dom;
+  const { $, el, filled, table, number, signed } = Dom;
   const MOST = 12;  // terms that are listed one by one
 
   let network = null, way = [];
@@ -12,6 +12,27 @@ const Unit = (() => {
     const { root } = network;
     way = [Descent.resolved({ chain: root, depth: root.layers.length, unit: output })];
     show(model, output);
+  }
+  // The units that follow one column alone or with others, beside its encoded values: how far each
+  // moves on the way from the reference row, and what it contributes. Each can be followed down.
+  function ofColumn(model, { units, moved }, column, output) {
+    const isOwn = (input) => network.inputs[input].column === column, found = [];
+    let u = 0;
+    for (const { sources, across, layers, first } of model.units)
+      for (const source of sources) {
+        const read = across ? across[source].flatMap((w, i) => (w ? [i] : [])) : [source];
+        if (layers.length && read.some((i) => isOwn(model.order[first + i]))) found.push(u);
+        u++;
+      }
+    const sorted = found.filter((unit) => units[unit]).sort((a, b) => Math.abs(units[b]) - Math.abs(units[a]));
+    if (!sorted.length) return filled($("units"));
+    const place = (unit) => Descent.resolved({ chain: network.root, depth: 0, unit });
+    const lines = sorted.slice(0, MOST).map((unit) => [
+      el("button", { type: "button", onclick: () => go(model, output, place(unit)) }, Descent.described(network, place(unit)).name),
+      number(moved[unit][0]), number(moved[unit][1]), signed(units[unit])]);
+    const more = sorted.length > MOST ? ` (the ${MOST} largest of ${sorted.length})` : "";
+    return filled($("units"), table(["unit that follows the column", "reference row", "this row", "contributes"], lines,
+      `In the network, before layers mix the columns${more}`));
   }
   function go(model, output, place, back = null) {
     way = back === null ? [...way, place] : way.slice(0, back + 1);
@@ -58,8 +79,9 @@ const Unit = (() => {
     if (!model.isClasses)
       return el("p", { class: "formula" }, `${names[output]} = mean + standard deviation · a = ${number(means[output])} + ${number(stds[output])} · ${number(value)} = ${number(means[output] + stds[output] * value)}`);
     if (classes.length > 2) return el("p", {}, `The logit of ${classes[output]}; softmax makes probabilities of the logits of all classes.`);
-    return el("p", { class: "formula" }, `probability of ${classes[1]} = 1 / (1 + e^(−z)) = ${number(1 / (1 + Math.exp(-value)))}`);
+    const p = Layers.activate(model.facts.output, Algebra.matrix(1, 1, Float64Array.of(value))).v[0];
+    return el("p", { class: "formula" }, `probability of ${classes[1]} = ${model.facts.output.name}(z) = ${number(p)}`);
   }
 
-  return { open };
+  return { open, ofColumn };
 })();
