@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from deltarule import tabular
 from deltarule.costs import Cost
 from deltarule.data import Reading

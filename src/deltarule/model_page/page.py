@@ -84,7 +84,7 @@ def model_page(model: Model) -> bytes:
 
 
 def save_model_page(path: str | os.PathLike[str], model: Model) -> None:
-    """Write the page of a model, whole or not at all.
+    """Write the page of a model to a file, atomically.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 // Down through the network: a unit, what it is computed from, and the units before it. A place is a
 // unit of a chain of layers: {chain, depth, unit}; depth 0 is what the chain reads. A chain knows
-// its layers, their caches of this row, and where what it reads comes from.
+// its layers, their caches of this row, and where what it reads comes from; how many layers stand
+// before it (`offset`), which the path's units took off, and its first unit among these (`base`).
 "use strict";
 const Descent = (() => {
   const value = (M, i) => M.v[i];  // of one row, a column
@@ -43,11 +44,21 @@ const Descent = (() => {
   function network(model, cells) {
     const passed = Predicting.passed(model, Predicting.inputsOf([cells]));
     const inputs = model.columns.flatMap((column, c) => column.outputs.map((name, k) => ({ name, column: c, value: cells[c].units[k] })));
-    const groups = model.units.map((own, g) => ({
-      ...own, name: "", ...passed.parts[g], below: (i) => ({ input: model.order[own.first + i] }),
-    }));
+    const [head] = model.rest.layers, parts = head.kind === "parallel" ? head.parts : [];
+    const isEnsemble = parts.length > 1 && parts.length === model.about.settings?.n_ensemble;
+    const nameOf = (k) => (k < 0 ? "" : `${isEnsemble ? "network" : "part"} ${k + 1}, `);
+    let width = 0;
+    const groups = model.units.map((own, g) => {
+      const base = width, k = parts.findIndex(({ first, last }) => first <= base && base < last);
+      width += passed.parts[g].A.n;
+      return { ...own, name: nameOf(k), base, offset: 0, ...passed.parts[g], below: (i) => ({ input: model.order[own.first + i] }) };
+    });
+    const before = (base, count) => groups.find((own) => own.base === base && own.A.n === count)?.layers.length ?? 0;
     const places = groups.flatMap((chain) => Array.from({ length: chain.A.n }, (_, unit) => ({ chain, depth: chain.layers.length, unit })));
-    const root = { ...model.rest, name: "", start: passed.rest.A[0], caches: passed.rest.caches, below: (i) => places[i] };
+    const root = {
+      ...model.rest, name: "", nameOf, before, base: 0, offset: before(0, width), start: passed.rest.A[0],
+      caches: passed.rest.caches, below: (i) => places[i],
+    };
     return { inputs, root };
   }
 
@@ -61,9 +72,11 @@ const Descent = (() => {
     if (layer.kind !== "parallel") return place;
     let first = 0;
     const parts = chain.caches[depth - 1].kept, k = parts.findIndex(({ A }) => unit < (first += A.n));
-    const { first: reads, layers } = layer.parts[k], within = {
+    const { first: reads, last, layers } = layer.parts[k], base = depth === 1 && chain.base !== null ? chain.base + reads : null;
+    const within = {
       layers, parameters: layers.map((_, d) => Layers.within(chain.parameters[depth - 1], k + 1, d + 1)),
-      start: parts[k].start, caches: parts[k].caches, name: `${chain.name}part ${k + 1}, `,
+      start: parts[k].start, caches: parts[k].caches, name: chain.nameOf && depth === 1 ? chain.nameOf(k) : `${chain.name}part ${k + 1}, `,
+      base, before: chain.before, offset: base === null ? 0 : chain.before(base, last - reads),
       below: (i) => ({ chain, depth: depth - 1, unit: reads + i }),
     };
     return resolved({ chain: within, depth: layers.length, unit: unit - first + parts[k].A.n });
@@ -81,7 +94,7 @@ const Descent = (() => {
     });
     return {
       ...found, terms, uses: (found.uses || []).map(before), layer, z: value(cache.Z, unit), value: value(cache.A, unit),
-      name: `${chain.name}layer ${depth} (${layer.kind.replaceAll("_", " ")}), unit ${unit + 1}`,
+      name: `${chain.name}layer ${chain.offset + depth} (${layer.kind.replaceAll("_", " ")}), unit ${unit + 1}`,
     };
   }
 

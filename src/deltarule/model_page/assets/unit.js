@@ -32,7 +32,7 @@ const Unit = (() => {
       number(moved[unit][0]), number(moved[unit][1]), signed(units[unit])]);
     const more = sorted.length > MOST ? ` (the ${MOST} largest of ${sorted.length})` : "";
     return filled($("units"), table(["unit that follows the column", "reference row", "this row", "contributes"], lines,
-      `In the network, before layers mix the columns${more}`));
+      `Before layers mix the columns${more}`));
   }
   function go(model, output, place, back = null) {
     way = back === null ? [...way, place] : way.slice(0, back + 1);

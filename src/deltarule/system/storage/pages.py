@@ -1,7 +1,7 @@
 """A model file within an HTML page: its bytes in an element, and a digest of the whole page.
 
-The first line is the doctype; the second, a comment, has the digest of all that follows it. So a
-page that was edited or cut off is told from the one that was written.
+The first line is the doctype; the second, a comment, has the digest of all that follows it. By it
+a page that was edited or cut off is recognized.
 """
 
 from __future__ import annotations
