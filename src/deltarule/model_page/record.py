@@ -22,19 +22,23 @@ def record_facts(model: Model) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``pairs`` of a term and its text; ``metrics``, a table of texts with its ``caption``;
-        ``limits``, sentences; ``unused``, by column that the model leaves out why.
+        ``summary``, a sentence; ``pairs`` of a term and its text; ``metrics``, a table of texts
+        with its ``caption``; ``limits``, sentences; ``unused``, by column that the model leaves
+        out why.
     """
     about, targets, preprocessing = tabular.record(model), model.targets, model.preprocessing
     assert targets is not None
     assert preprocessing is not None
     sizes = "-".join(map(str, model.network.sizes))
     pairs = [("task", f"{targets.task} of {' and '.join(targets.names)}")]
+    summary = "A neural network."
     if about:
         rows, used = about["table"]["rows"], len(preprocessing.used)
         of_test = about["judged_rows"] if about["judged_by"] == "held-out rows" else 0
         held = f", {of_test:,} of them held out as a test set" if of_test else ""
-        pairs.append(("trained on", f"{rows:,} rows{held}; {used} columns"))
+        trained = f"{rows:,} rows{held}; {used} columns"
+        summary = f"A neural network, trained on {trained}."
+        pairs.append(("trained on", trained))
     parameters = f"{model.network.parameter_count:,} parameters"
     pairs.append(("network", f"{sizes}, {parameters} of {model.dtype.name}"))
     if about:
@@ -43,6 +47,7 @@ def record_facts(model: Model) -> dict[str, Any]:
     if targets.decision is not None:
         pairs.append(("decision", targets.decision.describe()))
     return {
+        "summary": summary,
         "pairs": pairs,
         **_metrics(about),
         "limits": _limits(about),
@@ -65,7 +70,7 @@ def _metrics(about: Any) -> dict[str, Any]:
         for model, own in found.items()
     ]
     of_rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
-    return {"caption": f"Metrics on {of_rows}", "metrics": [["", *names], *rows]}
+    return {"caption": f"Metrics on {of_rows}", "metrics": [["model", *names], *rows]}
 
 
 def _limits(about: Any) -> list[str]:

@@ -90,8 +90,10 @@ const Columns = (() => {
     return {
       encode(text) {
         const days = Reading.days(text, reading);
-        if (Number.isNaN(days))
-          return { read: null, units: [...Array(parts).fill(0), ...Array(last).fill(1)], notes: absent(stored), says: ["missing"] };
+        if (Number.isNaN(days)) {
+          const units = [...Array(parts).fill(0), ...Array(last).fill(1)];
+          return { read: null, units, notes: absent(stored), says: ["missing"] };
+        }
         const turns = [days / 365.2425, Math.floor(days + 3) / 7, ...(stored.hours ? [days] : [])];
         const circles = turns.flatMap((turn) => [Math.sin(2 * Math.PI * turn), Math.cos(2 * Math.PI * turn)]);
         const elapsed = Math.min(Math.max((days - stored.mean) / stored.std, -FARTHEST), FARTHEST);
@@ -100,7 +102,8 @@ const Columns = (() => {
           units: [elapsed, ...circles, ...Array(last).fill(0)].map(f32),
           notes: range(days, stored, (day) => dated(Math.floor(day))),
           says: [`read as ${dated(days)}, day ${days} since 1970`,
-            `elapsed: (${days} − ${shown(stored.mean)}) / ${shown(stored.std)}; season, weekday${stored.hours ? " and hour" : ""} as points on a circle`],
+            `elapsed: (${days} − ${shown(stored.mean)}) / ${shown(stored.std)}`,
+            `season, weekday${stored.hours ? " and hour" : ""} as points on a circle`],
         };
       },
     };

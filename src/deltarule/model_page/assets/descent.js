@@ -16,21 +16,30 @@ const Descent = (() => {
   };
   const alone = (equation, formula, own) => (layer, parameters, cache, i) =>
     ({ equation, formula, terms: [], ...own(layer, parameters, cache, i) });
+  const said = (x) => Dom.number(x);
   const normalized = (equation) => alone(equation, "z = gain · x̂ + shift", (layer, { gain, shift }, { kept }, i) => ({
-    uses: [i], says: `${Dom.number(gain.v[i])} · ${Dom.number(value(kept.X_hat, i))} + ${Dom.number(shift.v[i])}` }));
+    uses: [i], says: `${said(gain.v[i])} · ${said(value(kept.X_hat, i))} + ${said(shift.v[i])}`,
+  }));
   const KINDS = {
     dense: weighted("Eq. 1a", () => 1),
     grouped: weighted("Eq. G1", (layer, n) => n / layer.size),
     shared: weighted("Eq. M1", (layer) => layer.members, true),
-    scale: alone("Eq. S1", "z = scale · a", (layer, own, cache, i) => ({ terms: [{ from: i, weight: own.scale.v[i] }], added: 0 })),
-    parametric: alone("Eq. A1", "z = a + α (h(a) − a)", (layer, own, { A_prev, kept }, i) => ({
-      uses: [i], says: `${Dom.number(value(A_prev, i))} + ${Dom.number(own.alpha.v[i])} · (${Dom.number(value(kept.bent, i))} − ${Dom.number(value(A_prev, i))})` })),
-    periodic: alone("Eq. P1", "z = 2π f·x + phase", (layer, { frequency, phase }, { A_prev }, i) => ({
-      terms: [{ from: Math.floor(i / (frequency.n / A_prev.n)), weight: 2 * Math.PI * frequency.v[i] }], added: phase.v[i] })),
-    piecewise_linear: alone("Eq. Q1", "z = (x − start) / width, from 0 to 1 (without end in a first and last bin)", (layer, own, { A_prev }, i) => {
-      const bin = Layers.binsOf(layer)[i];
-      return { uses: [bin.column], says: `(${Dom.number(value(A_prev, bin.column))} − ${Dom.number(bin.start)}) / ${Dom.number(bin.width)}` };
+    scale: alone("Eq. S1", "z = scale · a", (layer, own, cache, i) => ({
+      terms: [{ from: i, weight: own.scale.v[i] }], added: 0,
+    })),
+    parametric: alone("Eq. A1", "z = a + α (h(a) − a)", (layer, own, { A_prev, kept }, i) => {
+      const a = said(value(A_prev, i));
+      return { uses: [i], says: `${a} + ${said(own.alpha.v[i])} · (${said(value(kept.bent, i))} − ${a})` };
     }),
+    periodic: alone("Eq. P1", "z = 2π f·x + phase", (layer, { frequency, phase }, { A_prev }, i) => {
+      const column = Math.floor(i / (frequency.n / A_prev.n));
+      return { terms: [{ from: column, weight: 2 * Math.PI * frequency.v[i] }], added: phase.v[i] };
+    }),
+    piecewise_linear: alone("Eq. Q1", "z = (x − start) / width, at least 0 but in a first bin, at most 1 but in a last one",
+      (layer, own, { A_prev }, i) => {
+        const { column, start, width } = Layers.binsOf(layer)[i];
+        return { uses: [column], says: `(${said(value(A_prev, column))} − ${said(start)}) / ${said(width)}` };
+      }),
     embedding: alone("Eq. E1", "z = the number that was learned for this level", (layer, { E }, { A_prev }, i) => {
       const column = Math.floor(i / E.n);
       return { uses: [column], says: `number ${(i % E.n) + 1} of ${E.n} of code ${value(A_prev, column)}` };
@@ -43,7 +52,8 @@ const Descent = (() => {
   // The network of one row: the chain behind the units of the path, and those units' own chains.
   function network(model, cells) {
     const passed = Predicting.passed(model, Predicting.inputsOf([cells]));
-    const inputs = model.columns.flatMap((column, c) => column.outputs.map((name, k) => ({ name, column: c, value: cells[c].units[k] })));
+    const inputs = model.columns.flatMap(({ outputs }, column) =>
+      outputs.map((name, k) => ({ name, column, value: cells[column].units[k] })));
     const [head] = model.rest.layers, parts = head.kind === "parallel" ? head.parts : [];
     const isEnsemble = parts.length > 1 && parts.length === model.about.settings?.n_ensemble;
     const nameOf = (k) => (k < 0 ? "" : `${isEnsemble ? "network" : "part"} ${k + 1}, `);
@@ -51,7 +61,8 @@ const Descent = (() => {
     const groups = model.units.map((own, g) => {
       const base = width, k = parts.findIndex(({ first, last }) => first <= base && base < last);
       width += passed.parts[g].A.n;
-      return { ...own, name: nameOf(k), base, offset: 0, ...passed.parts[g], below: (i) => ({ input: model.order[own.first + i] }) };
+      const below = (i) => ({ input: model.order[own.first + i] });
+      return { ...own, ...passed.parts[g], name: nameOf(k), base, offset: 0, below };
     });
     const before = (base, count) => groups.find((own) => own.base === base && own.A.n === count)?.layers.length ?? 0;
     const places = groups.flatMap((chain) => Array.from({ length: chain.A.n }, (_, unit) => ({ chain, depth: chain.layers.length, unit })));
@@ -72,7 +83,8 @@ const Descent = (() => {
     if (layer.kind !== "parallel") return place;
     let first = 0;
     const parts = chain.caches[depth - 1].kept, k = parts.findIndex(({ A }) => unit < (first += A.n));
-    const { first: reads, last, layers } = layer.parts[k], base = depth === 1 && chain.base !== null ? chain.base + reads : null;
+    const { first: reads, last, layers } = layer.parts[k];
+    const base = depth === 1 && chain.base !== null ? chain.base + reads : null;
     const within = {
       layers, parameters: layers.map((_, d) => Layers.within(chain.parameters[depth - 1], k + 1, d + 1)),
       start: parts[k].start, caches: parts[k].caches, name: chain.nameOf && depth === 1 ? chain.nameOf(k) : `${chain.name}part ${k + 1}, `,

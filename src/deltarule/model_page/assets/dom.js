@@ -9,7 +9,8 @@ const Dom = (() => {
       if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
       else if (value !== null && value !== false) made.setAttribute(name, value === true ? "" : value);
     }
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+    const there = children.flat().filter((child) => child !== null && child !== undefined);
+    made.append(...there.map((child) => (child instanceof Node ? child : String(child))));
     return made;
   }
   const filled = (parent, ...children) => { parent.replaceChildren(...children.flat()); return parent; };

@@ -21,7 +21,8 @@ const Form = (() => {
     const { levels, statistics } = column.stored, known = [...levels, ...(statistics ? statistics.further : [])];
     if (known.length <= FEW) return choice(column, id, known);
     const list = `${id}-levels`;
-    return el("span", {}, typed(column, id, { list }), el("datalist", { id: list }, known.map((level) => el("option", { value: level }))));
+    const suggested = el("datalist", { id: list }, known.map((level) => el("option", { value: level })));
+    return el("span", {}, typed(column, id, { list }), suggested);
   }
   const CONTROLS = {
     numeric: (column, id) => typed(column, id, { inputmode: "decimal" }),
@@ -39,7 +40,8 @@ const Form = (() => {
       const id = `field-${i}`, control = CONTROLS[column.kind](column, id);
       const input = control.matches("span") ? control.firstChild : control;
       input.setAttribute("aria-describedby", `${id}-said`);
-      return el("div", { class: "field" }, el("label", { for: id }, column.name), control, el("p", { class: "said", id: `${id}-said` }));
+      const said = el("p", { class: "said", id: `${id}-said` });
+      return el("div", { class: "field" }, el("label", { for: id }, column.name), control, said);
     }));
     $("row").addEventListener("submit", (event) => event.preventDefault());
     $("row").addEventListener("input", changed);

@@ -4,12 +4,14 @@ const Many = (() => {
   const { $, el, filled, table, number, count } = Dom;
   const SHOWN = 50, NAMED = 5;
   const LARGEST = 200e6;  // bytes of a file
+  const KEPT = 10000;  // milliseconds that a download has to begin
 
   // The names of the columns of predictions, as deltarule predict has them, and a row's values.
   function heads({ targets, levels, isClasses }, coverage) {
     const sure = coverage !== null;
     if (isClasses)
-      return [`predicted_${targets.names[0]}`, ...targets.classes.map((label) => `probability_${label}`), ...(sure ? [`set_${targets.names[0]}`] : [])];
+      return [`predicted_${targets.names[0]}`, ...targets.classes.map((label) => `probability_${label}`),
+        ...(sure ? [`set_${targets.names[0]}`] : [])];
     const each = (f) => targets.names.map(f);
     return [...each((name) => `predicted_${name}`), ...levels.flatMap((level) => each((name) => `quantile_${level}_${name}`)),
       ...(sure ? targets.names.flatMap((name) => [`low_${name}`, `high_${name}`]) : [])];
@@ -27,12 +29,15 @@ const Many = (() => {
     });
     if (wrong.length) {
       const more = wrong.length > NAMED ? ` And ${wrong.length - NAMED} more.` : "";
-      throw new Table.Refused(`${count(wrong.length, "cell")} cannot be read: ${wrong.slice(0, NAMED).join(" ")}${more} Correct them, or leave them empty: missing values are filled.`);
+      throw new Table.Refused(`${count(wrong.length, "cell")} cannot be read: ${wrong.slice(0, NAMED).join(" ")}${more} `
+        + "Correct them, or leave them empty: missing values are filled.");
     }
     model.columns.forEach((column, i) => {  // as predict: two values, and not one of the two
       const strange = column.kind === "boolean" && all.every((cells) => cells[i].read === null || cells[i].notes.length);
       const first = strange && all.find((cells) => cells[i].read !== null);
-      if (first) throw new Table.Refused(`The column “${column.name}” holds “${first[i].read}”, and nowhere what it held in training; expected ${column.stored.levels.join(" or ")}.`);
+      if (!first) return;
+      throw new Table.Refused(`The column “${column.name}” holds “${first[i].read}”, and nowhere what it held in training; `
+        + `expected ${column.stored.levels.join(" or ")}.`);
     });
     return all;
   }
@@ -46,15 +51,16 @@ const Many = (() => {
       told(`${found.length.toLocaleString("en-US")} of ${count(all.length, "row")} …`);
       await pause();
     }
-    const copied = model.facts.record.unused.filter((own) => own.identifies && read.columns.includes(own.name)).map(({ name }) => name);
+    const kept = model.facts.record.unused.filter((own) => own.identifies && read.columns.includes(own.name));
+    const copied = kept.map(({ name }) => name);
     const lines = found.map((own, k) => [...copied.map((name) => read.rows[k][name]), ...valuesOf(own, model.isClasses)]);
     return { ...read, all, copied, heads: [...copied, ...heads(model, coverage)], lines };
   }
 
   // What differs from training, a sentence a column.
   const differing = (model, all) => model.columns.flatMap((column, i) => {
-    const rows = all.filter((cells) => cells[i].notes.length);
-    return rows.length ? [`${column.name}: ${count(rows.length, "row")} ${rows.length === 1 ? "differs" : "differ"} from training (the first ${rows[0][i].notes[0]}).`] : [];
+    const rows = all.filter((cells) => cells[i].notes.length), differ = rows.length === 1 ? "differs" : "differ";
+    return rows.length ? [`${column.name}: ${count(rows.length, "row")} ${differ} from training (the first ${rows[0][i].notes[0]}).`] : [];
   });
 
   let made = null, latest = 0;
@@ -72,9 +78,10 @@ const Many = (() => {
       made = done;
       const { ignored, lines } = done, names = ignored.filter((name) => !done.copied.includes(name));
       told(`${count(lines.length, "prediction")}.${names.length ? ` Not used by the model: ${Table.shown(names)}.` : ""}`);
-      const cells = lines.slice(0, SHOWN).map((line) => line.map((cell) => (typeof cell === "number" ? number(cell) : String(cell))));
-      filled($("predictions"), differing(model, done.all).map((text) => el("p", { class: "hint" }, text)),
-        table(["row", ...done.heads], cells.map((line, k) => [k + 1, ...line]), lines.length > SHOWN ? `The first ${SHOWN} of ${count(lines.length, "row")}` : ""));
+      const shown = (cell) => (typeof cell === "number" ? number(cell) : String(cell));
+      const cells = lines.slice(0, SHOWN).map((line, k) => [k + 1, ...line.map(shown)]);
+      filled($("predictions"), differing(model, done.all).map((sentence) => el("p", { class: "hint" }, sentence)),
+        table(["row", ...done.heads], cells, lines.length > SHOWN ? `The first ${SHOWN} of ${count(lines.length, "row")}` : ""));
       $("download").hidden = false;
     } catch (error) {
       if (mine !== latest) return;
@@ -84,19 +91,22 @@ const Many = (() => {
   }
 
   function download() {
-    const link = el("a", { href: URL.createObjectURL(new Blob([Table.csv(made.heads, made.lines)], { type: "text/csv" })), download: "predictions.csv" });
+    const content = new Blob([Table.csv(made.heads, made.lines)], { type: "text/csv" });
+    const link = el("a", { href: URL.createObjectURL(content), download: "predictions.csv" });
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    setTimeout(() => URL.revokeObjectURL(link.href), KEPT);
   }
 
   function build(model, coverageOf) {
     const names = model.columns.map(({ name }) => name), predict = () => run(model, $("pasted").value, coverageOf());
-    $("many-hint").textContent = `Columns may be in any order; others are ignored. At most ${Table.MOST_ROWS.toLocaleString("en-US")} rows at once. Paste them, or drop a file here.`;
+    $("many-hint").textContent = "Columns may be in any order; others are ignored. "
+      + `At most ${Table.MOST_ROWS.toLocaleString("en-US")} rows at once. Paste them, or drop a file here.`;
     const opened = async (file) => {
       if (!file) return;
-      if (file.size > LARGEST) { $("many-said").textContent = `${file.name} is too large: expected at most ${LARGEST / 1e6} MB.`; return; }
-      $("pasted").value = await file.text();
-      await predict();
+      if (file.size <= LARGEST) {
+        $("pasted").value = await file.text();
+        await predict();
+      } else $("many-said").textContent = `${file.name} is too large: expected at most ${LARGEST / 1e6} MB.`;
     };
     $("predict").addEventListener("click", predict);
     $("file").addEventListener("change", () => opened($("file").files[0]));

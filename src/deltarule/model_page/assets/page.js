@@ -11,10 +11,12 @@ const Page = (() => {
   // The coverage asked for; null for none, or what held-out rows do not allow.
   function coverage() {
     const most = Predicting.mostCoverage(model), text = $("coverage").value.trim().replace(",", ".");
-    const value = text.endsWith("%") ? Number(text.slice(0, -1)) / 100 : Number(text), good = text !== "" && value > 0 && value <= most;
+    const value = text.endsWith("%") ? Number(text.slice(0, -1)) / 100 : Number(text);
+    const good = text !== "" && value > 0 && value <= most;
     const what = model.isClasses ? "the set of classes holds the true one" : "the interval holds the true value";
     $("coverage").setAttribute("aria-invalid", String(!good && text !== ""));
-    $("coverage-said").textContent = good ? `${what} for this share of rows` : `expected a share above 0, at most ${number(most)}; none is shown`;
+    $("coverage-said").textContent = good ? `${what} for this share of rows`
+      : `expected a share above 0, at most ${number(most)}; none is shown`;
     return good ? value : null;
   }
 
@@ -58,21 +60,25 @@ const Page = (() => {
     const { record } = model.facts, { names } = model.targets;
     document.title = `Predict ${names.join(" and ")}`;
     $("title").textContent = document.title;
-    $("summary").textContent = `A neural network ${(record.pairs.find(([term]) => term === "trained on") || ["", ""])[1].replace(/^/, "trained on ")}. ${record.limits[0] || ""}`;
+    $("summary").textContent = [record.summary, ...record.limits.slice(0, 1)].join(" ");
     filled($("pairs"), record.pairs.flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)]));
     if (record.metrics.length) filled($("metrics"), table(record.metrics[0], record.metrics.slice(1), record.caption));
     filled($("limits"), record.limits.map((text) => el("p", {}, text)),
-      el("p", { class: "hint" }, "Predictions hold for rows like those of training. Cells that no training row had are named beside the form. Contributions say what the model does, not what causes what."));
+      el("p", { class: "hint" }, "Predictions hold for rows like those of training. Cells that no training row had are named "
+        + "beside the form. Contributions say what the model does, not what causes what."));
     filled($("columns"), table(["column", "kind", "what is done with it"], [
-      ...model.columns.map((own) => [own.name, own.kind, own.about]), ...record.unused.map((own) => [own.name, "not used", own.why]),
+      ...model.columns.map((own) => [own.name, own.kind, own.about]),
+      ...record.unused.map((own) => [own.name, "not used", own.why]),
     ]));
-    for (const node of document.querySelectorAll(".own-name")) node.textContent = decodeURIComponent(location.pathname.split("/").at(-1)) || "model.html";
+    const name = decodeURIComponent(location.pathname.split("/").at(-1)) || "model.html";
+    for (const node of document.querySelectorAll(".own-name")) node.textContent = name;
   }
 
   function start() {
     const flaw = Carried.flaw();
     if (flaw) {
-      $("problem").textContent = `${flaw} It is not used, since its predictions may be wrong. Get the file again, or export it again.`;
+      $("problem").textContent = `${flaw} It is not used, since its predictions may be wrong. `
+        + "Get the file again, or export it again.";
       document.documentElement.dataset.ready = "refused";
       return;
     }

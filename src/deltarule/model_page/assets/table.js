@@ -4,7 +4,9 @@ const Table = (() => {
   class Refused extends Error {}
   const MOST_ROWS = 50000;
   const DELIMITERS = [",", ";", "\t", "|"];
-  const shown = (names, most = 8) => names.slice(0, most).map((name) => `“${name}”`).join(", ") + (names.length > most ? ` and ${names.length - most} more` : "");
+  const NAMED = 8;  // columns of a message
+  const shown = (names) => names.slice(0, NAMED).map((name) => `“${name}”`).join(", ")
+    + (names.length > NAMED ? ` and ${names.length - NAMED} more` : "");
 
   // The records of a text; quoted cells may hold delimiters, line ends, and quotes twice.
   function records(text, delimiter) {
@@ -39,8 +41,11 @@ const Table = (() => {
     const all = records(content, delimiter), header = all[0];
     const missing = names.filter((name) => !header.includes(name));
     if (missing.length === names.length)
-      throw new Refused(`The first line names none of the model's columns; expected ${shown(names)}. Put the names of the columns into the first line.`);
-    if (missing.length) throw new Refused(`The table lacks ${Dom.count(missing.length, "column")}: ${shown(missing)}. A column may be empty, but it has to be there.`);
+      throw new Refused(`The first line names none of the model's columns; expected ${shown(names)}. `
+        + "Put the names of the columns into the first line.");
+    if (missing.length)
+      throw new Refused(`The table lacks ${Dom.count(missing.length, "column")}: ${shown(missing)}. `
+        + "A column may be empty, but it has to be there.");
     const twice = names.filter((name) => header.indexOf(name) !== header.lastIndexOf(name));
     if (twice.length) throw new Refused(`The column ${shown(twice)} is there twice. Leave one out.`);
     return checked(all.slice(1), header, names);
@@ -48,10 +53,12 @@ const Table = (() => {
   function checked(lines, header, names) {
     if (!lines.length) throw new Refused("The table has names of columns, but no rows.");
     if (lines.length > MOST_ROWS)
-      throw new Refused(`The table has ${Dom.count(lines.length, "row")}; this page takes at most ${MOST_ROWS.toLocaleString("en-US")} at once. Split it, or use deltarule predict.`);
+      throw new Refused(`The table has ${Dom.count(lines.length, "row")}; this page takes at most `
+        + `${MOST_ROWS.toLocaleString("en-US")} at once. Split it, or use deltarule predict.`);
     const odd = lines.findIndex((cells) => cells.length !== header.length);
     if (odd >= 0)
-      throw new Refused(`Row ${odd + 1} has ${Dom.count(lines[odd].length, "cell")}; the first line has ${header.length}. Put quotes around cells that hold the delimiter.`);
+      throw new Refused(`Row ${odd + 1} has ${Dom.count(lines[odd].length, "cell")}; the first line has ${header.length}. `
+        + "Put quotes around cells that hold the delimiter.");
     const rows = lines.map((cells) => Object.fromEntries(header.map((name, i) => [name, cells[i]])));
     return { rows, columns: header, ignored: header.filter((name) => !names.includes(name)) };
   }

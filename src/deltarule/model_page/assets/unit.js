@@ -49,7 +49,8 @@ const Unit = (() => {
       const each = Descent.described(network, place);
       return el("button", { type: "button", onclick: () => go(model, output, place) }, each.name);
     };
-    filled($("unit"), own.column === undefined ? unit(own, button) : leaf(model, own), way.length === 1 ? outcome(model, own, output) : []);
+    filled($("unit"), own.column === undefined ? unit(own, button) : leaf(model, own),
+      way.length === 1 ? outcome(model, own, output) : []);
   }
 
   // A unit of a layer: its equation with its numbers, the largest terms first.
@@ -70,15 +71,20 @@ const Unit = (() => {
   // An encoded column: the cell it comes from.
   function leaf(model, { name, column, value }) {
     const { name: of } = model.columns[column];
-    return [el("p", { class: "formula" }, `${name} = ${number(value)}`), el("p", {}, `An encoded value of the column “${of}”: see the cell above.`)];
+    return [el("p", { class: "formula" }, `${name} = ${number(value)}`),
+      el("p", {}, `An encoded value of the column “${of}”: see the cell above.`)];
   }
 
   // From the network's output to the prediction.
   function outcome(model, { value }, output) {
     const { means, stds, names, classes } = model.targets;
-    if (!model.isClasses)
-      return el("p", { class: "formula" }, `${names[output]} = mean + standard deviation · a = ${number(means[output])} + ${number(stds[output])} · ${number(value)} = ${number(means[output] + stds[output] * value)}`);
-    if (classes.length > 2) return el("p", {}, `The logit of ${classes[output]}; softmax makes probabilities of the logits of all classes.`);
+    if (!model.isClasses) {
+      const mean = means[output], std = stds[output];
+      return el("p", { class: "formula" }, `${names[output]} = mean + standard deviation · a = ${number(mean)} + `
+        + `${number(std)} · ${number(value)} = ${number(mean + std * value)}`);
+    }
+    if (classes.length > 2)
+      return el("p", {}, `The logit of ${classes[output]}; softmax makes probabilities of the logits of all classes.`);
     const p = Layers.activate(model.facts.output, Algebra.matrix(1, 1, Float64Array.of(value))).v[0];
     return el("p", { class: "formula" }, `probability of ${classes[1]} = ${model.facts.output.name}(z) = ${number(p)}`);
   }
