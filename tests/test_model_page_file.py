@@ -5,6 +5,7 @@
 import hashlib
 import math
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from deltarule.data.values import number_read
 from deltarule.errors import DataError, FileError, SettingError
 from deltarule.model_page import model_page
 from deltarule.model_page.columns import column_facts, reading_facts
-from deltarule.modelfile import Model
+from deltarule.modelfile import Model, load_model
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.cells import numbered
 from deltarule.preprocessing.date_columns import Date, days_of
@@ -263,3 +264,26 @@ def test_a_model_of_arrays_is_refused():
     network = dr.Network(2, [dr.Dense(1)])
     with pytest.raises(SettingError, match="a page needs a model of a table"):
         model_page(Model(network, network.initial_parameters()))
+
+
+def test_an_activation_that_cannot_be_traced_is_refused(trained):
+    model = load_model(trained("quantiles")[0])
+    odd = dr.Activation("odd", lambda Z: Z if Z.sum() > 0 else 0 * Z, lambda Z: 1 + 0 * Z)
+    layers = [
+        replace(layer, activation=odd) if isinstance(layer, dr.Dense) and k == 3 else layer
+        for k, layer in enumerate(model.network.layers)
+    ]
+    assert layers != list(model.network.layers)
+    network = dr.Network(model.network.inputs, layers, model.network.cost)
+    with pytest.raises(SettingError, match=r"export: activation odd .* can be traced"):
+        model_page(replace(model, network=network))
+
+
+def test_a_model_file_without_medians_of_dates_has_a_page(trained):
+    model = load_model(trained("quantiles")[0])
+    columns = model.preprocessing.columns
+    older = [replace(c, median=None) if isinstance(c, Date) else c for c in columns]
+    preprocessing = replace(model.preprocessing, columns=tuple(older))
+    assert b"the given values, else training medians" in model_page(
+        replace(model, preprocessing=preprocessing)
+    )

@@ -6,6 +6,7 @@ Numbers stay in the model file: what is said of layers here names its tensors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from deltarule import tabular
@@ -19,6 +20,7 @@ from deltarule.model_page.columns import column_facts, reading_facts
 from deltarule.model_page.record import record_facts
 from deltarule.modelfile import Model, tensor_names
 from deltarule.network import Network, Parameters
+from deltarule.preprocessing.date_columns import Date
 from deltarule.tabular.contributions import TOLERANCE, UNITS, before_probabilities
 from deltarule.tabular.integrated_gradients import standard_rules
 from deltarule.tabular.path_units import Units, cut
@@ -41,7 +43,7 @@ def facts(model: Model) -> dict[str, Any]:
     preprocessing, targets = model.preprocessing, model.targets
     assert preprocessing is not None
     assert targets is not None
-    start, reading = reference(model), preprocessing.reading or Reading()
+    start, reading = reference(model, _undated(model)), preprocessing.reading or Reading()
     classes = bool(targets.classes)
     network = before_probabilities(model.network) if classes else model.network
     centered = classes and model.network.outputs > 1
@@ -66,6 +68,14 @@ def facts(model: Model) -> dict[str, Any]:
         ],
         "record": record_facts(model),
     }
+
+
+def _undated(model: Model) -> dict[str, date] | None:
+    """The mean day of columns of dates whose median an older model file lacks; None without any."""
+    assert model.preprocessing is not None
+    dates = (column for column in model.preprocessing.used if isinstance(column, Date))
+    found = {c.name: date(1970, 1, 1) + timedelta(c.mean // 1) for c in dates if c.median is None}
+    return found or None
 
 
 def _path(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:

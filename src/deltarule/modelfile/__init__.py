@@ -339,14 +339,6 @@ def tensor_names(model: Model) -> dict[int, str]:
     ----------
     model : Model
         Which keeps the arrays.
-
-    Examples
-    --------
-    >>> from deltarule import Dense
-    >>> network = Network(2, [Dense(1)])
-    >>> model = Model(network, network.initial_parameters())
-    >>> tensor_names(model)[id(model.parameters[0]["W"])]
-    '1.W'
     """
     return {
         id(values): f"{prefix}{l}.{name}"

@@ -9,12 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING
-
-from deltarule.errors import FileError
-
-if TYPE_CHECKING:
-    from deltarule.system.storage.reading import FileKind
 
 FORMAT = 1
 """The version of the pages that this code writes, and the newest that it reads."""
@@ -56,34 +50,36 @@ def sealed(html: str) -> bytes:
     return BEGINS + b"%d, SHA-256 of what follows: %b -->\n" % (FORMAT, _digest(content)) + content
 
 
-def carried(kind: FileKind, name: str, content: bytes) -> bytes:
+def page_version(content: bytes) -> int:
+    """The version of a page's format; 0 where its head was edited or cut off.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the page, which begins as :data:`BEGINS`.
+    """
+    head = _HEAD.match(content)
+    return 0 if head is None else int(head[1])
+
+
+def carried(content: bytes) -> bytes:
     """The bytes of the model file that a page carries.
 
     Parameters
     ----------
-    kind : FileKind
-        What the file should be.
-    name : str
-        Of the page's file.
     content : bytes
         Of the page, which begins as :data:`BEGINS`.
 
     Raises
     ------
-    FileError
-        For a page that was cut off or edited, or is of a newer version.
+    ValueError
+        For a page that was cut off or edited, with what is wrong.
     """
-    head = _HEAD.match(content)
-    if head is not None and int(head[1]) > FORMAT:
-        raise FileError(
-            f"{name}: a page written by a newer deltarule: its format is {int(head[1])}, this "
-            f"version reads up to {FORMAT}. Upgrade with pip install --upgrade deltarule."
-        )
     if not content.endswith(_END):
-        raise kind.broken(name, "the page is truncated: its end is missing")
-    model = _MODEL.search(content)
+        raise ValueError("the page is truncated: its end is missing")
+    head, model = _HEAD.match(content), _MODEL.search(content)
     if head is None or model is None or _digest(content[head.end() :]) != head[2]:
-        raise kind.broken(name, "the page was edited: its contents do not match its digest")
+        raise ValueError("the page was edited: its contents do not match its digest")
     return base64.b64decode(model[1])
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.errors import FileError
-from deltarule.system.storage.pages import BEGINS, carried
+from deltarule.system.storage import pages
 
 _TAIL = ', "digest": "{}"}}'  # how a signed JSON text ends
 _TAIL_LENGTH = len(_TAIL.format("0" * 32))
@@ -262,11 +262,25 @@ def reason(error: OSError | ValueError) -> str:
 
 def _within_page(kind: FileKind, name: str, file: BinaryIO) -> bytes | None:
     """The bytes that a page carries; None for a file that is no page, read from its beginning."""
-    head = file.read(len(BEGINS))
-    if head == BEGINS:
-        return carried(kind, name, head + file.read())
-    file.seek(0)
-    return None
+    head = file.read(len(pages.BEGINS))
+    if head != pages.BEGINS:
+        file.seek(0)
+        return None
+    content = head + file.read()
+    version = pages.page_version(content)
+    if version > pages.FORMAT:
+        raise _too_new(f"{name}: a page", version, pages.FORMAT)
+    try:
+        return pages.carried(content)
+    except ValueError as error:
+        raise kind.broken(name, str(error)) from None
+
+
+def _too_new(what: str, version: int, newest: int) -> FileError:
+    return FileError(
+        f"{what} written by a newer deltarule: its format is {version!s:.20}, this version reads "
+        f"up to {newest}. Upgrade with pip install --upgrade deltarule."
+    )
 
 
 def _header(kind: FileKind, name: str, file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
@@ -297,10 +311,7 @@ def _metadata(kind: FileKind, name: str, text: str) -> tuple[dict[str, Any], int
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise kind.broken(name, "its metadata has no format version")
     if version > kind.newest:
-        raise FileError(
-            f"{name}: written by a newer deltarule: its format is {version!s:.20}, this "
-            f"version reads up to {kind.newest}. Upgrade with pip install --upgrade deltarule."
-        )
+        raise _too_new(f"{name}:", version, kind.newest)
     return metadata, version
 
 
