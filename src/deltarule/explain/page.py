@@ -19,7 +19,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
-from deltarule.explain.page_plan import described_plan
+from deltarule.explain.page_plan import described_plan, unit_names
 from deltarule.explain.trace import Trace, TracedStep
 from deltarule.layers import Dense
 from deltarule.network import Network
@@ -31,8 +31,8 @@ ENGINE_SCRIPTS = ("expressions.js", "algebra.js", "layers.js", "engine.js")
 """The scripts that compute, in this order; they need nothing else of a page."""
 
 _SCRIPTS = (
-    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "arithmetic.js", "story.js"),
-    *("matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
+    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "terms.js", "layer_arithmetic.js"),
+    *("arithmetic.js", "kinds.js", "story.js", "matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
 )
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())
 """The smallest network that shows a misprint: the page trains it too."""
@@ -127,6 +127,7 @@ def payload(trace: Trace) -> dict[str, Any]:
         "sizes": list(trace.plan.network.sizes),
         "inputs": list(trace.inputs),
         "outputs": list(trace.outputs),
+        "units": unit_names(trace.plan.network, trace.inputs),
         "plan": described,
         "untraced": untraced,
         "linear": described_plan(_LINEAR)[0],

@@ -63,7 +63,10 @@ const Page = (() => {
     if (key === "α") next.alpha = x;
     else if (key === "A[0]") next.X = changed(now.X);
     else if (key === "Y") next.Y = changed(now.Y);
-    else next.parameters = now.parameters.map((own, k) => (k === l - 1 ? { ...own, [name]: changed(own[name]) } : own));
+    else {
+      const place = Notation.parameterAt(l, name);
+      next.parameters = now.parameters.map((own, k) => (k === place.k ? { ...own, [place.name]: changed(own[place.name]) } : own));
+    }
     page.now = next;
     redraw();
   };
