@@ -130,20 +130,10 @@ const Kinds = (() => {
   }
   const capital = (step) => ({ ...step, title: step.title[0].toUpperCase() + step.title.slice(1) });
 
-  // The table's row as the network takes it: every cell, and the numbers that it becomes.
-  function cells() {
-    const { cells: given, inputs } = Page.data, j = Walk.state.example, X = Page.now.X;
-    const made = given.columns.map(({ name, first, last }, k) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, given.rows[j] ? given.rows[j][k] : ""),
-      h("td", {}, Array.from({ length: last - first }, (_, i) => `${inputs[first + i]}: ${Matrices.shown(Algebra.at(X, first + i, j))}`).join(", ") || "not used")));
-    return h("div", { class: "scroll" }, h("table", { class: "plain cells" }, h("caption", {}, `Row ${given.numbers[j]} of the table, example ${j + 1}`),
-      h("thead", {}, h("tr", {}, ["column", "cell", "inputs"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, made)));
-  }
-  const table = () => (Page.data.cells && !Page.now.isPasted ? [{
-    phase: "forward", eq: "given", layer: 1, out: "A[0]", title: "From the table to the network's inputs",
-    say: "Numbers are put on one scale, categories become ones and zeros; what is missing is marked.", pieces: () => ["the cells, encoded"], feeds: ["Z[1]"], choice: cells,
-  }] : []);
+  // Whether a dense layer averages the networks of the layer before it.
+  const averages = (l) => l > 1 && layerAt(l - 1).kind === "parallel" && isEnsemble(layerAt(l - 1)) && l === Page.plan.layers.length;
   // What a layer computes, in short.
   const text = (l) => KINDS[layerAt(l).kind].text;
 
-  return { KINDS, forward, backward, update, table, text };
+  return { KINDS, forward, backward, update, chosen, isEnsemble, averages, text };
 })();

@@ -36,6 +36,14 @@ const Page = (() => {
     const next = Engine.next(now, now.done);
     return { ...next, masks: now.isPasted ? {} : masksAt(next.t) };
   };
+  // A step's gradient check: as recorded, else by the script.
+  const checked = new WeakMap();
+  page.checkOf = (key) => {
+    const { checks, done } = page.now;
+    if ((checks && checks[key]) || !covered) return checks && checks[key];
+    if (!checked.has(done)) checked.set(done, {});
+    return (checked.get(done)[key] ??= Differences.of(page.plan, page.now, key));
+  };
   const checksOf = ({ checks }) => Object.fromEntries(Object.entries(checks).map(([name, check]) => [Notation.nameOf(name), check]));
   // The recorded step k: from the first one's parameters, step by step.
   function load(k) {

@@ -21,8 +21,8 @@ const Story = (() => {
   function denseForward(l) {
     const A = entering(l - 1), row = Page.plan.layers[l - 1].activation;
     return [{
-      phase: "forward", eq: "1a", layer: l, out: `Z[${l}]`, title: `Weighted input of layer ${l}`,
-      say: `Each unit of layer ${l} adds up what comes in, times its weights, plus its bias.`,
+      phase: "forward", eq: "1a", layer: l, out: `Z[${l}]`, title: Kinds.averages(l) ? "The average of the networks" : `Weighted input of layer ${l}`,
+      say: Kinds.averages(l) ? "Each output is the sum of what the networks say, with equal weights: their average." : `Each unit of layer ${l} adds up what comes in, times its weights, plus its bias.`,
       pieces: () => [...pair({ key: `W[${l}]` }, { key: A }), "+", { key: `b[${l}]` }],
       feeds: [`A[${l}]`, `gPrime[${l}]`],
     }, {
@@ -128,7 +128,7 @@ const Story = (() => {
   function steps() {
     const L = Page.plan.layers.length, all = Array.from({ length: L }, (_, k) => k + 1);
     const first = Page.now.V["D[0]"] ? [dropout(0)] : [];
-    const made = [...Kinds.table(), ...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
+    const made = [...Cells.steps(), ...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
     return made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
   }
   // The formula of a sub-step in MathML: the pieces as symbols.
