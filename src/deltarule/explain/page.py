@@ -19,8 +19,9 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
-from deltarule.explain.page_plan import described_plan, unit_names
+from deltarule.explain.page_plan import described_plan
 from deltarule.explain.trace import Trace, TracedStep
+from deltarule.explain.unit_names import unit_names
 from deltarule.layers import Dense
 from deltarule.network import Network
 from deltarule.optimizers import GradientDescent
@@ -151,13 +152,15 @@ def _title(trace: Trace) -> str:
 def payload(trace: Trace, cells: Cells | None = None) -> dict[str, Any]:
     """What the page's script reads: JSON values, arrays as base64 of their bytes."""
     described, untraced = described_plan(trace.plan)
+    named = unit_names(trace.plan.network, trace.inputs)
     return {
         "title": trace.title or "One training step",
         "dtype": trace.plan.dtype.name,
         "sizes": list(trace.plan.network.sizes),
         "inputs": list(trace.inputs),
         "outputs": list(trace.outputs),
-        "units": unit_names(trace.plan.network, trace.inputs),
+        "units": {place: units.names for place, units in named.items()},
+        "sources": {place: units.sources for place, units in named.items()},
         "cells": cells and {**cells._asdict(), "columns": [c._asdict() for c in cells.columns]},
         "plan": described,
         "untraced": untraced,

@@ -149,37 +149,6 @@ _SETTINGS: dict[str, Callable[[Any, _Described], dict[str, Any]]] = {
 """What the script needs of a kind beside its activation and parameters."""
 
 
-def unit_names(network: Network, inputs: Sequence[str]) -> dict[str, list[str]]:
-    """What the units of the layers that encode columns are called, by the layer's place.
-
-    Layers of weights make units without a name of their own: there the names end.
-
-    Examples
-    --------
-    >>> from deltarule import Dense, PiecewiseLinear
-    >>> unit_names(Network(1, [PiecewiseLinear([[0, 12, 24]]), Dense(1)]), ["tenure"])
-    {'1': ['tenure 0…12', 'tenure 12…24']}
-    """
-    found: dict[str, list[str]] = {}
-    _name_units(network.layers, tuple(inputs), "", found)
-    return found
-
-
-def _name_units(
-    layers: Sequence[Layer], names: tuple[str, ...], prefix: str, found: dict[str, list[str]]
-) -> None:
-    for l, layer in enumerate(layers, 1):
-        if layer.kind in ("dense", "shared"):
-            return
-        if isinstance(layer, Parallel):
-            for k, part in enumerate(layer.parts, 1):
-                place, own = f"{prefix}{l}.{k}.", names[part.first : part.last]
-                found[f"{place}0"] = list(own)
-                _name_units(part.layers, own, place, found)
-        names = layer.names_after(names)
-        found[f"{prefix}{l}"] = list(names)
-
-
 def _activation(row: Activation) -> dict[str, Any]:
     return {
         "name": row.name,

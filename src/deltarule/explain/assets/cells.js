@@ -5,42 +5,21 @@ const Cells = (() => {
   const SHOWN = 6;  // units of a column that are listed
   const { shown } = Matrices;
 
-  // Of each unit of a layer the input that it is made of, by those of the units before; null of several.
-  const repeated = (sources, counts) => sources.flatMap((source, k) => Array(counts[k]).fill(source));
-  const alike = (sources, n) => repeated(sources, sources.map(() => n / sources.length));
-  const only = (group) => (group.every((source) => source === group[0]) ? group[0] : null);
-  const SOURCES = {
-    piecewise_linear: (layer, sources) => repeated(sources, layer.edges.map((edges) => edges.length - 1)),
-    periodic: (layer, sources, n) => alike(sources, n), embedding: (layer, sources, n) => alike(sources, n),
-    grouped(layer, sources, n) {
-      const groups = sources.length / layer.size;
-      return alike(Array.from({ length: groups }, (_, g) => only(sources.slice(g * layer.size, (g + 1) * layer.size))), n);
-    },
-    scale: (layer, sources) => sources, parametric: (layer, sources) => sources,
-    parallel: (layer, sources, n, place) => layer.parts.flatMap(({ first, last, layers }, k) =>
-      layers.reduce((own, each, d) => sourcesAfter(each, own, `${place}.${k + 1}.${d + 1}`), sources.slice(first, last))),
-  };
-  function sourcesAfter(layer, sources, place) {
-    const { n } = Page.now.V[`A[${place}]`], of = SOURCES[layer.kind];
-    return of ? of(layer, sources, n, place) : Array(n).fill(null);
-  }
-  // The first layer that encodes columns, in the network that is looked at: its place and its units' inputs.
-  function encoding(sources) {
+  // The place of the first layer that encodes columns, in the network that is looked at; null for none.
+  function encoding() {
     let layers = Page.plan.layers, place = 1;
     while (layers[0].kind === "parallel" && Kinds.isEnsemble(layers[0])) {
       const k = Kinds.chosen(place);
-      layers = layers[0].parts[k].layers;
       place = `${place}.${k + 1}.1`;
+      layers = layers[0].parts[k].layers;
     }
-    const isEncoding = layers.length > 1 && ["piecewise_linear", "periodic", "embedding", "parallel"].includes(layers[0].kind);
-    return isEncoding ? { place, sources: sourcesAfter(layers[0], sources, place) } : { place: null, sources: [] };
+    return ["piecewise_linear", "periodic", "embedding", "parallel"].includes(layers[0].kind) && Page.data.units[place] ? place : null;
   }
 
   const list = (parts) => [parts.slice(0, SHOWN).join(", "), parts.length > SHOWN ? ` and ${parts.length - SHOWN} more` : ""];
   function table() {
     const { cells: given, inputs, units } = Page.data, j = Math.min(Walk.state.example, Page.now.X.m - 1), X = Page.now.X;
-    const { place, sources } = encoding(inputs.map((_, i) => i));
-    const madeOf = (first, last) => sources.flatMap((source, unit) => {
+    const place = encoding(), madeOf = (first, last) => Page.data.sources[place].flatMap((source, unit) => {
       const name = units[place][unit], x = Algebra.at(Page.now.V[`A[${place}]`], unit, j);
       return source !== null && first <= source && source < last && x !== 0 && !inputs.includes(name) ? [`${name}: ${shown(x)}`] : [];
     });

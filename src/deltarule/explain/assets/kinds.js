@@ -65,8 +65,9 @@ const Kinds = (() => {
   const choices = {};  // the part that is looked at, by the place of its parallel layer
   const chosen = (l) => choices[l] || 0;
   const endOf = (l, k) => `A[${l}.${k + 1}.${layerAt(l).parts[k].layers.length}]`;
-  const isEnsemble = ({ parts }) => parts.length > 1 && parts.every((part) =>
-    part.first === parts[0].first && part.last === parts[0].last && part.layers.length === parts[0].layers.length);
+  // Whether the parts are whole networks, or members that differ by their scales: all see the same.
+  const isEnsemble = ({ parts }) => parts.length > 1 && parts.every(({ first, last, layers }) =>
+    first === parts[0].first && last === parts[0].last && layers.length > 0 && ["dense", "scale"].includes(layers.at(-1).kind));
   function nameOf(l, k) {
     const layer = layerAt(l), { first, last } = layer.parts[k];
     if (isEnsemble(layer)) return `${layer.parts[0].layers.length > 1 ? "network" : "member"} ${k + 1} of ${layer.parts.length}`;
@@ -95,7 +96,8 @@ const Kinds = (() => {
     const k = chosen(l), start = `${l}.${k + 1}.0`, places = layer.parts[k].layers.map((_, d) => `${l}.${k + 1}.${d + 1}`);
     return [{
       phase: "forward", eq: "C1", layer: outer(l), out: `A[${start}]`, title: `${naming(l)}: into ${nameOf(l, k)}`,
-      say: `${layer.parts.length} parts stand side by side, each on columns of its own; all are computed, one is shown.`,
+      say: isEnsemble(layer) ? `${layer.parts.length} stand side by side and see the same; all are computed, one is shown.`
+        : `${layer.parts.length} parts stand side by side, each on columns of its own; all are computed, one is shown.`,
       pieces: () => [`rows ${layer.parts[k].first + 1} to ${layer.parts[k].last} of`, { key: entering(V(), l) }], feeds: [], choice: () => select(l),
     }, ...places.flatMap(forward)];
   }
