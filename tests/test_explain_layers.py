@@ -15,7 +15,14 @@ from deltarule.layers import KINDS
 from deltarule.network import feed_forward, input_jacobian
 
 from .test_explain import rows
-from .test_explain_page import AGREES, chromium  # noqa: F401 - a fixture
+from .test_explain_page import (
+    AGREES,
+    ARITHMETIC,
+    chromium,  # noqa: F401 - a fixture
+    evaluated,
+    numbers,
+    opened,  # noqa: F401 - a fixture
+)
 from .tolerances import error
 
 EDGES = [[-1.0, 0.0, 1.0], [-0.5, 0.5], [-1.0, -0.2, 0.4, 2.0]]
@@ -187,6 +194,40 @@ def test_predictions_and_their_derivatives_are_the_references(script, name):
     assert error(np.array(A), feed_forward(net, start, X.T)[-1].A.ravel()) < AGREES
     expected = input_jacobian(net, start, X.T)[:, 1].T
     assert error(np.array(dA), expected.ravel()) < AGREES
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_page_walks_every_kind(opened, name):  # noqa: F811 - the fixture
+    net = network(name)
+    X, Y = data(name)
+    traced = trace(
+        net,
+        net.initial_parameters(1, "float64"),
+        X,
+        Y,
+        optimizer=dr.Adam(0.05),
+        regularization=dr.Regularization(l2=0.1, max_norm=0.8),
+        weights=[1.0, 0.5, 2, 0, 1, 3],
+    )
+    page = opened(traced)
+    mine = numbers(page)
+    for recorded, array in traced.steps[0].arrays():
+        if not recorded.startswith(("state", "mask")):
+            assert error(mine[page_name(recorded)], np.atleast_2d(array)) < AGREES, recorded
+    shown = 0
+    for key, exact, _, value in page.evaluate(ARITHMETIC):
+        assert evaluated(exact) == pytest.approx(value, rel=1e-9, abs=1e-12), (key, exact)
+        shown += 1
+    given_ = [key for key in mine if re.match(r"(A\[0\]|Y|s|D|target)$|D\[|[a-zA-Z]+\[", key)]
+    assert shown > len(given_)
+    outs = set()
+    for _ in range(page.evaluate("Walk.count()")):
+        outs.add(page.get_attribute("#substep .numbers .matrix >> nth=0", "data-key"))
+        assert page.locator("#substep math").count() >= 2
+        page.keyboard.press("ArrowRight")
+    for key in mine:
+        if re.match(r"d(?!A|elta)", key) and ".2." not in key and ".3." not in key:
+            assert key in outs
 
 
 def test_a_custom_kind_is_refused():

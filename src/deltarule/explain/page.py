@@ -13,7 +13,7 @@ import html
 import json
 import os
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
 from deltarule.explain.page_plan import described_plan
 from deltarule.explain.trace import Trace, TracedStep
+from deltarule.explain.unit_names import unit_names
 from deltarule.layers import Dense
 from deltarule.network import Network
 from deltarule.optimizers import GradientDescent
@@ -31,21 +32,51 @@ ENGINE_SCRIPTS = ("expressions.js", "algebra.js", "layers.js", "engine.js")
 """The scripts that compute, in this order; they need nothing else of a page."""
 
 _SCRIPTS = (
-    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "arithmetic.js", "story.js"),
-    *("matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
+    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "terms.js", "layer_arithmetic.js"),
+    *("arithmetic.js", "differences.js", "matrices.js", "kinds.js", "cells.js", "story.js"),
+    *("drawing.js", "walk.js", "lab.js", "page.js"),
 )
+
+
+class CellColumn(NamedTuple):
+    """A column of a table, and the inputs that it becomes, `first` up to, not including, `last`."""
+
+    name: str
+    first: int
+    last: int
+
+
+class Cells(NamedTuple):
+    """The cells of the table's rows that a trace is about, as text.
+
+    Attributes
+    ----------
+    columns : tuple of CellColumn
+    rows : tuple of tuples of str
+        Each row's cells; empty where missing.
+    numbers : tuple of int
+        The rows' numbers in the table, counted from 0.
+    """
+
+    columns: tuple[CellColumn, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[int, ...]
+
+
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())
 """The smallest network that shows a misprint: the page trains it too."""
 
 _FRAME_LIMIT = 1_000_000  # characters: a larger page is not put into a notebook
 
 
-def page(trace: Trace) -> str:
+def page(trace: Trace, cells: Cells | None = None) -> str:
     """The page of a trace.
 
     Parameters
     ----------
     trace : Trace
+    cells : Cells, optional
+        What the table held that the inputs were made of.
 
     Returns
     -------
@@ -68,7 +99,7 @@ def page(trace: Trace) -> str:
     def read(name: str) -> str:
         return (assets / name).read_text(encoding="utf-8")
 
-    data = json.dumps(payload(trace), ensure_ascii=False, allow_nan=False)
+    data = json.dumps(payload(trace, cells), ensure_ascii=False, allow_nan=False)
     parts = {
         "title": html.escape(_title(trace)),
         "style": read("page.css"),
@@ -82,15 +113,15 @@ def page(trace: Trace) -> str:
     return text
 
 
-def save_page(trace: Trace, path: str | os.PathLike[str]) -> None:
-    """Write the page of a trace to a file, whole or not at all.
+def save_page(trace: Trace, path: str | os.PathLike[str], cells: Cells | None = None) -> None:
+    """Write the page of a trace to a file, atomically; the parameters are those of :func:`page`.
 
     Raises
     ------
     FileError
         Where it cannot be written.
     """
-    write_whole(path, page(trace).encode())
+    write_whole(path, page(trace, cells).encode())
 
 
 @notebook_html.register
@@ -118,15 +149,19 @@ def _title(trace: Trace) -> str:
 # ---------------------------------------------------------------------------- what it holds
 
 
-def payload(trace: Trace) -> dict[str, Any]:
+def payload(trace: Trace, cells: Cells | None = None) -> dict[str, Any]:
     """What the page's script reads: JSON values, arrays as base64 of their bytes."""
     described, untraced = described_plan(trace.plan)
+    named = unit_names(trace.plan.network, trace.inputs)
     return {
         "title": trace.title or "One training step",
         "dtype": trace.plan.dtype.name,
         "sizes": list(trace.plan.network.sizes),
         "inputs": list(trace.inputs),
         "outputs": list(trace.outputs),
+        "units": {place: units.names for place, units in named.items()},
+        "sources": {place: units.sources for place, units in named.items()},
+        "cells": cells and {**cells._asdict(), "columns": [c._asdict() for c in cells.columns]},
         "plan": described,
         "untraced": untraced,
         "linear": described_plan(_LINEAR)[0],
@@ -168,7 +203,11 @@ def _step(step: TracedStep, recorded: bool) -> dict[str, Any]:
 
 
 def _packed(array: Array) -> dict[str, Any]:
-    """A matrix as its shape, dtype and bytes; of zeros and whole numbers nothing is lost."""
+    """A matrix as its shape, dtype and bytes: float32 wherever that loses nothing."""
+    with np.errstate(over="ignore"):
+        short = array.astype(np.float32)
+    if np.array_equal(short, array, equal_nan=True):
+        array = short
     content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return {
         "shape": list(array.shape),

@@ -52,12 +52,30 @@ const Notation = (() => {
     return prime.replace(/^(d?)((?:\d+\.)+)(.+)\[(\d+)\]$/, (_, d, place, name, l) => `${d}${name}[${l}.${place.slice(0, -1)}]`);
   }
 
-  // The layer at a place, itself or within others.
-  function layerAt(plan, path) {
-    const [l, ...within] = path.split(".").map(Number);
+  // The layer at a place: 2, or "1.3.2", within others.
+  function layerAt(plan, place) {
+    const [l, ...within] = String(place).split(".").map(Number);
     let layer = plan.layers[l - 1];
     for (let k = 0; k < within.length; k += 2) layer = layer.parts[within[k] - 1].layers[within[k + 1] - 1];
     return layer;
   }
-  return { collect, nameOf, layerAt };
+  // The place before or after in the same chain, whose A enters a layer or is what it makes.
+  const moved = (place, by) => (typeof place === "number" ? place + by
+    : place.replace(/\d+$/, (depth) => Number(depth) + by));
+  const before = (place) => moved(place, -1), after = (place) => moved(place, 1);
+  // The chain a place belongs to: its layers, and the place of the parallel layer around it, or null.
+  function chainOf(plan, place) {
+    if (typeof place === "number") return { layers: plan.layers, around: null };
+    const [, outer, part] = /^(.+)\.(\d+)\.\d+$/.exec(place), around = /\./.test(outer) ? outer : Number(outer);
+    return { layers: layerAt(plan, outer).parts[part - 1].layers, around, part: part - 1 };
+  }
+  const depthOf = (place) => Number(/\d+$/.exec(place)[0]);
+  // Where a parameter is kept: the index of the outer layer, and its name there.
+  const parameterAt = (place, name) => {
+    const [l, ...within] = String(place).split(".");
+    return { k: l - 1, name: [...within, name].join(".") };
+  };
+  // The keys of all parameters.
+  const parameterKeys = (parameters) => parameters.flatMap((own, k) => Object.keys(own).map((name) => nameOf(`${name}[${k + 1}]`)));
+  return { collect, nameOf, layerAt, before, after, chainOf, depthOf, parameterAt, parameterKeys };
 })();

@@ -36,6 +36,14 @@ const Page = (() => {
     const next = Engine.next(now, now.done);
     return { ...next, masks: now.isPasted ? {} : masksAt(next.t) };
   };
+  // A step's gradient check: as recorded, else by the script.
+  const checked = new WeakMap();
+  page.checkOf = (key) => {
+    const { checks, done } = page.now;
+    if ((checks && checks[key]) || !covered) return checks && checks[key];
+    if (!checked.has(done)) checked.set(done, {});
+    return (checked.get(done)[key] ??= Differences.of(page.plan, page.now, key));
+  };
   const checksOf = ({ checks }) => Object.fromEntries(Object.entries(checks).map(([name, check]) => [Notation.nameOf(name), check]));
   // The recorded step k: from the first one's parameters, step by step.
   function load(k) {
@@ -63,7 +71,10 @@ const Page = (() => {
     if (key === "α") next.alpha = x;
     else if (key === "A[0]") next.X = changed(now.X);
     else if (key === "Y") next.Y = changed(now.Y);
-    else next.parameters = now.parameters.map((own, k) => (k === l - 1 ? { ...own, [name]: changed(own[name]) } : own));
+    else {
+      const place = Notation.parameterAt(l, name);
+      next.parameters = now.parameters.map((own, k) => (k === place.k ? { ...own, [place.name]: changed(own[place.name]) } : own));
+    }
     page.now = next;
     redraw();
   };
