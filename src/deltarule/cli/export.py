@@ -124,8 +124,8 @@ def _check_options(is_c: bool, is_page: bool, asked: ExportOptions) -> None:
         )
     if asked.with_training and not is_c:
         raise SettingError(
-            "--with-training: expected --out with a name that ends in .c; ONNX graphs and pages "
-            "predict only. Leave it out."
+            "--with-training: expected --out with a name that ends in .c; "
+            f"{'a page' if is_page else 'an ONNX graph'} predicts only. Leave it out."
         )
     if asked.with_training and asked.intervals is not None:
         raise SettingError(
