@@ -121,5 +121,5 @@ const Many = (() => {
     drop.addEventListener("drop", (event) => { over(false)(event); opened(event.dataTransfer.files[0]); });
   }
 
-  return { build, predictions, csv: () => Table.csv(made.heads, made.lines) };
+  return { build, predictions };
 })();

@@ -101,5 +101,5 @@ const Page = (() => {
   }
 
   document.addEventListener("DOMContentLoaded", start);
-  return { get model() { return model; }, get found() { return found; }, get whys() { return whys; } };
+  return { get model() { return model; }, get whys() { return whys; } };
 })();

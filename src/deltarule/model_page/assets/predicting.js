@@ -2,7 +2,7 @@
 // sure they are. All numbers are in double precision.
 "use strict";
 const Predicting = (() => {
-  const { matrix, rows, stacked, made } = Algebra;
+  const { rows, stacked, made } = Algebra;
   const BLOCK = 256;  // rows that go through the network together
 
   // ------------------------------------------------------------------------------- the model
