@@ -5,12 +5,15 @@ import json
 import jax
 import numpy as np
 import optax
+import polars as pl
 import pytest
 
 import deltarule as dr
 from deltarule import explain
 from deltarule.checks import worked_example
 from deltarule.cli import main
+from deltarule.modelfile import load_model
+from deltarule.network import feed_forward, output_loss
 
 from .layer_cases import NETWORKS, data_of, network_of, parameters_of
 from .test_cli import fails, models  # noqa: F401 - a fixture
@@ -321,28 +324,32 @@ def test_a_page_of_every_built_in_set(tmp_path, name):
     assert f"on rows 0 to 3 of {name}".encode() in page
 
 
-def test_the_page_begins_after_what_is_not_dense(tmp_path):
-    rng = np.random.default_rng(0)
-    X, Y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
-    bins = dr.PiecewiseLinear.from_quantiles(X, bins=3)
-    own = dr.Parallel([(0, 3, [dr.Dense(2, "relu")]), (3, 9, [])])
-    whole = dr.Network(3, [bins, own, dr.Scale(), dr.Dense(5, "tanh"), dr.Dense(1)])
-    parameters = whole.initial_parameters(dtype="float64")
-    part = explain.dense_part(whole, parameters, X, ["a", "b", "c"])
-    assert part.before == ("piecewise_linear", "parallel", "scale")
-    assert part.network.sizes == (8, 5, 1)
-    assert part.inputs[:2] == ("1.dense 1", "1.dense 2")
-    assert part.inputs[2].startswith("b ")
-    assert part.inputs[-1].startswith("c ")
-    costs = [
-        explain.trace(network, own, rows, Y).steps[0].cost
-        for network, own, rows in ((whole, parameters, X), part[:3])
-    ]
-    assert costs[0] == pytest.approx(costs[1], rel=1e-12)
-    dropped = dr.Network(3, [dr.Scale(dropout=0.5), dr.Dense(1)])
-    assert explain.dense_part(dropped, dropped.initial_parameters(), X, "abc").before == ("scale",)
-    last = dr.Network(3, [dr.Dense(3), dr.Scale()])
-    assert explain.dense_part(last, last.initial_parameters(), X, "abc").network is last
+def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F811
+    path, flats = models / "rent.safetensors", models / "flats.csv"
+    numbers, frame, model = tmp_path / "n.json", pl.read_csv(flats), load_model(path)
+
+    def shown(*arguments):
+        given = ["explain", str(path), str(flats), "--text", "--numbers", str(numbers), *arguments]
+        assert main(given) == 0
+        capsys.readouterr()
+        told = json.loads(numbers.read_text(encoding="utf-8"))
+        return told["title"].partition(" on ")[2].partition(" of ")[0], told["Y"][0]
+
+    Y = model.targets.encode(frame)
+    output = feed_forward(model.network, model.parameters, model.preprocessing.transform(frame).T)
+    losses = output_loss(model.network, output[-1], Y.T)
+    worst = np.argsort(-losses, kind="stable")
+    title, targets = shown("--largest-errors", "3")
+    assert title == "rows " + ", ".join(map(str, worst[:3]))
+    np.testing.assert_allclose(targets, Y[worst[:3], 0], rtol=1e-6)
+    small = np.flatnonzero((frame["area"] < 50).fill_null(value=False).to_numpy())
+    _, targets = shown("--where", "area<50", "--rows", "0:2")
+    np.testing.assert_allclose(targets, Y[small[:2], 0], rtol=1e-6)
+    title, _ = shown("--where", "area < 50", "--largest-errors", "1")
+    assert title == f"row {next(row for row in worst if row in small)}"
+    town = frame["town"][3]
+    title, _ = shown("--where", f"town='{town}'", "--rows", "0:1")
+    assert title == f"row {frame['town'].to_list().index(town)}"
 
 
 @pytest.mark.parametrize(
@@ -352,6 +359,12 @@ def test_the_page_begins_after_what_is_not_dense(tmp_path):
         (["--rows", "3:3"], "expected 0 ≤ FIRST"),
         (["--rows", "4"], "expected FIRST:END"),
         (["--rows", "-1:4"], "expected FIRST:END"),
+        (["--rows", "0:2", "--largest-errors", "2"], "expected one of them"),
+        (["--where", "area"], "expected a comparison of a column"),
+        (["--where", "aera<3"], "has no column 'aera'. Did you mean"),
+        (["--where", "area<wide"], "--where 'area<wide': column 'area' holds"),
+        (["--where", "area<-5"], "none of the 120 rows is such a one"),
+        (["--where", "town<B"], "holds text; expected = or !="),
         (["--optimizer", "lbfgs"], "makes no single steps"),
         (["--learning-rate", "-1"], "--learning-rate: expected a number, at least 0; got -1"),
         (["--out", "no/such/folder.html"], "there is no folder"),
@@ -383,9 +396,4 @@ def test_every_kind_of_layer_is_traced(kind, tmp_path):
     told = json.loads(trace.to_json())
     assert set(told["steps"][0]["arrays"]) >= {"dA[0]", "Z[1]"}
     assert explain.text(trace).count("relative error") == 2 * len(trace.steps[0].checks)
-    if all(layer.kind == "dense" for layer in net.layers):
-        assert "iframe" in trace._repr_html_()
-    else:
-        assert "explain.text" in trace._repr_html_()
-        with pytest.raises(dr.SettingError, match="the page tells the story of dense layers"):
-            explain.page(trace)
+    assert "iframe" in trace._repr_html_()

@@ -5,25 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from deltarule import explain as ex
 from deltarule import tabular
+from deltarule.arrays import Array
 from deltarule.cli.command import command
 from deltarule.cli.options import ReadingOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.predict import check_tabular
+from deltarule.cli.row_choice import largest_errors, rows_between, rows_where
 from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_lines
 from deltarule.data import cells_of
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
-from deltarule.preprocessing import with_targets
+from deltarule.preprocessing import Preprocessing, with_targets
 from deltarule.system.markup import visible
 from deltarule.tabular.options import option, option_group
 
 _MOST = 200  # rows: a page is for looking at them
+_DEFAULT, _LISTED = 4, 6  # rows that are shown by default, and named in a title
 
 OptionalModel = Annotated[
     Path | None,
@@ -43,7 +47,17 @@ OptionalData = Annotated[
 class ExplainOptions:
     """Which steps are shown, and where."""
 
-    rows: str = option("FIRST:END", "Which rows, from 0, END left out.", "0:4")
+    rows: str | None = option(
+        "FIRST:END", "Rows to show, counted from 0, END left out (default: 0:4)."
+    )
+    where: str | None = option(
+        "COMPARISON", "Show rows that one comparison of a column holds of, as 'tenure<3'."
+    )
+    largest_errors: int | None = option(
+        "N",
+        "Show the N rows with the largest errors.",
+        limits={"low": 1, "high": _MOST, "whole": True},
+    )
     out: Path = option(
         "FILE", "The page to write, one HTML file.", Path("page.html"), flag="--out -o"
     )
@@ -75,6 +89,7 @@ def explain(
     Examples:
       deltarule explain
       deltarule explain flats.safetensors flats.csv --rows 0:4 --out flats.html
+      deltarule explain flats.safetensors flats.csv --where 'area<50' --largest-errors 4
       deltarule explain --text | less
       deltarule explain --playground --out playground.html
     """  # noqa: D301 - typer keeps the lines after it
@@ -98,27 +113,28 @@ def explain(
     loaded = load_model(model)
     check_tabular(loaded, model)
     table = source(data, reading.reading(tabular.record(loaded)))
-    frame, first = _chosen(loaded, table.frame, asked.rows)
-    shown = f"rows {first} to {first + len(frame) - 1}"
+    rows = _chosen(loaded, table.frame, asked)
+    frame = table.frame[rows]
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
+    with_targets(frame, loaded.targets.names, strict=True)
     labels = loaded.targets.classes if loaded.network.outputs > 1 else ()
-    with cells_of(table.files), rows_of(range(first, first + len(frame))):
+    with cells_of(table.files), rows_of(rows.tolist()):
         X, names = loaded.preprocessing.transform(frame), loaded.preprocessing.names
         Y = loaded.targets.encode(frame)
-    part = _shown_part(loaded, X, tuple(names), asked)
     trace = ex.trace(
-        part.network,
-        part.parameters,
-        part.X,
+        loaded.network,
+        loaded.parameters,
+        X,
         Y,
         optimizer=OPTIMIZERS("gradient_descent") if optimizer is None else optimizer,
         steps=asked.steps,
-        inputs=[visible(name) for name in part.inputs],
+        dtype="float64",
+        inputs=[visible(name) for name in names],
         outputs=[visible(str(label)) for label in labels or loaded.targets.names],
-        title=visible(f"{model.stem} on {shown} of {Path(table.name).name}"),
+        title=visible(f"{model.stem} on {_listed(rows)} of {Path(table.name).name}"),
     )
-    _show(trace, asked)
+    _show(trace, asked, _cells(loaded.preprocessing, frame, rows))
 
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
@@ -133,28 +149,6 @@ def _playground(model: Path | None, asked: ExplainOptions) -> None:
     Terminal().note(f"the playground: {asked.out}, to be opened in a browser.")
 
 
-def _shown_part(model: Model, X: Any, names: tuple[str, ...], asked: ExplainOptions) -> Any:
-    """All layers as text; on a page the dense ones, of several networks those of the first."""
-    part = ex.DensePart(model.network, model.parameters, X, names, ())
-    if asked.text:
-        return part
-    networks = tabular.record(model).get("settings", {}).get("n_ensemble", 1)
-    if networks > 1:
-        first = tabular.separated(model.network, model.parameters)[0]
-        part = ex.DensePart(*first, X, names, ())
-        Terminal().note(
-            f"The model averages {networks} networks: the page shows the first. --text shows all "
-            "of them."
-        )
-    part = ex.dense_part(*part[:4])
-    if part.before:
-        Terminal().note(
-            f"The page begins after {' and '.join(part.before)}: its inputs are what those make of "
-            "the columns, with their parameters as they are. --text shows every layer."
-        )
-    return part
-
-
 def _optimizer(asked: ExplainOptions) -> Any:
     """The optimizer, or None where nothing was asked for."""
     name, learning_rate = asked.optimizer, asked.learning_rate
@@ -164,29 +158,53 @@ def _optimizer(asked: ExplainOptions) -> Any:
     return make(learning_rate)
 
 
-def _chosen(model: Model, frame: Any, rows: str) -> tuple[Any, int]:
-    """The rows that were asked for, and the number of the first, counted from 0."""
-    assert model.targets is not None
-    first, colon, end = rows.partition(":")
-    bounds = [part.strip() or default for part, default in ((first, "0"), (end, str(len(frame))))]
-    if not colon or not all(part.isdecimal() for part in bounds):
-        raise SettingError(f"--rows {rows}: expected FIRST:END, as 0:4; rows count from 0.")
-    start, stop = map(int, bounds)
-    if not start < stop <= len(frame):
+def _chosen(model: Model, frame: Any, asked: ExplainOptions) -> Array:
+    """The numbers of the rows that were asked for, counted from 0."""
+    assert model.preprocessing is not None
+    if asked.rows is not None and asked.largest_errors is not None:
         raise SettingError(
-            f"--rows {rows}: expected 0 ≤ FIRST < END ≤ {len(frame)}; the table has rows 0 to "
-            f"{len(frame) - 1}."
+            "--rows and --largest-errors both say which rows are shown; expected one of them. "
+            "--where goes with either."
         )
-    if stop - start > _MOST:
+    rows = np.arange(len(frame))
+    if asked.where is not None:
+        rows = rows_where(asked.where, frame, model.preprocessing)
+    if asked.largest_errors is not None:
+        return rows[largest_errors(model, frame[rows], asked.largest_errors)]
+    first, end = rows_between(asked.rows or f"0:{min(_DEFAULT, len(rows))}", len(rows))
+    if end - first > _MOST:
         raise SettingError(
-            f"--rows {rows}: {stop - start} rows are too many to look at; expected at most {_MOST}."
+            f"--rows {asked.rows}: {end - first} rows are too many to look at; expected at most "
+            f"{_MOST}."
         )
-    taken = frame.slice(start, stop - start)
-    with_targets(taken, model.targets.names, strict=True)
-    return taken, start
+    return rows[first:end]
 
 
-def _show(trace: ex.Trace, asked: ExplainOptions) -> None:
+def _listed(rows: Array) -> str:
+    """Row numbers for a title."""
+    if len(rows) > 1 and (np.diff(rows) == 1).all():
+        return f"rows {rows[0]} to {rows[-1]}"
+    shown = ", ".join(map(str, rows[:_LISTED]))
+    more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+def _cells(preprocessing: Preprocessing, frame: Any, rows: Array) -> ex.Cells:
+    """The rows' cells, and which inputs each column becomes."""
+    columns, first = [], 0
+    for column in preprocessing.columns:
+        last = first + len(column.outputs)
+        if column.name in frame.columns:
+            columns.append(ex.CellColumn(visible(column.name), first, last))
+        first = last
+    cells = frame.select([c.name for c in preprocessing.columns if c.name in frame.columns])
+    texts = tuple(
+        tuple("" if cell is None else visible(str(cell)) for cell in row) for row in cells.rows()
+    )
+    return ex.Cells(tuple(columns), texts, tuple(rows.tolist()))
+
+
+def _show(trace: ex.Trace, asked: ExplainOptions, cells: ex.Cells | None = None) -> None:
     terminal, numbers = Terminal(), asked.numbers
     if numbers is not None:
         save = trace.save_npz if numbers.suffix == ".npz" else trace.save_json
@@ -195,5 +213,5 @@ def _show(trace: ex.Trace, asked: ExplainOptions) -> None:
     if asked.text:
         print_lines(ex.text(trace))
         return
-    ex.save_page(trace, asked.out)
+    ex.save_page(trace, asked.out, cells)
     terminal.note(f"{trace!r}: {asked.out}, to be opened in a browser.")

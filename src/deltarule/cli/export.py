@@ -1,4 +1,4 @@
-"""``deltarule export``: a model for another runtime, as ONNX or as C."""
+"""``deltarule export``: a model for another runtime, as ONNX or as C, or as a page."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import FileRows, cells_of
 from deltarule.errors import SettingError
+from deltarule.model_page import save_model_page
 from deltarule.modelfile import Model, load_model
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS, Optimizer
 from deltarule.tabular.options import option, option_group
 
-_SUFFIXES = (".onnx", ".c")
+_SUFFIXES = (".onnx", ".c", ".html")
 _COLUMNS_SHOWN = 8
 
 
@@ -28,7 +29,7 @@ _COLUMNS_SHOWN = 8
 class ExportOptions:
     """The file, and what it holds."""
 
-    out: Path = option("FILE", "model.onnx or model.c.", MISSING, flag="--out -o")
+    out: Path = option("FILE", "model.onnx, model.c or model.html.", MISSING, flag="--out -o")
     check: tuple[str, ...] = option(
         "FILE",
         "Rows on which predictions are compared; for C, the rows of its test (default: generated "
@@ -56,16 +57,18 @@ class ExportOptions:
 def export(
     model: ModelPath, asked: ExportOptions, reading: ReadingOptions, json: Json = False
 ) -> None:
-    """Write a model for another runtime: an ONNX graph, or one C99 file.
+    """Write a model for another runtime: an ONNX graph, one C99 file, or a page for a browser.
 
-    Both take the table's columns as they are and give probabilities, or values in the target's
+    All take the table's columns as they are and give probabilities, or values in the target's
     unit. Before a graph is kept, ONNX Runtime must predict what the model does. The C file
-    allocates nothing, and holds a test of itself.
+    allocates nothing, and holds a test of itself. The page is one offline HTML file that predicts
+    and explains rows; predict and load read it as the model.
 
     \b
     Examples:
       deltarule export flats.safetensors --out flats.onnx --check flats.csv
       deltarule export flats.safetensors --out flats.c --with-training --optimizer sgd
+      deltarule export flats.safetensors --out flats.html
     """  # noqa: D301 - typer keeps the lines after it
     out, check = asked.out, asked.check
     if out.suffix.lower() not in _SUFFIXES:
@@ -73,10 +76,14 @@ def export(
             f"--out {out}: expected a name that ends in {' or '.join(_SUFFIXES)}; got "
             f"{out.suffix or 'none'!r}."
         )
-    is_c = out.suffix.lower() == ".c"
-    _check_options(is_c, asked)
+    is_c, is_page = (out.suffix.lower() == suffix for suffix in (".c", ".html"))
+    _check_options(is_c, is_page, asked)
     check_outputs({"--out": out}, {"the model": model, "the data": check})
     loaded, rows = load_model(model), None
+    if is_page:
+        save_model_page(out, loaded)
+        _say(out, {"bytes": out.stat().st_size}, json)
+        return
     if asked.intervals is not None:
         if tabular.levels_of(loaded):
             raise SettingError(
@@ -93,6 +100,10 @@ def export(
     step = _step(loaded, asked)
     with cells_of(files):
         found = _to_c(out, loaded, rows, step) if is_c else _to_onnx(out, loaded, rows)
+    _say(out, found, json)
+
+
+def _say(out: Path, found: dict[str, Any], json: bool) -> None:
     if json:
         print_json({"file": str(out), **found})
         return
@@ -101,11 +112,20 @@ def export(
     terminal.say(f"Saved: {out}")
 
 
-def _check_options(is_c: bool, asked: ExportOptions) -> None:
+def _check_options(is_c: bool, is_page: bool, asked: ExportOptions) -> None:
+    if is_page and asked.intervals is not None:
+        raise SettingError(
+            "--intervals: a page has intervals of any coverage in any case. Leave it out."
+        )
+    if is_page and asked.check:
+        raise SettingError(
+            "--check: expected --out with a name that ends in .onnx or .c; a page is not run "
+            "before it is written. Leave it out."
+        )
     if asked.with_training and not is_c:
         raise SettingError(
-            "--with-training: expected --out with a name that ends in .c; an ONNX graph predicts "
-            "only. Leave it out."
+            "--with-training: expected --out with a name that ends in .c; "
+            f"{'a page' if is_page else 'an ONNX graph'} predicts only. Leave it out."
         )
     if asked.with_training and asked.intervals is not None:
         raise SettingError(
@@ -177,12 +197,12 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
             without = ", without the dropout of the training" if "dropout" in found else ""
             lines.append(("step", found["optimizer"] + without))
         return [*lines, ("test", "compile with -std=c99 -DDELTARULE_TEST … -lm, and run")]
+    size = [("size", f"{found['bytes']:,} bytes")]
+    if "rows" not in found:
+        return size
     rows = "made-up rows" if found["made_up"] else "rows of the file"
-    return [
-        (
-            "checked",
-            f"ONNX Runtime on {found['rows']:,} {rows}: predictions at most "
-            f"{found['deviation']:.1e} of the target's spread apart",
-        ),
-        ("size", f"{found['bytes']:,} bytes"),
-    ]
+    checked = (
+        f"ONNX Runtime on {found['rows']:,} {rows}: predictions at most {found['deviation']:.1e} "
+        "of the target's spread apart"
+    )
+    return [("checked", checked), *size]

@@ -188,14 +188,14 @@ class ColumnReading:
         text = text.strip()
         if text in self.markers:
             return math.nan
-        cut, clean = self._rules
+        cut, clean = self.rules
         text = plainly(text).strip() if self.foreign else text
         parts = replaced(text, cut).split("|")
         weights = FORMS[self.form].weights
         if len(parts) != len(weights):
             return None
         numbers = [replaced(part, clean) for part in parts]
-        if not all(re.search(self._number, number) for number in numbers):
+        if not all(re.search(self.number_pattern, number) for number in numbers):
             return None
         return sum(w * float(self._plain(n)) for w, n in zip(weights, numbers, strict=True))
 
@@ -209,7 +209,7 @@ class ColumnReading:
         [52.0, 7.0, None]
         """
         polars = require("polars", "table", "reading tables")
-        cut, clean = self._rules
+        cut, clean = self.rules
         cell = polars.col(column.name).str.strip_chars()
         if self.foreign:
             cell = cell.str.replace_many([*ASCII], [*ASCII.values()]).str.strip_chars()
@@ -222,7 +222,7 @@ class ColumnReading:
             part = parts.struct.field(f"field_{i}")
             for pattern, new in clean:
                 part = part.str.replace(pattern, new)
-            part = polars.when(part.str.contains(self._number)).then(part)
+            part = polars.when(part.str.contains(self.number_pattern)).then(part)
             if self.group:
                 part = part.str.replace_all(GROUPS[self.group], "")
             part = part.str.replace(",", ".", literal=True) if self.decimal == "," else part
@@ -232,7 +232,7 @@ class ColumnReading:
         return frame.select_seq(polars.when(~absent).then(total).alias(column.name)).to_series()
 
     @cached_property
-    def _rules(self) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    def rules(self) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
         """What cuts a cell into parts, and what makes a plain number of a part."""
         prefix, suffix = re.escape(self.prefix), _spelled(self.suffix)
         mark: list[Rule] = [
@@ -259,7 +259,7 @@ class ColumnReading:
         return ((*(mark if self.marks else ()), *FORMS[self.form].cut), tuple(clean))
 
     @cached_property
-    def _number(self) -> str:
+    def number_pattern(self) -> str:
         """What a number looks like, once all that stands around it is gone."""
         point = re.escape(self.decimal)
         whole, fraction = "[0-9]+", f"(?:{point}[0-9]*)?(?:[eE][+-]?[0-9]+)?"

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _SAMPLE = 100
 _MANY = 10_000
 _BLOCK = 1 << 16  # rows
-_NUMBERS = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
-_COMMAS = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
+NUMBERS = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+COMMAS = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
 _PADDED = r"^0\d+$"
 _DATES = r"^\d{4}-\d{2}-\d{2}$"
 _MOMENTS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"
@@ -192,7 +192,7 @@ def meant(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
 
     if not sample:
         return text
-    if look(_COMMAS if decimal_comma else _NUMBERS):
+    if look(COMMAS if decimal_comma else NUMBERS):
         return _numbers(text, decimal_comma)
     if look(_DATES):
         return _all_or_none(text, text.str.to_date("%Y-%m-%d", strict=False))
@@ -278,6 +278,6 @@ def number_read(text: str, reading: Reading, name: str = "") -> float | None:
     written = reading.of(name)
     if written.is_measured:
         return written.value(found)
-    if not re.match(_COMMAS if reading.decimal_comma else _NUMBERS, found, re.ASCII):
+    if not re.match(COMMAS if reading.decimal_comma else NUMBERS, found, re.ASCII):
         return None
     return float(found.replace(".", "").replace(",", ".") if reading.decimal_comma else found)

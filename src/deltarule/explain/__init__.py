@@ -1,7 +1,6 @@
 """The work, shown: a training step's every number, a run's report, plots, worksheets by hand."""
 
-from deltarule.explain.dense_part import DensePart, dense_part
-from deltarule.explain.page import page, save_page
+from deltarule.explain.page import CellColumn, Cells, page, save_page
 from deltarule.explain.paths import optimizer_paths, plot_optimizer_paths
 from deltarule.explain.playground import playground, save_playground
 from deltarule.explain.spreadsheet import spreadsheet
@@ -14,7 +13,8 @@ from deltarule.report.compose import Report, report
 from deltarule.report.watch import Diagnostics, Watch
 
 __all__ = [
-    "DensePart",
+    "CellColumn",
+    "Cells",
     "Diagnostics",
     "GradientCheck",
     "Report",
@@ -23,7 +23,6 @@ __all__ = [
     "TracedStep",
     "Watch",
     "Worksheet",
-    "dense_part",
     "key_page",
     "optimizer_paths",
     "page",

@@ -13,37 +13,70 @@ import html
 import json
 import os
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
-from deltarule.errors import SettingError, setting
 from deltarule.explain.page_plan import described_plan
 from deltarule.explain.trace import Trace, TracedStep
+from deltarule.explain.unit_names import unit_names
 from deltarule.layers import Dense
 from deltarule.network import Network
 from deltarule.optimizers import GradientDescent
 from deltarule.system.markup import notebook_html
 from deltarule.system.storage import write_whole
 
+ENGINE_SCRIPTS = ("expressions.js", "algebra.js", "layers.js", "engine.js")
+"""The scripts that compute, in this order; they need nothing else of a page."""
+
 _SCRIPTS = (
-    *("expressions.js", "engine.js", "formulas.js", "arithmetic.js", "story.js"),
-    *("matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
+    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "terms.js", "layer_arithmetic.js"),
+    *("arithmetic.js", "differences.js", "matrices.js", "kinds.js", "cells.js", "story.js"),
+    *("drawing.js", "walk.js", "lab.js", "page.js"),
 )
+
+
+class CellColumn(NamedTuple):
+    """A column of a table, and the inputs that it becomes, `first` up to, not including, `last`."""
+
+    name: str
+    first: int
+    last: int
+
+
+class Cells(NamedTuple):
+    """The cells of the table's rows that a trace is about, as text.
+
+    Attributes
+    ----------
+    columns : tuple of CellColumn
+    rows : tuple of tuples of str
+        Each row's cells; empty where missing.
+    numbers : tuple of int
+        The rows' numbers in the table, counted from 0.
+    """
+
+    columns: tuple[CellColumn, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[int, ...]
+
+
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())
 """The smallest network that shows a misprint: the page trains it too."""
 
 _FRAME_LIMIT = 1_000_000  # characters: a larger page is not put into a notebook
 
 
-def page(trace: Trace) -> str:
+def page(trace: Trace, cells: Cells | None = None) -> str:
     """The page of a trace.
 
     Parameters
     ----------
     trace : Trace
+    cells : Cells, optional
+        What the table held that the inputs were made of.
 
     Returns
     -------
@@ -53,7 +86,7 @@ def page(trace: Trace) -> str:
     Raises
     ------
     SettingError
-        For a network with another kind of layer than dense: its story is not the page's.
+        For a network with a custom kind of layer: the script cannot compute it.
 
     Examples
     --------
@@ -61,20 +94,12 @@ def page(trace: Trace) -> str:
     >>> "<title>The worked example" in page(worked_trace())
     True
     """
-    others = sorted({layer.kind for layer in trace.plan.network.layers} - {"dense"})
-    if others:
-        raise SettingError(
-            f"the page tells the story of dense layers; this network has {', '.join(others)} too. "
-            "Trace the dense layers at its end (explain.dense_part), use the trace itself (its "
-            "arrays, save_json, save_npz, explain.text), or train dense layers alone"
-            f"{setting('', ': deltarule train --bins 0 --optimizer adam')}."
-        )
     assets = resources.files("deltarule.explain") / "assets"
 
     def read(name: str) -> str:
         return (assets / name).read_text(encoding="utf-8")
 
-    data = json.dumps(payload(trace), ensure_ascii=False, allow_nan=False)
+    data = json.dumps(payload(trace, cells), ensure_ascii=False, allow_nan=False)
     parts = {
         "title": html.escape(_title(trace)),
         "style": read("page.css"),
@@ -88,23 +113,22 @@ def page(trace: Trace) -> str:
     return text
 
 
-def save_page(trace: Trace, path: str | os.PathLike[str]) -> None:
-    """Write the page of a trace to a file, whole or not at all.
+def save_page(trace: Trace, path: str | os.PathLike[str], cells: Cells | None = None) -> None:
+    """Write the page of a trace to a file, atomically; the parameters are those of :func:`page`.
 
     Raises
     ------
     FileError
         Where it cannot be written.
     """
-    write_whole(path, page(trace).encode())
+    write_whole(path, page(trace, cells).encode())
 
 
 @notebook_html.register
 def _(trace: Trace) -> str:
     """The page in a frame, or what the trace is about where there is none or a large one."""
-    dense = all(layer.kind == "dense" for layer in trace.plan.network.layers)
-    text = page(trace) if dense else ""
-    if dense and len(text) <= _FRAME_LIMIT:
+    text = page(trace)
+    if len(text) <= _FRAME_LIMIT:
         return (
             f'<iframe title="{html.escape(_title(trace))}" sandbox="allow-scripts '
             'allow-downloads allow-modals" width="100%" height="760" style="border:0" '
@@ -113,11 +137,7 @@ def _(trace: Trace) -> str:
     costs = " → ".join(f"{step.cost:.4g}" for step in trace.steps)
     return (
         f"<p><b>{html.escape(_title(trace))}</b>: {trace.X.shape[1]} examples, cost {costs}. "
-        + (
-            "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
-            if dense
-            else "Print it with <code>explain.text(trace)</code>.</p>"
-        )
+        "The page is large; write it with <code>save_page(trace, 'page.html')</code>.</p>"
     )
 
 
@@ -129,15 +149,19 @@ def _title(trace: Trace) -> str:
 # ---------------------------------------------------------------------------- what it holds
 
 
-def payload(trace: Trace) -> dict[str, Any]:
+def payload(trace: Trace, cells: Cells | None = None) -> dict[str, Any]:
     """What the page's script reads: JSON values, arrays as base64 of their bytes."""
     described, untraced = described_plan(trace.plan)
+    named = unit_names(trace.plan.network, trace.inputs)
     return {
         "title": trace.title or "One training step",
         "dtype": trace.plan.dtype.name,
         "sizes": list(trace.plan.network.sizes),
         "inputs": list(trace.inputs),
         "outputs": list(trace.outputs),
+        "units": {place: units.names for place, units in named.items()},
+        "sources": {place: units.sources for place, units in named.items()},
+        "cells": cells and {**cells._asdict(), "columns": [c._asdict() for c in cells.columns]},
         "plan": described,
         "untraced": untraced,
         "linear": described_plan(_LINEAR)[0],
@@ -179,7 +203,11 @@ def _step(step: TracedStep, recorded: bool) -> dict[str, Any]:
 
 
 def _packed(array: Array) -> dict[str, Any]:
-    """A matrix as its shape, dtype and bytes; of zeros and whole numbers nothing is lost."""
+    """A matrix as its shape, dtype and bytes: float32 wherever that loses nothing."""
+    with np.errstate(over="ignore"):
+        short = array.astype(np.float32)
+    if np.array_equal(short, array, equal_nan=True):
+        array = short
     content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return {
         "shape": list(array.shape),

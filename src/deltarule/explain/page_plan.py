@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
 from deltarule.expressions import UntraceableError, mathml, parsed
 from deltarule.expressions.javascript import listed
+from deltarule.layers import KINDS, Layer, Parallel
 from deltarule.network import Network
 from deltarule.optimizers import GradientDescent, Optimizer
 from deltarule.row_expressions import (
@@ -30,11 +32,12 @@ _Expressions = Callable[[Any, str], dict[str, Any]]
 
 
 def described_plan(plan: Plan) -> tuple[dict[str, Any], list[str]]:
-    """A plan of dense layers as JSON values, and which rows have no expressions.
+    """A plan as JSON values, and which rows have no expressions.
 
     Parameters
     ----------
     plan : Plan
+        Of layers of the library's kinds.
 
     Returns
     -------
@@ -42,6 +45,11 @@ def described_plan(plan: Plan) -> tuple[dict[str, Any], list[str]]:
         ``layers``, ``cost``, ``optimizer`` and ``rules``.
     untraced : list of str
         Each custom row that cannot be traced, with the reason.
+
+    Raises
+    ------
+    SettingError
+        For a custom kind of layer: what it computes is not in the page's script.
 
     Examples
     --------
@@ -63,17 +71,15 @@ def described_plan(plan: Plan) -> tuple[dict[str, Any], list[str]]:
             untraced.append(str(error).removesuffix("."))
         return {}
 
+    @cache
+    def activation(row: Activation) -> dict[str, Any]:
+        made: dict[str, Any] = traced("activation", row.name, _activation_expressions, row)
+        return _activation(row) | made
+
     network, optimizer = plan.network, plan.optimizer_row
     cost, kind = network.cost_row, type(optimizer).__name__
     described = {
-        "layers": [
-            {
-                "activation": _activation(layer.g)
-                | traced("activation", layer.g.name, _activation_expressions, layer.g),
-                "rates": {name: layer.multiplier(name) for name in ("W", "b")},
-            }
-            for layer in network.layers
-        ],
+        "layers": _described_layers(network.layers, network.inputs, activation),
         "cost": _cost(network) | traced("cost", cost.name, _cost_expressions, network),
         "optimizer": _optimizer(optimizer)
         | traced("optimizer", kind, _optimizer_expressions, optimizer),
@@ -83,6 +89,64 @@ def described_plan(plan: Plan) -> tuple[dict[str, Any], list[str]]:
         },
     }
     return described, list(dict.fromkeys(untraced))
+
+
+_Described = Callable[[Activation], dict[str, Any]]
+
+
+def _described_layers(
+    layers: Sequence[Layer], n_prev: int, activation: _Described
+) -> list[dict[str, Any]]:
+    """Each layer of a chain: its kind, activation, parameters, and what else its kind has."""
+    found = []
+    for layer in layers:
+        if KINDS.entries.get(layer.kind) is not type(layer):
+            raise SettingError(
+                f"the page's script computes layers of the kinds {', '.join(KINDS)}; "
+                f"{type(layer).__name__} is a custom one. Use the trace itself (its arrays, "
+                "save_json, save_npz) or explain.text."
+            )
+        settings = _SETTINGS.get(layer.kind)
+        names = [] if isinstance(layer, Parallel) else list(layer.shapes(n_prev))
+        found.append(
+            {
+                "kind": layer.kind,
+                "activation": activation(layer.g),
+                "parameters": names,
+                "running": list(layer.running) if names else [],
+                "penalized": list(layer.penalised) if names else [],
+                "rates": {name: layer.multiplier(name) for name in names},
+                **(settings(layer, activation) if settings else {}),
+            }
+        )
+        n_prev = layer.units_after(n_prev)
+    return found
+
+
+def _parts(layer: Any, activation: _Described) -> dict[str, Any]:
+    return {
+        "parts": [
+            {
+                "first": first,
+                "last": last,
+                "layers": _described_layers(layers, last - first, activation),
+            }
+            for first, last, layers in layer.parts
+        ]
+    }
+
+
+_SETTINGS: dict[str, Callable[[Any, _Described], dict[str, Any]]] = {
+    "parametric": lambda layer, activation: {"bend": activation(layer.h)},
+    "piecewise_linear": lambda layer, _: {"edges": layer.edges},
+    "embedding": lambda layer, _: {"levels": layer.levels},
+    "grouped": lambda layer, _: {"size": layer.size},
+    "shared": lambda layer, _: {"members": layer.members},
+    "layer_norm": lambda layer, _: {"epsilon": layer.epsilon},
+    "batch_norm": lambda layer, _: {"epsilon": layer.epsilon, "momentum": layer.momentum},
+    "parallel": _parts,
+}
+"""What the script needs of a kind beside its activation and parameters."""
 
 
 def _activation(row: Activation) -> dict[str, Any]:

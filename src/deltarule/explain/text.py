@@ -75,7 +75,10 @@ def _blocks(trace: Trace, step: TracedStep) -> Iterator[list[str]]:
         dense = network.layers[l - 1].kind == "dense"
         for name, gradient in step.gradients[l - 1].items():
             title = f"{letters[name]}d{name}[{l}] = {forms[name]}" if dense else f"d{name}[{l}]"
-            check = step.checks[f"d{name}[{l}]"]
+            check = step.checks.get(f"d{name}[{l}]")
+            if check is None:
+                yield _block(title, gradient)
+                continue
             which = "all entries" if check.complete else f"{len(check.entries)} sampled entries"
             found = f"  central differences, {which}: relative error {check.error:.1e}"
             yield [*_block(title, gradient), found]

@@ -103,7 +103,7 @@ class TracedStep:
     m : float
         Number of the examples, or the sum of their weights.
     checks : mapping of str to GradientCheck
-        By name: ``"dW[1]"``.
+        By name: ``"dW[1]"``; of a network with hundreds of arrays, some of them.
     on_kink : tuple of str
         Arrays with an entry on a kink of an activation or cost (``"Z[1]"``), where the central
         differences of what feeds it may differ by right.

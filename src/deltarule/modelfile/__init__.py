@@ -68,8 +68,10 @@ __all__ = [
     "Row",
     "check_writable",
     "load_model",
+    "model_bytes",
     "network_to_dict",
     "save_model",
+    "tensor_names",
     "write_whole",
 ]
 
@@ -303,12 +305,19 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     ...     load_model(path).network.sizes
     (2, 1)
     """
-    parts = {"": (model.network, model.parameters)}
-    if model.spread is not None:
-        parts[_SPREAD] = model.spread
+    write_whole(path, model_bytes(model))
+
+
+def model_bytes(model: Model) -> bytes:
+    """The bytes of the file that :func:`save_model` writes.
+
+    Parameters
+    ----------
+    model : Model
+    """
     tensors = {
         f"{prefix}{l}.{name}": values
-        for prefix, (network, parameters) in parts.items()
+        for prefix, (network, parameters) in _networks(model).items()
         for l, layer in enumerate(checked_parameters(network, parameters, model.dtype), 1)
         for name, values in layer.items()
     }
@@ -320,7 +329,29 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
         "targets": None if model.targets is None else model.targets.to_dict(),
         "about": dict(model.about),
     }
-    write_whole(path, tensor_bytes(KIND.key, tensors, metadata))
+    return tensor_bytes(KIND.key, tensors, metadata)
+
+
+def tensor_names(model: Model) -> dict[int, str]:
+    """By the ``id`` of each parameter's array, the name of its tensor in the model's file.
+
+    Parameters
+    ----------
+    model : Model
+        Which keeps the arrays.
+    """
+    return {
+        id(values): f"{prefix}{l}.{name}"
+        for prefix, (_, parameters) in _networks(model).items()
+        for l, layer in enumerate(parameters, 1)
+        for name, values in layer.items()
+    }
+
+
+def _networks(model: Model) -> dict[str, tuple[Network, Parameters]]:
+    """The model's networks by what the names of their tensors begin with."""
+    own = {"": (model.network, model.parameters)}
+    return own if model.spread is None else own | {_SPREAD: model.spread}
 
 
 # ------------------------------------------------------------------------------- from a file

@@ -136,7 +136,7 @@ def _spelled(numbers: Array) -> Array:
     return found
 
 
-_DAYS: dict[str, Callable[[Array], Array]] = {
+DAYS: dict[str, Callable[[Array], Array]] = {
     **{form: partial(_counted, n) for form, n in _UNIX.items()},
     _EXCEL: lambda numbers: numbers - _EXCEL_1970,
     _YMD: _spelled,
@@ -164,7 +164,7 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
     """
     if is_date(column):
         return days_in(column)
-    if form in _DAYS:
+    if form in DAYS:
         return _days_of_numbers(column, form, numbers_of(column, reading).to_numpy())
     if is_numeric(column):
         raise DataError(
@@ -184,7 +184,7 @@ def days_of(column: pl.Series, form: str, reading: Reading | None = None) -> Arr
 
 
 def _days_of_numbers(column: pl.Series, form: str, numbers: Array) -> Array:
-    days = _DAYS[form](numbers)
+    days = DAYS[form](numbers)
     odd = np.isnan(days) & ~np.isnan(numbers)
     if odd.any():
         row = int(odd.argmax())
@@ -293,7 +293,7 @@ class Date:
         low, high = Date.low, Date.high
         if math.isfinite(totals.low) and self.format != _MY:  # whose numbers do not rise with time
             ends = np.array([totals.low, totals.high])
-            first, last = _DAYS[self.format](ends) if self.format in _DAYS else ends
+            first, last = DAYS[self.format](ends) if self.format in DAYS else ends
             low, high = min(self.low, float(first)), max(self.high, float(last))
         return replace(self, missing=totals.missing, low=low, high=high)
 
@@ -342,7 +342,7 @@ class Date:
             days = (local - _BEGIN) // _MILLISECOND / DAY  # of pandas' NaT it is NaN
         elif isinstance(cell, date):
             days = float(cell.toordinal() - _BEGIN.toordinal())
-        elif isinstance(cell, str) and self.format not in _DAYS:
+        elif isinstance(cell, str) and self.format not in DAYS:
             (text,) = [cell] if reading is None else texts_read([cell], reading, self.name)
             days = math.nan if text is None else milliseconds([text], self.format).item() / DAY
         else:

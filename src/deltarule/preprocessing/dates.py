@@ -209,13 +209,14 @@ def _absent(texts: Sequence[str], form: str) -> Array:
 
 def _read(texts: Sequence[str], form: str, *, strict: bool = False) -> Array:
     """Milliseconds since 1970; `strict` demands all digits of a year."""
-    matches = map(_pattern(form, strict).fullmatch, texts)
+    matches = map(pattern_of(form, strict).fullmatch, texts)
     found = (math.nan if match is None else _since_1970(match.groupdict("0")) for match in matches)
     return np.fromiter(found, np.float64, len(texts))
 
 
 @cache
-def _pattern(form: str, strict: bool) -> re.Pattern[str]:
+def pattern_of(form: str, strict: bool) -> re.Pattern[str]:
+    """What a whole text looks like that is a date of a format; its groups are the date's parts."""
     parts = re.split("(%.| )", form)
     pattern = "".join(_FIELDS.get(part, re.escape(part)) for part in parts)
     pattern = f"{pattern}{_ZONE}" if "%M" in form else pattern or _ISO

@@ -37,7 +37,7 @@ def month_of(name: str) -> int:
     >>> month_of("Dec"), month_of("März"), month_of("aout"), month_of("juil."), month_of("soon")
     (12, 3, 8, 7, 0)
     """
-    return _MONTHS.get(_folded(name).rstrip("."), 0)
+    return MONTHS.get(_folded(name).rstrip("."), 0)
 
 
 def _folded(name: str) -> str:
@@ -57,4 +57,5 @@ def _months() -> dict[str, int]:
     return {name: numbers.pop() for name, numbers in found.items() if len(numbers) == 1}
 
 
-_MONTHS = _months()
+MONTHS = _months()
+"""The number of the month by its name or a beginning of it, in lower case, without accents."""

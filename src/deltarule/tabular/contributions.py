@@ -158,7 +158,7 @@ def explained(model: Model, X: Any, start: Reference) -> Contributions:
         groups=np.repeat(np.arange(len(widths)), widths),
         tolerance=TOLERANCE / 2 if centered else TOLERANCE,  # centering may double a residual
     )
-    unit, in_units = _UNITS["logits" if centered else targets.task]
+    unit, in_units = UNITS["logits" if centered else targets.task]
     values, predictions, base = in_units(found, targets)
     return Contributions(
         tuple(column.name for column in preprocessing.used),
@@ -202,7 +202,7 @@ def _centered(found: Integrated, targets: Targets) -> tuple[Array, Array, Array]
     return parts, outputs, found.start - found.start.mean()
 
 
-_UNITS: Mapping[str, tuple[str, Callable[[Integrated, Targets], tuple[Array, Array, Array]]]] = {
+UNITS: Mapping[str, tuple[str, Callable[[Integrated, Targets], tuple[Array, Array, Array]]]] = {
     "regression": ("units of the target", _in_target_units),
     "classification": ("log-odds", _as_log_odds),
     "logits": ("centered logits", _centered),

@@ -2,61 +2,8 @@
 // entries it is made of. An expression is code: what it evaluates to is the entry.
 "use strict";
 const Arithmetic = (() => {
-  const { at } = Engine;
-  const SHOWN = 12;  // terms of a sum, before the rest is added up
-
-  const subscript = (...indices) => {
-    const digits = "₀₁₂₃₄₅₆₇₈₉";
-    const each = indices.map((i) => String(i + 1).replace(/\d/g, (d) => digits[d]));
-    return each.join(indices.some((i) => i >= 9) ? "," : "");
-  };
-  const close = (x, value) => Object.is(x, value) || Math.abs(x - value) <= 1e-9 * Math.abs(value) + 1e-13;
-  const mapped = (table, f) => Object.fromEntries(Object.entries(table).map(([name, x]) => [name, f(x)]));
-
-  // What a row computes of entries, given by the names of its inputs as [key, i, j]: the first of
-  // its expressions that gives the value. (A textbook's overflows or cancels where the row's own
-  // does not.)
-  function applied(V, expressions, value, places) {
-    const inputs = mapped(places, ([key, i, j]) => at(V[key === "Y" ? "target" : key], i, j));
-    const given = expressions.filter(Boolean);
-    const own = given.find((each) => close(Expressions.value(each, inputs), value)) || given.at(-1);
-    const used = own.nodes.filter(([kind]) => kind === "entry").map(([, name]) => places[name]);
-    return {
-      code: (f, least = 0) => Expressions.printed(own, inputs, f.digits, { least }),
-      operands: together(used.map(([key, i, j]) => ({ [key]: [[i, j]] }))),
-    };
-  }
-  const together = (all) => {
-    const found = {};
-    for (const operands of all)
-      for (const [key, places] of Object.entries(operands)) found[key] = [...(found[key] || []), ...places];
-    return found;
-  };
-
-  // ------------------------------------------------------------------------------- of a sum
-  function sum(terms, f, whole) {
-    if (terms.length <= SHOWN) return terms.map((t) => t.code(f)).join(" + ");
-    const head = terms.slice(0, SHOWN - 2), last = terms[terms.length - 1];
-    const rest = terms.slice(SHOWN - 2, -1).reduce((s, t) => s + t.value, 0);
-    return [...head.map((t) => t.code(f)), f(rest), last.code(f)].join(" + ");
-  }
-  function symbols(terms) {
-    if (terms.length <= SHOWN) return terms.map((t) => t.text).join(" + ");
-    const head = terms.slice(0, SHOWN - 2).map((t) => t.text).join(" + ");
-    return `${head} + [${terms.length - SHOWN + 1} more] + ${terms[terms.length - 1].text}`;
-  }
-  // Σ_k P[p_k] Q[q_k] of matrices of the step, and the entries it takes.
-  function products(V, P, Q, pairs, letterP, letterQ) {
-    const terms = pairs.map(([p, q]) => {
-      const x = at(V[P], ...p), y = at(V[Q], ...q);
-      return {
-        text: `${letterP}${subscript(...p)}·${letterQ}${subscript(...q)}`,
-        code: (f) => `${f(x)} * ${f(y)}`, value: x * y,
-      };
-    });
-    return { terms, operands: { [P]: pairs.map(([p]) => p), [Q]: pairs.map(([, q]) => q) } };
-  }
-  const range = (n) => Array.from({ length: n }, (_, k) => k);
+  const { at } = Algebra, { range, subscript, close, together, sum, symbols, products, applied } = Terms;
+  const layerAt = (l) => Notation.layerAt(Page.plan, l);
 
   // ------------------------------------------- by hand, as in the engine: what mixes the units
   const column = (V, key, j) => range(V[key].n).map((k) => at(V[key], k, j));
@@ -93,19 +40,12 @@ const Arithmetic = (() => {
   };
 
   const MAKERS = {
-    Z(V, l, i, j) {
-      const A = V[`Am[${l - 1}]`] ? `Am[${l - 1}]` : `A[${l - 1}]`;
-      const made = products(V, `W[${l}]`, A, range(V[A].n).map((k) => [[i, k], [k, j]]), "W", "a");
-      const b = at(V[`b[${l}]`], i, 0);
-      return {
-        symbolic: `${symbols(made.terms)} + b${subscript(i)}`,
-        code: (f) => `${sum(made.terms, f)} + ${f(b)}`,
-        operands: { ...made.operands, [`b[${l}]`]: [[i, 0]] },
-      };
-    },
+    Z: (V, l, i, j) => ofKind(l).Z(V, layerAt(l), l, i, j),
     A(V, l, i, j) {
       if (l === 0) return null;
-      const row = Page.plan.layers[l - 1].activation, Z = `Z[${l}]`;
+      if (typeof l === "string" && Notation.depthOf(l) === 0) return handedOn(V, l, i, j);
+      const { kind, activation: row } = layerAt(l), Z = `Z[${l}]`;
+      if (kind !== "dense" && row.name === "identity") return MAKERS.Z(V, l, i, j);
       if (!row.mixes)
         return {
           symbolic: `g(z${subscript(i, j)})`,
@@ -119,7 +59,7 @@ const Arithmetic = (() => {
     },
     Am: (V, l, i, j) => times(V, `A[${l}]`, `D[${l}]`, i, j, "a", "D"),
     gPrime(V, l, i, j) {
-      const row = Page.plan.layers[l - 1].activation;
+      const row = layerAt(l).activation;
       return {
         symbolic: `g′(z${subscript(i, j)})`,
         ...applied(V, [row.textbook.g_prime, row.g_prime], at(V[`gPrime[${l}]`], i, j), { z: [`Z[${l}]`, i, j] }),
@@ -157,13 +97,13 @@ const Arithmetic = (() => {
           : mixed(V, BY_HAND[row.by_hand].dA, A, i, j);
         return weighted(V, `∂ℓ/∂a${subscript(i, j)}`, made, j);
       }
-      const delta = `delta[${l + 1}]`, W = `W[${l + 1}]`;
-      const made = products(V, W, delta, range(V[W].n).map((k) => [[k, i], [k, j]]), "W", "δ");
-      const mask = V[`D[${l}]`];
+      const next = Notation.after(l), chain = Notation.chainOf(Page.plan, l);
+      if (typeof l === "string" && Notation.depthOf(l) === chain.layers.length) return handedBack(V, chain, l, i, j);
+      const made = ofKind(next).dA(V, layerAt(next), next, i, j), mask = V[`D[${l}]`];
+      if (!mask) return made;
       return {
-        symbolic: mask ? `(${symbols(made.terms)})·D${subscript(i, j)}` : symbols(made.terms),
-        code: (f) => (mask ? `(${sum(made.terms, f)}) * ${f(at(mask, i, j))}` : sum(made.terms, f)),
-        operands: mask ? { ...made.operands, [`D[${l}]`]: [[i, j]] } : made.operands,
+        ...made, symbolic: `(${made.symbolic})·D${subscript(i, j)}`, code: (f) => `(${made.code(f)}) * ${f(at(mask, i, j))}`,
+        operands: { ...made.operands, [`D[${l}]`]: [[i, j]] },
       };
     },
     delta(V, l, i, j) {
@@ -177,7 +117,7 @@ const Arithmetic = (() => {
         const name = row.output_error ? `(a${subscript(i, j)} − y${subscript(i, j)})` : `δ(z${subscript(i, j)}, a${subscript(i, j)}, y${subscript(i, j)})`;
         return weighted(V, name, made, j);
       }
-      if (!Page.plan.layers[l - 1].activation.mixes) return times(V, `dA[${l}]`, `gPrime[${l}]`, i, j, "dA", "g′");
+      if (!layerAt(l).activation.mixes) return times(V, `dA[${l}]`, `gPrime[${l}]`, i, j, "dA", "g′");
       const dA = `dA[${l}]`, all = range(V[A].n);
       const made = products(V, A, dA, all.map((k) => [[k, j], [k, j]]), "a", "dA");
       return {
@@ -186,30 +126,29 @@ const Arithmetic = (() => {
         operands: made.operands,
       };
     },
-    dW(V, l, i, j) {
-      const delta = `delta[${l}]`, A = V[`Am[${l - 1}]`] ? `Am[${l - 1}]` : `A[${l - 1}]`;
-      const made = products(V, delta, A, range(V[A].m).map((k) => [[i, k], [j, k]]), "δ", "a");
-      const penalty = penaltyPart(Page.plan.layers[l - 1], at(V[`W[${l}]`], i, j));
-      return {
-        symbolic: `(${symbols(made.terms)}) / ${V.s ? "Σs" : "m"}${penalty ? " + penalty" : ""}`,
-        code: (f) => `(${sum(made.terms, f)}) / ${f(Page.now.done.m)}${penalty ? penalty(f) : ""}`,
-        operands: { ...made.operands, ...(penalty ? { [`W[${l}]`]: [[i, j]] } : {}) },
-      };
-    },
-    db(V, l, i) {
-      const delta = `delta[${l}]`, all = range(V[delta].m);
-      const terms = all.map((k) => ({
-        text: `δ${subscript(i, k)}`, code: (f) => f(at(V[delta], i, k)), value: at(V[delta], i, k),
-      }));
-      return {
-        symbolic: `(${symbols(terms)}) / ${V.s ? "Σs" : "m"}`,
-        code: (f) => `(${sum(terms, f)}) / ${f(Page.now.done.m)}`,
-        operands: { [delta]: all.map((k) => [i, k]) },
-      };
-    },
-    W_new: (V, l, i, j) => update(V, "W", l, i, j),
-    b_new: (V, l, i, j) => update(V, "b", l, i, j),
   };
+  const ofKind = (l) => LayerArithmetic.KINDS[layerAt(l).kind];
+
+  // The rows of the units before that a part of a parallel layer takes; what it sends back.
+  function handedOn(V, l, i, j) {
+    const { around, part } = Notation.chainOf(Page.plan, l), key = LayerArithmetic.entering(V, around);
+    return Terms.single(V, key, layerAt(around).parts[part].first + i, j, "a");
+  }
+  function handedBack(V, { around, part }, l, i, j) {
+    const first = range(part).reduce((n, k) => n + V[`A[${around}.${k + 1}.${layerAt(around).parts[k].layers.length}]`].n, 0);
+    return Terms.single(V, `delta[${around}]`, first + i, j, "δ");
+  }
+  // A derivative of the cost: a sum over the examples, its average, and the penalty's.
+  function gradient(name, V, l, i, j) {
+    const made = ofKind(l).sums[name](V, layerAt(l), l, i, j), [symbol, factor] = made.factor || [];
+    const penalty = penaltyPart(l, name, at(V[`${name}[${l}]`], i, j));
+    const text = `${symbol ? `${symbol}·` : ""}(${symbols(made.terms)}) / ${V.s ? "Σs" : "m"}`;
+    return {
+      symbolic: `${text}${penalty ? " + penalty" : ""}`,
+      code: (f) => `${factor ? `${f(factor)} * ` : ""}(${sum(made.terms, f)}) / ${f(Page.now.done.m)}${penalty ? penalty(f) : ""}`,
+      operands: { ...made.operands, ...(penalty ? { [`${name}[${l}]`]: [[i, j]] } : {}) },
+    };
+  }
 
   function times(V, P, Q, i, j, letterP, letterQ) {
     const made = products(V, P, Q, [[[i, j], [i, j]]], letterP, letterQ);
@@ -244,26 +183,28 @@ const Arithmetic = (() => {
     symbolic: `${symbolic}·s${subscript(j)}`, code: (f) => `${made.code(f, 3)} * ${f(V.s.v[j])}`,
     operands: { ...made.operands, s: [[0, j]] },
   } : { ...made, symbolic });
-  function penaltyPart(layer, w) {
+  function penaltyPart(l, name, w) {
     const { l1, l2, over_batch } = Page.plan.rules;
-    if ((!l1 && !l2) || !(layer.rates.W > 0)) return null;
+    if ((!l1 && !l2) || !layerAt(l).penalized.includes(name)) return null;
     return (f) => ` + (${f(l1)} * sign(${f(w)}) + ${f(l2)} * ${f(w)})${over_batch ? ` / ${f(Page.now.done.m)}` : ""}`;
   }
   function update(V, name, l, i, j) {
-    const { optimizer, rules, layers } = Page.plan, { now } = Page, rate = layers[l - 1].rates[name];
-    const w = at(V[`${name}[${l}]`], i, j), isPenalized = name === "W" && rate > 0;
-    const decay = isPenalized ? rules.decay + optimizer.decay : 0, factors = now.done.factors[l - 1];
-    const inputs = { W: w * (1 - now.alpha * decay), dW: at(now.done.clipped[l - 1][name], i, j), t: now.t, alpha: now.alpha * rate };
-    optimizer.slots.forEach((slot, k) => { inputs[`slot_${slot}`] = at(now.state[l - 1][name][k], i, j); });
+    const { optimizer, rules } = Page.plan, { now } = Page, layer = layerAt(l);
+    if (layer.running.includes(name)) return ofKind(l).averaged(V, layer, l, i, name);
+    const { k, name: full } = Notation.parameterAt(l, name), rate = layer.rates[name];
+    const w = at(V[`${name}[${l}]`], i, j), isPenalized = layer.penalized.includes(name);
+    const decay = isPenalized ? rules.decay + optimizer.decay : 0, factors = now.done.factors[k][full];
+    const inputs = { W: w * (1 - now.alpha * decay), dW: at(now.done.clipped[k][full], i, j), t: now.t, alpha: now.alpha * rate };
+    optimizer.slots.forEach((slot, each) => { inputs[`slot_${slot}`] = at(now.state[k][full][each], i, j); });
     const line = (f, output, known, least) => Expressions.printed(optimizer.update, inputs, f.digits, {
       output, known, least, texts: decay ? { W: `(${f(w)} - ${f(now.alpha)} * ${f(decay)} * ${f(w)})` } : {},
     });
-    const slots = optimizer.slots.map((_, k) => k + 1), isLimited = isPenalized && factors;
+    const slots = optimizer.slots.map((_, each) => each + 1), isLimited = isPenalized && factors;
     return {
       symbolic: optimizer.descends
         ? `${name}${subscript(i, j)} − α·d${name}${subscript(i, j)}`
         : `${optimizer.name}'s update of ${name}${subscript(i, j)}`,
-      lines: (f) => slots.map((k) => [optimizer.slots[k - 1], line(f, k, slots.slice(0, k - 1)), at(now.done.stateAfter[l - 1][name][k - 1], i, j)]),
+      lines: (f) => slots.map((each) => [optimizer.slots[each - 1], line(f, each, slots.slice(0, each - 1)), at(now.done.stateAfter[k][full][each - 1], i, j)]),
       code: (f) => line(f, 0, slots, isLimited ? 3 : 0) + (isLimited ? ` * ${f(factors.v[i])}` : ""),
       operands: { [`${name}[${l}]`]: [[i, j]], [`d${name}[${l}]`]: [[i, j]] },
     };
@@ -277,12 +218,18 @@ const Arithmetic = (() => {
       code: (f) => made.lines(f).find(([own]) => own === slot)[1], operands: made.operands,
     };
   }
+  function makerOf(name, l) {
+    const own = Formulas.slot(name), made = Formulas.newOf(name);
+    if (own) return (V, ...place) => slotOf(own, V, ...place);
+    if (made) return (V, ...place) => update(V, made, ...place);
+    const isGradient = l && name[0] === "d" && layerAt(l)?.parameters.includes(name.slice(1));
+    return isGradient ? (...all) => gradient(name.slice(1), ...all) : MAKERS[name];
+  }
   // What a click shows: null for what is given.
   function of(key, i, j) {
     const { name, l } = Formulas.split(key);
     if (Page.data.untraced.length) return null;
-    const own = Formulas.slot(name), maker = own ? slotOf.bind(null, own) : MAKERS[name];
-    const made = maker && maker(Page.now.V, l, i, j);
+    const maker = makerOf(name, l), made = maker && maker(Page.now.V, l, i, j);
     if (!made) return null;
     const [short, exact] = [6, 0].map((digits) => Object.assign((x, least) => Expressions.atom(x, digits, least), { digits }));
     return {

@@ -31,6 +31,7 @@ const Drawing = (() => {
     });
     const lines = [], units = [];
     for (let l = 1; l < sizes.length; l++) {
+      if (Page.plan.layers[l - 1].kind !== "dense") continue;
       const W = V[`${backward ? "dW" : "W"}[${l}]`], most = largest(W), active = step.layer === l;
       for (const to of place[l]) for (const from of place[l - 1]) {
         if (to.unit === null || from.unit === null) continue;
@@ -52,7 +53,7 @@ const Drawing = (() => {
           "stroke-width": step.layer === l ? 2.5 : 1,
         }), svg("circle", { cx: x, cy: y, r: 17, fill: stroke(value, most), "fill-opacity": 0.55 * opacity(value, most) * (value !== 0) }),
         label(x, y + 4, brief(value), { class: "value" }));
-        if (l > 0) {
+        if (l > 0 && Page.plan.layers[l - 1].kind === "dense") {
           const b = at(V[`${backward ? "db" : "b"}[${l}]`], unit, 0), size = largest(V[`${backward ? "db" : "b"}[${l}]`]);
           units.push(svg("rect", { x: x - 15, y: y + 21, width: 30, height: 13, rx: 3, fill: stroke(b, size), "fill-opacity": 0.4 * opacity(b, size) * (b !== 0), stroke: "var(--line)" },
             svg("title", {}, `${backward ? "db" : "b"}[${l}] row ${unit + 1}: ${shown(b)}`)), label(x, y + 31, brief(b), { class: "bias" }));
@@ -113,7 +114,7 @@ const Drawing = (() => {
     layers.forEach((l, k) => {
       const x = 122 + k * (w + gap);
       parts.push(arrow(`M${x - gap + 4} 58H${x - 4}`));
-      parts.push(box(x, 16, w, [["z = W a + b", `Z[${l}]`], ["a = g(z)", `A[${l}]`]], active(step, `Z[${l}]`, `A[${l}]`, `Am[${l}]`)));
+      parts.push(box(x, 16, w, [[`z = ${Kinds.text(l)}`, `Z[${l}]`], ["a = g(z)", `A[${l}]`]], active(step, `Z[${l}]`, `A[${l}]`, `Am[${l}]`)));
       parts.push(label(x + w / 2, 116, `layer ${l}`, { class: "quiet" }));
     });
     return frame(130 + layers.length * (w + gap), 126, "Feed-forward flow, a box a layer", parts, "Figure 1. Feed forward: a box a layer.");
@@ -134,15 +135,16 @@ const Drawing = (() => {
     const { mixes, name } = Page.plan.layers[l - 1].activation;
     return `δ[${l}] = ${name === "softmax" ? "A ⊙ (dA − Σ A ⊙ dA)" : mixes ? `δ(dA[${l}], A[${l}])` : `dA[${l}] ⊙ g′(Z[${l}])`}`;
   }
+  const isDense = (l) => Page.plan.layers[l - 1].kind === "dense";
   function figure3(step) {
     const layers = near(step), high = 106, L = Page.plan.layers.length, share = Page.plan.weighted ? "1/Σs" : "1/m";
     const parts = [label(110, 14, "forward", { class: "strong" }), label(400, 14, "backward", { class: "strong" })];
     layers.forEach((l, k) => {
       const y = 24 + k * high;
-      parts.push(box(20, y, 180, [[`Z[${l}] = ${product("W", `A[${l - 1}]`)} + b`, `Z[${l}]`], [`A[${l}] = g(Z[${l}])`, `A[${l}]`]], null));
-      parts.push(box(310, y, 180, [[deltaOf(l), `delta[${l}]`], [`dA[${l - 1}] = ${product("Wᵀ", `δ[${l}]`)}`, `dA[${l - 1}]`]], active(step, `delta[${l}]`, `dA[${l - 1}]`)));
+      parts.push(box(20, y, 180, [[isDense(l) ? `Z[${l}] = ${product("W", `A[${l - 1}]`)} + b` : Kinds.text(l), `Z[${l}]`], [`A[${l}] = g(Z[${l}])`, `A[${l}]`]], null));
+      parts.push(box(310, y, 180, [[deltaOf(l), `delta[${l}]`], [isDense(l) ? `dA[${l - 1}] = ${product("Wᵀ", `δ[${l}]`)}` : `dA[${l - 1}]`, `dA[${l - 1}]`]], active(step, `delta[${l}]`, `dA[${l - 1}]`)));
       parts.push(arrow(`M204 ${y + 42}H306`, "cache"), label(255, y + 34, "cache", { class: "quiet" }), label(255, y + 58, `A[${l - 1}], Z[${l}]`, { class: "live" }));
-      for (const [name, dy, sum] of [["dW", 24, product(`δ[${l}]`, `A[${l - 1}]ᵀ`)], ["db", 58, `Σ ${Page.rows ? "rows" : "columns"} δ[${l}]`]]) {
+      for (const [name, dy, sum] of !isDense(l) ? [] : [["dW", 24, product(`δ[${l}]`, `A[${l - 1}]ᵀ`)], ["db", 58, `Σ ${Page.rows ? "rows" : "columns"} δ[${l}]`]]) {
         const key = `${name}[${l}]`, on = step.out === key;
         parts.push(arrow(`M494 ${y + dy}H520`), label(622, y + dy - 1, `${key} = ${share} ${sum}`, { class: `term ${on ? "strong " : ""}eq-${Formulas.equationOf(key)}` }), label(622, y + dy + 14, live(key), { class: "live" }));
       }

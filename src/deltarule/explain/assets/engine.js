@@ -1,63 +1,11 @@
 // The equations, in the page: a whole step, forward above backward, in the notation of the notes.
-// What a row computes of one entry is an expression; what mixes units stands here. A matrix is
-// {n, m, v}: n rows, m columns, v its entries row by row in double precision.
+// What a row computes of one entry is an expression; costs that mix units stand here.
 "use strict";
 const Engine = (() => {
-  // ------------------------------------------------------------------------------ matrices
-  const matrix = (n, m, v) => ({ n, m, v: v || new Float64Array(n * m) });
-  const at = (M, i, j) => M.v[i * M.m + j];
-  const map = (f, M, ...more) =>
-    matrix(M.n, M.m, M.v.map((x, k) => f(x, ...more.map((other) => other.v[k]))));
-  const copy = (M) => matrix(M.n, M.m, M.v.slice());
-  const total = (M) => M.v.reduce((sum, x) => sum + x, 0);
-  const norm = (M) => Math.sqrt(M.v.reduce((sum, x) => sum + x * x, 0));
+  const { matrix, at, map, copy, total, norm, transpose, product, sumOf, columnwise, broadcast, masked } = Algebra;
+  const { entries, entry, softmax } = Layers;
 
-  function transpose(M) {
-    const T = matrix(M.m, M.n);
-    for (let i = 0; i < M.n; i++) for (let j = 0; j < M.m; j++) T.v[j * M.n + i] = at(M, i, j);
-    return T;
-  }
-
-  function product(P, Q) {
-    const R = matrix(P.n, Q.m);
-    for (let i = 0; i < P.n; i++)
-      for (let k = 0; k < P.m; k++) {
-        const p = at(P, i, k);
-        for (let j = 0; j < Q.m; j++) R.v[i * Q.m + j] += p * Q.v[k * Q.m + j];
-      }
-    return R;
-  }
-
-  const sumOf = (M, axis) => {  // 1: over the columns, to (n, 1); 0: over the rows, to (1, m)
-    const R = axis === 1 ? matrix(M.n, 1) : matrix(1, M.m);
-    for (let i = 0; i < M.n; i++)
-      for (let j = 0; j < M.m; j++) R.v[axis === 1 ? i : j] += at(M, i, j);
-    return R;
-  };
-
-  const columnwise = (f, M) => {  // f of one example's column, an array, to a column
-    const R = matrix(M.n, M.m);
-    for (let j = 0; j < M.m; j++) {
-      const column = f(Array.from({ length: M.n }, (_, i) => at(M, i, j)), j);
-      column.forEach((x, i) => { R.v[i * M.m + j] = x; });
-    }
-    return R;
-  };
-
-  // ------------------------------------------------------------------------ what rows compute
-  // Every output of an expression, of matrices of one shape by the names of its inputs.
-  function entries(expression, matrices, step = {}) {
-    const [{ n, m, v }] = Object.values(matrices);
-    const inputs = Object.fromEntries(Object.entries(matrices).map(([name, M]) => [name, M.v]));
-    return Expressions.evaluate(expression, { ...inputs, ...step }, v.length).map((x) => matrix(n, m, x));
-  }
-  const entry = (expression, matrices) => entries(expression, matrices)[0];
-
-  const softmax = (column) => {
-    const most = Math.max(...column), e = column.map((z) => Math.exp(z - most));
-    const sum = e.reduce((s, x) => s + x, 0);
-    return e.map((x) => x / sum);
-  };
+  // ----------------------------------------------------------------------------------- costs
   const logSoftmax = (column) => {
     const most = Math.max(...column);
     const log = Math.log(column.reduce((s, z) => s + Math.exp(z - most), 0));
@@ -67,7 +15,6 @@ const Engine = (() => {
     const parts = Array.from({ length: column.length / size }, (_, k) => column.slice(k * size, (k + 1) * size));
     return parts.flatMap((part) => f(part));
   };
-  const activate = (g, Z) => (g.mixes ? columnwise(softmax, Z) : entry(g.g, { z: Z }));
 
   // Costs that mix the units of an example, by the names of row_expressions.WRITTEN_BY_HAND: each
   // unit's share of the loss, then dA or, of an output pair, δ.
@@ -102,25 +49,22 @@ const Engine = (() => {
   });
 
   // ---------------------------------------------------------------------------- a whole step
-  // plan: layers, cost, optimizer, rules; now: parameters [{W, b}], state, X, Y, weights, alpha,
-  // t, masks {l: matrix}. misprint: "axis0" takes Eq. 10c as printed, "twice" divides by m twice.
-  const masked = (A, mask) => (mask ? map((a, d) => a * d, A, mask) : A);
-
+  // plan: layers, cost, optimizer, rules; now: parameters [{name: matrix}], state, X, Y, weights,
+  // alpha, t, masks {l: matrix}. misprint: "axis0" takes Eq. 10c as printed, "twice" divides by m twice.
   const smoothed = (plan, Y) => {
     const share = plan.rules.label_smoothing;
     return share ? map((y) => y * (1 - share) + share * plan.cost.uniform, Y) : Y;
   };
 
-  function forward(plan, parameters, X, masks = {}) {
-    const A = [X], Z = [null];
+  // batch: null where it predicts; in a step of training {s}, the examples' weights or none.
+  function forward(plan, parameters, X, masks = {}, batch = null) {
+    const A = [X], Z = [null], caches = [];
     plan.layers.forEach((layer, k) => {
-      const { W, b } = parameters[k], z = product(W, masked(A[k], masks[k]));
-      for (let i = 0; i < z.n; i++)  // b is (n, 1), or as the misprint leaves it, (n, m)
-        for (let j = 0; j < z.m; j++) z.v[i * z.m + j] += b.v[i * b.m + (b.m === 1 ? 0 : j)];
-      Z.push(z);
-      A.push(activate(layer.activation, z));
+      caches.push(Layers.forward(layer, parameters[k], masked(A[k], masks[k]), batch));
+      Z.push(caches[k].Z);
+      A.push(caches[k].A);
     });
-    return { A, Z };
+    return { A, Z, caches };
   }
 
   // Each unit's share of the loss: an example's is their sum.
@@ -135,109 +79,118 @@ const Engine = (() => {
   function penaltyOf(plan, parameters, m) {
     const { l1, l2, over_batch } = plan.rules;
     if (!l1 && !l2) return 0;
-    const sum = parameters.filter((_, k) => plan.layers[k].rates.W > 0).reduce((s, { W }) =>
-      s + W.v.reduce((u, w) => u + l1 * Math.abs(w) + 0.5 * l2 * w * w, 0), 0);
+    let sum = 0;
+    parameters.forEach((own, k) => {
+      for (const [name, { v }] of Object.entries(own))
+        if (Layers.isPenalized(plan.layers[k], name)) sum += v.reduce((u, w) => u + l1 * Math.abs(w) + 0.5 * l2 * w * w, 0);
+    });
     return over_batch ? sum / m : sum;
   }
 
-  function costOf(plan, parameters, X, Y, s = null, masks = {}) {
-    const loss = sumOf(sharesOf(plan, forward(plan, parameters, X, masks), smoothed(plan, Y)), 0);
+  function costOf(plan, parameters, X, Y, s = null, masks = {}, batch = null) {
+    const loss = sumOf(sharesOf(plan, forward(plan, parameters, X, masks, batch), smoothed(plan, Y)), 0);
     const m = weightOf(X, s);
     return total(scaled(loss, s)) / m + penaltyOf(plan, parameters, m);
   }
 
-  function backward(plan, now, passed, misprint) {
-    const L = plan.layers.length, m = weightOf(now.X, now.weights), masks = now.masks || {};
-    const { l1, l2, over_batch } = plan.rules, share = over_batch ? 1 / m : 1;
-    const { A, Z } = passed, Y = smoothed(plan, now.Y);
-    const dA = [], delta = [], gPrime = [null], dW = [null], db = [null];
-    const row = costRow(plan.cost);
-    dA[L] = scaled(row.dA(A[L], Y), now.weights);
+  // From δ of the last layer down: backs[l] is what Layers.backward returns of layer l.
+  function chained(plan, parameters, caches, last, masks, misprint) {
+    const L = plan.layers.length, backs = [null], dA = [];
     for (let l = L; l >= 1; l--) {
-      const g = plan.layers[l - 1].activation, penalty = plan.layers[l - 1].rates.W > 0 ? share : 0;
-      gPrime[l] = g.mixes ? null : entry(g.g_prime, { z: Z[l] });
-      if (l === L && plan.cost.fused) {
-        delta[l] = scaled(row.delta(Z[l], A[l], Y), now.weights);
-      } else if (g.mixes) {
-        delta[l] = columnwise((a, j) => {
-          const sum = a.reduce((s, x, i) => s + x * at(dA[l], i, j), 0);
-          return a.map((x, i) => x * (at(dA[l], i, j) - sum));
-        }, A[l]);
-      } else delta[l] = map((d, g1) => d * g1, dA[l], gPrime[l]);
-      const twice = misprint === "twice" ? m : 1, W = now.parameters[l - 1].W;
-      dW[l] = map((d, w) => d / m / twice + penalty * (l1 * Math.sign(w) + l2 * w),
-        product(delta[l], transpose(masked(A[l - 1], masks[l - 1]))), W);
-      db[l] = map((d) => d / m / twice, sumOf(delta[l], misprint === "axis0" ? 0 : 1));
-      dA[l - 1] = masked(product(transpose(W), delta[l]), masks[l - 1]);
+      const layer = plan.layers[l - 1], cache = caches[l - 1];
+      backs[l] = Layers.backward(layer, parameters[l - 1], l === L ? last : Layers.slope(layer, dA[l], cache), cache, misprint);
+      dA[l - 1] = masked(backs[l].dA_prev, masks[l - 1]);
     }
-    return { dA, delta, gPrime, dW, db };
+    return { backs, dA };
   }
 
-  function clipped(plan, back) {
+  // The derivative of the cost by each parameter: the sums' averages, and the penalties'.
+  function gradientsOf(plan, parameters, backs, m, misprint) {
+    const { l1, l2, over_batch } = plan.rules, share = over_batch ? 1 / m : 1, twice = misprint === "twice" ? m : 1;
+    return plan.layers.map((layer, k) => Object.fromEntries(Object.entries(backs[k + 1].sums).map(([name, sum]) =>
+      [name, Layers.isPenalized(layer, name) && (l1 || l2)
+        ? map((d, w) => d / m / twice + share * (l1 * Math.sign(w) + l2 * w), sum, parameters[k][name])
+        : map((d) => d / m / twice, sum)])));
+  }
+
+  function backward(plan, now, passed, misprint) {
+    const L = plan.layers.length, Y = smoothed(plan, now.Y), masks = now.masks || {};
+    const { A, Z, caches } = passed, row = costRow(plan.cost), output = plan.layers[L - 1];
+    const dA_L = scaled(row.dA(A[L], Y), now.weights), last = Layers.slope(output, dA_L, caches[L - 1]);
+    if (plan.cost.fused) last.delta = scaled(row.delta(Z[L], A[L], Y), now.weights);
+    const { backs, dA } = chained(plan, now.parameters, caches, last, masks, misprint);
+    dA[L] = dA_L;
+    const gradients = gradientsOf(plan, now.parameters, backs, weightOf(now.X, now.weights), misprint);
+    const each = (name) => [null, ...backs.slice(1).map((own) => own[name])];
+    return { dA, delta: each("delta"), gPrime: each("gPrime"), backs, gradients };
+  }
+
+  // dA[0]: the derivative of one output by every input, of each example on its own.
+  function inputGradient(plan, parameters, passed, unit) {
+    const L = plan.layers.length, { n, m } = passed.A[L], chosen = Algebra.made(n, m, (i) => Number(i === unit));
+    const last = Layers.slope(plan.layers[L - 1], chosen, passed.caches[L - 1]);
+    return chained(plan, parameters, passed.caches, last, {}, null).dA[0];
+  }
+
+  function clipped(plan, gradients) {
     const { clip_value, clip_norm } = plan.rules;
-    let all = back.dW.slice(1).map((W, k) => ({ W, b: back.db[k + 1] }));
-    const each = (f) => all.map(({ W, b }) => ({ W: map(f, W), b: map(f, b) }));
+    let all = gradients;
+    const each = (f) => all.map((own) => Object.fromEntries(Object.entries(own).map(([name, d]) => [name, map(f, d)])));
     if (clip_value) all = each((d) => Math.min(Math.max(d, -clip_value), clip_value));
     if (clip_norm) {
-      const size = Math.sqrt(all.reduce((s, { W, b }) => s + norm(W) ** 2 + norm(b) ** 2, 0));
+      const size = Math.sqrt(all.flatMap(Object.values).reduce((s, d) => s + norm(d) ** 2, 0));
       all = each((d) => d * (clip_norm / Math.max(size, clip_norm)));
     }
     return all;
   }
 
-  // One row or one column repeated; else as it is. A misprint makes (n, m) of b: (n, 1) less (1, m).
-  function broadcast(M, n, m) {
-    if (M.n === n && M.m === m) return M;
-    const wide = matrix(n, m);
-    for (let i = 0; i < n; i++)
-      for (let j = 0; j < m; j++) wide.v[i * m + j] = at(M, M.n === 1 ? 0 : i, M.m === 1 ? 0 : j);
-    return wide;
-  }
-
-  // One parameter after the update, its state, and what max-norm scales its rows by.
+  // One parameter after the update, its state, and what max-norm scales its rows by. A misprint
+  // makes (n, m) of b: (n, 1) less (1, m).
   function descended(plan, layer, name, own, d, slots, now) {
     const [n, m] = [Math.max(own.n, d.n), Math.max(own.m, d.m)], fitted = (M) => broadcast(M, n, m);
-    const isPenalized = name === "W" && layer.rates.W > 0, limit = isPenalized ? plan.rules.max_norm : 0;
+    const isPenalized = Layers.isPenalized(layer, name), limit = isPenalized ? plan.rules.max_norm : 0;
     const decay = isPenalized ? plan.rules.decay + plan.optimizer.decay : 0;
     const W = decay ? map((w) => w - now.alpha * decay * w, fitted(own)) : fitted(own);
     const state = Object.fromEntries(plan.optimizer.slots.map((slot, k) => [`slot_${slot}`, fitted(slots[k])]));
-    const step = { t: now.t, alpha: now.alpha * layer.rates[name] };
+    const step = { t: now.t, alpha: now.alpha * Layers.rateOf(layer, name) };
     const [made, ...after] = entries(plan.optimizer.update, { W, dW: fitted(d), ...state }, step);
     if (!limit) return { made, after };
     const factors = map((squares) => limit / Math.max(Math.sqrt(squares), limit), sumOf(map((w) => w * w, made), 1));
     return { made: map((w, factor) => w * factor, made, broadcast(factors, n, m)), after, factors };
   }
 
-  function updated(plan, now, gradients) {
-    const after = [], state = [], factors = [];  // factors: what max-norm scales a unit's weights by
+  // factors: what max-norm scales the rows of a parameter by.
+  function updated(plan, now, gradients, caches) {
+    const after = [], state = [], factors = [];
     now.parameters.forEach((own, k) => {
-      const made = Object.fromEntries(["W", "b"].map((name) =>
-        [name, descended(plan, plan.layers[k], name, own[name], gradients[k][name], now.state[k][name], now)]));
-      after.push({ W: made.W.made, b: made.b.made });
-      state.push({ W: made.W.after, b: made.b.after });
-      factors.push(made.W.factors);
+      const layer = plan.layers[k], made = Object.entries(gradients[k]).map(([name, d]) =>
+        [name, descended(plan, layer, name, own[name], d, now.state[k][name], now)]);
+      const each = (part) => Object.fromEntries(made.map(([name, one]) => [name, one[part]]));
+      after.push({ ...own, ...Layers.averaged(layer, own, caches[k]), ...each("made") });
+      state.push(each("after"));
+      factors.push(each("factors"));
     });
     return { after, state, factors };
   }
 
   function step(plan, now, misprint = null) {
-    const passed = forward(plan, now.parameters, now.X, now.masks);
+    const passed = forward(plan, now.parameters, now.X, now.masks, { s: now.weights });
     const m = weightOf(now.X, now.weights);
     const shares = sharesOf(plan, passed, smoothed(plan, now.Y)), loss = sumOf(shares, 0);
     const value = total(scaled(loss, now.weights)) / m + penaltyOf(plan, now.parameters, m);
     const back = backward(plan, now, passed, misprint);
-    const own = clipped(plan, back), { after, state, factors } = updated(plan, now, own);
+    const own = clipped(plan, back.gradients), { after, state, factors } = updated(plan, now, own, passed.caches);
     return { ...passed, ...back, clipped: own, m, shares, loss, cost: value, before: now.parameters, after,
       stateAfter: state, factors };
   }
 
   const initialState = (plan, parameters) => parameters.map((own) => Object.fromEntries(
-    ["W", "b"].map((name) => [name, entries(plan.optimizer.init, { W: own[name] })])));
+    Object.entries(own).map(([name, W]) => [name, entries(plan.optimizer.init, { W })])));
 
   // The state after a step: what the next one starts from.
   const next = (now, done) =>
     ({ ...now, parameters: done.after, state: done.stateAfter, t: now.t + 1 });
 
   return { BY_HAND, matrix, at, map, copy, total, transpose, product, sumOf, masked, smoothed, forward,
-    costOf, step, next, initialState };
+    inputGradient, costOf, step, next, initialState };
 })();

@@ -28,31 +28,37 @@ const Formulas = (() => {
   const sup = (base, index) => mml("msup", {}, base, row(index));
   const sub = (base, index) => mml("msub", {}, base, row(index));
 
-  const BASES = {
-    delta: "δ", W_new: "W", b_new: "b", Am: "Ã",
-  };
+  const BASES = { delta: "δ", Am: "Ã", alpha: "α" };
   // Which equation makes a symbol: one colour everywhere.
   const EQUATION = {
     Z: "1a", A: "1b", Am: "1b", D: "1b", gPrime: "9", loss: "2", C: "2", delta: "11a", dW: "11b",
-    db: "11c", dA: "11d", W_new: "3", b_new: "3", W: "given", b: "given", Y: "given", s: "given",
+    db: "11c", dA: "11d", dphase: "11c", dshift: "11c", Y: "given", s: "given",
   };
+  // l: a number, or of a layer within a parallel one its place, "1.3.2".
   const split = (key) => {
-    const [, name, l] = /^(.+?)(?:\[(\d+)\])?$/.exec(key);
-    return { name, l: l === undefined ? null : Number(l) };
+    const [, name, l] = /^(.+?)(?:\[([\d.]+)\])?$/.exec(key);
+    return { name, l: l === undefined ? null : l.includes(".") ? l : Number(l) };
   };
-  const slot = (name) => (/^[Wb]\./.test(name) ? { of: name[0], slot: name.slice(2) } : null);
+  const slot = (name) => {  // an optimizer's, as W.M or frequency.V
+    const [of, own] = name.split(".");
+    return own ? { of, slot: own } : null;
+  };
+  const newOf = (name) => (name.endsWith("_new") ? name.slice(0, -4) : null);
   const layers = () => Page.plan.layers.length;
   const equationOf = (key) => {
     const { name, l } = split(key);
     if (name === "A" && l === 0) return "given";
     if (name === "dA" && l === layers()) return "2";
-    return EQUATION[name] || "3";  // an optimizer's slot: W.M[1], b.V[1]
+    if (EQUATION[name]) return EQUATION[name];
+    if (newOf(name) || slot(name)) return "3";
+    return Notation.layerAt(Page.plan, l).parameters.includes(name) ? "given" : "11b";
   };
 
   // A matrix's symbol as MathML, its layer in brackets above; transposed with a T.
   function symbol(key, turned) {
     const { name, l } = split(key);
-    const own = slot(name), base = own ? sub(mi(own.slot), mi(own.of)) : mi(BASES[name] || name);
+    const own = slot(name), plain = newOf(name) || name;
+    const base = own ? sub(mi(own.slot), mi(own.of)) : mi(BASES[plain] || plain);
     const marks = [];
     if (l !== null) marks.push(mn(`[${l}]`));
     if (turned) marks.push(mi("T"));
@@ -69,7 +75,7 @@ const Formulas = (() => {
   // The same as plain text, for labels and screen readers.
   function text(key) {
     const { name, l } = split(key);
-    const base = { delta: "δ", gPrime: "g′(Z", W_new: "new W", b_new: "new b", Am: "A⊙D" }[name] || name.replace(".", "_");
+    const base = { delta: "δ", gPrime: "g′(Z", Am: "A⊙D" }[name] || (newOf(name) ? `new ${newOf(name)}` : name.replace(".", "_"));
     return `${base}${l === null ? "" : `[${l}]`}${name === "gPrime" ? ")" : ""}`;
   }
   const words = (t) => mml("mtext", {}, `\u00a0${t}\u00a0`);  // MathML drops plain spaces
@@ -88,5 +94,5 @@ const Formulas = (() => {
   const loss = (own) => row(mi("ℓ"), "=", markup(own.formula, `${own.name}(a, y)`));
   const dA = (own) => row(frac(row("∂", mi("ℓ")), row("∂", sub(mi("a"), mi("i")))), "=", markup(own.formula_dA, `${own.name}′(a, y)`));
 
-  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, slot, equationOf, math, words, oneOver, g, gPrimeOf, loss, dA };
+  return { mi, mo, mn, row, frac, sup, sub, symbol, text, split, slot, newOf, equationOf, math, words, oneOver, g, gPrimeOf, loss, dA };
 })();

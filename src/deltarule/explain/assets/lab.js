@@ -19,8 +19,7 @@ const Lab = (() => {
 
   // -------------------------------------------------------------------------------- what if
   function choices() {
-    const layers = Page.plan.layers.map((_, k) => k + 1);
-    return ["A[0]", "Y", ...layers.flatMap((l) => [`W[${l}]`, `b[${l}]`]), "α"];
+    return ["A[0]", "Y", ...Notation.parameterKeys(Page.now.parameters), "α"];
   }
   function editor() {
     const select = byId("what"), key = select.value, put = (...c) => byId("editor").replaceChildren(...c);
@@ -199,7 +198,7 @@ const Lab = (() => {
       rows: (random, m) => ({ X: Engine.map(random.normal, Engine.matrix(3, m)), Y: Engine.map(random.normal, Engine.matrix(1, m)) }),
     }),
     network: () => {
-      const { plan, start } = Page, m = 16, work = start.parameters.reduce((s, { W }) => s + W.v.length, 0) * m * 14;
+      const { plan, start } = Page, m = 16, work = start.parameters.flatMap(Object.values).reduce((s, M) => s + M.v.length, 0) * m * 14;
       return {
         plan, parameters: start.parameters, alpha: start.alpha, m, noise: "half of the targets are noise",
         steps: Math.max(20, Math.min(400, Math.floor(4e9 / work))), rows: drawnRows,
@@ -237,7 +236,7 @@ const Lab = (() => {
     const random = generator(7), data = subject.rows(random, m), held = subject.rows(random, m);
     const run = (misprint) => {
       let now = { ...data, parameters: subject.parameters, alpha: subject.alpha, weights: null, masks: {}, state: Engine.initialState(plan, subject.parameters), t: 1 };
-      const found = { training: [], heldOut: [], b: () => now.parameters[0].b };
+      const found = { training: [], heldOut: [], b: () => now.parameters.find(({ b }) => b)?.b };
       found.advance = () => {
         const done = Engine.step(plan, now, misprint);
         found.training.push(done.cost);
@@ -282,21 +281,22 @@ const Lab = (() => {
   // Eq. 12's second line turns the product round: which shapes would that give here?
   function turned() {
     const m_ = Page.now.X.m;
-    return Page.plan.layers.map((_, k) => {
+    return Page.plan.layers.map((layer, k) => {
+      if (layer.kind !== "dense") return null;
       const l = k + 1, n = Page.data.sizes[l], before = Page.data.sizes[k];
       const verdict = before !== n ? `(${m_}×${before})·(${n}×${m_}) cannot be multiplied: ${before} is not ${n}`
         : m_ === n ? `(${m_}×${n})·(${n}×${m_}) has the shape of W[${l}] and other numbers: silently wrong`
           : m_ === 1 ? `(1×${n})·(${n}×1) is a single number, which would be taken off every weight: silently wrong`
             : `(${m_}×${n})·(${n}×${m_}) gives ${m_}×${m_}, which does not fit W[${l}] of ${n}×${before}`;
       return h("li", {}, `Layer ${l}: ${verdict}.`);
-    });
+    }).filter(Boolean);
   }
 
   // ------------------------------------------------------------------------------- wiring
   function refresh() { editor(); diff(); byId("turned").replaceChildren(...turned()); }
   function boot() {
     byId("what").replaceChildren(...choices().map((key) => h("option", { value: key }, { "A[0]": "inputs A[0]", Y: "targets Y", "α": "learning rate α" }[key] || key)));
-    byId("what").value = "W[1]";
+    [byId("what").value] = Notation.parameterKeys(Page.now.parameters);
     byId("what").addEventListener("change", editor);
     for (const button of document.querySelectorAll("[data-train]")) button.addEventListener("click", () => train(Number(button.dataset.train)));
     byId("reset").addEventListener("click", () => { Page.reset(); restart(); say("edit-message", ""); say("paste-message", ""); });

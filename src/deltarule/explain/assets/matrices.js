@@ -31,6 +31,7 @@ const Matrices = (() => {
   }
   const labels = (key, side) => {
     const { name, l } = Formulas.split(key);
+    if (side === "n" && Page.data.units[l] && /^(A|Z|delta|dA)$/.test(name)) return Page.data.units[l];
     if (side === "n" && l === 0 && /^d?A/.test(name)) return Page.data.inputs;
     if (side === "n" && (key === "Y" || (l === Page.plan.layers.length && /^(A|Z|delta|dA)$/.test(name)))) return Page.data.outputs;
     return null;

@@ -13,38 +13,17 @@ const Page = (() => {
   page.plan = { ...data.plan, weighted: Boolean(data.weights) };
   const covered = data.untraced.length === 0;
 
-  // Every matrix of a step by its name in the notation.
-  function collect(now) {
-    const { done } = now, V = {}, L = data.sizes.length - 1;
-    for (let l = 0; l <= L; l++) {
-      V[`A[${l}]`] = done.A[l];
-      if (now.masks[l]) { V[`D[${l}]`] = now.masks[l]; V[`Am[${l}]`] = Engine.masked(done.A[l], now.masks[l]); }
-      V[`dA[${l}]`] = done.dA[l];
-      if (!l) continue;
-      V[`Z[${l}]`] = done.Z[l];
-      if (done.gPrime[l]) V[`gPrime[${l}]`] = done.gPrime[l];
-      Object.assign(V, { [`delta[${l}]`]: done.delta[l], [`dW[${l}]`]: done.dW[l], [`db[${l}]`]: done.db[l] });
-      for (const name of ["W", "b"]) { V[`${name}[${l}]`] = done.before[l - 1][name]; V[`${name}_new[${l}]`] = done.after[l - 1][name]; }
-      for (const name of ["W", "b"]) data.plan.optimizer.slots.forEach((slot, k) => { V[`${name}.${slot}[${l}]`] = done.stateAfter[l - 1][name][k]; });
-    }
-    V.loss = done.loss;
-    V.C = Engine.matrix(1, 1, Float64Array.of(done.cost));
-    V.Y = now.Y;
-    V.target = Engine.smoothed(page.plan, now.Y);
-    if (now.weights) V.s = now.weights;
-    return V;
-  }
-  // The same from the recorded numbers, where a custom row has no expressions.
+  // The recorded numbers, where a custom row has no expressions.
   function recorded(now, step) {
     const V = { "A[0]": now.X, Y: now.Y, target: now.Y, C: Engine.matrix(1, 1, Float64Array.of(step.cost === null ? NaN : step.cost)) };
-    for (const [name, packed] of Object.entries(step.recorded)) V[name.replace(/^g'\(Z\[(\d+)\]\)$/, "gPrime[$1]")] = unpack(packed);
+    for (const [name, packed] of Object.entries(step.recorded)) V[Notation.nameOf(name)] = unpack(packed);
     for (const [l, mask] of Object.entries(now.masks)) { V[`D[${l}]`] = mask; V[`Am[${l}]`] = Engine.masked(V[`A[${l}]`], mask); }
     if (now.weights) V.s = now.weights;
     return V;
   }
   function compute() {
     const now = page.now;
-    if (covered) { now.done = Engine.step(page.plan, now); now.V = collect(now); }
+    if (covered) { now.done = Engine.step(page.plan, now); now.V = Notation.collect(page.plan, now); }
     else { now.done = { m: data.steps[now.recorded].m }; now.V = recorded(now, data.steps[now.recorded]); }
     page.plan.weighted = Boolean(now.weights);
   }
@@ -57,14 +36,23 @@ const Page = (() => {
     const next = Engine.next(now, now.done);
     return { ...next, masks: now.isPasted ? {} : masksAt(next.t) };
   };
+  // A step's gradient check: as recorded, else by the script.
+  const checked = new WeakMap();
+  page.checkOf = (key) => {
+    const { checks, done } = page.now;
+    if ((checks && checks[key]) || !covered) return checks && checks[key];
+    if (!checked.has(done)) checked.set(done, {});
+    return (checked.get(done)[key] ??= Differences.of(page.plan, page.now, key));
+  };
+  const checksOf = ({ checks }) => Object.fromEntries(Object.entries(checks).map(([name, check]) => [Notation.nameOf(name), check]));
   // The recorded step k: from the first one's parameters, step by step.
   function load(k) {
-    const parameters = data.parameters.map((own) => ({ W: unpack(own.W), b: unpack(own.b) }));
+    const parameters = data.parameters.map((own) => Object.fromEntries(Object.entries(own).map(([name, M]) => [name, unpack(M)])));
     const begin = { X: unpack(data.X), Y: unpack(data.Y), weights: data.weights && unpack(data.weights), parameters };
     let now = { ...begin, state: covered && Engine.initialState(page.plan, parameters) };
     for (let at = 0; at <= k; at++) {
       const step = data.steps[at];
-      now = { ...now, t: step.number, alpha: step.alpha, masks: masksAt(step.number), checks: step.checks, onKink: step.on_kink, recorded: at };
+      now = { ...now, t: step.number, alpha: step.alpha, masks: masksAt(step.number), checks: checksOf(step), onKink: step.on_kink, recorded: at };
       page.now = now;
       compute();
       if (at < k) now = covered ? page.next(now) : now;
@@ -83,7 +71,10 @@ const Page = (() => {
     if (key === "α") next.alpha = x;
     else if (key === "A[0]") next.X = changed(now.X);
     else if (key === "Y") next.Y = changed(now.Y);
-    else next.parameters = now.parameters.map((own, k) => (k === l - 1 ? { ...own, [name]: changed(own[name]) } : own));
+    else {
+      const place = Notation.parameterAt(l, name);
+      next.parameters = now.parameters.map((own, k) => (k === place.k ? { ...own, [place.name]: changed(own[place.name]) } : own));
+    }
     page.now = next;
     redraw();
   };

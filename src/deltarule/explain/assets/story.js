@@ -13,11 +13,16 @@ const Story = (() => {
   const pair = (P, Q) => (Page.rows ? [Q, P] : [P, Q]);
   const entering = (l) => (Page.now.V[`Am[${l}]`] ? `Am[${l}]` : `A[${l}]`);
 
+  const isDense = (l) => Page.plan.layers[l - 1].kind === "dense";
   function forward(l) {
+    const steps = isDense(l) ? denseForward(l) : Kinds.forward(l);
+    return Page.now.V[`D[${l}]`] ? [...steps, dropout(l)] : steps;
+  }
+  function denseForward(l) {
     const A = entering(l - 1), row = Page.plan.layers[l - 1].activation;
-    const steps = [{
-      phase: "forward", eq: "1a", layer: l, out: `Z[${l}]`, title: `Weighted input of layer ${l}`,
-      say: `Each unit of layer ${l} adds up what comes in, times its weights, plus its bias.`,
+    return [{
+      phase: "forward", eq: "1a", layer: l, out: `Z[${l}]`, title: Kinds.averages(l) ? "The average of the networks" : `Weighted input of layer ${l}`,
+      say: Kinds.averages(l) ? "Each output is the sum of what the networks say, with equal weights: their average." : `Each unit of layer ${l} adds up what comes in, times its weights, plus its bias.`,
       pieces: () => [...pair({ key: `W[${l}]` }, { key: A }), "+", { key: `b[${l}]` }],
       feeds: [`A[${l}]`, `gPrime[${l}]`],
     }, {
@@ -29,8 +34,6 @@ const Story = (() => {
       pieces: () => ["g", "(", { key: `Z[${l}]` }, ")"], note: () => F.g(row),
       feeds: l < Page.plan.layers.length ? [`Z[${l + 1}]`, `dW[${l + 1}]`] : ["loss", `delta[${l}]`],
     }];
-    if (Page.now.V[`D[${l}]`]) steps.push(dropout(l));
-    return steps;
   }
   function dropout(l) {
     return {
@@ -61,7 +64,8 @@ const Story = (() => {
       feeds: [`delta[${L}]`],
     }];
   }
-  function backward(l) {
+  const backward = (l) => (isDense(l) ? denseBackward(l) : Kinds.backward(l));
+  function denseBackward(l) {
     const L = Page.plan.layers.length, number = l === L ? "10" : "11", A = entering(l - 1);
     const fused = l === L && Page.plan.cost.fused, { output_error } = Page.plan.cost;
     const { mixes: mixed, name } = Page.plan.layers[l - 1].activation, isSoftmax = name === "softmax";
@@ -102,27 +106,29 @@ const Story = (() => {
       feeds: l > 1 ? [`delta[${l - 1}]`] : [],
     }];
   }
-  function update(l) {
+  function updateOf(l, name) {
     const { optimizer, rules } = Page.plan, plain = optimizer.descends && !rules.decay;
     const limits = [rules.clip_value || rules.clip_norm ? "clipped" : "", rules.max_norm ? "limited in norm" : ""].filter(Boolean);
-    return ["W", "b"].map((name) => ({
-      phase: "update", eq: name === "W" ? "3a" : "3b", layer: l, out: `${name}_new[${l}]`,
-      title: `New ${name === "W" ? "weights" : "biases"} of layer ${l}`,
-      say: (plain ? "A small step against the derivative: downhill." : `${optimizer.name} turns the derivative into a step, with what it remembers of earlier ones (${optimizer.slots.join(", ") || "nothing"}).`)
+    const isRunning = Notation.layerAt(Page.plan, l).running.includes(name);
+    return {
+      phase: "update", eq: name === "b" ? "3b" : "3a", layer: l, out: `${name}_new[${l}]`,
+      title: `New ${{ W: "weights", b: "biases" }[name] || name} of layer ${l}`,
+      say: isRunning ? "A running average of the batches, which prediction uses; no derivative changes it." : (plain ? "A small step against the derivative: downhill." : `${optimizer.name} turns the derivative into a step, with what it remembers of earlier ones (${optimizer.slots.join(", ") || "nothing"}).`)
         + (limits.length ? ` Gradients or weights are ${limits.join(" and ")} as the plan says.` : ""),
-      pieces: () => (plain
+      pieces: () => (isRunning ? ["a running average of", { key: `${name}[${l}]` }] : plain
         ? [{ key: `${name}[${l}]` }, "−", "α", "·", { key: `d${name}[${l}]` }]
         : [{ key: `${name}[${l}]` }, ",", { key: `d${name}[${l}]` }, `by ${optimizer.name}`,
           ...(optimizer.slots.length && Page.now.V[`${name}.${optimizer.slots[0]}[${l}]`]
             ? ["with", ...optimizer.slots.map((slot) => ({ key: `${name}.${slot}[${l}]` }))] : [])]),
       feeds: [],
-    }));
+    };
   }
+  const update = (l) => Kinds.update(l, updateOf);
 
   function steps() {
     const L = Page.plan.layers.length, all = Array.from({ length: L }, (_, k) => k + 1);
     const first = Page.now.V["D[0]"] ? [dropout(0)] : [];
-    const made = [...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
+    const made = [...Cells.steps(), ...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
     return made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
   }
   // The formula of a sub-step in MathML: the pieces as symbols.
@@ -134,7 +140,7 @@ const Story = (() => {
       return /^\p{L}/u.test(piece) ? F.mi(piece) : F.mo(piece);
     });
     const math = F.math(F.symbol(step.out), F.mo(step.phase === "update" ? "←" : "="), ...parts);
-    return step.note ? [math, F.math(step.note())] : [math];
+    return [math, step.note ? F.math(step.note()) : null, step.choice ? step.choice() : null].filter(Boolean);
   }
   return { PHASES, FIGURES, steps, formula, sizeOf };
 })();

@@ -69,8 +69,8 @@ const Walk = (() => {
 
   function check(step) {
     if (!step.check) return null;
-    const found = Page.now.checks && Page.now.checks[step.out];
-    if (!found) return h("p", { class: "check" }, "No gradient check: the numbers were changed in the page, and the check belongs to the recorded step.");
+    const found = Page.checkOf(step.out);
+    if (!found) return null;
     const M = Page.now.V[step.out], shown = found.entries.slice(0, 6);
     const rows = shown.map((e, k) => h("tr", {},
       h("th", { scope: "row" }, `row ${Math.floor(e / M.m) + 1}, column ${(e % M.m) + 1}`),
@@ -80,7 +80,7 @@ const Walk = (() => {
     return h("details", { class: "check", open: true },
       h("summary", {}, `Gradient check by central differences, ${how}: relative error `, h("b", {}, found.error === null ? "not finite" : found.error.toExponential(1)), found.error < 1e-5 ? " ✓" : ""),
       h("p", {}, `Nudge one entry up and down, run forward, see how the cost changes: no back propagation in it.${kinks}`),
-      h("div", { class: "scroll" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["entry", "Eq. " + step.eq, "difference"].map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows))));
+      h("div", { class: "scroll" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["entry", `Eq. ${step.eq}`, "difference"].map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows))));
   }
 
   function reuse(step) {
@@ -106,7 +106,7 @@ const Walk = (() => {
 
   // A sub-step as an article: for the walk, and one after the other for print.
   function article(step, still) {
-    const tag = h("span", { class: `tag eq-${step.colour}` }, `Eq. ${step.eq}`);
+    const tag = step.eq ? h("span", { class: `tag eq-${step.colour}` }, `Eq. ${step.eq}`) : null;
     return h("article", { class: "substep", style: `--accent:var(--eq-${step.colour})` },
       h("h3", {}, tag, " ", step.title),
       h("p", { class: "say" }, step.say),

@@ -4,6 +4,7 @@ Model files and checkpoints are safetensors files of this package's; here is wha
 """
 
 from deltarule.system.storage.locking import FileLock, FolderLock
+from deltarule.system.storage.pages import model_element, sealed
 from deltarule.system.storage.reading import (
     FileKind,
     Opened,
@@ -28,10 +29,12 @@ __all__ = [
     "Tensor",
     "check_writable",
     "holds_none",
+    "model_element",
     "open_tensors",
     "parsed_json",
     "read_json",
     "reason",
+    "sealed",
     "stored_kind",
     "tensor_bytes",
     "write_whole",

@@ -1,11 +1,14 @@
 """From a file: a safetensors file of this package's, every size and shape checked beforehand.
 
+The file may stand within a page (:mod:`~deltarule.system.storage.pages`): then its bytes are read.
+
 Nothing in a file is executed, and nothing is allocated that is larger than the file itself.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,6 +22,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.errors import FileError
+from deltarule.system.storage import pages
 
 _TAIL = ', "digest": "{}"}}'  # how a signed JSON text ends
 _TAIL_LENGTH = len(_TAIL.format("0" * 32))
@@ -99,6 +103,8 @@ class Opened:
         The JSON as it was signed, and its signature.
     available : int
         How many bytes of numbers the file has.
+    carried : bytes or None
+        The file's own bytes where it stands within a page.
     """
 
     name: str
@@ -109,6 +115,7 @@ class Opened:
     text: str
     digest: str
     available: int
+    carried: bytes | None = None
 
     def broken(self, what: str) -> FileError:
         """The error for this file."""
@@ -161,7 +168,10 @@ class Opened:
         import safetensors.numpy  # only a file needs it
 
         try:
-            arrays = safetensors.numpy.load_file(self.name)
+            if self.carried is None:
+                arrays = safetensors.numpy.load_file(self.name)
+            else:
+                arrays = safetensors.numpy.load(self.carried)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise self.broken(f"its tensors cannot be read ({error})") from error
         if {name: Tensor.of(array) for name, array in arrays.items()} != self.tensors:
@@ -211,8 +221,10 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     name = os.fspath(path)
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            header, start = _header(kind, name, file, size)
+            content = _within_page(kind, name, file)
+            size = os.fstat(file.fileno()).st_size if content is None else len(content)
+            source = file if content is None else io.BytesIO(content)
+            header, start = _header(kind, name, source, size)
     except FileError:
         raise
     except (OSError, ValueError) as error:  # a name with a null character
@@ -225,7 +237,7 @@ def open_tensors(path: str | os.PathLike[str], kind: FileKind) -> Opened:
     tensors = {tensor: _tensor(kind, name, tensor, stored) for tensor, stored in header.items()}
     digest = str(metadata.pop("digest", ""))
     unsigned = text[:-_TAIL_LENGTH] + "}"
-    return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start)
+    return Opened(name, kind, version, metadata, tensors, unsigned, digest, size - start, content)
 
 
 def stored_kind(path: str | os.PathLike[str]) -> str | None:
@@ -246,6 +258,29 @@ def stored_kind(path: str | os.PathLike[str]) -> str | None:
 def reason(error: OSError | ValueError) -> str:
     """What the system says of an error, for the middle of a sentence."""
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _within_page(kind: FileKind, name: str, file: BinaryIO) -> bytes | None:
+    """The bytes that a page carries; None for a file that is no page, read from its beginning."""
+    head = file.read(len(pages.BEGINS))
+    if head != pages.BEGINS:
+        file.seek(0)
+        return None
+    content = head + file.read()
+    version = pages.page_version(content)
+    if version > pages.FORMAT:
+        raise _too_new(f"{name}: a page", version, pages.FORMAT)
+    try:
+        return pages.carried(content)
+    except ValueError as error:
+        raise kind.broken(name, str(error)) from None
+
+
+def _too_new(what: str, version: int, newest: int) -> FileError:
+    return FileError(
+        f"{what} written by a newer deltarule: its format is {version!s:.20}, this version reads "
+        f"up to {newest}. Upgrade with pip install --upgrade deltarule."
+    )
 
 
 def _header(kind: FileKind, name: str, file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
@@ -276,10 +311,7 @@ def _metadata(kind: FileKind, name: str, text: str) -> tuple[dict[str, Any], int
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise kind.broken(name, "its metadata has no format version")
     if version > kind.newest:
-        raise FileError(
-            f"{name}: written by a newer deltarule: its format is {version!s:.20}, this "
-            f"version reads up to {kind.newest}. Upgrade with pip install --upgrade deltarule."
-        )
+        raise _too_new(f"{name}:", version, kind.newest)
     return metadata, version
 
 

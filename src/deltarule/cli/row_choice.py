@@ -1,0 +1,166 @@
+"""Which rows of a table are shown: by their numbers, by a comparison, by the model's errors."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.arrays import Array
+from deltarule.errors import DataError, SettingError, rows_of
+from deltarule.modelfile import Model
+from deltarule.network import feed_forward, output_loss
+from deltarule.preprocessing import Preprocessing, has_targets
+from deltarule.preprocessing.cells import numbers_of
+from deltarule.preprocessing.columns import Column
+from deltarule.preprocessing.date_columns import Date, days_of
+from deltarule.preprocessing.numeric import Numeric
+from deltarule.registry import nearest
+
+_BLOCK = 4096  # rows that the errors of are computed at once
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "==": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+    "=": operator.eq,
+}
+_EQUALITY = ("=", "==", "!=")
+
+
+def rows_between(rows: str, of: int) -> tuple[int, int]:
+    """FIRST:END as two numbers, within a table of so many rows.
+
+    Raises
+    ------
+    SettingError
+        For what is no such range, or an empty one.
+
+    Examples
+    --------
+    >>> rows_between("2:5", 10), rows_between(":", 10)
+    ((2, 5), (0, 10))
+    """
+    first, colon, end = rows.partition(":")
+    bounds = [part.strip() or default for part, default in ((first, "0"), (end, str(of)))]
+    if not colon or not all(part.isdecimal() for part in bounds):
+        raise SettingError(f"--rows {rows}: expected FIRST:END, as 0:4; rows count from 0.")
+    start, stop = map(int, bounds)
+    if not start < stop <= of:
+        raise SettingError(
+            f"--rows {rows}: expected 0 ≤ FIRST < END ≤ {of}; the table has rows 0 to {of - 1}."
+        )
+    return start, stop
+
+
+def rows_where(condition: str, frame: Any, preprocessing: Preprocessing) -> Array:
+    """The numbers of the rows that one comparison of a column holds of; missing cells never match.
+
+    Parameters
+    ----------
+    condition : str
+        ``"tenure<3"``, ``"plan=month"``, ``"joined>=2024-01-01"``.
+    frame : polars.DataFrame
+    preprocessing : Preprocessing
+        How the model reads the columns.
+
+    Raises
+    ------
+    SettingError
+        For what is no comparison, a column that there is not, a value of another kind, no such row.
+    """
+    name, sign, value = _parted(condition, frame.columns)
+    columns = {column.name: column for column in preprocessing.columns}
+    read = _reader(columns.get(name), frame[name], preprocessing)
+    if read is None:
+        if sign not in _EQUALITY:
+            raise SettingError(
+                f"--where {condition!r}: column {name!r} holds text; expected = or != there, got "
+                f"{sign}."
+            )
+        is_there = frame[name].is_not_null().to_numpy()
+        values = np.array([str(cell).strip() for cell in frame[name].to_list()])
+        is_such = _OPERATORS[sign](values, value)
+    else:
+        values = np.asarray(read(frame[name]), dtype=np.float64)
+        is_there = ~np.isnan(values)
+        is_such = _OPERATORS[sign](values, _wanted(condition, name, value, frame[name], read))
+    found = np.flatnonzero(is_there & is_such)
+    if not len(found):
+        raise SettingError(f"--where {condition!r}: none of the {len(frame)} rows is such a one.")
+    return found
+
+
+def _parted(condition: str, columns: list[str]) -> tuple[str, str, str]:
+    """Column, operator and value: at the first operator after the name of a column."""
+    splits = [
+        (condition[: at.start()].strip(), at[0], condition[at.end() :].strip())
+        for at in re.finditer("<=|>=|!=|==|<|>|=", condition)
+    ]
+    for name, sign, value in splits:
+        if name in columns and value:
+            return name, sign, value.strip("'\"") if value[0] in "'\"" else value
+    if not splits or not splits[0][0] or not splits[0][2]:
+        raise SettingError(
+            f"--where {condition!r}: expected a comparison of a column, as 'tenure<3' or "
+            "'plan=month'; operators are <, <=, >, >=, = and !=."
+        )
+    name = splits[0][0]
+    raise SettingError(
+        f"--where {condition!r}: the table has no column {name!r}.{nearest(name, columns)}"
+    )
+
+
+def _reader(
+    column: Column | None, cells: Any, preprocessing: Preprocessing
+) -> Callable[[Any], Any] | None:
+    """How a column becomes numbers to compare, as the model reads it; None for text."""
+    reading = preprocessing.reading
+    if isinstance(column, Date):
+        return lambda given: days_of(given, column.format, reading)
+    if isinstance(column, Numeric) or cells.dtype.is_numeric():
+        return lambda given: numbers_of(given, reading).to_numpy()
+    return None
+
+
+def _wanted(condition: str, name: str, value: str, cells: Any, read: Callable[[Any], Any]) -> float:
+    """The value to compare with, read as the column's cells."""
+    try:
+        wanted = float(read(type(cells)(name, [value]))[0])
+    except DataError as error:
+        raise SettingError(f"--where {condition!r}: {error}") from None
+    if np.isnan(wanted):
+        raise SettingError(
+            f"--where {condition!r}: {value!r} is read as missing; expected a value of column "
+            f"{name!r}."
+        )
+    return wanted
+
+
+def largest_errors(model: Model, frame: Any, count: int) -> Array:
+    """The rows with the largest losses, that first; rows without a target have none.
+
+    Parameters
+    ----------
+    model : Model
+        Of a table.
+    frame : polars.DataFrame
+    count : int
+    """
+    assert model.targets is not None
+    assert model.preprocessing is not None
+    places = np.flatnonzero(has_targets(frame, model.targets.names).to_numpy())
+    losses = np.empty(len(places))
+    for first in range(0, len(places), _BLOCK):
+        own = places[first : first + _BLOCK]
+        part = frame[own]
+        with rows_of(own.tolist()):
+            X, Y = model.preprocessing.transform(part), model.targets.encode(part)
+        output = feed_forward(model.network, model.parameters, X.T)[-1]
+        losses[first : first + _BLOCK] = output_loss(model.network, output, Y.T)
+    return places[np.argsort(-losses, kind="stable")[:count]]
