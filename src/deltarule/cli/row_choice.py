@@ -34,7 +34,7 @@ _EQUALITY = ("=", "==", "!=")
 
 
 def rows_between(rows: str, of: int) -> tuple[int, int]:
-    """FIRST:END as two numbers, within a table of so many rows.
+    """FIRST:END as two numbers, within the number of rows of a table.
 
     Raises
     ------
