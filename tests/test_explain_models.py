@@ -48,7 +48,8 @@ def test_the_page_of_a_model_shows_all_of_it(chromium, tmp_path, name):  # noqa:
     out, recorded = tmp_path / "page.html", tmp_path / "numbers.npz"
     TABLE.write_csv(table)
     assert main(["train", str(table), *MODELS[name], *QUICK, "--out", model]) == 0
-    asked = ["--largest-errors", "3", "--out", str(out), "--numbers", str(recorded)]
+    asked = ["--largest-errors", "3", "--learning-rate", "0.001"]
+    asked += ["--out", str(out), "--numbers", str(recorded)]
     assert main(["explain", model, str(table), *asked]) == 0
     troubles, requests, page = [], [], chromium.new_page()
     page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)

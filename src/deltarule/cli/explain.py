@@ -113,7 +113,8 @@ def explain(
     loaded = load_model(model)
     check_tabular(loaded, model)
     table = source(data, reading.reading(tabular.record(loaded)))
-    rows = _chosen(loaded, table.frame, asked)
+    with cells_of(table.files):
+        rows = _chosen(loaded, table.frame, asked)
     frame = table.frame[rows]
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
@@ -170,7 +171,7 @@ def _chosen(model: Model, frame: Any, asked: ExplainOptions) -> Array:
     if asked.where is not None:
         rows = rows_where(asked.where, frame, model.preprocessing)
     if asked.largest_errors is not None:
-        return rows[largest_errors(model, frame[rows], asked.largest_errors)]
+        return largest_errors(model, frame, rows, asked.largest_errors)
     first, end = rows_between(asked.rows or f"0:{min(_DEFAULT, len(rows))}", len(rows))
     if end - first > _MOST:
         raise SettingError(

@@ -1,4 +1,4 @@
-"""Which rows of a table are shown: by their numbers, by a comparison, by the model's errors."""
+"""Which rows of a table to show: by their numbers, by a comparison, by the model's errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError, SettingError, rows_of
 from deltarule.modelfile import Model
 from deltarule.network import feed_forward, output_loss
-from deltarule.preprocessing import Preprocessing, has_targets
+from deltarule.preprocessing import Preprocessing, with_targets
 from deltarule.preprocessing.cells import numbers_of
 from deltarule.preprocessing.columns import Column
 from deltarule.preprocessing.date_columns import Date, days_of
@@ -34,7 +34,7 @@ _EQUALITY = ("=", "==", "!=")
 
 
 def rows_between(rows: str, of: int) -> tuple[int, int]:
-    """FIRST:END as two numbers, within a table of so many rows.
+    """FIRST:END as two numbers, within the number of rows of a table.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def rows_between(rows: str, of: int) -> tuple[int, int]:
     start, stop = map(int, bounds)
     if not start < stop <= of:
         raise SettingError(
-            f"--rows {rows}: expected 0 ≤ FIRST < END ≤ {of}; the table has rows 0 to {of - 1}."
+            f"--rows {rows}: expected 0 ≤ FIRST < END ≤ {of}; there are {of} rows to choose from."
         )
     return start, stop
 
@@ -142,25 +142,27 @@ def _wanted(condition: str, name: str, value: str, cells: Any, read: Callable[[A
     return wanted
 
 
-def largest_errors(model: Model, frame: Any, count: int) -> Array:
-    """The rows with the largest losses, that first; rows without a target have none.
+def largest_errors(model: Model, frame: Any, rows: Array, count: int) -> Array:
+    """Of some rows those with the largest losses, largest first; rows without a target have none.
 
     Parameters
     ----------
     model : Model
         Of a table.
     frame : polars.DataFrame
+    rows : int array
+        The rows' numbers in the frame.
     count : int
     """
     assert model.targets is not None
     assert model.preprocessing is not None
-    places = np.flatnonzero(has_targets(frame, model.targets.names).to_numpy())
-    losses = np.empty(len(places))
-    for first in range(0, len(places), _BLOCK):
-        own = places[first : first + _BLOCK]
+    rows = rows[with_targets(frame[rows], model.targets.names)[1]]
+    losses = np.empty(len(rows))
+    for first in range(0, len(rows), _BLOCK):
+        own = rows[first : first + _BLOCK]
         part = frame[own]
         with rows_of(own.tolist()):
             X, Y = model.preprocessing.transform(part), model.targets.encode(part)
         output = feed_forward(model.network, model.parameters, X.T)[-1]
         losses[first : first + _BLOCK] = output_loss(model.network, output, Y.T)
-    return places[np.argsort(-losses, kind="stable")[:count]]
+    return rows[np.argsort(-losses, kind="stable")[:count]]

@@ -30,7 +30,7 @@ class Units(NamedTuple):
 def unit_names(network: Network, inputs: Sequence[str]) -> dict[str, Units]:
     """The units of the layers that encode columns, by the layer's place: "1", "1.2.1" within parts.
 
-    Layers of weights make units without a name of their own: there the names end.
+    Layers of weights mix inputs and have no such names: there the names end.
 
     Examples
     --------
