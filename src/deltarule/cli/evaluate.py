@@ -10,7 +10,7 @@ from deltarule.cli.by_key import is_by_key
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
-from deltarule.cli.predict import check_tabular
+from deltarule.cli.predictors import check_tabular
 from deltarule.cli.results import say_consequences, say_metrics, say_quantiles
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json

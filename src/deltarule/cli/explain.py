@@ -12,7 +12,7 @@ from deltarule import tabular
 from deltarule.cli.command import command
 from deltarule.cli.options import ReadingOptions
 from deltarule.cli.outputs import check_outputs
-from deltarule.cli.predict import check_tabular
+from deltarule.cli.predictors import check_tabular
 from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_lines
 from deltarule.data import cells_of

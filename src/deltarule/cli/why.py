@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,6 @@ class WhyOptions:
         "levels). Repeatable.",
         (),
     )
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """The options that were given, by flag; None for the others."""
-        return {
-            "--why": self.why or None,
-            "--why-page": self.why_page,
-            "--why-row": self.why_row,
-            "--baseline": self.baseline or None,
-        }
 
     @property
     def reference(self) -> dict[str, str] | None:
@@ -88,15 +78,15 @@ class WhyOptions:
                 "from 1."
             )
 
-    def write_page(self, model: Model, frame: Any, name: str, terminal: Terminal) -> None:
-        """Write the page of a row of a table, where one is asked for."""
+    def write_page(
+        self, model_of: Callable[[Any], Model], frame: Any, name: str, terminal: Terminal
+    ) -> None:
+        """Write the page of a row of a table, by the row's model, where one is asked for."""
         if self.why_page is None:
             return
-        row = self._row
+        row, own = self._row, frame[self._row - 1 : self._row]
         title = f"Row {row} of {Path(name).name}"
-        tabular.save_row_page(
-            self.why_page, model, frame[row - 1 : row], self.reference, name=title
-        )
+        tabular.save_row_page(self.why_page, model_of(own), own, self.reference, name=title)
         terminal.note(f"why row {row}: {self.why_page}")
 
     @property
@@ -128,7 +118,7 @@ def baseline_of(given: Iterable[str]) -> dict[str, str] | None:
 
 def with_contributions(predicted: Any, found: tabular.Contributions) -> Any:
     """Predictions with the contributions as further columns."""
-    return predicted.hstack(found.frame.get_columns())
+    return predicted.hstack(found.frame.fill_nan(None).get_columns())
 
 
 def say_effects(terminal: Terminal, found: tabular.TableContributions) -> None:
@@ -151,8 +141,8 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
         "unit": rows.unit,
         "outputs": list(rows.outputs),
         "baseline": {name: _plain(cell) for name, cell in rows.reference.row.items()},
-        "reference": rows.reference_prediction.tolist(),
-        "largest_residual": float(abs(rows.residuals).max()),
+        **_reference(rows),
+        "largest_residual": float(np.nan_to_num(abs(rows.residuals)).max()),
         "columns": [
             {
                 "column": each.column,
@@ -164,6 +154,12 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
             for each in found.effects
         ],
     }
+
+
+def _reference(rows: tabular.Contributions) -> dict[str, Any]:
+    """The prediction of the reference row; that of each key stands beside its rows."""
+    found = rows.reference_prediction
+    return {"reference": found.tolist()} if found.ndim == 1 else {}
 
 
 def _curve(effect: tabular.ColumnEffect) -> list[dict[str, Any]]:

@@ -15,11 +15,13 @@ from deltarule.tabular.column_effects import ColumnEffect, CurvePoint
 from deltarule.tabular.contributions import (
     Contributions,
     TableContributions,
+    effects_of,
     explain_rows,
     explain_table,
     explained,
+    explained_inputs,
 )
-from deltarule.tabular.decisions import costs_of
+from deltarule.tabular.decisions import check_decision, costs_of, decision_of_costs
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.evidence import evidence
@@ -101,16 +103,20 @@ __all__ = [
     "baselines",
     "calibration_of",
     "check",
+    "check_decision",
     "chosen",
     "column_doubts",
     "consequences_as_json",
     "costs_of",
     "cross_validation",
+    "decision_of_costs",
     "doubtful_labels",
+    "effects_of",
     "evidence",
     "explain_rows",
     "explain_table",
     "explained",
+    "explained_inputs",
     "figure_targets",
     "fingerprint",
     "fit",

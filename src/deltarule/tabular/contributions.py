@@ -17,7 +17,7 @@ from deltarule.arrays import Array
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.network import Network
-from deltarule.preprocessing import Targets
+from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.tabular.column_effects import ColumnEffect, column_effects
 from deltarule.tabular.integrated_gradients import Integrated, integrated_gradients
 from deltarule.tabular.references import Reference, reference
@@ -43,7 +43,8 @@ class Contributions:
     values : array, shape (m, k, n)
         Of m rows to k outputs, of n columns.
     predictions : array, shape (m, k)
-    reference_prediction : array, shape (k,)
+    reference_prediction : array, shape (k,) or (m, k)
+        Of several models that share the rows, each row has that of its own.
     reference : Reference
     points : int array, shape (m,)
         At how many points of the line the derivatives were taken.
@@ -77,6 +78,7 @@ class Contributions:
         """
         polars = require("polars", "table", "reading tables")
         residuals, columns = self.residuals, dict[str, Array]()
+        references = np.broadcast_to(self.reference_prediction, residuals.shape)
         for k, output in enumerate(self.outputs):
             own = f"_{output}" if len(self.outputs) > 1 else ""
             for i, name in enumerate(self.columns):
@@ -89,7 +91,7 @@ class Contributions:
                         "explain_rows(…).values."
                     )
                 columns[whole] = self.values[:, k, i]
-            columns[f"reference{own}"] = np.full(len(self.values), self.reference_prediction[k])
+            columns[f"reference{own}"] = references[:, k]
             columns[f"residual{own}"] = residuals[:, k]
         return polars.DataFrame(columns)
 
@@ -142,12 +144,18 @@ def explain_rows(model: Model, X: Any, baseline: Any = None) -> Contributions:
 
 def explained(model: Model, X: Any, start: Reference) -> Contributions:
     """The same from a :class:`~deltarule.tabular.references.Reference`."""
+    assert model.preprocessing is not None
+    A = model.preprocessing.transform(X)
+    if not len(A):
+        raise DataError("the table has no rows; expected at least one to explain.")
+    return explained_inputs(model, A, start)
+
+
+def explained_inputs(model: Model, A: Array, start: Reference) -> Contributions:
+    """The same of encoded rows, ``(m, width)``."""
     preprocessing, targets = model.preprocessing, model.targets
     assert preprocessing is not None
     assert targets is not None
-    A = preprocessing.transform(X)
-    if not len(A):
-        raise DataError("the table has no rows; expected at least one to explain.")
     widths = [len(column.outputs) for column in preprocessing.used]
     centered = bool(targets.classes) and model.network.outputs > 1
     found = integrated_gradients(
@@ -228,13 +236,20 @@ def explain_table(model: Model, X: Any, baseline: Any = None) -> TableContributi
     """
     found = explain_rows(model, X, baseline)
     assert model.preprocessing is not None
-    frame, reading = model.preprocessing.frame(X), model.preprocessing.reading
+    return TableContributions(found, effects_of(model.preprocessing, X, found))
+
+
+def effects_of(
+    preprocessing: Preprocessing, X: Any, found: Contributions
+) -> tuple[ColumnEffect, ...]:
+    """What the columns do over some rows, from the rows' contributions."""
+    frame, reading = preprocessing.frame(X), preprocessing.reading
     by_column = [
         column_effects(column, frame[column.name], reading, found.outputs, found.values[:, :, i].T)
-        for i, column in enumerate(model.preprocessing.used)
+        for i, column in enumerate(preprocessing.used)
     ]
     effects = (
         sorted(own, key=lambda effect: -effect.mean_absolute)
         for own in zip(*by_column, strict=True)
     )
-    return TableContributions(found, tuple(chain.from_iterable(effects)))
+    return tuple(chain.from_iterable(effects))
