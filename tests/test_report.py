@@ -375,7 +375,11 @@ def test_a_page_for_every_task(task, tmp_path):
         "classes": ["Confusion", "ROC", "Precision and recall", "Calibration"],
         "labels": ["ROC", "Precision and recall", "Calibration", "Per output"],
         "regression": ["Predicted versus true: target 1", "Residuals: target 1"],
-        "several targets": ["Predicted versus true: target 2", "Residuals: target 2", "Per output"],
+        "several targets": [
+            "Predicted versus true: target 2",
+            "Residuals: target 2",
+            "Metrics of target 2",
+        ],
     }
     always = ["Cost", "Validation metric", "Gradient norm", "Update to weight ratio"]
     always += ["Dead units", "Saturated units", "Permutation importance", "Input gradients"]

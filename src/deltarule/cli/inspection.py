@@ -160,6 +160,7 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
         str(model.targets.task),
         found,
         about["intervals"].get("network", {}),
+        targets=model.targets.names,
     )
     for sentence in (about["verdict"], *about["consequences"].get("sentences", ())):
         if sentence:

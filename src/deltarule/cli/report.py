@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,18 @@ from deltarule.cli.columns import between, condensed
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.trainer import Trained
 from deltarule.report.compose import Report, compose
-from deltarule.report.content import Context
+from deltarule.report.content import Context, Table
 
 _MOST_ROWS = 500  # that contributions are computed of
 _MOST_OUTPUTS = 12
 
 
 def report_of(
-    trained: Trained, table: TrainingTable, watch: explain.Watch, command: list[str]
+    trained: Trained,
+    table: TrainingTable,
+    watch: explain.Watch,
+    command: list[str],
+    quantiles: Sequence[tabular.QuantileMetrics] = (),
 ) -> Report:
     """The report of a training.
 
@@ -33,6 +38,8 @@ def report_of(
         The callback that recorded the training.
     command : list of str
         The command line, without the program's name.
+    quantiles : sequence of QuantileMetrics
+        Of a model that predicts some.
     """
     problem, source = trained.problem, table.source.name
     frame, which, numbers = _rows(trained)
@@ -69,6 +76,10 @@ def report_of(
         rows=problem.count,
         alerts=trained.alerts,
         decision=_decision(trained),
+        tables=[
+            Table(rows, tabular.QUANTILE_HEADS, title, numeric=(1, 2))
+            for title, rows in tabular.quantile_tables(quantiles).items()
+        ],
         **_effects(trained, frame),
     )
     evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers, problem.train)

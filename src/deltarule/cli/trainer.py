@@ -297,7 +297,7 @@ def as_json(
 
 def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:
     return ", ".join(
-        f"{row.label} {bl.shown(judged.figures[row.name])}"
-        for row in metrics.FIGURES[problem.task]
+        f"{row.title} {bl.shown(judged.figures[row.name])}"
+        for row in metrics.figures_of(problem.task, judged.targets)
         if row.name in judged.figures
     )

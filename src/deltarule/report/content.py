@@ -73,6 +73,8 @@ class Context:
         What has to be known first: its kind, and what is so.
     decision : str
         How classes are decided between, where that was chosen.
+    tables : sequence of Table
+        Further metrics.
     effects : sequence of Effect
         What each column contributes to the predictions of the evaluated rows.
     effects_of : str
@@ -96,6 +98,7 @@ class Context:
     rows: int | None = None
     alerts: Sequence[tuple[str, str]] = ()
     decision: str = ""
+    tables: Sequence[Table] = ()
     effects: Sequence[Effect] = ()
     effects_of: str = ""
 

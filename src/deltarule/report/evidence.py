@@ -143,6 +143,11 @@ class Evidence:
         means = np.average(values, axis=0, weights=self.s)
         return np.broadcast_to(means, self.P.shape)
 
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The targets, where they are numbers."""
+        return self.names if self.task == "regression" else ()
+
     @cached_property
     def figures(self) -> dict[str, float]:
         """The metrics of the task, by name."""
@@ -151,7 +156,7 @@ class Evidence:
     def figures_of(self, P: Array) -> dict[str, float]:
         """The same of other predictions."""
         if self.task != "labels":
-            return figures(self.task, self.targets, P, self.weights)
+            return figures(self.task, self.targets, P, self.weights, self.target_names)
         right = ((P >= 0.5) == self.indicators).mean(axis=1)
         return {
             "accuracy": float(np.average(right, weights=self.s)),

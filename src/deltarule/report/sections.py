@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from deltarule.baselines import comparison_table, metric_table, shown, shown_seconds
-from deltarule.metrics import FIGURES, figures
+from deltarule.baselines import comparison_table, metric_tables, shown, shown_seconds
+from deltarule.metrics import figures_of
 from deltarule.report import plots
 from deltarule.report.content import Context, Drawn, Section, Table, drawn
 from deltarule.report.curves import roc
@@ -28,6 +28,7 @@ _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
 _SOME = 0.1  # of a column's importance
+_TABLE_OF = {"labels": "classification"}  # whose metrics have the same names
 
 
 def sections_of(
@@ -57,73 +58,56 @@ def sections_of(
 # -------------------------------------------------------------------------------- the figures
 
 
-_LABELS = {row.name: row.label for rows in FIGURES.values() for row in rows}
-
-
 def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple[str, str]]:
     """The numbers to see first."""
     seconds = result.history[-1].seconds if context.seconds is None else context.seconds
     return [
-        *((_LABELS[name], shown(value)) for name, value in own_figures(evidence, context).items()),
+        *_metric_facts(evidence, own_figures(evidence, context)),
         ("rows evaluated", f"{evaluated_rows(evidence, context):,}"),
         ("training", shown_seconds(seconds)),
     ]
 
 
+def _metric_facts(evidence: Evidence, own: Mapping[str, float]) -> list[tuple[str, str]]:
+    rows = figures_of(_TABLE_OF.get(evidence.task, evidence.task), evidence.target_names)
+    whole = [row for row in rows if not row.target and row.name in own]
+    return [(row.label, shown(own[row.name])) for row in whole]
+
+
 def _figures_section(evidence: Evidence, context: Context) -> Section:
-    if context.judged:
-        network, judged = context.judged[0], {each.name: each for each in context.judged}
-        figures = {name: each.figures for name, each in judged.items()}
-        seconds = [each.seconds for each in judged.values()]
-        heads, rows = metric_table(evidence.task, figures, network.intervals, seconds)
-    else:
-        own = own_figures(evidence, context)
-        heads, rows = (
-            ["", *(_LABELS[name] for name in own)],
-            [["network", *map(shown, own.values())]],
-        )
-    tables = [Table(rows, heads, numeric=range(1, len(heads)), mark=0)]
-    if len(context.judged) > 1:
-        (title, *heads), rows = comparison_table(evidence.task, context.judged)
-        tables.append(Table(rows, ["", *heads], title, numeric=(1, 2)))
-    if evidence.task != "classification" and len(evidence.names) > 1:
-        tables.append(_by_output(evidence))
+    judged = context.judged
+    figures = {each.name: each.figures for each in judged}
+    found = metric_tables(
+        _TABLE_OF.get(evidence.task, evidence.task),
+        figures or {"network": own_figures(evidence, context)},
+        judged[0].intervals if judged else {},
+        [each.seconds for each in judged],
+        evidence.target_names,
+    )
+    tables = [
+        Table(rows, heads, target and f"Metrics of {target}", range(1, len(heads)), mark=0)
+        for target, heads, rows in found
+    ]
+    if len(judged) > 1:
+        (title, *heads), rows = comparison_table(evidence.task, judged)
+        tables.insert(1, Table(rows, ["", *heads], title, numeric=(1, 2)))
+    if evidence.task == "labels" and len(evidence.names) > 1:
+        tables.append(_by_label(evidence))
+    tables.extend(context.tables)
     text = f"On {rows_of_metrics(evidence, context)}."
     return Section("figures", "Metrics", text, tables=tables)
 
 
-def _by_output(evidence: Evidence) -> Table:
-    """The metrics of each target or label alone."""
+def _by_label(evidence: Evidence) -> Table:
+    """The metrics of each label alone."""
     rows = []
     for k, name in enumerate(evidence.names):
-        if evidence.task == "regression":
-            was, said = evidence.targets[:, k : k + 1], evidence.P[:, k : k + 1]
-            found = figures("regression", was, said, evidence.weights)
-            rows.append(
-                [
-                    name,
-                    *(
-                        shown(found[row.name]) if row.name in found else "–"
-                        for row in FIGURES["regression"]
-                    ),
-                ]
-            )
-            continue
         positive, p = evidence.indicators[:, k], evidence.P[:, k]
         right = float(np.average((p >= 0.5) == positive, weights=evidence.s))
         area = roc(positive, p, evidence.s).area
-        rows.append(
-            [
-                name,
-                shown(right),
-                shown(area) if np.isfinite(area) else "–",
-                f"{positive.mean():.1%}",
-            ]
-        )
-    if evidence.task == "regression":
-        heads = ["target", *(row.label for row in FIGURES["regression"])]
-    else:
-        heads = ["label", "accuracy", "AUC", "share of rows"]
+        known = shown(area) if np.isfinite(area) else "–"
+        rows.append([name, shown(right), known, f"{positive.mean():.1%}"])
+    heads = ["label", "accuracy", "AUC", "share of rows"]
     return Table(rows, heads, "Per output", numeric=range(1, len(heads)))
 
 

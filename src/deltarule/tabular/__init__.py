@@ -58,7 +58,15 @@ from deltarule.tabular.problems import (
     test_rows,
     validations,
 )
-from deltarule.tabular.quantiles import levels_of, quantile_model, quantiles_of
+from deltarule.tabular.quantiles import (
+    QUANTILE_HEADS,
+    QuantileMetrics,
+    levels_of,
+    quantile_metrics,
+    quantile_model,
+    quantile_tables,
+    quantiles_of,
+)
 from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.references import Reference, middle, reference
@@ -80,6 +88,7 @@ from deltarule.tabular.updating import (
 from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
+    "QUANTILE_HEADS",
     "Alert",
     "Calibration",
     "ColumnEffect",
@@ -87,6 +96,7 @@ __all__ = [
     "CurvePoint",
     "Fitted",
     "Problem",
+    "QuantileMetrics",
     "Recipe",
     "Reference",
     "Roles",
@@ -138,7 +148,9 @@ __all__ = [
     "predictions",
     "printed",
     "problem",
+    "quantile_metrics",
     "quantile_model",
+    "quantile_tables",
     "quantiles_of",
     "reading_record",
     "recipe",

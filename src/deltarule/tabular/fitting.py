@@ -281,6 +281,7 @@ def _examples(targets: Targets, frame: Any, roles: Roles, X: Array) -> bl.Exampl
         figure_targets(targets, frame),
         weights_of(frame, roles),
         None if groups is None else numbered(groups),
+        tuple(targets.names) if targets.task == "regression" else (),
     )
 
 
