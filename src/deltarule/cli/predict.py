@@ -167,10 +167,8 @@ class _Work:
         self.probabilities = _probabilities(model, asked)
         self.reference = reasons.reference
 
-    def predicted(
-        self, frame: Any, kept: Sequence[str], explained: tabular.Contributions | None
-    ) -> Any:
-        """The predictions of some rows behind the columns to copy, with all that is asked for."""
+    def predicted(self, frame: Any, explained: tabular.Contributions | None) -> Any:
+        """The predictions of some rows, with all that is asked for."""
         import polars as pl
 
         made = self.model.predictions(frame, self.probabilities)
@@ -184,7 +182,7 @@ class _Work:
         made = made.with_columns(pl.Series(name, own) for name, own in further.items())
         if explained is not None:
             made = why.with_contributions(made, explained)
-        return beside(frame, kept, made)
+        return made
 
     def whole(
         self, source: sources.Source, kept: Sequence[str], terminal: Terminal
@@ -199,7 +197,7 @@ class _Work:
             explained, further["why"] = found.rows, why.as_json(found)
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
-        predicted = self.predicted(frame, kept, explained)
+        predicted = beside(source.written(kept), kept, self.predicted(frame, explained))
         self.reasons.write_page(self.model.model_of, frame, source.name, terminal)
         self._warn(terminal)
         return predicted, {"differences": self.tally.as_json(), **further}
@@ -234,7 +232,7 @@ class _Work:
                 with source.cells_of(k):
                     if self.reasons.why:
                         explained = self.model.contributions(frame, self.reference).rows
-                    made = self.predicted(frame, kept, explained)
+                    made = beside(frame, kept, self.predicted(frame, explained))
                 if self.form.in_blocks:
                     file.write(self.form.content(made, kept, k == 0))
                 else:

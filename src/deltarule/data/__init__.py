@@ -7,11 +7,12 @@ beginning; a :class:`Reading` overrides it.
 
 from deltarule.data.builtin import BUILT_IN, built_in
 from deltarule.data.dataset import Dataset, dataset_of
-from deltarule.data.files import read
+from deltarule.data.files import read, written
 from deltarule.data.frames import column_of, frame_of, has_names
 from deltarule.data.positions import FileRows, cells_of, located
 from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.data.readings import ColumnReading
+from deltarule.data.sampling import is_pipe
 from deltarule.data.streams import Stream, stream
 from deltarule.data.values import tidied
 
@@ -29,8 +30,10 @@ __all__ = [
     "dataset_of",
     "frame_of",
     "has_names",
+    "is_pipe",
     "located",
     "read",
     "stream",
     "tidied",
+    "written",
 ]

@@ -289,8 +289,17 @@ def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     suffix, magnitudes = ending
     if prefix and _is_money(suffix) and not any(part.prefix and part.suffix for part in parts):
         return None  # two currencies
+    if any(_is_longer(part.body) for part in parts) and not _are_plain(cells):
+        return None
     found = ColumnReading("number", *marks, prefix, suffix, magnitudes, marked > 0)
     return ColumnReading() if _are_plain(cells) and marks == (".", "") else found
+
+
+def _is_longer(body: str) -> bool:
+    """Whether groups of digits are a whole number that no float holds: an identifier."""
+    digits = re.sub("[^0-9]", "", body)
+    is_grouped = re.fullmatch("[0-9]{1,3}(?:[^0-9eE][0-9]{3})*|[0-9]+", body) is not None
+    return is_grouped and int(float(digits)) != int(digits)
 
 
 def _without_mark(cell: str) -> str:
