@@ -101,9 +101,9 @@ def test_a_row_that_is_not_there_is_refused_before_anything_is_predicted(
 ):
     monkeypatch.setattr(tabular, "explain_table", None)
     arguments = ["predict", str(folder / "rents.safetensors"), str(folder / "flats.csv"), "--why"]
-    asked = ["--why-page", str(folder / "x.html"), "--why-row", "201"]
+    asked = ["--why-page", str(folder / "x.html"), "--why-row", "202"]
     assert main([*arguments, *asked]) == 2
-    assert "--why-row 201: expected a row of the table" in capsys.readouterr().err
+    assert "--why-row 202: expected a row of data, from 2 to 201" in capsys.readouterr().err
 
 
 def test_curves_of_dates_have_iso_dates_in_json():
@@ -121,7 +121,8 @@ def test_curves_of_dates_have_iso_dates_in_json():
         (["--why", "--baseline", "area"], "expected COLUMN=VALUE, as rooms=3; got 'area'"),
         (["--why", "--baseline", "aera=5"], "--baseline: the model has no column 'aera'. Did you"),
         (["--why", "--baseline", "town=C"], "--baseline: column 'town' holds 'C'"),
-        (["--why-page", "{folder}/x.html", "--why-row", "201"], "which has 200, counted from 1"),
+        (["--why-page", "{folder}/x.html", "--why-row", "1"], "from 2 to 201, as the file counts"),
+        (["--why-page", "{folder}/x.html", "--why-row", "two"], "--why-row two: expected a row of"),
         (["--why", "--why-row", "2"], "--why-row 2: expected --why-page FILE too"),
         (["--why-page", "{folder}/flats.csv"], "--why-page {folder}/flats.csv: is the data"),
         (

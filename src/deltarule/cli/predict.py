@@ -189,7 +189,7 @@ class _Work:
     ) -> tuple[Any, dict[str, Any]]:
         """The predictions of a table, and what JSON says besides."""
         frame, further = source.frame, dict[str, Any]()
-        self.reasons.check_row(len(frame))
+        self.reasons.place(source.files, len(frame))
         explained = None
         if self.reasons.why:
             with terminal.waiting("computing contributions"):
@@ -198,7 +198,7 @@ class _Work:
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
         predicted = beside(source.written(kept), kept, self.predicted(frame, explained))
-        self.reasons.write_page(self.model.model_of, frame, source.name, terminal)
+        self.reasons.write_page(self.model.model_of, source, terminal)
         self._warn(terminal)
         return predicted, {"differences": self.tally.as_json(), **further}
 

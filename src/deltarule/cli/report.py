@@ -14,11 +14,13 @@ from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.trainer import Trained
+from deltarule.data import row_names
 from deltarule.report.compose import Report, compose
 from deltarule.report.content import Context, Table
 
 _MOST_ROWS = 500  # that contributions are computed of
 _MOST_OUTPUTS = 12
+_FROM_ONE = "Rows are counted from 1"
 
 
 def report_of(
@@ -80,6 +82,7 @@ def report_of(
             Table(rows, tabular.QUANTILE_HEADS, title, numeric=(1, 2))
             for title, rows in tabular.quantile_tables(quantiles).items()
         ],
+        rows_counted=_rows_counted(trained),
         **_effects(trained, frame),
     )
     evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers, problem.train)
@@ -108,10 +111,14 @@ def _effects(trained: Trained, frame: Any) -> dict[str, Any]:
 
 
 def _rows(trained: Trained) -> tuple[Any, str, Array]:
-    """The rows to evaluate on, what they are, and their numbers."""
+    """The rows to evaluate on, what they are, and what each is called."""
     problem = trained.problem
+    names = np.array(row_names(trained.files, trained.places), dtype=object)
     if len(problem.test):
-        numbers = np.arange(len(problem.test)) if trained.places is None else trained.places
-        return problem.test, tabular.rows_named(trained.evaluated_on), numbers + 1
-    held = problem.validation.held
-    return problem.train[held], "validation rows", held + 1
+        return problem.test, tabular.rows_named(trained.evaluated_on), names
+    return problem.train[problem.validation.held], "validation rows", names
+
+
+def _rows_counted(trained: Trained) -> str:
+    count = "Row numbers are those of the file, with its header" if trained.files else _FROM_ONE
+    return f"{count}; deltarule predict --why-row takes them."

@@ -9,7 +9,7 @@ from deltarule.data.builtin import BUILT_IN, built_in
 from deltarule.data.dataset import Dataset, dataset_of
 from deltarule.data.files import read, written
 from deltarule.data.frames import column_of, frame_of, has_names
-from deltarule.data.positions import FileRows, cells_of, located
+from deltarule.data.positions import FileRows, cells_of, located, row_named, row_names
 from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.data.readings import ColumnReading
 from deltarule.data.sampling import is_pipe
@@ -33,6 +33,8 @@ __all__ = [
     "is_pipe",
     "located",
     "read",
+    "row_named",
+    "row_names",
     "stream",
     "tidied",
     "written",

@@ -79,6 +79,8 @@ class Context:
         What each column contributes to the predictions of the evaluated rows.
     effects_of : str
         In which unit, and from which reference row.
+    rows_counted : str
+        How rows are counted, in a sentence.
     """
 
     title: str = "A network"
@@ -101,6 +103,7 @@ class Context:
     tables: Sequence[Table] = ()
     effects: Sequence[Effect] = ()
     effects_of: str = ""
+    rows_counted: str = "Rows are counted from 0, as in the array."
 
     @property
     def whose(self) -> str:

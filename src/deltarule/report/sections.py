@@ -13,7 +13,8 @@ from deltarule.report.content import Context, Drawn, Section, Table, drawn
 from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
 from deltarule.report.effects import effects_section
-from deltarule.report.evidence import Evidence, Importance, importances, worst
+from deltarule.report.evidence import Evidence, Importance, importances
+from deltarule.report.largest_errors import largest_errors
 from deltarule.report.summary import (
     evaluated_rows,
     own_figures,
@@ -49,7 +50,7 @@ def sections_of(
         *(_judged_sections(evidence, context) if is_finite else ()),
         *_columns_section(found),
         *effects_section(context),
-        *(_worst_section(evidence, found) if is_finite else ()),
+        *(_errors_section(evidence, context, found) if is_finite else ()),
         *_data_section(context),
         *training_sections(result, context, findings, diagnostics),
     ]
@@ -200,7 +201,9 @@ def _missing_text(found: Sequence[Importance]) -> str:
     )
 
 
-def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
+def _errors_section(
+    evidence: Evidence, context: Context, found: list[Importance]
+) -> Iterator[Section]:
     rank = {each.name: place for place, each in enumerate(found)}
     order = sorted(
         range(len(evidence.columns)), key=lambda k: rank.get(evidence.columns[k].name, len(rank))
@@ -209,17 +212,17 @@ def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Sect
     heads = ["row", "true", "predicted", "loss", *(evidence.columns[k].name for k in at)]
     rows = [
         [
-            f"{miss.number:,}",
+            miss.row,
             miss.was,
             miss.predicted,
             shown(miss.loss),
             *(_cut(miss.cells[k]) for k in at),
         ]
-        for miss in worst(evidence)
+        for miss in largest_errors(evidence)
     ]
     text = (
-        "The rows with the largest loss: mislabeled, unusual, or simply hard, counted from 1 "
-        "without the header."
+        "The rows with the largest loss: mislabeled, unusual, or simply hard. "
+        f"{context.rows_counted}"
     )
     if len(evidence.columns) > len(at):
         text += f" Shown are the {len(at)} most important of {len(evidence.columns)} columns."
