@@ -99,7 +99,7 @@ def test_the_command_predicts_and_exports_quantiles(tmp_path, monkeypatch, capsy
     import onnxruntime
 
     outputs = [each.name for each in onnxruntime.InferenceSession("m.onnx").get_outputs()]
-    assert outputs == [f"predicted_{name}" for name in quantiles]
+    assert outputs == quantiles
     assert main(["export", "m", "--out", "m.c"]) == 0
     assert "quantile_0.1_y, in its own unit" in (tmp_path / "m.c").read_text()
     assert tabular.levels_of(load_model("m")) == (0.1, 0.9)

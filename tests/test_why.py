@@ -138,3 +138,24 @@ def test_what_cannot_be_is_refused(folder, options, says, capsys):
     said = " ".join(capsys.readouterr().err.split())
     assert says.format(folder=folder) in said
     assert not (folder / "x.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "unit"),
+    [("rent (EUR)", "{}", "EUR"), ("rent", "${}", "$"), ("rent", "{}", "")],
+)
+def test_the_page_and_the_terminal_name_the_unit(tmp_path, monkeypatch, capsys, name, cell, unit):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{a},{cell.format(10 * a + 0.5)}" for a in range(20, 80)]
+    (tmp_path / "t.csv").write_text("\n".join([f"area,{name}", *rows]))
+    quick = ["--epochs", "1", "--ensemble", "1", "--hidden", "4", "--no-baselines"]
+    assert main(["train", "t.csv", "--target", name, *quick, "--out", "m"]) == 0
+    capsys.readouterr()
+    arguments = ["predict", "m", "t.csv", "--why", "--out", "p.csv", "--why-page", "row.html"]
+    assert main(arguments) == 0
+    known = unit or "units of the target"
+    assert f"Contributions, {known}, from" in capsys.readouterr().out
+    page = (tmp_path / "row.html").read_text()
+    assert f"Contributions are in {known}." in page
+    predicted = pl.read_csv("p.csv")[f"predicted_{name}"][0]
+    assert f"Predicted {name}: {predicted:.5g} {unit}".strip() in page

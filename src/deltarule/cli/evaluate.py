@@ -16,6 +16,7 @@ from deltarule.cli.results import (
     say_consequences,
     say_metrics,
     say_quantiles,
+    units_of,
 )
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
@@ -77,7 +78,7 @@ def evaluate(
     task = str(loaded.targets.task)
     title = f"{source.name}: {len(frame):,} rows, {which}"
     figures = {"network": found.figures}
-    say_metrics(terminal, title, task, figures, found.intervals, targets=found.targets)
+    say_metrics(terminal, title, task, figures, found.intervals, units=units_of(found))
     say_consequences(terminal, found, loaded.targets)
     say_quantiles(terminal, quantiles := tabular.quantile_metrics(loaded, frame))
     if json:

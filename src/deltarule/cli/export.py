@@ -59,8 +59,9 @@ def export(
     """Write a model for another runtime: an ONNX graph, or one C99 file.
 
     Both take the table's columns as they are and give probabilities, or values in the target's
-    unit. Before a graph is kept, ONNX Runtime must predict what the model does. The C file
-    allocates nothing, and holds a test of itself.
+    unit. A graph calls its results as predict calls its columns; the probabilities of all classes
+    are one result, probabilities. Before a graph is kept, ONNX Runtime must predict what the model
+    does. The C file allocates nothing, and holds a test of itself.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ from deltarule.cli.options import Json, ModelPath
 from deltarule.cli.predictors import predictor
 from deltarule.cli.results import say_metrics
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.data import cells_of
+from deltarule.data import cells_of, unit_of
 from deltarule.modelfile import Model, load_model
 from deltarule.modelfile.networks import network_to_dict
 from deltarule.network import Network
@@ -153,6 +153,7 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
     found = about.get("figures")
     if not found or model.targets is None:
         return
+    reading = None if model.preprocessing is None else model.preprocessing.reading
     rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
     say_metrics(
         terminal,
@@ -160,7 +161,7 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
         str(model.targets.task),
         found,
         about["intervals"].get("network", {}),
-        targets=model.targets.names,
+        units={name: unit_of(name, reading) for name in model.targets.names},
     )
     for sentence in (about["verdict"], *about["consequences"].get("sentences", ())):
         if sentence:

@@ -213,7 +213,8 @@ def _named(targets: Targets, decoded: Any, P: Any) -> Any:
     """Predictions and, where they are wanted, probabilities: null where there is no prediction."""
     import polars as pl
 
-    columns = {f"predicted_{name}": decoded[name] for name in targets.names}
+    pairs = zip(targets.columns, targets.names, strict=True)
+    columns = {column: decoded[name] for column, name in pairs}
     for k, label in enumerate(targets.classes if P is not None else ()):
         columns[f"probability_{label}"] = pl.Series(P[:, k]).fill_nan(None)
     return pl.DataFrame(columns)

@@ -14,6 +14,7 @@ from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.data.readings import ColumnReading
 from deltarule.data.sampling import is_pipe
 from deltarule.data.streams import Stream, stream
+from deltarule.data.units import unit_of
 from deltarule.data.values import tidied
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "row_names",
     "stream",
     "tidied",
+    "unit_of",
     "written",
 ]

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import unit_of
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.network import Network
@@ -39,7 +40,9 @@ class Contributions:
     outputs : tuple of str
         The targets; of two classes the second one, of several all.
     unit : str
-        What contributions are in.
+        What contributions are in: log-odds or logits, the unit of the target where it is known.
+    units : tuple of str
+        Of each target that is a number, its unit; empty where it is not known.
     values : array, shape (m, k, n)
         Of m rows to k outputs, of n columns.
     predictions : array, shape (m, k)
@@ -53,6 +56,7 @@ class Contributions:
     columns: tuple[str, ...]
     outputs: tuple[str, ...]
     unit: str
+    units: tuple[str, ...]
     values: Array
     predictions: Array
     reference_prediction: Array
@@ -167,11 +171,14 @@ def explained_inputs(model: Model, A: Array, start: Reference) -> Contributions:
         tolerance=TOLERANCE / 2 if centered else TOLERANCE,  # centering may double a residual
     )
     unit, in_units = _UNITS["logits" if centered else targets.task]
+    units = tuple(unit_of(name, preprocessing.reading) for name in targets.names)
+    units = () if targets.classes else units
     values, predictions, base = in_units(found, targets)
     return Contributions(
         tuple(column.name for column in preprocessing.used),
         tuple(map(str, (targets.classes or targets.names)[-len(found.start) :])),
-        unit,
+        units[0] if len(set(units)) == 1 and units[0] else unit,
+        units,
         values,
         predictions,
         base,
