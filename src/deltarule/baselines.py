@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.bootstrap import ConfidenceInterval, Resampling, interval_of
-from deltarule.consequences import Consequences
+from deltarule.consequences import Consequences, TypicalErrors
 from deltarule.errors import require
 from deltarule.metrics import Figure, figures_of, parts_of
 from deltarule.system.threads import few_threads
@@ -97,6 +97,14 @@ class Judged(NamedTuple):
     draws: dict[str, Array]
     consequences: Consequences | None = None
     targets: tuple[str, ...] = ()
+
+    @property
+    def target_units(self) -> dict[str, str]:
+        """The unit of each target that is a number, by name; empty where it is not known."""
+        found = self.consequences
+        if not isinstance(found, TypicalErrors):
+            return dict.fromkeys(self.targets, "")
+        return dict(zip(found.names, found.units, strict=True))
 
     def first(self, task: str) -> Figure:
         """The figure that decides: the first that there is."""

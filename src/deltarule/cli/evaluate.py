@@ -16,7 +16,6 @@ from deltarule.cli.results import (
     say_consequences,
     say_metrics,
     say_quantiles,
-    units_of,
 )
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
@@ -78,7 +77,7 @@ def evaluate(
     task = str(loaded.targets.task)
     title = f"{source.name}: {len(frame):,} rows, {which}"
     figures = {"network": found.figures}
-    say_metrics(terminal, title, task, figures, found.intervals, units=units_of(found))
+    say_metrics(terminal, title, task, figures, found.intervals, units=found.target_units)
     say_consequences(terminal, found, loaded.targets)
     say_quantiles(terminal, quantiles := tabular.quantile_metrics(loaded, frame))
     if json:

@@ -12,8 +12,8 @@ from deltarule import baselines as bl
 from deltarule import tabular
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.trainer import Trained
-from deltarule.consequences import Alarms, TypicalErrors
-from deltarule.data import BUILT_IN
+from deltarule.consequences import Alarms
+from deltarule.data import BUILT_IN, with_unit
 from deltarule.preprocessing import Targets
 
 
@@ -32,7 +32,7 @@ def say_results(terminal: Terminal, trained: Trained) -> None:
         {each.name: each.figures for each in evaluations},
         evaluations[0].intervals,
         [each.seconds for each in evaluations],
-        units_of(evaluations[0]),
+        evaluations[0].target_units,
     )
     say_comparisons(terminal, task, evaluations)
     if trained.verdict:
@@ -56,17 +56,9 @@ def say_metrics(
     `units` are those of several targets, by name; empty where they are not known.
     """
     for table in bl.metric_tables(task, figures, intervals, seconds, tuple(units)):
-        unit = units.get(table.target)
-        own = f"Metrics of {table.target!r}{unit and f', in {unit}'}" if table.target else title
+        named = with_unit(repr(table.target), units.get(table.target, ""))
+        own = f"Metrics of {named}" if table.target else title
         terminal.table(own, table.heads, table.rows, mark=0)
-
-
-def units_of(network: bl.Judged) -> dict[str, str]:
-    """The unit of each target that is a number, by name; empty where it is not known."""
-    found = network.consequences
-    if not isinstance(found, TypicalErrors):
-        return dict.fromkeys(network.targets, "")
-    return dict(zip(found.names, found.units, strict=True))
 
 
 def say_comparisons(terminal: Terminal, task: str, evaluations: Sequence[bl.Judged]) -> None:

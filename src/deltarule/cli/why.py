@@ -136,12 +136,12 @@ def with_contributions(predicted: Any, found: tabular.Contributions) -> Any:
 
 def say_effects(terminal: Terminal, found: tabular.TableContributions) -> None:
     """One table per output: the columns that contribute most."""
-    for output in found.rows.outputs:
+    for k, output in enumerate(found.rows.outputs):
         own = [effect for effect in found.effects if effect.output == output]
         of = f" to {output}" if len(found.rows.outputs) > 1 else ""
         more = f"; {len(own) - _SHOWN} more columns" if len(own) > _SHOWN else ""
         terminal.table(
-            f"Contributions{of}, {found.rows.unit}, from {found.rows.reference.name}{more}",
+            f"Contributions{of}, {found.rows.unit_of(k)}, from {found.rows.reference.name}{more}",
             ["column", "mean absolute", "direction"],
             [[each.column, f"{each.mean_absolute:.3g}", each.summary] for each in own[:_SHOWN]],
         )
@@ -152,6 +152,7 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
     rows = found.rows
     return {
         "unit": rows.unit,
+        "units": [rows.unit_of(k) for k in range(len(rows.outputs))],
         "outputs": list(rows.outputs),
         "baseline": {name: _plain(cell) for name, cell in rows.reference.row.items()},
         **_reference(rows),

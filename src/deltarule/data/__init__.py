@@ -14,7 +14,7 @@ from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.data.readings import ColumnReading
 from deltarule.data.sampling import is_pipe
 from deltarule.data.streams import Stream, stream
-from deltarule.data.units import unit_of
+from deltarule.data.units import unit_of, with_unit
 from deltarule.data.values import tidied
 
 __all__ = [
@@ -39,5 +39,6 @@ __all__ = [
     "stream",
     "tidied",
     "unit_of",
+    "with_unit",
     "written",
 ]

@@ -47,3 +47,14 @@ def unit_of(name: str, reading: Reading | None) -> str:
         return of_cells
     text = (found[1] or found[2]).strip()
     return text if text in _UNITS or is_money(text) or _SIGNS.search(text) else ""
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A column's name with its unit, unless the name says it.
+
+    Examples
+    --------
+    >>> with_unit("rent", "EUR"), with_unit("rent (EUR)", "EUR"), with_unit("rent", "")
+    ('rent, in EUR', 'rent (EUR)', 'rent')
+    """
+    return f"{name}, in {unit}" if unit and unit not in name else name

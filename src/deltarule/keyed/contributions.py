@@ -81,7 +81,7 @@ def explain_by_key(models: KeyedModels, table: Any, baseline: Any = None) -> Tab
 
 
 def _room(one: Contributions, m: int) -> Contributions:
-    """Contributions like those of one row, for so many rows: NaN, until they are known."""
+    """Contributions like those of one row, for m rows: NaN until they are known."""
     shape = (m, *one.predictions.shape[1:])
     return replace(
         one,

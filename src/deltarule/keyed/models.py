@@ -185,7 +185,7 @@ class KeyedModels:
         return [levels[code] if code < len(levels) else None for code in codes.tolist()]
 
     def model_of(self, key: str) -> Model:
-        """The model of one key, as a model of its own: to explain, export or save it.
+        """The model of one key as a single model, to explain, export or save.
 
         Its first layer scales the inputs as the key's rows have them. Parameters are float64, so
         that its predictions are those of :meth:`predict` up to the rounding of float32.
@@ -262,7 +262,7 @@ class KeyedModels:
         return probabilities(self.outputs(table, fallback))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all models to one file, whole or not at all; the same models give the same bytes.
+        """Write all models to one file, atomically; the same models give the same bytes.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from deltarule.baselines import comparison_table, metric_tables, shown, shown_seconds
+from deltarule.data import with_unit
 from deltarule.metrics import figures_of
 from deltarule.report import plots
 from deltarule.report.content import Context, Drawn, Section, Table, drawn
@@ -85,9 +86,14 @@ def _figures_section(evidence: Evidence, context: Context) -> Section:
         [each.seconds for each in judged],
         evidence.target_names,
     )
+    units = judged[0].target_units if judged else {}
+    titles = [
+        target and f"Metrics of {with_unit(target, units.get(target, ''))}"
+        for target, _, _ in found
+    ]
     tables = [
-        Table(rows, heads, target and f"Metrics of {target}", range(1, len(heads)), mark=0)
-        for target, heads, rows in found
+        Table(rows, heads, title, range(1, len(heads)), mark=0)
+        for title, (_, heads, rows) in zip(titles, found, strict=True)
     ]
     if len(judged) > 1:
         (title, *heads), rows = comparison_table(evidence.task, judged)

@@ -47,7 +47,7 @@ class Contributions:
         Of m rows to k outputs, of n columns.
     predictions : array, shape (m, k)
     reference_prediction : array, shape (k,) or (m, k)
-        Of several models that share the rows, each row has that of its own.
+        Of one model per key, that of each row's model.
     reference : Reference
     points : int array, shape (m,)
         At how many points of the line the derivatives were taken.
@@ -62,6 +62,10 @@ class Contributions:
     reference_prediction: Array
     reference: Reference
     points: Array
+
+    def unit_of(self, k: int) -> str:
+        """What the contributions to one output are in."""
+        return (self.units[k] if self.units else "") or self.unit
 
     @property
     def residuals(self) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import with_unit
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
 from deltarule.report.pages import rendered
@@ -174,7 +175,9 @@ def _section(
 
 def _heading(found: Contributions, k: int) -> str:
     own = found.outputs[k]
-    return own if found.units else f"{found.unit.capitalize()} of {own}"
+    if found.units:
+        return with_unit(own, found.units[k])
+    return f"{found.unit.capitalize()} of {own}"
 
 
 def _valued(found: Contributions, k: int) -> str:
