@@ -289,8 +289,13 @@ def test_exported_intervals_are_those_of_the_model(tmp_path, capsys):
     from deltarule.export import feeds
 
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
-    names = ["predicted_y", "predicted_low_y", "predicted_high_y"]
+    names = ["predicted_y", "low_y", "high_y"]
     assert [each.name for each in session.get_outputs()] == names
+    capsys.readouterr()
+    assert (
+        main(["predict", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--intervals", "0.9"]) == 0
+    )
+    assert capsys.readouterr().out.splitlines()[0].endswith(",".join(names))
     outputs = session.run(None, feeds(model.preprocessing, frame))
     ends = [end[:, 0] for end in tabular.interval_ends(model, frame, 0.9)]
     np.testing.assert_allclose(outputs, ends, atol=1e-5)

@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 
 import deltarule as dr
-from deltarule import keyed
+from deltarule import keyed, tabular
 from deltarule.cli import main
 from deltarule.keyed import backends, running, workers
 from deltarule.keyed.grouping import held_out, key_seeds, latest, starts_of
@@ -823,9 +823,9 @@ def test_commands_that_a_folder_of_models_is_no_use_for(here, capsys):
     assert main(["evaluate", "out", "stores.parquet"]) == 2
     assert error_of(capsys).startswith("error: out: holds one model per key, which evaluate")
     assert main(["predict", "out", "stores.parquet", "--intervals", "0.9"]) == 2
-    assert (
-        error_of(capsys) == "error: --intervals: not available for one model per key. Leave it out."
-    )
+    told = error_of(capsys)
+    assert told.startswith("error: --intervals: expected one model of all rows")
+    assert told.endswith("train without --by and with --kind store=category.")
     assert main(["predict", "out", "stores.parquet", "--probabilities"]) == 2
     assert error_of(capsys).startswith("error: --probabilities: expected a classification model")
     assert main(["train", "stores.parquet", "--target", "sold", "--jobs", "2"]) == 2
@@ -842,3 +842,88 @@ def test_the_command_lists_keys_without_a_model(here, frame, capsys):
     told = capsys.readouterr()
     assert "1 key without a model\n  s5  has 1 row with a target; expected at least 10" in told.out
     assert "rows without a key in 'store' were dropped: 40." in told.err
+
+
+# ----------------------------------------------------------------- why, and for which decision
+
+
+def test_the_model_of_a_key_predicts_as_all_of_them(here, frame, models):
+    own = models.model_of("s7")
+    rows = frame.filter(pl.col("store") == "s7")
+    expected = models.predict(rows)["sold"].to_numpy()
+    np.testing.assert_allclose(own.predict(rows)["sold"].to_numpy(), expected, rtol=1e-5)
+    own.save("s7.safetensors")
+    assert main(["predict", "s7.safetensors", "stores.parquet", "--out", "s7.csv"]) == 0
+    with pytest.raises(dr.UnknownNameError, match=r"key 's77' of 'store' has no model\. Did you"):
+        models.model_of("s77")
+
+
+@pytest.mark.parametrize("target", ["sold", "level"])
+def test_contributions_are_those_of_the_models_of_the_keys(frame, target):
+    models = trained(frame, target)
+    rows = frame.head(30).with_columns(
+        store=pl.when(pl.int_range(30) == 4).then(pl.lit("nowhere")).otherwise("store")
+    )
+    found = keyed.explain_by_key(models, rows)
+    assert np.flatnonzero(np.isnan(found.rows.values).any(axis=(1, 2))).tolist() == [4]
+    assert np.nanmax(abs(found.rows.residuals)) < 0.05
+    own = tabular.explain_rows(models.model_of(rows["store"][0]), rows[:1])
+    np.testing.assert_array_equal(found.rows.values[:1], own.values)
+    assert {each.column for each in found.effects} == {*NAMES, "colour"}
+    if target == "sold":
+        expected = models.predict(rows)["sold"].drop_nulls().to_numpy()
+        predicted = np.delete(found.rows.predictions[:, 0], 4)
+        np.testing.assert_allclose(predicted, expected, rtol=1e-4)
+
+
+def test_the_command_explains_rows_by_their_keys(here, frame, capsys):
+    assert main([*TRAIN, "--out", "out"]) == 0
+    new = frame.head(6).with_columns(store=pl.Series(["s1", "x", "s2", "s1", "s3", "s4"]))
+    new.write_parquet("new.parquet")
+    arguments = ["predict", "out", "new.parquet", "--why", "--unlike-training"]
+    assert main([*arguments, "--out", "why.csv", "--why-page", "row.html", "--why-row", "3"]) == 0
+    found = pl.read_csv("why.csv")
+    parts = [f"contribution_{name}" for name in [*NAMES, "colour"]]
+    expected = ["store", "predicted_sold", "unlike_training", *parts, "reference", "residual"]
+    assert sorted(found.columns) == sorted(expected)
+    assert found[1, "contribution_a"] is None
+    total = found.select(pl.sum_horizontal(*parts, "reference", "residual")).to_series()
+    known = np.array([0, 2, 3, 4, 5])
+    np.testing.assert_allclose(
+        total.gather(known), found["predicted_sold"].gather(known), rtol=1e-3
+    )
+    assert found["reference"].drop_nulls().n_unique() == 4
+    page = (here / "row.html").read_text()
+    assert f"{found[2, 'predicted_sold']:.5g}" in page
+    assert main([*arguments, "--out", "blocks.csv", "--memory", "100MB"]) == 0
+    assert (here / "blocks.csv").read_bytes() == (here / "why.csv").read_bytes()
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "reference" not in told["why"]
+    assert told["predictions"]["reference"][1] is None
+    assert main(["inspect", "out", "--effects", "new.parquet"]) == 0
+    assert "mean absolute" in capsys.readouterr().out
+    assert main(["predict", "out", "new.parquet", "--why-page", "x.html", "--why-row", "2"]) == 2
+    assert error_of(capsys).startswith("error: key 'x' of 'store' has no model.")
+
+
+def test_costs_decide_for_every_key(here, frame, capsys):
+    two = frame.with_columns(level=(pl.col("level") == "high").cast(pl.String))
+    models = trained(two, "level", settings=replace(QUICK, cost_of_miss=9.0))
+    assert models.targets.decision.threshold == 0.1
+    probable = models.predict_proba(two)[:, models.targets.classes.index("true")]
+    assert models.predict(two)["level"].to_list() == [
+        "true" if p >= 0.1 else "false" for p in probable
+    ]
+    for name in ("min_recall", "min_precision"):
+        with pytest.raises(dr.SettingError, match=f"{name}: expected one model of all rows"):
+            trained(two, "level", settings=replace(QUICK, **{name: 0.9}))
+    with pytest.raises(dr.SettingError, match="cost_of_miss: expected a target of two classes"):
+        trained(frame, "level", settings=replace(QUICK, cost_of_miss=9.0))
+    two.write_parquet("two.parquet")
+    arguments = ["train", "two.parquet", "--target", "level", "--by", "store", "--drop", "sold"]
+    assert main([*arguments, "--epochs", "2", "--cost-of-miss", "4", "--out", "two"]) == 0
+    assert "from a probability of 0.2 on (a miss costs 4" in capsys.readouterr().out
+    assert main(["inspect", "two", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["decision"]["threshold"] == 0.2

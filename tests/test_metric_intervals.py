@@ -141,6 +141,76 @@ def test_a_draw_needs_sums_of_parts_only():
     assert resampling.draws(accuracy, parts).std() == pytest.approx(0.5 / np.sqrt(5000), rel=0.1)
 
 
+# ----------------------------------------------------------------------------- several targets
+
+
+def two_targets(scale=1.0):
+    """Rows of a large target and a small one, and predictions that know something of both."""
+    Y = rng().normal(size=(200, 2)) * [1000.0, 0.01 * scale] + [5000.0, 0.1]
+    P = Y + rng(1).normal(size=(200, 2)) * [300.0, 0.005 * scale]
+    return bl.Examples(Y, Y, None, names=("price", "dose")), P
+
+
+def test_every_target_has_metrics_in_its_own_unit_and_none_is_a_mean_over_units():
+    rows, P = two_targets()
+    found = bl.evaluated("network", "regression", rows, P, 0.0)
+    assert list(found.figures) == ["r2", *(f"{each}_{name}" for name in rows.names
+                                           for each in ("rmse", "mae", "r2"))]  # fmt: skip
+    for k, name in enumerate(rows.names):
+        alone = figures("regression", rows.targets[:, [k]], P[:, [k]])
+        assert {each: found.figures[f"{each}_{name}"] for each in alone} == alone
+        assert found.intervals[f"rmse_{name}"].low < alone["rmse"]
+    own = [found.figures[f"r2_{name}"] for name in rows.names]
+    assert found.figures["r2"] == pytest.approx(np.mean(own))
+
+
+def test_no_unit_decides_the_verdict_of_several_targets():
+    shares = []
+    for scale in (1.0, 1e6):
+        rows, P = two_targets(scale)
+        mean = np.broadcast_to(rows.targets.mean(axis=0), P.shape)
+        network = bl.evaluated("network", "regression", rows, P, 0.0)
+        guess = bl.evaluated("mean", "regression", rows, mean, 0.0)
+        told = bl.verdict("regression", network, [guess])
+        assert told.startswith("The network wins: mean R² 0.8")
+        shares.append(network.figures["r2"])
+        assert tabular.alerts_of("regression", [network, guess]) == []
+        assert "Mean R² of the network" in bl.comparison_table("regression", [network, guess])[0][0]
+        useless = tabular.alerts_of("regression", [guess._replace(name="network"), guess])
+        assert "no better than the mean: mean R² 0.000" in useless[0].text
+    assert shares[0] == pytest.approx(shares[1])
+
+
+def test_a_target_that_does_not_vary_leaves_the_mean_to_the_others():
+    rows, P = two_targets()
+    rows.targets[:, 1] = 0.1
+    found = bl.evaluated("network", "regression", rows, P, 0.0)
+    assert found.figures["r2"] == pytest.approx(found.figures["r2_price"])
+    assert "r2_dose" not in found.figures
+    rows.targets[:, 0] = 5000.0
+    assert bl.evaluated("network", "regression", rows, P, 0.0).first("regression").title == (
+        "RMSE of price"
+    )
+
+
+def test_the_command_says_metrics_target_by_target(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    x = rng().uniform(size=200)
+    pl.DataFrame({"x": x, "price": 900.0 * x, "dose": 0.01 * x**2}).write_csv("t.csv")
+    quick = ["--hidden", "8", "--epochs", "5", "--ensemble", "1", "--out", "m"]
+    targets = ["--target", "price", "--target", "dose"]
+    assert main(["train", "t.csv", *targets, *quick, "--report", "r.html", "--json"]) == 0
+    known = json.loads(capsys.readouterr().out)
+    assert {"r2", "rmse_price", "rmse_dose"} <= known["figures"]["network"].keys()
+    assert "rmse" not in known["figures"]["network"]
+    assert "Metrics of price" in (tmp_path / "r.html").read_text()
+    for command in (["inspect", "m"], ["evaluate", "m", "t.csv"]):
+        assert main(command) == 0
+        told = capsys.readouterr().out
+        assert "mean R²" in told
+        assert told.index("Metrics of 'price'") < told.index("Metrics of 'dose'")
+
+
 # --------------------------------------------------------------------------------- differences
 
 

@@ -1,6 +1,8 @@
 """Rows in messages: counted as in the file, from 1, with the header and all that was left out."""
 
 import gzip
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,16 @@ import pytest
 import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
-from deltarule.data import Reading, cells_of, dataset_of, stream, texts
+from deltarule.data import (
+    FileRows,
+    Reading,
+    cells_of,
+    dataset_of,
+    row_named,
+    row_names,
+    stream,
+    texts,
+)
 from deltarule.keyed import train_by_key
 
 GOOD = "".join(f"{i},{i / 4}\n" for i in range(30))
@@ -156,3 +167,45 @@ def test_a_target_of_a_table_in_blocks_is_counted_so(tmp_path, row):
         tabular.survey(
             stream(path), tabular.Roles(("b",)), tabular.Settings(epochs=1), memory=10**9
         )
+
+
+# ------------------------------------------------- one number for a row, wherever it is named
+
+
+def test_reports_and_pages_call_a_row_by_its_number_in_the_file(tmp_path, monkeypatch):
+    """Notes above the header and rows without a target count, as they do in a spreadsheet."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.6f},{'' if i % 7 == 0 else 5 * x:}" for i, x in enumerate(rng.random(120))]
+    rows[60] = "0.777777,900"
+    lines = ["# made today", "x,y", *rows]
+    Path("t.csv").write_text("\n".join([*lines, ""]))
+    odd = lines.index("0.777777,900") + 1
+    quick = ["--epochs", "2", "--ensemble", "1", "--no-baselines", "--hidden", "4"]
+    arguments = ["train", "t.csv", "--target", "y", *quick, "--out", "m", "--report", "r.html"]
+    Path("odd.csv").write_text("\n".join([*lines[:2], *rows[50:70], ""]))
+    assert main([*arguments[:-2], "--test", "odd.csv", "--report", "test.html"]) == 0
+    at = 2 + 10 + 1
+    page = Path("test.html").read_text()
+    first = page[page.index("Largest errors</h2>") :].partition("<tbody>")[2]
+    assert re.search(r"<td[^>]*>([^<]*)<", first)[1] == str(at)
+    for table, row in (("t.csv", odd), ("odd.csv", at)):
+        assert main(["predict", "m", table, "--why-page", "row.html", "--why-row", str(row)]) == 0
+        page = Path("row.html").read_text()
+        assert f"<h1>Row {row} of {table}</h1>" in page
+        assert "0.777777" in page
+    both = ["predict", "m", "t.csv", "odd.csv", "--out", "p.csv", "--why-page", "row.html"]
+    assert main([*both, "--why-row", f"odd.csv:{at}"]) == 0
+    assert f"<h1>Row odd.csv:{at}</h1>" in Path("row.html").read_text()
+    assert main([*both, "--why-row", "9"]) == 2
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_every_row_has_a_name_and_is_found_by_it(files):
+    stand = [FileRows(Path(f"{k}.csv"), np.array([2, 3, 7 + k])) for k in range(files)]
+    count = 3 * files or 5
+    names = row_names(stand, range(count))
+    assert len(set(names)) == count
+    assert [row_named(stand, name, count) for name in names] == list(range(count))
+    for name in ("0", "1" if files else "6", "5.csv:2", "x", "-1", ""):
+        assert row_named(stand, name, count) is None

@@ -193,3 +193,27 @@ def test_without_its_package_a_workbook_is_refused_before_anything_is_computed(
 def test_the_header_of_a_copied_column_is_no_formula():
     table = pl.DataFrame({"=1+1": [1], "-2": [2], "y": ["a"]})
     assert files.csv(table) == "'=1+1,-2,y\n1,2,a\n"
+
+
+def test_kept_cells_are_those_of_the_file(tmp_path, monkeypatch, capsys):
+    """Identifiers keep every digit; amounts and moments are copied as they are written."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f'{12345678901234567 + i};{98765432109876543210 + i};"${1000 + 7 * i:,}.50";{i} %;'
+        f"2024-05-{i % 28 + 1:02d}T10:00Z;{i % 28 + 1:02d}.05.2024;{0.5 * i}"
+        for i in range(40)
+    ]
+    head = "id;long;price;share;seen;day;y"
+    (tmp_path / "t.csv").write_text("\n".join([head, *lines, ""]))
+    quick = ["--epochs", "1", "--ensemble", "1", "--no-baselines", "--hidden", "4"]
+    assert main(["train", "t.csv", "--target", "y", *quick, "--out", "m", "--json"]) == 0
+    columns = json.loads(capsys.readouterr().out)["columns"]
+    assert [each for each in columns if "id:" in str(each) or "long" in str(each)]
+    assert main(["predict", "m", "t.csv", "--keep", "id,long,price,share,seen,day"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    first = '12345678901234567,98765432109876543210,"$1,000.50",0 %,2024-05-01T10:00Z,01.05.2024,'
+    assert told[1].startswith(first)
+    assert main(["predict", "m", "t.csv", "--out", "p.xlsx"]) == 0
+    usual = pl.read_excel("p.xlsx", infer_schema_length=0)
+    assert usual.columns[:2] == ["id", "long"]
+    assert usual["id"][1] == "12345678901234568"

@@ -1,5 +1,7 @@
 """Quantile regression: outputs that cannot cross, and one cost that trains all of them."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -97,7 +99,7 @@ def test_the_command_predicts_and_exports_quantiles(tmp_path, monkeypatch, capsy
     import onnxruntime
 
     outputs = [each.name for each in onnxruntime.InferenceSession("m.onnx").get_outputs()]
-    assert outputs == [f"predicted_{name}" for name in quantiles]
+    assert outputs == quantiles
     assert main(["export", "m", "--out", "m.c"]) == 0
     assert "quantile_0.1_y, in its own unit" in (tmp_path / "m.c").read_text()
     assert tabular.levels_of(load_model("m")) == (0.1, 0.9)
@@ -142,8 +144,15 @@ def test_the_commands_say_how_many_rows_lie_below_each_quantile(tmp_path, monkey
     x = rng.uniform(0, 1, 300)
     pl.DataFrame({"x": x, "y": x + rng.normal(0, 0.1, 300)}).write_csv("t.csv")
     quick = ["--hidden", "8", "--epochs", "20", "--no-baselines", "--quantiles", "0.2,0.5"]
-    assert main(["train", "t.csv", "--target", "y", *quick, "--out", "m"]) == 0
+    assert (
+        main(["train", "t.csv", "--target", "y", *quick, "--out", "m", "--report", "r.html"]) == 0
+    )
     trained = capsys.readouterr().out
+    assert "pinball loss" in (tmp_path / "r.html").read_text()
+    assert main(["evaluate", "m", "t.csv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["quantiles"]
+    assert [(each["target"], each["level"]) for each in found] == [("y", 0.2), ("y", 0.5)]
+    assert all(0 < each["below"] < 1 and each["pinball_loss"] > 0 for each in found)
     assert main(["evaluate", "m", "t.csv"]) == 0
     for said in (trained, capsys.readouterr().out):
         assert "rows below" in said

@@ -283,3 +283,29 @@ def test_blocks_and_their_whole_are_the_same_task(tmp_path):
     found = tabular.survey(stream(tmp_path / "t.csv"), roles, settings, memory=1 << 30)
     assert found.whole.targets.task == "regression"
     assert found.whole.targets.reason == "its cells are numbers with 'stars' behind"
+
+
+@pytest.mark.parametrize("first", [12345678901234567, 12345678901234567890, 10**25 + 1])
+def test_whole_numbers_that_no_float_holds_are_never_rounded(tmp_path, first):
+    numbers = [first + 2 * i for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b", *(f"{n},{n % 7}" for n in numbers)]))
+    for source in (
+        tmp_path / "t.csv",
+        pl.DataFrame({"a": pl.Series([str(n) for n in numbers]), "b": range(60)}),
+        pl.DataFrame({"a": pl.Series(numbers, dtype=pl.Int128), "b": range(60)}),
+    ):
+        data = dataset_of(source)
+        assert data.frame["a"].cast(pl.String).to_list() == [str(n) for n in numbers]
+        fitted = Preprocessing.fit(data)
+        assert fitted.describe()[0].startswith("a: dropped, identifier")
+    few = pl.DataFrame({"a": [str(n) for n in numbers[:2] * 30]})
+    assert Preprocessing.fit(dataset_of(few)).columns[0].kind in ("boolean", "category")
+    grouped = pl.DataFrame({"a": [f"{n:,}" for n in numbers]})
+    assert dataset_of(grouped).frame["a"].to_list() == grouped["a"].to_list()
+
+
+def test_whole_numbers_that_floats_hold_stay_numbers():
+    frame = pl.DataFrame({"a": [str(2**53 * k) for k in (1, 2, 4, 8)], "b": ["1", "2", "3", "5"]})
+    assert dataset_of(frame).frame["a"].dtype == pl.Int64
+    much = pl.DataFrame({"a": ["100000000000000000000", "300000000000000000000"]})
+    assert dataset_of(much).frame["a"].to_list() == [1e20, 3e20]

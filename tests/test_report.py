@@ -15,7 +15,8 @@ from deltarule.network import feed_forward
 from deltarule.report import diagnosis, plots
 from deltarule.report.curves import calibration, confusion, precision_recall, roc
 from deltarule.report.drawing import matplotlib, svg
-from deltarule.report.evidence import evidence_of, importances, input_gradients, worst
+from deltarule.report.evidence import evidence_of, importances, input_gradients
+from deltarule.report.largest_errors import largest_errors
 from deltarule.report.watch import look, saturated
 
 from .test_cli import QUICK, fails, write_flats
@@ -176,8 +177,8 @@ def test_predictions_are_the_results_own_and_the_worst_rows_the_worst(task):
         A = np.hstack([1 - A, A])
     np.testing.assert_allclose(evidence.P, A, rtol=1e-4, atol=1e-6)
     losses = evidence.losses(evidence.P)
-    found = worst(evidence, 5)
-    assert [miss.number for miss in found] == np.argsort(-losses, kind="stable")[:5].tolist()
+    found = largest_errors(evidence, 5)
+    assert [int(miss.row) for miss in found] == np.argsort(-losses, kind="stable")[:5].tolist()
     assert all(np.isfinite(list(evidence.figures.values())))
 
 
@@ -375,7 +376,11 @@ def test_a_page_for_every_task(task, tmp_path):
         "classes": ["Confusion", "ROC", "Precision and recall", "Calibration"],
         "labels": ["ROC", "Precision and recall", "Calibration", "Per output"],
         "regression": ["Predicted versus true: target 1", "Residuals: target 1"],
-        "several targets": ["Predicted versus true: target 2", "Residuals: target 2", "Per output"],
+        "several targets": [
+            "Predicted versus true: target 2",
+            "Residuals: target 2",
+            "Metrics of target 2",
+        ],
     }
     always = ["Cost", "Validation metric", "Gradient norm", "Update to weight ratio"]
     always += ["Dead units", "Saturated units", "Permutation importance", "Input gradients"]

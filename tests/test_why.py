@@ -101,9 +101,9 @@ def test_a_row_that_is_not_there_is_refused_before_anything_is_predicted(
 ):
     monkeypatch.setattr(tabular, "explain_table", None)
     arguments = ["predict", str(folder / "rents.safetensors"), str(folder / "flats.csv"), "--why"]
-    asked = ["--why-page", str(folder / "x.html"), "--why-row", "201"]
+    asked = ["--why-page", str(folder / "x.html"), "--why-row", "202"]
     assert main([*arguments, *asked]) == 2
-    assert "--why-row 201: expected a row of the table" in capsys.readouterr().err
+    assert "--why-row 202: expected a row of data, from 2 to 201" in capsys.readouterr().err
 
 
 def test_curves_of_dates_have_iso_dates_in_json():
@@ -121,7 +121,8 @@ def test_curves_of_dates_have_iso_dates_in_json():
         (["--why", "--baseline", "area"], "expected COLUMN=VALUE, as rooms=3; got 'area'"),
         (["--why", "--baseline", "aera=5"], "--baseline: the model has no column 'aera'. Did you"),
         (["--why", "--baseline", "town=C"], "--baseline: column 'town' holds 'C'"),
-        (["--why-page", "{folder}/x.html", "--why-row", "201"], "which has 200, counted from 1"),
+        (["--why-page", "{folder}/x.html", "--why-row", "1"], "from 2 to 201, as the file counts"),
+        (["--why-page", "{folder}/x.html", "--why-row", "two"], "--why-row two: expected a row of"),
         (["--why", "--why-row", "2"], "--why-row 2: expected --why-page FILE too"),
         (["--why-page", "{folder}/flats.csv"], "--why-page {folder}/flats.csv: is the data"),
         (
@@ -137,3 +138,24 @@ def test_what_cannot_be_is_refused(folder, options, says, capsys):
     said = " ".join(capsys.readouterr().err.split())
     assert says.format(folder=folder) in said
     assert not (folder / "x.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "unit"),
+    [("rent (EUR)", "{}", "EUR"), ("rent", "${}", "$"), ("rent", "{}", "")],
+)
+def test_the_page_and_the_terminal_name_the_unit(tmp_path, monkeypatch, capsys, name, cell, unit):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{a},{cell.format(10 * a + 0.5)}" for a in range(20, 80)]
+    (tmp_path / "t.csv").write_text("\n".join([f"area,{name}", *rows]))
+    quick = ["--epochs", "1", "--ensemble", "1", "--hidden", "4", "--no-baselines"]
+    assert main(["train", "t.csv", "--target", name, *quick, "--out", "m"]) == 0
+    capsys.readouterr()
+    arguments = ["predict", "m", "t.csv", "--why", "--out", "p.csv", "--why-page", "row.html"]
+    assert main(arguments) == 0
+    known = unit or "units of the target"
+    assert f"Contributions, {known}, from" in capsys.readouterr().out
+    page = (tmp_path / "row.html").read_text()
+    assert f"Contributions are in {known}." in page
+    predicted = pl.read_csv("p.csv")[f"predicted_{name}"][0]
+    assert f"Predicted {name}: {predicted:.5g} {unit}".strip() in page

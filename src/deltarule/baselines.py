@@ -12,9 +12,9 @@ import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.bootstrap import ConfidenceInterval, Resampling, interval_of
-from deltarule.consequences import Consequences
+from deltarule.consequences import Consequences, TypicalErrors
 from deltarule.errors import require
-from deltarule.metrics import FIGURES, Figure, parts_of
+from deltarule.metrics import Figure, figures_of, parts_of
 from deltarule.system.threads import few_threads
 
 
@@ -85,6 +85,8 @@ class Judged(NamedTuple):
         Each figure in each draw of these rows, by :class:`~deltarule.bootstrap.Resampling`.
     consequences : Alarms or TypicalErrors, optional
         What the errors are in plain words.
+    targets : tuple of str
+        Of several targets the names.
     """
 
     name: str
@@ -94,6 +96,20 @@ class Judged(NamedTuple):
     units: int
     draws: dict[str, Array]
     consequences: Consequences | None = None
+    targets: tuple[str, ...] = ()
+
+    @property
+    def target_units(self) -> dict[str, str]:
+        """The unit of each target that is a number, by name; empty where it is not known."""
+        found = self.consequences
+        if not isinstance(found, TypicalErrors):
+            return dict.fromkeys(self.targets, "")
+        return dict(zip(found.names, found.units, strict=True))
+
+    def first(self, task: str) -> Figure:
+        """The figure that decides: the first that there is."""
+        rows = figures_of(task, self.targets)
+        return next((row for row in rows if row.name in self.figures), rows[0])
 
     @property
     def intervals(self) -> dict[str, ConfidenceInterval]:
@@ -153,13 +169,14 @@ def evaluated(
     resampling = Resampling(len(predictions), test.groups)
     figures: dict[str, float] = {}
     draws: dict[str, Array] = {}
-    for figure, parts in parts_of(task, test.targets, predictions, test.weights):
+    for figure, parts in parts_of(task, test.targets, predictions, test.weights, test.names):
         value = float(figure.of_sums(parts.sum(axis=1)))
         if np.isfinite(value):
             figures[figure.name] = value
             own = resampling.draws(figure, parts)
             draws |= {} if own is None else {figure.name: own}
-    return Judged(name, figures, seconds, len(predictions), resampling.units, draws, consequences)
+    rows, units = len(predictions), resampling.units
+    return Judged(name, figures, seconds, rows, units, draws, consequences, test.names)
 
 
 def difference(one: Judged, other: Judged, name: str) -> Difference:
@@ -209,6 +226,7 @@ def averaged(folds: list[Judged]) -> Judged:
         sum(fold.units for fold in folds),
         {name: _mean_draws([fold.draws[name] for fold in folds]) for name in drawn},
         own[0].joined(own) if own else None,
+        first.targets,
     )
 
 
@@ -221,13 +239,15 @@ def _mean_draws(folds: list[Array]) -> Array:
 class Examples(NamedTuple):
     """Preprocessed rows: ``X`` ``(m, width)``, targets as :class:`Figure` says, weights or None.
 
-    With the numbers of their groups, where rows of one group belong together.
+    With the numbers of their groups, where rows of one group belong together, and the names of the
+    targets, where they are numbers.
     """
 
     X: Array
     targets: Array
     weights: Array | None
     groups: Array | None = None
+    names: tuple[str, ...] = ()
 
 
 def judge_baseline(
@@ -289,13 +309,24 @@ def _predictions(estimator: Any, task: str, classes: int, X: Array) -> Array:
 _ENDS = ("  95 % interval from", "  to")
 
 
-def metric_table(
+class MetricTable(NamedTuple):
+    """Metrics of some models, a row each: of all targets, or of one of several."""
+
+    target: str
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def metric_tables(
     task: str,
     figures: Mapping[str, Mapping[str, float]],
     intervals: Mapping[str, Sequence[float]],
     seconds: Sequence[float] = (),
-) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of a table of metrics, the network first, with its intervals below it.
+    targets: Sequence[str] = (),
+) -> list[MetricTable]:
+    """Tables of metrics, the network first, with its intervals below it.
+
+    Of several targets each has a table, in its unit, behind the one of what has no unit.
 
     Parameters
     ----------
@@ -306,13 +337,30 @@ def metric_table(
         Of the network's metrics.
     seconds : sequence of float
         How long each model took to fit, where that is shown.
+    targets : sequence of str
 
     Examples
     --------
-    >>> metric_table("regression", {"network": {"mae": 2.0}}, {"mae": (1.5, 2.5)})[1]
+    >>> metric_tables("regression", {"network": {"mae": 2.0}}, {"mae": (1.5, 2.5)})[0].rows
     [['network', '2.000'], ['  95 % interval from', '1.500'], ['  to', '2.500']]
     """
-    used = [row for row in FIGURES[task] if row.name in next(iter(figures.values()))]
+    by_target: dict[str, list[Figure]] = {}
+    for row in figures_of(task, targets):
+        if row.name in next(iter(figures.values())):
+            by_target.setdefault(row.target, []).append(row)
+    return [
+        _metric_table(target, used, figures, intervals, [] if target else seconds)
+        for target, used in by_target.items()
+    ]
+
+
+def _metric_table(
+    target: str,
+    used: Sequence[Figure],
+    figures: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Sequence[float]],
+    seconds: Sequence[float],
+) -> MetricTable:
     times = [[shown_seconds(each)] for each in seconds] or [[] for _ in figures]
     rows = [
         [name, *(shown(of[row.name]) if row.name in of else "–" for row in used), *time]
@@ -322,18 +370,19 @@ def metric_table(
         ends = [intervals.get(row.name) for row in used]
         cells = ["–" if own is None else shown(own[place]) for own in ends]
         rows.insert(1 + place, [end, *cells, *([""] if seconds else [])])
-    return ["", *(row.label for row in used), *(["fit"] if seconds else [])], rows
+    heads = ["", *(row.label for row in used), *(["fit"] if seconds else [])]
+    return MetricTable(target, heads, rows)
 
 
 def comparison_table(task: str, evaluations: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of a table of the network less each other model, by the first metric."""
     network, *others = evaluations
-    first, rows = FIGURES[task][0], []
+    first, rows = network.first(task), []
     for other in others:
         found = difference(network, other, first.name)
         ends = "–" if found.interval is None else " to ".join(map(_signed, found.interval))
         rows.append([other.name, _signed(found.value), ends, comparison(found, first)])
-    what = f"{first.label[:1].upper()}{first.label[1:]} of the network less that of"
+    what = f"{first.title[:1].upper()}{first.title[1:]} of the network less that of"
     return [what, "difference", "95 % interval", "the network is"], rows
 
 
@@ -360,10 +409,10 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
     >>> print(verdict("classification", network, [majority]))
     Too close to call: accuracy 0.750 for the network, 0.500 for majority class, on 4 rows.
     """
-    first = FIGURES[task][0]
+    first = network.first(task)
     best = (max if first.more_is_better else min)(baselines, key=lambda of: of.figures[first.name])
     numbers = (
-        f"{first.label} {_said(network, first)} for the network, {_said(best, first)} for "
+        f"{first.title} {_said(network, first)} for the network, {_said(best, first)} for "
         f"{best.name}, on {network.rows:,} rows."
     )
     beaten = [
@@ -393,10 +442,10 @@ def update_verdict(task: str, after: Judged, before: Judged) -> str:
     >>> update_verdict("classification", after, before)
     'No clear difference: accuracy 0.750 after the update, 0.500 before, on 4 held-out new rows.'
     """
-    first = FIGURES[task][0]
+    first = after.first(task)
     helped = {BETTER: "The update helped", WORSE: "The update made the model worse"}
     return (
-        f"{helped.get(_compared(after, before, first), 'No clear difference')}: {first.label} "
+        f"{helped.get(_compared(after, before, first), 'No clear difference')}: {first.title} "
         f"{_said(after, first)} after the update, {_said(before, first)} before, on "
         f"{after.rows:,} held-out new rows."
     )

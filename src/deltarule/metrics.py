@@ -5,8 +5,8 @@ Of intervals: how many true values they hold, and a score of their width and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -35,6 +35,8 @@ class Figure:
     more_is_better : bool
     two_classes : bool
         Whether it needs exactly two classes.
+    target : str
+        Of several targets, the one that it is of; empty for a figure of all.
     """
 
     name: str
@@ -43,6 +45,20 @@ class Figure:
     value: Callable[..., Array]
     more_is_better: bool
     two_classes: bool = False
+    target: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people read where no table says which target it is of."""
+        return f"{self.label} of {self.target}" if self.target else self.label
+
+    def of_target(self, k: int, name: str) -> Figure:
+        """The same of one target, in its own unit."""
+
+        def parts(Y: Array, P: Array, s: Array) -> list[Array]:
+            return self.parts(Y[:, [k]], P[:, [k]], s)
+
+        return replace(self, name=f"{self.name}_{name}", parts=parts, target=name)
 
     def of_sums(self, sums: Array) -> Array:
         """The figure of the weighted sums of its parts, ``(parts, …)``; NaN where it has none."""
@@ -148,6 +164,14 @@ def _r2(count: Array, *sums: Array) -> Array:
     return found
 
 
+def _mean_r2(count: Array, *sums: Array) -> Array:
+    """The mean R² of the targets that vary."""
+    own = np.array([_r2(count, *each) for each in zip(*np.split(np.array(sums), 3), strict=True)])
+    known = np.isfinite(own)
+    found: Array = np.where(known, own, 0.0).sum(axis=0) / known.sum(axis=0)
+    return found
+
+
 FIGURES: Mapping[str, tuple[Figure, ...]] = {
     "classification": (
         Figure("accuracy", "accuracy", _mean_of(_hits), _mean, True),
@@ -171,8 +195,36 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
 """The figures of each task; the first decides a verdict."""
 
 
+def figures_of(task: str, names: Sequence[str] = ()) -> tuple[Figure, ...]:
+    """The figures of a task; the first decides a verdict.
+
+    Several targets have units that differ: each has its own figures, and the first is the mean R²
+    of all, which has no unit.
+
+    Parameters
+    ----------
+    task : str
+    names : sequence of str
+        The targets.
+
+    Examples
+    --------
+    >>> [figure.name for figure in figures_of("regression", ["rent", "area"])][:4]
+    ['r2', 'rmse_rent', 'mae_rent', 'r2_rent']
+    """
+    rows = FIGURES[task]
+    if task != "regression" or len(names) < 2:
+        return rows
+    each = (row.of_target(k, name) for k, name in enumerate(names) for row in rows)
+    return Figure("r2", "mean R²", _variances, _mean_r2, True), *each
+
+
 def figures(
-    task: str, targets: Array, predictions: Array, weights: Array | None = None
+    task: str,
+    targets: Array,
+    predictions: Array,
+    weights: Array | None = None,
+    names: Sequence[str] = (),
 ) -> dict[str, float]:
     """Every figure of a task.
 
@@ -183,6 +235,9 @@ def figures(
     targets, predictions : arrays
         As :class:`Figure` says.
     weights : array, shape (m,), optional
+    names : sequence of str
+        Of several targets, so that each has figures in its unit (:func:`figures_of`); without
+        names, figures are means over the outputs.
 
     Returns
     -------
@@ -197,24 +252,28 @@ def figures(
     """
     return {
         figure.name: value
-        for figure, parts in parts_of(task, targets, predictions, weights)
+        for figure, parts in parts_of(task, targets, predictions, weights, names)
         if np.isfinite(value := float(figure.of_sums(parts.sum(axis=1))))
     }
 
 
 def parts_of(
-    task: str, targets: Array, predictions: Array, weights: Array | None = None
+    task: str,
+    targets: Array,
+    predictions: Array,
+    weights: Array | None = None,
+    names: Sequence[str] = (),
 ) -> Iterator[tuple[Figure, Array]]:
     """Every figure of a task with its parts, ``(parts, m)``, times the weights.
 
     Parameters
     ----------
-    task, targets, predictions, weights
+    task, targets, predictions, weights, names
         As of :func:`figures`.
     """
     targets, predictions = np.asarray(targets), np.asarray(predictions, dtype=np.float64)
     s = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
-    for figure in FIGURES[task]:
+    for figure in figures_of(task, names):
         if not figure.two_classes or predictions.shape[1] == 2:
             with np.errstate(all="ignore"):  # of predictions that overflow, of classes without rows
                 parts = np.array([part * s for part in figure.parts(targets, predictions, s)])

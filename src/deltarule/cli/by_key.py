@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from deltarule import baselines as bl
 from deltarule import keyed, tabular
+from deltarule.cli import why
 from deltarule.cli.columns import condensed
 from deltarule.cli.options import TableOptions
 from deltarule.cli.outputs import after_saving
@@ -105,19 +106,25 @@ def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:
         style="bold",
     )
     ranked = "R²" if models.task == "regression" else "accuracy"
+    decision = models.targets.decision
+    if decision is not None and decision.reason:
+        terminal.say(
+            f"Predicts {decision.describe()}; the accuracy above is that of the likelier class."
+        )
     worst = ", ".join(f"{key} ({bl.shown(value)})" for key, value, _ in found.worst)
     terminal.say(f"Lowest {ranked}: {worst}.")
 
 
 def as_json(models: keyed.KeyedModels) -> dict[str, Any]:
     """What is known of the models, for machines: every key's metrics too."""
-    names = keyed.FIGURES[models.task]
+    names, decision = keyed.FIGURES[models.task], models.targets.decision
     learnt = models.stack.rows.astype(int).tolist()
     return {
         "by": models.by,
         "task": models.task,
         "target": list(models.targets.names),
         "models": len(models),
+        "decision": None if decision is None else decision.to_dict(),
         "training": models.about["training"],
         "summary": models.summary.to_dict(),
         "keys": {
@@ -131,11 +138,12 @@ def as_json(models: keyed.KeyedModels) -> dict[str, Any]:
     }
 
 
-def inspect_keys(path: Path, json: bool) -> None:
-    """Show the models of a folder."""
+def inspect_keys(path: Path, effects: tabular.TableContributions | None, json: bool) -> None:
+    """Show the models of a folder, and what the columns do where that is known."""
     models = keyed.load_keyed(path)
     if json:
-        print_json(as_json(models))
+        further = {} if effects is None else {"effects": why.as_json(effects)}
+        print_json(as_json(models) | further)
         return
     terminal = Terminal()
     terminal.say(str(path), style="bold")
@@ -151,32 +159,8 @@ def inspect_keys(path: Path, json: bool) -> None:
     )
     terminal.listing("columns", condensed(models.preprocessing.describe()))
     say_models(terminal, models)
-
-
-def predictions_by_key(
-    terminal: Terminal, models: keyed.KeyedModels, frame: Any, probabilities: bool, fallback: str
-) -> Any:
-    """A frame with one row per row of the table; warns of rows whose key has no model."""
-    import polars as pl
-
-    found = models.predict(frame, fallback)
-    columns = {f"predicted_{name}": found[name] for name in models.targets.names}
-    if probabilities:
-        P = models.predict_proba(frame, fallback)
-        for k, label in enumerate(models.targets.classes):
-            columns[f"probability_{label}"] = pl.Series(P[:, k]).fill_nan(None)
-    unknown = models.unknown(frame)
-    if unknown:
-        usual = "median" if models.task == "regression" else "most frequent class"
-        given = {"missing": "have no prediction", "overall": f"get the {usual} of all rows"}
-        named = ", ".join("none" if key is None else repr(key) for key in list(unknown)[:5])
-        count = sum(unknown.values())
-        more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
-        terminal.warn(
-            f"rows whose {models.by!r} has no model: {count:,} ({named}{more}); they "
-            f"{given[fallback]} (--fallback)."
-        )
-    return pl.DataFrame(columns)
+    if effects is not None:
+        why.say_effects(terminal, effects)
 
 
 def _warn_of_rows(terminal: Terminal, whole: keyed.KeyedProblem) -> None:

@@ -11,8 +11,7 @@ import numpy as np
 from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.modelfile import Model
-from deltarule.preprocessing.differences import Difference, counts
-from deltarule.tabular.options import option, option_group, options_of
+from deltarule.tabular.options import option, option_group
 
 
 @option_group("Certainty")
@@ -33,12 +32,6 @@ class CertaintyOptions:
         False,
     )
 
-    @property
-    def given(self) -> dict[str, Any]:
-        """By flag, what is asked for; the others None."""
-        values = {flag.flag: getattr(self, name) for name, flag in options_of(type(self)).items()}
-        return {flag: None if value is False else value for flag, value in values.items()}
-
 
 def check_certainty(model: Model, asked: CertaintyOptions) -> None:
     """Refuse what a model cannot say, before any rows are read.
@@ -54,24 +47,17 @@ def check_certainty(model: Model, asked: CertaintyOptions) -> None:
         tabular.calibration_of(model).threshold(asked.sets)
 
 
-def with_certainty(
-    predicted: Any, model: Model, frame: Any, asked: CertaintyOptions, found: Sequence[Difference]
-) -> Any:
-    """Predictions with the columns that are asked for.
+def certainty_columns(model: Model, frame: Any, asked: CertaintyOptions) -> dict[str, Any]:
+    """What a model says of how sure its predictions are, by the name of the column.
 
     Parameters
     ----------
-    predicted : polars.DataFrame
     model : Model
         Of a table.
     frame : polars.DataFrame
         The rows.
     asked : CertaintyOptions
-    found : sequence of Difference
-        Of the rows.
     """
-    import polars as pl
-
     assert model.targets is not None
     columns: dict[str, Any] = {}
     if tabular.levels_of(model):
@@ -85,9 +71,7 @@ def with_certainty(
     if asked.sets is not None:
         _, sets = tabular.prediction_sets(model, frame, asked.sets)
         columns[f"set_{model.targets.names[0]}"] = _labels(sets, model.targets.classes)
-    if asked.unlike_training:
-        columns["unlike_training"] = counts(found, len(predicted))
-    return predicted.with_columns(pl.Series(name, values) for name, values in columns.items())
+    return columns
 
 
 def _labels(sets: Array, classes: Sequence[Any]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 from deltarule.cli.terminal import Terminal
 from deltarule.preprocessing import Preprocessing
 from deltarule.preprocessing.date_columns import Date
-from deltarule.preprocessing.differences import Difference
+from deltarule.preprocessing.differences import ColumnDifference
 from deltarule.preprocessing.numeric import Numeric
 
 _SHOWN = 3
@@ -34,7 +34,7 @@ class Tally:
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     values: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def add(self, found: Iterable[Difference]) -> None:
+    def add(self, found: Iterable[ColumnDifference]) -> None:
         """Count the differences of some rows."""
         for each in found:
             self.rows[each.column, each.what] += int(each.rows.sum())

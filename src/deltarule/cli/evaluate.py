@@ -10,8 +10,13 @@ from deltarule.cli.by_key import is_by_key
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions, TableOptions
-from deltarule.cli.predict import check_tabular
-from deltarule.cli.results import say_consequences, say_metrics, say_quantiles
+from deltarule.cli.predictors import check_tabular
+from deltarule.cli.results import (
+    quantiles_as_json,
+    say_consequences,
+    say_metrics,
+    say_quantiles,
+)
 from deltarule.cli.sources import opened
 from deltarule.cli.terminal import Terminal, print_json
 from deltarule.data import Stream, cells_of
@@ -71,9 +76,10 @@ def evaluate(
     assert loaded.targets is not None
     task = str(loaded.targets.task)
     title = f"{source.name}: {len(frame):,} rows, {which}"
-    say_metrics(terminal, title, task, {"network": found.figures}, found.intervals)
+    figures = {"network": found.figures}
+    say_metrics(terminal, title, task, figures, found.intervals, units=found.target_units)
     say_consequences(terminal, found, loaded.targets)
-    say_quantiles(terminal, loaded, frame)
+    say_quantiles(terminal, quantiles := tabular.quantile_metrics(loaded, frame))
     if json:
         print_json(
             {
@@ -83,6 +89,7 @@ def evaluate(
                 "figures": found.figures,
                 "intervals": {name: list(own) for name, own in found.intervals.items()},
                 "consequences": tabular.consequences_as_json([found]),
+                **quantiles_as_json(quantiles),
                 "differences": tally.as_json(),
             }
         )

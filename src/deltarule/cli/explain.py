@@ -14,7 +14,7 @@ from deltarule.arrays import Array
 from deltarule.cli.command import command
 from deltarule.cli.options import ReadingOptions
 from deltarule.cli.outputs import check_outputs
-from deltarule.cli.predict import check_tabular
+from deltarule.cli.predictors import check_tabular
 from deltarule.cli.row_choice import largest_errors, rows_between, rows_where
 from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_lines

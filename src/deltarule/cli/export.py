@@ -60,9 +60,10 @@ def export(
     """Write a model for another runtime: an ONNX graph, one C99 file, or a page for a browser.
 
     All take the table's columns as they are and give probabilities, or values in the target's
-    unit. Before a graph is kept, ONNX Runtime must predict what the model does. The C file
-    allocates nothing, and holds a test of itself. The page is one offline HTML file that predicts
-    and explains rows; predict and load read it as the model.
+    unit. A graph calls its results as predict calls its columns; the probabilities of all classes
+    are one result, probabilities. Before a graph is kept, ONNX Runtime must predict what the model
+    does. The C file allocates nothing, and holds a test of itself. The page is one offline HTML
+    file that predicts and explains rows; predict and load read it as the model.
 
     \b
     Examples:

@@ -11,11 +11,10 @@ from deltarule.cli.by_key import inspect_keys, is_by_key
 from deltarule.cli.columns import condensed
 from deltarule.cli.command import command
 from deltarule.cli.options import Json, ModelPath
-from deltarule.cli.predict import check_tabular
+from deltarule.cli.predictors import predictor
 from deltarule.cli.results import say_metrics
 from deltarule.cli.terminal import Terminal, print_json
-from deltarule.data import cells_of
-from deltarule.errors import SettingError
+from deltarule.data import cells_of, unit_of
 from deltarule.modelfile import Model, load_model
 from deltarule.modelfile.networks import network_to_dict
 from deltarule.network import Network
@@ -45,13 +44,11 @@ def inspect(model: ModelPath, asked: InspectOptions, json: Json = False) -> None
       deltarule inspect flats.safetensors --effects flats.csv
       deltarule inspect stores
     """  # noqa: D301 - typer keeps the lines after it
+    effects = _effects(model, asked.effects) if asked.effects else None
     if is_by_key(model):
-        if asked.effects:
-            raise SettingError("--effects: not available for one model per key. Leave it out.")
-        inspect_keys(model, json)
+        inspect_keys(model, effects, json)
         return
     loaded = load_model(model)
-    effects = _effects(model, loaded, asked.effects) if asked.effects else None
     if json:
         further = {} if effects is None else {"effects": why.as_json(effects)}
         print_json(_as_json(loaded) | further)
@@ -71,12 +68,12 @@ def inspect(model: ModelPath, asked: InspectOptions, json: Json = False) -> None
         why.say_effects(terminal, effects)
 
 
-def _effects(path: Path, model: Model, data: Sequence[str]) -> tabular.TableContributions:
+def _effects(path: Path, data: Sequence[str]) -> tabular.TableContributions:
     """What the columns do over the rows of a table, which is read as the training's."""
-    check_tabular(model, path)
-    source = sources.source(data, tabular.recorded_reading(tabular.record(model)))
+    loaded = predictor(path)
+    source = sources.source(data, tabular.recorded_reading(loaded.record))
     with cells_of(source.files):
-        return tabular.explain_table(model, source.frame)
+        return loaded.contributions(source.frame, None)
 
 
 def _as_json(model: Model) -> dict[str, object]:
@@ -156,6 +153,7 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
     found = about.get("figures")
     if not found or model.targets is None:
         return
+    reading = None if model.preprocessing is None else model.preprocessing.reading
     rows = f"{about['judged_rows']:,} {tabular.rows_named(about['judged_by'])}"
     say_metrics(
         terminal,
@@ -163,6 +161,7 @@ def _say_figures(terminal: Terminal, model: Model) -> None:
         str(model.targets.task),
         found,
         about["intervals"].get("network", {}),
+        units={name: unit_of(name, reading) for name in model.targets.names},
     )
     for sentence in (about["verdict"], *about["consequences"].get("sentences", ())):
         if sentence:

@@ -9,24 +9,23 @@ from typing import Any
 
 from deltarule import tabular
 from deltarule.cli import sources, why
-from deltarule.cli.by_key import is_by_key, predictions_by_key, record_of
-from deltarule.cli.certainty import CertaintyOptions, check_certainty, with_certainty
+from deltarule.cli.certainty import CertaintyOptions
 from deltarule.cli.command import command
 from deltarule.cli.differences import Tally
 from deltarule.cli.kept_columns import beside, identifiers, kept_columns
 from deltarule.cli.options import Data, Json, ModelPath, StreamOptions
 from deltarule.cli.outputs import check_outputs
 from deltarule.cli.prediction_files import Format, csv, format_of, rounded
+from deltarule.cli.predictors import Predictor, predictor
 from deltarule.cli.terminal import Terminal, print_json, print_lines
 from deltarule.cli.why import WhyOptions
 from deltarule.data import Stream, cells_of
 from deltarule.errors import SettingError
-from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
-from deltarule.modelfile import Model, load_model, write_whole
-from deltarule.preprocessing.differences import flags
+from deltarule.keyed import FALLBACKS
+from deltarule.modelfile import write_whole
+from deltarule.preprocessing.differences import counts, flags
 from deltarule.system.storage import written_whole
 from deltarule.tabular.options import option, option_group
-from deltarule.training.predictions import probabilities as of_classes
 
 
 @option_group("Output")
@@ -79,10 +78,10 @@ def predict(
     to standard output as CSV; the extension of --out chooses the format. Columns that identify a
     row are copied beside its prediction; --keep names others. Text and workbooks have six
     significant digits of each prediction; Parquet, Arrow and --json all. With a folder written by
-    train --by, each row is predicted by the model of its key. In CSV, text that a spreadsheet would
-    run as a formula (it begins with =, +, -, @, a tab or a line end, and is no number) gets an
-    apostrophe in front; other formats and --json keep text unchanged. Standard output also shows
-    control characters escaped.
+    train --by, each row is predicted and explained by the model of its key. In CSV, text that a
+    spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line end, and is no
+    number) gets an apostrophe in front; other formats and --json keep text unchanged. Standard
+    output also shows control characters escaped.
 
     \b
     Examples:
@@ -96,31 +95,19 @@ def predict(
     out, form = asked.out, format_of(asked.out)
     outputs = {"--out": out, "--why-page": reasons.why_page}
     check_outputs(outputs, {"the model": model, "the data": data})
-    loaded = load_keyed(model) if is_by_key(model) else load_model(model)
-    read, memory = reading.reading(record_of(loaded)), reading.memory
-    terminal, further = Terminal(), dict[str, Any]()
-    if isinstance(loaded, KeyedModels):
-        _check_keyed(asked, certainty, reasons, memory)
-        source = sources.source(data, read)
-        kept = _kept(loaded, asked, source.columns, terminal)
-        with cells_of(source.files):
-            predicted = predictions_by_key(
-                terminal, loaded, source.frame, _probabilities(loaded, asked), asked.fallback
-            )
-        predicted = beside(source.frame, kept, predicted)
-    else:
-        check_tabular(loaded, model)
-        work = _Work(loaded, asked, certainty, reasons, form)
-        if memory is not None:
-            work.check_blocks(json)
-            blocks = sources.in_blocks(data, read)
-            count = work.in_blocks(blocks, memory, terminal)
-            terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
-            return
-        source = sources.source(data, read)
-        kept = _kept(loaded, asked, source.columns, terminal)
-        with cells_of(source.files):
-            predicted, further = work.whole(source, kept, terminal)
+    loaded = predictor(model, asked.fallback)
+    work = _Work(loaded, asked, certainty, reasons, form)
+    read, terminal = reading.reading(loaded.record), Terminal()
+    if reading.memory is not None:
+        work.check_blocks(json)
+        blocks = sources.in_blocks(data, read)
+        count = work.in_blocks(blocks, reading.memory, terminal)
+        terminal.note(f"{count:,} predictions of {blocks.name}: {out}")
+        return
+    source = sources.source(data, read)
+    kept = _kept(loaded, asked, source.columns, terminal)
+    with cells_of(source.files):
+        predicted, further = work.whole(source, kept, terminal)
     if out is not None:
         write_whole(out, form.content(predicted, kept))
         terminal.note(f"{len(predicted):,} predictions of {source.name}: {out}")
@@ -130,22 +117,7 @@ def predict(
         print_lines(csv(rounded(predicted, kept)))
 
 
-def _check_keyed(
-    asked: PredictOptions,
-    certainty: CertaintyOptions,
-    reasons: WhyOptions,
-    memory: int | None,
-) -> None:
-    """Refuse what one model per key does not have."""
-    flags = asked.flags or None
-    given = {**certainty.given, **reasons.given, "--memory": memory, "--flags": flags}
-    for flag, value in given.items():
-        if value is not None:
-            raise SettingError(f"{flag}: not available for one model per key. Leave it out.")
-    FALLBACKS.entry(asked.fallback)
-
-
-def _probabilities(model: Model | KeyedModels, asked: PredictOptions) -> bool:
+def _probabilities(model: Predictor, asked: PredictOptions) -> bool:
     """Whether the probabilities of classes are to be added.
 
     Raises
@@ -153,7 +125,6 @@ def _probabilities(model: Model | KeyedModels, asked: PredictOptions) -> bool:
     SettingError
         Where they are asked for and the model has none.
     """
-    assert model.targets is not None
     is_classes = model.targets.task == "classification"
     if asked.probabilities and not is_classes:
         raise SettingError(
@@ -164,12 +135,10 @@ def _probabilities(model: Model | KeyedModels, asked: PredictOptions) -> bool:
 
 
 def _kept(
-    model: Model | KeyedModels, asked: PredictOptions, there: Sequence[str], terminal: Terminal
+    model: Predictor, asked: PredictOptions, there: Sequence[str], terminal: Terminal
 ) -> list[str]:
     """The columns of a table that are copied."""
-    assert model.preprocessing is not None
-    keys = [model.by] if isinstance(model, KeyedModels) else []
-    usual = [*keys, *identifiers(model.preprocessing.columns)]
+    usual = [*model.keys, *identifiers(model.preprocessing.columns)]
     return kept_columns(asked.keep, usual, there, terminal)
 
 
@@ -184,14 +153,13 @@ class _Work:
 
     def __init__(
         self,
-        model: Model,
+        model: Predictor,
         asked: PredictOptions,
         certainty: CertaintyOptions,
         reasons: WhyOptions,
         form: Format,
     ) -> None:
-        assert model.preprocessing is not None
-        check_certainty(model, certainty)
+        model.check(certainty)
         reasons.check()
         self.model, self.asked, self.form = model, asked, form
         self.certainty, self.reasons = certainty, reasons
@@ -199,38 +167,39 @@ class _Work:
         self.probabilities = _probabilities(model, asked)
         self.reference = reasons.reference
 
-    def predicted(
-        self, frame: Any, kept: Sequence[str], explained: tabular.Contributions | None
-    ) -> Any:
-        """The predictions of some rows behind the columns to copy, with all that is asked for."""
+    def predicted(self, frame: Any, explained: tabular.Contributions | None) -> Any:
+        """The predictions of some rows, with all that is asked for."""
         import polars as pl
 
-        made = predictions(self.model, frame, self.probabilities)
+        made = self.model.predictions(frame, self.probabilities)
         found = self.tally.preprocessing.differences(frame)
         self.tally.add(found)
-        made = with_certainty(made, self.model, frame, self.certainty, found)
+        further = dict(self.model.certainty(frame, self.certainty))
+        if self.certainty.unlike_training:
+            further["unlike_training"] = counts(found, len(made))
         if self.asked.flags:
-            made = made.with_columns(pl.Series("flags", flags(found, len(made)), dtype=pl.String))
+            further["flags"] = pl.Series(flags(found, len(made)), dtype=pl.String)
+        made = made.with_columns(pl.Series(name, own) for name, own in further.items())
         if explained is not None:
             made = why.with_contributions(made, explained)
-        return beside(frame, kept, made)
+        return made
 
     def whole(
         self, source: sources.Source, kept: Sequence[str], terminal: Terminal
     ) -> tuple[Any, dict[str, Any]]:
         """The predictions of a table, and what JSON says besides."""
         frame, further = source.frame, dict[str, Any]()
-        self.reasons.check_row(len(frame))
+        self.reasons.place(source.files, len(frame))
         explained = None
         if self.reasons.why:
             with terminal.waiting("computing contributions"):
-                found = tabular.explain_table(self.model, frame, self.reference)
+                found = self.model.contributions(frame, self.reference)
             explained, further["why"] = found.rows, why.as_json(found)
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
-        predicted = self.predicted(frame, kept, explained)
-        self.reasons.write_page(self.model, frame, source.name, terminal)
-        self.tally.warn(terminal)
+        predicted = beside(source.written(kept), kept, self.predicted(frame, explained))
+        self.reasons.write_page(self.model.model_of, source, terminal)
+        self._warn(terminal)
         return predicted, {"differences": self.tally.as_json(), **further}
 
     def check_blocks(self, json: bool) -> None:
@@ -262,53 +231,21 @@ class _Work:
             for k, frame in tabular.frames(source, memory=memory):
                 with source.cells_of(k):
                     if self.reasons.why:
-                        explained = tabular.explain_rows(self.model, frame, self.reference)
-                    made = self.predicted(frame, kept, explained)
+                        explained = self.model.contributions(frame, self.reference).rows
+                    made = beside(frame, kept, self.predicted(frame, explained))
                 if self.form.in_blocks:
                     file.write(self.form.content(made, kept, k == 0))
                 else:
                     held.append(made)
             if held:
                 file.write(self.form.content(pl.concat(held), kept))
-        self.tally.warn(terminal)
+        self._warn(terminal)
         return source.rows
 
-
-def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
-    """A frame with one row per row of the table, columns named after the target and its classes.
-
-    Parameters
-    ----------
-    model : Model
-    frame : polars.DataFrame
-    probabilities : bool
-    """
-    import polars as pl
-
-    assert model.targets is not None
-    outputs = model.outputs(frame)
-    found = model.targets.decode(outputs)
-    columns = {f"predicted_{name}": found[name] for name in model.targets.names}
-    if probabilities:
-        P = of_classes(outputs)
-        for k, label in enumerate(model.targets.classes):
-            columns[f"probability_{label}"] = P[:, k]
-    return pl.DataFrame(columns)
-
-
-def check_tabular(model: Model, path: Path) -> None:
-    """Refuse a model that was not trained on a table.
-
-    Raises
-    ------
-    SettingError
-        For a network without preprocessing.
-    """
-    if model.preprocessing is None or model.targets is None:
-        raise SettingError(
-            f"{path}: holds a network without preprocessing, which takes arrays, not tables. "
-            "Use load_model in Python, or a file written by train --out."
-        )
+    def _warn(self, terminal: Terminal) -> None:
+        """Warn of rows without a model, and of those that differ from training."""
+        self.model.warn(terminal)
+        self.tally.warn(terminal)
 
 
 def _as_json(frame: Any) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,21 @@ from deltarule.arrays import Array
 from deltarule.cli.columns import between, condensed
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.trainer import Trained
+from deltarule.data import row_names
 from deltarule.report.compose import Report, compose
-from deltarule.report.content import Context
+from deltarule.report.content import Context, Table
 
 _MOST_ROWS = 500  # that contributions are computed of
 _MOST_OUTPUTS = 12
+_FROM_ONE = "Rows are counted from 1"
 
 
 def report_of(
-    trained: Trained, table: TrainingTable, watch: explain.Watch, command: list[str]
+    trained: Trained,
+    table: TrainingTable,
+    watch: explain.Watch,
+    command: list[str],
+    quantiles: Sequence[tabular.QuantileMetrics] = (),
 ) -> Report:
     """The report of a training.
 
@@ -33,6 +40,8 @@ def report_of(
         The callback that recorded the training.
     command : list of str
         The command line, without the program's name.
+    quantiles : sequence of QuantileMetrics
+        Of a model that predicts some.
     """
     problem, source = trained.problem, table.source.name
     frame, which, numbers = _rows(trained)
@@ -69,6 +78,11 @@ def report_of(
         rows=problem.count,
         alerts=trained.alerts,
         decision=_decision(trained),
+        tables=[
+            Table(rows, tabular.QUANTILE_HEADS, title, numeric=(1, 2))
+            for title, rows in tabular.quantile_tables(quantiles).items()
+        ],
+        rows_counted=_rows_counted(trained),
         **_effects(trained, frame),
     )
     evidence = tabular.evidence(trained.fitted.model, problem.roles, frame, numbers, problem.train)
@@ -97,10 +111,14 @@ def _effects(trained: Trained, frame: Any) -> dict[str, Any]:
 
 
 def _rows(trained: Trained) -> tuple[Any, str, Array]:
-    """The rows to evaluate on, what they are, and their numbers."""
+    """The rows to evaluate on, what they are, and what each is called."""
     problem = trained.problem
+    names = np.array(row_names(trained.files, trained.places), dtype=object)
     if len(problem.test):
-        numbers = np.arange(len(problem.test)) if trained.places is None else trained.places
-        return problem.test, tabular.rows_named(trained.evaluated_on), numbers + 1
-    held = problem.validation.held
-    return problem.train[held], "validation rows", held + 1
+        return problem.test, tabular.rows_named(trained.evaluated_on), names
+    return problem.train[problem.validation.held], "validation rows", names
+
+
+def _rows_counted(trained: Trained) -> str:
+    count = "Row numbers are those of the file, with its header" if trained.files else _FROM_ONE
+    return f"{count}; deltarule predict --why-row takes them."

@@ -5,17 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from deltarule import baselines as bl
-from deltarule import metrics, tabular
+from deltarule import tabular
 from deltarule.cli.terminal import Terminal
 from deltarule.cli.trainer import Trained
 from deltarule.consequences import Alarms
-from deltarule.data import BUILT_IN
-from deltarule.modelfile import Model
+from deltarule.data import BUILT_IN, with_unit
 from deltarule.preprocessing import Targets
 
 
@@ -34,6 +32,7 @@ def say_results(terminal: Terminal, trained: Trained) -> None:
         {each.name: each.figures for each in evaluations},
         evaluations[0].intervals,
         [each.seconds for each in evaluations],
+        evaluations[0].target_units,
     )
     say_comparisons(terminal, task, evaluations)
     if trained.verdict:
@@ -50,9 +49,16 @@ def say_metrics(
     figures: Mapping[str, Mapping[str, float]],
     intervals: Mapping[str, Sequence[float]],
     seconds: Sequence[float] = (),
+    units: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """The table of :func:`~deltarule.baselines.metric_table`, with a title."""
-    terminal.table(title, *bl.metric_table(task, figures, intervals, seconds), mark=0)
+    """The tables of :func:`~deltarule.baselines.metric_tables`, with a title.
+
+    `units` are those of several targets, by name; empty where they are not known.
+    """
+    for table in bl.metric_tables(task, figures, intervals, seconds, tuple(units)):
+        named = with_unit(repr(table.target), units.get(table.target, ""))
+        own = f"Metrics of {named}" if table.target else title
+        terminal.table(own, table.heads, table.rows, mark=0)
 
 
 def say_comparisons(terminal: Terminal, task: str, evaluations: Sequence[bl.Judged]) -> None:
@@ -74,23 +80,15 @@ def say_consequences(terminal: Terminal, network: bl.Judged, targets: Targets | 
         terminal.say(sentence)
 
 
-def say_quantiles(terminal: Terminal, model: Model, frame: Any) -> None:
+def say_quantiles(terminal: Terminal, found: Sequence[tabular.QuantileMetrics]) -> None:
     """How many rows lie below each predicted quantile, and the pinball loss, target by target."""
-    levels = tabular.levels_of(model)
-    if not levels or not len(frame):
-        return
-    assert model.targets is not None
-    Y, Q = tabular.figure_targets(model.targets, frame), tabular.quantiles_of(model, frame)
-    for i, name in enumerate(model.targets.names):
-        rows = [
-            [
-                f"quantile {level:g}",
-                f"{np.mean(Y[:, i] < Q[:, i, k]):.1%}",
-                bl.shown(float(metrics.pinball_loss(Y[:, i], Q[:, i, k], level).mean())),
-            ]
-            for k, level in enumerate(levels)
-        ]
-        terminal.table(f"Quantiles of {name}", ["", "rows below", "pinball loss"], rows)
+    for title, rows in tabular.quantile_tables(found).items():
+        terminal.table(title, tabular.QUANTILE_HEADS, rows)
+
+
+def quantiles_as_json(found: Sequence[tabular.QuantileMetrics]) -> dict[str, Any]:
+    """The same for machines; nothing where no quantiles are predicted."""
+    return {"quantiles": [each._asdict() for each in found]} if found else {}
 
 
 def say_costs(terminal: Terminal, network: bl.Judged, settings: tabular.Settings) -> None:

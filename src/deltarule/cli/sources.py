@@ -16,7 +16,9 @@ from deltarule.data import (
     Stream,
     built_in,
     dataset_of,
+    is_pipe,
     stream,
+    written,
 )
 from deltarule.errors import FileError, SettingError
 from deltarule.registry import nearest
@@ -33,11 +35,14 @@ class Source(NamedTuple):
     data : Dataset
     target : str or None
         What a built-in set is about.
+    paths : tuple of str
+        The names of its files.
     """
 
     name: str
     data: Dataset
     target: str | None
+    paths: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[FileRows, ...]:
@@ -63,6 +68,21 @@ class Source(NamedTuple):
     def digest(self) -> str:
         """What tells it from other tables."""
         return fingerprint(self.frame)
+
+    def written(self, names: Sequence[str]) -> Any:
+        """Some of its columns, with amounts and moments as they are written in its files.
+
+        A pipe cannot be read again: there they are as they were read.
+        """
+        frame, reading = self.frame.select(names), self.data.reading
+        read = [
+            column.name
+            for column in frame
+            if reading.of(column.name).is_measured or column.dtype.is_temporal()
+        ]
+        if not read or not self.paths or any(is_pipe(Path(path)) for path in self.paths):
+            return frame
+        return frame.with_columns(written(self.paths, reading, read).get_columns())
 
 
 def opened(data: Sequence[str], reading: Reading, memory: int | None = None) -> Source | Stream:
@@ -99,7 +119,7 @@ def source(data: Sequence[str], reading: Reading) -> Source:
     _suggest(data)
     found = dataset_of(list(data), reading)
     _say_notes(found)
-    return Source(", ".join(data), found, None)
+    return Source(", ".join(data), found, None, tuple(data))
 
 
 def in_blocks(data: Sequence[str], reading: Reading) -> Stream:

@@ -24,7 +24,7 @@ from deltarule.cli.options import (
 )
 from deltarule.cli.outputs import after_saving, check_outputs, say_written
 from deltarule.cli.report import report_of
-from deltarule.cli.results import say_next, say_quantiles, say_results
+from deltarule.cli.results import quantiles_as_json, say_next, say_quantiles, say_results
 from deltarule.cli.sources import Source, opened
 from deltarule.cli.tables import roles_in, training_table
 from deltarule.cli.terminal import Terminal, print_json
@@ -123,16 +123,17 @@ def train(
     about = trainer.save(trained, output.out)
     with after_saving(terminal, output.out):
         say_results(terminal, trained)
-        say_quantiles(terminal, replace(trained.fitted.model, about=about), trained.problem.test)
+        model = replace(trained.fitted.model, about=about)
+        say_quantiles(terminal, quantiles := tabular.quantile_metrics(model, trained.problem.test))
         if output.report is not None:
             with terminal.waiting("writing the report"):
-                page = report_of(trained, read, watch, context.obj or sys.argv[1:])
+                page = report_of(trained, read, watch, context.obj or sys.argv[1:], quantiles)
                 page.save(output.report)
         say_written(terminal, {"Saved": output.out, "Report": output.report})
         say_next(terminal, data, output.out)
         if json:
-            known = as_json(terminal, trained, output.out, about, fit_seconds=trained.fit_seconds)
-            print_json(known)
+            further = {"fit_seconds": trained.fit_seconds, **quantiles_as_json(quantiles)}
+            print_json(as_json(terminal, trained, output.out, about, **further))
 
 
 def _check_combination(

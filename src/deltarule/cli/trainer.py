@@ -18,7 +18,7 @@ from deltarule.cli.progress import Watcher
 from deltarule.cli.sources import source
 from deltarule.cli.tables import TrainingTable
 from deltarule.cli.terminal import Terminal
-from deltarule.data import cells_of
+from deltarule.data import FileRows, cells_of
 from deltarule.errors import rows_of
 from deltarule.modelfile import Model, save_model
 from deltarule.training.checkpoints import Checkpoints
@@ -43,8 +43,11 @@ class Trained:
     settings : Settings
     leaks : sequence of str
         Columns that may give the target away, a sentence each.
-    places : array or None
-        Of the rows it was evaluated on in the table, where they are of it.
+    places : array
+        Of the rows that it was evaluated on, or has validated on where there are none, in their
+        table, counted from 0.
+    files : sequence of FileRows
+        Where the rows of that table stand in its files.
     """
 
     fitted: tabular.Fitted
@@ -53,8 +56,9 @@ class Trained:
     problem: tabular.Problem
     verdict: str
     settings: tabular.Settings
-    leaks: Sequence[str] = ()
-    places: Array | None = None
+    leaks: Sequence[str]
+    places: Array
+    files: Sequence[FileRows]
 
     @property
     def alerts(self) -> list[tabular.Alert]:
@@ -131,7 +135,8 @@ class Trainer:
         parts = tabular.split(whole, self.settings)
         problem = self._problem(parts.kept, whole.frame[parts.held])
         recipes = self._say_problem(problem, f"{len(parts.held):,} held out{self._how()}")
-        return self._trained(problem, recipes, "held-out rows", parts.held)
+        places = whole.rows[parts.held]
+        return self._trained(problem, recipes, "held-out rows", places, whole.files)
 
     def _streamed(self, found: tabular.Surveyed) -> Trained:
         problem = found.problem
@@ -141,7 +146,8 @@ class Trainer:
                 f"Column types were inferred from {len(problem.train):,} rows; the baselines are "
                 "trained on the same rows."
             )
-        return self._trained(problem, recipes, "held-out rows", found.tested)
+        files = self.table.source.files
+        return self._trained(problem, recipes, "held-out rows", found.tested, files)
 
     def _with_test_file(self) -> Trained:
         whole, table = self.table.whole, self.table
@@ -158,7 +164,7 @@ class Trainer:
         with cells_of(data.files), rows_of(rows):  # rather now than after the training
             problem.preprocessing.transform(test)
         recipes = self._say_problem(problem, f"{len(test):,} in the test file")
-        return self._trained(problem, recipes, "a test file")
+        return self._trained(problem, recipes, "a test file", rows, data.files)
 
     def _cross_validated(self, count: int) -> Trained:
         """Evaluated on each fold in turn; then trained on all rows."""
@@ -176,7 +182,8 @@ class Trainer:
         averages = [bl.averaged(list(of_model)) for of_model in zip(*by_fold, strict=True)]
         fitted = self._fit(everything, "all rows ", recipes)
         verdict = self._verdict(everything, averages)
-        known = verdict, self.settings, self.table.leaks
+        places = whole.rows[everything.validation.held]
+        known = verdict, self.settings, self.table.leaks, places, whole.files
         return Trained(fitted, averages, "cross-validation", everything, *known)
 
     # ----------------------------------------------------------------------------- the steps
@@ -242,13 +249,14 @@ class Trainer:
         problem: tabular.Problem,
         recipes: Sequence[tabular.Recipe],
         evaluated_on: str,
-        places: Array | None = None,
+        places: Array,
+        files: Sequence[FileRows],
     ) -> Trained:
         fitted = self._fit(problem, "", recipes)
         evaluations = self._evaluations(fitted, problem)
         verdict = tabular.only_class(problem) or self._verdict(problem, evaluations)
-        known = verdict, self.settings, self.table.leaks
-        return Trained(fitted, evaluations, evaluated_on, problem, *known, places)
+        known = verdict, self.settings, self.table.leaks, places, files
+        return Trained(fitted, evaluations, evaluated_on, problem, *known)
 
     def _fit(
         self, problem: tabular.Problem, name: str, recipes: Sequence[tabular.Recipe] = ()
@@ -297,7 +305,7 @@ def as_json(
 
 def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:
     return ", ".join(
-        f"{row.label} {bl.shown(judged.figures[row.name])}"
-        for row in metrics.FIGURES[problem.task]
+        f"{row.title} {bl.shown(judged.figures[row.name])}"
+        for row in metrics.figures_of(problem.task, judged.targets)
         if row.name in judged.figures
     )

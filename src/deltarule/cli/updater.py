@@ -15,7 +15,7 @@ from deltarule.arrays import Array
 from deltarule.cli.by_key import is_by_key
 from deltarule.cli.differences import Tally
 from deltarule.cli.options import EvaluationOptions, ProcessOptions
-from deltarule.cli.predict import check_tabular
+from deltarule.cli.predictors import check_tabular
 from deltarule.cli.sources import Source
 from deltarule.cli.tables import TrainingTable, say_size
 from deltarule.cli.terminal import Terminal

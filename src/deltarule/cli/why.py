@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule import tabular
+from deltarule.cli.sources import Source
 from deltarule.cli.terminal import Terminal
+from deltarule.data import FileRows, row_named, row_names
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
 from deltarule.tabular.options import option, option_group
@@ -28,10 +30,10 @@ class WhyOptions:
         False,
     )
     why_page: Path | None = option("FILE", "Also write a page that explains one row, as HTML.")
-    why_row: int | None = option(
-        "N",
-        "Row of --why-page, counted from 1, without the header (default: 1).",
-        limits={"low": 1, "whole": True},
+    why_row: str | None = option(
+        "ROW",
+        "Row of --why-page, as the file counts its rows, with the header: 42; of several files "
+        "FILE:42 (default: the first row of data).",
     )
     baseline: tuple[str, ...] = option(
         "COLUMN=VALUE",
@@ -39,16 +41,6 @@ class WhyOptions:
         "levels). Repeatable.",
         (),
     )
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """The options that were given, by flag; None for the others."""
-        return {
-            "--why": self.why or None,
-            "--why-page": self.why_page,
-            "--why-row": self.why_row,
-            "--baseline": self.baseline or None,
-        }
 
     @property
     def reference(self) -> dict[str, str] | None:
@@ -75,33 +67,44 @@ class WhyOptions:
                 f"--why-row {self.why_row}: expected --why-page FILE too, the page of that row."
             )
 
-    def check_row(self, rows: int) -> None:
-        """Refuse a page of a row that the table does not have.
+    def place(self, files: Sequence[FileRows], rows: int) -> int:
+        """The row of the page in the table, counted from 0.
+
+        Parameters
+        ----------
+        files : sequence of FileRows
+            Where the rows of the table stand in its files.
+        rows : int
+            How many it has.
 
         Raises
         ------
         SettingError
+            For a row that the table does not have.
         """
-        if self.why_page is not None and self._row > rows:
+        if self.why_row is None:
+            return 0
+        place = row_named(files, self.why_row, rows)
+        if place is None:
+            first, last = row_names(files, [0, rows - 1]) if rows else ("", "")
             raise SettingError(
-                f"--why-row {self._row}: expected a row of the table, which has {rows:,}, counted "
-                "from 1."
+                f"--why-row {self.why_row}: expected a row of data, from {first} to {last}, as "
+                f"{'the file counts them' if files else 'counted from 1'}."
             )
+        return place
 
-    def write_page(self, model: Model, frame: Any, name: str, terminal: Terminal) -> None:
-        """Write the page of a row of a table, where one is asked for."""
+    def write_page(
+        self, model_of: Callable[[Any], Model], source: Source, terminal: Terminal
+    ) -> None:
+        """Write the page of a row of a table, by the row's model, where one is asked for."""
         if self.why_page is None:
             return
-        row = self._row
-        title = f"Row {row} of {Path(name).name}"
-        tabular.save_row_page(
-            self.why_page, model, frame[row - 1 : row], self.reference, name=title
-        )
+        place = self.place(source.files, source.rows)
+        own, (row,) = source.frame[place : place + 1], row_names(source.files, [place])
+        of = f" of {Path(source.name).name}" if row.isdecimal() else ""
+        name = f"Row {row}{of}"
+        tabular.save_row_page(self.why_page, model_of(own), own, self.reference, name=name)
         terminal.note(f"why row {row}: {self.why_page}")
-
-    @property
-    def _row(self) -> int:
-        return self.why_row or 1
 
 
 def baseline_of(given: Iterable[str]) -> dict[str, str] | None:
@@ -128,17 +131,17 @@ def baseline_of(given: Iterable[str]) -> dict[str, str] | None:
 
 def with_contributions(predicted: Any, found: tabular.Contributions) -> Any:
     """Predictions with the contributions as further columns."""
-    return predicted.hstack(found.frame.get_columns())
+    return predicted.hstack(found.frame.fill_nan(None).get_columns())
 
 
 def say_effects(terminal: Terminal, found: tabular.TableContributions) -> None:
     """One table per output: the columns that contribute most."""
-    for output in found.rows.outputs:
+    for k, output in enumerate(found.rows.outputs):
         own = [effect for effect in found.effects if effect.output == output]
         of = f" to {output}" if len(found.rows.outputs) > 1 else ""
         more = f"; {len(own) - _SHOWN} more columns" if len(own) > _SHOWN else ""
         terminal.table(
-            f"Contributions{of}, {found.rows.unit}, from {found.rows.reference.name}{more}",
+            f"Contributions{of}, {found.rows.unit_of(k)}, from {found.rows.reference.name}{more}",
             ["column", "mean absolute", "direction"],
             [[each.column, f"{each.mean_absolute:.3g}", each.summary] for each in own[:_SHOWN]],
         )
@@ -149,10 +152,11 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
     rows = found.rows
     return {
         "unit": rows.unit,
+        "units": [rows.unit_of(k) for k in range(len(rows.outputs))],
         "outputs": list(rows.outputs),
         "baseline": {name: _plain(cell) for name, cell in rows.reference.row.items()},
-        "reference": rows.reference_prediction.tolist(),
-        "largest_residual": float(abs(rows.residuals).max()),
+        **_reference(rows),
+        "largest_residual": float(np.nan_to_num(abs(rows.residuals)).max()),
         "columns": [
             {
                 "column": each.column,
@@ -164,6 +168,12 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
             for each in found.effects
         ],
     }
+
+
+def _reference(rows: tabular.Contributions) -> dict[str, Any]:
+    """The prediction of the reference row; that of each key stands beside its rows."""
+    found = rows.reference_prediction
+    return {"reference": found.tolist()} if found.ndim == 1 else {}
 
 
 def _curve(effect: tabular.ColumnEffect) -> list[dict[str, Any]]:

@@ -7,12 +7,14 @@ beginning; a :class:`Reading` overrides it.
 
 from deltarule.data.builtin import BUILT_IN, built_in
 from deltarule.data.dataset import Dataset, dataset_of
-from deltarule.data.files import read
+from deltarule.data.files import read, written
 from deltarule.data.frames import column_of, frame_of, has_names
-from deltarule.data.positions import FileRows, cells_of, located
+from deltarule.data.positions import FileRows, cells_of, located, row_named, row_names
 from deltarule.data.reading_settings import MISSING, Reading
 from deltarule.data.readings import ColumnReading
+from deltarule.data.sampling import is_pipe
 from deltarule.data.streams import Stream, stream
+from deltarule.data.units import unit_of, with_unit
 from deltarule.data.values import tidied
 
 __all__ = [
@@ -29,8 +31,14 @@ __all__ = [
     "dataset_of",
     "frame_of",
     "has_names",
+    "is_pipe",
     "located",
     "read",
+    "row_named",
+    "row_names",
     "stream",
     "tidied",
+    "unit_of",
+    "with_unit",
+    "written",
 ]

@@ -29,6 +29,7 @@ from deltarule.data.layout.totals import without_total
 from deltarule.data.pieces import in_pieces
 from deltarule.data.positions import FileRows, cells_of
 from deltarule.data.reading_settings import Reading
+from deltarule.data.readings import ColumnReading
 from deltarule.data.values import tidied
 from deltarule.errors import DataError, FileError, require
 
@@ -114,6 +115,31 @@ def read(
         return frame
     with cells_of(files):
         return read_columns(frame, replace(reading, decimal_comma=comma)).frame
+
+
+def written(
+    source: str | Path | Sequence[str | Path], reading: Reading, names: Sequence[str]
+) -> pl.DataFrame:
+    r"""Columns of a table from files as the text that stands there, whatever it is read as.
+
+    Parameters
+    ----------
+    source, reading
+        As of :func:`read`.
+    names : sequence of str
+        Of columns that are no plain numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "flats.csv")
+    ...     _ = path.write_text("id;rent\n1;$660.50\n2;$1,490.00\n")
+    ...     written(path, Reading(), ["rent"])["rent"].to_list()
+    ['$660.50', '$1,490.00']
+    """
+    texts = dict.fromkeys(names, ColumnReading())
+    return files_read(source, replace(reading, columns=texts)).frame.select(names)
 
 
 def files_read(

@@ -94,7 +94,9 @@ marks=False, markers=(), foreign=False)
     plain = [plainly(level).strip() for level in levels]
     if plain != list(levels):
         found = detected(plain, decimal_comma)
-        is_written = found is not None and (found.is_measured or _are_plain_but_markers(plain))
+        is_written = found is not None and (
+            found.is_measured or _are_plain([cell for cell in plain if cell not in MARKERS])
+        )
         form = "number" if found is not None and not found.is_measured else None
         return (
             replace(found, foreign=True, form=form or found.form) if found and is_written else found
@@ -251,10 +253,6 @@ def _bound(cell: str) -> str:
     return found.rpartition("|")[2].strip() if found != cell else ""
 
 
-def _are_plain_but_markers(cells: Sequence[str]) -> bool:
-    return all(_PLAIN.fullmatch(cell) for cell in cells if cell not in MARKERS)
-
-
 def _are_plain(cells: Sequence[str]) -> bool:
     return all(map(_PLAIN.fullmatch, cells))
 
@@ -287,10 +285,19 @@ def _number(cells: Sequence[str], decimal_comma: bool) -> ColumnReading | None:
     if prefix is None or ending is None or marks is None:
         return None
     suffix, magnitudes = ending
-    if prefix and _is_money(suffix) and not any(part.prefix and part.suffix for part in parts):
+    if prefix and is_money(suffix) and not any(part.prefix and part.suffix for part in parts):
         return None  # two currencies
+    if any(_is_longer(part.body) for part in parts) and not _are_plain(cells):
+        return None
     found = ColumnReading("number", *marks, prefix, suffix, magnitudes, marked > 0)
     return ColumnReading() if _are_plain(cells) and marks == (".", "") else found
+
+
+def _is_longer(body: str) -> bool:
+    """Whether groups of digits are a whole number that no float holds: an identifier."""
+    digits = re.sub("[^0-9]", "", body)
+    is_grouped = re.fullmatch("[0-9]{1,3}(?:[^0-9eE][0-9]{3})*|[0-9]+", body)
+    return is_grouped is not None and int(float(digits)) != int(digits)
 
 
 def _without_mark(cell: str) -> str:
@@ -309,10 +316,11 @@ def _usual(texts: Iterable[str]) -> str | None:
 def _prefix(prefixes: Iterable[str]) -> str | None:
     """The currency in front; None for what is none, or for several."""
     found = _usual(prefixes)
-    return found if not found or _is_money(found) else None
+    return found if not found or is_money(found) else None
 
 
-def _is_money(text: str) -> bool:
+def is_money(text: str) -> bool:
+    """Whether a text is a currency, by its code or its sign."""
     return text in _MONEY or _SIGN_OF_MONEY.fullmatch(text) is not None
 
 

@@ -47,6 +47,65 @@ def place(row: int, line: int) -> str:
     return f"row {row}" + (f" (line {line})" if line != row else "")
 
 
+def row_names(files: Sequence[FileRows], rows: Sequence[int] | Array) -> list[str]:
+    """What rows of a table are called: by their numbers in its file, of several ``file:number``.
+
+    Parameters
+    ----------
+    files : sequence of FileRows
+        The rows of the table, in order; of none, rows are counted from 1.
+    rows : sequence or array of int
+        In the table, counted from 0.
+
+    Examples
+    --------
+    >>> files = [FileRows(Path("a.csv"), range(2, 9)), FileRows(Path("b.csv"), range(2, 9))]
+    >>> row_names(files[:1], [0, 6]), row_names(files, [0, 8]), row_names([], [0])
+    (['2', '8'], ['a.csv:2', 'b.csv:3'], ['1'])
+    """
+    if not files:
+        return [str(row + 1) for row in rows]
+    several = len({file.path for file in files}) > 1
+    ends = np.cumsum([len(file.rows) for file in files])
+    named = []
+    for row, place in zip(rows, np.searchsorted(ends, rows, side="right").tolist(), strict=True):
+        file = files[place]
+        number = int(file.rows[row - int(ends[place]) + len(file.rows)])
+        named.append(f"{file.path}:{number}" if several else str(number))
+    return named
+
+
+def row_named(files: Sequence[FileRows], name: str, count: int) -> int | None:
+    """The row of a table, counted from 0, that :func:`row_names` calls so; None where it has none.
+
+    Parameters
+    ----------
+    files : sequence of FileRows
+    name : str
+    count : int
+        How many rows the table has.
+
+    Examples
+    --------
+    >>> files = [FileRows(Path("a.csv"), range(2, 9)), FileRows(Path("b.csv"), range(2, 9))]
+    >>> row_named(files, "b.csv:3", 14), row_named(files[:1], "2", 7), row_named(files[:1], "1", 7)
+    (8, 0, None)
+    """
+    path, _, number = name.rpartition(":")
+    if not number.isdecimal():
+        return None
+    if not files:
+        return int(number) - 1 if not path and 0 < int(number) <= count else None
+    several = len({file.path for file in files}) > 1
+    first = 0
+    for file in files:
+        found = np.flatnonzero(np.asarray(file.rows) == int(number))
+        if len(found) and path == (str(file.path) if several or path else ""):
+            return first + int(found[0])
+        first += len(file.rows)
+    return None
+
+
 def located(error: CellError, files: Sequence[FileRows]) -> CellError:
     """An error about a cell of a table, with its file and its row there.
 

@@ -29,6 +29,8 @@ _BLOCK = 1 << 16  # rows
 NUMBERS = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 COMMAS = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
 _PADDED = r"^0\d+$"
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_EXACT = 2**53  # up to it, floats hold whole numbers
 _DATES = r"^\d{4}-\d{2}-\d{2}$"
 _MOMENTS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"
 
@@ -105,13 +107,33 @@ def computable(column: pl.Series) -> pl.Series:
         return column.fill_nan(None)
     if isinstance(column.dtype, polars.Duration):
         return seconds_of(column)
-    if isinstance(column.dtype, polars.Decimal):
+    if isinstance(column.dtype, polars.Decimal) and column.dtype.scale:
         numbers = column.cast(polars.Float64)
         whole = numbers.cast(polars.Int64, strict=False)
         return whole if whole.cast(polars.Float64).equals(numbers) else numbers
-    if column.dtype in (polars.Int128, polars.UInt128):
-        return column.cast(polars.Float64)
+    if isinstance(column.dtype, polars.Decimal) or column.dtype in (polars.Int128, polars.UInt128):
+        whole = column.cast(polars.Int64, strict=False)
+        if whole.null_count() == column.null_count():
+            return whole
+        return column.cast(polars.Float64) if is_exact(column) else column.cast(polars.String)
     return column
+
+
+def is_exact(whole: pl.Series) -> bool:
+    """Whether floats of 64 bits hold every digit of a column's whole numbers.
+
+    Where they do not, these number nothing: they are identifiers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> is_exact(pl.Series([2**60, None])), is_exact(pl.Series([2**60 + 1]))
+    (True, False)
+    """
+    low, high = whole.min(), whole.max()
+    if low is None or max(-int(low), int(high)) <= _EXACT:
+        return True
+    return all(int(float(number)) == number for number in map(int, whole.drop_nulls().unique()))
 
 
 def seconds_of(durations: pl.Series) -> pl.Series:
@@ -175,7 +197,8 @@ def has_nan(column: pl.Series) -> bool:
 def meant(text: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
     """A text column as whole numbers, decimals, dates or moments, where every cell is one.
 
-    Numbers padded with zeros are codes, and stay text.
+    Numbers padded with zeros are codes, and whole numbers with more digits than 64 bits hold are
+    identifiers: both stay text.
 
     Examples
     --------
@@ -238,8 +261,18 @@ def _numbers(text: pl.Series, decimal_comma: bool) -> pl.Series:
     for dtype in (polars.Int64, polars.Float64):
         numbers = cells.cast(dtype, strict=False)
         if numbers.null_count() == text.null_count():
-            return numbers.fill_nan(None) if dtype == polars.Float64 else numbers
+            if dtype == polars.Int64:
+                return numbers
+            return text if _are_longer(cells) else numbers.fill_nan(None)
     return text
+
+
+def _are_longer(cells: pl.Series) -> bool:
+    """Whether numbers are whole ones with more digits than floats hold: identifiers."""
+    found = cells.drop_nulls().unique().to_list()
+    return all(map(_WHOLE.fullmatch, found)) and any(
+        int(float(text)) != int(text) for text in found
+    )
 
 
 def _all_or_none(text: pl.Series, found: pl.Series) -> pl.Series:

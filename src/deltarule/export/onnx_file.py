@@ -26,9 +26,10 @@ def onnx_bytes(model: Model) -> bytes:
     """The bytes of an ONNX file.
 
     A model of a table has one input a column, ``(rows,)``, under its name; any other the input
-    ``X``, ``(rows, n[0])``. Outputs are ``predicted_TARGET`` and of classes ``probabilities``;
-    without targets ``A``, ``(rows, n[L])``. The property ``readings`` of its metadata says,
-    as JSON, how training read text as numbers or days, and in which unit.
+    ``X``, ``(rows, n[0])``. Outputs are called as the columns of ``deltarule predict``, the
+    probabilities of all classes together ``probabilities``; without targets ``A``,
+    ``(rows, n[L])``. The property ``readings`` of its metadata says, as JSON, how training read
+    text as numbers or days, and in which unit.
 
     Parameters
     ----------

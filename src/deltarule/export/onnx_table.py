@@ -311,10 +311,10 @@ def target_nodes(g: Graph, targets: Targets, A: str) -> None:
     if targets.task == "regression":
         values = g.node("Mul", g.cast(A, np.float64), g.constant(targets.stds, np.float64))
         values = g.node("Add", values, g.constant(targets.means, np.float64))
-        for i, name in enumerate(targets.names):
+        for i, (name, column) in enumerate(zip(targets.names, targets.columns, strict=True)):
             g.output(
                 g.node("Gather", values, g.constant(i, np.int64), axis=1),
-                f"predicted_{name}",
+                column,
                 np.float64,
                 ["rows"],
                 f"{name}, in its own units",
@@ -330,7 +330,7 @@ def target_nodes(g: Graph, targets: Targets, A: str) -> None:
     labels = np.array(targets.classes, dtype=object if is_text else None)
     label = g.node("Gather", g.constant(labels, labels.dtype), codes, axis=0)
     name = targets.names[0]
-    g.output(label, f"predicted_{name}", labels.dtype, ["rows"], f"{name}")
+    g.output(label, targets.columns[0], labels.dtype, ["rows"], f"{name}")
     classes = ", ".join(map(str, targets.classes))
     shape = ["rows", len(targets.classes)]
     g.output(P, "probabilities", g.dtype, shape, f"of the classes, in order: {classes}")

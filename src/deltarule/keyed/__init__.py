@@ -5,6 +5,7 @@ and fits what the keys share, :func:`run` trains blocks of keys over workers, :c
 predicts by key and is one file.
 """
 
+from deltarule.keyed.contributions import explain_by_key
 from deltarule.keyed.figures import FIGURES, LABELS, Summary
 from deltarule.keyed.models import FALLBACKS, FILE, KIND, KeyedModels, load_keyed
 from deltarule.keyed.problems import KeyedProblem, check_settings, problem, recipe_of
@@ -26,6 +27,7 @@ __all__ = [
     "Summary",
     "Work",
     "check_settings",
+    "explain_by_key",
     "load_keyed",
     "problem",
     "recipe_of",

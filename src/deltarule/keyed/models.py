@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,24 @@ import numpy as np
 
 from deltarule.arrays import DTYPES, Array
 from deltarule.data import frame_of
-from deltarule.errors import DataError, FileError, TypeMismatchError, require, setting
+from deltarule.errors import (
+    DataError,
+    FileError,
+    TypeMismatchError,
+    UnknownNameError,
+    require,
+    setting,
+)
 from deltarule.keyed.figures import Summary, summary
 from deltarule.keyed.stacks import Stack
 from deltarule.keyed.training import outputs, scaled
-from deltarule.modelfile import part_in, preprocessing_from, targets_from
+from deltarule.layers import Dense
+from deltarule.modelfile import Model, part_in, preprocessing_from, targets_from
 from deltarule.modelfile.networks import network_in, network_to_dict
 from deltarule.network import Network
 from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.preprocessing.cells import numbered
-from deltarule.registry import Registry
+from deltarule.registry import Registry, nearest
 from deltarule.system.storage import FileKind, open_tensors, tensor_bytes, write_whole
 from deltarule.training.predictions import probabilities
 
@@ -135,9 +143,7 @@ class KeyedModels:
         """
         FALLBACKS.entry(fallback)
         frame = frame_of(table)
-        levels, codes = self._keys_of(frame)
-        numbers = {key: k for k, key in enumerate(self.keys)}
-        places = np.array([*(numbers.get(level, -1) for level in levels), -1], np.int64)[codes]
+        places = self.places(frame)
         known = np.flatnonzero(places >= 0)
         if fallback == "refuse" and len(known) < len(frame):
             key, rows = next(iter(self.unknown(frame).items()))
@@ -156,6 +162,70 @@ class KeyedModels:
         found[order] = A * stack.std[own] + stack.mean[own]
         return found
 
+    def places(self, table: Any) -> Array:
+        """The number of each row's key among :attr:`keys`, int64 ``(m,)``; -1 for one without.
+
+        Parameters
+        ----------
+        table : data frame or mapping of columns
+        """
+        levels, codes = self._keys_of(frame_of(table))
+        numbers = {key: k for k, key in enumerate(self.keys)}
+        found: Array = np.array([*(numbers.get(own, -1) for own in levels), -1], np.int64)[codes]
+        return found
+
+    def row_keys(self, table: Any) -> list[str | None]:
+        """The key of each row, as text; None where it has none.
+
+        Parameters
+        ----------
+        table : data frame or mapping of columns
+        """
+        levels, codes = self._keys_of(frame_of(table))
+        return [levels[code] if code < len(levels) else None for code in codes.tolist()]
+
+    def model_of(self, key: str) -> Model:
+        """The model of one key as a single model, to explain, export or save.
+
+        Its first layer scales the inputs as the key's rows have them. Parameters are float64, so
+        that its predictions are those of :meth:`predict` up to the rounding of float32.
+
+        Parameters
+        ----------
+        key : str
+            One of :attr:`keys`.
+
+        Raises
+        ------
+        UnknownNameError
+            For a key without a model, with the reason where training had one.
+        """
+        if key not in self.keys:
+            why = self.failures.get(key)
+            reason = f" ({why})" if why else ""
+            raise UnknownNameError(
+                f"key {key!r} of {self.by!r} has no model{reason}."
+                f"{nearest(key, list(self.keys))} Expected one of its {len(self):,} keys."
+            )
+        k, stack = self.keys.index(key), self.stack
+        factor = stack.factor[k].astype(np.float64)
+        scales = {"W": np.diag(factor), "b": -(stack.shift[k] * factor)[:, np.newaxis]}
+        own = [
+            {name: W[k].astype(np.float64) for name, W in layer.items()}
+            for layer in stack.parameters
+        ]
+        scaling = Dense(self.network.inputs, weights="zeros", rate=0.0)
+        network = Network(
+            self.network.inputs, [scaling, *self.network.layers], self.network.cost_row
+        )
+        targets = self.targets
+        if self.task == "regression":
+            means, stds = (tuple(scale[k].tolist()) for scale in (stack.mean, stack.std))
+            targets = replace(targets, means=means, stds=stds)
+        kept = {name: self.about[name] for name in ("roles", "reading") if name in self.about}
+        about = {**kept, "by": self.by, "key": key}
+        return Model(network, (scales, *own), self.preprocessing, targets, about)
+
     def predict(self, table: Any, fallback: str = "missing") -> Any:
         """A frame of predictions in the target's own labels or units, one a row, in order.
 
@@ -164,21 +234,17 @@ class KeyedModels:
         table, fallback
             As :meth:`outputs`. Where there is no prediction it is null.
         """
+        return self.decoded(self.outputs(table, fallback))
+
+    def decoded(self, outputs: Array) -> Any:
+        """Outputs as a frame of labels or units; null where there is no prediction."""
         polars = require("polars", "table", "predictions", threads=False)
-        values = self.outputs(table, fallback)
-        there = np.isfinite(values).all(axis=1).tolist()
-        decoded = self.targets.decode(np.nan_to_num(values))
-        if all(there):
-            return decoded
-        return polars.DataFrame(
-            [
-                polars.Series(
-                    column.name,
-                    [v if good else None for v, good in zip(column.to_list(), there, strict=True)],
-                    dtype=column.dtype,
-                )
-                for column in decoded.iter_columns()
-            ]
+        there = np.isfinite(outputs).all(axis=1)
+        absent = polars.Series(~there)
+        decoded = self.targets.decode(np.nan_to_num(outputs))
+        return decoded.with_columns(
+            polars.when(absent).then(None).otherwise(polars.col(name)).alias(name)
+            for name in decoded.columns
         )
 
     def predict_proba(self, table: Any, fallback: str = "missing") -> Array:

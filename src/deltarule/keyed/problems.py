@@ -12,7 +12,7 @@ from deltarule import tabular
 from deltarule.arrays import Array
 from deltarule.costs import COSTS
 from deltarule.data import Dataset, cells_of, dataset_of, located
-from deltarule.errors import CellError, DataError, SettingError, require, rows_of
+from deltarule.errors import CellError, DataError, SettingError, require, rows_of, setting
 from deltarule.intervals import REALS
 from deltarule.keyed.grouping import Block, starts_of
 from deltarule.keyed.training import FEWEST_ROWS, Work
@@ -47,11 +47,12 @@ _ELSEWHERE = {
         "on_divergence",
         "class_weight",
         "text",
-        *DECISION,
     ),
     Roles: ("weights", "groups"),
 }
 """Settings and roles that keyed training does not have."""
+
+_CHOSEN_BY_ROWS = {"min_recall": "--min-recall", "min_precision": "--min-precision"}
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,14 @@ def check_settings(settings: Settings, roles: Roles) -> None:
                     f"{group.__name__}({name}={given!r}): {name} must be its default, {default!r}, "
                     f"beside by; got {given!r}. Leave one out."
                 )
+    for name, option in _CHOSEN_BY_ROWS.items():
+        if getattr(settings, name) is not None:
+            raise SettingError(
+                f"{setting(name, option)}: expected one model of all rows, whose validation rows "
+                "choose the threshold; those of one key are too few. State costs instead "
+                f"({setting('cost_of_miss', '--cost-of-miss')}), or leave "
+                f"{setting('by', '--by')} out."
+            )
     if settings.optimizer is not None and OPTIMIZERS(settings.optimizer).full_batch:
         raise SettingError(
             f"Settings(optimizer={settings.optimizer!r}): optimizer must be one that trains on "
@@ -163,6 +172,7 @@ def problem(
         failures.setdefault(levels[k], "its target is missing in every row")
     inputs = tabular.inputs_of(whole.frame, whole.roles)
     preprocessing = _preprocessing(data.with_frame(inputs), kept, roles)
+    tabular.check_decision(whole.targets, settings)
     y = _targets(whole)
     order = np.argsort(kept, kind="stable")
     counts = np.bincount(kept, minlength=len(levels))[present]
@@ -178,7 +188,7 @@ def problem(
         block,
         _work(whole.targets, settings, preprocessing, counts),
         preprocessing,
-        _unscaled(whole.targets),
+        _decided(_unscaled(whole.targets), y, settings),
         failures,
         unkeyed,
         whole.dropped,
@@ -294,6 +304,14 @@ def _unscaled(targets: Targets) -> Targets:
     """Targets without a scale: each key has its own."""
     n = len(targets.means)
     return replace(targets, means=(0.0,) * n, stds=(1.0,) * n)
+
+
+def _decided(targets: Targets, y: Array, settings: Settings) -> Targets:
+    """Targets with the decision that stated costs or a positive class imply, for every key."""
+    if all(getattr(settings, name) is None for name in DECISION):
+        return targets
+    labels = y[:, 0].astype(np.int64)
+    return replace(targets, decision=tabular.decision_of_costs(targets, labels, settings))
 
 
 def _work(

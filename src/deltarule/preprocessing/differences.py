@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ColumnDifference:
     """One thing in which rows of a column differ from training.
 
     Attributes
@@ -47,7 +47,7 @@ def differences(
     frame: pl.DataFrame,
     reading: Reading | None,
     which: Collection[str] = (),
-) -> list[Difference]:
+) -> list[ColumnDifference]:
     """What differs from training in the columns that are there.
 
     Parameters
@@ -83,12 +83,12 @@ def differences(
     return [each for each in found if each is not None]
 
 
-def flags(found: Iterable[Difference], rows: int) -> list[str]:
+def flags(found: Iterable[ColumnDifference], rows: int) -> list[str]:
     """What differs in each row, such as ``area outside; town unseen``; empty where nothing does.
 
     Examples
     --------
-    >>> flags([Difference("area", "missing", np.array([False, True]))], 2)
+    >>> flags([ColumnDifference("area", "missing", np.array([False, True]))], 2)
     ['', 'area missing']
     """
     of_rows: list[list[str]] = [[] for _ in range(rows)]
@@ -98,18 +98,18 @@ def flags(found: Iterable[Difference], rows: int) -> list[str]:
     return ["; ".join(some) for some in of_rows]
 
 
-def counts(found: Iterable[Difference], rows: int) -> Array:
+def counts(found: Iterable[ColumnDifference], rows: int) -> Array:
     """In how many columns each row differs, ``(rows,)``.
 
     Examples
     --------
-    >>> counts([Difference("area", "missing", np.array([False, True]))], 2)
+    >>> counts([ColumnDifference("area", "missing", np.array([False, True]))], 2)
     array([0, 1])
     """
     return sum((each.rows.astype(np.int64) for each in found), np.zeros(rows, np.int64))
 
 
-def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
+def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> ColumnDifference | None:
     """Values that no level stands for; of a category with rare levels these are not known."""
     if not isinstance(column, Boolean | Category):
         return None
@@ -122,10 +122,10 @@ def _unseen(column: Column, cells: pl.Series, reading: Reading | None) -> Differ
     values: Counter[str] = Counter()
     for code, count in zip(*np.unique(codes[rows], return_counts=True), strict=True):
         values[levels[code]] += int(count)
-    return Difference(column.name, "unseen", rows, values)
+    return ColumnDifference(column.name, "unseen", rows, values)
 
 
-def _outside(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
+def _outside(column: Column, cells: pl.Series, reading: Reading | None) -> ColumnDifference | None:
     """Numbers and dates below the least or above the greatest of training."""
     if isinstance(column, Numeric):
         values = numbers_of(cells, reading).to_numpy()  # a missing one is NaN
@@ -134,18 +134,18 @@ def _outside(column: Column, cells: pl.Series, reading: Reading | None) -> Diffe
     else:
         return None
     rows = (values < column.low) | (values > column.high)
-    return Difference(column.name, "outside", rows) if rows.any() else None
+    return ColumnDifference(column.name, "outside", rows) if rows.any() else None
 
 
-def _missing(column: Column, cells: pl.Series, reading: Reading | None) -> Difference | None:
+def _missing(column: Column, cells: pl.Series, reading: Reading | None) -> ColumnDifference | None:
     """No values, where every row of training had one: they are filled, unflagged."""
     if getattr(column, "missing", 0) or not has_gaps(cells, reading):
         return None
     levels, codes = numbered(cells, reading)
-    return Difference(column.name, "missing", codes == len(levels))
+    return ColumnDifference(column.name, "missing", codes == len(levels))
 
 
-DIFFERENCES: dict[str, Callable[[Any, pl.Series, Reading | None], Difference | None]] = {
+DIFFERENCES: dict[str, Callable[[Any, pl.Series, Reading | None], ColumnDifference | None]] = {
     "unseen": _unseen,
     "outside": _outside,
     "missing": _missing,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.data.notations import detected, unread
+from deltarule.data.values import is_exact
 from deltarule.errors import CellError, require
 from deltarule.preprocessing.category_columns import FEW_LEVELS, Category, frequent
 from deltarule.preprocessing.cells import (
@@ -77,6 +78,8 @@ def fitted(column: pl.Series, dates: str | None = None) -> Column:
         dropped = _constant(column, column.min(), column.max())
         if dropped is None and are_dates(column):
             return Date.fit(column)
+        if dropped is None and column.dtype.is_integer() and not is_exact(column):
+            return _fitted_text(column, coded(column), dates)
         why = "" if dropped else _identifying_number(column)
         return dropped or (Dropped(column.name, why) if why else _fitted_numbers(column))
     found = coded(column)

@@ -19,7 +19,7 @@ from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.cells import is_date, is_numeric, numbers_of
 from deltarule.preprocessing.columns import KINDS, Column, Dropped
 from deltarule.preprocessing.date_columns import Date
-from deltarule.preprocessing.differences import Difference, differences
+from deltarule.preprocessing.differences import ColumnDifference, differences
 from deltarule.preprocessing.embedded_columns import EmbeddedCategory, category
 from deltarule.preprocessing.kinds import COUNTS, check_cells, fitted
 from deltarule.preprocessing.numeric import Numeric
@@ -323,7 +323,7 @@ class Preprocessing:
         """
         return {found.column: found.values for found in self.differences(table, ["unseen"])}
 
-    def differences(self, table: Any, which: Collection[str] = ()) -> list[Difference]:
+    def differences(self, table: Any, which: Collection[str] = ()) -> list[ColumnDifference]:
         """What differs from training in a table: unseen levels, numbers out of range, no values.
 
         Parameters

@@ -62,6 +62,8 @@ class Targets:
         Of each target of a regression, over the training rows.
     decision : Decision, optional
         Of two classes: from which probability on one of them is predicted.
+    columns : tuple of str
+        What the columns of predictions are called; ``predicted_NAME`` by default.
 
     Examples
     --------
@@ -80,6 +82,11 @@ class Targets:
     means: tuple[float, ...] = ()
     stds: tuple[float, ...] = ()
     decision: Decision | None = None
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        default = tuple(f"predicted_{name}" for name in self.names)
+        object.__setattr__(self, "columns", self.columns or default)
 
     @classmethod
     def fit(

@@ -73,10 +73,14 @@ class Context:
         What has to be known first: its kind, and what is so.
     decision : str
         How classes are decided between, where that was chosen.
+    tables : sequence of Table
+        Further metrics.
     effects : sequence of Effect
         What each column contributes to the predictions of the evaluated rows.
     effects_of : str
         In which unit, and from which reference row.
+    rows_counted : str
+        How rows are counted, in a sentence.
     """
 
     title: str = "A network"
@@ -96,8 +100,10 @@ class Context:
     rows: int | None = None
     alerts: Sequence[tuple[str, str]] = ()
     decision: str = ""
+    tables: Sequence[Table] = ()
     effects: Sequence[Effect] = ()
     effects_of: str = ""
+    rows_counted: str = "Rows are counted from 0, as in the array."
 
     @property
     def whose(self) -> str:

@@ -143,6 +143,11 @@ class Evidence:
         means = np.average(values, axis=0, weights=self.s)
         return np.broadcast_to(means, self.P.shape)
 
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The targets, where they are numbers."""
+        return self.names if self.task == "regression" else ()
+
     @cached_property
     def figures(self) -> dict[str, float]:
         """The metrics of the task, by name."""
@@ -151,7 +156,7 @@ class Evidence:
     def figures_of(self, P: Array) -> dict[str, float]:
         """The same of other predictions."""
         if self.task != "labels":
-            return figures(self.task, self.targets, P, self.weights)
+            return figures(self.task, self.targets, P, self.weights, self.target_names)
         right = ((P >= 0.5) == self.indicators).mean(axis=1)
         return {
             "accuracy": float(np.average(right, weights=self.s)),
@@ -359,41 +364,3 @@ def _taken(evidence: Evidence, rows: Array) -> Evidence:
         weights=None if evidence.weights is None else evidence.weights[rows],
         numbers=evidence.numbers[rows],
     )
-
-
-class Miss(NamedTuple):
-    """One of the largest errors: row number, truth, prediction, error and the row's cells."""
-
-    number: int
-    was: str
-    predicted: str
-    loss: float
-    cells: tuple[str, ...]
-
-
-def worst(evidence: Evidence, count: int = 10) -> list[Miss]:
-    """The rows with the largest loss, the worst first."""
-    losses = evidence.losses(evidence.P)
-    return [
-        Miss(
-            int(evidence.numbers[row]),
-            *_told(evidence, row),
-            float(losses[row]),
-            tuple(column.cells[row] for column in evidence.columns),
-        )
-        for row in np.argsort(-losses, kind="stable")[:count]
-    ]
-
-
-def _told(evidence: Evidence, row: int) -> tuple[str, str]:
-    """What a row was and what was predicted, for people."""
-    target, P, names = evidence.targets[row], evidence.P[row], evidence.names
-    if evidence.task == "classification":
-        taken = int(evidence.taken[row])
-        return names[target], f"{names[taken]} ({P[taken]:.0%})"
-    if evidence.task == "labels":
-        has = [n for n, is_so in zip(names, evidence.indicators[row], strict=True) if is_so]
-        taken_for = [f"{n} ({p:.0%})" for n, p in zip(names, P, strict=True) if p >= 0.5]
-        return ", ".join(has) or "none", ", ".join(taken_for) or "none"
-    was, said = (", ".join(f"{value:.4g}" for value in values) for values in (target, P))
-    return was, said

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from deltarule.baselines import comparison_table, metric_table, shown, shown_seconds
-from deltarule.metrics import FIGURES, figures
+from deltarule.baselines import comparison_table, metric_tables, shown, shown_seconds
+from deltarule.data import with_unit
+from deltarule.metrics import figures_of
 from deltarule.report import plots
 from deltarule.report.content import Context, Drawn, Section, Table, drawn
 from deltarule.report.curves import roc
 from deltarule.report.diagnosis import Finding
 from deltarule.report.effects import effects_section
-from deltarule.report.evidence import Evidence, Importance, importances, worst
+from deltarule.report.evidence import Evidence, Importance, importances
+from deltarule.report.largest_errors import largest_errors
 from deltarule.report.summary import (
     evaluated_rows,
     own_figures,
@@ -28,6 +30,7 @@ _MOST_TARGETS = 4  # of a regression that are drawn; the table has all
 _MOST_CELLS = 8  # columns of the worst rows that are shown, the most important ones
 _LONGEST_CELL = 60
 _SOME = 0.1  # of a column's importance
+_TABLE_OF = {"labels": "classification"}  # whose metrics have the same names
 
 
 def sections_of(
@@ -48,7 +51,7 @@ def sections_of(
         *(_judged_sections(evidence, context) if is_finite else ()),
         *_columns_section(found),
         *effects_section(context),
-        *(_worst_section(evidence, found) if is_finite else ()),
+        *(_errors_section(evidence, context, found) if is_finite else ()),
         *_data_section(context),
         *training_sections(result, context, findings, diagnostics),
     ]
@@ -57,73 +60,61 @@ def sections_of(
 # -------------------------------------------------------------------------------- the figures
 
 
-_LABELS = {row.name: row.label for rows in FIGURES.values() for row in rows}
-
-
 def facts_of(result: Result, evidence: Evidence, context: Context) -> list[tuple[str, str]]:
     """The numbers to see first."""
     seconds = result.history[-1].seconds if context.seconds is None else context.seconds
     return [
-        *((_LABELS[name], shown(value)) for name, value in own_figures(evidence, context).items()),
+        *_metric_facts(evidence, own_figures(evidence, context)),
         ("rows evaluated", f"{evaluated_rows(evidence, context):,}"),
         ("training", shown_seconds(seconds)),
     ]
 
 
+def _metric_facts(evidence: Evidence, own: Mapping[str, float]) -> list[tuple[str, str]]:
+    rows = figures_of(_TABLE_OF.get(evidence.task, evidence.task), evidence.target_names)
+    whole = [row for row in rows if not row.target and row.name in own]
+    return [(row.label, shown(own[row.name])) for row in whole]
+
+
 def _figures_section(evidence: Evidence, context: Context) -> Section:
-    if context.judged:
-        network, judged = context.judged[0], {each.name: each for each in context.judged}
-        figures = {name: each.figures for name, each in judged.items()}
-        seconds = [each.seconds for each in judged.values()]
-        heads, rows = metric_table(evidence.task, figures, network.intervals, seconds)
-    else:
-        own = own_figures(evidence, context)
-        heads, rows = (
-            ["", *(_LABELS[name] for name in own)],
-            [["network", *map(shown, own.values())]],
-        )
-    tables = [Table(rows, heads, numeric=range(1, len(heads)), mark=0)]
-    if len(context.judged) > 1:
-        (title, *heads), rows = comparison_table(evidence.task, context.judged)
-        tables.append(Table(rows, ["", *heads], title, numeric=(1, 2)))
-    if evidence.task != "classification" and len(evidence.names) > 1:
-        tables.append(_by_output(evidence))
+    judged = context.judged
+    figures = {each.name: each.figures for each in judged}
+    found = metric_tables(
+        _TABLE_OF.get(evidence.task, evidence.task),
+        figures or {"network": own_figures(evidence, context)},
+        judged[0].intervals if judged else {},
+        [each.seconds for each in judged],
+        evidence.target_names,
+    )
+    units = judged[0].target_units if judged else {}
+    titles = [
+        target and f"Metrics of {with_unit(target, units.get(target, ''))}"
+        for target, _, _ in found
+    ]
+    tables = [
+        Table(rows, heads, title, range(1, len(heads)), mark=0)
+        for title, (_, heads, rows) in zip(titles, found, strict=True)
+    ]
+    if len(judged) > 1:
+        (title, *heads), rows = comparison_table(evidence.task, judged)
+        tables.insert(1, Table(rows, ["", *heads], title, numeric=(1, 2)))
+    if evidence.task == "labels" and len(evidence.names) > 1:
+        tables.append(_by_label(evidence))
+    tables.extend(context.tables)
     text = f"On {rows_of_metrics(evidence, context)}."
     return Section("figures", "Metrics", text, tables=tables)
 
 
-def _by_output(evidence: Evidence) -> Table:
-    """The metrics of each target or label alone."""
+def _by_label(evidence: Evidence) -> Table:
+    """The metrics of each label alone."""
     rows = []
     for k, name in enumerate(evidence.names):
-        if evidence.task == "regression":
-            was, said = evidence.targets[:, k : k + 1], evidence.P[:, k : k + 1]
-            found = figures("regression", was, said, evidence.weights)
-            rows.append(
-                [
-                    name,
-                    *(
-                        shown(found[row.name]) if row.name in found else "–"
-                        for row in FIGURES["regression"]
-                    ),
-                ]
-            )
-            continue
         positive, p = evidence.indicators[:, k], evidence.P[:, k]
         right = float(np.average((p >= 0.5) == positive, weights=evidence.s))
         area = roc(positive, p, evidence.s).area
-        rows.append(
-            [
-                name,
-                shown(right),
-                shown(area) if np.isfinite(area) else "–",
-                f"{positive.mean():.1%}",
-            ]
-        )
-    if evidence.task == "regression":
-        heads = ["target", *(row.label for row in FIGURES["regression"])]
-    else:
-        heads = ["label", "accuracy", "AUC", "share of rows"]
+        known = shown(area) if np.isfinite(area) else "–"
+        rows.append([name, shown(right), known, f"{positive.mean():.1%}"])
+    heads = ["label", "accuracy", "AUC", "share of rows"]
     return Table(rows, heads, "Per output", numeric=range(1, len(heads)))
 
 
@@ -216,7 +207,9 @@ def _missing_text(found: Sequence[Importance]) -> str:
     )
 
 
-def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Section]:
+def _errors_section(
+    evidence: Evidence, context: Context, found: list[Importance]
+) -> Iterator[Section]:
     rank = {each.name: place for place, each in enumerate(found)}
     order = sorted(
         range(len(evidence.columns)), key=lambda k: rank.get(evidence.columns[k].name, len(rank))
@@ -225,17 +218,17 @@ def _worst_section(evidence: Evidence, found: list[Importance]) -> Iterator[Sect
     heads = ["row", "true", "predicted", "loss", *(evidence.columns[k].name for k in at)]
     rows = [
         [
-            f"{miss.number:,}",
+            miss.row,
             miss.was,
             miss.predicted,
             shown(miss.loss),
             *(_cut(miss.cells[k]) for k in at),
         ]
-        for miss in worst(evidence)
+        for miss in largest_errors(evidence)
     ]
     text = (
-        "The rows with the largest loss: mislabeled, unusual, or simply hard, counted from 1 "
-        "without the header."
+        "The rows with the largest loss: mislabeled, unusual, or simply hard. "
+        f"{context.rows_counted}"
     )
     if len(evidence.columns) > len(at):
         text += f" Shown are the {len(at)} most important of {len(evidence.columns)} columns."

@@ -5,7 +5,7 @@ Cautions come first: what makes the predictions useless or the metrics doubtful.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,7 +23,12 @@ _MATTERS = 0.02  # of the most important column's importance
 _MOST_NAMED = 3
 
 _DECIDING = {"regression": "rmse", "classification": "log_loss", "labels": "log_loss"}
-_LABELS = {"rmse": "RMSE", "log_loss": "log loss"}
+_SEVERAL = "several targets"
+_LABELS = {
+    "rmse": "RMSE",
+    "log_loss": "log loss",
+    _SEVERAL: "RMSE in standard deviations of the targets",
+}
 
 
 def summary_of(
@@ -74,7 +79,7 @@ def simplest(evidence: Evidence, context: Context) -> dict[str, float]:
 def _how_well(evidence: Evidence, context: Context) -> str:
     own, guess = own_figures(evidence, context), simplest(evidence, context)
     rows = f"On {rows_of_metrics(evidence, context)},"
-    if _DECIDING[evidence.task] not in own:
+    if _loss(evidence, own) is None:
         return f"{rows} the predictions are not finite numbers."
     if evidence.task == "regression":
         if len(evidence.names) == 1:
@@ -193,20 +198,29 @@ def beside_the_guess(evidence: Evidence, context: Context) -> Iterator[Finding]:
     """Whether predictions are worse than the simplest guess, or hardly better."""
     if evidence.losses(evidence.constant).max() < _ALIKE:
         return
-    name = _DECIDING[evidence.task]
-    own, guess = own_figures(evidence, context).get(name), simplest(evidence, context).get(name)
+    own = _loss(evidence, own_figures(evidence, context))
+    guess = _loss(evidence, simplest(evidence, context))
     if guess is None or (own is not None and own < (1 - _HARDLY) * guess):
         return
     always = "the mean" if evidence.task == "regression" else "the frequency of each class"
     value = "not finite" if own is None else shown(own)
     is_worse = own is None or own > guess
+    label = _LABELS[_SEVERAL if len(evidence.target_names) > 1 else _DECIDING[evidence.task]]
     yield Finding(
         "problem",
         f"{'Worse' if is_worse else 'Hardly better'} than the simplest guess",
-        f"{_LABELS[name]} {value}; always predicting {always}: {shown(guess)}. Do not rely on "
+        f"{label} {value}; always predicting {always}: {shown(guess)}. Do not rely on "
         "these predictions.",
         "Check that the columns say something about the target: does any baseline do better?",
     )
+
+
+def _loss(evidence: Evidence, figures: Mapping[str, float]) -> float | None:
+    """What decides: less is better; None where it is not finite."""
+    if len(evidence.target_names) < 2:
+        return figures.get(_DECIDING[evidence.task])
+    share = figures.get("r2")
+    return None if share is None else float(np.sqrt(1.0 - share))
 
 
 # ------------------------------------------------------------------------------ what both take

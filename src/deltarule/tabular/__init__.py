@@ -15,11 +15,13 @@ from deltarule.tabular.column_effects import ColumnEffect, CurvePoint
 from deltarule.tabular.contributions import (
     Contributions,
     TableContributions,
+    effects_of,
     explain_rows,
     explain_table,
     explained,
+    explained_inputs,
 )
-from deltarule.tabular.decisions import costs_of
+from deltarule.tabular.decisions import check_decision, costs_of, decision_of_costs
 from deltarule.tabular.doubts import column_doubts, doubtful_labels, only_class
 from deltarule.tabular.ensembles import separated
 from deltarule.tabular.evidence import evidence
@@ -56,7 +58,15 @@ from deltarule.tabular.problems import (
     test_rows,
     validations,
 )
-from deltarule.tabular.quantiles import levels_of, quantile_model, quantiles_of
+from deltarule.tabular.quantiles import (
+    QUANTILE_HEADS,
+    QuantileMetrics,
+    levels_of,
+    quantile_metrics,
+    quantile_model,
+    quantile_tables,
+    quantiles_of,
+)
 from deltarule.tabular.recipes import Recipe, check, lines, recipe
 from deltarule.tabular.record import reading_record, record, recorded_reading, rows_named
 from deltarule.tabular.references import Reference, middle, reference
@@ -78,6 +88,7 @@ from deltarule.tabular.updating import (
 from deltarule.tabular.word_effects import WordEffect, strongest_words
 
 __all__ = [
+    "QUANTILE_HEADS",
     "Alert",
     "Calibration",
     "ColumnEffect",
@@ -85,6 +96,7 @@ __all__ = [
     "CurvePoint",
     "Fitted",
     "Problem",
+    "QuantileMetrics",
     "Recipe",
     "Reference",
     "Roles",
@@ -101,16 +113,20 @@ __all__ = [
     "baselines",
     "calibration_of",
     "check",
+    "check_decision",
     "chosen",
     "column_doubts",
     "consequences_as_json",
     "costs_of",
     "cross_validation",
+    "decision_of_costs",
     "doubtful_labels",
+    "effects_of",
     "evidence",
     "explain_rows",
     "explain_table",
     "explained",
+    "explained_inputs",
     "figure_targets",
     "fingerprint",
     "fit",
@@ -132,7 +148,9 @@ __all__ = [
     "predictions",
     "printed",
     "problem",
+    "quantile_metrics",
     "quantile_model",
+    "quantile_tables",
     "quantiles_of",
     "reading_record",
     "recipe",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import deltarule.baselines as bl
 from deltarule.consequences import Alarms
 from deltarule.errors import setting
-from deltarule.metrics import FIGURES
+from deltarule.metrics import figures_of
 
 _FEW_ROWS = 50
 _FEW_OF_CLASS = 10
@@ -73,14 +73,14 @@ def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
     differences = bl.differences(network, found)
     if all(each.interval is None for each in differences.values()) or any(
         bl.comparison(differences[row.name], row) == bl.BETTER
-        for row in FIGURES[task]
+        for row in figures_of(task, network.targets)
         if row.name in differences
     ):
         return []
-    first = FIGURES[task][0]
+    first = network.first(task)
     own, other = network.figures[first.name], found.figures[first.name]
     is_so = "not clearly better" if first.is_better(own, other) else "no better"
-    numbers = f"{first.label} {bl.shown(own)} against {bl.shown(other)}"
+    numbers = f"{first.title} {bl.shown(own)} against {bl.shown(other)}"
     text = f"The network is {is_so} than the {guess}: {numbers}."
     return [Alert(bl.NO_BETTER, text)]
 

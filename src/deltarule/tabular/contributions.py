@@ -14,10 +14,11 @@ from typing import Any, cast
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import unit_of
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
 from deltarule.network import Network
-from deltarule.preprocessing import Targets
+from deltarule.preprocessing import Preprocessing, Targets
 from deltarule.tabular.column_effects import ColumnEffect, column_effects
 from deltarule.tabular.integrated_gradients import Integrated, integrated_gradients
 from deltarule.tabular.references import Reference, reference
@@ -39,11 +40,14 @@ class Contributions:
     outputs : tuple of str
         The targets; of two classes the second one, of several all.
     unit : str
-        What contributions are in.
+        What contributions are in: log-odds or logits, the unit of the target where it is known.
+    units : tuple of str
+        Of each target that is a number, its unit; empty where it is not known.
     values : array, shape (m, k, n)
         Of m rows to k outputs, of n columns.
     predictions : array, shape (m, k)
-    reference_prediction : array, shape (k,)
+    reference_prediction : array, shape (k,) or (m, k)
+        Of one model per key, that of each row's model.
     reference : Reference
     points : int array, shape (m,)
         At how many points of the line the derivatives were taken.
@@ -52,11 +56,16 @@ class Contributions:
     columns: tuple[str, ...]
     outputs: tuple[str, ...]
     unit: str
+    units: tuple[str, ...]
     values: Array
     predictions: Array
     reference_prediction: Array
     reference: Reference
     points: Array
+
+    def unit_of(self, k: int) -> str:
+        """What the contributions to one output are in."""
+        return (self.units[k] if self.units else "") or self.unit
 
     @property
     def residuals(self) -> Array:
@@ -77,6 +86,7 @@ class Contributions:
         """
         polars = require("polars", "table", "reading tables")
         residuals, columns = self.residuals, dict[str, Array]()
+        references = np.broadcast_to(self.reference_prediction, residuals.shape)
         for k, output in enumerate(self.outputs):
             own = f"_{output}" if len(self.outputs) > 1 else ""
             for i, name in enumerate(self.columns):
@@ -89,7 +99,7 @@ class Contributions:
                         "explain_rows(…).values."
                     )
                 columns[whole] = self.values[:, k, i]
-            columns[f"reference{own}"] = np.full(len(self.values), self.reference_prediction[k])
+            columns[f"reference{own}"] = references[:, k]
             columns[f"residual{own}"] = residuals[:, k]
         return polars.DataFrame(columns)
 
@@ -142,12 +152,18 @@ def explain_rows(model: Model, X: Any, baseline: Any = None) -> Contributions:
 
 def explained(model: Model, X: Any, start: Reference) -> Contributions:
     """The same from a :class:`~deltarule.tabular.references.Reference`."""
+    assert model.preprocessing is not None
+    A = model.preprocessing.transform(X)
+    if not len(A):
+        raise DataError("the table has no rows; expected at least one to explain.")
+    return explained_inputs(model, A, start)
+
+
+def explained_inputs(model: Model, A: Array, start: Reference) -> Contributions:
+    """The same of encoded rows, ``(m, width)``."""
     preprocessing, targets = model.preprocessing, model.targets
     assert preprocessing is not None
     assert targets is not None
-    A = preprocessing.transform(X)
-    if not len(A):
-        raise DataError("the table has no rows; expected at least one to explain.")
     widths = [len(column.outputs) for column in preprocessing.used]
     centered = bool(targets.classes) and model.network.outputs > 1
     found = integrated_gradients(
@@ -159,11 +175,14 @@ def explained(model: Model, X: Any, start: Reference) -> Contributions:
         tolerance=TOLERANCE / 2 if centered else TOLERANCE,  # centering may double a residual
     )
     unit, in_units = UNITS["logits" if centered else targets.task]
+    units = tuple(unit_of(name, preprocessing.reading) for name in targets.names)
+    units = () if targets.classes else units
     values, predictions, base = in_units(found, targets)
     return Contributions(
         tuple(column.name for column in preprocessing.used),
         tuple(map(str, (targets.classes or targets.names)[-len(found.start) :])),
-        unit,
+        units[0] if len(set(units)) == 1 and units[0] else unit,
+        units,
         values,
         predictions,
         base,
@@ -228,13 +247,20 @@ def explain_table(model: Model, X: Any, baseline: Any = None) -> TableContributi
     """
     found = explain_rows(model, X, baseline)
     assert model.preprocessing is not None
-    frame, reading = model.preprocessing.frame(X), model.preprocessing.reading
+    return TableContributions(found, effects_of(model.preprocessing, X, found))
+
+
+def effects_of(
+    preprocessing: Preprocessing, X: Any, found: Contributions
+) -> tuple[ColumnEffect, ...]:
+    """What the columns do over some rows, from the rows' contributions."""
+    frame, reading = preprocessing.frame(X), preprocessing.reading
     by_column = [
         column_effects(column, frame[column.name], reading, found.outputs, found.values[:, :, i].T)
-        for i, column in enumerate(model.preprocessing.used)
+        for i, column in enumerate(preprocessing.used)
     ]
     effects = (
         sorted(own, key=lambda effect: -effect.mean_absolute)
         for own in zip(*by_column, strict=True)
     )
-    return TableContributions(found, tuple(chain.from_iterable(effects)))
+    return tuple(chain.from_iterable(effects))

@@ -9,7 +9,7 @@ lowest.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -103,12 +103,42 @@ def chosen_decision(
     0.1
     """
     s = np.ones(len(labels)) if s is None else s
-    positive = targets.positive(labels)
-    if settings.positive is not None:
-        positive = next(each for each in targets.classes if str(each) == str(settings.positive))
+    positive = _positive(targets, labels, settings)
     k = targets.classes.index(positive)
     threshold, reason = _chosen(P[:, k].astype(float), labels == k, s, settings)
     return Decision(positive, float(threshold), reason)
+
+
+def decision_of_costs(targets: Targets, labels: Array, settings: Settings) -> Decision:
+    """The decision where no rows are held out to choose it by: what stated costs imply.
+
+    Parameters
+    ----------
+    targets : Targets
+        Of two classes.
+    labels : int array, shape (m,)
+        The classes' numbers, of all rows.
+    settings : Settings
+        With costs; 0.5 without any.
+
+    Examples
+    --------
+    >>> targets = Targets(("y",), "classification", "", ("no", "yes"))
+    >>> decision_of_costs(targets, np.array([0, 1]), Settings(cost_of_miss=4)).describe()
+    "'yes' from a probability of 0.2 on (a miss costs 4, a false alarm 1)"
+    """
+    positive = _positive(targets, labels, settings)
+    if settings.cost_of_miss is None and settings.cost_of_alarm is None:
+        return Decision(positive)
+    costs = costs_of(settings)
+    return Decision(positive, _of_costs(*costs), _reason(*costs))
+
+
+def _positive(targets: Targets, labels: Array, settings: Settings) -> Any:
+    """The positive class: as given, else by the classes and the rows of each."""
+    if settings.positive is None:
+        return targets.positive(labels)
+    return next(each for each in targets.classes if str(each) == str(settings.positive))
 
 
 def _chosen(p: Array, is_positive: Array, s: Array, settings: Settings) -> tuple[float, str]:
@@ -123,12 +153,21 @@ def _chosen(p: Array, is_positive: Array, s: Array, settings: Settings) -> tuple
         return 0.5, ""
     costs = costs_of(settings)
     miss, alarm = costs
-    expected = alarm / (alarm + miss)
+    expected = _of_costs(*costs)
     best = of.at[(miss * (of.found[-1] - of.found) + alarm * (of.alarms - of.found)).argmin()]
     lower = [_cost(p >= at, is_positive, *costs) for at in (expected, best)]
     gain = s * (lower[0] - lower[1])
     clear = gain.sum() > _ERRORS * np.sqrt((gain**2).sum())
-    return best if clear else expected, f"a miss costs {miss:g}, a false alarm {alarm:g}"
+    return best if clear else expected, _reason(*costs)
+
+
+def _of_costs(miss: float, alarm: float) -> float:
+    """The probability from which on an alarm costs less than a miss, on average."""
+    return alarm / (alarm + miss)
+
+
+def _reason(miss: float, alarm: float) -> str:
+    return f"a miss costs {miss:g}, a false alarm {alarm:g}"
 
 
 def costs_of(settings: Settings) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 import deltarule.baselines as bl
 from deltarule.arrays import Array, columns
 from deltarule.consequences import Alarms, Consequences, TypicalErrors
-from deltarule.data import Reading
+from deltarule.data import unit_of
 from deltarule.engines.footprint import check_memory
 from deltarule.layers import Layer
 from deltarule.modelfile import Model
@@ -257,8 +257,8 @@ def _consequences(model: Model, rows: bl.Examples, P: Array) -> Consequences | N
     targets, preprocessing = model.targets, model.preprocessing
     assert targets is not None
     if targets.task == "regression":
-        reading = (preprocessing and preprocessing.reading) or Reading()
-        units = [reading.of(name).unit for name in targets.names]
+        reading = None if preprocessing is None else preprocessing.reading
+        units = [unit_of(name, reading) for name in targets.names]
         return TypicalErrors.of(targets.names, units, rows.targets, P, rows.weights)
     if targets.outputs > 1:
         return None
@@ -281,6 +281,7 @@ def _examples(targets: Targets, frame: Any, roles: Roles, X: Array) -> bl.Exampl
         figure_targets(targets, frame),
         weights_of(frame, roles),
         None if groups is None else numbered(groups),
+        tuple(targets.names) if targets.task == "regression" else (),
     )
 
 

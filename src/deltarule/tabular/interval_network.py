@@ -71,7 +71,8 @@ def with_intervals(model: Model, share: float) -> Model:
     last: LayerParameters = {"W": W.astype(model.dtype), "b": b[:, None].astype(model.dtype)}
     whole = Network(n, [*before, Dense(3 * k, weights="zeros")])
     names = [f"{end}_{name}" for end in ENDS for name in model.targets.names]
-    targets = renamed(model.targets, [*model.targets.names, *names])
+    former = model.targets
+    targets = renamed(former, [*former.names, *names], [*former.columns, *names])
     return replace(model, network=whole, parameters=(*own, last), targets=targets, spread=None)
 
 
@@ -89,7 +90,7 @@ def _within(part: int, parameters: Parameters) -> dict[str, Array]:
     }
 
 
-def renamed(targets: Targets, names: Sequence[str]) -> Targets:
+def renamed(targets: Targets, names: Sequence[str], columns: Sequence[str] = ()) -> Targets:
     """Targets of a regression, several times under other names.
 
     Parameters
@@ -97,8 +98,14 @@ def renamed(targets: Targets, names: Sequence[str]) -> Targets:
     targets : Targets
     names : sequence of str
         As many as some repetitions of the targets have.
+    columns : sequence of str
+        What their columns of predictions are called; the names by default.
     """
     times = len(names) // len(targets.names)
     return replace(
-        targets, names=tuple(names), means=times * targets.means, stds=times * targets.stds
+        targets,
+        names=tuple(names),
+        means=times * targets.means,
+        stds=times * targets.stds,
+        columns=tuple(columns or names),
     )

@@ -11,21 +11,27 @@ times the same, to the cost ``quantile(τ′)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.arrays import Array, checked_number
+from deltarule.baselines import shown
 from deltarule.errors import FileError, SettingError, setting
 from deltarule.layers import Dense, Parallel
+from deltarule.metrics import pinball_loss
 from deltarule.modelfile import Model
 from deltarule.network import Network, Parameters
 from deltarule.tabular.interval_network import renamed
 from deltarule.tabular.record import record
 
 Learned = tuple[Network, Parameters]
+
+QUANTILE_HEADS = ["", "rows below", "pinball loss"]
+"""Of :func:`quantile_tables`."""
 
 
 def check_levels(levels: tuple[float, ...]) -> None:
@@ -198,6 +204,67 @@ def quantiles_of(model: Model, frame: Any) -> Array:
     assert whole.targets is not None
     values = whole.targets.values(whole.outputs(frame))
     return np.moveaxis(values.reshape(len(values), len(levels), -1), 1, 2)
+
+
+class QuantileMetrics(NamedTuple):
+    """How well a predicted quantile of a target fits some rows.
+
+    Attributes
+    ----------
+    target : str
+    level : float
+    below : float
+        The share of rows whose value lies below it: the level, where it fits.
+    pinball_loss : float
+        In the target's unit; less is better.
+    """
+
+    target: str
+    level: float
+    below: float
+    pinball_loss: float
+
+
+def quantile_metrics(model: Model, frame: Any) -> list[QuantileMetrics]:
+    """The metrics of every quantile, target by target; none of a model without quantiles or rows.
+
+    Parameters
+    ----------
+    model : Model
+    frame : polars.DataFrame
+        Rows with targets.
+    """
+    levels = levels_of(model)
+    if not levels or not len(frame):
+        return []
+    assert model.targets is not None
+    Q = quantiles_of(model, frame)
+    Y = np.asarray(model.targets.raw(frame), dtype=np.float64).reshape(len(frame), -1)
+    return [
+        QuantileMetrics(
+            name,
+            level,
+            float(np.mean(Y[:, i] < Q[:, i, k])),
+            float(pinball_loss(Y[:, i], Q[:, i, k], level).mean()),
+        )
+        for i, name in enumerate(model.targets.names)
+        for k, level in enumerate(levels)
+    ]
+
+
+def quantile_tables(found: Sequence[QuantileMetrics]) -> dict[str, list[list[str]]]:
+    """The rows of a table of each target, by its title: level, rows below, pinball loss.
+
+    Examples
+    --------
+    >>> quantile_tables([QuantileMetrics("rent", 0.9, 0.875, 12.4)])
+    {'Quantiles of rent': [['quantile 0.9', '87.5%', '12.4']]}
+    """
+    tables: dict[str, list[list[str]]] = {}
+    for name, level, below, loss in found:
+        row = [f"quantile {level:g}", f"{below:.1%}", shown(loss)]
+        tables.setdefault(f"Quantiles of {name}", []).append(row)
+    return tables
 
 
 def _pairs(levels: tuple[float, ...], targets: int) -> tuple[float, Array]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.arrays import Array
+from deltarule.data import with_unit
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
 from deltarule.report.pages import rendered
@@ -123,8 +124,8 @@ def _predicted(model: Model, row: Any, found: Contributions) -> tuple[str, int]:
     """The prediction as people read it, and which output it is mostly about."""
     assert model.targets is not None
     if not model.targets.classes:
-        pairs = zip(found.outputs, found.predictions[0], strict=True)
-        return ", ".join(f"{name}: {value:.5g}" for name, value in pairs), 0
+        values = [_valued(found, k) for k in range(len(found.outputs))]
+        return ", ".join(map(": ".join, zip(found.outputs, values, strict=True))), 0
     targets, outputs = model.targets, model.outputs(row)
     k = int(targets.codes(outputs)[0])
     main = k if len(found.outputs) > 1 else 0
@@ -162,7 +163,7 @@ def _section(
     ]
     return Section(
         _heading(found, k),
-        f"{found.predictions[0, k]:.5g}",
+        _valued(found, k),
         f"{found.reference_prediction[k]:.5g}",
         f"{other.reference_prediction[k]:.5g}",
         f"{found.residuals[0, k]:+.1g}",
@@ -174,7 +175,15 @@ def _section(
 
 def _heading(found: Contributions, k: int) -> str:
     own = found.outputs[k]
-    return own if found.unit == "units of the target" else f"{found.unit.capitalize()} of {own}"
+    if found.units:
+        return with_unit(own, found.units[k])
+    return f"{found.unit.capitalize()} of {own}"
+
+
+def _valued(found: Contributions, k: int) -> str:
+    """A prediction with its unit, where that is known."""
+    unit = found.units[k] if found.units else ""
+    return f"{found.predictions[0, k]:.5g} {unit}".strip()
 
 
 def disagreement(columns: tuple[str, ...], own: Array, other: Array) -> str:

@@ -31,6 +31,7 @@ from deltarule.errors import FileError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,18}")
+_DIGITS = re.compile(r"-?\d+")
 _DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _NUMBER_OR_COMMA = re.compile(f"{_NUMBER.pattern}|{_COMMA.pattern}")
@@ -241,4 +242,6 @@ def _kind(cells: set[str], decimal_comma: bool) -> str:
         return "text"
     if all(map(_WHOLE.fullmatch, cells)):
         return "whole"
+    if all(map(_DIGITS.fullmatch, cells)):
+        return "text"  # more digits than numbers hold
     return "decimal" if all(map(_DECIMAL.fullmatch, cells)) else "text"
