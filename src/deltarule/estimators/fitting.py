@@ -118,11 +118,11 @@ class Orders:
             kept.generator.set_state(state)
             self._epoch = 0
         while self._epoch < epoch:
-            chosen, before = np.arange(self._rows), kept.order
-            kept.generator.shuffle(chosen)
-            if before is not None and len(before) == self._rows:
-                chosen = before[chosen]
-            kept.order = chosen
+            before = kept.order
+            continues = before is not None and len(before) == self._rows
+            order = before.copy() if continues else np.arange(self._rows)
+            kept.generator.shuffle(order)
+            kept.order = order
             self._epoch += 1
         return kept.order
 
