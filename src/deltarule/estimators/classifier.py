@@ -18,7 +18,6 @@ from deltarule.errors import DataError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
 from deltarule.estimators.labels import binarizer_for, check_labels, weights_by_class
 from deltarule.estimators.networks import named
-from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
 from deltarule.estimators.rules import Scale
 from deltarule.estimators.watching import with_callbacks
