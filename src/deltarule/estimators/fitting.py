@@ -119,8 +119,8 @@ class Orders:
             self._epoch = 0
         while self._epoch < epoch:
             before = kept.order
-            continues = before is not None and len(before) == self._rows
-            order = before.copy() if continues else np.arange(self._rows)
+            begins = before is None or len(before) != self._rows
+            order = np.arange(self._rows) if begins else np.array(before)
             kept.generator.shuffle(order)
             kept.order = order
             self._epoch += 1

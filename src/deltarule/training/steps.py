@@ -163,7 +163,7 @@ class Steps:
         seconds = max(self._group.agreed(seconds), 1e-6)
         self._chunk = 2 ** int(math.log2(max(count * _CHUNK_SECONDS / seconds, 1.0)))
 
-    def _shares_of(self, examples: Examples, rows: Array) -> np.ndarray:
+    def _shares_of(self, examples: Examples, rows: Array) -> Array:
         """The weight of each batch of some rows."""
         if examples.weights is None:
             return _counts(len(rows), self.batch_size)
