@@ -140,11 +140,15 @@ template <class T> struct Cos {
 template <class T> using Activate = void (*)(T* Z, T* slope, std::size_t count, T number);
 
 template <class Row, class T> void activate(T* Z, T* slope, std::size_t count, T number) {
-  for (std::size_t i = 0; i < count; i += Vec<T>::width) {
-    const Activated<T> found = Row::of(Vec<T>::load(Z + i), number);
-    found.A.store(Z + i);
-    if (slope != nullptr) found.slope.store(slope + i);
-  }
+  const auto each = [&](auto stores) __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < count; i += Vec<T>::width) {
+      const Activated<T> found = Row::of(Vec<T>::load(Z + i), number);
+      found.A.store(Z + i);
+      if constexpr (stores) found.slope.store(slope + i);
+    }
+  };
+  if (slope != nullptr) each(std::true_type());
+  else each(std::false_type());
 }
 
 template <class T> struct Activation {
