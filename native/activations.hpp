@@ -75,7 +75,7 @@ template <class T> struct LeakyRelu {
 // scale · (z above zero, α (e^z − 1) below)
 template <class T> DELTARULE_INLINE Activated<T> scaled_elu(Vec<T> z, T scale, T alpha) {
   const Vec<T> zero(T(0)), s(scale), a(scale * alpha);
-  const Vec<T> below = expm1(min(zero, z));
+  const Vec<T> below = expm1_below(min(zero, z));
   return {select<T>(z > zero, s * z, a * below), select<T>(z > zero, s, fma(a, below, a))};
 }
 template <class T> struct Elu {

@@ -69,11 +69,16 @@ template <class T> DELTARULE_INLINE Vec<T> exp(Vec<T> x) {
   return fma(p, first, first) * power_of_two<T>(n - half);
 }
 
-// eˣ − 1, precise also near 0, for x ≤ 88; below −64 it is −1 to the last bit
-template <class T> DELTARULE_INLINE Vec<T> expm1(Vec<T> x) {
+// eˣ − 1 for x ≤ 0, precise also near 0; below −64 it is −1 to the last bit
+template <class T> DELTARULE_INLINE Vec<T> expm1_below(Vec<T> x) {
   const auto [p, n] = reduced(max(Vec<T>(T(-64)), x));
   const Vec<T> scale = power_of_two<T>(n);
   return fma(p, scale, scale - Vec<T>(T(1)));
+}
+
+// The same for x ≤ 88: 2ⁿ may overflow a little before eˣ does
+template <class T> DELTARULE_INLINE Vec<T> expm1(Vec<T> x) {
+  return expm1_below(min(Vec<T>(Format<T>::exp_high), x));
 }
 
 // log x; −∞ at 0, NaN below
@@ -120,7 +125,7 @@ template <class T> struct TanhParts {
 };
 template <class T> DELTARULE_INLINE TanhParts<T> tanh_parts(Vec<T> x) {
   const Vec<T> one(T(1)), two(T(2));
-  const Vec<T> t = expm1(-two * abs(x));  // e − 1, so the numerator is exact near 0
+  const Vec<T> t = expm1_below(-two * abs(x));  // e − 1, so the numerator is exact near 0
   const Vec<T> reciprocal = one / (t + two);
   const Vec<T> e = t + one;
   return {copysign(t * reciprocal, x), Vec<T>(T(4)) * e * reciprocal * reciprocal};
