@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier as Theirs
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 
 from deltarule import MLPClassifier, MLPRegressor
-from rounds import machine, measured
+from rounds import machine, measured, processor_of
 from sections import command, write_section
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -105,7 +105,7 @@ def main(arguments=None):
         packages = (f"{name} {about['packages'][name]}" for name in ("scikit-learn", "numpy"))
         text = "\n".join(lines)
         text += f"\n\nThe least of {chosen.rounds} alternating rounds. `{command()}`: "
-        text += f"{about['cores']} cores, {about['processor']}; "
+        text += f"{processor_of(about)}; "
         write_section(PAGE, "estimators", text + ", ".join(packages) + ".")
 
 

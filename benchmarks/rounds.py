@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.engines.native import cores
+from deltarule.engines.native import capabilities, cores
 
 _PACKAGES = ["deltarule", "jax", "jaxlib", "optax", "torch", "onnxruntime", "scikit-learn", "numpy"]
 _REST = 0.25  # seconds: threads that the last run left spinning go to sleep
@@ -92,6 +92,7 @@ def machine():
             continue
     return {
         "processor": _processor(),
+        "isa": capabilities().isa,
         "cores": cores(),
         "python": platform.python_version(),
         "packages": packages,
@@ -101,7 +102,8 @@ def machine():
 def markdown(results, baseline):
     """A table: a workload a row, a peer a column, microseconds a step and how many times faster.
 
-    Beside the baseline's, its ``shares`` of ceilings by name, where it has any.
+    A peer that is faster than the baseline is in bold. Beside the baseline's, its ``shares`` of
+    ceilings by name, where it has any.
     """
     peers = list(dict.fromkeys(peer for result in results.values() for peer in result["peers"]))
     lines = [
@@ -118,7 +120,8 @@ def markdown(results, baseline):
             low, high = own["quartiles_us"]
             text = f"{short(own['median_us'])} ({short(low)}–{short(high)})"
             if peer != baseline:
-                text += f", ×{1 / own['baseline_over_it']:.2f}"
+                times = 1 / own["baseline_over_it"]
+                text += f", ×{times:.2f}" if times >= 1 else f", **×{times:.2f}**"
             if own.get("variant"):
                 text += f" ({own['variant']})"
             if peer == baseline:
@@ -146,7 +149,12 @@ def short(microseconds):
 def told(about, command):
     """A sentence that says how a table was made, and on what."""
     versions = ", ".join(f"{name} {number}" for name, number in about["packages"].items())
-    return f"`{command}`: {about['cores']} cores, {about['processor']}; {versions}."
+    return f"`{command}`: {processor_of(about)}; {versions}."
+
+
+def processor_of(about):
+    """Cores, processor and instruction set."""
+    return f"{about['cores']} cores, {about['processor']} ({about['isa']})"
 
 
 def _processor():

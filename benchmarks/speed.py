@@ -3,8 +3,8 @@
 Every engine gathers a fresh permutation inside the timer; rounds alternate, each after an
 untimed one of the same peer; figures are microseconds a step: the median over rounds, its
 quartiles, and the median over rounds of how many times the baseline's the peer's time is. Shares
-are of two ceilings measured between the rounds: fmas that touch no memory, and the best matrix
-product of any library here.
+are of what the threads that a workload keeps busy do in fmas that touch no memory, measured between
+the rounds; the best matrix product of any library here is measured beside it.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.engines.benchmark import WORKLOADS
+from deltarule.engines.benchmark import WORKLOADS, threads_used
 from deltarule.engines.native import cores, fma_peak
 from peers import PEERS
 from rounds import fastest, machine, markdown, measured, summary, told, written
@@ -50,15 +50,16 @@ def products(n=2048):
 
 
 class Ceilings:
-    """The most operations a second of fmas, and of a matrix product; the best of all times."""
+    """The most operations a second of fmas, by threads, and of a matrix product on all cores."""
 
     def __init__(self):
         self.runs, self.flop = products()
-        self.peak, self.product, self.library = 0.0, 0.0, ""
+        self.peaks, self.product, self.library = {}, 0.0, ""
 
-    def measure(self):
-        """Once more."""
-        self.peak = max(self.peak, fma_peak(cores(), 0.2))
+    def measure(self, threads):
+        """Once more, for so many threads and for as many as there are cores."""
+        for count in {threads, cores()}:
+            self.peaks[count] = max(self.peaks.get(count, 0.0), fma_peak(count, 0.2))
         for library, run in self.runs.items():
             run()
             time.sleep(0.25)
@@ -70,9 +71,12 @@ class Ceilings:
 
     def told(self):
         """One sentence."""
+        fmas = ", ".join(
+            f"{peak / 1e9:.0f} on {_threads(count)}" for count, peak in sorted(self.peaks.items())
+        )
         return (
-            f"Ceilings: {self.peak / 1e9:.0f} GFLOP/s in fmas on {cores()} cores, "
-            f"{self.product / 1e9:.0f} in a matrix product ({self.library})."
+            f"Ceilings in GFLOP/s: fmas {fmas}; {self.product / 1e9:.0f} in a matrix product "
+            f"({self.library})."
         )
 
 
@@ -98,32 +102,33 @@ def main(arguments=None):
                 runs[name] = (PEERS[name].make(workload, "cpu", steps), steps)
             except ImportError as error:
                 print(f"{name}: left out, {error}")
-        ceilings.measure()
         every = summary(measured(runs, chosen.rounds), BASELINE)
-        ceilings.measure()
+        threads = threads_used(runs[BASELINE][0])
+        ceilings.measure(threads)
         found = fastest(every, families, BASELINE)
         results[letter] = {"workload": str(workload), "flop": workload.flop, "peers": found}
-        results[letter]["variants"] = every
+        results[letter] |= {"variants": every, "threads": threads}
         line = ", ".join(
             f"{name} {own['median_us']:.1f} (×{1 / own['baseline_over_it']:.2f})"
             for name, own in found.items()
         )
         print(f"{letter}: {line}", flush=True)
     for result in results.values():
-        for own in result["peers"].values():
-            rate = result["flop"] / own["median_us"] * 1e6
-            own["shares"] = {
-                "fmas": rate / ceilings.peak,
-                "the best product": rate / ceilings.product,
-            }
+        own, threads = result["peers"][BASELINE], result["threads"]
+        rate = result["flop"] / own["median_us"] * 1e6
+        own["shares"] = {f"the fmas of {_threads(threads)}": rate / ceilings.peaks[threads]}
     about, table = machine(), markdown(results, BASELINE)
-    about["ceilings"] = {"fma_peak": ceilings.peak, "product": ceilings.product}
+    about["ceilings"] = {"fma_peaks": ceilings.peaks, "product": ceilings.product}
     about["ceilings"]["product_by"] = ceilings.library
     written(chosen.out, {"machine": about, "results": results}, table)
     print(f"{ceilings.told()}\nwritten: {chosen.out}.json and .md")
     if chosen.docs:
         write_section(PAGE, "speed", f"{table}\n{ceilings.told()} {told(about, command())}")
         print(f"written: {PAGE}")
+
+
+def _threads(count):
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 if __name__ == "__main__":

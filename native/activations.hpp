@@ -75,7 +75,7 @@ template <class T> struct LeakyRelu {
 // scale · (z above zero, α (e^z − 1) below)
 template <class T> DELTARULE_INLINE Activated<T> scaled_elu(Vec<T> z, T scale, T alpha) {
   const Vec<T> zero(T(0)), s(scale), a(scale * alpha);
-  const Vec<T> below = expm1(min(zero, z));
+  const Vec<T> below = expm1_below(min(zero, z));
   return {select<T>(z > zero, s * z, a * below), select<T>(z > zero, s, fma(a, below, a))};
 }
 template <class T> struct Elu {
@@ -140,11 +140,15 @@ template <class T> struct Cos {
 template <class T> using Activate = void (*)(T* Z, T* slope, std::size_t count, T number);
 
 template <class Row, class T> void activate(T* Z, T* slope, std::size_t count, T number) {
-  for (std::size_t i = 0; i < count; i += Vec<T>::width) {
-    const Activated<T> found = Row::of(Vec<T>::load(Z + i), number);
-    found.A.store(Z + i);
-    if (slope != nullptr) found.slope.store(slope + i);
-  }
+  const auto each = [&](auto stores) __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < count; i += Vec<T>::width) {
+      const Activated<T> found = Row::of(Vec<T>::load(Z + i), number);
+      found.A.store(Z + i);
+      if constexpr (stores) found.slope.store(slope + i);
+    }
+  };
+  if (slope != nullptr) each(std::true_type());
+  else each(std::false_type());
 }
 
 template <class T> struct Activation {

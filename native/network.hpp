@@ -154,19 +154,19 @@ void apply_slope(const Layer<T>& layer, Batch<T>& batch, std::size_t l, Panels<T
       softmax_delta(dA, row, from, example_of(row), layer.n);
     return;
   }
-  const Vec<T> zero(T(0));
-  const auto panels = panel_count<T>(layer.n);
-  for (std::size_t panel = 0; panel < panels; ++panel) {
-    for (std::size_t row = first; row < last; ++row) {
-      T* d = dA.row(panel, row);
-      const T* s = from.row(panel, example_of(row));
-      for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
-        const Vec<T> slope = Vec<T>::load(s + lane), dA_here = Vec<T>::load(d + lane);
-        if (layer.slope == Slope::by_sign) select<T>(slope > zero, dA_here, zero).store(d + lane);
-        else (dA_here * slope).store(d + lane);
+  const auto each = [&](const auto& delta) __attribute__((always_inline)) {
+    for (std::size_t panel = 0; panel < panel_count<T>(layer.n); ++panel) {
+      for (std::size_t row = first; row < last; ++row) {
+        T* d = dA.row(panel, row);
+        const T* s = from.row(panel, example_of(row));
+        for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width)
+          delta(Vec<T>::load(d + lane), Vec<T>::load(s + lane)).store(d + lane);
       }
     }
-  }
+  };
+  const Vec<T> zero(T(0));
+  if (layer.slope == Slope::by_sign) each([&](auto d, auto A) { return select<T>(A > zero, d, zero); });
+  else each([](auto d, auto slope) { return d * slope; });
 }
 
 // From δ[l] of rows [first, last) to dA of the layers it reads; `dA[k]` is of layer k. The last

@@ -215,9 +215,10 @@ template <class T>
 using Update = void (*)(T* const* places, const T* dW, std::size_t count,
                         const Coefficients<T>& c);
 
+// The coefficients are a copy: W, which is written, cannot be part of it, so they stay in registers.
 template <class Row, bool plain, class T>
 DELTARULE_INLINE void update_all(T* const* places, const T* dW, std::size_t count,
-                                 const Coefficients<T>& c) {
+                                 const Coefficients<T> c) {
   T* const W = places[0];
   T* const slot_1 = Row::slots > 0 ? places[1] : nullptr;
   T* const slot_2 = Row::slots > 1 ? places[2] : nullptr;

@@ -234,9 +234,11 @@ void each_number(Stepper<T>& stepper, Array which, std::size_t l, std::size_t pl
   Matrix<T>& W = derivative                  ? stepper.gradients()[l].W
                  : which == Array::parameter ? layer.W
                                              : layer.W_slots[slot];
-  for (std::size_t unit = 0; unit < layer.outputs; ++unit)
+  for (std::size_t unit = 0; unit < layer.outputs; ++unit) {
+    T* const first = &layer.at(W, unit, 0);  // the place of a unit takes divisions
     for (std::size_t input = 0; input < layer.inputs; ++input)
-      use(unit, input, layer.at(W, unit, input));
+      use(unit, input, layer.by_units ? first[input * P<T>] : layer.at(W, unit, input));
+  }
 }
 
 template <class T> void Runner<T>::get(Array which, std::size_t l, std::size_t place, T* out) {

@@ -227,17 +227,21 @@ template <class T> class Stepper {
   // The batch's rows into panels, while the next batch's are on their way from memory.
   void gather(const Job<T>& job, const StepPlace& at, Share rows) {
     const T keep = T(1.0 - plan_.smoothing), spread = T(plan_.smoothing * plan_.uniform);
+    const bool has_targets(job.Y);
+    const Rows<T> X = job.X, Y = has_targets ? job.Y : job.dA;
+    const Panels<T> to_X = batch_.A[0].view();
+    const Panels<T> to_Y = (has_targets ? batch_.Y : batch_.delta[layers_.size()]).view();
     for (std::size_t i = rows.first; i < rows.last; ++i) {
       const std::size_t row = job.row(at.first + i);
-      job.X.copy(row, batch_.A[0].view(), i);
-      if (job.Y) job.Y.copy(row, batch_.Y.view(), i, keep, spread);
-      else job.dA.copy(row, batch_.delta[layers_.size()].view(), i);
+      X.copy(row, to_X, i);
+      if (has_targets) Y.copy(row, to_Y, i, keep, spread);
+      else Y.copy(row, to_Y, i);
       if (job.weights) batch_.weights[i] = job.weights.at(row, 0);
       const std::size_t next = at.first + job.batch_size + i;
       if (next >= job.entries) continue;
       const std::size_t coming = job.row(next);
-      job.X.fetch(coming);
-      if (job.Y) job.Y.fetch(coming);
+      X.fetch(coming);
+      if (has_targets) Y.fetch(coming);
     }
   }
 

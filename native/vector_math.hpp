@@ -36,14 +36,13 @@ template <class T> DELTARULE_INLINE Vec<T> power_of_two(typename Vec<T>::Mask n)
   return from_bits<T>((n + Format<T>::bias) << Format<T>::mantissa);
 }
 
-// x = n ln 2 + r with |r| ≤ ½ ln 2: eˣ = 2ⁿ (1 + p), p = eʳ − 1. 2ⁿ comes as two factors, so
-// that neither leaves the exponent's range where eˣ does not.
-template <class T> struct ExpParts {
-  Vec<T> p, first, second;
+// x = n ln 2 + r with |r| ≤ ½ ln 2: eˣ = 2ⁿ (1 + p), p = eʳ − 1.
+template <class T> struct Reduced {
+  Vec<T> p;
+  typename Vec<T>::Mask n;
 };
-template <class T> DELTARULE_INLINE ExpParts<T> exp_parts(Vec<T> x) {
+template <class T> DELTARULE_INLINE Reduced<T> reduced(Vec<T> x) {
   using F = Format<T>;
-  x = max(Vec<T>(F::exp_low), min(Vec<T>(F::exp_high), x));
   const Vec<T> magic(F::round_magic);
   const Vec<T> shifted = fma(x, Vec<T>(T(1.4426950408889634)), magic);
   const Vec<T> n = shifted - magic;
@@ -58,21 +57,28 @@ template <class T> DELTARULE_INLINE ExpParts<T> exp_parts(Vec<T> x) {
                           1. / 362880, 1. / 3628800, 1. / 39916800, 1. / 479001600,
                           1. / 6227020800});
   }
-  const auto half = whole >> 1;
-  return {fma(r * r, q, r), power_of_two<T>(half), power_of_two<T>(whole - half)};
+  return {fma(r * r, q, r), whole};
 }
 
-// eˣ
+// eˣ. 2ⁿ comes as two factors, so that neither leaves the exponent's range where eˣ does not.
 template <class T> DELTARULE_INLINE Vec<T> exp(Vec<T> x) {
-  const auto [p, first, second] = exp_parts(x);
-  return fma(p, first, first) * second;
+  using F = Format<T>;
+  const auto [p, n] = reduced(max(Vec<T>(F::exp_low), min(Vec<T>(F::exp_high), x)));
+  const auto half = n >> 1;
+  const Vec<T> first = power_of_two<T>(half);
+  return fma(p, first, first) * power_of_two<T>(n - half);
 }
 
-// eˣ − 1, precise also near 0; for x ≤ 88: 2ⁿ may overflow a little before eˣ does
-template <class T> DELTARULE_INLINE Vec<T> expm1(Vec<T> x) {
-  const auto [p, first, second] = exp_parts(x);
-  const Vec<T> scale = first * second;
+// eˣ − 1 for x ≤ 0, precise also near 0; below −64 it is −1 to the last bit
+template <class T> DELTARULE_INLINE Vec<T> expm1_below(Vec<T> x) {
+  const auto [p, n] = reduced(max(Vec<T>(T(-64)), x));
+  const Vec<T> scale = power_of_two<T>(n);
   return fma(p, scale, scale - Vec<T>(T(1)));
+}
+
+// The same for x ≤ 88: 2ⁿ may overflow a little before eˣ does
+template <class T> DELTARULE_INLINE Vec<T> expm1(Vec<T> x) {
+  return expm1_below(min(Vec<T>(Format<T>::exp_high), x));
 }
 
 // log x; −∞ at 0, NaN below
@@ -119,10 +125,10 @@ template <class T> struct TanhParts {
 };
 template <class T> DELTARULE_INLINE TanhParts<T> tanh_parts(Vec<T> x) {
   const Vec<T> one(T(1)), two(T(2));
-  const Vec<T> t = expm1(-two * abs(x));  // e − 1, so the numerator is exact near 0
+  const Vec<T> t = expm1_below(-two * abs(x));  // e − 1, so the numerator is exact near 0
   const Vec<T> reciprocal = one / (t + two);
   const Vec<T> e = t + one;
-  return {copysign(-t * reciprocal, x), Vec<T>(T(4)) * e * reciprocal * reciprocal};
+  return {copysign(t * reciprocal, x), Vec<T>(T(4)) * e * reciprocal * reciprocal};
 }
 template <class T> DELTARULE_INLINE Vec<T> tanh(Vec<T> x) { return tanh_parts(x).value; }
 

@@ -87,7 +87,7 @@ def test_the_command_prints_a_table_and_json(capsys):
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [(["--workloads", "XQ"], "XSTRMHL, got 'XQ'"), (["--threads", "0"], "--threads: expected")],
+    [(["--workloads", "XQ"], "XFSTRMHL, got 'XQ'"), (["--threads", "0"], "--threads: expected")],
 )
 def test_wrong_options_are_one_clear_error(wrong, said, capsys):
     assert main(["bench", *wrong]) == 2

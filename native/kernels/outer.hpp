@@ -72,15 +72,25 @@ inline void outer_strip(Panels<const T> rows, Panels<const T> lanes, std::size_t
   }
 }
 
-// out[lane] = Σ_ex term(ex, lane) for the P lanes of a panel; `term` gives a vector of lanes.
+// out[lane] = Σ_ex term(ex, lane) for the P lanes of a panel; `term` gives a vector of lanes. Four
+// sums a vector, by turns, stay in registers.
 template <class T, class Term>
 DELTARULE_INLINE void sum_examples(std::size_t examples, T* out, const Term& term) {
   using V = Vec<T>;
-  for (std::size_t lane = 0; lane < P<T>; lane += V::width) {
-    V sums[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
-    for (std::size_t ex = 0; ex < examples; ++ex) sums[ex % 4] += term(ex, lane);
-    ((sums[0] + sums[1]) + (sums[2] + sums[3])).store(out + lane);
-  }
+  V sums[4][panel_vectors];
+  for (auto& turn : sums)
+    for (V& sum : turn) sum = V(T(0));
+  const auto add = [&](std::size_t ex, V(&turn)[panel_vectors]) __attribute__((always_inline)) {
+    for (int v = 0; v < panel_vectors; ++v) turn[v] += term(ex, v * V::width);
+  };
+  std::size_t ex = 0;
+  for (; ex + 4 <= examples; ex += 4)
+    for (std::size_t turn = 0; turn < 4; ++turn) add(ex + turn, sums[turn]);
+  if (ex < examples) add(ex, sums[0]);
+  if (ex + 1 < examples) add(ex + 1, sums[1]);
+  if (ex + 2 < examples) add(ex + 2, sums[2]);
+  for (int v = 0; v < panel_vectors; ++v)
+    ((sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v])).store(out + v * V::width);
 }
 
 // out[lane] = Σ_ex lanes[ex][lane] of one panel: db, without the 1/m.

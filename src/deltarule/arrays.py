@@ -73,6 +73,17 @@ def rows(A: Array) -> Array:
     return A.T
 
 
+def all_finite(values: np.ndarray) -> bool:
+    """Whether all entries are; their squares' sum, which is quick to have, mostly shows it.
+
+    Examples
+    --------
+    >>> all_finite(np.ones(3)), all_finite(np.array([1.0, np.nan])), all_finite(np.full(9, 1e300))
+    (True, False, True)
+    """
+    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
+
+
 def checked_dtype(dtype: Any) -> np.dtype[Any]:
     """float32 or float64 as a NumPy dtype.
 

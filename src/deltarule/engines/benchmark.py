@@ -112,6 +112,7 @@ WORKLOADS = {
     row.name: row
     for row in (
         Workload("X", (4, 16, 16, 1), "tanh", "identity", 16, "mse", "adam", 4096, 4096),
+        Workload("F", (4, 32, 16, 4), "tanh", "identity", 10000, "mse", "adam", 10000, 128),
         Workload("S", (784, 30, 10), "sigmoid", "sigmoid", 10, "mse", "sgd", 20000, 2048),
         Workload("T", (20, 64, 64, 1), "relu", "identity", 32, "mse", "adam", 20000, 2048),
         Workload("R", (8, 64, 64, 4), "relu", "identity", 64, "mse", "adam", 20000, 1024),
@@ -120,7 +121,8 @@ WORKLOADS = {
         Workload("L", (784, 1024, 1024, 10), "relu", "softmax", 512, CCE, "adam", 20000, 6),
     )
 }
-"""Networks from tiny to large, by the letters their figures go by."""
+"""Networks from tiny to large, by the letters their figures go by. F takes all rows at once, the
+ground of SimpleChains.jl."""
 
 
 class StepTime(NamedTuple):
@@ -134,9 +136,11 @@ class StepTime(NamedTuple):
         Microseconds: the median over rounds, and the quartiles.
     flop_per_second : float
         At the median.
+    threads : int
+        How many it kept busy: processor time by time.
     peak : float or None
-        The most floating-point operations a second that all cores did in fmas during this
-        measurement; None without the compiled core.
+        The most floating-point operations a second that so many threads did in fmas right after;
+        None without the compiled core.
     """
 
     workload: Workload
@@ -145,6 +149,7 @@ class StepTime(NamedTuple):
     low_us: float
     high_us: float
     flop_per_second: float
+    threads: int
     peak: float | None
 
     @property
@@ -217,14 +222,27 @@ def step_time(
     steps = max(1, int(seconds / each))
     run = training_run(workload, steps, chosen, options)
     run()
-    times, peaks = [], []
-    for _ in range(rounds):
-        if chosen == "native":
-            peaks.append(fma_peak(cores(), min(0.1, seconds)))
-        times.append(_timed(run) / steps)
+    times: list[float] = []
+    threads = threads_used(lambda: times.extend(_timed(run) / steps for _ in range(rounds)))
+    peaks = (fma_peak(threads, min(0.1, seconds)) for _ in range(rounds))
     low, median, high = (float(us) for us in np.percentile(times, [25, 50, 75]) * 1e6)
     rate = workload.flop / median * 1e6
-    return StepTime(workload, chosen, median, low, high, rate, max(peaks, default=None))
+    peak = max(peaks) if chosen == "native" else None
+    return StepTime(workload, chosen, median, low, high, rate, threads, peak)
+
+
+def threads_used(run: Callable[[], Any]) -> int:
+    """How many threads something keeps busy: the processor time of this process by the time.
+
+    Examples
+    --------
+    >>> threads_used(lambda: sum(range(100_000)))
+    1
+    """
+    begun = time.process_time()
+    seconds = _timed(run)
+    busy = (time.process_time() - begun) / seconds
+    return min(max(1, round(busy)), cores())
 
 
 def call_times(

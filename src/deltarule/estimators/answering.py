@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from deltarule.arrays import Array
+from deltarule.arrays import Array, all_finite
 from deltarule.engines.plan import Plan
 from deltarule.estimators.fitted import Fitted, parameters_of
 from deltarule.estimators.networks import build_network
@@ -53,7 +53,7 @@ class AnsweringMixin(ABC):
             and X.shape[1] == self.n_features_in_
             and len(X) > 0
             and "feature_names_in_" not in self.__dict__
-            and np.isfinite(X).all()
+            and all_finite(X)
         ):
             return X
         check_numbers(X=X)

@@ -18,7 +18,6 @@ from deltarule.errors import DataError
 from deltarule.estimators.base import BaseMLP, steps_by_batches
 from deltarule.estimators.labels import binarizer_for, check_labels, weights_by_class
 from deltarule.estimators.networks import named
-from deltarule.estimators.options import NetworkOptions
 from deltarule.estimators.parameters import CLASSIFIER
 from deltarule.estimators.rules import Scale
 from deltarule.estimators.watching import with_callbacks
@@ -29,7 +28,8 @@ from deltarule.training.predictions import probabilities
 
 
 def _gives_probabilities(estimator: Any) -> bool:
-    activation = (estimator.network or NetworkOptions()).output_activation
+    options = estimator.network  # asked for with every prediction
+    activation = None if options is None else options.output_activation
     if activation is not None and ACTIVATIONS(named(activation)).range not in Interval("[0, 1]"):
         raise AttributeError(
             f"predict_proba: output activation {activation!r} does not give probabilities."
@@ -362,7 +362,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             )
 
     def _encoded(self, y: Array, dtype: Any) -> Array:
-        return np.ascontiguousarray(self._label_binarizer.transform(y), dtype)
+        if y.ndim == 2:
+            return np.ascontiguousarray(self._label_binarizer.transform(y), dtype)
+        codes = np.searchsorted(self.classes_, y)
+        if len(self.classes_) <= 2:
+            return (codes == 1).astype(dtype)[:, np.newaxis]
+        Y = np.zeros((len(y), len(self.classes_)), dtype)
+        Y[np.arange(len(y)), codes] = 1
+        return Y
 
     def _task(self) -> tuple[str, str]:
         if self._label_binarizer.y_type_ == "multiclass":

@@ -118,11 +118,11 @@ class Orders:
             kept.generator.set_state(state)
             self._epoch = 0
         while self._epoch < epoch:
-            chosen, before = np.arange(self._rows), kept.order
-            kept.generator.shuffle(chosen)
-            if before is not None and len(before) == self._rows:
-                chosen = before[chosen]
-            kept.order = chosen
+            before = kept.order
+            begins = before is None or len(before) != self._rows
+            order = np.arange(self._rows) if begins else np.array(before)
+            kept.generator.shuffle(order)
+            kept.order = order
             self._epoch += 1
         return kept.order
 

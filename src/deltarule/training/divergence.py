@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.arrays import Array, columns
+from deltarule.arrays import Array, all_finite, columns
 from deltarule.engines.plan import Runner
 from deltarule.errors import DivergenceError
 from deltarule.layers import Batch
@@ -85,15 +84,10 @@ def check_sound(
     ------
     DivergenceError
     """
-    if not all(_finite(W) for layer in parameters for W in layer.values()):
+    if not all(all_finite(W) for layer in parameters for W in layer.values()):
         raise diverged(runner, last)
     if ran_away(cost, first, last.examples.Y):
         raise diverged(runner, last, f"cost of {cost:.3g} has run away")
-
-
-def _finite(W: Array) -> bool:
-    """Whether all entries are; their squares' sum, which is quick to have, mostly shows it."""
-    return math.isfinite(np.vdot(W, W)) or bool(np.isfinite(W).all())
 
 
 def diverged(runner: Runner, last: Last, what: str | None = None) -> DivergenceError:

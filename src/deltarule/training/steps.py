@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from deltarule.arrays import Array
 from deltarule.engines.plan import Runner, Statistics, Trained
+from deltarule.schedules import Constant
 from deltarule.system.processes import Group
 from deltarule.training.divergence import Last
 from deltarule.training.examples import Examples
@@ -82,7 +84,7 @@ class Steps:
     @property
     def cost(self) -> float:
         """The mean of the batches' costs, by the weight of each."""
-        costs, shares = np.concatenate(self._costs), np.concatenate(self._shares)
+        costs, shares = _joined(self._costs), _joined(self._shares)
         if self._ignores:
             shares, costs = shares * np.isfinite(costs), np.nan_to_num(costs, posinf=0, neginf=0)
         whole = shares.sum()
@@ -91,7 +93,7 @@ class Steps:
     @property
     def statistics(self) -> Statistics | None:
         """Those of its steps, where asked for."""
-        return _joined(self._statistics) if self._statistics else None
+        return _joined_statistics(self._statistics) if self._statistics else None
 
     # ---------------------------------------------------------------------------- its steps
 
@@ -120,8 +122,7 @@ class Steps:
         count = min(self._chunk, self.end_of(window) - first)
         if most is not None:
             count = min(count, most)
-        steps = np.arange(self._before + done, self._before + done + count)
-        rates = np.asarray(self._schedule(steps)) * scale
+        rates = self._rates(self._before + done, count, scale)
         rows = order[(first - begun) * m : (first - begun + count) * m]
         started = time.perf_counter()
         made = self._made(runner, examples, rows, rates)
@@ -135,6 +136,12 @@ class Steps:
         batch, rate = rows[(count - 1) * m : count * m], float(rates[count - 1])
         return Last(epoch, done + count, examples, batch, rate), made.costs
 
+    def _rates(self, first: int, count: int, scale: float) -> Array:
+        """The learning rates of some steps."""
+        if isinstance(self._schedule, Constant):
+            return _constant_rates(self._schedule.rate * scale, count)
+        return np.asarray(self._schedule(np.arange(first, first + count))) * scale
+
     def _made(self, runner: Runner, examples: Examples, rows: Array, rates: Array) -> Trained:
         """The steps of a chunk; an engine ends at a cost that is not finite."""
         done = self._trained(runner, examples, rows, rates)
@@ -143,7 +150,7 @@ class Steps:
             more = self._trained(runner, examples, rows[made * self.batch_size :], rates[made:])
             found = [s for s in (done.statistics, more.statistics) if s is not None]
             costs = np.concatenate([done.costs, more.costs])
-            done = Trained(costs, _joined(found) if found else None)
+            done = Trained(costs, _joined_statistics(found) if found else None)
         return done
 
     def _trained(self, runner: Runner, examples: Examples, rows: Array, rates: Array) -> Trained:
@@ -156,16 +163,39 @@ class Steps:
         seconds = max(self._group.agreed(seconds), 1e-6)
         self._chunk = 2 ** int(math.log2(max(count * _CHUNK_SECONDS / seconds, 1.0)))
 
-    def _shares_of(self, examples: Examples, rows: Array) -> np.ndarray:
+    def _shares_of(self, examples: Examples, rows: Array) -> Array:
         """The weight of each batch of some rows."""
+        if examples.weights is None:
+            return _counts(len(rows), self.batch_size)
         starts = np.arange(0, len(rows), self.batch_size)
-        if examples.weights is not None:
-            return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
-        counts = np.full(len(starts), float(self.batch_size))
-        counts[-1] = len(rows) - starts[-1]
-        return counts
+        return np.add.reduceat(examples.weights[rows].astype(np.float64), starts)
 
 
-def _joined(found: list[Statistics]) -> Statistics:
+# Every epoch asks for the same ones again.
+@lru_cache(maxsize=4)
+def _constant_rates(rate: float, count: int) -> Array:
+    """The learning rates of so many steps that share one."""
+    return _frozen(np.full(count, rate))
+
+
+@lru_cache(maxsize=4)
+def _counts(rows: int, batch_size: int) -> Array:
+    """The number of rows of each batch, of which the last may be short."""
+    counts = np.full(-(-rows // batch_size), float(batch_size))
+    counts[-1] = rows - (len(counts) - 1) * batch_size
+    return _frozen(counts)
+
+
+def _frozen(values: Array) -> Array:
+    values.flags.writeable = False
+    return values
+
+
+def _joined(parts: list[Array]) -> Array:
+    """Numbers of several runs of steps as one array; most epochs are one run."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _joined_statistics(found: list[Statistics]) -> Statistics:
     """Statistics of several runs of steps as one."""
     return Statistics(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))

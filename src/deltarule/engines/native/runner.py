@@ -67,7 +67,7 @@ class NativeRunner(Planned):
         self.n_threads = threads_wanted(options or EngineOptions())
         self.isa: str = core.isa
         self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(plain(plan))
-        self._places = places(plan.network)
+        self._places, self._shapes = places(plan.network), plan.network.shapes
         self._slots = len(plan.optimizer_row.slots)
         self._schedule = plan.optimizer_row.schedule
         steps = self._steps_by_batches = not plan.optimizer_row.full_batch
@@ -163,7 +163,7 @@ class NativeRunner(Planned):
         """A copy, as NumPy arrays."""
         return tuple(
             {name: self._array(_PARAMETER, l, name) for name in shapes}
-            for l, shapes in enumerate(self.plan.network.shapes)
+            for l, shapes in enumerate(self._shapes)
         )
 
     def parameters_into(self, stacked: Parameters, k: int) -> None:
@@ -200,7 +200,7 @@ class NativeRunner(Planned):
         self._core.steps = state.step
 
     def _array(self, which: int, l: int, name: str) -> Array:
-        out = np.empty(self.plan.network.shapes[l][name], self.plan.dtype)
+        out = np.empty(self._shapes[l][name], self.plan.dtype)
         self._core.get(which, *self._places[l][name], out)
         return out
 
