@@ -29,8 +29,9 @@ from deltarule.system.markup import notebook_html
 from deltarule.system.storage import write_whole
 
 _SCRIPTS = (
-    *("expressions.js", "engine.js", "formulas.js", "arithmetic.js", "story.js"),
-    *("matrices.js", "drawing.js", "walk.js", "lab.js", "page.js"),
+    *("expressions.js", "engine.js", "formulas.js", "arithmetic.js", "matrices.js"),
+    *("story.js", "drawing.js", "figures.js", "roving.js", "walk.js", "changes.js"),
+    *("fit.js", "training.js", "play.js", "rows.js", "misprints.js", "lesson.js", "page.js"),
 )
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())
 """The smallest network that shows a misprint: the page trains it too."""

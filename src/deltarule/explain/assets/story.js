@@ -1,7 +1,7 @@
 // The story of a step: every sub-step in order, each with its equation, formula and sentence.
 "use strict";
 const Story = (() => {
-  const F = Formulas;
+  const F = Formulas, { shown } = Matrices;
   const PHASES = { forward: "Forward", cost: "Cost", backward: "Backward", update: "Update" };
   const FIGURES = { forward: 1, cost: 2, backward: 3, update: 4 };
   const sizeOf = (key) => {
@@ -13,7 +13,27 @@ const Story = (() => {
   const pair = (P, Q) => (Page.rows ? [Q, P] : [P, Q]);
   const entering = (l) => (Page.now.V[`Am[${l}]`] ? `Am[${l}]` : `A[${l}]`);
 
+  const kindOf = (l) => Page.plan.layers[l - 1].kind || "dense";
+
+  // A layer of another kind than dense, as a stage: what goes in, what comes out, and its blame.
+  function stageForward(l) {
+    const kind = kindOf(l), { sizes } = Page.data;
+    return [{
+      phase: "forward", eq: "1", layer: l, out: `A[${l}]`, title: `Layer ${l}: ${kind}`,
+      say: `This layer makes ${sizes[l]} numbers of ${sizes[l - 1]}.`,
+      pieces: () => [kind, "(", { key: entering(l - 1) }, ")"], feeds: l < Page.plan.layers.length ? [`A[${l + 1}]`] : ["loss"],
+    }];
+  }
+  function stageBackward(l) {
+    if (!Page.now.V[`dA[${l - 1}]`]) return [];
+    return [{
+      phase: "backward", eq: "11d", layer: l, out: `dA[${l - 1}]`, title: `Back through layer ${l}: ${kindOf(l)}`,
+      say: "The error goes back to the numbers that this layer was given.",
+      pieces: () => ["∂A/∂A", "(", { key: `dA[${l}]` }, ")"], feeds: l > 1 ? [`dA[${l - 2}]`] : [],
+    }];
+  }
   function forward(l) {
+    if (kindOf(l) !== "dense") return stageForward(l);
     const A = entering(l - 1), row = Page.plan.layers[l - 1].activation;
     const steps = [{
       phase: "forward", eq: "1a", layer: l, out: `Z[${l}]`, title: `Weighted input of layer ${l}`,
@@ -62,6 +82,7 @@ const Story = (() => {
     }];
   }
   function backward(l) {
+    if (kindOf(l) !== "dense") return stageBackward(l);
     const L = Page.plan.layers.length, number = l === L ? "10" : "11", A = entering(l - 1);
     const fused = l === L && Page.plan.cost.fused, { output_error } = Page.plan.cost;
     const { mixes: mixed, name } = Page.plan.layers[l - 1].activation, isSoftmax = name === "softmax";
@@ -89,7 +110,7 @@ const Story = (() => {
     }, {
       phase: "backward", eq: `${number}c`, layer: l, out: `db[${l}]`, check: true, reuse: 1,
       title: `How the cost changes with the biases of layer ${l}`,
-      say: "A bias is a weight whose input is always 1: the errors, averaged over the examples. The notes print axis=0 here; see the experiment below.",
+      say: "A bias is a weight whose input is always 1: the errors, averaged over the examples. The notes print axis=0 here; see the experiment at the end of the page.",
       pieces: () => ["1/m", Page.rows ? "Σ rows" : "Σ columns", { key: delta }], feeds: [`b_new[${l}]`],
     }, {
       phase: "backward", eq: `${number}d`, layer: l, out: `dA[${l - 1}]`, reuse: 2,
@@ -105,9 +126,10 @@ const Story = (() => {
   function update(l) {
     const { optimizer, rules } = Page.plan, plain = optimizer.descends && !rules.decay;
     const limits = [rules.clip_value || rules.clip_norm ? "clipped" : "", rules.max_norm ? "limited in norm" : ""].filter(Boolean);
-    return ["W", "b"].map((name) => ({
-      phase: "update", eq: name === "W" ? "3a" : "3b", layer: l, out: `${name}_new[${l}]`,
-      title: `New ${name === "W" ? "weights" : "biases"} of layer ${l}`,
+    const names = Object.keys(Page.now.parameters[l - 1]).filter((name) => Page.now.V[`${name}_new[${l}]`]);
+    return names.map((name) => ({
+      phase: "update", eq: name === "b" ? "3b" : "3a", layer: l, out: `${name}_new[${l}]`,
+      title: `New ${{ W: "weights", b: "biases" }[name] || name} of layer ${l}`,
       say: (plain ? "A small step against the derivative: downhill." : `${optimizer.name} turns the derivative into a step, with what it remembers of earlier ones (${optimizer.slots.join(", ") || "nothing"}).`)
         + (limits.length ? ` Gradients or weights are ${limits.join(" and ")} as the plan says.` : ""),
       pieces: () => (plain
@@ -123,7 +145,38 @@ const Story = (() => {
     const L = Page.plan.layers.length, all = Array.from({ length: L }, (_, k) => k + 1);
     const first = Page.now.V["D[0]"] ? [dropout(0)] : [];
     const made = [...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
-    return made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
+    const numbered = made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
+    places = new Map(numbered.map(({ out, index }) => [out, index]));
+    return numbered;
+  }
+  // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given.
+  let places = new Map();
+  const known = (key, step) => (places.get(key) ?? -1) <= step.index;
+
+  // ----------------------------------------------------------------- the question, the answer
+  // The example that is furthest off, and the output that is furthest off there.
+  function furthest() {
+    const { V } = Page.now, A = V[`A[${Page.plan.layers.length}]`], gap = (i, j) => Math.abs(Engine.at(A, i, j) - Engine.at(V.Y, i, j));
+    const most = (count, f) => Array.from({ length: count }, (_, k) => k).reduce((best, k) => (f(k) > f(best) ? k : best), 0);
+    const j = most(V.loss.m, (k) => V.loss.v[k]), i = most(A.n, (k) => gap(k, j));
+    return { i, j, a: Engine.at(A, i, j), y: Engine.at(V.Y, i, j) };
+  }
+  function opening() {
+    const { i, j, a, y } = furthest();
+    if (Math.abs(a - y) < 1e-9) return ["Every answer is right: nothing is anyone's fault, and nothing has to move."];
+    return [`For example ${j + 1} the network says `, h("b", {}, `${Page.data.outputs[i]} = ${shown(a)}`), "; the answer is ", h("b", {}, shown(y)), ". ", h("em", {}, "Whose fault is that, and by how much?")];
+  }
+  // After the last sub-step: which numbers moved most, and what the network says now.
+  function closing() {
+    const { now, plan } = Page, { V } = now, { i, j, a } = furthest();
+    const keys = Object.keys(V).filter((key) => key.includes("_new["));
+    const moves = keys.flatMap((key) => Array.from(V[key].v, (x, k) => ({ key, k, m: V[key].m, before: V[key.replace("_new", "")].v[k], x })));
+    const moved = moves.filter(({ before, x }) => before !== x).sort((p, q) => Math.abs(q.x - q.before) - Math.abs(p.x - p.before));
+    const named = ({ key, k, m, before, x }) => h("li", {}, h("b", {}, F.text(key.replace("_new", ""))), ` ${Matrices.placeOf(key, Math.floor(k / m), k % m)}: ${shown(before)} → ${shown(x)}`);
+    const after = now.done.after && Engine.forward(plan, now.done.after, now.X, now.masks).A.at(-1);
+    return h("div", { class: "answer" }, h("p", {}, h("b", {}, "The answer. "), `${moved.length} of ${moves.length} weights and biases had a share in it and moved. ${moved.length > 5 ? "The five that moved most:" : ""}`),
+      h("ul", {}, moved.slice(0, 5).map(named)),
+      after ? h("p", { class: "now" }, `With them the network says ${Page.data.outputs[i]} = ${shown(Engine.at(after, i, j))} for example ${j + 1}, where it said ${shown(a)}; the cost goes from ${shown(V.C.v[0])} to ${shown(Engine.costOf(plan, now.done.after, now.X, now.Y, now.weights, now.masks))}. Many such steps are training.`) : null);
   }
   // The formula of a sub-step in MathML: the pieces as symbols.
   function formula(step) {
@@ -136,5 +189,5 @@ const Story = (() => {
     const math = F.math(F.symbol(step.out), F.mo(step.phase === "update" ? "←" : "="), ...parts);
     return step.note ? [math, F.math(step.note())] : [math];
   }
-  return { PHASES, FIGURES, steps, formula, sizeOf };
+  return { PHASES, steps, known, opening, closing, formula, sizeOf };
 })();
