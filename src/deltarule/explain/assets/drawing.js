@@ -151,7 +151,7 @@ const Drawing = (() => {
     const every = list.flatMap((c) => c.values).filter(Number.isFinite);
     const log = !linear && every.length && Math.min(...every) > 0 && Math.max(...every) > 8 * Math.min(...every);
     const scale = log ? Math.log10 : (x) => x;
-    let low = Math.min(...every.map(scale)), high = Math.max(...every.map(scale));
+    let low = Math.min(...every.map(scale), ...(linear ? [0] : [])), high = Math.max(...every.map(scale));
     if (!(high > low)) { low -= 0.5 + Math.abs(low) / 2; high += 0.5 + Math.abs(high) / 2; }
     const count = Math.max(2, ...list.map((c) => c.values.length));
     const X = (k) => left + ((width - left - right) * k) / (count - 1);

@@ -156,7 +156,8 @@ const Page = (() => {
   const note = (section, text) => section.querySelector("h2, h3").after(h("p", { class: "notice", role: "note" }, text));
   function limits() {
     const why = `Off for this plan: ${data.untraced.join("; ")}. The numbers above are as they were recorded.`;
-    if (!covered) for (const id of ["changes", "train", "misprints", "lesson"]) disable(byId(id), why);
+    if (!covered) for (const id of ["train", "misprints"]) disable(byId(id), why);
+    byId("lesson-open").disabled = !covered;
     if (!covered || !Object.keys(page.now.masks).length) return;
     const which = data.steps.length > 1 ? `those of the ${data.steps.length} recorded steps in turn` : "those of the recorded step every time";
     note(byId("train"), `Dropout: training here takes the masks as they were drawn, ${which}; an engine draws new ones in every step. Rows that you paste are trained without dropout.`);
