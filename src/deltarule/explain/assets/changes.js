@@ -48,7 +48,10 @@ const Changes = (() => {
     };
     input.value = text;
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && commit({ key, i, j })) focus({ key, i, j });
+      if (event.key === "Enter") {
+        event.preventDefault();  // or it would open the entry again
+        if (commit({ key, i, j })) focus({ key, i, j });
+      }
       if (event.key === "Escape") { leave(); say(""); button.focus(); }
     });
     input.addEventListener("blur", (event) => {
