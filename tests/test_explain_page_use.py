@@ -92,6 +92,11 @@ def test_an_entry_marks_its_wire_and_a_wire_its_entry(opened):
     assert "It carries 2 and adds 1 · 2 = 2 to z₄" in page.inner_text("#peek")
 
 
+def test_negative_zero_is_exact_where_it_must_be_and_else_zero(opened):
+    page = opened(WORKED)
+    assert page.evaluate("[Expressions.atom(-0, 0), Expressions.atom(-0, 6)]") == ["(-0)", "0"]
+
+
 def test_a_layer_of_another_kind_is_drawn_as_a_stage(opened):
     page = opened(WORKED)
     texts = page.evaluate(

@@ -1,10 +1,10 @@
-// What is drawn: the network with its numbers, coloured around zero, and curves.
+// What is drawn: the network with its numbers, colored around zero, and curves.
 "use strict";
 const Drawing = (() => {
   const { at } = Engine, { shown, largest } = Matrices;
   const UNITS = 8;  // of a layer, before the middle is left out
 
-  const colour = (x, most) => (x === 0 || !most ? "var(--line)" : `var(${x < 0 ? "--below" : "--above"})`);
+  const color = (x, most) => (x === 0 || !most ? "var(--line)" : `var(${x < 0 ? "--below" : "--above"})`);
   const opacity = (x, most) => (most && Number.isFinite(x) ? 0.2 + 0.8 * Math.min(1, Math.abs(x) / most) : 0.2);
   const label = (x, y, text, attributes) => svg("text", { x, y, "text-anchor": "middle", ...attributes }, text);
   const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);
@@ -68,7 +68,7 @@ const Drawing = (() => {
     const { sizes, inputs, outputs } = Page.data, L = sizes.length - 1, narrow = width < 520;
     const left = narrow ? 48 : 104, right = narrow ? 82 : 124, gap = Math.max(70, (width - left - right) / L);
     const most = Math.max(...sizes.map((n) => drawn(n).length)), high = Math.max(50, Math.min(74, (height - 44) / most));
-    const tall = most * high, total = { width: Math.floor(left + gap * L + right), height: tall + 44 };
+    const tall = most * high, total = { width: Math.floor(left + gap * L + right), height: tall + 62 };
     const place = sizes.map((n, l) => drawn(n).map((unit, k, all) =>
       ({ unit, x: left + gap * l, y: 30 + (tall - all.length * high) / 2 + high * (k + 0.5) })));
     const radius = high < 65 ? 15 : 18, room = { example, step, known, radius, gap, left, right };
@@ -97,7 +97,7 @@ const Drawing = (() => {
       const w = at(W, to.unit, from.unit), ends = { x1: from.x + radius, y1: from.y, x2: to.x - radius, y2: to.y };
       return part(`wire-${l}-${to.unit}-${from.unit}`, key, to.unit, from.unit, { class: `wire${on.wires ? ` lit${on.back ? " back" : ""}` : ""}` },
         svg("line", { ...ends, class: "reach" }),
-        svg("line", { ...ends, class: "ink", stroke: colour(w, most), "stroke-opacity": opacity(w, most), "stroke-width": 0.8 + (most ? 2.4 * Math.min(1, Math.abs(w) / most) : 0) }));
+        svg("line", { ...ends, class: "ink", stroke: color(w, most), "stroke-opacity": opacity(w, most), "stroke-width": 0.8 + (most ? 2.4 * Math.min(1, Math.abs(w) / most) : 0) }));
     }));
   }
   // A layer of another kind than dense: its name and how many units go in and come out.
@@ -112,7 +112,7 @@ const Drawing = (() => {
   function badge(x, y, value, most, attributes = {}) {
     const text = brief(value), wide = Math.max(24, 6 * text.length + 8);
     return [svg("rect", { x: x - wide / 2, y: y - 7, width: wide, height: 14, rx: 4, class: "badge", ...attributes }),
-      svg("rect", { x: x - wide / 2, y: y - 7, width: wide, height: 14, rx: 4, class: "wash", fill: colour(value, most), "fill-opacity": 0.45 * opacity(value, most) * (value !== 0) }),
+      svg("rect", { x: x - wide / 2, y: y - 7, width: wide, height: 14, rx: 4, class: "wash", fill: color(value, most), "fill-opacity": 0.45 * opacity(value, most) * (value !== 0) }),
       label(x, y + 3.6, text, { class: "bias" })];
   }
   function unit(l, { unit: i, x, y }, { example, step, known, radius, left }, name) {
@@ -122,7 +122,7 @@ const Drawing = (() => {
       const value = at(V[signal], i, column(signal)), most = largest(V[signal]);
       parts.push(part(`unit-${l}-${i}`, signal, i, column(signal), { class: `unit${on.units ? " lit" : ""}` },
         svg("circle", { cx: x, cy: y, r: radius, class: "rim" }),
-        svg("circle", { cx: x, cy: y, r: radius - 1, class: "wash", fill: colour(value, most), "fill-opacity": 0.55 * opacity(value, most) * (value !== 0) }),
+        svg("circle", { cx: x, cy: y, r: radius - 1, class: "wash", fill: color(value, most), "fill-opacity": 0.55 * opacity(value, most) * (value !== 0) }),
         label(x, y + 4, brief(value), { class: "value" })));
     } else parts.push(svg("circle", { cx: x, cy: y, r: radius, class: "rim empty" }));
     if (l > 0 && kindOf(l) === "dense" && V[biases])
@@ -144,7 +144,7 @@ const Drawing = (() => {
   }
 
   // ------------------------------------------------------------------------------- curves
-  // list: [{name, colour, values, dash}], over a number of steps; a logarithmic axis where all are
+  // list: [{name, color, values, dash}], over a number of steps; a logarithmic axis where all are
   // above zero and far apart, unless a linear one is asked for.
   function curves(list, caption, steps, linear = false) {
     const width = 620, height = 220, left = 62, bottom = 34, top = 12, right = 14;
@@ -162,12 +162,12 @@ const Drawing = (() => {
     });
     for (const curve of list) {
       const d = curve.values.map((v, k) => (Number.isFinite(v) ? `${k ? "L" : "M"}${X(k).toFixed(1)} ${Y(v).toFixed(1)}` : "")).join("").replace(/^L/, "M");
-      parts.push(svg("path", { d, fill: "none", stroke: curve.colour, "stroke-width": 2, "stroke-dasharray": curve.dash || null }));
+      parts.push(svg("path", { d, fill: "none", stroke: curve.color, "stroke-width": 2, "stroke-dasharray": curve.dash || null }));
     }
     parts.push(label(left, height - 12, "0", { class: "axis" }), label(width - right, height - 12, `step ${steps}`, { class: "axis", "text-anchor": "end" }));
     return h("figure", { class: "drawing" },
       h("div", { class: "scroll" }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": caption }, parts)),
-      h("figcaption", {}, list.map((c) => h("span", { class: "legend" }, svg("svg", { width: 26, height: 8, "aria-hidden": "true" }, svg("line", { x1: 0, x2: 26, y1: 4, y2: 4, stroke: c.colour, "stroke-width": 2.5, "stroke-dasharray": c.dash || null })), ` ${c.name} `)), caption));
+      h("figcaption", {}, list.map((c) => h("span", { class: "legend" }, svg("svg", { width: 26, height: 8, "aria-hidden": "true" }, svg("line", { x1: 0, x2: 26, y1: 4, y2: 4, stroke: c.color, "stroke-width": 2.5, "stroke-dasharray": c.dash || null })), ` ${c.name} `)), caption));
   }
   return { network, partOf, curves, label };
 })();

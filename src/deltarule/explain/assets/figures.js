@@ -89,10 +89,10 @@ const Figures = (() => {
   function figure4(step) {
     const names = [["feed forward", "Eq. 1", "1a"], ["cost", `C = ${live("C")}`, "2"], ["back propagation", `δ[1]: ${live("delta[1]")}`, "11a"],
       ["gradient descent", `α = ${shown(Page.now.alpha)}`, "3"]];
-    const parts = names.map(([text, value, colour], k) => {
+    const parts = names.map(([text, value, color], k) => {
       const on = step.phase === "update" && k === 3, x = 14 + k * 186;
       return [svg("rect", { x, y: 44, width: 142, height: 52, rx: 8, class: on ? "box active" : "box" }),
-        label(x + 71, 66, text, { class: `term ${on ? "strong " : ""}eq-${colour}` }), label(x + 71, 84, value, { class: "live" }),
+        label(x + 71, 66, text, { class: `term ${on ? "strong " : ""}eq-${color}` }), label(x + 71, 84, value, { class: "live" }),
         k ? arrow(`M${x - 42} 70H${x - 4}`) : null];
     });
     parts.push(label(178, 62, "cache", { class: "quiet small" }),

@@ -3,7 +3,7 @@
 const Fit = (() => {
   const { at } = Engine, { shown } = Matrices, { label } = Drawing;
   const GRID = 48, WIDTH = 300, HEIGHT = 230, LEFT = 44, TOP = 10, BOTTOM = 30;
-  const colours = ["1a", "11d", "11b", "11c", "11a", "3", "1b", "9"].map((eq) => `var(--eq-${eq})`);
+  const colors = ["1a", "11d", "11b", "11c", "11a", "3", "1b", "9"].map((eq) => `var(--eq-${eq})`);
 
   // The range of a row of examples, a little wider.
   function range(values) {
@@ -29,8 +29,8 @@ const Fit = (() => {
     const y = range(finite), px = scale(x, LEFT, WIDTH - 8), py = scale(y, HEIGHT - BOTTOM, TOP);
     const parts = Page.data.outputs.map((_, i) => {
       const d = row(A, i).map((a, k) => (Number.isFinite(a) ? `${k ? "L" : "M"}${px(xs[k]).toFixed(1)} ${py(a).toFixed(1)}` : "")).join("").replace(/^L/, "M");
-      return [svg("path", { d, fill: "none", stroke: colours[i % 8], "stroke-width": 2 }),
-        row(Y, i).map((target, j) => svg("circle", { cx: px(X.v[j]), cy: py(target), r: 4, fill: colours[i % 8], stroke: "var(--paper)" }))];
+      return [svg("path", { d, fill: "none", stroke: colors[i % 8], "stroke-width": 2 }),
+        row(Y, i).map((target, j) => svg("circle", { cx: px(X.v[j]), cy: py(target), r: 4, fill: colors[i % 8], stroke: "var(--paper)" }))];
     });
     return [frame("The network's outputs over its input, with the targets", x, y, parts, `The outputs over ${Page.data.inputs[0]}; points are the targets.`)];
   }
@@ -42,11 +42,11 @@ const Fit = (() => {
     const px = scale(x, LEFT, WIDTH - 8), py = scale(y, HEIGHT - BOTTOM, TOP), wide = (WIDTH - 8 - LEFT) / GRID, high = (HEIGHT - BOTTOM - TOP) / GRID;
     const low = Math.min(...Y.v), top = Math.max(...Y.v, low + 1e-9), middle = (low + top) / 2;
     const strongest = (M, j) => Array.from({ length: M.n }, (_, i) => i).reduce((best, i) => (at(M, i, j) > at(M, best, j) ? i : best), 0);
-    const fill = (M, j) => (M.n > 1 ? [colours[strongest(M, j) % 8], 0.45]
+    const fill = (M, j) => (M.n > 1 ? [colors[strongest(M, j) % 8], 0.45]
       : [`var(--${at(M, 0, j) < middle ? "below" : "above"})`, Math.min(1, Math.abs(at(M, 0, j) - middle) / (top - middle)) || 0]);
     const cells = places.map(([u, v], k) => {
-      const [colour, strength] = fill(A, k), level = Math.round(8 * strength) / 8;
-      return level ? svg("rect", { x: px(u) - wide / 2, y: py(v) - high / 2, width: wide + 0.3, height: high + 0.3, fill: colour, "fill-opacity": 0.7 * level }) : null;
+      const [color, strength] = fill(A, k), level = Math.round(8 * strength) / 8;
+      return level ? svg("rect", { x: px(u) - wide / 2, y: py(v) - high / 2, width: wide + 0.3, height: high + 0.3, fill: color, "fill-opacity": 0.7 * level }) : null;
     });
     const points = row(X, 0).map((u, j) => svg("circle", { cx: px(u), cy: py(at(X, 1, j)), r: 4.5, fill: fill(Y, j)[0], stroke: "var(--ink)", "stroke-width": 1.2 }));
     const what = Y.n > 1 ? "the strongest output" : `${Page.data.outputs[0]} below and above ${shown(middle)}`;

@@ -1,4 +1,4 @@
-// Matrices on the page: tables of buttons, coloured around zero, large ones through a window.
+// Matrices on the page: tables of buttons, colored around zero, large ones through a window.
 "use strict";
 const Matrices = (() => {
   const { at } = Engine;
@@ -14,7 +14,7 @@ const Matrices = (() => {
       : size >= 1e5 || size < 1e-4 ? x.toExponential(2) : String(Number(x.toPrecision(size < 1 ? 3 : 4)));
     return text.replace(/-/g, "−");
   }
-  // A colour around zero: blue below, orange above, as strong as the entry is large.
+  // A color around zero: blue below, orange above, as strong as the entry is large.
   function tint(x, most) {
     if (!Number.isFinite(x) || !most) return "";
     const share = Math.round(62 * Math.min(1, Math.abs(x) / most) ** 0.7);

@@ -97,7 +97,7 @@ const Misprints = (() => {
   }
   function outcome(which, right, printed, subject) {
     const { title, dash } = MISPRINTS[which], ends = (run) => [run.training.at(-1), run.heldOut.at(-1)];
-    const curve = (name, colour, values, own) => ({ name, colour: `var(--eq-${colour})`, values: Training.thin(values), dash: own });
+    const curve = (name, color, values, own) => ({ name, color: `var(--eq-${color})`, values: Training.thin(values), dash: own });
     return [Drawing.curves([
       curve("training, right", "1a", right.training), curve("not seen, right", "11d", right.heldOut),
       curve(`training, ${title}`, "1a", printed.training, dash), curve(`not seen, ${title}`, "11d", printed.heldOut, dash),

@@ -145,7 +145,7 @@ const Story = (() => {
     const L = Page.plan.layers.length, all = Array.from({ length: L }, (_, k) => k + 1);
     const first = Page.now.V["D[0]"] ? [dropout(0)] : [];
     const made = [...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
-    const numbered = made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
+    const numbered = made.map((step, k) => ({ ...step, index: k, color: F.equationOf(step.out), figure: FIGURES[step.phase] }));
     places = new Map(numbered.map(({ out, index }) => [out, index]));
     return numbered;
   }

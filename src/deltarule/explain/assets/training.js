@@ -77,7 +77,7 @@ const Training = (() => {
   };
   function show() {
     const place = byId("curve"), taken = Math.max(0, costs.length - 1);
-    place.replaceChildren(...(taken ? [Drawing.curves([{ name: "training cost", colour: "var(--eq-2)", values: thin(costs) }], `Cost after ${taken} step${taken === 1 ? "" : "s"}: ${shown(costs.at(-1))}.`, taken)] : []));
+    place.replaceChildren(...(taken ? [Drawing.curves([{ name: "training cost", color: "var(--eq-2)", values: thin(costs) }], `Cost after ${taken} step${taken === 1 ? "" : "s"}: ${shown(costs.at(-1))}.`, taken)] : []));
     Object.assign(place.dataset, { cost: costs.length ? costs.at(-1) : "", steps: taken, running });
     byId("verdict").textContent = taken && !running ? verdict(costs) : "";
     byId("fit").replaceChildren(...Fit.draw());

@@ -166,8 +166,8 @@ const Walk = (() => {
 
   // A sub-step as an article: for the walk, and one after the other for print.
   function article(step, still) {
-    const tag = h("span", { class: `tag eq-${step.colour}` }, `Eq. ${step.eq}`);
-    return h("article", { class: "substep", style: `--accent:var(--eq-${step.colour})` },
+    const tag = h("span", { class: `tag eq-${step.color}` }, `Eq. ${step.eq}`);
+    return h("article", { class: "substep", style: `--accent:var(--eq-${step.color})` },
       h("h3", {}, tag, " ", step.title),
       h("p", { class: "say" }, step.say),
       h("div", { class: "formula scroll" }, Story.formula(step)),
@@ -182,7 +182,7 @@ const Walk = (() => {
   function progress() {
     return Object.entries(Story.PHASES).map(([phase, name]) => h("span", { class: "phase" }, h("span", { class: "phase-name" }, name),
       h("span", { class: "dots" }, steps.filter((s) => s.phase === phase).map((s) => h("button", {
-        type: "button", class: s.index === state.at ? "dot here" : s.index < state.at ? "dot past" : "dot", style: `--accent:var(--eq-${s.colour})`,
+        type: "button", class: s.index === state.at ? "dot here" : s.index < state.at ? "dot past" : "dot", style: `--accent:var(--eq-${s.color})`,
         tabindex: s.index === state.at ? 0 : -1, title: `${s.index + 1}. ${s.title}`, "aria-label": `Sub-step ${s.index + 1}: ${s.title}`, "aria-current": s.index === state.at ? "step" : null, onclick: () => go(s.index),
       })))));
   }
