@@ -262,6 +262,24 @@ def test_a_zigzag_is_not_converged(opened):
     assert "between 36.93 and 213.1" in page.inner_text("#verdict")
 
 
+def test_training_goes_on_after_a_change_and_ends_at_start_over(opened):
+    page = opened(WORKED)
+    edit(page, "α", 5)
+    trained(page, 1000)
+    assert page.inner_text("#verdict").startswith("Converged: over the last 20 steps")
+    taken = int(page.get_attribute("#curve", "data-steps"))
+    trained(page, 10)
+    assert page.get_attribute("#curve", "data-steps") == str(taken)
+    edit(page, "b[1]", 3)
+    trained(page, 1)
+    assert page.get_attribute("#curve", "data-steps") == str(taken + 1)
+    until(page, "location.hash.endsWith(';b1.1.1:3;train:1')")
+    page.evaluate("Training.train(1e9); Page.reset()")
+    page.wait_for_timeout(100)
+    agree(page, WORKED.steps[0])
+    until(page, "location.hash === ''")
+
+
 @pytest.mark.parametrize(("inputs", "plots"), [(1, 1), (2, 1), (3, 0)])
 def test_what_is_learned_is_drawn_for_one_or_two_inputs(opened, inputs, plots):
     net = dr.Network(inputs, [dr.Dense(3, "tanh"), dr.Dense(1, "sigmoid")], "binary_cross_entropy")

@@ -77,6 +77,7 @@ const Changes = (() => {
     const { name, l } = Formulas.split(key);
     record(key === "α" ? `alpha:${x}` : `${name}${l ?? ""}.${i + 1}.${j + 1}:${x}`);
     Page.edit(key, i, j, x);
+    Training.changed();
     const sums = key === "Y" && Page.plan.cost.distribution ? Engine.sumOf(Page.now.Y, 0).v : [];
     const wrong = sums.findIndex((sum) => Math.abs(sum - 1) > 1e-4);
     say(wrong < 0 ? "" : `The targets of example ${wrong + 1} add up to ${shown(sums[wrong])}; expected 1. Change another one of them too.`);
@@ -85,21 +86,25 @@ const Changes = (() => {
   // ------------------------------------------------------------------------------------ undo
   // Call it before something is done.
   function record(text) {
+    Training.halt();
     actions.push({ text, snapshot: Page.snapshot() });
     if (actions.length > KEPT) actions.at(-1 - KEPT).snapshot = null;
     address();
     return actions.at(-1);
   }
+  function withdraw(action) { actions = actions.filter((each) => each !== action); address(); }
   const canUndo = () => actions.length > 0 && actions.at(-1).snapshot !== null;
   // Whether the last thing done was one training step: what lies before the first sub-step.
   const isTrained = () => canUndo() && actions.at(-1).text === "train:1";
   function undo() {
+    Play.pause();
+    Training.halt();
     if (!canUndo()) return;
     Page.restore(actions.pop().snapshot);
     say("");
     address();
   }
-  function forget() { actions = []; say(""); address(); }
+  function forget() { Training.halt(); actions = []; say(""); address(); }
 
   // ------------------------------------------------------------- what is different, as it flows
   function differences() {
@@ -168,6 +173,7 @@ const Changes = (() => {
   function replay(text) {
     if (!text.includes("=")) return;
     const asked = new URLSearchParams(text);
+    say("");
     try {
       const step = Number(asked.get("step") || 0);
       if (!(step in Page.data.steps)) throw Error(`there is no recorded step ${asked.get("step")}`);
@@ -196,5 +202,5 @@ const Changes = (() => {
       undo();
     });
   }
-  return { parsed, targetProblem, isEditable, rate, open, record, undo, isTrained, forget, show, address, replay, boot };
+  return { parsed, targetProblem, isEditable, rate, open, record, withdraw, undo, isTrained, forget, show, address, replay, boot };
 })();

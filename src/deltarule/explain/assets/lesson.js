@@ -25,7 +25,12 @@ const Lesson = (() => {
     }
     return costs;
   }
-  const STEPS = 100, RECKLESS = 1000;
+  const RECKLESS = 1000;
+  // A hundred steps; of a large network fewer, so that the page need not be waited for.
+  function stepsTried() {
+    const work = Page.now.parameters.flatMap(Object.values).reduce((sum, { v }) => sum + v.length, 0) * Page.now.X.m;
+    return Math.max(10, Math.min(100, Math.floor(2e7 / work)));
+  }
 
   // A stop: what to look at (key, i, j), what it says and asks, and the answer: a number, or which
   // of the choices; `because` explains it with this page's numbers.
@@ -65,17 +70,17 @@ const Lesson = (() => {
         : { ...common, asks: `What does ${Page.plan.optimizer.name} do with it?`, choices: ["it makes it larger", "it makes it smaller", "it leaves it as it is"], right: direction(w - old) };
     } },
     { title: "Many steps", of() {
-      const costs = tried(Page.now.alpha, STEPS), [first, last] = [costs[0], costs.at(-1)];
+      const steps = stepsTried(), costs = tried(Page.now.alpha, steps), [first, last] = [costs[0], costs.at(-1)];
       const right = last < 0.99 * first ? 0 : last <= 1.01 * first ? 1 : 2;
       return { look: ["C", 0, 0], says: "One step helps a little. Training is the same step again and again, each from the weights that the one before has left.",
-        asks: `The cost is ${shown(first)}. What is it after ${STEPS} more steps?`, choices: ["lower", "about the same", "higher, or no number at all"], right,
-        because: () => `It is ${shown(last)}. Press “100 steps” under the network and watch it go there, or press Play at “whole steps”.` };
+        asks: `The cost is ${shown(first)}. What is it after ${steps} more steps?`, choices: ["lower", "about the same", "higher, or no number at all"], right,
+        because: () => `It is ${shown(last)}. Train under the network and watch it go there, or press Play at “whole steps”.` };
     } },
     { title: "What goes wrong", of() {
-      const alpha = Page.now.alpha * RECKLESS, costs = tried(alpha, STEPS), last = costs.at(-1), verdict = Training.verdict(costs);
+      const alpha = Page.now.alpha * RECKLESS, steps = stepsTried(), costs = tried(alpha, steps), last = costs.at(-1), verdict = Training.verdict(costs);
       const right = !(last <= costs[0]) ? 1 : last < 0.99 * costs[0] ? 0 : 2;
       return { look: ["C", 0, 0], says: "A derivative holds close by. A step that is too long lands where it says nothing any more.",
-        asks: `Suppose α were ${shown(alpha)}, ${RECKLESS} times as large. What is the cost after ${STEPS} steps, where it is ${shown(costs[0])} now?`,
+        asks: `Suppose α were ${shown(alpha)}, ${RECKLESS} times as large. What is the cost after ${steps} steps, where it is ${shown(costs[0])} now?`,
         choices: ["lower: longer steps arrive sooner", "higher, or no number at all", "about the same"], right,
         because: () => `On the way it reaches ${shown(costs.reduce((most, x) => (x > most ? x : most), -Infinity))} and stands at ${shown(last)} after ${costs.length - 1} steps. ${verdict} Set α under the network and try it.` };
     } },

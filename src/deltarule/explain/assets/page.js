@@ -102,8 +102,8 @@ const Page = (() => {
     page.redraw();
   };
   page.reset = () => {
-    page.load(Number(byId("step").value || 0));
     Changes.forget();
+    page.load(Number(byId("step").value || 0));
     Rows.say("");
     page.redraw();
   };

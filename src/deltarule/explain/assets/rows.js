@@ -55,5 +55,5 @@ const Rows = (() => {
     const short = (M, i, j) => Matrices.shown(at(M, i, j)).replace("−", "-"), count = (M) => Math.min(M.n, 12);
     byId("rows").placeholder = Array.from({ length: Math.min(2, Page.now.X.m) }, (_, j) => [Page.now.X, Page.now.Y].flatMap((M) => Array.from({ length: count(M) }, (_, i) => short(M, i, j))).join(", ")).join("\n");
   }
-  return { read, take, boot, say };
+  return { take, boot, say };
 })();

@@ -3,8 +3,8 @@
 const Training = (() => {
   const { shown } = Matrices;
   const byId = (id) => document.getElementById(id);
-  let costs = [];
-  let running = false;
+  let costs = [], since = 0;  // of every step; and from where on nothing was changed by hand
+  let run = null;  // one that goes on piece by piece: {action, done}
 
   // ------------------------------------------------------------------------------ converged?
   // A window of costs is compared with its spread: two points may be in phase with a zigzag.
@@ -25,15 +25,21 @@ const Training = (() => {
     return high - low > 0.01 * Math.abs(mean(window)) && fall < 0.05 * (high - low)
       ? `Not converged: the cost goes up and down. Over the last ${2 * WINDOW} steps it lay between ${shown(low)} and ${shown(high)}, and its average did not fall. Lower the rate.` : null;
   }
-  const verdict = (list) => (Number.isFinite(list.at(-1)) ? converged(list) || zigzag(list) || "Converged? Not yet: round again."
-    : `Diverged: after ${list.length - 1} steps the cost is no number any more. Lower the rate and start over.`);
+  const verdict = (list, taken = list.length - 1) => (Number.isFinite(list.at(-1)) ? converged(list) || zigzag(list) || "Converged? Not yet: round again."
+    : `Diverged: after ${taken} steps the cost is no number any more. Lower the rate and start over.`);
+  // The costs that a verdict is about: the latest, since the last change by hand.
+  const recent = () => costs.slice(Math.max(since, costs.length - 2 * WINDOW - 1));
+  function isOver() {
+    const list = recent();
+    return list.length > 0 && (!Number.isFinite(list.at(-1)) || converged(list) !== null);
+  }
 
   // ---------------------------------------------------------------------------------- a run
   // Steps, until there is nothing more to do or the time is over; how many.
   function steps(count, until = Infinity) {
     if (!costs.length) costs.push(Page.now.V.C.v[0]);
     let done = 0;
-    while (done < count && Date.now() < until && Number.isFinite(costs.at(-1)) && !converged(costs)) {
+    while (done < count && Date.now() < until && !isOver()) {
       Page.now = Page.next(Page.now);
       Page.now.done = Engine.step(Page.plan, Page.now);
       costs.push(Page.now.done.cost);
@@ -41,35 +47,45 @@ const Training = (() => {
     }
     return done;
   }
+  function note(action, done) {
+    action.text = `train:${done}`;
+    if (!done) Changes.withdraw(action);
+  }
   // At once; how many steps were taken.
   function advance(count) {
     const action = Changes.record(`train:${count}`), done = steps(count);
-    action.text = `train:${done}`;
+    note(action, done);
     Page.stepped();
     return done;
   }
-  function train(count, then = () => {}) {
-    if (running) { running = false; return; }
+  // Piece by piece, so that the page can be used meanwhile; pressed again, it ends.
+  function train(count) {
+    if (run) { halt(); Page.stepped(); return; }
     Play.pause();
-    running = true;
-    const action = Changes.record(`train:${count}`);
-    let left = count;
+    const own = { action: Changes.record(`train:${count}`), done: 0 };
+    run = own;
     const chunk = () => {
-      const wanted = left, done = steps(left, Date.now() + 40);
-      left -= done;
-      const isOver = left === 0 || !running || (done < wanted && (done === 0 || converged(costs) || !Number.isFinite(costs.at(-1))));
-      if (!isOver) { show(); setTimeout(chunk, 0); return; }
-      running = false;
-      action.text = `train:${count - left}`;
+      if (run !== own) return;
+      own.done += steps(count - own.done, Date.now() + 40);
+      if (own.done < count && !isOver()) { show(); setTimeout(chunk, 0); return; }
+      halt();
       Page.stepped();
-      then();
     };
     chunk();
   }
+  // The end of a run that goes on piece by piece, before anything else is done.
+  function halt() {
+    if (!run) return;
+    const { action, done } = run;
+    run = null;
+    note(action, done);
+  }
   // The costs as they stand, to come back to: a run only ever adds to its list.
-  const kept = () => ({ list: costs, length: costs.length });
-  function restore({ list, length }) { costs = list; costs.length = length; }
-  function clear() { costs = []; }
+  const kept = () => ({ list: costs, length: costs.length, since });
+  function restore({ list, length, since: before }) { costs = list; costs.length = length; since = before; }
+  function clear() { costs = []; since = 0; }
+  // A number was changed by hand: whether the cost settles is asked anew.
+  function changed() { since = costs.length; }
 
   const thin = (values) => {
     const every = Math.ceil(values.length / 600);
@@ -78,13 +94,13 @@ const Training = (() => {
   function show() {
     const place = byId("curve"), taken = Math.max(0, costs.length - 1);
     place.replaceChildren(...(taken ? [Drawing.curves([{ name: "training cost", color: "var(--eq-2)", values: thin(costs) }], `Cost after ${taken} step${taken === 1 ? "" : "s"}: ${shown(costs.at(-1))}.`, taken)] : []));
-    Object.assign(place.dataset, { cost: costs.length ? costs.at(-1) : "", steps: taken, running });
-    byId("verdict").textContent = taken && !running ? verdict(costs) : "";
+    Object.assign(place.dataset, { cost: costs.length ? costs.at(-1) : "", steps: taken, running: run !== null });
+    byId("verdict").textContent = taken && !run && recent().length ? verdict(recent(), taken) : "";
     byId("fit").replaceChildren(...Fit.draw());
   }
   function boot() {
     for (const button of document.querySelectorAll("[data-train]")) button.addEventListener("click", () => train(Number(button.dataset.train)));
-    byId("reset").addEventListener("click", () => { running = false; Play.pause(); Page.reset(); });
+    byId("reset").addEventListener("click", () => { Play.pause(); Page.reset(); });
   }
-  return { advance, train, kept, restore, clear, verdict, thin, show, boot };
+  return { advance, train, halt, changed, kept, restore, clear, verdict, thin, show, boot };
 })();

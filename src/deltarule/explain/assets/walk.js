@@ -254,5 +254,5 @@ const Walk = (() => {
       if (Math.abs(contentRect.width - wide) > 1) { wide = contentRect.width; draw(state.example); mark(state.chosen); }
     }).observe(byId("network"));
   }
-  return { state, boot, rebuild, show, go, back, goTo, hide, reveal, printed, choose, mark, current, count: () => steps.length };
+  return { state, boot, rebuild, show, go, back, goTo, hide, reveal, printed, choose, count: () => steps.length };
 })();
