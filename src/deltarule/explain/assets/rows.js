@@ -47,7 +47,7 @@ const Rows = (() => {
     try {
       say(take(byId("rows").value));
     } catch (error) {
-      say(`${error.message[0].toUpperCase()}${error.message.slice(1)} The data stay as they were.`);
+      say(`${error.message} The data stay as they were.`);
     }
   }
   function boot() {
