@@ -692,7 +692,7 @@ def test_pasted_rows_replace_the_data(opened):
         ("1,2,3,4,5,0\na,b,c,d,e,f", "line 2: “a” is no number"),
         ("1,2,3,4,5,9", "needs targets from 0 to 1"),
         ("<img src=x onerror=alert(1)>", "is no number"),
-        ("1,2,3,4,5,0\n" * 501, "takes up to 500"),
+        ("1,2,3,4,5,0\n" * 501, "takes at most 500"),
     ):
         page.fill("#rows", rubbish)
         page.click("#paste")
