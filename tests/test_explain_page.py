@@ -54,7 +54,7 @@ def opened(chromium, tmp_path):
     """A function that opens a trace's page; no console error, no request, at any moment."""
     contexts, troubles, requests = [], [], []
 
-    def open_(trace, changed=("", ""), **settings):
+    def open_(trace, changed=("", ""), fragment="", **settings):
         path = tmp_path / f"{len(contexts)}.html"
         explain.save_page(trace, path)
         if changed[0]:
@@ -66,7 +66,7 @@ def opened(chromium, tmp_path):
         page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda e: troubles.append(str(e)))
         page.on("request", lambda r: requests.append(r.url))
-        page.goto(path.as_uri())
+        page.goto(f"{path.as_uri()}#{fragment}" if fragment else path.as_uri())
         page.wait_for_function("document.documentElement.dataset.ready === 'true'")
         return page
 
@@ -76,6 +76,24 @@ def opened(chromium, tmp_path):
     assert not troubles
     assert len(requests) == len(contexts), requests
     assert all(url.startswith("file:") for url in requests)
+
+
+def edit(page, key, value, place=(0, 0), leave="Enter"):
+    """Type over an entry where it stands: open it, fill it, leave it."""
+    if key == "α":
+        page.click("#rate button")
+    else:
+        page.evaluate("(key) => Walk.goTo(key)", key)
+        i, j = place
+        page.click(f"#substep button[data-key='{key}'][data-i='{i}'][data-j='{j}']")
+    page.fill("input.editing", str(value))
+    page.press("input.editing", leave)
+
+
+def trained(page, steps):
+    """Press a train button, and wait until it is done."""
+    page.click(f"[data-train='{steps}']")
+    page.wait_for_selector("#curve[data-running='false']", state="attached")
 
 
 def numbers(page):
@@ -456,14 +474,9 @@ def test_an_edited_weight_gives_the_references_numbers(opened):
     X, Y = example.X.copy(), example.Y.copy()
     targets = {"W[1]": changed[0]["W"], "b[2]": changed[1]["b"], "A[0]": X.T, "Y": Y.T}
     for key, (i, j, value) in edits.items():
-        page.select_option("#what", key)
-        field = page.locator(f"#editor [data-i='{i}'][data-j='{j}']")
-        field.fill(str(value))
-        field.press("Tab")
+        edit(page, key, value, (i, j))
         targets[key][i, j] = value
-    page.select_option("#what", "α")
-    page.fill("#editor input", "0.25")
-    page.press("#editor input", "Tab")
+    edit(page, "α", "0,25", leave="Tab")
     trace = explain.trace(example.network, tuple(changed), X, Y, optimizer=dr.GradientDescent(0.25))
     agree(page, trace.steps[0])
     assert "Changed:" in page.inner_text("#diff")
@@ -484,18 +497,14 @@ def test_what_if_and_training_have_every_row(opened, cost, last, optimizer):
     net = dr.Network(5, [dr.Dense(4, "gelu"), dr.Dense(3, last)], cost)
     (first, second), (X, Y) = start_of(net), rows(net)
     page = opened(explain.trace(net, (first, second), X, Y, optimizer=optimizer))
-    page.select_option("#what", "W[1]")
-    field = page.locator("#editor [data-i='1'][data-j='2']")
-    field.fill("0.75")
-    field.press("Tab")
+    edit(page, "W[1]", 0.75, (1, 2))
     W = first["W"].copy()
     W[1, 2] = 0.75
     edited = ({**first, "W": W}, second)
     agree(page, explain.trace(net, edited, X, Y, optimizer=optimizer).steps[0])
-    page.click("[data-train='10']")
-    page.wait_for_selector("#curve[data-running='false']", state="attached")
-    trained = explain.trace(net, edited, X, Y, optimizer=optimizer, steps=11)
-    agree(page, trained.steps[10], 1e-9)
+    trained(page, 10)
+    after = explain.trace(net, edited, X, Y, optimizer=optimizer, steps=11)
+    agree(page, after.steps[10], 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -508,11 +517,15 @@ def test_what_if_and_training_have_every_row(opened, cost, last, optimizer):
 )
 def test_an_edit_that_cannot_be_changes_nothing(opened, key, typed, message):
     page = opened(explain.worked_trace())
-    page.select_option("#what", key)
-    field = page.locator("#editor input").first
-    field.fill(typed)
-    field.press("Tab")
+    edit(page, key, typed)
     assert message in page.inner_text("#edit-message")
+    assert page.get_attribute("input.editing", "aria-invalid") == "true"
+    page.press("input.editing", "Escape")
+    assert page.locator("input.editing").count() == 0
+    assert page.inner_text("#edit-message") == ""
+    edit(page, key, typed, leave="Tab")
+    assert message in page.inner_text("#edit-message")
+    assert page.locator("input.editing").count() == 0
     agree(page, explain.worked_trace().steps[0])
 
 
@@ -522,8 +535,7 @@ def test_the_train_button_reaches_the_engines_cost(opened, optimizer):
     row = dr.OPTIMIZERS(optimizer)
     page = opened(explain.worked_trace(optimizer=row))
     for _ in range(2):
-        page.click("[data-train='100']")
-        page.wait_for_selector("#curve[data-running='false']", state="attached")
+        trained(page, 100)
     assert page.get_attribute("#curve", "data-steps") == "200"
     runner = dr.start(
         example.network, optimizer=row, dtype="float64", parameters=example.parameters
@@ -542,12 +554,9 @@ def test_dropout_is_replayed_as_drawn(opened):
     assert "those of the 3 recorded steps in turn" in page.inner_text("#train .notice")
     assert "without dropout" in page.inner_text("#misprints .notice")
     for step in trace.steps[1:]:
-        page.click("[data-train='1']")
-        page.wait_for_selector("#curve[data-running='false']", state="attached")
+        trained(page, 1)
         agree(page, step)
-    page.select_option("#what", "W[1]")
-    page.fill("#editor [data-i='0'][data-j='0']", "0.5")
-    page.press("#editor [data-i='0'][data-j='0']", "Tab")
+    edit(page, "W[1]", 0.5)
     assert "D[1]" in numbers(page)
     page.click("summary:has-text('Your own rows')")
     page.fill("#rows", "1,2,3,4,5,0,1,1\n0,0,0,0,0,1,0,0")
@@ -561,7 +570,7 @@ def test_dropout_is_replayed_as_drawn(opened):
 def figure_texts(page, phase):
     """The texts of the figure beside a phase's first sub-step."""
     return page.evaluate(
-        "(phase) => [...Drawing.figure(Story.steps().find((s) => s.phase === phase))"
+        "(phase) => [...Figures.figure(Story.steps().find((s) => s.phase === phase))"
         ".querySelectorAll('text')].map((t) => t.textContent)",
         phase,
     )
@@ -646,7 +655,7 @@ def test_the_misprint_looks_better_and_breaks(opened):
     training, unseen, right, right_unseen = misprint(page, "axis0", "linear")
     assert training < 0.01 * right
     assert unseen > 1.2 * right_unseen
-    assert "shape 1×20: a bias of its own for every example" in page.inner_text("#misprint-result")
+    assert "shape 1×20: a separate bias for every example" in page.inner_text("#misprint-result")
     training, _, right, _ = misprint(page, "axis0", "network")
     assert training != right
     assert "shape 4×16" in page.inner_text("#misprint-result")
@@ -654,6 +663,7 @@ def test_the_misprint_looks_better_and_breaks(opened):
     assert right_again == right
     assert training > 1.5 * right
     assert "16 times too short" in page.inner_text("#misprint-result")
+    assert "does no other harm" in page.inner_text("#misprint-result")
     assert page.locator("#turned li").all_inner_texts()[0] == (
         "Layer 1: (2×5)·(4×2) cannot be multiplied: 5 is not 4."
     )
@@ -682,7 +692,7 @@ def test_pasted_rows_replace_the_data(opened):
         ("1,2,3,4,5,0\na,b,c,d,e,f", "line 2: “a” is no number"),
         ("1,2,3,4,5,9", "needs targets from 0 to 1"),
         ("<img src=x onerror=alert(1)>", "is no number"),
-        ("1,2,3,4,5,0\n" * 501, "takes up to 500"),
+        ("1,2,3,4,5,0\n" * 501, "takes at most 500"),
     ):
         page.fill("#rows", rubbish)
         page.click("#paste")
@@ -712,13 +722,15 @@ def test_what_cannot_be_traced_is_shown_as_recorded_with_the_reason(opened):
     trace = explain.trace(net, start_of(net), *rows(net), steps=2)
     page = opened(trace)
     agree(page, trace.steps[0], 1e-15)
-    for section in ("what-if", "train", "misprints"):
+    for section in ("train", "misprints"):
         notice = page.inner_text(f"#{section} .notice")
         assert notice.startswith("Off for this plan: activation branching ")
         assert page.locator(f"#{section} :is(button, input, select, textarea):enabled").count() == 0
     for _ in range(page.evaluate("Walk.count()")):
         page.keyboard.press("ArrowRight")
     page.locator("#substep td button").first.click()
+    assert page.locator("input.editing").count() == 0
+    assert page.is_disabled("#lesson-open")
     assert "recorded" in page.inner_text("#substep .arithmetic")
     page.select_option("#step", "1")
     agree(page, trace.steps[1], 1e-15)
@@ -790,7 +802,7 @@ def test_text_from_the_data_is_text(opened):
     assert page.inner_text("h1") == HOSTILE[1]
     page.keyboard.press("Home")
     page.evaluate("Walk.go(0)")
-    assert page.locator(".matrix[data-key='A[0]'] th").all_inner_texts() == HOSTILE
+    assert page.locator(".matrix[data-key='A[0]'] th[scope=row]").all_inner_texts() == HOSTILE
 
 
 # --------------------------------------------------------------------- sizes, media, notebook
@@ -845,7 +857,7 @@ def test_print_holds_every_sub_step(opened):
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#printed .substep").count() == page.evaluate("Walk.count()")
-    assert not page.locator("#what-if").is_visible()
+    assert not page.locator("#train").is_visible()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("#printed .substep").count() == 0
 

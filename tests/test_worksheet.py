@@ -19,6 +19,7 @@ from deltarule.explain.spreadsheet import places
 from deltarule.explain.worksheet import ACTIVATIONS, RATE, plain
 
 from .test_cli import fails
+from .test_explain_page import chromium  # noqa: F401
 
 SHEETS = [
     {"seed": 7},
@@ -260,6 +261,20 @@ def test_the_key_spells_every_answer_and_the_page_none():
             spelled = sheet.spelled(quantity, i, j).replace(">", "&gt;")
             assert f"{spelled} = {plain(value + 0.0).replace('-', '−')}" in key
             assert len(spelled) < 6 or spelled not in page
+
+
+def test_the_arithmetic_stands_beside_its_box(chromium, tmp_path):  # noqa: F811
+    path = tmp_path / "sheet.html"
+    path.write_text(explain.worksheet_page(explain.worksheet(7)), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
+    page.goto(path.as_uri())
+    for box in (page.locator("input[data-k]").first, page.locator("input[data-k]").last):
+        box.focus()
+        page.click("#hint")
+        assert page.inner_text("#arithmetic").startswith(f"{box.get_attribute('aria-label')} = ")
+        own, line = (each.bounding_box() for each in (box, page.locator("#arithmetic")))
+        assert 0 < line["y"] - own["y"] < 150
+    page.close()
 
 
 def test_spelled_arithmetic_evaluates_to_the_entry(sheet):

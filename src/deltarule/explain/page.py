@@ -1,7 +1,8 @@
 """The explanation page: one HTML file, offline, a training step to walk through and to change.
 
 The file holds inputs, parameters, gradient checks and what the rows compute, as expressions; its
-script computes the rest by the same equations. Where a custom row cannot be traced into
+script computes the rest by the same equations. Where scripts are off, it shows the first recorded
+step as tables. Where a custom row cannot be traced into
 expressions, the recorded numbers go with the page, and what needs the script is switched off
 there, with the reason.
 """
@@ -20,6 +21,7 @@ import numpy as np
 from deltarule.arrays import Array
 from deltarule.engines.plan import Plan
 from deltarule.explain.page_plan import described_plan
+from deltarule.explain.page_tables import step_tables
 from deltarule.explain.trace import Trace, TracedStep
 from deltarule.explain.unit_names import unit_names
 from deltarule.layers import Dense
@@ -34,7 +36,8 @@ ENGINE_SCRIPTS = ("expressions.js", "algebra.js", "layers.js", "engine.js")
 _SCRIPTS = (
     *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "terms.js", "layer_arithmetic.js"),
     *("arithmetic.js", "differences.js", "matrices.js", "kinds.js", "cells.js", "story.js"),
-    *("drawing.js", "walk.js", "lab.js", "page.js"),
+    *("drawing.js", "figures.js", "roving.js", "walk.js", "changes.js", "fit.js"),
+    *("training.js", "play.js", "rows.js", "misprints.js", "lesson.js", "page.js"),
 )
 
 
@@ -102,6 +105,8 @@ def page(trace: Trace, cells: Cells | None = None) -> str:
     data = json.dumps(payload(trace, cells), ensure_ascii=False, allow_nan=False)
     parts = {
         "title": html.escape(_title(trace)),
+        "heading": html.escape(trace.title or "One training step"),
+        "recorded": step_tables(trace),
         "style": read("page.css"),
         "data": data.replace("<", "\\u003c"),  # no text from the data can end its element
         "script": "\n".join(map(read, _SCRIPTS)),

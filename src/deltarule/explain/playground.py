@@ -15,6 +15,7 @@ from deltarule.activations import ACTIVATIONS
 from deltarule.costs import COSTS
 from deltarule.engines.plan import Plan
 from deltarule.errors import SettingError
+from deltarule.explain.page import ENGINE_SCRIPTS
 from deltarule.explain.page_plan import described_plan
 from deltarule.layers import Dense
 from deltarule.modelfile import FORMAT, KIND, network_to_dict
@@ -23,7 +24,8 @@ from deltarule.optimizers import OPTIMIZERS
 from deltarule.system.storage import write_whole
 
 _SCRIPTS = (
-    *("expressions.js", "engine.js", "formulas.js", "arithmetic.js", "matrices.js", "drawing.js"),
+    *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "terms.js", "layer_arithmetic.js"),
+    *("arithmetic.js", "matrices.js", "drawing.js"),
     *("playground_data.js", "playground_table.js", "playground_run.js", "playground_views.js"),
     *("playground_numbers.js", "playground_files.js", "playground_export.js"),
     *("playground_address.js", "playground.js"),

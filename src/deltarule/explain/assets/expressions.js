@@ -63,14 +63,14 @@ const Expressions = (() => {
   };
   const MOST = 60;  // operations of a part that is spelled out
 
-  // Exact, or to six digits (more near 1, where 1 − a would lose them).
+  // Exact, or to six digits (more near 1, where 1 − a would lose them; of −0 no sign).
   function number(x, digits) {
     const near = Math.max(0, Math.floor(-Math.log10(Math.abs(1 - Math.abs(x)) || 1)));
     const text = digits ? String(Number(x.toPrecision(Math.min(17, digits + near)))) : String(x);
-    return Object.is(x, -0) ? "-0" : text;
+    return Object.is(x, -0) && !digits ? "-0" : text;
   }
   const bracketed = (text, binds, least) => (binds < least ? `(${text})` : text);
-  const atom = (x, digits, least = 9) => bracketed(number(x, digits), x < 0 || Object.is(x, -0) ? 2 : 9, least);
+  const atom = (x, digits, least = 9) => bracketed(number(x, digits), x < 0 || (Object.is(x, -0) && !digits) ? 2 : 9, least);
 
   // An output as arithmetic with numbers. Of a `where` only the branch taken, of |x| above zero x;
   // as a number what no entry changes, what is too long, and the outputs `known`. `texts`: inputs

@@ -29,7 +29,7 @@ const Formulas = (() => {
   const sub = (base, index) => mml("msub", {}, base, row(index));
 
   const BASES = { delta: "δ", Am: "Ã", alpha: "α" };
-  // Which equation makes a symbol: one colour everywhere.
+  // Which equation makes a symbol: one color everywhere.
   const EQUATION = {
     Z: "1a", A: "1b", Am: "1b", D: "1b", gPrime: "9", loss: "2", C: "2", delta: "11a", dW: "11b",
     db: "11c", dA: "11d", dphase: "11c", dshift: "11c", Y: "given", s: "given",

@@ -1,4 +1,4 @@
-// Matrices on the page: tables of buttons, coloured around zero, large ones through a window.
+// Matrices on the page: tables of buttons, colored around zero, large ones through a window.
 "use strict";
 const Matrices = (() => {
   const { at } = Engine;
@@ -14,7 +14,7 @@ const Matrices = (() => {
       : size >= 1e5 || size < 1e-4 ? x.toExponential(2) : String(Number(x.toPrecision(size < 1 ? 3 : 4)));
     return text.replace(/-/g, "−");
   }
-  // A colour around zero: blue below, orange above, as strong as the entry is large.
+  // A color around zero: blue below, orange above, as strong as the entry is large.
   function tint(x, most) {
     if (!Number.isFinite(x) || !most) return "";
     const share = Math.round(62 * Math.min(1, Math.abs(x) / most) ** 0.7);
@@ -29,53 +29,58 @@ const Matrices = (() => {
     const inside = Array.from({ length: MOST - 1 }, (_, k) => first + k);
     return [...(first > 0 ? [null] : []), ...inside, ...(first + MOST - 1 < size ? [null] : [])];
   }
-  const labels = (key, side) => {
-    const { name, l } = Formulas.split(key);
-    if (side === "n" && Page.data.units[l] && /^(A|Z|delta|dA)$/.test(name)) return Page.data.units[l];
-    if (side === "n" && l === 0 && /^d?A/.test(name)) return Page.data.inputs;
-    if (side === "n" && (key === "Y" || (l === Page.plan.layers.length && /^(A|Z|delta|dA)$/.test(name)))) return Page.data.outputs;
-    return null;
-  };
+  // What a row ("n") or a column ("m") of a matrix stands for: {short, long}; null for nothing.
+  function naming(key, side, k) {
+    const { name, l } = Formulas.split(key), L = Page.plan.layers.length;
+    if (key === "C" || k === null) return null;
+    if (side === "m" && !/^d?[Wb](_new|\..+)?$/.test(name)) return { short: `#${k + 1}`, long: `example ${k + 1}` };
+    if (side === "m" && /^d?b/.test(name)) return null;
+    if (l === null && key !== "Y") return null;
+    const layer = key === "Y" ? L : side === "m" ? Notation.before(l) : l;
+    const own = Page.data.units[layer] ? Page.data.units[layer][k] : layer === 0 ? Page.data.inputs[k] : layer === L ? Page.data.outputs[k] : undefined;
+    return own === undefined ? { short: `u${k + 1}`, long: `unit ${k + 1} of layer ${layer}` } : { short: own, long: own };
+  }
+  // An entry's place in words, by the names of its row and column.
+  const placeOf = (key, i, j) =>
+    [naming(key, "n", i), naming(key, "m", j)].filter(Boolean).map(({ long }) => long).join(", ");
 
-  // options: turned (the equation transposes it), mark ({i, j} chosen), operands ([[i, j]]),
-  // hidden (predict first), click, old (a matrix to compare with)
+  // options: turned (the equation transposes it), hidden (predict first), old (to compare with)
   function draw(key, options = {}) {
     const M = Page.now.V[key], flip = Boolean(options.turned) !== Page.rows;
-    const origin = origins[key] || [0, 0], most = largest(M);
+    const origin = origins[key] || [0, 0], most = largest(M), [down, across] = flip ? ["m", "n"] : ["n", "m"];
     const rows = indices(flip ? M.m : M.n, origin[flip ? 1 : 0]);
     const columns = indices(flip ? M.n : M.m, origin[flip ? 0 : 1]);
-    const marked = new Set((options.operands || []).map(([i, j]) => `${i},${j}`));
-    const names = labels(key, flip ? "m" : "n");
-    const body = rows.map((r) => h("tr", {},
-      names && !flip ? h("th", { scope: "row", title: r === null ? "" : names[r] }, r === null ? "" : names[r]) : null,
-      columns.map((c) => {
-        if (r === null || c === null) return h("td", { class: "gap" }, r === null && c === null ? "⋱" : r === null ? "⋮" : "⋯");
-        const [i, j] = flip ? [c, r] : [r, c];
-        return h("td", {}, entry(key, M, i, j, most, marked, options));
-      })));
+    const head = (scope, side) => (k) => {
+      const name = naming(key, side, k);
+      return h("th", { scope, title: name && name.long }, name ? name.short : "");
+    };
+    const isNamed = (side) => naming(key, side, 0) !== null;
+    const body = rows.map((r) => h("tr", {}, isNamed(down) ? head("row", down)(r) : null, columns.map((c) => {
+      if (r === null || c === null) return h("td", { class: "gap" }, r === null && c === null ? "⋱" : r === null ? "⋮" : "⋯");
+      const [i, j] = flip ? [c, r] : [r, c];
+      return h("td", {}, entry(key, M, i, j, most, options));
+    })));
+    const names = isNamed(across) ? h("thead", {}, h("tr", {}, isNamed(down) ? h("td", {}) : null, columns.map(head("col", across)))) : null;
     const size = `${flip ? M.m : M.n}×${flip ? M.n : M.m}`;
     const caption = h("figcaption", {},
       h("span", { class: "symbol" }, Formulas.math(Formulas.symbol(key, options.turned))),
       h("span", { class: "shape" }, size));
     return h("figure", { class: `matrix eq-${Formulas.equationOf(key)}`, "data-key": key },
-      h("div", { class: "brackets" }, h("table", { "aria-label": `${Formulas.text(key)}, ${size}` }, h("tbody", {}, body))),
+      h("div", { class: "brackets" }, h("table", { "aria-label": `${Formulas.text(key)}, ${size}` }, names, h("tbody", {}, body))),
       caption);
   }
-  function entry(key, M, i, j, most, marked, options) {
-    const x = at(M, i, j), chosen = options.mark && options.mark.i === i && options.mark.j === j;
-    const before = options.old ? at(options.old, i, j) : x;
+  function entry(key, M, i, j, most, { hidden, old }) {
+    const x = at(M, i, j), before = old ? at(old, i, j) : x;
     const changed = before !== x && !(Number.isNaN(before) && Number.isNaN(x));
-    const classes = [chosen ? "chosen" : "", marked.has(`${i},${j}`) ? "operand" : "", changed ? "changed" : ""];
+    const classes = [Changes.isEditable(key) ? "given" : "", changed ? "changed" : ""];
     return h("button", {
-      type: "button", class: classes.filter(Boolean).join(" ") || null, style: options.hidden ? "" : tint(x, most),
-      "data-key": key, "data-i": i, "data-j": j,
-      title: changed ? `was ${shown(before)}` : null,
-      "aria-label": `${Formulas.text(key)} row ${i + 1} column ${j + 1}: ${options.hidden ? "hidden" : shown(x)}`,
-      onclick: () => options.click && options.click(key, i, j),
-    }, options.hidden ? "?" : shown(x));
+      type: "button", tabindex: -1, class: classes.filter(Boolean).join(" ") || null, style: hidden ? "" : tint(x, most),
+      "data-key": key, "data-i": i, "data-j": j, title: changed ? `was ${shown(before)}` : null,
+      "aria-label": `${Formulas.text(key)} row ${i + 1} column ${j + 1} (${placeOf(key, i, j) || "one number"}): ${hidden ? "hidden" : shown(x)}`,
+    }, hidden ? "?" : shown(x));
   }
   const isLarge = (key) => Math.max(Page.now.V[key].n, Page.now.V[key].m) > MOST;
   function goTo(key, i, j) { origins[key] = [Math.max(0, i - 3), Math.max(0, j - 3)]; }
 
-  return { draw, shown, tint, largest, isLarge, goTo, MOST };
+  return { draw, placeOf, shown, largest, isLarge, goTo };
 })();

@@ -42,6 +42,7 @@ const Notation = (() => {
     V.C = Algebra.matrix(1, 1, Float64Array.of(done.cost));
     V.Y = now.Y;
     V.target = Engine.smoothed(plan, now.Y);
+    V["α"] = Algebra.matrix(1, 1, Float64Array.of(now.alpha));
     if (now.weights) V.s = now.weights;
     return V;
   }

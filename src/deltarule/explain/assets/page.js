@@ -1,7 +1,8 @@
 // The page itself: decode the trace, compute the step, wire the controls.
 "use strict";
 const Page = (() => {
-  const data = JSON.parse(document.getElementById("trace").textContent);
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId("trace").textContent);
   const page = { data, plan: null, now: null, start: null, before: null, rows: false, predict: false };
 
   function unpack(packed) {
@@ -21,12 +22,12 @@ const Page = (() => {
     if (now.weights) V.s = now.weights;
     return V;
   }
-  function compute() {
+  page.compute = () => {
     const now = page.now;
     if (covered) { now.done = Engine.step(page.plan, now); now.V = Notation.collect(page.plan, now); }
     else { now.done = { m: data.steps[now.recorded].m }; now.V = recorded(now, data.steps[now.recorded]); }
     page.plan.weighted = Boolean(now.weights);
-  }
+  };
   // Dropout: the masks of the recorded steps, in turn.
   const masks = data.steps.map((step) =>
     Object.fromEntries(Object.entries(step.masks).map(([l, mask]) => [l, unpack(mask)])));
@@ -46,21 +47,21 @@ const Page = (() => {
   };
   const checksOf = ({ checks }) => Object.fromEntries(Object.entries(checks).map(([name, check]) => [Notation.nameOf(name), check]));
   // The recorded step k: from the first one's parameters, step by step.
-  function load(k) {
-    const parameters = data.parameters.map((own) => Object.fromEntries(Object.entries(own).map(([name, M]) => [name, unpack(M)])));
+  page.load = (k) => {
+    const parameters = data.parameters.map((own) => Object.fromEntries(Object.entries(own).map(([name, values]) => [name, unpack(values)])));
     const begin = { X: unpack(data.X), Y: unpack(data.Y), weights: data.weights && unpack(data.weights), parameters };
     let now = { ...begin, state: covered && Engine.initialState(page.plan, parameters) };
     for (let at = 0; at <= k; at++) {
       const step = data.steps[at];
       now = { ...now, t: step.number, alpha: step.alpha, masks: masksAt(step.number), checks: checksOf(step), onKink: step.on_kink, recorded: at };
       page.now = now;
-      compute();
+      page.compute();
       if (at < k) now = covered ? page.next(now) : now;
     }
     page.before = null;
     page.start = page.now;
-    heading();
-  }
+    Training.clear();
+  };
 
   // ------------------------------------------------------------------------------- changes
   page.edit = (key, i, j, x) => {
@@ -76,36 +77,54 @@ const Page = (() => {
       next.parameters = now.parameters.map((own, k) => (k === place.k ? { ...own, [place.name]: changed(own[place.name]) } : own));
     }
     page.now = next;
-    redraw();
   };
   page.stepped = () => {
     page.now = { ...page.now, checks: null, onKink: [] };
     page.before = null;
-    redraw();
+    page.redraw();
   };
   page.replaceData = (X, Y) => {
     page.now = { ...page.start, X, Y, weights: null, masks: {}, isPasted: true, checks: null, onKink: [] };
     page.start = page.now;
     page.before = null;
-    redraw();
+    Training.clear();
+    page.redraw();
   };
-  page.reset = () => { load(Number(document.getElementById("step").value || 0)); redraw(); };
-
-  function redraw() {
-    compute();
+  page.reset = () => {
+    Changes.forget();
+    page.load(Number(byId("step").value || 0));
+    Rows.say("");
+    page.redraw();
+  };
+  // How things stand, to come back to; what is computed is computed again.
+  page.snapshot = () => {
+    const { done, V, ...now } = page.now;
+    return { now, before: page.before, start: page.start, costs: Training.kept() };
+  };
+  page.restore = ({ now, before, start, costs }) => {
+    Object.assign(page, { now, before, start });
+    Training.restore(costs);
+    page.redraw();
+  };
+  page.redraw = () => {
+    page.compute();
+    heading();
     Walk.rebuild();
     Walk.show();
-    heading();
-  }
+    if (!covered) return;
+    Changes.show();
+    Training.show();
+    Misprints.refresh();
+  };
 
   // ------------------------------------------------------------------------- the page's text
   function heading() {
     const { now } = page, sizes = data.sizes.join(" → ");
     const by = `${page.plan.optimizer.name}, rate ${Matrices.shown(now.alpha)}`;
-    document.getElementById("facts").replaceChildren(
-      ...[["network", sizes], ["activations", data.plan.layers.map((l) => l.activation.name).join(", ")], ["cost", data.plan.cost.name.replaceAll("_", " ")],
+    byId("facts").replaceChildren(
+      ...[["network", sizes], ["activations", data.plan.layers.map((l) => (l.activation ? l.activation.name : l.kind)).join(", ")], ["cost", data.plan.cost.name.replaceAll("_", " ")],
         ["examples", `m = ${now.X.m}`], ["update", by], ["cost now", Matrices.shown(now.V.C.v[0])]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-    const select = document.getElementById("example"), chosen = Math.min(Walk.state.example, now.X.m - 1);
+    const select = byId("example"), chosen = Math.min(Walk.state.example, now.X.m - 1);
     select.replaceChildren(...Array.from({ length: now.X.m }, (_, j) => h("option", { value: j }, `example ${j + 1}`)));
     select.value = chosen;
     Walk.state.example = chosen;
@@ -118,34 +137,41 @@ const Page = (() => {
     link.click();
     URL.revokeObjectURL(link.href);
   }
+  // Off, with the reason, where the script cannot compute what it would show.
+  function disable(section, why) {
+    for (const control of section.querySelectorAll("button, input, select, textarea")) control.disabled = true;
+    note(section, why);
+  }
+  const note = (section, text) => section.querySelector("h2, h3").after(h("p", { class: "notice", role: "note" }, text));
+  function limits() {
+    const why = `Off for this plan: ${data.untraced.join("; ")}. The numbers above are as they were recorded.`;
+    if (!covered) for (const id of ["train", "misprints"]) disable(byId(id), why);
+    byId("lesson-open").disabled = !covered;
+    if (!covered || !Object.keys(page.now.masks).length) return;
+    const which = data.steps.length > 1 ? `those of the ${data.steps.length} recorded steps in turn` : "those of the recorded step every time";
+    note(byId("train"), `Dropout: training here takes the masks as they were drawn, ${which}; an engine draws new ones in every step. Rows that you paste are trained without dropout.`);
+    note(byId("misprints"), "Here everything is trained without dropout.");
+  }
   page.boot = () => {
-    const byId = (id) => document.getElementById(id);
+    const listen = (id, type, act) => byId(id).addEventListener(type, act);
     byId("title").textContent = data.title;
     byId("step").replaceChildren(...data.steps.map((step, k) => h("option", { value: k }, `step ${step.number}`)));
     byId("step-choice").hidden = data.steps.length === 1;
-    load(0);
-    Walk.rebuild();
-    Walk.show();
-    byId("step").addEventListener("change", () => { page.reset(); if (covered) Lab.refresh(); });
-    byId("back").addEventListener("click", () => Walk.go(Walk.state.at - 1));
-    byId("next").addEventListener("click", () => Walk.go(Walk.state.at + 1));
-    byId("example").addEventListener("change", (event) => { Walk.state.example = Number(event.target.value); Walk.show(); });
-    byId("predict").addEventListener("change", (event) => { page.predict = event.target.checked; Walk.state.revealed = !page.predict; Walk.show(); });
-    byId("layout").addEventListener("change", (event) => { page.rows = event.target.checked; Walk.show(); });
-    byId("download").addEventListener("click", download);
-    document.addEventListener("keydown", Walk.keys);
+    page.load(0);
+    if (covered) Changes.replay(location.hash.slice(1));
+    for (const part of [Roving, Walk, Play]) part.boot();
+    if (covered) for (const part of [Changes, Training, Rows, Misprints, Lesson]) part.boot();
+    page.redraw();
+    listen("step", "change", page.reset);
+    listen("back", "click", () => { Play.pause(); Walk.back(); });
+    listen("next", "click", () => { Play.pause(); Walk.go(Walk.state.at + 1); });
+    listen("example", "change", ({ target }) => { Walk.state.example = Number(target.value); Walk.show(); Changes.address(); });
+    listen("predict", "change", ({ target }) => { page.predict = target.checked; Walk.state.revealed = !page.predict; Walk.show(); });
+    listen("layout", "change", ({ target }) => { page.rows = target.checked; Walk.show(); });
+    listen("download", "click", download);
     addEventListener("beforeprint", () => byId("printed").replaceChildren(...Walk.printed()));
     addEventListener("afterprint", () => byId("printed").replaceChildren());
-    if (covered) Lab.boot();
-    else {
-      const why = `Off for this plan: ${data.untraced.join("; ")}. The numbers above are as they were recorded.`;
-      for (const id of ["what-if", "train", "misprints"]) Lab.disable(byId(id), why);
-    }
-    if (covered && Object.keys(page.now.masks).length) {
-      const which = data.steps.length > 1 ? `those of the ${data.steps.length} recorded steps in turn` : "those of the recorded step every time";
-      Lab.note(byId("train"), `Dropout: training here takes the masks as they were drawn, ${which}; an engine draws new ones in every step. Rows that you paste are trained without dropout.`);
-      Lab.note(byId("misprints"), "Here everything is trained without dropout.");
-    }
+    limits();
     document.documentElement.dataset.ready = "true";
   };
   return page;

@@ -2,7 +2,7 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
 // What shared scripts read: the plan, the step's numbers, and names.
-const Page = { plan: null, now: null, rows: false, before: null, data: { inputs: [], outputs: [], sizes: [], untraced: [] } };
+const Page = { plan: null, now: null, rows: false, before: null, data: { inputs: [], outputs: [], sizes: [], units: [], untraced: [] } };
 
 const Playground = (() => {
   const page = { table: null, ownTable: null, ownText: "", ownStart: null, run: null, paint: null, timer: null, wanted: {} };
@@ -78,7 +78,7 @@ const Playground = (() => {
   function begin(run) {
     const { plan, data } = run, names = data.inputs.map(({ name }) => name);
     Object.assign(page, { run });
-    Object.assign(Page, { plan, data: { inputs: names, sizes: plan.sizes, untraced: [], outputs: plan.sizes.at(-1) === 1 ? [data.target] : data.classes } });
+    Object.assign(Page, { plan, data: { inputs: names, sizes: plan.sizes, units: [], untraced: [], outputs: plan.sizes.at(-1) === 1 ? [data.target] : data.classes } });
     page.paint = Views.network(run, chooseWire);
     const isSame = String(names) === page.inputs, numbers = data.inputs.flatMap(({ isNumber }, k) => (isNumber ? [String(k)] : []));
     page.inputs = String(names);

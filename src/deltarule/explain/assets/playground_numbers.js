@@ -3,21 +3,6 @@
 const Numbers = (() => {
   let chosen = null;
 
-  // Every matrix of a step by its name in the notation.
-  function collect(run, now, done) {
-    const V = { Y: now.Y, target: now.Y, loss: done.loss, C: Engine.matrix(1, 1, Float64Array.of(done.cost)) };
-    run.plan.sizes.forEach((_, l) => {
-      Object.assign(V, { [`A[${l}]`]: done.A[l], [`dA[${l}]`]: done.dA[l] });
-      if (!l) return;
-      Object.assign(V, { [`Z[${l}]`]: done.Z[l], [`delta[${l}]`]: done.delta[l], [`dW[${l}]`]: done.dW[l], [`db[${l}]`]: done.db[l] });
-      if (done.gPrime[l]) V[`gPrime[${l}]`] = done.gPrime[l];
-      for (const name of ["W", "b"]) {
-        Object.assign(V, { [`${name}[${l}]`]: now.parameters[l - 1][name], [`${name}_new[${l}]`]: done.after[l - 1][name] });
-        run.plan.optimizer.slots.forEach((slot, k) => { V[`${name}.${slot}[${l}]`] = done.stateAfter[l - 1][name][k]; });
-      }
-    });
-    return V;
-  }
   // The equations of a step in order: number, what it says, the matrices it shows, a row's formula.
   function equations(run) {
     const L = run.plan.layers.length, found = [];
@@ -36,8 +21,9 @@ const Numbers = (() => {
   // Shown where the panel is open: it costs a step.
   function show(run) {
     if (!byId("numbers").open || run.diverged) return;
-    const now = Run.upcoming(run), done = Engine.step(run.plan, now);
-    Page.now = { ...now, done, V: collect(run, now, done) };
+    const now = { masks: {}, ...Run.upcoming(run) };
+    now.done = Engine.step(run.plan, now);
+    Page.now = { ...now, V: Notation.collect(run.plan, now) };
     byId("step-title").textContent = `Step ${now.t}: a batch of ${now.X.m} rows, examples in columns. Click a number for its arithmetic.`;
     draw(run);
   }

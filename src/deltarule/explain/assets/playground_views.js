@@ -145,8 +145,8 @@ const Views = (() => {
     return values.filter((_, k) => k % every === 0 || k === values.length - 1);
   };
   function costs(run) {
-    const { training, heldOut } = run.costs, list = [{ name: "training rows", colour: "var(--eq-1a)", values: thin(training) }];
-    if (run.held.X.m) list.push({ name: "held-out rows", colour: "var(--eq-11d)", values: thin(heldOut), dash: "6 4" });
+    const { training, heldOut } = run.costs, list = [{ name: "training rows", color: "var(--eq-1a)", values: thin(training) }];
+    if (run.held.X.m) list.push({ name: "held-out rows", color: "var(--eq-11d)", values: thin(heldOut), dash: "6 4" });
     byId("costs").replaceChildren(training.length > 1 ? Drawing.curves(list, "Cost after each epoch.", run.steps - (run.place ? Math.ceil(run.place / Run.batchRows(run)) : 0)) : h("p", { class: "hint" }, "The curve begins with the first epoch."));
     const last = (values) => (Number.isFinite(values.at(-1)) ? shown(values.at(-1)) : "–");
     byId("figures").replaceChildren(...[["epoch", run.epoch], ["steps", run.steps], ["training cost", last(training)], ["held-out cost", last(heldOut)], ...metrics(run)]

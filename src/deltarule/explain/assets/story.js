@@ -1,7 +1,7 @@
 // The story of a step: every sub-step in order, each with its equation, formula and sentence.
 "use strict";
 const Story = (() => {
-  const F = Formulas;
+  const F = Formulas, { shown } = Matrices;
   const PHASES = { forward: "Forward", cost: "Cost", backward: "Backward", update: "Update" };
   const FIGURES = { forward: 1, cost: 2, backward: 3, update: 4 };
   const sizeOf = (key) => {
@@ -93,7 +93,7 @@ const Story = (() => {
     }, {
       phase: "backward", eq: `${number}c`, layer: l, out: `db[${l}]`, check: true, reuse: 1,
       title: `How the cost changes with the biases of layer ${l}`,
-      say: "A bias is a weight whose input is always 1: the errors, averaged over the examples. The notes print axis=0 here; see the experiment below.",
+      say: "A bias is a weight whose input is always 1: the errors, averaged over the examples. The notes print axis=0 here; see the experiment at the end of the page.",
       pieces: () => ["1/m", Page.rows ? "Σ rows" : "Σ columns", { key: delta }], feeds: [`b_new[${l}]`],
     }, {
       phase: "backward", eq: `${number}d`, layer: l, out: `dA[${l - 1}]`, reuse: 2,
@@ -129,7 +129,38 @@ const Story = (() => {
     const L = Page.plan.layers.length, all = Array.from({ length: L }, (_, k) => k + 1);
     const first = Page.now.V["D[0]"] ? [dropout(0)] : [];
     const made = [...Cells.steps(), ...first, ...all.flatMap(forward), ...cost(L), ...all.toReversed().flatMap(backward), ...all.flatMap(update)];
-    return made.map((step, k) => ({ ...step, index: k, colour: F.equationOf(step.out), figure: FIGURES[step.phase] }));
+    const numbered = made.map((step, k) => ({ ...step, index: k, color: F.equationOf(step.out), figure: FIGURES[step.phase] }));
+    places = new Map(numbered.map(({ out, index }) => [out, index]));
+    return numbered;
+  }
+  // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given.
+  let places = new Map();
+  const known = (key, step) => (places.get(key) ?? -1) <= step.index;
+
+  // ----------------------------------------------------------------- the question, the answer
+  // The example that is furthest off, and the output that is furthest off there.
+  function furthest() {
+    const { V } = Page.now, A = V[`A[${Page.plan.layers.length}]`], gap = (i, j) => Math.abs(Engine.at(A, i, j) - Engine.at(V.Y, i, j));
+    const most = (count, f) => Array.from({ length: count }, (_, k) => k).reduce((best, k) => (f(k) > f(best) ? k : best), 0);
+    const j = most(V.loss.m, (k) => V.loss.v[k]), i = most(A.n, (k) => gap(k, j));
+    return { i, j, a: Engine.at(A, i, j), y: Engine.at(V.Y, i, j) };
+  }
+  function opening() {
+    const { i, j, a, y } = furthest();
+    if (Math.abs(a - y) < 1e-9) return ["Every answer is right: nothing is anyone's fault, and nothing has to move."];
+    return [`For example ${j + 1} the network says `, h("b", {}, `${Page.data.outputs[i]} = ${shown(a)}`), "; the answer is ", h("b", {}, shown(y)), ". ", h("em", {}, "Whose fault is that, and by how much?")];
+  }
+  // After the last sub-step: which numbers moved most, and what the network says now.
+  function closing() {
+    const { now, plan } = Page, { V } = now, { i, j, a } = furthest();
+    const keys = Object.keys(V).filter((key) => key.includes("_new["));
+    const moves = keys.flatMap((key) => Array.from(V[key].v, (x, k) => ({ key, k, m: V[key].m, before: V[key.replace("_new", "")].v[k], x })));
+    const moved = moves.filter(({ before, x }) => before !== x).sort((p, q) => Math.abs(q.x - q.before) - Math.abs(p.x - p.before));
+    const named = ({ key, k, m, before, x }) => h("li", {}, h("b", {}, F.text(key.replace("_new", ""))), ` ${Matrices.placeOf(key, Math.floor(k / m), k % m)}: ${shown(before)} → ${shown(x)}`);
+    const after = now.done.after && Engine.forward(plan, now.done.after, now.X, now.masks).A.at(-1);
+    return h("div", { class: "answer" }, h("p", {}, h("b", {}, "The answer. "), `${moved.length} of ${moves.length} weights and biases had a share in it and moved. ${moved.length > 5 ? "The five that moved most:" : ""}`),
+      h("ul", {}, moved.slice(0, 5).map(named)),
+      after ? h("p", { class: "now" }, `With them the network says ${Page.data.outputs[i]} = ${shown(Engine.at(after, i, j))} for example ${j + 1}, where it said ${shown(a)}; the cost goes from ${shown(V.C.v[0])} to ${shown(Engine.costOf(plan, now.done.after, now.X, now.Y, now.weights, now.masks))}. Many such steps are training.`) : null);
   }
   // The formula of a sub-step in MathML: the pieces as symbols.
   function formula(step) {
@@ -142,5 +173,5 @@ const Story = (() => {
     const math = F.math(F.symbol(step.out), F.mo(step.phase === "update" ? "←" : "="), ...parts);
     return [math, step.note ? F.math(step.note()) : null, step.choice ? step.choice() : null].filter(Boolean);
   }
-  return { PHASES, FIGURES, steps, formula, sizeOf };
+  return { PHASES, steps, known, opening, closing, formula, sizeOf };
 })();
