@@ -64,7 +64,7 @@ def with_certainty(
     predicted : polars.DataFrame
     model : Model
         Of a table.
-    frame : polars.DataFrame
+    frame : data frame or Encoded
         The rows.
     asked : CertaintyOptions
     found : sequence of Difference

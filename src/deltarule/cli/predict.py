@@ -24,6 +24,7 @@ from deltarule.errors import SettingError
 from deltarule.keyed import FALLBACKS, KeyedModels, load_keyed
 from deltarule.modelfile import Model, load_model, write_whole
 from deltarule.preprocessing.differences import flags
+from deltarule.preprocessing.table import Encoded
 from deltarule.system.storage import written_whole
 from deltarule.tabular.options import option, option_group
 from deltarule.training.predictions import probabilities as of_classes
@@ -200,20 +201,20 @@ class _Work:
         self.reference = reasons.reference
 
     def predicted(
-        self, frame: Any, kept: Sequence[str], explained: tabular.Contributions | None
+        self, rows: Encoded, kept: Sequence[str], explained: tabular.Contributions | None
     ) -> Any:
         """The predictions of some rows behind the columns to copy, with all that is asked for."""
         import polars as pl
 
-        made = predictions(self.model, frame, self.probabilities)
-        found = self.tally.preprocessing.differences(frame)
+        made = predictions(self.model, rows, self.probabilities)
+        found = self.tally.preprocessing.differences(rows.frame)
         self.tally.add(found)
-        made = with_certainty(made, self.model, frame, self.certainty, found)
+        made = with_certainty(made, self.model, rows, self.certainty, found)
         if self.asked.flags:
             made = made.with_columns(pl.Series("flags", flags(found, len(made)), dtype=pl.String))
         if explained is not None:
             made = why.with_contributions(made, explained)
-        return beside(frame, kept, made)
+        return beside(rows.frame, kept, made)
 
     def whole(
         self, source: sources.Source, kept: Sequence[str], terminal: Terminal
@@ -221,14 +222,15 @@ class _Work:
         """The predictions of a table, and what JSON says besides."""
         frame, further = source.frame, dict[str, Any]()
         self.reasons.check_row(len(frame))
+        rows = self.tally.preprocessing.encoded(frame)
         explained = None
         if self.reasons.why:
             with terminal.waiting("computing contributions"):
-                found = tabular.explain_table(self.model, frame, self.reference)
+                found = tabular.explain_table(self.model, rows, self.reference)
             explained, further["why"] = found.rows, why.as_json(found)
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
-        predicted = self.predicted(frame, kept, explained)
+        predicted = self.predicted(rows, kept, explained)
         self.reasons.write_page(self.model, frame, source.name, terminal)
         self.tally.warn(terminal)
         return predicted, {"differences": self.tally.as_json(), **further}
@@ -261,9 +263,10 @@ class _Work:
         with written_whole(self.asked.out) as file:
             for k, frame in tabular.frames(source, memory=memory):
                 with source.cells_of(k):
+                    rows = self.tally.preprocessing.encoded(frame)
                     if self.reasons.why:
-                        explained = tabular.explain_rows(self.model, frame, self.reference)
-                    made = self.predicted(frame, kept, explained)
+                        explained = tabular.explain_rows(self.model, rows, self.reference)
+                    made = self.predicted(rows, kept, explained)
                 if self.form.in_blocks:
                     file.write(self.form.content(made, kept, k == 0))
                 else:
@@ -280,7 +283,7 @@ def predictions(model: Model, frame: Any, probabilities: bool) -> Any:
     Parameters
     ----------
     model : Model
-    frame : polars.DataFrame
+    frame : data frame or Encoded
     probabilities : bool
     """
     import polars as pl
