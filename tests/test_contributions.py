@@ -15,10 +15,10 @@ from deltarule.tabular import column_effects, explain_rows, explain_table, refer
 from deltarule.tabular.contributions import TOLERANCE
 from deltarule.tabular.ensembles import combined, summands
 from deltarule.tabular.integrated_gradients import (
-    LEVELS,
     Level,
     gauss_legendre,
     integrated_gradients,
+    levels,
 )
 from deltarule.tabular.path_units import cut
 
@@ -231,7 +231,7 @@ def test_a_residual_that_stays_is_shown():
     parameters = bent.initial_parameters(0, "float64")
     parameters[0]["b"][:] = np.linspace(-3.0, 3.0, 64)[:, None]
     asked = bent, parameters, np.array([[5.0]]), np.zeros(1)
-    found = integrated_gradients(*asked, tolerance=1e-12, levels=LEVELS[:1])
+    found = integrated_gradients(*asked, tolerance=1e-12, splits=levels(1e-12)[:1])
     assert found.points.tolist() == [8]
     assert abs(found.residual).max() > 1e-12
     finer = integrated_gradients(*asked, tolerance=1e-12)
@@ -248,8 +248,22 @@ def test_only_pieces_that_miss_the_change_are_split():
     found = integrated_gradients(bent, W, X, np.zeros(1), tolerance=1e-5)
     np.testing.assert_allclose(found.parts[:, 0, 0], [0.1, 0.0], atol=2e-4)
     assert found.points[1] == 8
-    split = len(LEVELS) - 1
+    split = len(levels(1e-5)) - 1
     assert found.points[0] <= 8 + split * 4 * 4  # one piece in four, each time
+
+
+def test_a_larger_tolerance_takes_fewer_points(regressor):
+    X, _ = _table()
+    coarse = regressor.explain_rows(X[:30], tolerance=0.1)
+    fine = regressor.explain_rows(X[:30], tolerance=1e-4)
+    assert coarse.points.mean() < fine.points.mean()
+    spread = regressor.model_.targets.stds[0]
+    assert abs(coarse.residuals).max() <= 0.1 * spread
+    assert abs(fine.residuals).max() <= 1e-4 * spread
+    effects = regressor.explain_table(X[:30], tolerance=0.1)
+    np.testing.assert_array_equal(effects.rows.values, coarse.values)
+    with pytest.raises(SettingError, match="tolerance"):
+        regressor.explain_rows(X[:30], tolerance=0)
 
 
 def test_summands_of_an_average_are_integrated_one_by_one():
@@ -384,7 +398,7 @@ def test_units_of_one_columns_bins_are_cut_with_them():
     assert own.network.sizes == (11, 8, 1)
     x, start = np.array([[1.7, -0.6, 2.9]]), np.array([-1.9, 0.8, -0.9])
     found = integrated_gradients(
-        network, parameters, x, start, levels=(Level(1, gauss_legendre(256)),)
+        network, parameters, x, start, splits=(Level(1, gauss_legendre(256)),)
     )
     t = (np.arange(40_000) + 0.5) / 40_000
     line = (start + t[:, None] * (x - start)).T

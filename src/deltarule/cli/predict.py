@@ -199,6 +199,7 @@ class _Work:
         self.tally = Tally(model.preprocessing)
         self.probabilities = _probabilities(model, asked)
         self.reference = reasons.reference
+        self.explained_by = self.reference, reasons.tolerance
 
     def predicted(
         self, rows: Encoded, kept: Sequence[str], explained: tabular.Contributions | None
@@ -226,7 +227,7 @@ class _Work:
         explained = None
         if self.reasons.why:
             with terminal.waiting("computing contributions"):
-                found = tabular.explain_table(self.model, rows, self.reference)
+                found = tabular.explain_table(self.model, rows, *self.explained_by)
             explained, further["why"] = found.rows, why.as_json(found)
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
@@ -265,7 +266,7 @@ class _Work:
                 with source.cells_of(k):
                     rows = self.tally.preprocessing.encoded(frame)
                     if self.reasons.why:
-                        explained = tabular.explain_rows(self.model, rows, self.reference)
+                        explained = tabular.explain_rows(self.model, rows, *self.explained_by)
                     made = self.predicted(rows, kept, explained)
                 if self.form.in_blocks:
                     file.write(self.form.content(made, kept, k == 0))

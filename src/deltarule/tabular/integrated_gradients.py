@@ -23,6 +23,7 @@ from deltarule.tabular.path_units import cut
 _CELLS = 1 << 19  # of derivatives that are held at once
 _ROWS = 4096  # whose pieces are held at once
 _MOST = 32  # pieces of a row that are split at a time
+_POINTS = {8: 5e-3, 4: 5e-2}  # on the whole line, for tolerances below
 
 
 class Integrated(NamedTuple):
@@ -95,12 +96,25 @@ class Level(NamedTuple):
     sides: int = 0
 
 
-LEVELS = (
-    Level(1, gauss_legendre(8)),
-    *(Level(pieces, gauss_legendre(4)) for pieces in (4, 16)),
-    *(Level(pieces, gauss_legendre(4), 64) for pieces in (64, 256, 1024)),
-)
-"""The whole line, then its pieces, until the residual is small; of each the next has several."""
+def levels(tolerance: float) -> tuple[Level, ...]:
+    """The whole line, then its pieces, each in four: with fewer points where more is tolerated.
+
+    Parameters
+    ----------
+    tolerance : float
+
+    Examples
+    --------
+    >>> [(level.pieces, len(level.rule.at)) for level in levels(0.001)[:3]]
+    [(1, 8), (4, 4), (16, 4)]
+    >>> len(levels(0.1)[0].rule.at)
+    2
+    """
+    first = next((n for n, most in _POINTS.items() if tolerance < most), 2)
+    rule = gauss_legendre(max(2, first // 2))
+    coarse = (Level(pieces, rule) for pieces in (4, 16))
+    fine = (Level(pieces, rule, 64) for pieces in (64, 256, 1024))
+    return Level(1, gauss_legendre(first)), *coarse, *fine
 
 
 def integrated_gradients(
@@ -111,7 +125,7 @@ def integrated_gradients(
     *,
     groups: Array | None = None,
     tolerance: float = 1e-3,
-    levels: tuple[Level, ...] = LEVELS,
+    splits: tuple[Level, ...] = (),
 ) -> Integrated:
     """The parts of the inputs in the change of the outputs from a reference to each example.
 
@@ -127,8 +141,8 @@ def integrated_gradients(
         one by default.
     tolerance : float
         The line of an example with a larger residual is split.
-    levels : tuple of Level
-        What it is split into.
+    splits : tuple of Level
+        What it is split into; :func:`levels` of the tolerance by default.
 
     Examples
     --------
@@ -154,20 +168,20 @@ def integrated_gradients(
         np.zeros(len(X), np.int64),
     )
     for some in _blocks(len(X), _ROWS):
-        parts, change, points = _integrated(paths, X[some], tolerance, levels)
+        parts, change, points = _integrated(paths, X[some], tolerance, splits or levels(tolerance))
         found.parts[some], found.points[some] = parts, np.ceil(points / len(paths))
         found.outputs[some] += change
     return found
 
 
 def _integrated(
-    paths: list[_Path], X: Array, tolerance: float, levels: tuple[Level, ...]
+    paths: list[_Path], X: Array, tolerance: float, splits: tuple[Level, ...]
 ) -> tuple[Array, Array, Array]:
     """Of the sum of some networks: the parts, the change of the outputs, the number of points."""
     parts, change, points = path_sums = paths[0].zeros(len(X))
     for left, path in zip(range(len(paths), 0, -1), paths, strict=True):
         room = (tolerance - _largest(change - parts.sum(axis=2))) / left
-        for total, own in zip(path_sums, path.integrated(X, room, levels), strict=True):
+        for total, own in zip(path_sums, path.integrated(X, room, splits), strict=True):
             total += own
     return parts, change, points
 
@@ -201,7 +215,7 @@ class _Path:
         return np.zeros((m, *self._shape)), np.zeros((m, len(self.start))), np.zeros(m)
 
     def integrated(
-        self, X: Array, room: Array, levels: tuple[Level, ...]
+        self, X: Array, room: Array, splits: tuple[Level, ...]
     ) -> tuple[Array, Array, Array]:
         """The parts, the change of the outputs and the number of points of some rows.
 
@@ -210,17 +224,17 @@ class _Path:
         X : array, shape (m, inputs)
         room : array, shape (m,)
             How large the residual of each row may be.
-        levels : tuple of Level
+        splits : tuple of Level
         """
         X, m = X[:, self._order], len(X)
         total, residual, points = self.zeros(m)
         rows, first, times = np.arange(m), np.zeros(m, np.int64), 1
         begins = np.broadcast_to(self.start, residual.shape)
-        for level, following in zip(levels, (*levels[1:], None), strict=True):
+        for level, following in zip(splits, (*splits[1:], None), strict=True):
             parts, end = self._over(X[rows], first, level)
             start = np.roll(end, 1, axis=0)  # where the piece before ends
             start[::times] = begins
-            if level is levels[0]:
+            if level is splits[0]:
                 change = end - start
             left = end - start - parts.sum(axis=2)
             missed = residual + _summed(rows, left, m)
@@ -289,7 +303,7 @@ class _Path:
 
 
 def _blocks(m: int, size: int) -> Iterator[slice]:
-    """So many rows at a time."""
+    """Slices of at most `size` rows."""
     return (slice(first, first + size) for first in range(0, m, size))
 
 
