@@ -43,7 +43,9 @@ class Checked(NamedTuple):
     deviation: float
 
 
-def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
+def checked(
+    content: bytes, model: Model, rows: Any = None, threshold: float | None = None
+) -> Checked:
     """Compare what ONNX Runtime makes of rows with what the model makes of them.
 
     Parameters
@@ -53,6 +55,8 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
     model : Model
     rows : data frame or array, optional
         Made up by :func:`made_up_rows` unless given.
+    threshold : float, optional
+        Of the sets of classes that the file gives.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
             f"({setting('rows', '--check')})."
         )
     exact = replace(model, parameters=widened(model.parameters)).outputs(table)
-    found = _found(content, model, table)
+    found = _found(content, model, table, threshold)
     scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
 
     def apart(A: Array, A_other: Array) -> float:
@@ -99,7 +103,7 @@ def _step(targets: Targets | None, A: Array) -> float:
     return float((np.spacing(abs(values)) / np.array(targets.stds)).max())
 
 
-def _found(content: bytes, model: Model, table: Any) -> Array:
+def _found(content: bytes, model: Model, table: Any, threshold: float | None) -> Array:
     """A[L] as the graph's outputs tell it, float64; its labels must be those of its numbers."""
     session = _session(content)
     if model.preprocessing is None:
@@ -113,12 +117,17 @@ def _found(content: bytes, model: Model, table: Any) -> Array:
         return outputs[0]
     if targets.task == "regression":
         return (np.column_stack(outputs) - targets.means) / np.array(targets.stds)
-    label, P = outputs
+    label, P, *held = outputs
     A = P[:, 1:] if targets.outputs == 1 else P
     if targets.decode(A)[targets.names[0]].to_list() != label.tolist():
         raise ExportError(
             "export: ONNX Runtime's labels are not those of its probabilities. Nothing was "
             "written. This is a fault of the export: report it with the model."
+        )
+    if threshold is not None and (held[0] != targets.sets(A, threshold)).any():
+        raise ExportError(
+            "export: ONNX Runtime's sets are not those of its probabilities. Nothing was written. "
+            "This is a fault of the export: report it with the model."
         )
     return A
 

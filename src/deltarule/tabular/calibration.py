@@ -196,9 +196,7 @@ def prediction_sets(model: Model, frame: Any, coverage: float) -> tuple[Array, A
     threshold = calibration_of(model).threshold(coverage)
     assert model.targets is not None
     outputs = model.outputs(frame)
-    P = probabilities(outputs)
-    predicted = model.targets.codes(outputs)[:, None] == np.arange(P.shape[1])
-    return P, (threshold <= P) | predicted
+    return probabilities(outputs), model.targets.sets(outputs, threshold)
 
 
 def calibration_of(model: Model) -> Calibration:
