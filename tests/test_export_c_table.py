@@ -19,6 +19,7 @@ from deltarule.export import c_file, cells, feeds, made_up_rows, save_c
 from deltarule.export.c_table import distinct
 from deltarule.modelfile import Model, load_model
 from deltarule.preprocessing import Preprocessing, Targets
+from deltarule.training.predictions import class_sets
 
 DTYPES = ["float32", "float64"]
 CLOSE = {"float32": 2e-6, "float64": 1e-12}
@@ -136,8 +137,9 @@ def test_sets_of_classes_are_those_of_the_probabilities(classes, tmp_path):
         results, held = own.results(X), np.zeros((90, classes), np.int32)
         for row, out in zip(results, held, strict=True):
             own.c.model_set(*(each.ctypes.data_as(ctypes.c_void_p) for each in (row, out)))
-        A = results[:, 1:] if classes == 2 else results
-        np.testing.assert_array_equal(held, model.targets.sets(A.astype("float32"), threshold))
+        P = results.astype("float32")
+        codes = model.targets.codes(P[:, 1:] if classes == 2 else P)
+        np.testing.assert_array_equal(held, class_sets(P, codes, threshold))
         assert held.any(axis=1).all()
 
 

@@ -17,6 +17,7 @@ from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.columns import Boolean, Column, Dropped
 from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.text_columns import Text
+from deltarule.training.predictions import class_sets
 
 CLOSE = 1e-5
 """How far predictions may lie apart, as a share of the target's spread."""
@@ -124,7 +125,7 @@ def _found(content: bytes, model: Model, table: Any, threshold: float | None) ->
             "export: ONNX Runtime's labels are not those of its probabilities. Nothing was "
             "written. This is a fault of the export: report it with the model."
         )
-    if threshold is not None and (held[0] != targets.sets(A, threshold)).any():
+    if threshold is not None and (held[0] != class_sets(P, targets.codes(A), threshold)).any():
         raise ExportError(
             "export: ONNX Runtime's sets are not those of its probabilities. Nothing was written. "
             "This is a fault of the export: report it with the model."

@@ -231,27 +231,6 @@ class Targets:
             return outputs.argmax(axis=1)
         return (outputs[:, 0] >= self.cut).astype(np.int64)
 
-    def sets(self, outputs: Array, threshold: float) -> Array:
-        """Which classes are in the set of each row: the probable ones and the predicted one.
-
-        Parameters
-        ----------
-        outputs : array, shape (m, outputs)
-        threshold : float
-            The least probability of a class in the set.
-
-        Examples
-        --------
-        >>> targets = Targets(("y",), "classification", "", ("no", "yes"))
-        >>> targets.sets(np.array([[0.55], [0.9]]), 0.4)
-        array([[ True,  True],
-               [False,  True]])
-        """
-        P = np.hstack([1.0 - outputs, outputs]) if self.outputs == 1 else outputs
-        predicted = self.codes(outputs)[:, None] == np.arange(P.shape[1])
-        found: Array = (threshold <= P) | predicted
-        return found
-
     def values(self, outputs: Array) -> Array:
         """Predictions of a regression in the targets' units, float64 ``(m, targets)``.
 
