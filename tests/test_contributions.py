@@ -13,7 +13,13 @@ from deltarule.network import Network, feed_forward
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.tabular import column_effects, explain_rows, explain_table, reference
 from deltarule.tabular.contributions import TOLERANCE
-from deltarule.tabular.integrated_gradients import gauss_legendre, integrated_gradients
+from deltarule.tabular.ensembles import combined, summands
+from deltarule.tabular.integrated_gradients import (
+    Level,
+    gauss_legendre,
+    integrated_gradients,
+    levels,
+)
 from deltarule.tabular.path_units import cut
 
 pl = pytest.importorskip("polars")
@@ -221,30 +227,66 @@ def test_ends_of_pieces_lie_between_points():
 
 
 def test_a_residual_that_stays_is_shown():
-    square = dr.Network(1, [dr.Dense(64, "relu"), dr.Dense(1)])
-    parameters = square.initial_parameters(0, "float64")
+    bent = dr.Network(1, [dr.Dense(64, "relu"), dr.Dense(1)])
+    parameters = bent.initial_parameters(0, "float64")
     parameters[0]["b"][:] = np.linspace(-3.0, 3.0, 64)[:, None]
-    found = integrated_gradients(
-        square,
-        parameters,
-        np.array([[5.0]]),
-        np.zeros(1),
-        tolerance=1e-12,
-        rules=[gauss_legendre(8), gauss_legendre(16)],
-    )
-    assert found.points.tolist() == [8]  # by chance nearer than 16
+    asked = bent, parameters, np.array([[5.0]]), np.zeros(1)
+    found = integrated_gradients(*asked, tolerance=1e-12, splits=levels(1e-12)[:1])
+    assert found.points.tolist() == [8]
     assert abs(found.residual).max() > 1e-12
+    finer = integrated_gradients(*asked, tolerance=1e-12)
+    assert abs(finer.residual).max() < abs(found.residual).max() / 10
 
 
-def test_the_rule_with_the_smallest_residual_is_kept():
-    network = dr.Network(2, [dr.Dense(32, "tanh"), dr.Dense(1)])
-    parameters = network.initial_parameters(0, "float64")
-    asked = network, parameters, np.array([[2.0, -1.0], [0.0, 0.0]]), np.zeros(2)
-    fine, coarse = gauss_legendre(32), gauss_legendre(1)
-    best = integrated_gradients(*asked, tolerance=0.0, rules=[fine])
-    found = integrated_gradients(*asked, tolerance=0.0, rules=[fine, coarse])
-    np.testing.assert_array_equal(found.parts, best.parts)
-    assert found.points.tolist() == [32, 32]
+def test_only_pieces_that_miss_the_change_are_split():
+    bent = dr.Network(1, [dr.Dense(1, "relu"), dr.Dense(1)])
+    W = (
+        {"W": np.ones((1, 1)), "b": np.array([[-0.9]])},
+        {"W": np.ones((1, 1)), "b": np.zeros((1, 1))},
+    )
+    X = np.array([[1.0], [0.5]])  # the second ends before the bend
+    found = integrated_gradients(bent, W, X, np.zeros(1), tolerance=1e-5)
+    np.testing.assert_allclose(found.parts[:, 0, 0], [0.1, 0.0], atol=2e-4)
+    assert found.points[1] == 8
+    split = len(levels(1e-5)) - 1
+    assert found.points[0] <= 8 + split * 4 * 4  # one piece in four, each time
+
+
+def test_a_larger_tolerance_takes_fewer_points(regressor):
+    X, _ = _table()
+    coarse = regressor.explain_rows(X[:30], tolerance=0.1)
+    fine = regressor.explain_rows(X[:30], tolerance=1e-4)
+    assert coarse.points.mean() < fine.points.mean()
+    spread = regressor.model_.targets.stds[0]
+    assert abs(coarse.residuals).max() <= 0.1 * spread
+    assert abs(fine.residuals).max() <= 1e-4 * spread
+    effects = regressor.explain_table(X[:30], tolerance=0.1)
+    np.testing.assert_array_equal(effects.rows.values, coarse.values)
+    with pytest.raises(SettingError, match="tolerance"):
+        regressor.explain_rows(X[:30], tolerance=0)
+
+
+def test_summands_of_an_average_are_integrated_one_by_one():
+    layers = [dr.PiecewiseLinear([np.linspace(-1, 1, 9)] * 2), dr.Dense(6, "gelu"), dr.Dense(2)]
+    networks = [dr.Network(2, layers[1:]), dr.Network(2, layers), dr.Network(2, layers)]
+    members = [(own, own.initial_parameters(k, "float64")) for k, own in enumerate(networks)]
+    whole = combined(members, 2.0)
+    assert len(summands(*whole)) == 3
+    X, start = np.array([[0.9, -0.7], [-0.2, 0.4]]), np.array([-0.5, 0.5])
+    found = integrated_gradients(*whole, X, start, tolerance=1e-6)
+    own = [integrated_gradients(*each, X, start, tolerance=1e-6) for each in members]
+    np.testing.assert_allclose(found.parts, sum(each.parts for each in own) / 6, atol=1e-5)
+    np.testing.assert_allclose(found.outputs, feed_forward(*whole, X.T)[-1].A.T, atol=1e-12)
+    assert abs(found.residual).max() < 1e-6
+
+
+def test_a_jump_between_two_bins_is_found():
+    edges = [-1.0, 0.3, 0.3 + 1e-6, 1.0]
+    jump = dr.Network(1, [dr.PiecewiseLinear([edges]), dr.Dense(4, "tanh"), dr.Dense(1)])
+    parameters = jump.initial_parameters(3, "float64")
+    found = integrated_gradients(jump, parameters, np.array([[0.9]]), np.array([-0.8]))
+    assert abs(found.residual).max() < 1e-3
+    assert found.points[0] < 200
 
 
 # ----------------------------------------------------------------------------- many rows
@@ -355,7 +397,9 @@ def test_units_of_one_columns_bins_are_cut_with_them():
     assert own.units[0].sources.tolist() == [0] * 4 + [1] * 2 + [2] * 5
     assert own.network.sizes == (11, 8, 1)
     x, start = np.array([[1.7, -0.6, 2.9]]), np.array([-1.9, 0.8, -0.9])
-    found = integrated_gradients(network, parameters, x, start, rules=[gauss_legendre(256)])
+    found = integrated_gradients(
+        network, parameters, x, start, splits=(Level(1, gauss_legendre(256)),)
+    )
     t = (np.arange(40_000) + 0.5) / 40_000
     line = (start + t[:, None] * (x - start)).T
     slopes = dr.network.input_jacobian(network, parameters, line)[:, 0].mean(axis=0)

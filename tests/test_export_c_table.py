@@ -19,6 +19,7 @@ from deltarule.export import c_file, cells, feeds, made_up_rows, save_c
 from deltarule.export.c_table import distinct
 from deltarule.modelfile import Model, load_model
 from deltarule.preprocessing import Preprocessing, Targets
+from deltarule.training.predictions import class_sets
 
 DTYPES = ["float32", "float64"]
 CLOSE = {"float32": 2e-6, "float64": 1e-12}
@@ -28,9 +29,9 @@ CLOSE = {"float32": 2e-6, "float64": 1e-12}
 class Rows:
     """The functions of a file on rows of cells, called from here."""
 
-    def __init__(self, folder, model):
+    def __init__(self, folder, model, **settings):
         self.model = model
-        self.made = c_file(model)
+        self.made = c_file(model, **settings)
         self.c = ctypes.CDLL(str(compiled(folder, self.made, "-shared", "-fPIC")))
 
     def called(self, name, given, width, dtype):
@@ -119,6 +120,27 @@ def test_what_train_makes(case, tmp_path, capsys):
         rows = Rows(folder, each)
         for table in (a_table(), made_up_rows(model), strange_rows()[0]):
             assert apart(each, rows.results(table), table) < CLOSE[each.dtype.name]
+
+
+@needs_compiler
+@pytest.mark.parametrize("classes", [2, 3])
+def test_sets_of_classes_are_those_of_the_probabilities(classes, tmp_path):
+    rng = np.random.default_rng(0)
+    X = {"a": rng.normal(size=90), "b": rng.choice(["u", "v"], 90)}
+    y = np.digitize(X["a"] + rng.normal(size=90), [0.0, 0.7][: classes - 1])
+    fitted = dr.TabularClassifier(epochs=2, n_ensemble=1, hidden=(4,), random_state=0).fit(X, y)
+    model = fitted.model_
+    for threshold in (0.3, 0.9):
+        folder = tmp_path / str(threshold)  # a library is loaded once from a path
+        folder.mkdir()
+        own = Rows(folder, model, threshold=threshold)
+        results, held = own.results(X), np.zeros((90, classes), np.int32)
+        for row, out in zip(results, held, strict=True):
+            own.c.model_set(*(each.ctypes.data_as(ctypes.c_void_p) for each in (row, out)))
+        P = results.astype("float32")
+        codes = model.targets.codes(P[:, 1:] if classes == 2 else P)
+        np.testing.assert_array_equal(held, class_sets(P, codes, threshold))
+        assert held.any(axis=1).all()
 
 
 def test_cells_are_what_the_columns_hold():

@@ -51,6 +51,28 @@ def test_onnx_from_the_columns_of_the_file(here, capsys):
     np.testing.assert_allclose(P, model.predict_proba(frame), atol=1e-6)
 
 
+def test_sets_of_classes_are_those_of_predict(here, capsys):
+    asked = ["export", "flats.safetensors", "--sets", "0.8", "--out"]
+    assert main([*asked, "m.onnx", "--check", "flats.csv"]) == 0
+    model, frame = load_model(here / "flats.safetensors"), pl.read_csv(here / "flats.csv")
+    session = onnxruntime.InferenceSession(str(here / "m.onnx"))
+    assert [each.name for each in session.get_outputs()][2] == "set_sold"
+    _, _, held = session.run(None, feeds(model.preprocessing, frame))
+    _, expected = dr.tabular.prediction_sets(model, frame, 0.8)
+    assert (held == expected).mean() > 0.99  # a probability may round to the other side
+    assert main([*asked, "m.c"]) == 0
+    assert "void m_set(const double *results, int *held);" in (here / "m.c").read_text()
+
+
+def test_sets_of_numbers_are_refused(here, capsys):
+    rents = dr.TabularRegressor(epochs=1, n_ensemble=1, hidden=(4,)).fit(
+        [[1.0], [2.0]] * 60, [1.0, 2.0] * 60
+    )
+    rents.save(here / "rents.safetensors")
+    assert main(["export", "rents.safetensors", "--sets", "0.8", "--out", "m2.onnx"]) == 2
+    assert not (here / "m2.onnx").exists()
+
+
 def test_without_rows_they_are_made_up_and_it_says_so(here, capsys):
     assert main(["export", "flats.safetensors", "--out", "m.onnx"]) == 0
     assert "64 made-up rows" in capsys.readouterr().out

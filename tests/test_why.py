@@ -52,6 +52,14 @@ def test_a_table_in_blocks_has_the_same(folder):
     assert (folder / "whole.csv").read_bytes() == (folder / "blocks.csv").read_bytes()
 
 
+def test_a_larger_tolerance_is_kept(folder):
+    out = folder / "coarse.csv"
+    arguments = ["predict", str(folder / "rents.safetensors"), str(folder / "flats.csv"), "--why"]
+    assert main([*arguments, "--why-tolerance", "0.1", "--out", str(out)]) == 0
+    found = pl.read_csv(out)
+    assert found["residual"].abs().max() <= 0.1 * found["predicted_rent"].std() * 2
+
+
 def test_json_says_what_the_reference_is(folder, capsys):
     arguments = ["predict", str(folder / "sizes.safetensors"), str(folder / "flats.csv")]
     assert main([*arguments, "--why", "--json"]) == 0
@@ -124,6 +132,8 @@ def test_curves_of_dates_have_iso_dates_in_json():
         (["--why-page", "{folder}/x.html", "--why-row", "1"], "from 2 to 201, as the file counts"),
         (["--why-page", "{folder}/x.html", "--why-row", "two"], "--why-row two: expected a row of"),
         (["--why", "--why-row", "2"], "--why-row 2: expected --why-page FILE too"),
+        (["--why-tolerance", "0.1"], "--why-tolerance: expected --why too"),
+        (["--why", "--why-tolerance", "0"], "--why-tolerance"),
         (["--why-page", "{folder}/flats.csv"], "--why-page {folder}/flats.csv: is the data"),
         (
             ["--why-page", "{folder}/x.html", "--memory", "1GB", "--out", "{folder}/y.csv"],

@@ -54,7 +54,7 @@ def certainty_columns(model: Model, frame: Any, asked: CertaintyOptions) -> dict
     ----------
     model : Model
         Of a table.
-    frame : polars.DataFrame
+    frame : data frame or Encoded
         The rows.
     asked : CertaintyOptions
     """

@@ -41,6 +41,11 @@ class ExportOptions:
         "Also the ends of prediction intervals with this coverage, named low_ and high_ before the "
         "target's name.",
     )
+    sets: float | None = option(
+        "SHARE",
+        "Also the set of classes that holds the true one with this coverage: in ONNX the output "
+        "set_ before the target's name, in C the function NAME_set.",
+    )
     with_training: bool = option("", "C: also a training step on static buffers.", False)
     optimizer: str | None = option(
         "NAME",
@@ -93,6 +98,7 @@ def export(
         loaded = tabular.with_intervals(loaded, asked.intervals)
     elif tabular.levels_of(loaded) and not asked.with_training:
         loaded = tabular.quantile_model(loaded)
+    sets = None if asked.sets is None else tabular.calibration_of(loaded).threshold(asked.sets)
     files: tuple[FileRows, ...] = ()
     if check:
         table = source(check, reading.reading(tabular.record(loaded))).data
@@ -100,7 +106,7 @@ def export(
         files = table.files
     step = _step(loaded, asked)
     with cells_of(files):
-        found = _to_c(out, loaded, rows, step) if is_c else _to_onnx(out, loaded, rows)
+        found = _to_c(out, loaded, rows, step, sets) if is_c else _to_onnx(out, loaded, rows, sets)
     _say(out, found, json)
 
 
@@ -149,8 +155,8 @@ def _step(model: Model, asked: ExportOptions) -> Optimizer | None:
     return own if rate is None else replace(own, learning_rate=rate)
 
 
-def _to_onnx(out: Path, model: Model, rows: Any) -> dict[str, Any]:
-    found = ex.save_onnx(out, model, rows)
+def _to_onnx(out: Path, model: Model, rows: Any, threshold: float | None) -> dict[str, Any]:
+    found = ex.save_onnx(out, model, rows, threshold)
     return {
         "rows": found.rows,
         "made_up": found.made_up,
@@ -159,12 +165,14 @@ def _to_onnx(out: Path, model: Model, rows: Any) -> dict[str, Any]:
     }
 
 
-def _to_c(out: Path, model: Model, rows: Any, optimizer: Optimizer | None) -> dict[str, Any]:
+def _to_c(
+    out: Path, model: Model, rows: Any, optimizer: Optimizer | None, threshold: float | None
+) -> dict[str, Any]:
     step = {} if optimizer is None else {"optimizer": type(optimizer).__name__}
     if optimizer is not None and model.network.dropout:
         step["dropout"] = "left out"
         model = replace(model, network=_without_dropout(model.network))
-    made = ex.save_c(out, model, rows=rows, optimizer=optimizer)
+    made = ex.save_c(out, model, rows=rows, optimizer=optimizer, threshold=threshold)
     columns = {"columns": made.columns} if made.columns else {}
     return {"flash": made.flash, "ram": made.ram, **step, **columns}
 

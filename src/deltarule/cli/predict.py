@@ -165,16 +165,16 @@ class _Work:
         self.certainty, self.reasons = certainty, reasons
         self.tally = Tally(model.preprocessing)
         self.probabilities = _probabilities(model, asked)
-        self.reference = reasons.reference
+        self.explained_by = reasons.reference, reasons.tolerance
 
-    def predicted(self, frame: Any, explained: tabular.Contributions | None) -> Any:
-        """The predictions of some rows, with all that is asked for."""
+    def predicted(self, frame: Any, rows: Any, explained: tabular.Contributions | None) -> Any:
+        """The predictions of some rows, encoded once, with all that is asked for."""
         import polars as pl
 
-        made = self.model.predictions(frame, self.probabilities)
+        made = self.model.predictions(rows, self.probabilities)
         found = self.tally.preprocessing.differences(frame)
         self.tally.add(found)
-        further = dict(self.model.certainty(frame, self.certainty))
+        further = dict(self.model.certainty(rows, self.certainty))
         if self.certainty.unlike_training:
             further["unlike_training"] = counts(found, len(made))
         if self.asked.flags:
@@ -190,14 +190,15 @@ class _Work:
         """The predictions of a table, and what JSON says besides."""
         frame, further = source.frame, dict[str, Any]()
         self.reasons.place(source.files, len(frame))
+        rows = self.model.encoded(frame)
         explained = None
         if self.reasons.why:
             with terminal.waiting("computing contributions"):
-                found = self.model.contributions(frame, self.reference)
+                found = self.model.contributions(rows, *self.explained_by)
             explained, further["why"] = found.rows, why.as_json(found)
             if self.asked.out is not None:
                 why.say_effects(terminal, found)
-        predicted = beside(source.written(kept), kept, self.predicted(frame, explained))
+        predicted = beside(source.written(kept), kept, self.predicted(frame, rows, explained))
         self.reasons.write_page(self.model.model_of, source, terminal)
         self._warn(terminal)
         return predicted, {"differences": self.tally.as_json(), **further}
@@ -230,9 +231,10 @@ class _Work:
         with written_whole(self.asked.out) as file:
             for k, frame in tabular.frames(source, memory=memory):
                 with source.cells_of(k):
+                    rows = self.model.encoded(frame)
                     if self.reasons.why:
-                        explained = self.model.contributions(frame, self.reference).rows
-                    made = beside(frame, kept, self.predicted(frame, explained))
+                        explained = self.model.contributions(rows, *self.explained_by).rows
+                    made = beside(frame, kept, self.predicted(frame, rows, explained))
                 if self.form.in_blocks:
                     file.write(self.form.content(made, kept, k == 0))
                 else:

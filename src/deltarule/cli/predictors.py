@@ -43,13 +43,18 @@ class Predictor(Protocol):
     def check(self, certainty: CertaintyOptions) -> None:
         """Refuse what cannot be said of predictions, before any rows are read."""
 
-    def predictions(self, frame: Any, probabilities: bool) -> Any:
+    def encoded(self, frame: Any) -> Any:
+        """The rows of a table, encoded once, as the following take them."""
+
+    def predictions(self, rows: Any, probabilities: bool) -> Any:
         """A frame with a row per row of the table, columns named after targets and classes."""
 
-    def certainty(self, frame: Any, asked: CertaintyOptions) -> Mapping[str, Any]:
+    def certainty(self, rows: Any, asked: CertaintyOptions) -> Mapping[str, Any]:
         """Columns that say how sure the predictions are."""
 
-    def contributions(self, frame: Any, baseline: Any) -> tabular.TableContributions:
+    def contributions(
+        self, rows: Any, baseline: Any, tolerance: float
+    ) -> tabular.TableContributions:
         """What each column contributes to the prediction of each row."""
 
     def model_of(self, frame: Any) -> Model:
@@ -79,19 +84,25 @@ class OneModel:
         """As :func:`~deltarule.cli.certainty.check_certainty`."""
         check_certainty(self.model, certainty)
 
-    def predictions(self, frame: Any, probabilities: bool) -> Any:
+    def encoded(self, frame: Any) -> Any:
+        """The frame beside its encoded rows."""
+        return self.preprocessing.encoded(frame)
+
+    def predictions(self, rows: Any, probabilities: bool) -> Any:
         """The model's, by one pass."""
-        outputs = self.model.outputs(frame)
+        outputs = self.model.outputs(rows)
         P = of_classes(outputs) if probabilities else None
         return _named(self.targets, self.targets.decode(outputs), P)
 
-    def certainty(self, frame: Any, asked: CertaintyOptions) -> Mapping[str, Any]:
+    def certainty(self, rows: Any, asked: CertaintyOptions) -> Mapping[str, Any]:
         """Quantiles, the ends of intervals, sets of classes."""
-        return certainty_columns(self.model, frame, asked)
+        return certainty_columns(self.model, rows, asked)
 
-    def contributions(self, frame: Any, baseline: Any) -> tabular.TableContributions:
+    def contributions(
+        self, rows: Any, baseline: Any, tolerance: float
+    ) -> tabular.TableContributions:
         """As :func:`~deltarule.tabular.explain_table`."""
-        return tabular.explain_table(self.model, frame, baseline)
+        return tabular.explain_table(self.model, rows, baseline, tolerance)
 
     def model_of(self, frame: Any) -> Model:
         """The model."""
@@ -131,20 +142,26 @@ class ModelPerKey:
                     f"--by and with --kind {self.models.by}=category."
                 )
 
-    def predictions(self, frame: Any, probabilities: bool) -> Any:
+    def encoded(self, frame: Any) -> Any:
+        """The frame: each key's rows are encoded where its model predicts them."""
+        return frame
+
+    def predictions(self, rows: Any, probabilities: bool) -> Any:
         """Each row's by the model of its key; rows of unknown keys are counted."""
-        outputs = self.models.outputs(frame, self.fallback)
-        self.unknown.update(self.models.unknown(frame))
+        outputs = self.models.outputs(rows, self.fallback)
+        self.unknown.update(self.models.unknown(rows))
         P = of_classes(outputs) if probabilities else None
         return _named(self.targets, self.models.decoded(outputs), P)
 
-    def certainty(self, frame: Any, asked: CertaintyOptions) -> Mapping[str, Any]:
+    def certainty(self, rows: Any, asked: CertaintyOptions) -> Mapping[str, Any]:
         """None: :meth:`check` refuses them."""
         return {}
 
-    def contributions(self, frame: Any, baseline: Any) -> tabular.TableContributions:
+    def contributions(
+        self, rows: Any, baseline: Any, tolerance: float
+    ) -> tabular.TableContributions:
         """As :func:`~deltarule.keyed.explain_by_key`."""
-        return explain_by_key(self.models, frame, baseline)
+        return explain_by_key(self.models, rows, baseline, tolerance)
 
     def model_of(self, frame: Any) -> Model:
         """That of the row's key.

@@ -14,6 +14,7 @@ from deltarule.cli.terminal import Terminal
 from deltarule.data import FileRows, row_named, row_names
 from deltarule.errors import SettingError
 from deltarule.modelfile import Model
+from deltarule.tabular.contributions import TOLERANCE
 from deltarule.tabular.options import option, option_group
 
 _SHOWN = 12  # columns of each output
@@ -42,10 +43,22 @@ class WhyOptions:
         (),
     )
 
+    why_tolerance: float | None = option(
+        "SHARE",
+        "Largest residual of a row's contributions, as a share of the target's spread or in "
+        "log-odds (default: 0.001). A larger one takes less time.",
+        limits={"low": 0, "high": 1, "open_low": True},
+    )
+
     @property
     def reference(self) -> dict[str, str] | None:
         """The reference row that is asked for."""
         return baseline_of(self.baseline)
+
+    @property
+    def tolerance(self) -> float:
+        """How large a residual may be."""
+        return self.why_tolerance or TOLERANCE
 
     def check(self) -> None:
         """Refuse options without the one that they belong to.
@@ -62,6 +75,8 @@ class WhyOptions:
             )
         if self.baseline and not self.why and self.why_page is None:
             raise SettingError("--baseline: expected --why or --why-page too.")
+        if self.why_tolerance is not None and not self.why:
+            raise SettingError("--why-tolerance: expected --why too.")
         if self.why_row is not None and self.why_page is None:
             raise SettingError(
                 f"--why-row {self.why_row}: expected --why-page FILE too, the page of that row."

@@ -65,6 +65,7 @@ def c_file(
     optimizer: Optimizer | str | None = None,
     regularization: Regularization | None = None,
     rows: Any = None,
+    threshold: float | None = None,
 ) -> CFile:
     """A model as C99: the forward pass, of a table from its columns; on request a training step.
 
@@ -79,6 +80,9 @@ def c_file(
         Of the step.
     rows : data frame or array, optional
         Of the test within the file, as the model reads them (default: made up).
+    threshold : float, optional
+        Of a classification: also the set of the classes that are at least so probable, and the
+        predicted one.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def c_file(
         plan = Plan(model.network, OPTIMIZERS(optimizer), rules, dtype)
         check_trainable(plan)
         functions = _trained(passes, plan, model, name)
-    table = table_part(model, name, passes)
+    table = table_part(model, name, passes, threshold)
     functions += [_function(*function) for function in table.functions]
     code = "\n\n".join([*own.definitions, *functions])
     sizes = _sizes(passes, model, plan, table)

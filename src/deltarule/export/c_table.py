@@ -242,7 +242,9 @@ class TablePart:
     columns: dict[str, str] = field(default_factory=dict)
 
 
-def table_part(model: Model, name: str, passes: Passes) -> TablePart:
+def table_part(
+    model: Model, name: str, passes: Passes, threshold: float | None = None
+) -> TablePart:
     """What a model's table adds to its C file.
 
     Parameters
@@ -252,11 +254,14 @@ def table_part(model: Model, name: str, passes: Passes) -> TablePart:
         What the functions' names begin with.
     passes : Passes
         Takes the buffers that are needed.
+    threshold : float, optional
+        Of a classification: also the set of the classes that are at least so probable, and the
+        predicted one.
     """
     if model.preprocessing is None:
         return TablePart()
     _check(model.preprocessing.used)
-    table = _Table(model, name)
+    table = _Table(model, name, threshold)
     return TablePart(
         table.sizes,
         table.declarations(),
@@ -289,10 +294,13 @@ class _Table:
         With preprocessing.
     name : str
         What the functions' names begin with.
+    threshold : float or None
+        The least probability of a class in a set.
     """
 
     model: Model
     name: str
+    threshold: float | None
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -350,6 +358,8 @@ class _Table:
         lines.append(f"void {self.name}_predict_row(const double *cells, double *results);")
         if self.classes:
             lines.append(f"extern {self._class_names};")
+        if self.threshold is not None:
+            lines.append(f"{self._set_head};")
         return lines
 
     def definitions(self) -> Iterator[str]:
@@ -380,6 +390,8 @@ class _Table:
         lines = [f"{self.name}_prepare(cells, {x});", f"{self.name}_predict({x}, {y});"]
         head = f"void {self.name}_predict_row(const double *cells, double *results)"
         yield head, [*lines, *self._results(y)]
+        if self.threshold is not None:
+            yield self._set_head, list(self._held(self.threshold))
 
     def about(self) -> Iterator[str]:
         """The cells and the results, for people."""
@@ -401,10 +413,29 @@ class _Table:
         elif not names:
             names = [f"{name}, in its own unit" for name in targets.names]
         yield from (f"  {i}  {name}" for i, name in enumerate(names))
+        if self.threshold is not None:
+            yield from ("", f"{self.name}_set writes 1 for the classes that are at least")
+            yield f"{self.threshold:.6g} probable by these results, and the predicted one; else 0."
 
     @property
     def _class_names(self) -> str:
         return f"const char *const {self.name}_classes[{len(self.classes)}]"
+
+    @property
+    def _set_head(self) -> str:
+        return f"void {self.name}_set(const double *results, int *held)"
+
+    def _held(self, threshold: float) -> Iterator[str]:
+        """Which classes are in the set of a row, by its probabilities."""
+        least, count = number(threshold, self.model.dtype), len(self.classes)
+        if self.model.network.outputs == 1:
+            assert self.model.targets is not None
+            cut = number(self.model.targets.cut, self.model.dtype)
+            yield f"int predicted = results[1] >= (double){cut};"
+        else:
+            yield "int predicted = 0;"
+            yield each(count, "if (results[i] > results[predicted]) predicted = i;")
+        yield each(count, f"held[i] = results[i] >= (double){least} || i == predicted;")
 
     def _prepared(self) -> Iterator[str]:
         yield each(self.model.network.inputs, "x[i] = 0;")

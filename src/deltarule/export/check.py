@@ -17,6 +17,7 @@ from deltarule.preprocessing.category_columns import Category
 from deltarule.preprocessing.columns import Boolean, Column, Dropped
 from deltarule.preprocessing.date_columns import Date
 from deltarule.preprocessing.text_columns import Text
+from deltarule.training.predictions import class_sets
 
 CLOSE = 1e-5
 """How far predictions may lie apart, as a share of the target's spread."""
@@ -43,7 +44,9 @@ class Checked(NamedTuple):
     deviation: float
 
 
-def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
+def checked(
+    content: bytes, model: Model, rows: Any = None, threshold: float | None = None
+) -> Checked:
     """Compare what ONNX Runtime makes of rows with what the model makes of them.
 
     Parameters
@@ -53,6 +56,8 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
     model : Model
     rows : data frame or array, optional
         Default: made up by :func:`made_up_rows`.
+    threshold : float, optional
+        Of the sets of classes that the file gives.
 
     Raises
     ------
@@ -74,7 +79,7 @@ def checked(content: bytes, model: Model, rows: Any = None) -> Checked:
             f"({setting('rows', '--check')})."
         )
     exact = replace(model, parameters=widened(model.parameters)).outputs(table)
-    found = _found(content, model, table)
+    found = _found(content, model, table, threshold)
     scale = 1.0 if model.targets is not None else float(abs(expected[usable]).max()) or 1.0
 
     def apart(A: Array, A_other: Array) -> float:
@@ -99,7 +104,7 @@ def _step(targets: Targets | None, A: Array) -> float:
     return float((np.spacing(abs(values)) / np.array(targets.stds)).max())
 
 
-def _found(content: bytes, model: Model, table: Any) -> Array:
+def _found(content: bytes, model: Model, table: Any, threshold: float | None) -> Array:
     """A[L] as the graph's outputs tell it, float64; its labels must be those of its numbers."""
     session = _session(content)
     if model.preprocessing is None:
@@ -113,12 +118,17 @@ def _found(content: bytes, model: Model, table: Any) -> Array:
         return outputs[0]
     if targets.task == "regression":
         return (np.column_stack(outputs) - targets.means) / np.array(targets.stds)
-    label, P = outputs
+    label, P, *held = outputs
     A = P[:, 1:] if targets.outputs == 1 else P
     if targets.decode(A)[targets.names[0]].to_list() != label.tolist():
         raise ExportError(
             "export: ONNX Runtime's labels are not those of its probabilities. Nothing was "
             "written. This is a fault of the export: report it with the model."
+        )
+    if threshold is not None and (held[0] != class_sets(P, targets.codes(A), threshold)).any():
+        raise ExportError(
+            "export: ONNX Runtime's sets are not those of its probabilities. Nothing was written. "
+            "This is a fault of the export: report it with the model."
         )
     return A
 

@@ -22,18 +22,21 @@ _LARGEST = 2**31 - 2**24
 """Bytes of parameters: a file of this format has fewer than 2³¹."""
 
 
-def onnx_bytes(model: Model) -> bytes:
+def onnx_bytes(model: Model, threshold: float | None = None) -> bytes:
     """The bytes of an ONNX file.
 
     A model of a table has one input a column, ``(rows,)``, under its name; any other the input
     ``X``, ``(rows, n[0])``. Outputs are called as the columns of ``deltarule predict``, the
-    probabilities of all classes together ``probabilities``; without targets ``A``,
-    ``(rows, n[L])``. The property ``readings`` of its metadata says, as JSON, how training read
-    text as numbers or days, and in which unit.
+    probabilities of all classes together ``probabilities``, with a threshold also ``set_TARGET``;
+    without targets ``A``, ``(rows, n[L])``. The property ``readings`` of its metadata says, as
+    JSON, how training read text as numbers or days, and in which unit.
 
     Parameters
     ----------
     model : Model
+    threshold : float, optional
+        Of a classification: also the set of the classes that are at least so probable, and the
+        predicted one.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def onnx_bytes(model: Model) -> bytes:
     if targets is None:
         g.output(A, "A", g.dtype, ["rows", network.outputs], "the outputs, A[L]")
     else:
-        target_nodes(g, targets, A)
+        target_nodes(g, targets, A, threshold)
     sizes = "-".join(map(str, network.sizes))
     about, properties = f"A network {sizes}, cost {network.cost_row.name}.", {}
     if preprocessing is not None:
@@ -78,7 +81,9 @@ def onnx_bytes(model: Model) -> bytes:
     return g.encoded(about, version("deltarule"), properties)
 
 
-def save_onnx(path: str | os.PathLike[str], model: Model, rows: Any = None) -> Checked:
+def save_onnx(
+    path: str | os.PathLike[str], model: Model, rows: Any = None, threshold: float | None = None
+) -> Checked:
     """Write an ONNX file, once ONNX Runtime has given the model's predictions.
 
     Parameters
@@ -87,6 +92,8 @@ def save_onnx(path: str | os.PathLike[str], model: Model, rows: Any = None) -> C
     model : Model
     rows : data frame or array, optional
         Rows to compare predictions on; without any they are made up.
+    threshold : float, optional
+        As of :func:`onnx_bytes`.
 
     Returns
     -------
@@ -112,7 +119,7 @@ def save_onnx(path: str | os.PathLike[str], model: Model, rows: Any = None) -> C
     (64, True)
     """
     check_writable(path)
-    content = onnx_bytes(model)
-    found = checked(content, model, rows)
+    content = onnx_bytes(model, threshold)
+    found = checked(content, model, rows, threshold)
     write_whole(path, content)
     return found

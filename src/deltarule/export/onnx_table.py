@@ -306,8 +306,8 @@ _WRITERS: tuple[tuple[Any, Callable[[Graph, Any], list[Block]]], ...] = (
 # ---------------------------------------------------------------------------------- targets
 
 
-def target_nodes(g: Graph, targets: Targets, A: str) -> None:
-    """Outputs of the graph: labels and probabilities, or values in the targets' units."""
+def target_nodes(g: Graph, targets: Targets, A: str, threshold: float | None = None) -> None:
+    """Outputs of the graph: labels, probabilities and sets, or values in the targets' units."""
     if targets.task == "regression":
         values = g.node("Mul", g.cast(A, np.float64), g.constant(targets.stds, np.float64))
         values = g.node("Add", values, g.constant(targets.means, np.float64))
@@ -334,3 +334,9 @@ def target_nodes(g: Graph, targets: Targets, A: str) -> None:
     classes = ", ".join(map(str, targets.classes))
     shape = ["rows", len(targets.classes)]
     g.output(P, "probabilities", g.dtype, shape, f"of the classes, in order: {classes}")
+    if threshold is not None:
+        numbers = g.constant(range(len(targets.classes)), np.int64)
+        predicted = g.node("Equal", g.node("Unsqueeze", codes, g.constant([1], np.int64)), numbers)
+        likely = g.node("GreaterOrEqual", P, g.constant(threshold))
+        held = g.node("Or", likely, predicted)
+        g.output(held, f"set_{name}", np.bool_, shape, f"whether it holds each class: {classes}")

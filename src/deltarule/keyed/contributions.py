@@ -18,11 +18,14 @@ from deltarule.tabular import (
     explained_inputs,
     reference,
 )
+from deltarule.tabular.contributions import TOLERANCE
 
 _BY_ROW = ("values", "predictions", "reference_prediction", "points")
 
 
-def explain_by_key(models: KeyedModels, table: Any, baseline: Any = None) -> TableContributions:
+def explain_by_key(
+    models: KeyedModels, table: Any, baseline: Any = None, tolerance: float = TOLERANCE
+) -> TableContributions:
     """What each column contributes to the prediction of each row, by the model of the row's key.
 
     All keys share the reference row; each key's model has its own prediction of it.
@@ -31,7 +34,7 @@ def explain_by_key(models: KeyedModels, table: Any, baseline: Any = None) -> Tab
     ----------
     models : KeyedModels
     table : data frame or mapping of columns
-    baseline : mapping or table of one row, optional
+    baseline, tolerance
         As of :func:`deltarule.tabular.explain_rows`.
 
     Returns
@@ -71,7 +74,7 @@ def explain_by_key(models: KeyedModels, table: Any, baseline: Any = None) -> Tab
     starts = starts_of(np.bincount(places[order], minlength=len(models)))
     for k in np.unique(places[order]).tolist():
         rows = order[starts[k] : starts[k + 1]]
-        own = explained_inputs(models.model_of(models.keys[k]), X[rows], start)
+        own = explained_inputs(models.model_of(models.keys[k]), X[rows], start, tolerance)
         for name in _BY_ROW:
             getattr(found, name)[rows] = getattr(own, name)
     known = np.sort(order)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -120,6 +121,18 @@ def filled_dA_prev(bins: Bins, delta: Array, A_prev: Array) -> Array:
 def _repeated(A_prev: Array, n: int) -> Array:
     """Each row as often as makes n rows in all, one copy after another."""
     return namespace(A_prev).repeat(A_prev, n // len(A_prev), axis=0)
+
+
+@lru_cache(maxsize=64)
+def _bins(edges: tuple[tuple[float, ...], ...], dtype: np.dtype[Any]) -> Bins:
+    """The bins between the edges of each column."""
+    counts = [len(column) - 1 for column in edges]
+    low = np.concatenate([[-np.inf] + [0.0] * (count - 1) for count in counts])
+    high = np.concatenate([[1.0] * (count - 1) + [np.inf] for count in counts])
+    start = np.concatenate([column[:-1] for column in edges])
+    width = np.concatenate([np.diff(column) for column in edges])
+    arrays = (a[:, None].astype(dtype) for a in (start, width, low, high))
+    return Bins(np.repeat(np.arange(len(counts)), counts), *arrays)
 
 
 # --------------------------------------------------------------------------------- the kinds
@@ -306,13 +319,7 @@ class PiecewiseLinear(Layer):
 
     def bins(self, dtype: Any) -> Bins:
         """The bins of all columns as arrays."""
-        counts = [len(column) - 1 for column in self.edges]
-        low = np.concatenate([[-np.inf] + [0.0] * (count - 1) for count in counts])
-        high = np.concatenate([[1.0] * (count - 1) + [np.inf] for count in counts])
-        start = np.concatenate([column[:-1] for column in self.edges])
-        width = np.concatenate([np.diff(column) for column in self.edges])
-        arrays = (a[:, None].astype(dtype) for a in (start, width, low, high))
-        return Bins(np.repeat(np.arange(len(counts)), counts), *arrays)
+        return _bins(self.edges, np.dtype(dtype))
 
     def units_after(self, n_prev: int) -> int:
         """One for each bin."""

@@ -6,7 +6,7 @@ import reprlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,19 @@ FAR = 5.0
 
 MOST_COLUMNS = 100_000
 """Of a table: what is learned of more would be refused as a costly model file."""
+
+
+class Encoded(NamedTuple):
+    """A table that is encoded once, for all that reads its rows.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+    X : float32 array, shape (m, width)
+    """
+
+    frame: pl.DataFrame
+    X: Array
 
 
 @dataclass(frozen=True)
@@ -246,6 +259,8 @@ class Preprocessing:
         DataError
             With the columns that it lacks.
         """
+        if isinstance(table, Encoded):
+            return table.frame
         frame = frame_of(table)
         there = frozenset(frame.columns)
         absent = [column.name for column in self.used if column.name not in there]
@@ -271,6 +286,8 @@ class Preprocessing:
         DataError
             For missing columns, text where numbers were, dates of another form, infinity.
         """
+        if isinstance(table, Encoded):
+            return table.X
         frame, used = self.frame(table), self.used  # NaN is found by the columns' kinds
         widths = [len(column.outputs) for column in used]
         made = at_once(
@@ -279,6 +296,22 @@ class Preprocessing:
             cells=frame.height * len(used),
         )
         return assembled(made, widths, frame.height)
+
+    def encoded(self, table: Any) -> Encoded:
+        """A table and its rows as :meth:`transform` encodes them, to be passed in its place.
+
+        Parameters
+        ----------
+        table : data frame, array or mapping
+
+        Examples
+        --------
+        >>> fitted = Preprocessing.fit({"area": [50.0, 60.0, 70.0]})
+        >>> once = fitted.encoded({"area": [60.0]})
+        >>> fitted.transform(once) is once.X
+        True
+        """
+        return Encoded(self.frame(table), self.transform(table))
 
     def cross_fitted(
         self, table: Any, outcomes: Outcomes, folds: Sequence[tuple[Array, Array]]

@@ -18,7 +18,7 @@ import numpy as np
 from deltarule.arrays import Array, checked_number
 from deltarule.errors import FileError, SettingError, setting
 from deltarule.modelfile import Model
-from deltarule.training.predictions import probabilities
+from deltarule.training.predictions import class_sets, probabilities
 
 _TEMPERATURES = (0.1, 10.0)
 _ERRORS = 3.0  # standard errors that a temperature is from 1, at least
@@ -197,8 +197,7 @@ def prediction_sets(model: Model, frame: Any, coverage: float) -> tuple[Array, A
     assert model.targets is not None
     outputs = model.outputs(frame)
     P = probabilities(outputs)
-    predicted = model.targets.codes(outputs)[:, None] == np.arange(P.shape[1])
-    return P, (threshold <= P) | predicted
+    return P, class_sets(P, model.targets.codes(outputs), threshold)
 
 
 def calibration_of(model: Model) -> Calibration:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from deltarule.arrays import Array
+from deltarule.arrays import Array, checked_number
 from deltarule.data import unit_of
 from deltarule.errors import DataError, require
 from deltarule.modelfile import Model
@@ -119,7 +119,9 @@ class TableContributions:
     effects: tuple[ColumnEffect, ...]
 
 
-def explain_rows(model: Model, X: Any, baseline: Any = None) -> Contributions:
+def explain_rows(
+    model: Model, X: Any, baseline: Any = None, tolerance: float = TOLERANCE
+) -> Contributions:
     """What each column contributes to the prediction of each row.
 
     Parameters
@@ -130,13 +132,15 @@ def explain_rows(model: Model, X: Any, baseline: Any = None) -> Contributions:
     baseline : mapping or table of one row, optional
         The reference row; columns that it lacks have training medians and most frequent levels,
         as all have by default.
+    tolerance : float
+        Largest residual, of the spread: a larger one takes less time.
 
     Raises
     ------
     DataError
         For a table without rows, or one that does not fit.
     SettingError, UnknownNameError
-        For a reference row that does not fit.
+        For a reference row that does not fit, or a tolerance that is not above 0.
 
     Examples
     --------
@@ -147,20 +151,25 @@ def explain_rows(model: Model, X: Any, baseline: Any = None) -> Contributions:
     >>> found.columns, found.values.shape, bool(abs(found.residuals).max() < 0.02)
     (('area', 'town'), (24, 1, 2), True)
     """
-    return explained(model, X, reference(model, baseline))
+    return explained(model, X, reference(model, baseline), tolerance)
 
 
-def explained(model: Model, X: Any, start: Reference) -> Contributions:
+def explained(
+    model: Model, X: Any, start: Reference, tolerance: float = TOLERANCE
+) -> Contributions:
     """The same from a :class:`~deltarule.tabular.references.Reference`."""
     assert model.preprocessing is not None
     A = model.preprocessing.transform(X)
     if not len(A):
         raise DataError("the table has no rows; expected at least one to explain.")
-    return explained_inputs(model, A, start)
+    return explained_inputs(model, A, start, tolerance)
 
 
-def explained_inputs(model: Model, A: Array, start: Reference) -> Contributions:
+def explained_inputs(
+    model: Model, A: Array, start: Reference, tolerance: float = TOLERANCE
+) -> Contributions:
     """The same of encoded rows, ``(m, width)``."""
+    checked_number("contributions", "tolerance", tolerance, low=0, high=1, open_low=True)
     preprocessing, targets = model.preprocessing, model.targets
     assert preprocessing is not None
     assert targets is not None
@@ -172,7 +181,7 @@ def explained_inputs(model: Model, A: Array, start: Reference) -> Contributions:
         A,
         start.encoded,
         groups=np.repeat(np.arange(len(widths)), widths),
-        tolerance=TOLERANCE / 2 if centered else TOLERANCE,  # centering may double a residual
+        tolerance=tolerance / 2 if centered else tolerance,  # centering may double a residual
     )
     unit, in_units = UNITS["logits" if centered else targets.task]
     units = tuple(unit_of(name, preprocessing.reading) for name in targets.names)
@@ -229,12 +238,14 @@ UNITS: Mapping[str, tuple[str, Callable[[Integrated, Targets], tuple[Array, Arra
 """By kind of output, what contributions are in, and how outputs of the network become that."""
 
 
-def explain_table(model: Model, X: Any, baseline: Any = None) -> TableContributions:
+def explain_table(
+    model: Model, X: Any, baseline: Any = None, tolerance: float = TOLERANCE
+) -> TableContributions:
     """What the columns do to the predictions of a table: how much, and in which direction.
 
     Parameters
     ----------
-    model, X, baseline
+    model, X, baseline, tolerance
         As of :func:`explain_rows`.
 
     Examples
@@ -245,7 +256,7 @@ def explain_table(model: Model, X: Any, baseline: Any = None) -> TableContributi
     >>> [effect.column for effect in explain_table(fitted.model_, X).effects]
     ['area', 'town']
     """
-    found = explain_rows(model, X, baseline)
+    found = explain_rows(model, X, baseline, tolerance)
     assert model.preprocessing is not None
     return TableContributions(found, effects_of(model.preprocessing, X, found))
 

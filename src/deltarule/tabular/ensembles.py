@@ -97,6 +97,53 @@ def separated(network: Network, parameters: Parameters) -> list[tuple[Network, P
     return members
 
 
+def summands(network: Network, parameters: Parameters) -> list[tuple[Network, Parameters]]:
+    """Networks whose outputs add up to a network's: averaged members, each with its share.
+
+    A network that does not end in linear outputs of parallel chains is its only summand.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
+
+    Examples
+    --------
+    >>> network = Network(1, [Dense(1)])
+    >>> members = [(network, ({"W": np.array([[w]]), "b": np.array([[0.0]])},)) for w in (1.0, 3.0)]
+    >>> from deltarule.network import feed_forward
+    >>> own = summands(*combined(members, 1.0))
+    >>> [feed_forward(*each, np.array([[10.0]]))[-1].A.item() for each in own]
+    [5.0, 15.0]
+    """
+    if len(network.layers) < 2:
+        return [(network, parameters)]
+    *fixed, side_by_side, last = network.layers
+    if not (
+        isinstance(side_by_side, Parallel)
+        and isinstance(last, Dense)
+        and last.g.name == "identity"
+        and all(
+            part.layers and part.last - part.first == network.sizes[-3]
+            for part in side_by_side.parts
+        )
+    ):
+        return [(network, parameters)]
+    *shared, parallel, average = parameters
+    parts, found, at = side_by_side.parts, [], 0
+    for k, part in enumerate(parts, 1):
+        whole = Network(network.inputs, [*fixed, *part.layers])
+        share = {
+            "W": average["W"][:, at : at + whole.outputs].copy(),
+            "b": average["b"] / len(parts),
+        }
+        own = [own_parameters(parallel, k, d) for d in range(1, len(part.layers) + 1)]
+        layers = [*whole.layers, replace(last, dropout=0.0)]
+        found.append((Network(network.inputs, layers), (*shared, *own, share)))
+        at += whole.outputs
+    return found
+
+
 def _same(members: Sequence[tuple[Network, Parameters]], i: int) -> bool:
     """Whether a layer is the same in all members: it had nothing to learn."""
     (first, own), *others = members

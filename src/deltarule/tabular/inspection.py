@@ -17,6 +17,7 @@ from deltarule.modelfile import Model
 from deltarule.report.evidence import Importance, importances
 from deltarule.tabular.assembly import one_table
 from deltarule.tabular.contributions import (
+    TOLERANCE,
     Contributions,
     TableContributions,
     explain_rows,
@@ -188,7 +189,9 @@ class Inspection:
         """:attr:`baselines_` in a sentence."""
         return self._trained().comparison.verdict
 
-    def explain_rows(self, X: Any, baseline: Any = None) -> Contributions:
+    def explain_rows(
+        self, X: Any, baseline: Any = None, tolerance: float = TOLERANCE
+    ) -> Contributions:
         """Why each row is predicted so: what each column contributes, from a reference row to it.
 
         Contributions are in the target's units, or log-odds, and add up to the difference from
@@ -200,11 +203,14 @@ class Inspection:
         baseline : mapping or table of one row, optional
             The reference row; columns that it lacks have training medians and most frequent
             levels, as all have by default.
+        tolerance : float
+            Largest residual, as a share of the target's spread or in log-odds: a larger one takes
+            less time.
 
         Raises
         ------
         SettingError, UnknownNameError
-            For a reference row that does not fit.
+            For a reference row that does not fit, or a tolerance that is not above 0.
 
         Examples
         --------
@@ -215,17 +221,21 @@ class Inspection:
         >>> why.frame.columns
         ['contribution_area', 'contribution_town', 'reference', 'residual']
         """
-        return explain_rows(self.model_, self._framed(X), baseline)  # type: ignore[attr-defined]
+        frame = self._framed(X)  # type: ignore[attr-defined]
+        return explain_rows(self.model_, frame, baseline, tolerance)
 
-    def explain_table(self, X: Any, baseline: Any = None) -> TableContributions:
+    def explain_table(
+        self, X: Any, baseline: Any = None, tolerance: float = TOLERANCE
+    ) -> TableContributions:
         """What each column does over many rows: how much, in which direction, to which values.
 
         Parameters
         ----------
-        X, baseline
+        X, baseline, tolerance
             As of :meth:`explain_rows`.
         """
-        return explain_table(self.model_, self._framed(X), baseline)  # type: ignore[attr-defined]
+        frame = self._framed(X)  # type: ignore[attr-defined]
+        return explain_table(self.model_, frame, baseline, tolerance)
 
     def __getstate__(self) -> Any:
         state: Any = super().__getstate__()

@@ -17,7 +17,6 @@ from deltarule.layers import Embedding, Layer, LayerParameters, Parallel, Piecew
 from deltarule.layers.parallel import Part, own_parameters
 from deltarule.network import Network, Parameters
 
-_ENDS = np.array([0.0, 1.0])
 _DEPTH = 2  # layers up to the bins: oblique columns, then bins
 
 
@@ -52,34 +51,30 @@ class Units:
 
     def values(self, X: Array) -> Array:
         """The units of rows ``(…, inputs)``."""
-        A = X[..., self.first : self.last].reshape(-1, self.last - self.first).T
-        for layer, own in zip(self.layers, self.parameters, strict=True):
-            A = layer.forward(own, A).A
-        return A.T.reshape(*X.shape[:-1], len(self.sources))
+        return self._of(X[..., self.first : self.last])
 
-    def along(self, X0: Array, X: Array, at: Array, knots: Array | None = None) -> Array:
+    def along(self, X0: Array, X: Array, at: Array, ends: Array | None = None) -> Array:
         """The units at some points from `X0`, at 0, to `X`, at 1: ``(points, m, units)``.
 
         Parameters
         ----------
         X0, X : arrays, shapes (1, inputs), (m, inputs)
-        at : array, shape (points,)
-        knots : array, optional
-            Points, from 0 to 1, between which the units go straight; everywhere by default.
+        at : array, shape (points, m)
+        ends : array, shape (2, m), optional
+            Points between which the units go straight; nowhere by default.
         """
-        knots = _ENDS if self.straight else knots
-        place = (at if knots is None else knots)[:, np.newaxis, np.newaxis].astype(X.dtype)
-        values = self.values(np.where(place == 1, X, X0 + place * (X - X0)))
-        if knots is None:
-            return values
-        values = values.astype(np.float64)
-        piece = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-        share = (at - knots[piece]) / (knots[piece + 1] - knots[piece])
-        start: Array = values[piece]
-        return start + share[:, np.newaxis, np.newaxis] * (values[piece + 1] - start)
+        X0, X = X0[:, self.first : self.last], X[:, self.first : self.last]
+        if self.straight:
+            start, end, share = self._of(X0), self._of(X), at
+        elif ends is None:
+            return self._of(_between(X0, X, at))
+        else:
+            start, end = self._of(_between(X0, X, ends))
+            share = (at - ends[0]) / (ends[1] - ends[0])
+        return _between(start, end, share)
 
     def of_inputs(self, contributions: Array, change: Array) -> Array:
-        """Contributions of the units as those of all inputs, ``(rows, outputs, inputs)``.
+        """Contributions of the units as those of the inputs that they are made of.
 
         An oblique column is linear in its inputs: each has the share that it moves the column by.
 
@@ -90,14 +85,26 @@ class Units:
             The row less the reference.
         """
         starts = np.flatnonzero(np.diff(self.sources, prepend=-1))
-        by_source = np.add.reduceat(contributions, starts, axis=-1)
+        by_source: Array = np.add.reduceat(contributions, starts, axis=-1)
+        if self.across is None:
+            return by_source
         moved = change[:, self.first : self.last]
-        if self.across is not None:
-            total = (moved @ self.across.T)[:, np.newaxis]
-            rate = np.divide(by_source, total, out=np.zeros_like(by_source), where=total != 0)
-            by_source = (rate @ self.across) * moved[:, np.newaxis]
-        around = (self.first, change.shape[1] - self.last)
-        return np.pad(by_source, ((0, 0), (0, 0), around))
+        total = (moved @ self.across.T)[:, np.newaxis]
+        rate = np.divide(by_source, total, out=np.zeros_like(by_source), where=total != 0)
+        return (rate @ self.across) * moved[:, np.newaxis]
+
+    def _of(self, own: Array) -> Array:
+        """The units of rows ``(…, last - first)`` of their inputs."""
+        A = own.reshape(-1, own.shape[-1]).T
+        for layer, parameters in zip(self.layers, self.parameters, strict=True):
+            A = layer.forward(parameters, A).A
+        return A.T.reshape(*own.shape[:-1], -1)
+
+
+def _between(start: Array, end: Array, share: Array) -> Array:
+    """From `start`, at 0, to `end`, at 1: ``(points, m, n)`` of shares ``(points, m)``."""
+    share = share[..., np.newaxis].astype(end.dtype)
+    return np.where(share == 1, end, start + share * (end - start))
 
 
 class Cut(NamedTuple):

@@ -137,6 +137,28 @@ def probabilities(outputs: Array) -> Array:
     return np.hstack([1.0 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
 
+def class_sets(P: Array, codes: Array, threshold: float) -> Array:
+    """Which classes are in the set of each row, ``(m, k)``: the probable and the predicted one.
+
+    Parameters
+    ----------
+    P : array, shape (m, k)
+        The probability of each class.
+    codes : int array, shape (m,)
+        The predicted class.
+    threshold : float
+        The least probability of a class in the set.
+
+    Examples
+    --------
+    >>> class_sets(np.array([[0.55, 0.45], [0.1, 0.9]]), np.array([0, 1]), 0.4)
+    array([[ True,  True],
+           [False,  True]])
+    """
+    found: Array = (threshold <= P) | (codes[:, None] == np.arange(P.shape[1]))
+    return found
+
+
 def checked_probabilities(network: Network, outputs: Array) -> Array:
     """The probability of each class, ``(m, k)``, of a network whose outputs are classes.
 
