@@ -31,7 +31,9 @@ class BenchOptions:
 
 @command
 def bench(
-    timed: BenchOptions, settings: Annotated[Settings, ("engine", "n_threads")], json: Json = False
+    timed: BenchOptions,
+    settings: Annotated[Settings, ("engine", "mixed", "n_threads")],
+    json: Json = False,
 ) -> None:
     """Time training steps and single calls on this machine.
 
@@ -62,7 +64,8 @@ def bench(
         print_json({"steps": list(map(_step, steps)), "calls": [call._asdict() for call in calls]})
         return
     limit = "" if peak is None else f", {peak / 1e9:.0f} GFLOP/s in fmas on all cores"
-    terminal.say(f"Engine {steps[0].engine}, float32{limit}.", style="bold")
+    products = ", products of bfloat16" if options.mixed else ""
+    terminal.say(f"Engine {steps[0].engine}, float32{products}{limit}.", style="bold")
     terminal.table(
         "",
         ["training step", "µs", "quartiles", "GFLOP/s", "share"],

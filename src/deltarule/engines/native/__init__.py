@@ -40,7 +40,7 @@ __all__ = [
 
 def refusal(plan: Plan, options: EngineOptions) -> str | None:
     """Why this engine cannot run a plan: a missing core, or a row that it cannot run, by name."""
-    return options.beyond_cpu or missing() or uncovered(plan)
+    return options.beyond_cpu or options.mixed_in(plan.dtype) or missing() or uncovered(plan)
 
 
 def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> NativeRunner:

@@ -41,7 +41,8 @@ class NativeRunner(Planned):
     parameters : Parameters
         Of the plan's dtype; copied.
     options : EngineOptions, optional
-        How many threads; the rest is refused before a runner is made.
+        How many threads, and whether products are mixed; the rest is refused before a runner is
+        made.
 
     Attributes
     ----------
@@ -64,9 +65,11 @@ class NativeRunner(Planned):
     ) -> None:
         core = chosen()
         self.plan = plan
-        self.n_threads = threads_wanted(options or EngineOptions())
+        options = options or EngineOptions()
+        self.n_threads = threads_wanted(options)
         self.isa: str = core.isa
-        self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(plain(plan))
+        kind = core.Runner32 if plan.dtype == np.float32 else core.Runner64
+        self._core = kind(plain(plan, options.mixed))
         self._places = places(plan.network)
         self._slots = len(plan.optimizer_row.slots)
         self._schedule = plan.optimizer_row.schedule
