@@ -508,6 +508,8 @@ NB_MODULE(DELTARULE_MODULE, m) {
       });
   m.attr("isa") = DELTARULE_ISA;
   m.attr("vector_bytes") = vector_bytes;
+  constexpr const char* units[] = {"none", "refused", "amx"};
+  m.attr("matrix_units") = units[static_cast<int>(matrix_units())];
   m.def("supports", &supports);
   bind<float>(m, "Runner32");
   bind<double>(m, "Runner64");

@@ -33,7 +33,7 @@ template <class T> class Stepper {
     find_hats(layers_, plan_);
     for (Layer<T>& layer : layers_)  // sums of rows in hats are no products
       if (plan_.mixed && multiplies(layer.kind) && !layer.hats)
-        layer.rounded = Matrix<T>(layer.rows(), layer.lanes());
+        layer.mix(matrix_units() == MatrixUnits::amx);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const std::size_t panels = layers_[l].hats ? panel_count<T>(layers_[l].units) : 0;
       for (std::size_t panel = 0; panel < panels; ++panel) tables_.push_back({l, panel});
@@ -306,6 +306,7 @@ template <class T> class Stepper {
                     Barrier& barrier, const Look& look) {
     const Share share = share_of(strips_.cost, thread, threads);
     const bool weighs = at.weight > 0;
+    forget_packed();
     if (job.update && weighs)
       for (std::size_t l = thread; l < layers_.size(); l += threads)
         if (layers_[l].kind == Kind::batch_norm) keep_averages(layers_[l], batch_.kept[l + 1]);

@@ -1,6 +1,8 @@
 """Mixed precision on the compiled engine: products of bfloat16 numbers, added up in float32."""
 
 import copy
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -9,8 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 import deltarule as dr
 from deltarule.cli import main
+from deltarule.engines.native import core, runner
 from deltarule.engines.plan import Plan
 from deltarule.engines.reference import ReferenceRunner
+from deltarule.errors import SlowerEngineWarning
 from deltarule.modelfile import load_model
 
 from .layer_cases import NETWORKS, data_of, network_of, parameters_of
@@ -101,13 +105,13 @@ def test_operands_are_rounded_and_nothing_else(kind):
     mixed, meaning = mixed_runner(network, parameters), meaning_of(network, parameters)
     assert apart(mixed.predict(X), meaning.predict(X)) < 1e-6
     assert mixed.cost(X, Y, weights) == pytest.approx(meaning.cost(X, Y, weights), rel=1e-6)
-    found, expected = (flat(runner.gradients(X, Y, weights)) for runner in (mixed, meaning))
+    found, expected = (flat(own.gradients(X, Y, weights)) for own in (mixed, meaning))
     # where float32 sums differ in their last bit, a δ may round to its other neighbor
     assert apart(found, expected) < 2e-4
     J, expected_J = mixed.jacobian(X), meaning.jacobian(X)
     np.testing.assert_allclose(J, expected_J, atol=1e-5 * max(abs(expected_J).max(), 1.0))
-    for runner in (mixed, meaning):
-        runner.step(X, Y, weights)
+    for own in (mixed, meaning):
+        own.step(X, Y, weights)
     assert apart(flat(mixed.parameters()), flat(meaning.parameters())) < 1e-6
 
 
@@ -202,6 +206,21 @@ def test_a_weight_beyond_the_range_of_bfloat16_becomes_infinite():
     parameters = ({"W": low([[largest]]), "b": low([[0.0]])},)
     with pytest.raises(dr.DivergenceError):
         dr.train(network, [[1.0]], [[0.0]], parameters=parameters, options=MIXED, epochs=1)
+
+
+def test_refused_matrix_units_are_said_once(monkeypatch):
+    real = core.chosen()
+    kinds = {"Runner32": real.Runner32, "Runner64": real.Runner64, "isa": real.isa}
+    monkeypatch.setattr(runner, "chosen", lambda: SimpleNamespace(**kinds, matrix_units="refused"))
+    core.warn_of_refusal.cache_clear()
+    network = network_of("dense")
+    with pytest.warns(SlowerEngineWarning, match="refused this process"):
+        mixed_runner(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mixed_runner(network).isa == real.isa
+        mixed_runner(network, options=None)
+    core.warn_of_refusal.cache_clear()
 
 
 # ------------------------------------------------------------------------------- who uses it

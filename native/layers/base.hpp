@@ -86,6 +86,7 @@ template <class T> struct Layer {
   Bins<T> bins;
   Matrix<T> W;         // or gain, scale, alpha, frequency, E
   Matrix<T> rounded;   // W in bfloat16, where products are mixed
+  bool on_units = false;  // whether these are for matrix units
   Buffer<T> b, zeros;  // by group, padded to whole panels; b may be shift, phase, or empty
   Buffer<T> mean, variance;  // running averages of BatchNorm
   std::vector<Matrix<T>> W_slots;
@@ -99,10 +100,16 @@ template <class T> struct Layer {
     return by_units ? matrix.view().at(unit / units * inputs + input, unit % units)
                     : matrix.view().at(unit, input);
   }
-  // Whether products read operands in bfloat16: rounded copies of W, A_prev and δ.
-  bool mixed() const { return rounded.rows() > 0; }
+  T& at(Buffer<T>& b_like, std::size_t unit) const {
+    return b_like[unit / units * panel_count<T>(units) * P<T> + unit % units];
+  }
+  const T* by_unit() { return W.view().data; }  // of the kinds with one number a unit
+
   // Whether groups of so many lanes are no whole panels, and stand on panels of their own.
   bool apart(std::size_t size) const { return groups > 1 && size % P<T> != 0; }
+  // Whether products read operands in bfloat16: rounded copies of W, A_prev and δ.
+  bool mixed() const { return rounded.rows() > 0; }
+  void mix(bool units) { rounded = Matrix<T>(rows(), lanes()), on_units = units; }
   // After a change of W: of rows [first, first + count) of a panel, or of all.
   void round(std::size_t panel, std::size_t first, std::size_t count) {
     if (!mixed()) return;
@@ -111,11 +118,6 @@ template <class T> struct Layer {
   void round() {
     for (std::size_t panel = 0; panel < panel_count<T>(lanes()); ++panel) round(panel, 0, rows());
   }
-
-  T& at(Buffer<T>& b_like, std::size_t unit) const {
-    return b_like[unit / units * panel_count<T>(units) * P<T> + unit % units];
-  }
-  const T* by_unit() { return W.view().data; }  // of the kinds with one number a unit
 
   Layer(const LayerPlan& plan, std::size_t units_before, std::size_t slots)
       : kind(plan.kind), n(plan.units), n_prev(units_before), outputs(plan.rows_of_W(n_prev)),

@@ -7,10 +7,7 @@
 // each once; b, and all sums, are float32.
 #pragma once
 
-#include "../kernels/columns.hpp"
-#include "../kernels/dots.hpp"
-#include "../kernels/outer.hpp"
-#include "../kernels/transposed.hpp"
+#include "../kernels/products.hpp"
 #include "../lanes.hpp"
 #include "base.hpp"
 
@@ -55,13 +52,11 @@ void to_operand(const Layer<T>& layer, std::size_t size, Panels<T> in, Panels<T>
 template <class T>
 void group_input(Layer<T>& layer, std::size_t g, Panels<T> A_prev, Panels<T> Z, std::size_t rows) {
   const std::size_t panels = panel_count<T>(layer.units);
-  const Panels<T> W = block_of(layer, g);
+  const Panels<const T> A = readable(A_prev), W = readable(block_of(layer, g));
   const T* b = layer.b.data() + g * panels * P<T>;
-  if (layer.by_units) {
-    columns_product(readable(A_prev), layer.inputs, W.data, W.stride, panels, b, Z, rows);
-    return;
-  }
-  dots_product(readable(A_prev), readable(W), panel_count<T>(layer.inputs), Z, rows, layer.units);
+  if (layer.by_units)
+    return lanes_product(layer.on_units, A, layer.inputs, W, layer.units, b, Z, rows);
+  summed_product(layer.on_units, A, layer.inputs, W, layer.units, layer.zeros.data(), Z, rows, false);
   for (std::size_t panel = 0; panel < panels; ++panel) {
     for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
       const Vec<T> own = Vec<T>::load(b + panel * P<T> + lane);
@@ -96,17 +91,11 @@ void weighted_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> 
 template <class T>
 void group_dA_prev(Layer<T>& layer, std::size_t g, Panels<T> delta, Panels<T> out,
                    std::size_t rows, bool many) {
-  const Panels<T> W = block_of(layer, g);
-  if (!layer.by_units) {
-    columns_product(readable(delta), layer.units, W.data, W.stride, panel_count<T>(layer.inputs),
-                    layer.zeros.data(), out, rows);
-  } else if (many) {
-    transposed_product(readable(delta), layer.units, readable(W), layer.inputs,
-                       layer.zeros.data(), out, rows);
-  } else {
-    dots_product(readable(delta), readable(W), panel_count<T>(layer.units), out, rows,
-                 layer.inputs);
-  }
+  const Panels<const T> d = readable(delta), W = readable(block_of(layer, g));
+  const T* zeros = layer.zeros.data();
+  if (layer.by_units)
+    return summed_product(layer.on_units, d, layer.units, W, layer.inputs, zeros, out, rows, many);
+  lanes_product(layer.on_units, d, layer.units, W, layer.inputs, zeros, out, rows);
 }
 
 // δ of rows [first, last) as dA_prev, dW and db read it.
@@ -144,8 +133,8 @@ void dW_strip(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<cons
   const std::size_t panels = panel_count<T>(layer.lanes()), height = layer.rows_of_group();
   const std::size_t pitch = panel_count<T>(height) * P<T>;  // rows from one group to the next
   const auto add = [&](std::size_t g, bool begin) {
-    outer_strip(rows, lanes, m, g * pitch + first % height, last - first, g * panels + panel, out,
-                begin);
+    examples_product(layer.on_units, rows, lanes, m, g * pitch + first % height, last - first,
+                     g * panels + panel, out, begin);
   };
   if (layer.blocks == layer.groups) return add(first / height, true);
   for (std::size_t g = 0; g < layer.groups; ++g) add(g, g == 0);

@@ -7,6 +7,7 @@ from deltarule.engines.native.core import (
     Capabilities,
     capabilities,
     fma_peak,
+    matrix_units,
     missing,
 )
 from deltarule.engines.native.plain import (
@@ -32,6 +33,7 @@ __all__ = [
     "capabilities",
     "cores",
     "fma_peak",
+    "matrix_units",
     "refusal",
     "start",
     "threads_wanted",
