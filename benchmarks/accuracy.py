@@ -1,6 +1,7 @@
 """Published results on MNIST, reproduced.
 
     DELTARULE_DATA=… python benchmarks/accuracy.py [--rows A,B,C] [--seeds 5] [--engine reference]
+        [--mixed]
 
 trains each row with the published configuration and writes its table into ``docs/results.md``:
 Nielsen's rows of *Neural Networks and Deep Learning* (A to G), and others'.
@@ -144,7 +145,7 @@ def accuracy(Y: np.ndarray, P: np.ndarray) -> float:
     return 100.0 * float((Y.argmax(axis=1) == P.argmax(axis=1)).mean())
 
 
-def figure_of(row: Row, data: Mnist, seed: int, engine: str) -> float:
+def figure_of(row: Row, data: Mnist, seed: int, engine: str, mixed: bool) -> float:
     """The accuracy of one run: of its best epoch, or of its last."""
     one_hot = np.eye(10, dtype=np.float32)
     X, y, X_judge, y_judge = data.X_train, data.y_train, data.X_test, data.y_test
@@ -164,17 +165,20 @@ def figure_of(row: Row, data: Mnist, seed: int, engine: str) -> float:
         validation=(X_judge, one_hot[y_judge]),
         metric=accuracy,
         engine=engine,
+        options=dr.EngineOptions(mixed=mixed),
         seed=seed,
     )
     figures = [event.figure for event in result.history if event.figure is not None]
     return figures[-1] if row.judged_by == "last" else max(figures)
 
 
-def table(source: str, found: dict[str, tuple[list[float], float]], engine: str) -> str:
+def table(
+    source: str, found: dict[str, tuple[list[float], float]], engine: str, mixed: bool
+) -> str:
     """The section for the page of results."""
     title, what = TITLES[source]
     lines = [
-        title,
+        f"{title}, products of bfloat16 numbers" if mixed else title,
         "",
         what,
         f"Engine `{engine}`; {environment()}. Made by `{command()}`.",
@@ -200,20 +204,22 @@ def main() -> None:
     parser.add_argument("--rows", default=",".join(ROWS), help="which rows, of " + ",".join(ROWS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--engine", default="native")
+    parser.add_argument("--mixed", action="store_true", help="products of bfloat16 numbers")
     options = parser.parse_args()
     data = load_mnist()
     found: dict[str, dict[str, tuple[list[float], float]]] = {}
     for key in options.rows.split(","):
         row, figures, begun = ROWS[key], [], time.perf_counter()
         for seed in range(options.seeds):
-            figures.append(figure_of(row, data, seed, options.engine))
+            figures.append(figure_of(row, data, seed, options.engine, options.mixed))
             print(f"{row}: seed {seed}: {figures[-1]:.2f} %", flush=True)
         seconds = (time.perf_counter() - begun) / options.seeds
         found.setdefault(row.source, {})[key] = (figures, seconds)
         verdict = "within" if np.mean(figures) >= row.bound else "BELOW"
         print(f"mean {np.mean(figures):.2f}, {verdict} the bound {row.bound:.2f}", flush=True)
     for source, rows in found.items():
-        write_section(RESULTS, source, table(source, rows, options.engine))
+        name = f"{source}-mixed" if options.mixed else source
+        write_section(RESULTS, name, table(source, rows, options.engine, options.mixed))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ def deltarule_on(engine, **options):
     """An engine of this package."""
 
     def make(workload, device, steps):
-        settings = dr.EngineOptions(device=device, **options) if engine == "jax" else None
-        return training_run(workload, steps, engine, settings)
+        return training_run(workload, steps, engine, dr.EngineOptions(device=device, **options))
 
     return make
 
@@ -159,12 +158,12 @@ def pytorch(workload, device, steps, compiled=False, half=False, threads=None):
     return run
 
 
-def torch_rows():
+def torch_rows(half=False):
     """Eager and compiled, on one thread and on two: what a user might try."""
     for compiled in (False, True):
         for threads in (1, 2):
             name = f"PyTorch {'compiled' if compiled else 'eager'}, {threads} thread"
-            make = partial(pytorch, compiled=compiled, threads=threads)
+            make = partial(pytorch, compiled=compiled, threads=threads, half=half)
             yield Peer(name + "s" * (threads > 1), make, 0.125, "PyTorch")
 
 
@@ -179,3 +178,15 @@ PEERS = {
         Peer("deltarule reference", deltarule_on("reference"), share=0.125),
     )
 }
+
+BFLOAT16 = {
+    row.name: row
+    for row in (
+        Peer("deltarule native", deltarule_on("native", mixed=True), share=4.0),
+        Peer("deltarule native, float32", deltarule_on("native"), share=4.0),
+        Peer("deltarule jax", deltarule_on("jax", mixed=True)),
+        Peer("jax.grad + optax", partial(jax_grad, half=True)),
+        *torch_rows(half=True),
+    )
+}
+"""The same with products of bfloat16 numbers, PyTorch's by its autocast; and float32 beside."""

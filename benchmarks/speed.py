@@ -4,7 +4,8 @@ Every engine gathers a fresh permutation inside the timer; rounds alternate, eac
 untimed one of the same peer; figures are microseconds a step: the median over rounds, its
 quartiles, and the median over rounds of how many times the baseline's the peer's time is. Shares
 are of what the threads that a workload keeps busy do in fmas that touch no memory, measured between
-the rounds; the best matrix product of any library here is measured beside it.
+the rounds; the best matrix product of any library here is measured beside it. With ``--bfloat16``
+the products are of bfloat16 numbers.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import numpy as np
 
 from deltarule.engines.benchmark import WORKLOADS, threads_used
 from deltarule.engines.native import cores, fma_peak
-from peers import PEERS
+from peers import BFLOAT16, PEERS
 from rounds import fastest, machine, markdown, measured, summary, told, written
 from sections import command, write_section
 
@@ -84,7 +85,9 @@ def main(arguments=None):
     """Measure, print, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workloads", default="".join(WORKLOADS), help="letters, such as XST")
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
+    known = list(dict.fromkeys([*PEERS, *BFLOAT16]))
+    parser.add_argument("--peers", nargs="+", choices=known, help="some, of all")
+    parser.add_argument("--bfloat16", action="store_true", help="products of bfloat16 numbers")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--share", type=float, default=1.0, help="of a round's steps: rehearsals")
     parser.add_argument("--out", default="benchmarks/results/speed", help="of .json and .md")
@@ -92,14 +95,15 @@ def main(arguments=None):
     chosen = parser.parse_args(arguments)
 
     results, ceilings = {}, Ceilings()
-    families = {name: peer.family for name, peer in PEERS.items()}
+    peers = BFLOAT16 if chosen.bfloat16 else PEERS
+    families = {name: peer.family for name, peer in peers.items()}
     for letter in chosen.workloads:
         workload = WORKLOADS[letter]
         runs = {}
-        for name in dict.fromkeys([BASELINE, *chosen.peers]):
-            steps = max(2, round(workload.steps * PEERS[name].share * chosen.share))
+        for name in [each for each in peers if each in (BASELINE, *(chosen.peers or peers))]:
+            steps = max(2, round(workload.steps * peers[name].share * chosen.share))
             try:
-                runs[name] = (PEERS[name].make(workload, "cpu", steps), steps)
+                runs[name] = (peers[name].make(workload, "cpu", steps), steps)
             except ImportError as error:
                 print(f"{name}: left out, {error}")
         every = summary(measured(runs, chosen.rounds), BASELINE)
@@ -123,7 +127,8 @@ def main(arguments=None):
     written(chosen.out, {"machine": about, "results": results}, table)
     print(f"{ceilings.told()}\nwritten: {chosen.out}.json and .md")
     if chosen.docs:
-        write_section(PAGE, "speed", f"{table}\n{ceilings.told()} {told(about, command())}")
+        section = "speed-bfloat16" if chosen.bfloat16 else "speed"
+        write_section(PAGE, section, f"{table}\n{ceilings.told()} {told(about, command())}")
         print(f"written: {PAGE}")
 
 

@@ -200,6 +200,7 @@ Plan plan_from(const nb::dict& d) {
   plan.clip_norm = number("clip_norm"), plan.clip_value = number("clip_value");
   plan.smoothing = number("smoothing"), plan.uniform = number("uniform");
   plan.seed = nb::cast<std::uint64_t>(d["seed"]);
+  plan.mixed = nb::cast<bool>(d["mixed"]);
   expect_sizes(plan);
   return plan;
 }
@@ -207,7 +208,7 @@ Plan plan_from(const nb::dict& d) {
 // Runner with the checks and the lock of the Python side.
 template <class T> class Bound {
  public:
-  explicit Bound(const nb::dict& plan) : runner_(plan_from(plan)) {
+  explicit Bound(const nb::dict& plan) : runner_(plan_of(plan)) {
     inputs_ = runner_.plan().inputs;
     outputs_ = runner_.plan().layers.back().units;
     widest_ = inputs_;
@@ -381,6 +382,13 @@ template <class T> class Bound {
     Bound& owner_;
   };
 
+  static Plan plan_of(const nb::dict& given) {
+    Plan plan = plan_from(given);
+    if (plan.mixed && !std::is_same_v<T, float>)
+      raise("SettingError", "plan: mixed keeps its parameters in float32, got float64.");
+    return plan;
+  }
+
   Job<T> job_of(Examples<T>& x, View<T>& y, nb::handle weights, std::optional<View<T>>& s) {
     x.expect(inputs_);
     y.expect({x.length(), outputs_});
@@ -500,6 +508,8 @@ NB_MODULE(DELTARULE_MODULE, m) {
       });
   m.attr("isa") = DELTARULE_ISA;
   m.attr("vector_bytes") = vector_bytes;
+  constexpr const char* units[] = {"none", "refused", "amx"};
+  m.attr("matrix_units") = units[static_cast<int>(matrix_units())];
   m.def("supports", &supports);
   bind<float>(m, "Runner32");
   bind<double>(m, "Runner64");

@@ -2,6 +2,7 @@
 #
 # Included after project(): the compiler itself says what it compiles for, so that a cross compiler
 # and CMAKE_OSX_ARCHITECTURES are taken at their word.
+include(CheckCXXCompilerFlag)
 include(CheckCXXSymbolExists)
 
 set(CMAKE_CXX_STANDARD 17)
@@ -36,6 +37,13 @@ set(DELTARULE_FLAGS -ffp-contract=fast -fno-math-errno -fno-trapping-math)
 set(DELTARULE_FLAGS_avx2 -mavx2 -mfma)
 set(DELTARULE_FLAGS_avx512 -mavx2 -mfma -mavx512f -mavx512dq -mavx512bw -mavx512vl
     -mprefer-vector-width=512)
+# Words for tiles, where the compiler has them: no code uses these unless the processor does, too.
+if(DELTARULE_X86_64)
+  check_cxx_compiler_flag("-mamx-tile -mamx-bf16" DELTARULE_HAS_AMX)
+  if(DELTARULE_HAS_AMX)
+    list(APPEND DELTARULE_FLAGS_avx512 -mamx-tile -mamx-bf16)
+  endif()
+endif()
 if(CMAKE_CXX_COMPILER_FRONTEND_VARIANT STREQUAL "MSVC")  # clang-cl
   list(TRANSFORM DELTARULE_FLAGS PREPEND /clang:)
   list(APPEND DELTARULE_FLAGS /W4)

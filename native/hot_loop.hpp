@@ -35,7 +35,7 @@ template <class T> class HotLoop {
  public:
   // Parameters start at zero. `threads`: of a call; 0 chooses by the work, and the results are the
   // same bits for any. Throws std::invalid_argument for a plan without layers, units or inputs, or
-  // with LBFGS, which does not step by batches.
+  // with LBFGS, which does not step by batches, or with mixed in double.
   explicit HotLoop(const Plan& plan, std::size_t threads = 1)
       : runner_(new Runner<T>(checked(plan))), threads_(threads) {}
 
@@ -98,6 +98,8 @@ template <class T> class HotLoop {
     if (!holds)
       throw std::invalid_argument("plan: expected inputs and at least one layer, each of at least "
                                   "one unit");
+    if (plan.mixed && !std::is_same_v<T, float>)
+      throw std::invalid_argument("plan: mixed keeps its parameters in float, not in double");
     if (plan.optimizer.name == OptimizerName::lbfgs)
       throw std::invalid_argument("plan: LBFGS does not step by batches; choose another optimizer");
     return plan;

@@ -103,6 +103,7 @@ struct Plan {
   double max_norm = 0, clip_norm = 0, clip_value = 0;  // 0: none
   double smoothing = 0, uniform = 0;
   std::uint64_t seed = 0;
+  bool mixed = false;  // whether products read their operands in bfloat16; float only
 
   // Units that come into layer l, from 0.
   std::size_t units_before(std::size_t l) const {

@@ -251,6 +251,7 @@ void Runner<T>::set(Array which, std::size_t l, std::size_t place, const Rows<T>
   inside_->stepper.parameters_changed();
   each_number(inside_->stepper, which, l, place,
               [&](std::size_t unit, std::size_t input, T& number) { number = values.at(unit, input); });
+  inside_->stepper.layers()[l].round();
 }
 
 }  // namespace deltarule

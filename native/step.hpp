@@ -31,6 +31,9 @@ template <class T> class Stepper {
   explicit Stepper(Plan plan) : plan_(std::move(plan)) {
     layers_ = layers_of<T>(plan_);
     find_hats(layers_, plan_);
+    for (Layer<T>& layer : layers_)  // sums of rows in hats are no products
+      if (plan_.mixed && multiplies(layer.kind) && !layer.hats)
+        layer.mix(matrix_units() == MatrixUnits::amx);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const std::size_t panels = layers_[l].hats ? panel_count<T>(layers_[l].units) : 0;
       for (std::size_t panel = 0; panel < panels; ++panel) tables_.push_back({l, panel});
@@ -307,6 +310,7 @@ template <class T> class Stepper {
                     Barrier& barrier, const Look& look) {
     const Share share = share_of(strips_.cost, thread, threads);
     const bool weighs = at.weight > 0;
+    forget_packed();
     if (job.update && weighs)
       for (std::size_t l = thread; l < layers_.size(); l += threads)
         if (layers_[l].kind == Kind::batch_norm) keep_averages(layers_[l], batch_.kept[l + 1]);
@@ -326,7 +330,8 @@ template <class T> class Stepper {
       if (plan_.max_norm > 0) {
         barrier.wait();
         for (std::size_t l = thread; l < layers_.size(); l += threads)
-          if (plan_.layers[l].penalised()) limit_norms(layers_[l], T(plan_.max_norm));
+          if (plan_.layers[l].penalised())
+            limit_norms(layers_[l], T(plan_.max_norm)), layers_[l].round();
       }
     }
     if (job.statistics[0] == nullptr) return;
@@ -435,6 +440,7 @@ template <class T> class Stepper {
     }
     update_.apply(places, d, (last - first) * P<T>, c);
     if (update_.program) clear_padding_of(layer, strip, places[0], last - first);
+    if (!strip.bias) layer.round(strip.panel, first, last - first);
   }
 
   // A row that is not compiled in may leave any number beyond the last unit.

@@ -176,6 +176,12 @@ def core_runner(**changes):
     return chosen().Runner32(plain(Plan(network)) | changes)
 
 
+def test_products_are_mixed_in_float32_alone():
+    network = dr.Network(3, [dr.Dense(4, "tanh"), dr.Dense(2)])
+    with pytest.raises(SettingError, match="mixed keeps its parameters in float32"):
+        chosen().Runner64(plain(Plan(network), mixed=True))
+
+
 GROUPED_COST = native.COST_ROWS.index("softmax_cross_entropy")
 
 

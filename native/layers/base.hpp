@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "../bfloat16.hpp"
 #include "../panels.hpp"
 #include "../plan.hpp"
 
@@ -84,6 +85,8 @@ template <class T> struct Layer {
   std::vector<std::size_t> levels;  // of each column of an Embedding
   Bins<T> bins;
   Matrix<T> W;         // or gain, scale, alpha, frequency, E
+  Matrix<T> rounded;   // W in bfloat16, where products are mixed
+  bool on_units = false;  // whether these are for matrix units
   Buffer<T> b, zeros;  // by group, padded to whole panels; b may be shift, phase, or empty
   Buffer<T> mean, variance;  // running averages of BatchNorm
   std::vector<Matrix<T>> W_slots;
@@ -101,6 +104,20 @@ template <class T> struct Layer {
     return b_like[unit / units * panel_count<T>(units) * P<T> + unit % units];
   }
   const T* by_unit() { return W.view().data; }  // of the kinds with one number a unit
+
+  // Whether groups of so many lanes are no whole panels, and stand on panels of their own.
+  bool apart(std::size_t size) const { return groups > 1 && size % P<T> != 0; }
+  // Whether products read operands in bfloat16: rounded copies of W, A_prev and δ.
+  bool mixed() const { return rounded.rows() > 0; }
+  void mix(bool units) { rounded = Matrix<T>(rows(), lanes()), on_units = units; }
+  // After a change of W: of rows [first, first + count) of a panel, or of all.
+  void round(std::size_t panel, std::size_t first, std::size_t count) {
+    if (!mixed()) return;
+    round_numbers(W.view().row(panel, first), rounded.view().row(panel, first), count * P<T>);
+  }
+  void round() {
+    for (std::size_t panel = 0; panel < panel_count<T>(lanes()); ++panel) round(panel, 0, rows());
+  }
 
   Layer(const LayerPlan& plan, std::size_t units_before, std::size_t slots)
       : kind(plan.kind), n(plan.units), n_prev(units_before), outputs(plan.rows_of_W(n_prev)),
@@ -189,8 +206,8 @@ template <class T> struct Kept {
   Buffer<T> scale;    // 1/√(variance + ε) of each example, of LayerNorm
   Buffer<T> mean, variance;  // of the batch, a unit
   Buffer<T> total, along;    // Σ δ and Σ δ ⊙ X̂ over the batch, a unit
-  // of Grouped, where a group's units are no whole panels: A_prev, Z and then δ, and dA_prev, with
-  // each group on panels of its own
+  // of weights, where a group's units are no whole panels: A_prev, Z and then δ, and dA_prev, with
+  // each group on panels of its own; A_prev and δ also where products are mixed, in bfloat16
   Matrix<T> A_prev, delta, dA_prev;
   Buffer<std::size_t> level;  // of Embedding: which row of E, by example and column
   Taken<T> taken;             // of a Dense with hats
@@ -198,15 +215,18 @@ template <class T> struct Kept {
   Kept() = default;
   Kept(const Layer<T>& layer, std::size_t rows, bool training) {
     if (layer.hats) taken = Taken<T>(*layer.hats, panel_count<T>(layer.units), rows);
-    const auto by_panels = [&](std::size_t size) {
-      const bool whole = layer.groups == 1 || size % P<T> == 0;
-      return whole ? Matrix<T>() : Matrix<T>(rows, layer.groups * panel_count<T>(size) * P<T>);
+    const auto by_panels = [&](std::size_t size, bool needed) {
+      const std::size_t lanes = layer.groups * panel_count<T>(size) * P<T>;
+      return needed ? Matrix<T>(rows, lanes) : Matrix<T>();
     };
+    const bool inputs_apart = layer.apart(layer.inputs), units_apart = layer.apart(layer.units);
     switch (layer.kind) {
+      case Kind::dense:
       case Kind::grouped:
       case Kind::shared:
-        A_prev = by_panels(layer.inputs), delta = by_panels(layer.units);
-        if (training) dA_prev = by_panels(layer.inputs);
+        A_prev = by_panels(layer.inputs, inputs_apart || layer.mixed());
+        delta = by_panels(layer.units, units_apart || (training && layer.mixed()));
+        dA_prev = by_panels(layer.inputs, training && inputs_apart);
         return;
       case Kind::embedding: level = Buffer<std::size_t>(rows * layer.n_prev); return;
       case Kind::layer_norm:

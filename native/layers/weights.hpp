@@ -3,13 +3,11 @@
 // groups with one block of W for all.
 //
 // The kernels want each group's lanes on panels of its own. Where a group is no whole panels, its
-// lanes are copied there and back.
+// lanes are copied there and back. Where products are mixed, A_prev, δ and W are rounded to bfloat16,
+// each once; b, and all sums, are float32.
 #pragma once
 
-#include "../kernels/columns.hpp"
-#include "../kernels/dots.hpp"
-#include "../kernels/outer.hpp"
-#include "../kernels/transposed.hpp"
+#include "../kernels/products.hpp"
 #include "../lanes.hpp"
 #include "base.hpp"
 
@@ -30,9 +28,22 @@ void from_panels(Panels<T> in, Panels<T> out, std::size_t groups, std::size_t si
     copy_lanes(readable(in), g * pitch, out, g * size, size, rows);
 }
 
-// W of a group.
+// W of a group, as products read it.
 template <class T> Panels<T> block_of(Layer<T>& layer, std::size_t g) {
-  return layer.W.view().from_row(layer.blocks == 1 ? 0 : g * layer.rows_of_group());
+  Matrix<T>& W = layer.mixed() ? layer.rounded : layer.W;
+  return W.view().from_row(layer.blocks == 1 ? 0 : g * layer.rows_of_group());
+}
+
+// A_prev or δ, groups of `size` lanes, as products read it.
+template <class T>
+void to_operand(const Layer<T>& layer, std::size_t size, Panels<T> in, Panels<T> out,
+                std::size_t rows) {
+  const bool apart = layer.apart(size);
+  if (apart) to_panels(in, out, layer.groups, size, rows);
+  if (!layer.mixed()) return;
+  const Panels<T> from = apart ? out : in;
+  for (std::size_t panel = 0; panel < layer.groups * panel_count<T>(size); ++panel)
+    round_numbers(from.row(panel, 0), out.row(panel, 0), rows * P<T>);
 }
 
 // ------------------------------------------------------------------------------- forward
@@ -41,13 +52,11 @@ template <class T> Panels<T> block_of(Layer<T>& layer, std::size_t g) {
 template <class T>
 void group_input(Layer<T>& layer, std::size_t g, Panels<T> A_prev, Panels<T> Z, std::size_t rows) {
   const std::size_t panels = panel_count<T>(layer.units);
-  const Panels<T> W = block_of(layer, g);
+  const Panels<const T> A = readable(A_prev), W = readable(block_of(layer, g));
   const T* b = layer.b.data() + g * panels * P<T>;
-  if (layer.by_units) {
-    columns_product(readable(A_prev), layer.inputs, W.data, W.stride, panels, b, Z, rows);
-    return;
-  }
-  dots_product(readable(A_prev), readable(W), panel_count<T>(layer.inputs), Z, rows, layer.units);
+  if (layer.by_units)
+    return lanes_product(layer.on_units, A, layer.inputs, W, layer.units, b, Z, rows);
+  summed_product(layer.on_units, A, layer.inputs, W, layer.units, layer.zeros.data(), Z, rows, false);
   for (std::size_t panel = 0; panel < panels; ++panel) {
     for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
       const Vec<T> own = Vec<T>::load(b + panel * P<T> + lane);
@@ -67,13 +76,13 @@ void weighted_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> 
   Panels<T> in = A_prev, out = Z;
   if (kept.A_prev.rows() > 0) {
     in = kept.A_prev.view().from_row(first);
-    to_panels(A_prev, in, layer.groups, layer.inputs, rows);
+    to_operand(layer, layer.inputs, A_prev, in, rows);
   }
-  if (kept.delta.rows() > 0) out = kept.delta.view().from_row(first);
+  if (layer.apart(layer.units)) out = kept.delta.view().from_row(first);
   for (std::size_t g = 0; g < layer.groups; ++g)
     group_input(layer, g, in.from_panel(g * panel_count<T>(layer.inputs)),
                 out.from_panel(g * panel_count<T>(layer.units)), rows);
-  if (kept.delta.rows() > 0) from_panels(out, Z, layer.groups, layer.units, rows);
+  if (layer.apart(layer.units)) from_panels(out, Z, layer.groups, layer.units, rows);
 }
 
 // ------------------------------------------------------------------------------ backward
@@ -82,26 +91,20 @@ void weighted_input(Layer<T>& layer, Kept<T>& kept, Panels<T> A_prev, Panels<T> 
 template <class T>
 void group_dA_prev(Layer<T>& layer, std::size_t g, Panels<T> delta, Panels<T> out,
                    std::size_t rows, bool many) {
-  const Panels<T> W = block_of(layer, g);
-  if (!layer.by_units) {
-    columns_product(readable(delta), layer.units, W.data, W.stride, panel_count<T>(layer.inputs),
-                    layer.zeros.data(), out, rows);
-  } else if (many) {
-    transposed_product(readable(delta), layer.units, readable(W), layer.inputs,
-                       layer.zeros.data(), out, rows);
-  } else {
-    dots_product(readable(delta), readable(W), panel_count<T>(layer.units), out, rows,
-                 layer.inputs);
-  }
+  const Panels<const T> d = readable(delta), W = readable(block_of(layer, g));
+  const T* zeros = layer.zeros.data();
+  if (layer.by_units)
+    return summed_product(layer.on_units, d, layer.units, W, layer.inputs, zeros, out, rows, many);
+  lanes_product(layer.on_units, d, layer.units, W, layer.inputs, zeros, out, rows);
 }
 
-// δ of rows [first, last) with each group on panels of its own, which dA_prev and dW read.
+// δ of rows [first, last) as dA_prev, dW and db read it.
 template <class T>
 Panels<T> delta_by_panels(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, std::size_t first,
                           std::size_t last) {
   if (kept.delta.rows() == 0) return delta;
   const Panels<T> own = kept.delta.view();
-  to_panels(delta.from_row(first), own.from_row(first), layer.groups, layer.units, last - first);
+  to_operand(layer, layer.units, delta.from_row(first), own.from_row(first), last - first);
   return own;
 }
 
@@ -110,7 +113,7 @@ template <class T>
 void weighted_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T> out,
                       std::size_t first, std::size_t last, bool many) {
   if (first == last) return;
-  const bool apart = kept.dA_prev.rows() > 0;
+  const bool apart = layer.apart(layer.inputs);
   const Panels<T> to = (apart ? kept.dA_prev.view() : out).from_row(first);
   const Panels<T> from = delta.from_row(first);
   for (std::size_t g = 0; g < layer.groups; ++g)
@@ -123,17 +126,18 @@ void weighted_dA_prev(Layer<T>& layer, Kept<T>& kept, Panels<T> delta, Panels<T>
 template <class T>
 void dW_strip(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<const T> A_prev,
               std::size_t m, std::size_t first, std::size_t last, std::size_t panel, T* out) {
-  const auto lanes_of = [](Matrix<T>& apart, Panels<const T> whole) {
-    return apart.rows() > 0 ? readable(apart.view()) : whole;
-  };
+  if (kept.A_prev.rows() > 0) A_prev = readable(kept.A_prev.view());
+  if (kept.delta.rows() > 0) delta = readable(kept.delta.view());
   const Panels<const T> rows = layer.by_units ? A_prev : delta;
-  const Panels<const T> lanes =
-      layer.by_units ? lanes_of(kept.delta, delta) : lanes_of(kept.A_prev, A_prev);
+  const Panels<const T> lanes = layer.by_units ? delta : A_prev;
   const std::size_t panels = panel_count<T>(layer.lanes()), height = layer.rows_of_group();
-  if (layer.blocks == layer.groups)
-    return outer_strip(rows, lanes, m, first, last - first, first / height * panels + panel, out);
-  for (std::size_t g = 0; g < layer.groups; ++g)
-    outer_strip(rows, lanes, m, g * height + first, last - first, g * panels + panel, out, g == 0);
+  const std::size_t pitch = panel_count<T>(height) * P<T>;  // rows from one group to the next
+  const auto add = [&](std::size_t g, bool begin) {
+    examples_product(layer.on_units, rows, lanes, m, g * pitch + first % height, last - first,
+                     g * panels + panel, out, begin);
+  };
+  if (layer.blocks == layer.groups) return add(first / height, true);
+  for (std::size_t g = 0; g < layer.groups; ++g) add(g, g == 0);
 }
 
 }  // namespace deltarule

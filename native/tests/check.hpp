@@ -48,6 +48,7 @@ void test_math();  // test_math.cpp: vectors, exp, log, tanh, erf
 void test_rows();  // test_rows.cpp: each row of each table against its scalar meaning
 void test_programs();  // test_programs.cpp: programs, operation by operation
 void test_layers();  // test_layers.cpp: the kinds of layers beyond Dense
+void test_bfloat16();  // test_bfloat16.cpp: rounding to it
 void test_pace();  // test_pace.cpp: the choice between one thread and a team
 
 }  // namespace deltarule

@@ -228,6 +228,7 @@ int main() {
     test_math();
     test_rows();
     test_programs();
+    test_bfloat16();
     test_layers();
     test_pace();
     test_products<float>(), test_products<double>();

@@ -372,6 +372,17 @@ template <class T> void test_threads_of(Plan plan, Kind kind, bool two_passes) {
   for (const std::size_t threads : {2, 3}) expect(trained(threads) == one, "the same bits");
 }
 
+void test_threads_of(Plan plan, Kind kind) {
+  for (const bool two_passes : {false, true}) {
+    test_threads_of<double>(plan, kind, two_passes);
+    for (const bool mixed : {false, true}) {
+      plan.mixed = mixed;
+      test_threads_of<float>(plan, kind, two_passes);
+    }
+    plan.mixed = false;
+  }
+}
+
 // Which layers have hats, and that what stands between is passed over; and none where a column of
 // that many bins, or something that learns, is in front.
 void test_who_has_hats() {
@@ -402,28 +413,17 @@ void test_layers() {
   test_who_has_hats();
   for (const Plan& plan : plans_with_hats()) {
     test_step_of(plan, Kind::dense);
-    for (const bool two_passes : {false, true}) {
-      test_threads_of<float>(plan, Kind::dense, two_passes);
-      test_threads_of<double>(plan, Kind::dense, two_passes);
-    }
+    test_threads_of(plan, Kind::dense);
   }
   for (const Kind kind : {Kind::layer_norm, Kind::batch_norm, Kind::scale, Kind::parametric}) {
     test_step_of(plan_of(kind), kind);
     test_prediction_of<float>(kind), test_prediction_of<double>(kind);
-    for (const bool two_passes : {false, true})
-      {
-      test_threads_of<float>(plan_of(kind), kind, two_passes);
-      test_threads_of<double>(plan_of(kind), kind, two_passes);
-    }
+    test_threads_of(plan_of(kind), kind);
   }
   for (const Kind kind : {Kind::periodic, Kind::piecewise_linear, Kind::embedding, Kind::grouped,
                           Kind::shared, Kind::parallel}) {
     test_step_of(plan_of(kind), kind);
-    for (const bool two_passes : {false, true})
-      {
-      test_threads_of<float>(plan_of(kind), kind, two_passes);
-      test_threads_of<double>(plan_of(kind), kind, two_passes);
-    }
+    test_threads_of(plan_of(kind), kind);
   }
   for (const LayerPlan& layer :
        {numeric(Kind::periodic, {3, 3, 3, 3, 3}), numeric(Kind::periodic, {16, 16, 16, 16, 16}),

@@ -31,7 +31,9 @@ class BenchOptions:
 
 @command
 def bench(
-    timed: BenchOptions, settings: Annotated[Settings, ("engine", "n_threads")], json: Json = False
+    timed: BenchOptions,
+    settings: Annotated[Settings, ("engine", "mixed", "n_threads")],
+    json: Json = False,
 ) -> None:
     """Time training steps and single calls on this machine.
 
@@ -67,7 +69,9 @@ def bench(
     limits = (
         f", {peaks[n] / 1e9:.0f} GFLOP/s in fmas on {n} thread{'s'[: n > 1]}" for n in sorted(peaks)
     )
-    terminal.say(f"Engine {steps[0].engine}, float32{''.join(limits)}.", style="bold")
+    products = ", products of bfloat16" if options.mixed else ""
+    title = f"Engine {steps[0].engine}, float32{products}{''.join(limits)}."
+    terminal.say(title, style="bold")
     terminal.table(
         "",
         ["training step", "µs", "quartiles", "GFLOP/s", "threads", "share"],

@@ -53,7 +53,8 @@ def _native() -> str:
         return str(error)
     others = [other for other in available if other != isa]
     also = f" (DELTARULE_ISA chooses: {', '.join(others)})" if others else ""
-    return f"{isa}{also}, {native.cores()} cores; float32, float64"
+    units = ", products on AMX" if native.matrix_units() == "amx" else ""
+    return f"{isa}{also}, {native.cores()} cores; float32, float64, mixed with bfloat16{units}"
 
 
 def _jax() -> str:

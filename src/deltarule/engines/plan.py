@@ -108,7 +108,9 @@ class EngineOptions(Spec):
         How accelerators multiply float32 matrices: ``"highest"`` in float32, ``"high"`` and
         ``"default"`` faster and coarser, in the hardware's formats (TensorFloat-32, bfloat16).
     mixed : bool
-        Whether both passes run in bfloat16, with float32 parameters, updates and costs.
+        Whether matrix products read their operands rounded to bfloat16 and add up in float32.
+        Parameters, updates, costs, encodings, learned scales and normalization stay float32.
+        Engines native and jax; the dtype must be float32.
     n_threads : int, optional
         How many threads a call may use; engine native. None: what ``DELTARULE_NUM_THREADS`` says,
         else the engine's own choice, by the work of a step.
@@ -162,14 +164,26 @@ class EngineOptions(Spec):
 
     @property
     def beyond_cpu(self) -> str | None:
-        """Why an engine that computes on the CPU, in the plan's dtype, cannot heed them."""
+        """Why an engine that computes on the CPU cannot heed them."""
         if self.kind not in ("auto", "cpu"):
             return f"it computes on the CPU, not on device {self.device!r}; engine 'jax' can"
-        if self.mixed or self.precision != "highest":
-            return "it computes in the plan's dtype throughout; engine 'jax' can do otherwise"
+        if self.precision != "highest":
+            return (
+                f"precision {self.precision!r} is of accelerators, and it computes on the CPU; "
+                "engine 'jax' can use one"
+            )
         if self.devices not in (None, 1):
             return f"it computes on one device, not on {self.devices}; engine 'jax' can"
         return None
+
+    def mixed_in(self, dtype: Any) -> str | None:
+        """Why products cannot be mixed in a plan of that dtype; None where they can, or are not."""
+        if not self.mixed or dtype == np.float32:
+            return None
+        return (
+            f"mixed=True keeps its parameters in float32; got dtype {dtype}. Use dtype='float32', "
+            "or leave mixed out"
+        )
 
 
 def checked_threads(owner: str, name: str, value: Any) -> None:

@@ -50,12 +50,16 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
 
     NumPy hands its products to a BLAS library, whose threads are not this engine's to choose.
     """
-    if options.beyond_cpu is None and options.n_threads is not None:
+    if options.beyond_cpu is not None:
+        return options.beyond_cpu
+    if options.mixed:
+        return "it computes in the plan's dtype throughout; engines 'native' and 'jax' can mix"
+    if options.n_threads is not None:
         return (
             f"n_threads={options.n_threads}: NumPy's BLAS chooses its threads itself "
             "(OPENBLAS_NUM_THREADS); engine 'native' heeds the option"
         )
-    return options.beyond_cpu
+    return None
 
 
 @contextmanager

@@ -295,8 +295,10 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
 
     def _keep(self, kept: Continuation, outcome: Outcome, incremental: bool) -> None:
         """Take over what a fit has come to; what no later fit needs is not kept."""
+        mixed = self.engine_options is not None and self.engine_options.mixed
+        runner = None if mixed else outcome.runner  # products are mixed in training alone
         self._fitted = Fitted(
-            outcome.plan, self.engine, self.engine_options, outcome.parameters, outcome.runner
+            outcome.plan, self.engine, self.engine_options, outcome.parameters, runner
         )
         self._set_attributes(self._fitted, kept.state, kept.curves, outcome.epochs, outcome.reason)
         if not (self.warm_start or incremental):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -31,7 +32,7 @@ class Fitted:
     options : EngineOptions or None
     parameters : Parameters
     runner : Runner, optional
-        That holds them, where there is one.
+        That holds them and predicts, where there is one.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class Fitted:
     def runner(self) -> Runner:
         """What predicts."""
         if self._runner is None:
-            choice = choose(self.plan, self.engine, self.options)
-            self._runner = start_plan(self.plan, choice.name, self.parameters, self.options)
+            options = replace(self.options or EngineOptions(), mixed=False)  # as a file predicts
+            choice = choose(self.plan, self.engine, options)
+            self._runner = start_plan(self.plan, choice.name, self.parameters, options)
         return self._runner
 
     def coefs(self) -> list[Array]:

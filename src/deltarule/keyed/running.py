@@ -263,6 +263,7 @@ def _identity(whole: KeyedProblem) -> Identity:
         epochs=run.stopping.epochs,
         batch_size=run.batch_size,
         engine=run.engine,
+        **({"mixed": True} if run.options.mixed else {}),  # folders of former versions have none
         keys_a_block=KEYS_A_BLOCK,
         test_share=work.test_share,
         validation_share=work.validation_share,

@@ -66,7 +66,8 @@ class Layer(Spec, ABC):
     rate : float
         What multiplies the learning rate.
     coarse : bool
-        Whether its equations bear bfloat16, where an engine computes in mixed precision.
+        Whether its equations are matrix products, whose operands are bfloat16 where an engine
+        computes in mixed precision.
     """
 
     kind: ClassVar[str]

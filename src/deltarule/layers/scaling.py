@@ -131,7 +131,6 @@ class Scale(Layer):
     rate: float = 1.0
 
     kind: ClassVar[str] = "scale"
-    coarse: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", ACTIVATIONS(self.activation))
@@ -210,7 +209,6 @@ class Parametric(Layer):
     rate: float = 1.0
 
     kind: ClassVar[str] = "parametric"
-    coarse: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bend", ACTIVATIONS(self.bend))

@@ -340,6 +340,13 @@ class Settings:
         names=PRECISIONS,
         panel="Engine",
     )
+    mixed: bool = option(
+        "",
+        "Train with matrix products of bfloat16 numbers, added up in float32; engines native and "
+        "jax, dtype float32.",
+        False,
+        panel="Engine",
+    )
     n_threads: int | None = option(
         "N",
         "Number of threads of engine native (default: DELTARULE_NUM_THREADS, else chosen from the "
@@ -415,9 +422,7 @@ class Settings:
         SettingError
             For a device, a precision, a number of threads or devices that cannot be.
         """
-        return EngineOptions(
-            self.device, self.precision, n_threads=self.n_threads, devices=self.devices
-        )
+        return EngineOptions(self.device, self.precision, self.mixed, self.n_threads, self.devices)
 
 
 def _plain(value: Any) -> Any:

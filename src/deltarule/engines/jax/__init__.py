@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from deltarule.engines.plan import EngineOptions, Plan
 from deltarule.errors import MissingExtraError, require
 from deltarule.network import Parameters
@@ -35,9 +33,7 @@ def refusal(plan: Plan, options: EngineOptions) -> str | None:
             f"n_threads={options.n_threads}: XLA chooses its threads when a process begins, by the "
             "cores it may use; engine 'native' heeds the option"
         )
-    if options.mixed and plan.dtype != np.float32:
-        return f"mixed=True keeps its parameters in float32; got dtype {plan.dtype}"
-    return None
+    return options.mixed_in(plan.dtype)
 
 
 def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> JaxRunner:

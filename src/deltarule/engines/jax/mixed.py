@@ -1,4 +1,8 @@
-"""Mixed precision: the layers' equations in bfloat16, parameters and updates in float32."""
+"""Mixed precision: layers of matrix products in bfloat16, all else in float32.
+
+Operands are rounded as engine native rounds them. Here what such a layer hands on is in bfloat16,
+too: accelerators are as much faster at moving it as at multiplying it.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,10 @@ from deltarule.layers import Batch, Cache, Layer, LayerParameters
 
 
 def mixed(plan: Plan) -> Plan:
-    """The plan with every layer's passes in bfloat16."""
+    """The plan with the passes of every layer that multiplies matrices in bfloat16."""
     network = copy.copy(plan.network)
     last = len(network.layers) - 1
-    layers = tuple(Lowered(layer, l == last) for l, layer in enumerate(network.layers))
+    layers = tuple(_lowered(layer, l == last) for l, layer in enumerate(network.layers))
     object.__setattr__(network, "layers", layers)  # no layers of a caller's: nothing to check
     lowered = copy.copy(plan)
     object.__setattr__(lowered, "network", network)
@@ -25,7 +29,7 @@ def mixed(plan: Plan) -> Plan:
 
 
 class Lowered:
-    """A layer whose equations see bfloat16 where they bear it, else float32.
+    """A layer whose equations see bfloat16 where they are matrix products, else float32.
 
     Its derivatives leave as float32. So do the last layer's Z and A, so that cost and output
     error are exact.
@@ -63,6 +67,19 @@ class Lowered:
     def dA_prev(self, parameters: LayerParameters, delta: Array, cache: Cache) -> Array:
         """The layer's, in bfloat16."""
         return self._layer.dA_prev(self._seen(parameters), self._seen(delta), cache)
+
+
+def _lowered(layer: Layer, last: bool) -> Lowered:
+    """The layer, and the layers of its parts, where it has some."""
+    if layer.kind == "parallel":
+        whole: Any = layer
+        layer = copy.copy(layer)
+        parts = (
+            part._replace(layers=tuple(_lowered(own, False) for own in part.layers))
+            for part in whole.parts
+        )
+        object.__setattr__(layer, "parts", tuple(parts))
+    return Lowered(layer, last)
 
 
 def _low(values: Any) -> Any:

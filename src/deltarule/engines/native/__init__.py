@@ -7,6 +7,7 @@ from deltarule.engines.native.core import (
     Capabilities,
     capabilities,
     fma_peak,
+    matrix_units,
     missing,
 )
 from deltarule.engines.native.plain import (
@@ -32,6 +33,7 @@ __all__ = [
     "capabilities",
     "cores",
     "fma_peak",
+    "matrix_units",
     "refusal",
     "start",
     "threads_wanted",
@@ -40,7 +42,7 @@ __all__ = [
 
 def refusal(plan: Plan, options: EngineOptions) -> str | None:
     """Why this engine cannot run a plan: a missing core, or a row that it cannot run, by name."""
-    return options.beyond_cpu or missing() or uncovered(plan)
+    return options.beyond_cpu or options.mixed_in(plan.dtype) or missing() or uncovered(plan)
 
 
 def start(plan: Plan, parameters: Parameters, options: EngineOptions) -> NativeRunner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.plan import checked_threads
-from deltarule.errors import SettingError
+from deltarule.errors import SettingError, SlowerEngineWarning
 
 INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
 """What kernels are compiled for, the fastest first: ``avx512``, ``avx2`` and ``baseline`` on
@@ -62,6 +63,37 @@ def chosen() -> Any:
         As :func:`capabilities`.
     """
     return _core(os.environ.get("DELTARULE_ISA", ""))
+
+
+def matrix_units() -> str:
+    """What multiplies bfloat16 numbers beside the vectors.
+
+    ``"amx"``, ``"none"``, or ``"refused"``: the processor has AMX, but the system did not let this
+    process use it.
+
+    Raises
+    ------
+    SettingError
+        As :func:`capabilities`.
+
+    Examples
+    --------
+    >>> matrix_units() in ("amx", "none", "refused")
+    True
+    """
+    return str(chosen().matrix_units)
+
+
+@cache
+def warn_of_refusal() -> None:
+    """Say once a process that mixed products run without the processor's matrix units."""
+    warnings.warn(
+        "mixed=True: the system refused this process the processor's matrix units (AMX), so "
+        "products run on its vectors, slower. Results differ by rounding only. Use a kernel and a "
+        "container that allow AMX.",
+        SlowerEngineWarning,
+        stacklevel=2,
+    )
 
 
 def fma_peak(n_threads: int, seconds: float = 0.1, dtype: str = "float32") -> float:

@@ -281,8 +281,8 @@ def _plain_piece(piece: Piece, dtype: Any) -> dict[str, Any]:
     }
 
 
-def plain(plan: Plan) -> dict[str, Any]:
-    """What the core makes a runner from.
+def plain(plan: Plan, mixed: bool = False) -> dict[str, Any]:
+    """What the core makes a runner from; `mixed` is the engine options'.
 
     Raises
     ------
@@ -311,4 +311,5 @@ def plain(plan: Plan) -> dict[str, Any]:
         "smoothing": float(rules.label_smoothing),
         "uniform": 0.0 if uniform is None else float(uniform(network.outputs)),
         "seed": int(plan.seed),
+        "mixed": mixed,
     }

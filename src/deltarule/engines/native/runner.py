@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.engines.native.core import chosen
+from deltarule.engines.native.core import chosen, warn_of_refusal
 from deltarule.engines.native.plain import places, plain
 from deltarule.engines.plan import (
     EngineOptions,
@@ -41,13 +41,16 @@ class NativeRunner(Planned):
     parameters : Parameters
         Of the plan's dtype; copied.
     options : EngineOptions, optional
-        How many threads; the rest is refused before a runner is made.
+        How many threads, and whether products are mixed; the rest is refused before a runner is
+        made.
 
     Attributes
     ----------
     n_threads : int
         How many threads a call may use: the options', else what ``DELTARULE_NUM_THREADS`` says;
         0, where neither says, chooses by the work. The results are the same bits for any number.
+    isa : str
+        The instruction set, with ``"+amx"`` where mixed products run on matrix units.
 
     Examples
     --------
@@ -64,9 +67,14 @@ class NativeRunner(Planned):
     ) -> None:
         core = chosen()
         self.plan = plan
-        self.n_threads = threads_wanted(options or EngineOptions())
-        self.isa: str = core.isa
-        self._core = (core.Runner32 if plan.dtype == np.float32 else core.Runner64)(plain(plan))
+        options = options or EngineOptions()
+        self.n_threads = threads_wanted(options)
+        units = core.matrix_units if options.mixed else "none"
+        self.isa: str = f"{core.isa}+amx" if units == "amx" else core.isa
+        if units == "refused":
+            warn_of_refusal()
+        kind = core.Runner32 if plan.dtype == np.float32 else core.Runner64
+        self._core = kind(plain(plan, options.mixed))
         self._places, self._shapes = places(plan.network), plan.network.shapes
         self._slots = len(plan.optimizer_row.slots)
         self._schedule = plan.optimizer_row.schedule
