@@ -18,6 +18,7 @@ from deltarule.data import cells_of, unit_of
 from deltarule.modelfile import Model, load_model
 from deltarule.modelfile.networks import network_to_dict
 from deltarule.network import Network
+from deltarule.tabular.contributions import TOLERANCE
 from deltarule.tabular.options import option, option_group
 
 
@@ -73,7 +74,7 @@ def _effects(path: Path, data: Sequence[str]) -> tabular.TableContributions:
     loaded = predictor(path)
     source = sources.source(data, tabular.recorded_reading(loaded.record))
     with cells_of(source.files):
-        return loaded.contributions(source.frame, None)
+        return loaded.contributions(loaded.encoded(source.frame), None, TOLERANCE)
 
 
 def _as_json(model: Model) -> dict[str, object]:

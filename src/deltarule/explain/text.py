@@ -105,7 +105,7 @@ def sections(trace: Trace, step: TracedStep) -> Iterator[Section]:
             title = f"{letters[name]}d{name}[{l}] = {forms[name]}" if dense else f"d{name}[{l}]"
             check = step.checks.get(f"d{name}[{l}]")
             if check is None:
-                yield _block(title, gradient)
+                yield Section(title, gradient)
                 continue
             which = "all entries" if check.complete else f"{len(check.entries)} sampled entries"
             found = f"central differences, {which}: relative error {check.error:.1e}"
