@@ -294,7 +294,7 @@ def test_every_number_of_a_step_is_shown_with_its_arithmetic(opened):
     assert " ".join(tags).replace("Eq. ", "") == (
         "1a 1b 1a 1b 2 10a 10b 10c 10d 11a 11b 11c 11d 3 3"
     )
-    assert page.locator("#step .matrix[data-key='delta[2]'] td").count() == 4
+    assert page.locator("#step .matrix[data-key='delta[2]'] button").count() == 4
     assert page.locator("#step math:has-text('tanh')").count() == 1
     page.locator("#step .matrix[data-key='dW[1]'] button").first.click()
     assert " = " in page.inner_text("#step .arithmetic")

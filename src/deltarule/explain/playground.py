@@ -25,7 +25,7 @@ from deltarule.system.storage import write_whole
 
 _SCRIPTS = (
     *(*ENGINE_SCRIPTS, "notation.js", "formulas.js", "terms.js", "layer_arithmetic.js"),
-    *("arithmetic.js", "matrices.js", "drawing.js"),
+    *("arithmetic.js", "matrices.js", "roving.js", "drawing.js"),
     *("playground_data.js", "playground_table.js", "playground_run.js", "playground_views.js"),
     *("playground_numbers.js", "playground_files.js", "playground_export.js"),
     *("playground_address.js", "playground.js"),

@@ -20,13 +20,6 @@ const Changes = (() => {
     const good = (low === null || y >= low) && (high === null || y <= high);
     return good ? null : `cost ${Page.plan.cost.name} needs targets ${low === null ? "" : `from ${low}`}${high === null ? "" : ` to ${high}`}; got ${y}`;
   }
-  function isEditable(key) {
-    if (Page.data.untraced.length) return false;
-    if (["A[0]", "Y", "α"].includes(key)) return true;
-    const { name, l } = Formulas.split(key), place = l ? Notation.parameterAt(l, name) : null;
-    return place !== null && place.name in (Page.now.parameters[place.k] || {});
-  }
-
   // ------------------------------------------------------------------------- edited in place
   // The learning rate, as an entry among the matrices of an update.
   function rate() {
@@ -109,7 +102,7 @@ const Changes = (() => {
 
   // ------------------------------------------------------------- what is different, as it flows
   function differences() {
-    const order = ["A[0]", "Y", "α", ...Object.keys(Page.now.V).filter((key) => isEditable(key) && !["A[0]", "Y", "α"].includes(key)), ...Story.steps().map(({ out }) => out)];
+    const order = ["A[0]", "Y", "α", ...Object.keys(Page.now.V).filter((key) => Page.isEditable(key) && !["A[0]", "Y", "α"].includes(key)), ...Story.steps().map(({ out }) => out)];
     return order.flatMap((key) => {
       const [M, old] = [Page.now.V[key], Page.before[key]];
       if (!M || !old || M.v.length !== old.v.length) return [];
@@ -164,7 +157,7 @@ const Changes = (() => {
     const [, own, l, ...place] = /^(\D+?)((?:\d+\.)*\d+)?\.(\d+)\.(\d+)$/.exec(name) || [];
     const key = name === "alpha" ? "α" : l ? `${own}[${l}]` : own, [i, j] = place.length ? place.map((k) => k - 1) : [0, 0];
     const M = key !== undefined && (key === "α" || own) ? Page.now.V[key] : null;
-    if (!M || !isEditable(key) || i >= M.n || j >= M.m || i < 0 || j < 0) throw Error(`“${text.slice(0, 40)}” is nothing that can be done here`);
+    if (!M || !Page.isEditable(key) || i >= M.n || j >= M.m || i < 0 || j < 0) throw Error(`“${text.slice(0, 40)}” is nothing that can be done here`);
     const problem = problemOf(key, x, value);
     if (problem) throw Error(problem);
     edit(key, i, j, x);
@@ -203,5 +196,5 @@ const Changes = (() => {
       undo();
     });
   }
-  return { parsed, targetProblem, isEditable, rate, open, record, withdraw, undo, isTrained, forget, show, address, replay, boot };
+  return { parsed, targetProblem, rate, open, record, withdraw, undo, isTrained, forget, show, address, replay, boot };
 })();

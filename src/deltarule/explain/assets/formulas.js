@@ -50,6 +50,7 @@ const Formulas = (() => {
     if (name === "A" && l === 0) return "given";
     if (name === "dA" && l === layers()) return "2";
     if (EQUATION[name]) return EQUATION[name];
+    if (l === null) return "given";
     if (newOf(name) || slot(name)) return "3";
     return Notation.layerAt(Page.plan, l).parameters.includes(name) ? "given" : "11b";
   };

@@ -72,15 +72,28 @@ const Matrices = (() => {
   function entry(key, M, i, j, most, { hidden, old }) {
     const x = at(M, i, j), before = old ? at(old, i, j) : x;
     const changed = before !== x && !(Number.isNaN(before) && Number.isNaN(x));
-    const classes = [Changes.isEditable(key) ? "given" : "", changed ? "changed" : ""];
+    const classes = [Page.isEditable(key) ? "given" : "", changed ? "changed" : ""];
     return h("button", {
       type: "button", tabindex: -1, class: classes.filter(Boolean).join(" ") || null, style: hidden ? "" : tint(x, most),
       "data-key": key, "data-i": i, "data-j": j, title: changed ? `was ${shown(before)}` : null,
       "aria-label": `${Formulas.text(key)} row ${i + 1} column ${j + 1} (${placeOf(key, i, j) || "one number"}): ${hidden ? "hidden" : shown(x)}`,
     }, hidden ? "?" : shown(x));
   }
+  // An entry and what it is made of, marked where they are drawn within an element: in matrices, and
+  // where else a selector finds them.
+  function mark(root, entry, elsewhere = () => []) {
+    for (const each of root.querySelectorAll(".chosen, .operand")) each.classList.remove("chosen", "operand");
+    if (!entry) return;
+    const flag = (name, key, i, j) => {
+      const places = [`.matrix [data-key="${key}"][data-i="${i}"][data-j="${j}"]`, ...elsewhere(key, i, j)];
+      for (const found of root.querySelectorAll(places.join())) found.classList.add(name);
+    };
+    flag("chosen", entry.key, entry.i, entry.j);
+    const found = Arithmetic.of(entry.key, entry.i, entry.j);
+    for (const [key, places] of Object.entries(found ? found.operands : {})) for (const [i, j] of places.slice(0, 200)) flag("operand", key, i, j);
+  }
   const isLarge = (key) => Math.max(Page.now.V[key].n, Page.now.V[key].m) > MOST;
   function goTo(key, i, j) { origins[key] = [Math.max(0, i - 3), Math.max(0, j - 3)]; }
 
-  return { draw, placeOf, shown, largest, isLarge, goTo };
+  return { draw, mark, placeOf, shown, tint, largest, isLarge, goTo };
 })();

@@ -64,6 +64,13 @@ const Page = (() => {
   };
 
   // ------------------------------------------------------------------------------- changes
+  // Whether an entry is given: an input, a target, a parameter, the rate.
+  page.isEditable = (key) => {
+    if (data.untraced.length) return false;
+    if (["A[0]", "Y", "α"].includes(key)) return true;
+    const { name, l } = Formulas.split(key), place = l ? Notation.parameterAt(l, name) : null;
+    return place !== null && place.name in (page.now.parameters[place.k] || {});
+  };
   page.edit = (key, i, j, x) => {
     const now = page.now;
     page.before ??= now.V;

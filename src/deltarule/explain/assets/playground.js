@@ -2,7 +2,7 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
 // What shared scripts read: the plan, the step's numbers, and names.
-const Page = { plan: null, now: null, rows: false, before: null, data: { inputs: [], outputs: [], sizes: [], units: [], untraced: [] } };
+const Page = { isEditable: () => false, plan: null, now: null, rows: false, before: null, data: { inputs: [], outputs: [], sizes: [], units: [], untraced: [] } };
 
 const Playground = (() => {
   const page = { table: null, ownTable: null, ownText: "", ownStart: null, run: null, paint: null, timer: null, wanted: {} };
@@ -295,7 +295,7 @@ const Playground = (() => {
     for (const id of ["across", "up"]) on(id, "change", () => { refresh(); Address.write(); });
     on("wire-layer", "change", () => { wireChoices(); wireValue(); }); on("wire-unit", "change", wireValue); on("wire-from", "change", wireValue);
     on("wire", "submit", setWire); on("drawn-start", "click", drawnStart);
-    on("numbers", "toggle", () => Numbers.show(page.run)); on("show-code", "toggle", code);
+    on("numbers", "toggle", () => Numbers.show(page.run)); Numbers.boot(() => page.run); on("show-code", "toggle", code);
     on("save-model", "click", saving(saveModel)); on("save-python", "click", saving(savePython)); on("save-csv", "click", saving(saveTable)); on("copy-link", "click", saving(copyLink));
     document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
     document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));

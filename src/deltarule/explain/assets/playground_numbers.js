@@ -29,12 +29,23 @@ const Numbers = (() => {
   }
   function draw(run) {
     const found = chosen && Page.now.V[chosen.key] ? Arithmetic.of(chosen.key, chosen.i, chosen.j) : null;
-    const click = (key, i, j) => { chosen = { key, i, j }; draw(run); byId("step").querySelector("button.chosen")?.focus(); };
     byId("step").replaceChildren(...equations(run).map(([eq, text, keys, formula]) => h("div", { class: "equation" },
       h("p", {}, h("span", { class: `tag eq-${eq.replace("10", "11")}` }, `Eq. ${eq}`), text, formula ? h("span", { class: "formula-inline" }, Formulas.math(formula)) : null),
-      h("div", { class: "numbers" }, keys.map((key) => Matrices.draw(key, { click, mark: chosen && chosen.key === key ? chosen : null, operands: found ? found.operands[key] : null }))),
+      h("div", { class: "numbers" }, keys.map((key) => Matrices.draw(key))),
       found && keys.includes(chosen.key) ? h("div", { class: "arithmetic", role: "status" },
         h("p", { class: "line" }, `${found.symbolic} = ${found.shown} = ${Matrices.shown(found.value)}`)) : null)));
+    Matrices.mark(byId("step"), found && chosen);
+    Roving.renew(byId("step"));
   }
-  return { show };
+  function boot(run) {
+    byId("step").addEventListener("click", ({ target }) => {
+      const entry = target.closest(".matrix [data-key]");
+      if (!entry) return;
+      chosen = { key: entry.dataset.key, i: Number(entry.dataset.i), j: Number(entry.dataset.j) };
+      draw(run());
+      byId("step").querySelector("button.chosen")?.focus();
+    });
+    Roving.boot();
+  }
+  return { show, boot };
 })();

@@ -28,18 +28,7 @@ const Walk = (() => {
     byId("peek").textContent = sentence(state.chosen);
     byId("arithmetic").replaceChildren(...arithmetic());
   }
-  function flag(key, i, j, name) {
-    const places = [`#substep [data-key="${key}"][data-i="${i}"][data-j="${j}"]`, `#network [data-part="${Drawing.partOf(key, i, j)}"]`];
-    for (const found of document.querySelectorAll(places.join())) found.classList.add(name);
-  }
-  // An entry and what it is made of, marked in the matrices and in the drawing.
-  function mark(entry) {
-    for (const each of document.querySelectorAll("#walk .chosen, #walk .operand")) each.classList.remove("chosen", "operand");
-    if (!entry) return;
-    flag(entry.key, entry.i, entry.j, "chosen");
-    const found = Arithmetic.of(entry.key, entry.i, entry.j);
-    for (const [key, places] of Object.entries(found ? found.operands : {})) for (const [i, j] of places.slice(0, 200)) flag(key, i, j, "operand");
-  }
+  const mark = (entry) => Matrices.mark(byId("walk"), entry, (...place) => [`#network [data-part="${Drawing.partOf(...place)}"]`]);
   const entryOf = (target) => {
     const found = target.closest && target.closest("#walk [data-key][data-i]");
     return found && { key: found.dataset.key, i: Number(found.dataset.i), j: Number(found.dataset.j) };
@@ -72,7 +61,7 @@ const Walk = (() => {
     const entry = entryOf(event.target);
     if (!entry) return;
     const button = event.target.closest("button");
-    if (button && Changes.isEditable(entry.key)) Changes.open(button, entry);
+    if (button && Page.isEditable(entry.key)) Changes.open(button, entry);
     if (entry.key !== "α") choose(entry.key, entry.i, entry.j);
   }
 
