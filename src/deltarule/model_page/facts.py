@@ -22,7 +22,7 @@ from deltarule.modelfile import Model, tensor_names
 from deltarule.network import Network, Parameters
 from deltarule.preprocessing.date_columns import Date
 from deltarule.tabular.contributions import TOLERANCE, UNITS, before_probabilities
-from deltarule.tabular.integrated_gradients import standard_rules
+from deltarule.tabular.integrated_gradients import gauss_legendre
 from deltarule.tabular.path_units import Units, cut
 from deltarule.tabular.references import reference
 
@@ -59,12 +59,8 @@ def facts(model: Model) -> dict[str, Any]:
         "unit": UNITS["logits" if centered else targets.task][0],
         "tolerance": TOLERANCE / 2 if centered else TOLERANCE,
         "rules": [
-            {
-                "at": rule.at.tolist(),
-                "ends": rule.ends.tolist(),
-                "knots": None if rule.knots is None else rule.knots.tolist(),
-            }
-            for rule in standard_rules()
+            {"at": rule.at.tolist(), "ends": rule.ends.tolist(), "knots": None}
+            for rule in map(gauss_legendre, (8, 32, 128, 512))
         ],
         "record": record_facts(model),
     }
