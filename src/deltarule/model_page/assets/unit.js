@@ -13,19 +13,22 @@ const Unit = (() => {
     way = [Descent.resolved({ chain: root, depth: root.layers.length, unit: output })];
     show(model, output);
   }
-  // The units that follow one column alone or with others, beside its encoded values: how far each
-  // moves on the way from the reference row, and what it contributes. Each can be followed down.
+  // The units that follow one column alone or with others: how far each moves on the way from the
+  // reference row, and what it contributes. Each can be followed down. Encoded values, which stand
+  // above, are among them where each of several networks reads them.
   function ofColumn(model, { units, moved }, column, output) {
     const read = ({ across, inputs, source }) => (across ? inputs.filter((_, i) => across[source][i]) : [inputs[source]]);
-    const follows = (own) => own.layers.length && read(own).some((input) => network.inputs[input].column === column);
+    const isOne = network.networks.length === 1;
+    const nameOf = (chain, place) => ("input" in place ? chain.name : "") + Descent.described(network, place).name;
+    const follows = (own) => !(isOne && !own.layers.length) && read(own).some((input) => network.inputs[input].column === column);
     const sorted = network.networks.flatMap((chain) =>
       chain.units.flatMap((own) => own.sources.map((source) => ({ ...own, source })))
-        .map((own, unit) => ({ ...own, place: Descent.resolved({ chain, depth: 0, unit }) })))
+        .map((own, unit) => ({ ...own, chain, place: Descent.resolved({ chain, depth: 0, unit }) })))
       .map((own, u) => ({ ...own, value: units[u], moved: moved[u] })).filter((own) => own.value && follows(own))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     if (!sorted.length) return filled($("units"));
-    const lines = sorted.slice(0, MOST).map(({ place, moved: [from, to], value }) => [
-      el("button", { type: "button", onclick: () => go(model, output, place) }, Descent.described(network, place).name),
+    const lines = sorted.slice(0, MOST).map(({ chain, place, moved: [from, to], value }) => [
+      el("button", { type: "button", onclick: () => go(model, output, place) }, nameOf(chain, place)),
       number(from), number(to), signed(value)]);
     const more = sorted.length > MOST ? ` (the ${MOST} largest of ${sorted.length})` : "";
     return filled($("units"), table(["unit that follows the column", "reference row", "this row", "contributes"], lines,
