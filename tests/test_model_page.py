@@ -23,6 +23,10 @@ NOT = {
     "classes": ("price", "size", "rent"),
     "several": ("price", "sold", "rent"),
     "targets": ("sold", "size"),
+    "bins": (
+        *("area", "costs", "town", "zip", "heated", "sold on", "seen", "note"),
+        *("sold", "size", "rent"),
+    ),
 }
 CASES = {
     "five networks": ("numbers", ["--target", "price", "--ensemble", "5"]),
@@ -37,6 +41,7 @@ CASES = {
     ),
     "three classes, members": ("several", ["--target", "size", "--members", "3"]),
     "two targets": ("targets", ["--target", "price,rent", "--ensemble", "2"]),
+    "shared bins": ("bins", ["--target", "price", "--ensemble", "2", "--embedding", "bins"]),
 }
 
 
@@ -206,10 +211,39 @@ def test_the_page_explains_what_the_model_does(case, trained, folder, opened):
         (folder / "new.csv").read_text(),
     )
     assert found[0][0]["output"] == expected.outputs[0]
-    agree([[own["values"] for own in row] for row in found], expected.values, 1e-9)
+    agree([[own["values"] for own in row] for row in found], expected.values)
     agree([[own["prediction"] for own in row] for row in found], expected.predictions)
-    agree([[own["residual"] for own in row] for row in found], expected.residuals, 1e-8)
+    left = np.array([[own["residual"] for own in row] for row in found]) - expected.residuals
+    assert abs(left).max() <= AGREES * abs(expected.predictions).max()
     assert [row[0]["points"] for row in found] == expected.points.tolist()
+
+
+def test_contributions_are_compared_where_lines_are_split_and_where_bins_are_shared(
+    trained, folder
+):
+    model = load_model(trained("five networks")[0])
+    points = explain_rows(model, read(model, folder / "new.csv")[:5]).points
+    assert points.min() < 50
+    assert points.max() > 1000  # pieces of which each side of the line has several
+    assert load_model(trained("shared bins")[0]).network.layers[0].kind == "piecewise_linear"
+
+
+@pytest.mark.parametrize("case", ["five networks", "one network, embedded", "two classes"])
+def test_units_contribute_what_columns_do(case, trained, opened):
+    page = opened(trained(case)[1])
+    page.focus("#field-1")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("5")
+    page.locator("#why-said", has_text="From the reference row").wait_for()
+    own = page.evaluate("Page.whys[0]")
+    assert sum(own["units"]) == pytest.approx(sum(own["inputs"]), rel=1e-9)
+    assert own["values"][1] == pytest.approx(sum(own["inputs"]), rel=1e-9)
+    page.locator("#why button").first.click()
+    listed = page.locator("#units tr td:last-child").all_inner_texts()
+    if case == "five networks":
+        assert "network 1, rooms" in page.inner_text("#units")
+        total = sum(float(text.replace("\u2212", "-")) for text in listed)
+        assert total == pytest.approx(own["values"][1], abs=0.01)
 
 
 def test_the_widths_of_intervals_follow_the_row(trained):

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from deltarule import tabular
+from deltarule.arrays import Array
 from deltarule.costs import Cost
 from deltarule.data import Reading
 from deltarule.engines.plan import Plan
@@ -22,8 +23,9 @@ from deltarule.modelfile import Model, tensor_names
 from deltarule.network import Network, Parameters
 from deltarule.preprocessing.date_columns import Date
 from deltarule.tabular.contributions import TOLERANCE, UNITS, before_probabilities
-from deltarule.tabular.integrated_gradients import standard_rules
-from deltarule.tabular.path_units import Units, cut
+from deltarule.tabular.ensembles import summands
+from deltarule.tabular.integrated_gradients import levels
+from deltarule.tabular.path_units import Cut, Units, cut
 from deltarule.tabular.references import reference
 
 
@@ -47,24 +49,26 @@ def facts(model: Model) -> dict[str, Any]:
     classes = bool(targets.classes)
     network = before_probabilities(model.network) if classes else model.network
     centered = classes and model.network.outputs > 1
+    tolerance = TOLERANCE / 2 if centered else TOLERANCE
     names = tensor_names(model)
     return {
         "path": _path(network, model.parameters, names),
         "output": _output(model.network) if classes else None,
-        "spread": None if model.spread is None else _chain(*model.spread, names),
+        "spread": None if model.spread is None else _whole(*model.spread, names),
         "levels": list(tabular.levels_of(model)),
         "columns": [column_facts(c, reading, start.row[c.name]) for c in preprocessing.used],
         "reading": reading_facts(preprocessing),
         "reference": {"name": start.name, "encoded": start.encoded.tolist()},
         "unit": UNITS["logits" if centered else targets.task][0],
-        "tolerance": TOLERANCE / 2 if centered else TOLERANCE,
-        "rules": [
+        "tolerance": tolerance,
+        "splits": [
             {
-                "at": rule.at.tolist(),
-                "ends": rule.ends.tolist(),
-                "knots": None if rule.knots is None else rule.knots.tolist(),
+                "pieces": level.pieces,
+                "at": level.rule.at.tolist(),
+                "ends": level.rule.ends.tolist(),
+                "sides": level.sides,
             }
-            for rule in standard_rules()
+            for level in levels(tolerance)
         ],
         "record": record_facts(model),
     }
@@ -79,30 +83,50 @@ def _undated(model: Model) -> dict[str, date] | None:
 
 
 def _path(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:
-    """The network in two, as :func:`~deltarule.tabular.path_units.cut` cuts it."""
-    found = cut(network, parameters)
+    """The networks that a network averages, each in two as ``cut`` cuts it, and their average.
+
+    A network that is no average is the only one, and its average has no layers.
+    """
+    cuts = [cut(*own) for own in summands(network, parameters)]
+    averaging = int(len(cuts) > 1)  # how many layers a network's share in the average is
+    found, at = [], 0
+    for own in cuts:
+        outputs = own.network.sizes[-1 - averaging]
+        found.append(_network(own, averaging, names) | {"first": at, "last": at + outputs})
+        at += outputs
+    depth = len(network.layers) - averaging
+    average = _chain(network.layers[depth:], at, parameters[depth:], names)
+    return {"networks": found, "average": average}
+
+
+def _network(own: Cut, averaging: int, names: Mapping[int, str]) -> dict[str, Any]:
+    layers, depth = own.network.layers, len(own.network.layers) - averaging
     return {
-        "order": found.order.tolist(),
-        "units": [_units(own, names) for own in found.units],
-        "rest": _chain(found.network, found.parameters, names),
+        "units": [_units(units, own.order, names) for units in own.units],
+        **_chain(layers[:depth], own.network.inputs, own.parameters[:depth], names),
     }
 
 
-def _units(own: Units, names: Mapping[int, str]) -> dict[str, Any]:
+def _units(own: Units, order: Array, names: Mapping[int, str]) -> dict[str, Any]:
     return {
-        "first": own.first,
-        "last": own.last,
+        "inputs": order[own.first : own.last].tolist(),
         "straight": own.straight,
         "sources": own.sources.tolist(),
         "across": None if own.across is None else own.across.tolist(),
-        "layers": _layers(own.layers, own.last - own.first),
-        "parameters": _named(own.parameters, names),
+        **_chain(own.layers, own.last - own.first, own.parameters, names),
     }
 
 
-def _chain(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:
-    layers = _layers(network.layers, network.inputs)
-    return {"layers": layers, "parameters": _named(parameters, names)}
+def _whole(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:
+    return _chain(network.layers, network.inputs, parameters, names)
+
+
+def _chain(
+    layers: Sequence[Layer], inputs: int, parameters: Parameters, names: Mapping[int, str]
+) -> dict[str, Any]:
+    """Layers, and by parameter of each the tensor of the model file that it is."""
+    named = [{name: names[id(W)] for name, W in own.items()} for own in parameters]
+    return {"layers": _layers(layers, inputs), "parameters": named}
 
 
 def _output(network: Network) -> dict[str, Any]:
@@ -122,8 +146,3 @@ def _layers(layers: Sequence[Layer], inputs: int, cost: Cost | str = "mse") -> l
             "traced into expressions. Predict in Python."
         )
     return list(plan["layers"])
-
-
-def _named(parameters: Parameters, names: Mapping[int, str]) -> list[dict[str, str]]:
-    """By parameter of each layer, the tensor of the model file that it is."""
-    return [{name: names[id(W)] for name, W in own.items()} for own in parameters]

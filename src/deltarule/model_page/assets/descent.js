@@ -49,28 +49,32 @@ const Descent = (() => {
   };
 
   // -------------------------------------------------------------------------------- chains
-  // The network of one row: the chain behind the units of the path, and those units' own chains.
+  // One network: the chain behind the units of its path, and those units' own chains.
+  function chainOf(own, passed, name) {
+    const [head] = own.layers, parts = head?.kind === "parallel" ? head.parts : [];
+    let width = 0;
+    const groups = own.units.map((each, g) => {
+      const base = width, k = parts.findIndex(({ first, last }) => first <= base && base < last);
+      width += passed.units[g].A.n;
+      return { ...each, ...passed.units[g], name: k < 0 ? name : `${name}part ${k + 1}, `, base, offset: 0,
+        below: (i) => ({ input: each.inputs[i] }) };
+    });
+    const before = (base, count) => groups.find((each) => each.base === base && each.A.n === count)?.layers.length ?? 0;
+    const places = groups.flatMap(unitsOf);
+    return { ...passed, ...own, name, before, base: 0, offset: before(0, width), below: (i) => places[i] };
+  }
+  const unitsOf = (chain) => Array.from({ length: chain.A.n }, (_, unit) => ({ chain, depth: chain.layers.length, unit }));
+
+  // The networks of one row, and the chain that ends in the outputs: their average, or the only one.
   function network(model, cells) {
-    const passed = Predicting.passed(model, Predicting.inputsOf([cells]));
+    const passed = Predicting.passed(model, Predicting.inputsOf([cells])), count = model.networks.length;
     const inputs = model.columns.flatMap(({ outputs }, column) =>
       outputs.map((name, k) => ({ name, column, value: cells[column].units[k] })));
-    const [head] = model.rest.layers, parts = head.kind === "parallel" ? head.parts : [];
-    const isEnsemble = parts.length > 1 && parts.length === model.about.settings?.n_ensemble;
-    const nameOf = (k) => (k < 0 ? "" : `${isEnsemble ? "network" : "part"} ${k + 1}, `);
-    let width = 0;
-    const groups = model.units.map((own, g) => {
-      const base = width, k = parts.findIndex(({ first, last }) => first <= base && base < last);
-      width += passed.parts[g].A.n;
-      const below = (i) => ({ input: model.order[own.first + i] });
-      return { ...own, ...passed.parts[g], name: nameOf(k), base, offset: 0, below };
-    });
-    const before = (base, count) => groups.find((own) => own.base === base && own.A.n === count)?.layers.length ?? 0;
-    const places = groups.flatMap((chain) => Array.from({ length: chain.A.n }, (_, unit) => ({ chain, depth: chain.layers.length, unit })));
-    const root = {
-      ...model.rest, name: "", nameOf, before, base: 0, offset: before(0, width), start: passed.rest.A[0],
-      caches: passed.rest.caches, below: (i) => places[i],
-    };
-    return { inputs, root };
+    const what = count === model.about.settings?.n_ensemble ? "network" : "part";
+    const networks = model.networks.map((own, k) => chainOf(own, passed.networks[k], count > 1 ? `${what} ${k + 1}, ` : ""));
+    if (count === 1) return { inputs, networks, root: networks[0] };
+    const places = networks.flatMap(unitsOf), title = `average of ${count} ${what}s`;
+    return { inputs, networks, root: { ...passed.average, ...model.average, name: "", title, base: null, below: (i) => places[i] } };
   }
 
   // The same unit where it is computed: a chain's input is a unit before it, and of a parallel
@@ -87,8 +91,7 @@ const Descent = (() => {
     const base = depth === 1 && chain.base !== null ? chain.base + reads : null;
     const within = {
       layers, parameters: layers.map((_, d) => Layers.within(chain.parameters[depth - 1], k + 1, d + 1)),
-      start: parts[k].start, caches: parts[k].caches, name: chain.nameOf && depth === 1 ? chain.nameOf(k) : `${chain.name}part ${k + 1}, `,
-      base, before: chain.before, offset: base === null ? 0 : chain.before(base, last - reads),
+      start: parts[k].start, caches: parts[k].caches, name: `${chain.name}part ${k + 1}, `, base, before: chain.before, offset: base === null ? 0 : chain.before(base, last - reads),
       below: (i) => ({ chain, depth: depth - 1, unit: reads + i }),
     };
     return resolved({ chain: within, depth: layers.length, unit: unit - first + parts[k].A.n });
@@ -106,7 +109,7 @@ const Descent = (() => {
     });
     return {
       ...found, terms, uses: (found.uses || []).map(before), layer, z: value(cache.Z, unit), value: value(cache.A, unit),
-      name: `${chain.name}layer ${chain.offset + depth} (${layer.kind.replaceAll("_", " ")}), unit ${unit + 1}`,
+      name: `${chain.title ?? `${chain.name}layer ${chain.offset + depth} (${layer.kind.replaceAll("_", " ")})`}, unit ${unit + 1}`,
     };
   }
 

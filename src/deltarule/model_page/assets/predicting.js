@@ -2,24 +2,23 @@
 // sure they are. All numbers are in double precision.
 "use strict";
 const Predicting = (() => {
-  const { rows, stacked, made } = Algebra;
+  const { stacked, made } = Algebra;
   const BLOCK = 256;  // rows that go through the network together
 
   // ------------------------------------------------------------------------------- the model
-  // What facts say of layers, with the tensors that they name.
-  const withTensors = ({ layers, parameters }, tensors) => ({
-    layers,
-    parameters: parameters.map((own) => Object.fromEntries(Object.entries(own).map(([name, tensor]) => [name, tensors[tensor]]))),
-  });
-
   function modelOf(facts, file) {
-    const { tensors, preprocessing, targets, about } = file, { units, rest, order } = facts.path;
+    const { tensors, preprocessing, targets, about } = file, { networks, average } = facts.path;
+    // What facts say of layers, with the tensors that they name.
+    const taken = (own) => ({
+      ...own,
+      parameters: own.parameters.map((each) => Object.fromEntries(Object.entries(each).map(([name, tensor]) => [name, tensors[tensor]]))),
+    });
     return {
-      facts, targets, about, order, levels: facts.levels,
+      facts, targets, about, levels: facts.levels,
       columns: Columns.columnsOf(preprocessing, facts),
-      units: units.map((own) => ({ ...own, ...withTensors(own, tensors) })),
-      rest: withTensors(rest, tensors),
-      spread: facts.spread && withTensors(facts.spread, tensors),
+      networks: networks.map((own) => ({ ...taken(own), units: own.units.map(taken) })),
+      average: taken(average),
+      spread: facts.spread && taken(facts.spread),
       isClasses: targets.task === "classification",
     };
   }
@@ -34,13 +33,16 @@ const Predicting = (() => {
     });
     return { start, caches, A };
   }
-  const ordered = ({ order }, X) => made(order.length, X.m, (i, j) => X.v[order[i] * X.m + j]);
+  const picked = (X, inputs) => made(inputs.length, X.m, (i, j) => X.v[inputs[i] * X.m + j]);
 
-  // X (inputs, m) through the whole network: what each part of it makes.
+  // X (inputs, m) through the networks and their average: what each part of them makes.
   function passed(model, X) {
-    const inputs = ordered(model, X), parts = model.units.map((own) => chained(own, rows(inputs, own.first, own.last)));
-    const rest = Engine.forward(model.rest, model.rest.parameters, stacked(parts.map((part) => part.A)));
-    return { parts, rest, outputs: rest.A.at(-1) };
+    const networks = model.networks.map((own) => {
+      const units = own.units.map((each) => chained(each, picked(X, each.inputs)));
+      return { units, ...chained(own, stacked(units.map(({ A }) => A))) };
+    });
+    const average = chained(model.average, stacked(networks.map(({ A }) => A)));
+    return { networks, average, outputs: average.A };
   }
 
   // ------------------------------------------------------------------------------------ cells
@@ -96,14 +98,14 @@ const Predicting = (() => {
       return { label: classes[code], code, probabilities: P, set };
     });
   }
-  function ofNumbers(model, { rest, outputs }, X, sure) {
+  function ofNumbers(model, { networks, outputs }, X, sure) {
     const { means, stds } = model.targets, m = outputs.m, count = means.length;
     const value = (A, i, j, k) => A.v[i * m + j] * stds[k] + means[k];
     const widths = model.spread && chained(model.spread, stacked([X, outputs])).A;
     return Array.from({ length: m }, (_, j) => {
       const values = means.map((_, k) => value(outputs, k, j, k));
       const ends = sure && values.map((own, k) => sure[k].map((end) => own + (widths ? widths.v[k * m + j] : 1) * end));
-      const quantiles = model.levels.map((_, l) => means.map((_, k) => value(rest.A.at(-2), l * count + k, j, k)));
+      const quantiles = model.levels.map((_, l) => means.map((_, k) => value(networks[0].caches.at(-2).A, l * count + k, j, k)));
       return { values, ends, quantiles };
     });
   }
@@ -118,5 +120,5 @@ const Predicting = (() => {
     return found;
   }
 
-  return { BLOCK, modelOf, chained, ordered, passed, encoded, inputsOf, mostCoverage, predicted };
+  return { BLOCK, modelOf, chained, picked, passed, encoded, inputsOf, mostCoverage, predicted };
 })();

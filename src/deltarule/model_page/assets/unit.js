@@ -13,23 +13,23 @@ const Unit = (() => {
     way = [Descent.resolved({ chain: root, depth: root.layers.length, unit: output })];
     show(model, output);
   }
-  // The units that follow one column alone or with others, beside its encoded values: how far each
-  // moves on the way from the reference row, and what it contributes. Each can be followed down.
+  // The units that follow one column alone or with others: how far each moves on the way from the
+  // reference row, and what it contributes. Each can be followed down. Encoded values, which stand
+  // above, are among them where each of several networks reads them.
   function ofColumn(model, { units, moved }, column, output) {
-    const isOwn = (input) => network.inputs[input].column === column, found = [];
-    let u = 0;
-    for (const { sources, across, layers, first } of model.units)
-      for (const source of sources) {
-        const read = across ? across[source].flatMap((w, i) => (w ? [i] : [])) : [source];
-        if (layers.length && read.some((i) => isOwn(model.order[first + i]))) found.push(u);
-        u++;
-      }
-    const sorted = found.filter((unit) => units[unit]).sort((a, b) => Math.abs(units[b]) - Math.abs(units[a]));
+    const read = ({ across, inputs, source }) => (across ? inputs.filter((_, i) => across[source][i]) : [inputs[source]]);
+    const isOne = network.networks.length === 1;
+    const nameOf = (chain, place) => ("input" in place ? chain.name : "") + Descent.described(network, place).name;
+    const follows = (own) => !(isOne && !own.layers.length) && read(own).some((input) => network.inputs[input].column === column);
+    const sorted = network.networks.flatMap((chain) =>
+      chain.units.flatMap((own) => own.sources.map((source) => ({ ...own, source })))
+        .map((own, unit) => ({ ...own, chain, place: Descent.resolved({ chain, depth: 0, unit }) })))
+      .map((own, u) => ({ ...own, value: units[u], moved: moved[u] })).filter((own) => own.value && follows(own))
+      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     if (!sorted.length) return filled($("units"));
-    const place = (unit) => Descent.resolved({ chain: network.root, depth: 0, unit });
-    const lines = sorted.slice(0, MOST).map((unit) => [
-      el("button", { type: "button", onclick: () => go(model, output, place(unit)) }, Descent.described(network, place(unit)).name),
-      number(moved[unit][0]), number(moved[unit][1]), signed(units[unit])]);
+    const lines = sorted.slice(0, MOST).map(({ chain, place, moved: [from, to], value }) => [
+      el("button", { type: "button", onclick: () => go(model, output, place) }, nameOf(chain, place)),
+      number(from), number(to), signed(value)]);
     const more = sorted.length > MOST ? ` (the ${MOST} largest of ${sorted.length})` : "";
     return filled($("units"), table(["unit that follows the column", "reference row", "this row", "contributes"], lines,
       `Before layers mix the columns${more}`));
