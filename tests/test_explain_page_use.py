@@ -103,7 +103,7 @@ def test_a_layer_of_another_kind_is_drawn_as_a_stage(opened):
     page = opened(trace)
     assert page.text_content("#network .stage") == "scale2 → 2"
     outs = page.evaluate("Story.steps().filter(({layer}) => layer === 1).map(({out}) => out)")
-    assert outs[0] == "Z[1]"
+    assert outs[0] == "A[1]"
     assert "W_new[1]" not in outs
     assert {"A[1]", "dA[0]"} <= set(outs)
 
