@@ -183,7 +183,7 @@ def table(
         what,
         f"Engine `{engine}`; {environment()}. Made by `{command()}`.",
         "",
-        "| network | configuration | judged by | published % | bound | mean % | std | seeds | "
+        "| network | configuration | evaluated on | published % | bound | mean % | std | seeds | "
         "seconds a run |",
         "|---|---|---|---|---|---|---|---|---|",
     ]

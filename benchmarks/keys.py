@@ -138,8 +138,8 @@ def told(whole, models, m):
         f"{len(models) + len(failures):,} keys of {m} rows × {len(INPUTS)} columns, three of them "
         f"poisoned: {len(models):,} models, {len(failures)} keys listed ({listed}). Each network: "
         f"{'; '.join(whole.work.recipe.lines())}. R² against each key's own mean on rows held "
-        f"out: {r2} at 10 %, 50 % and 90 % of the keys; {found.better:,} of {found.judged:,} beat "
-        "it.",
+        f"out: {r2} at 10 %, 50 % and 90 % of the keys; {found.better:,} of {found.evaluated:,} "
+        "beat it.",
         "",
     ]
 
@@ -162,7 +162,7 @@ def compared(prepared, runs, seconds_each, count, sample, jobs):
             for name, seconds in seconds_each.items()
         ),
         "",
-        f"The loops fit the same network for as many epochs in batches of the same size, judged "
+        f"The loops fit the same network for as many epochs in batches of the same size, evaluated "
         f"after each by as large a share of the rows; their seconds are those of {sample} keys, "
         "scaled up.",
     ]

@@ -79,7 +79,7 @@ def trained(folder, memory, epochs):
         "waiting": 1.0 - clock.seconds / seconds,
         "before": before,
         "peak": peak(),
-        "r2": tabular.judged_network(fitted, found.problem).figures["r2"],
+        "r2": tabular.evaluated_network(fitted, found.problem).figures["r2"],
         "window": found.problem.stream.window,
     }
 

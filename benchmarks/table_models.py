@@ -26,7 +26,7 @@ from deltarule import tabular
 from deltarule.modelfile import save_model
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.preprocessing.scores import Scores
-from deltarule.tabular import embeddings, recipes, slants
+from deltarule.tabular import embeddings, oblique, recipes
 from deltarule.tabular.splits import Keys
 
 _COUNTS = {"quality", "n_ensemble", "n_members"}  # settings that say how many networks there are
@@ -340,7 +340,7 @@ VARIANTS = {
     "no-units": deltarule(
         "bins straight into the first layer", patch.object(embeddings, "_EMBEDDED", 10_000)
     ),
-    "no-slants": deltarule("no oblique features", patch.object(slants, "_MOST_PAIRS", 0)),
+    "no-oblique": deltarule("no oblique features", patch.object(oblique, "_MOST_PAIRS", 0)),
     "no-scores": deltarule("no normal scores", prepared=without_scores),
     "no-scale": deltarule("no learned scales", patch.object(recipes, "_SCALE_RATE", 0.0)),
     "adam": deltarule("plain dense layers and Adam", optimizer="adam"),

@@ -33,7 +33,7 @@ _ROWS = 200  # single rows that are predicted for the latency
 
 
 def measured(row: TableSet, model: str, seed: int) -> dict[str, Any]:
-    """One fit, judged on the test rows."""
+    """One fit, evaluated on the test rows."""
     settings = settings_of(seed)
     problem = row.split(settings)
     begun, begun_cpu = time.perf_counter(), time.process_time()
@@ -116,7 +116,7 @@ def page(folder: Path) -> str:
         "rows, and improved by figures on parts held out of the training rows of two to twenty "
         "splits, of which some are test rows of others: ours are a little too good by that "
         "choice, the peers' defaults are not. A fit is told in CPU seconds, of "
-        "all cores together; the least time of a single row's prediction is of a table as it came "
+        "all cores together; the least time of a single row's prediction is of a raw table "
         "with deltarule, of preprocessed numbers with the others. "
         f"{environment()}. Made by `{command()}`, after the same without `--docs`; what was not "
         "measured again is of before.",

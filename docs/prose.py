@@ -1,19 +1,18 @@
-"""Private words in what people read: counted by file, against a baseline that may only shrink.
+"""Private words in what people read: none is allowed.
 
-``--check`` fails with file and line where a file has more of them than the baseline allows, and
-where it has fewer: then ``python docs/prose.py`` writes the smaller baseline. Checked are the
-README, the pages, and every string of the package: help, messages and docstrings.
+Fails with file, line and what to write instead. Checked are the files beside this folder (README,
+CONTRIBUTING and others), the pages, the scripts of HTML pages, and every string of the package:
+help, messages and docstrings.
 """
 
 import ast
-import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-BASELINE = ROOT / "docs" / "prose.json"
+_SOURCES = (".py", ".js", ".html")
 WORDS = {
     r"told (from|apart|of)": "inferred from, distinguished, informed",
     r"tells? (the|from|which|whether|apart|what|how)": "infers, reports, says",
@@ -53,7 +52,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(content.splitlines(), 1):
         fenced ^= line.lstrip().startswith("```")
         if not fenced:
-            yield number, re.sub(r"`[^`]*`", "", line)
+            yield number, line if path.suffix == ".js" else re.sub(r"`[^`]*`", "", line)
 
 
 def hits(path: Path) -> Iterator[tuple[int, str]]:
@@ -63,40 +62,22 @@ def hits(path: Path) -> Iterator[tuple[int, str]]:
             yield first + text.count("\n", 0, found.start()), found[0].replace("\n", " ")
 
 
-def counted(root: Path = ROOT) -> dict[str, list[tuple[int, str]]]:
-    """The private words of each file that people read, by its name."""
+def complaints(root: Path = ROOT) -> list[str]:
+    """Every private word of what people read, by file and line, and what to write instead."""
     pages = [page for page in sorted(root.glob("*.md")) if page.name != "CHANGELOG.md"]
     pages += sorted((root / "docs").rglob("*.md"))
-    paths = [*pages, *sorted((root / "src").rglob("*.py"))]
-    found = {path.relative_to(root).as_posix(): list(hits(path)) for path in paths}
-    return {name: words for name, words in found.items() if words}
+    pages += (path for path in sorted((root / "src").rglob("*")) if path.suffix in _SOURCES)
+    return [
+        f"{path.relative_to(root).as_posix()}:{line}: {word!r}; write: {instead(word)}"
+        for path in pages
+        for line, word in hits(path)
+    ]
 
 
-def complaints(found: dict[str, list[tuple[int, str]]], allowed: dict[str, int]) -> list[str]:
-    """What differs from a baseline, by file and line."""
-    lines = []
-    for name in sorted(found.keys() | allowed.keys()):
-        words, most = found.get(name, []), allowed.get(name, 0)
-        if len(words) > most:
-            lines += [f"{name}:{line}: {word!r} is a private word" for line, word in words]
-            lines.append(f"{name}: {len(words)} private words; expected at most {most}")
-        elif len(words) < most:
-            lines.append(f"{name}: {len(words)} private words, fewer than {most}; run: make docs")
-    return lines
-
-
-def main() -> None:
-    """Write the baseline, or compare with it."""
-    found = counted()
-    if "--check" in sys.argv:
-        wrong = complaints(found, json.loads(BASELINE.read_text()))
-        if wrong:
-            sys.exit("\n".join(wrong))
-        return
-    counts = {name: len(words) for name, words in found.items()}
-    BASELINE.write_text(json.dumps(counts, indent=1) + "\n")
-    print(f"{sum(counts.values())} private words in {len(counts)} files")
+def instead(word: str) -> str:
+    """What to write in place of a private word."""
+    return next(text for own, text in WORDS.items() if re.fullmatch(own, word, re.IGNORECASE))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit("\n".join(complaints()) or None)

@@ -32,7 +32,7 @@ def embedding(recipe):
     """The name of what a network begins with."""
     first = recipe.network.layers[0]
     if first.kind == "parallel":
-        return "periodic" if first.parts[-1].layers[0].kind == "periodic" else "slants"
+        return "periodic" if first.parts[-1].layers[0].kind == "periodic" else "oblique"
     return "bins" if first.kind == "piecewise_linear" else "none"
 
 

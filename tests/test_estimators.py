@@ -265,7 +265,7 @@ def test_threads_are_the_engine_options():
 
 
 def test_metadata_is_routed():
-    """A search passes weights, and data to judge by, on to the fit that asked for them."""
+    """A search passes weights, and data to evaluate by, on to the fit that asked for them."""
     weights = np.where(y_iris == 2, 0.0, 1.0)
     with config_context(enable_metadata_routing=True):
         model = MLPClassifier(5, max_iter=5, random_state=0)

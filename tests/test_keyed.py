@@ -151,7 +151,7 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
     test = held_out(own.starts, None, seed, 0.2, "test")
     rest = np.flatnonzero(~test)
     held = held_out(np.array([0, len(rest)]), None, seed, 0.2, "validation")
-    learnt, judging = rest[~held], rest[held]
+    learnt, evaluating = rest[~held], rest[held]
     stack = models.stack
     X = scaled(own.X, np.full(len(own.X), k), stack.shift, stack.factor)
     np.testing.assert_allclose(X[learnt][:, work.scaled].mean(axis=0), 0, atol=1e-6)
@@ -161,7 +161,7 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
         work.recipe.network,
         X[learnt],
         y[learnt],
-        validation=(X[judging], y[judging]),
+        validation=(X[evaluating], y[evaluating]),
         shuffle=order_of(int(seed[0]), len(learnt)),
         optimizer=work.run.plan.optimizer_row,
         regularization=work.run.plan.regularization,
@@ -176,7 +176,7 @@ def test_each_model_is_what_train_makes_of_the_keys_own_rows(frame, models):
     assert np.sqrt((errors**2).mean()) == pytest.approx(stack.figures[k, 0], rel=1e-5)
     plain = own.y[rest].mean() - own.y[test]
     assert np.sqrt((plain**2).mean()) == pytest.approx(stack.figures[k, 2], rel=1e-6)
-    assert stack.rows[k].tolist() == [len(learnt), len(judging), test.sum()]
+    assert stack.rows[k].tolist() == [len(learnt), len(evaluating), test.sum()]
 
 
 def test_the_same_bits_for_any_number_of_workers_and_threads(frame, models, small_blocks):
@@ -261,7 +261,7 @@ def test_classes_absent_in_some_keys(frame):
     never = (some["store"] == "s0").to_numpy()
     assert P[never, 2].mean() < 0.1
     assert (models.predict(some)["level"] == some["level"]).mean() > 0.7
-    assert models.summary.judged == 8
+    assert models.summary.evaluated == 8
     two = trained(some.filter(pl.col("level") != "top"), "level", settings)
     assert two.network.outputs == 1
     assert two.predict_proba(some).shape == (320, 2)

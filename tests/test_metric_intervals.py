@@ -28,7 +28,7 @@ def scored(m, seed=0, share=0.3):
     return labels, np.stack([1 - p, p], axis=1)
 
 
-def judged(name, labels, P, **further):
+def evaluated(name, labels, P, **further):
     return bl.evaluated(
         name, "classification", bl.Examples(labels, labels, None, **further), P, 0.0
     )
@@ -63,7 +63,7 @@ def test_average_precision_is_of_rare_classes_only_whichever_they_are():
 
 def test_intervals_are_those_of_rows_drawn_with_replacement():
     labels, P = scored(300, share=0.15)
-    found = judged("network", labels, P).intervals
+    found = evaluated("network", labels, P).intervals
     drawn = rng(3).integers(0, 300, (800, 300))
     exact = [figures("classification", labels[rows], P[rows]) for rows in drawn]
     for name in ("accuracy", "log_loss", "auc", "average_precision"):
@@ -84,16 +84,16 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     for seed in range(200):
         is_right = rng(seed).random(150) < 0.8
         P = np.eye(2)[np.where(is_right, 0, 1)]
-        hits += 0.8 in judged("network", np.zeros(150, int), P).intervals["accuracy"]
+        hits += 0.8 in evaluated("network", np.zeros(150, int), P).intervals["accuracy"]
     assert 180 <= hits <= 199
 
 
 def test_rows_of_one_group_are_drawn_together():
     labels, P = scored(60)
     groups = np.repeat(np.arange(60), 10)  # each row ten times
-    repeated = judged("network", labels.repeat(10), P.repeat(10, axis=0), groups=groups)
-    alone = judged("network", labels, P)
-    naive = judged("network", labels.repeat(10), P.repeat(10, axis=0))
+    repeated = evaluated("network", labels.repeat(10), P.repeat(10, axis=0), groups=groups)
+    alone = evaluated("network", labels, P)
+    naive = evaluated("network", labels.repeat(10), P.repeat(10, axis=0))
     for name, interval in alone.intervals.items():
         assert repeated.intervals[name] == pytest.approx(interval)
     widths = [of.intervals["log_loss"].high - of.intervals["log_loss"].low for of in (alone, naive)]
@@ -102,23 +102,23 @@ def test_rows_of_one_group_are_drawn_together():
 
 def test_one_group_alone_has_no_interval_and_no_winner():
     labels, P = scored(40)
-    one = judged("network", labels, P, groups=np.zeros(40, int))
-    other = judged("majority class", labels, 1 - P, groups=np.zeros(40, int))
+    one = evaluated("network", labels, P, groups=np.zeros(40, int))
+    other = evaluated("majority class", labels, 1 - P, groups=np.zeros(40, int))
     assert one.intervals == {}
     assert bl.verdict("classification", one, [other]).startswith("No verdict without an interval")
 
 
 def test_a_perfect_accuracy_has_an_interval_by_the_number_of_rows():
     labels = np.arange(30) % 2
-    assert judged("network", labels, np.eye(2)[labels]).intervals["accuracy"] == (0.884, 1.0)
+    assert evaluated("network", labels, np.eye(2)[labels]).intervals["accuracy"] == (0.884, 1.0)
     assert interval_of(np.zeros(DRAWS), trials=30) == ConfidenceInterval(0.0, 0.116)
     assert interval_of(np.full(DRAWS, np.nan)) is None
 
 
 def test_folds_are_drawn_each_by_itself():
     labels, P = scored(400)
-    whole = judged("network", labels, P)
-    folds = [judged("network", labels[k::4], P[k::4]) for k in range(4)]
+    whole = evaluated("network", labels, P)
+    folds = [evaluated("network", labels[k::4], P[k::4]) for k in range(4)]
     together = bl.averaged(folds)
     assert together.rows == 400
     assert together.figures["log_loss"] == pytest.approx(whole.figures["log_loss"])
@@ -130,7 +130,7 @@ def test_folds_are_drawn_each_by_itself():
 
 def test_the_same_rows_give_the_same_intervals():
     labels, P = scored(3000)
-    assert judged("a", labels, P).intervals == judged("b", labels, P).intervals
+    assert evaluated("a", labels, P).intervals == evaluated("b", labels, P).intervals
 
 
 def test_a_draw_needs_sums_of_parts_only():
@@ -230,8 +230,8 @@ def test_too_close_to_call_is_said_exactly_where_the_interval_spans_zero(seed):
     labels, P = scored(200, seed)
     shift = rng(seed).normal(scale=0.15, size=200)
     other = np.clip(P[:, 1] + shift, 0.01, 0.99)
-    network = judged("network", labels, P)
-    tree = judged("trees", labels, np.stack([1 - other, other], axis=1))
+    network = evaluated("network", labels, P)
+    tree = evaluated("trees", labels, np.stack([1 - other, other], axis=1))
     spans = 0.0 in bl.difference(network, tree, "accuracy").interval
     assert bl.verdict("classification", network, [tree]).startswith("Too close to call") == spans
 
@@ -258,22 +258,22 @@ def test_errors_are_a_share_of_the_median_where_no_value_is_negative():
     assert TypicalErrors.of(["y"], [""], Y - 15, Y, None).sentences() == ["Typical error of y: 15."]
 
 
-def kinds(task, judged, **further):
-    return [alert.kind for alert in tabular.alerts_of(task, judged, **further)]
+def kinds(task, evaluated, **further):
+    return [alert.kind for alert in tabular.alerts_of(task, evaluated, **further)]
 
 
 def test_alerts_where_they_are_true_and_where_not():
     labels, P = scored(400)
-    network = judged("network", labels, P)
-    guess = judged("majority class", labels, np.tile([0.7, 0.3], (400, 1)))
-    wrong = judged("network", labels, P[:, ::-1])
+    network = evaluated("network", labels, P)
+    guess = evaluated("majority class", labels, np.tile([0.7, 0.3], (400, 1)))
+    wrong = evaluated("network", labels, P[:, ::-1])
     assert kinds("classification", [network, guess]) == []
     assert kinds("classification", [wrong, guess]) == ["no better than guessing"]
     alike = guess._replace(name="network", figures={**guess.figures, "accuracy": 0.9})
     (alert,) = tabular.alerts_of("classification", [alike, guess])
     assert alert.text.startswith("The network is not clearly better than the majority class")
     assert kinds("classification", [network, guess], leaks=["column 'x' …"]) == ["leak"]
-    few = judged("network", labels[:30], P[:30])
+    few = evaluated("network", labels[:30], P[:30])
     (alert,) = tabular.alerts_of("classification", [few], of_held_out=True)
     assert "30 rows" in alert.text
     rare = network._replace(consequences=Alarms("y", "yes", 1, 3, 5, 400))
@@ -284,8 +284,8 @@ def test_a_model_of_low_accuracy_that_ranks_well_is_no_worse_than_the_majority()
     """As with balanced classes: accuracy and log loss below those of the majority, AUC above."""
     labels, P = scored(800, share=0.1)
     p = np.clip(P[:, 1] * 4, 0.01, 0.99)
-    network = judged("network", labels, np.stack([1 - p, p], axis=1))
-    guess = judged("majority class", labels, np.tile([0.9, 0.1], (800, 1)))
+    network = evaluated("network", labels, np.stack([1 - p, p], axis=1))
+    guess = evaluated("majority class", labels, np.tile([0.9, 0.1], (800, 1)))
     assert network.figures["accuracy"] < guess.figures["accuracy"]
     assert kinds("classification", [network, guess]) == []
 

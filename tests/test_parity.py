@@ -1,7 +1,7 @@
 """Every engine gives the reference's numbers: the one test that all of them share.
 
 Gradients first, then optimizers fed identical gradients, then both together over many steps.
-Differences are norm-wise, array by array. A float32 engine is judged against the reference in
+Differences are norm-wise, array by array. A float32 engine is evaluated against the reference in
 float64 and may err at most four times as much as NumPy in float32. A new engine is one more
 entry of the table of engines; what it refuses is skipped with its reason.
 

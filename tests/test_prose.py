@@ -30,16 +30,20 @@ def test_strings_of_the_package_are_read_and_names_are_not(tmp_path):
     assert list(prose.hits(module)) == [(1, "as it came"), (7, "So many")]
 
 
-def test_a_new_word_and_a_baseline_that_could_shrink_are_named_by_file_and_line():
-    found = {"a.md": [(3, "judged"), (9, "slanted")], "b.md": [(1, "by itself")]}
-    assert prose.complaints(found, {"a.md": 1, "b.md": 1}) == [
-        "a.md:3: 'judged' is a private word",
-        "a.md:9: 'slanted' is a private word",
-        "a.md: 2 private words; expected at most 1",
+def test_words_are_named_by_file_and_line_with_what_to_write(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "src").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("Good.\nA slanted column.\n")
+    (tmp_path / "src" / "page.js").write_text("const text = `it goes on.`;\n")
+    (tmp_path / "CHANGELOG.md").write_text("judged, as it was once written\n")
+    assert prose.complaints(tmp_path) == [
+        "docs/a.md:2: 'slanted'; write: oblique features",
+        "src/page.js:1: 'goes on'; write: resumes, continues, restarts",
     ]
-    assert prose.complaints({}, {"b.md": 1}) == [
-        "b.md: 0 private words, fewer than 1; run: make docs"
-    ]
+
+
+def test_the_project_has_none():
+    assert prose.complaints() == []
 
 
 def test_every_word_has_what_to_write_instead():

@@ -503,7 +503,7 @@ settings = tabular.Settings(hidden=(8,), bins=0, epochs=1, batch_size=4096)
 def trained(folder):
     found = tabular.survey(stream(folder), tabular.Roles(("y",)), settings, memory=80_000_000)
     fitted = tabular.fit(found.problem, settings)
-    return tabular.judged_network(fitted, found.problem).figures["r2"]
+    return tabular.evaluated_network(fitted, found.problem).figures["r2"]
 
 trained(sys.argv[1])  # whatever is imported on the way is there now
 before = peak()

@@ -1,4 +1,4 @@
-"""From a table to a judged model: splits, figures, baselines, the recipe, honest numbers."""
+"""From a table to a evaluated model: splits, figures, baselines, the recipe, honest numbers."""
 
 import numpy as np
 import polars as pl
@@ -176,16 +176,16 @@ def test_three_classes_have_no_auc_and_a_constant_no_r2():
 
 def test_a_class_that_training_lacks_has_no_probability():
     rows = bl.Examples(rng().normal(size=(40, 2)), np.repeat([0, 2], 20), None)
-    judged = bl.judge_baseline(
+    evaluated = bl.judge_baseline(
         bl.BASELINES["classification"][1], "classification", 3, rows, rows, 0
     )
-    assert judged.figures["accuracy"] >= 0.5
+    assert evaluated.figures["accuracy"] >= 0.5
 
 
 # ------------------------------------------------------------------------------------- verdict
 
 
-def judged(name, errors, **figures):
+def evaluated(name, errors, **figures):
     """A model with such errors, its figures written as the sentences are to say them."""
     errors = np.asarray(errors)
     if errors.dtype == bool:
@@ -199,27 +199,27 @@ def judged(name, errors, **figures):
 
 def test_the_verdict_says_who_wins():
     good, bad = rng().uniform(size=1000) < 0.1, rng(1).uniform(size=1000) < 0.4
-    network, other = judged("network", good, accuracy=0.9), judged("trees", bad, accuracy=0.6)
+    network, other = evaluated("network", good, accuracy=0.9), evaluated("trees", bad, accuracy=0.6)
     assert bl.verdict("classification", network, [other]) == (
         "The network wins: accuracy 0.900 for the network, 0.600 for trees, on 1,000 rows."
     )
     lost = bl.verdict(
         "classification",
-        judged("network", bad, accuracy=0.6),
-        [judged("trees", good, accuracy=0.9), judged("mean", ~good, accuracy=0.1)],
+        evaluated("network", bad, accuracy=0.6),
+        [evaluated("trees", good, accuracy=0.9), evaluated("mean", ~good, accuracy=0.1)],
     )
     assert lost == (
         "Trees wins: accuracy 0.600 for the network, 0.900 for trees, on 1,000 rows. The network "
         "beats mean."
     )
-    draw = bl.verdict("classification", network, [judged("trees", good, accuracy=0.9)])
+    draw = bl.verdict("classification", network, [evaluated("trees", good, accuracy=0.9)])
     assert draw.startswith("Too close to call: accuracy 0.900 for the network, 0.900 for trees")
 
 
 def test_less_error_wins_a_regression():
     network, other = (
-        judged("network", np.full(100, 0.1), rmse=0.3),
-        judged("mean", [9.0] * 100, rmse=3.0),
+        evaluated("network", np.full(100, 0.1), rmse=0.3),
+        evaluated("mean", [9.0] * 100, rmse=3.0),
     )
     assert bl.verdict("regression", network, [other]).startswith("The network wins: RMSE 0.300")
 
@@ -294,7 +294,7 @@ def run(frame, settings=None, **roles):
 
 def test_a_regression_beats_the_mean():
     problem, fitted, settings = run(flats(), target=("rent",))
-    network = tabular.judged_network(fitted, problem)
+    network = tabular.evaluated_network(fitted, problem)
     mean = tabular.baselines(problem, settings)[0]
     assert network.figures["rmse"] < 0.5 * mean.figures["rmse"]
     assert mean.figures["r2"] == pytest.approx(0.0, abs=0.1)
@@ -352,7 +352,7 @@ def test_counts_with_the_poisson_cost():
     problem, fitted, _ = run(frame, settings, target=("y",))
     predicted = fitted.model.predict(problem.test)["y"].to_numpy()
     assert (predicted > 0).all()
-    assert tabular.judged_network(fitted, problem).figures["r2"] > 0.4
+    assert tabular.evaluated_network(fitted, problem).figures["r2"] > 0.4
 
 
 def test_the_same_seed_gives_the_same_model():
@@ -436,7 +436,7 @@ def test_of_very_many_rows_there_are_fewer_epochs(rows, epochs):
 def test_digits_are_learnt(seed):
     frame, target = built_in("digits")
     problem, fitted, _ = run(frame, {"seed": seed, "epochs": 80}, target=(target,))
-    assert tabular.judged_network(fitted, problem).figures["accuracy"] >= 0.96
+    assert tabular.evaluated_network(fitted, problem).figures["accuracy"] >= 0.96
 
 
 @pytest.mark.parametrize(

@@ -289,13 +289,13 @@ class TestAveraging:
             pytest.importorskip("jax")
         return request.param
 
-    def test_the_mean_is_judged_and_kept(self, engine):
+    def test_the_mean_is_evaluated_and_kept(self, engine):
         result, seen = self.run(2.5, engine)
-        judge = dr.start(self.NETWORK, engine="reference", dtype="float64")
+        evaluate = dr.start(self.NETWORK, engine="reference", dtype="float64")
         X, Y = line(noise=1.0, seed=5)
         for epoch in result.history:
-            judge.set_parameters(self.mean(seen[: epoch.epoch], 2.5))
-            cost = judge.cost(X, Y.reshape(-1, 1))
+            evaluate.set_parameters(self.mean(seen[: epoch.epoch], 2.5))
+            cost = evaluate.cost(X, Y.reshape(-1, 1))
             assert epoch.validation_cost == pytest.approx(cost, rel=1e-9)
         best = self.mean(seen[: result.best_epoch], 2.5)
         for ours, expected in zip(result.parameters, best, strict=True):
@@ -314,15 +314,15 @@ class TestAveraging:
         np.testing.assert_allclose(result.parameters[1]["W"], expected[1]["W"], rtol=1e-9)
 
     def test_a_metric_judges_the_mean(self):
-        judged = []
+        evaluated = []
 
         def metric(truth, prediction):
-            judged.append(prediction.copy())
-            return float(len(judged) == 4)
+            evaluated.append(prediction.copy())
+            return float(len(evaluated) == 4)
 
         result, _ = self.run(3.0, metric=metric)
         assert result.best_epoch == 4
-        np.testing.assert_array_equal(result.predict(line(seed=5, noise=1.0)[0]), judged[3])
+        np.testing.assert_array_equal(result.predict(line(seed=5, noise=1.0)[0]), evaluated[3])
 
     def test_the_gradient_norm_is_the_means(self):
         X, Y = line()

@@ -87,7 +87,7 @@ def test_a_trial_behind_the_median_is_given_up():
     plan = object()
 
     def run(cost):
-        judge = tuning._Judge(earlier, float("inf"))
+        judge = tuning._Evaluator(earlier, float("inf"))
         judge(Started(plan, "native", "", 1, 1, 1, 1, 16, None, None, None, None))
         epochs = 0
         for epoch in range(1, 17):
@@ -102,7 +102,7 @@ def test_a_trial_behind_the_median_is_given_up():
 
 def test_no_trial_is_given_up_before_there_are_some_to_compare_with():
     earlier = [Trial(k, {}, COMPLETE, 0.1, (0.1,) * 3, 1.0) for k in range(3)]
-    judge = tuning._Judge(earlier, float("inf"))
+    judge = tuning._Evaluator(earlier, float("inf"))
     judge(Started(object(), "native", "", 1, 1, 1, 1, 8, None, None, None, None))
     assert all(judge(EpochEnded(k, k, 1.0, 9.0)) is None for k in range(1, 9))
 

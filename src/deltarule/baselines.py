@@ -69,7 +69,7 @@ BASELINES: Mapping[str, tuple[Baseline, ...]] = {
 """The baselines of each task, the plainest first."""
 
 
-class Judged(NamedTuple):
+class Evaluation(NamedTuple):
     """A model and its figures on rows it has not seen.
 
     Attributes
@@ -145,7 +145,7 @@ def evaluated(
     predictions: Array,
     seconds: float,
     consequences: Consequences | None = None,
-) -> Judged:
+) -> Evaluation:
     """A model's figures on the test rows, each with its draws.
 
     Parameters
@@ -176,10 +176,10 @@ def evaluated(
             own = resampling.draws(figure, parts)
             draws |= {} if own is None else {figure.name: own}
     rows, units = len(predictions), resampling.units
-    return Judged(name, figures, seconds, rows, units, draws, consequences, test.names)
+    return Evaluation(name, figures, seconds, rows, units, draws, consequences, test.names)
 
 
-def difference(one: Judged, other: Judged, name: str) -> Difference:
+def difference(one: Evaluation, other: Evaluation, name: str) -> Difference:
     """A figure of one model less that of another, with the interval of the paired difference.
 
     Both are of the same rows, so their draws are too.
@@ -197,19 +197,19 @@ def difference(one: Judged, other: Judged, name: str) -> Difference:
     return Difference(one.figures[name] - other.figures[name], interval_of(draws))
 
 
-def differences(one: Judged, other: Judged) -> dict[str, Difference]:
+def differences(one: Evaluation, other: Evaluation) -> dict[str, Difference]:
     """:func:`difference` of every figure that both models have."""
     shared = [name for name in one.figures if name in other.figures]
     return {name: difference(one, other, name) for name in shared}
 
 
-def averaged(folds: list[Judged]) -> Judged:
+def averaged(folds: list[Evaluation]) -> Evaluation:
     """One model evaluated on several folds: mean metrics, drawn from within each fold.
 
     Examples
     --------
     >>> draws = {"mae": np.arange(3.0)}
-    >>> folds = [Judged("mean", {"mae": mae}, 1.0, 5, 5, draws) for mae in (1.0, 3.0)]
+    >>> folds = [Evaluation("mean", {"mae": mae}, 1.0, 5, 5, draws) for mae in (1.0, 3.0)]
     >>> together = averaged(folds)
     >>> together.figures, together.seconds, together.rows
     ({'mae': 2.0}, 2.0, 10)
@@ -218,7 +218,7 @@ def averaged(folds: list[Judged]) -> Judged:
     names = [name for name in first.figures if all(name in fold.figures for fold in folds)]
     drawn = [name for name in names if all(name in fold.draws for fold in folds)]
     own = [fold.consequences for fold in folds if fold.consequences is not None]
-    return Judged(
+    return Evaluation(
         first.name,
         {name: float(np.mean([fold.figures[name] for fold in folds])) for name in names},
         sum(fold.seconds for fold in folds),
@@ -252,7 +252,7 @@ class Examples(NamedTuple):
 
 def judge_baseline(
     baseline: Baseline, task: str, classes: int, train: Examples, test: Examples, seed: int
-) -> Judged:
+) -> Evaluation:
     """Fit one baseline on the training rows and evaluate it on the test rows.
 
     Parameters
@@ -266,7 +266,7 @@ def judge_baseline(
 
     Returns
     -------
-    Judged
+    Evaluation
 
     Raises
     ------
@@ -374,7 +374,9 @@ def _metric_table(
     return MetricTable(target, heads, rows)
 
 
-def comparison_table(task: str, evaluations: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
+def comparison_table(
+    task: str, evaluations: Sequence[Evaluation]
+) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of a table of the network less each other model, by the first metric."""
     network, *others = evaluations
     first, rows = network.first(task), []
@@ -395,7 +397,7 @@ def _signed(value: float) -> str:
 # ----------------------------------------------------------------------------------- verdict
 
 
-def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
+def verdict(task: str, network: Evaluation, baselines: list[Evaluation]) -> str:
     """One plain sentence: whether the network wins, loses, or it is too close to call.
 
     Two models are too close where the interval of their difference on the same rows spans zero.
@@ -431,7 +433,7 @@ def verdict(task: str, network: Judged, baselines: list[Judged]) -> str:
     return f"Too close to call: {numbers}{but}"
 
 
-def update_verdict(task: str, after: Judged, before: Judged) -> str:
+def update_verdict(task: str, after: Evaluation, before: Evaluation) -> str:
     """One plain sentence: whether a model's update helped, by the rule of :func:`verdict`.
 
     Examples
@@ -464,11 +466,11 @@ def comparison(found: Difference, figure: Figure) -> str:
     return BETTER if figure.is_better(found.value, 0.0) else WORSE
 
 
-def _compared(one: Judged, other: Judged, figure: Figure) -> str:
+def _compared(one: Evaluation, other: Evaluation, figure: Figure) -> str:
     return comparison(difference(one, other, figure.name), figure)
 
 
-def _said(of: Judged, figure: Figure) -> str:
+def _said(of: Evaluation, figure: Figure) -> str:
     return shown(of.figures[figure.name])
 
 

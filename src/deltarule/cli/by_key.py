@@ -91,7 +91,7 @@ def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:
     found = models.summary
     terminal.say()
     terminal.table(
-        f"Metrics on held-out rows of {found.judged:,} keys",
+        f"Metrics on held-out rows of {found.evaluated:,} keys",
         ["metric per key", "10 %", "median", "90 %"],
         [
             [keyed.LABELS[name], *(bl.shown(value) for value in values)]
@@ -101,8 +101,8 @@ def say_models(terminal: Terminal, models: keyed.KeyedModels) -> None:
     )
     own = "the key's mean" if models.task == "regression" else "the key's most frequent class"
     terminal.say(
-        f"Better than {own}: {found.better:,} of {found.judged:,} keys "
-        f"({found.better / max(found.judged, 1):.0%}).",
+        f"Better than {own}: {found.better:,} of {found.evaluated:,} keys "
+        f"({found.better / max(found.evaluated, 1):.0%}).",
         style="bold",
     )
     ranked = "R²" if models.task == "regression" else "accuracy"

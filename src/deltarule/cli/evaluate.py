@@ -71,7 +71,7 @@ def evaluate(
     assert loaded.preprocessing is not None
     with cells_of(source.files), rows_of(rows):
         tally = Tally.of(loaded.preprocessing, frame)
-        found = tabular.judge(loaded, frame, tabular.roles_of(loaded))
+        found = tabular.evaluate(loaded, frame, tabular.roles_of(loaded))
     tally.warn(terminal)
     assert loaded.targets is not None
     task = str(loaded.targets.task)

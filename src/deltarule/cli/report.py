@@ -66,7 +66,7 @@ def report_of(
             *zip(("network", "training"), tabular.lines(trained.fitted.recipes), strict=True),
         ],
         columns=condensed(problem.preprocessing.describe()),
-        judged=trained.evaluations,
+        evaluations=trained.evaluations,
         judged_by=which,
         metrics_by="rows, by cross-validation" if crossed else "",
         warnings=[f"{text[:1].upper()}{text[1:]}" for text in table.warnings],

@@ -61,14 +61,14 @@ def say_metrics(
         terminal.table(own, table.heads, table.rows, mark=0)
 
 
-def say_comparisons(terminal: Terminal, task: str, evaluations: Sequence[bl.Judged]) -> None:
+def say_comparisons(terminal: Terminal, task: str, evaluations: Sequence[bl.Evaluation]) -> None:
     """The network less each other model, by the first metric, on the same rows."""
     (title, *heads), rows = bl.comparison_table(task, evaluations)
     if rows:
         terminal.table(title, ["", *heads], rows)
 
 
-def say_consequences(terminal: Terminal, network: bl.Judged, targets: Targets | None) -> None:
+def say_consequences(terminal: Terminal, network: bl.Evaluation, targets: Targets | None) -> None:
     """What the errors mean, in words, and the decision between two classes where one was chosen."""
     decision = None if targets is None else targets.decision
     if decision is not None and decision.reason:
@@ -91,7 +91,7 @@ def quantiles_as_json(found: Sequence[tabular.QuantileMetrics]) -> dict[str, Any
     return {"quantiles": [each._asdict() for each in found]} if found else {}
 
 
-def say_costs(terminal: Terminal, network: bl.Judged, settings: tabular.Settings) -> None:
+def say_costs(terminal: Terminal, network: bl.Evaluation, settings: tabular.Settings) -> None:
     """What a row costs, where costs were given."""
     found = network.consequences
     if not isinstance(found, Alarms) or (settings.cost_of_miss, settings.cost_of_alarm) == (

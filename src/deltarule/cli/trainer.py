@@ -51,7 +51,7 @@ class Trained:
     """
 
     fitted: tabular.Fitted
-    evaluations: list[bl.Judged]
+    evaluations: list[bl.Evaluation]
     evaluated_on: str
     problem: tabular.Problem
     verdict: str
@@ -194,7 +194,7 @@ class Trainer:
     def _recipes(self, problem: tabular.Problem) -> tuple[tabular.Recipe, ...]:
         return tabular.chosen(problem, self.settings)
 
-    def _verdict(self, problem: tabular.Problem, evaluations: list[bl.Judged]) -> str:
+    def _verdict(self, problem: tabular.Problem, evaluations: list[bl.Evaluation]) -> str:
         network, *others = evaluations
         return bl.verdict(problem.task, network, others) if others else ""
 
@@ -281,8 +281,8 @@ class Trainer:
         own = name.strip().partition("/")[0].replace(" ", "-")  # fold-1, all-rows
         return replace(self.checkpoints, folder=Path(self.checkpoints.folder) / own)
 
-    def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
-        network = tabular.judged_network(fitted, problem)
+    def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Evaluation]:
+        network = tabular.evaluated_network(fitted, problem)
         if not self.evaluation.baselines:
             return [network]
         with self.terminal.waiting("fitting baselines"):
@@ -303,9 +303,9 @@ def as_json(
     }
 
 
-def _figures_in_a_line(judged: bl.Judged, problem: tabular.Problem) -> str:
+def _figures_in_a_line(evaluated: bl.Evaluation, problem: tabular.Problem) -> str:
     return ", ".join(
-        f"{row.title} {bl.shown(judged.figures[row.name])}"
-        for row in metrics.figures_of(problem.task, judged.targets)
-        if row.name in judged.figures
+        f"{row.title} {bl.shown(evaluated.figures[row.name])}"
+        for row in metrics.figures_of(problem.task, evaluated.targets)
+        if row.name in evaluated.figures
     )

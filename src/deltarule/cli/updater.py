@@ -158,9 +158,9 @@ class Updater(Trainer):
     def _recipes(self, problem: tabular.Problem) -> tuple[tabular.Recipe, ...]:
         return tabular.updated_recipes(self._own, problem, self.settings)
 
-    def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Judged]:
-        network = tabular.judged_network(fitted, problem)
-        return [network, tabular.judged_before(self._own, problem)]
+    def _evaluations(self, fitted: tabular.Fitted, problem: tabular.Problem) -> list[bl.Evaluation]:
+        network = tabular.evaluated_network(fitted, problem)
+        return [network, tabular.evaluated_before(self._own, problem)]
 
-    def _verdict(self, problem: tabular.Problem, evaluations: list[bl.Judged]) -> str:
+    def _verdict(self, problem: tabular.Problem, evaluations: list[bl.Evaluation]) -> str:
         return bl.update_verdict(problem.task, *evaluations)

@@ -139,7 +139,7 @@ class StepTime(NamedTuple):
     threads : int
         How many it kept busy: processor time by time.
     peak : float or None
-        The most floating-point operations a second that so many threads did in fmas right after;
+        Peak floating-point operations per second of these threads in fmas, measured right after;
         None without the compiled core.
     """
 

@@ -32,9 +32,9 @@ from deltarule.estimators.networks import (
     build_network,
     checkpoints_of,
     initial_parameters,
-    judges,
     optimizer_of,
     rule_of,
+    validates,
 )
 from deltarule.estimators.options import NetworkOptions, RegularizationOptions
 from deltarule.estimators.parameters import CONSTRAINTS, SKLEARN_NAMES
@@ -110,7 +110,7 @@ class BaseMLP(CallbackSupportMixin, SavingMixin, AnsweringMixin, NestedParameter
         incremental: bool = False,
     ) -> Self:
         """Fit a draft, and take over what it has become: a failure leaves all as it was."""
-        if incremental and judges(self):
+        if incremental and validates(self):
             raise SettingError(
                 "partial_fit does not support early_stopping=True. Pass X_val and y_val to watch "
                 "the validation loss, and stop calling it when you like."

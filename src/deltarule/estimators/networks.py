@@ -144,7 +144,7 @@ def rule_of(estimator: Any, *, full_batch: bool, incremental: bool) -> SklearnRu
         epochs=1 if incremental else int(estimator.max_iter),
         tolerance=float(estimator.tol if improvement is None else improvement),
         patience=patience or float(estimator.n_iter_no_change),
-        early=judges(estimator) and not full_batch and not incremental,
+        early=validates(estimator) and not full_batch and not incremental,
         rate=estimator.learning_rate if steers else "constant",
         power=float(estimator.power_t),
         steps=not full_batch,
@@ -178,6 +178,6 @@ def checkpoints_of(estimator: Any, *, incremental: bool) -> Checkpoints | None:
     return kept
 
 
-def judges(estimator: Any) -> bool:
+def validates(estimator: Any) -> bool:
     """Whether an estimator's parameters ask for a validation set to stop by."""
     return bool(estimator.early_stopping) or (estimator.stopping or StoppingOptions()).early

@@ -52,7 +52,7 @@ def optimizer_paths(
     start : tuple of float
         W[1] and b[1] at first.
     optimizers : mapping of str to Optimizer, optional
-        All of the table unless given.
+        Default: all of the table.
     steps : int
 
     Returns

@@ -47,7 +47,7 @@ from deltarule.system.storage import write_whole
 from deltarule.training import checked_examples
 
 SMALL = 400
-"""A network of at most so many parameters has every derivative checked."""
+"""Maximum number of parameters of a network whose every derivative is checked."""
 
 _SAMPLED = 12  # entries of each array that are checked in a larger one
 _NEAR_KINK = 1e-3  # times 1 or the parameter's size: central differences reach about as far
@@ -217,7 +217,7 @@ class Trace:
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     def save_json(self, path: str | os.PathLike[str]) -> None:
-        """Write :meth:`to_json` to a file, whole or not at all.
+        """Write :meth:`to_json` to a file, atomically.
 
         Raises
         ------
@@ -271,7 +271,7 @@ def worked_trace(steps: int = 1, *, optimizer: Optimizer | str | None = None) ->
     ----------
     steps : int
     optimizer : Optimizer or str, optional
-        Gradient descent at the example's rate, 0.1, unless given.
+        Default: gradient descent at the example's rate, 0.1.
 
     Examples
     --------
@@ -320,7 +320,7 @@ def trace(
     regularization : Regularization, optional
     steps : int
     dtype : dtype, optional
-        float32 or float64; that of the parameters unless given.
+        float32 or float64 (default: that of the parameters).
     seed : int
         Of the dropout masks, and of the entries that are checked in a large network.
     inputs, outputs : sequence of str, optional

@@ -86,7 +86,7 @@ class Summary(NamedTuple):
     ----------
     spread : dict of str to tuple of float
         Of each figure: what 10 %, 50 % and 90 % of the keys are below.
-    better, judged : int
+    better, evaluated : int
         Keys that beat their own mean or most frequent class, and keys that were evaluated.
     worst : list of (str, float, float)
         Keys with the least R², or accuracy: the figure, and the baseline's RMSE or accuracy.
@@ -94,7 +94,7 @@ class Summary(NamedTuple):
 
     spread: dict[str, tuple[float, ...]]
     better: int
-    judged: int
+    evaluated: int
     worst: list[tuple[str, float, float]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Summary(NamedTuple):
         return {
             "spread": {name: list(values) for name, values in self.spread.items()},
             "better": self.better,
-            "judged": self.judged,
+            "evaluated": self.evaluated,
             "worst": [list(row) for row in self.worst],
         }
 

@@ -135,13 +135,13 @@ def _explained(bins: Array, Y: Array, chosen: Array, task: str) -> float:
     means = np.where(
         size[:, None] > 0, np.stack(sums, axis=1) / np.maximum(size, 1)[:, None], overall
     )
-    judged, answer = Y[~chosen], means[bins[~chosen]]
+    evaluated, answer = Y[~chosen], means[bins[~chosen]]
     if task == "classification":
-        truth = judged.argmax(axis=1)
+        truth = evaluated.argmax(axis=1)
         error = (answer.argmax(axis=1) != truth).mean()
         base = (overall.argmax() != truth).mean()
     else:
-        error, base = ((judged - answer) ** 2).mean(), ((judged - overall) ** 2).mean()
+        error, base = ((evaluated - answer) ** 2).mean(), ((evaluated - overall) ** 2).mean()
     return float(1.0 - error / base) if base > 0 else 0.0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from deltarule.baselines import Judged
+from deltarule.baselines import Evaluation
 from deltarule.errors import require
 from deltarule.report.diagnosis import Finding
 from deltarule.report.drawing import figure, svg
@@ -51,12 +51,12 @@ class Context:
     title, verdict : str
     data, settings, columns : sequences of pairs of str
         Names and values; how each column is encoded.
-    judged : sequence of Judged
+    evaluations : sequence of Evaluation
         Models evaluated on the same rows, the network first.
     judged_by : str
         What the evaluated rows are: ``"held-out rows"``.
     metrics_by : str
-        What the rows of `judged` are, where they are others.
+        What the rows of `evaluations` are, where they are others.
     warnings : sequence of str
         What is wrong with the data.
     command : str
@@ -88,7 +88,7 @@ class Context:
     data: Pairs = ()
     settings: Pairs = ()
     columns: Pairs = ()
-    judged: Sequence[Judged] = ()
+    evaluations: Sequence[Evaluation] = ()
     judged_by: str = "evaluation rows"
     metrics_by: str = ""
     warnings: Sequence[str] = ()

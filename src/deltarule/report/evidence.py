@@ -61,7 +61,7 @@ class Evidence:
         As the network reads and learns them.
     targets : array
         Class numbers ``(m,)``; else ``(m, outputs)``, in the target's own units.
-    judged : function
+    evaluated : function
         Of A[L] as rows to what is evaluated: probabilities ``(m, classes)``, or values in the
         target's own units.
     names : tuple of str
@@ -83,7 +83,7 @@ class Evidence:
     X: Array
     Y: Array
     targets: Array
-    judged: Callable[[Array], Array]
+    evaluated: Callable[[Array], Array]
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     weights: Array | None
@@ -94,7 +94,7 @@ class Evidence:
     def predict(self, X: Array) -> Array:
         """What is evaluated, of rows as the network reads them."""
         with np.errstate(over="ignore", under="ignore"):
-            return self.judged(feed_forward(self.network, self.parameters, columns(X))[-1].A.T)
+            return self.evaluated(feed_forward(self.network, self.parameters, columns(X))[-1].A.T)
 
     @cached_property
     def P(self) -> Array:
@@ -210,10 +210,10 @@ def evidence_of(
     if are_shares:
         task = "classification" if n == 1 or cost.distribution else "labels"
     targets: Array = data.Y.astype(np.float64)
-    judged: Callable[[Array], Array] = np.asarray
+    evaluated: Callable[[Array], Array] = np.asarray
     if task == "classification":
         targets = data.Y.argmax(axis=1) if n > 1 else (data.Y[:, 0] > 0.5).astype(np.int64)
-        judged = np.asarray if n > 1 else probabilities
+        evaluated = np.asarray if n > 1 else probabilities
     count = 2 if task == "classification" and n == 1 else n
     default = "target" if task == "regression" else "label"
     plain = [str(k) if task == "classification" else f"{default} {k + 1}" for k in range(count)]
@@ -227,7 +227,7 @@ def evidence_of(
         X,
         data.Y,
         targets,
-        judged,
+        evaluated,
         _named("names", names, plain),
         tuple(Column(titles[k], (k,), cells[k]) for k in range(network.inputs)),
         data.weights,

@@ -77,16 +77,16 @@ def _metric_facts(evidence: Evidence, own: Mapping[str, float]) -> list[tuple[st
 
 
 def _figures_section(evidence: Evidence, context: Context) -> Section:
-    judged = context.judged
-    figures = {each.name: each.figures for each in judged}
+    evaluations = context.evaluations
+    figures = {each.name: each.figures for each in evaluations}
     found = metric_tables(
         _TABLE_OF.get(evidence.task, evidence.task),
         figures or {"network": own_figures(evidence, context)},
-        judged[0].intervals if judged else {},
-        [each.seconds for each in judged],
+        evaluations[0].intervals if evaluations else {},
+        [each.seconds for each in evaluations],
         evidence.target_names,
     )
-    units = judged[0].target_units if judged else {}
+    units = evaluations[0].target_units if evaluations else {}
     titles = [
         target and f"Metrics of {with_unit(target, units.get(target, ''))}"
         for target, _, _ in found
@@ -95,8 +95,8 @@ def _figures_section(evidence: Evidence, context: Context) -> Section:
         Table(rows, heads, title, range(1, len(heads)), mark=0)
         for title, (_, heads, rows) in zip(titles, found, strict=True)
     ]
-    if len(judged) > 1:
-        (title, *heads), rows = comparison_table(evidence.task, judged)
+    if len(evaluations) > 1:
+        (title, *heads), rows = comparison_table(evidence.task, evaluations)
         tables.insert(1, Table(rows, ["", *heads], title, numeric=(1, 2)))
     if evidence.task == "labels" and len(evidence.names) > 1:
         tables.append(_by_label(evidence))
@@ -124,7 +124,7 @@ def _by_label(evidence: Evidence) -> Table:
 def _judged_sections(evidence: Evidence, context: Context) -> Iterator[Section]:
     pictures = list(_regression(evidence) if evidence.task == "regression" else _classes(evidence))
     text = f"On {len(evidence.X):,} {context.judged_by}."
-    yield Section("judged", "Predictions", text, figures=pictures)
+    yield Section("predictions", "Predictions", text, figures=pictures)
     if evidence.network.inputs == 2:
         caption = (
             "The inputs as the network reads them. Points are the evaluated rows, colored by their "

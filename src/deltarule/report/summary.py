@@ -72,7 +72,7 @@ def _what(evidence: Evidence, context: Context) -> str:
 def simplest(evidence: Evidence, context: Context) -> dict[str, float]:
     """The metrics of the simplest guess: the mean or the most frequent class for every row."""
     name = BASELINES[evidence.task][0].name if evidence.task in BASELINES else ""
-    known = [each.figures for each in context.judged if each.name == name]
+    known = [each.figures for each in context.evaluations if each.name == name]
     return known[0] if known else evidence.figures_of(evidence.constant)
 
 
@@ -136,7 +136,7 @@ def _how_sure(evidence: Evidence) -> str:
 
 def _in_practice(context: Context) -> str:
     """What the errors mean: alarms and misses, or the typical error and its share."""
-    consequences = context.judged[0].consequences if context.judged else None
+    consequences = context.evaluations[0].consequences if context.evaluations else None
     sentences = () if consequences is None else consequences.sentences()
     decided = [f"Predicts {context.decision}."] if context.decision else []
     return " ".join([*decided, *sentences])
@@ -169,12 +169,12 @@ def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
     for kind, text in context.alerts:
         yield Finding("problem", f"{kind[:1].upper()}{kind[1:]}", text, "")
     known = [text for _, text in context.alerts]
-    if len(context.judged) < 2:  # nothing is known of a simple model beside the network
+    if len(context.evaluations) < 2:  # nothing is known of a simple model beside the network
         yield from beside_the_guess(evidence, context)
     for warning in context.warnings:
         if warning not in known:
             yield Finding("problem", "Check the data first", warning, "")
-    if context.judged:  # then there is an alert where rows are few
+    if context.evaluations:  # then there is an alert where rows are few
         return
     counts = {"learn from": context.rows, "evaluate on": evaluated_rows(evidence, context)}
     for what, count in counts.items():
@@ -189,7 +189,7 @@ def cautions_of(evidence: Evidence, context: Context) -> Iterator[Finding]:
 
 def is_useless(evidence: Evidence, context: Context) -> bool:
     """Whether predictions are no better than the simplest guess."""
-    if len(context.judged) > 1:
+    if len(context.evaluations) > 1:
         return any(kind == NO_BETTER for kind, _ in context.alerts)
     return any(beside_the_guess(evidence, context))
 
@@ -228,12 +228,12 @@ def _loss(evidence: Evidence, figures: Mapping[str, float]) -> float | None:
 
 def own_figures(evidence: Evidence, context: Context) -> dict[str, float]:
     """The network's metrics: as they were evaluated beside the baselines, where they were."""
-    return context.judged[0].figures if context.judged else evidence.figures
+    return context.evaluations[0].figures if context.evaluations else evidence.figures
 
 
 def evaluated_rows(evidence: Evidence, context: Context) -> int:
     """How many rows these metrics are of: in cross-validation all."""
-    return context.judged[0].rows if context.judged else len(evidence.X)
+    return context.evaluations[0].rows if context.evaluations else len(evidence.X)
 
 
 def rows_of_metrics(evidence: Evidence, context: Context) -> str:

@@ -1,7 +1,8 @@
 """From a raw table to a trained, evaluated model: roles, splits, a recipe, honest metrics.
 
 The steps are pure: :func:`table` checks, :func:`split` holds rows out, :func:`problem` fits the
-preprocessing on the training rows, :func:`fit` trains, :func:`judge` and :func:`baselines` judge.
+preprocessing on the training rows, :func:`fit` trains, :func:`evaluate` evaluates the model and
+:func:`baselines` those beside it.
 """
 
 from deltarule.tabular.alerts import Alert, alerts_of
@@ -29,10 +30,10 @@ from deltarule.tabular.fitting import (
     Fitted,
     baselines,
     chosen,
+    evaluate,
+    evaluated_network,
     figure_targets,
     fit,
-    judge,
-    judged_network,
     predictions,
 )
 from deltarule.tabular.interval_network import with_intervals
@@ -78,7 +79,7 @@ from deltarule.tabular.streaming import Surveyed, frames, judged_rows, survey
 from deltarule.tabular.text_trial import problem
 from deltarule.tabular.updating import (
     Update,
-    judged_before,
+    evaluated_before,
     kept_settings,
     update_model,
     updated_problem,
@@ -122,6 +123,9 @@ __all__ = [
     "decision_of_costs",
     "doubtful_labels",
     "effects_of",
+    "evaluate",
+    "evaluated_before",
+    "evaluated_network",
     "evidence",
     "explain_rows",
     "explain_table",
@@ -134,9 +138,6 @@ __all__ = [
     "held_out_again",
     "inputs_of",
     "interval_ends",
-    "judge",
-    "judged_before",
-    "judged_network",
     "judged_rows",
     "kept_settings",
     "leaks",

@@ -31,7 +31,7 @@ class Alert(NamedTuple):
 
 def alerts_of(
     task: str,
-    evaluations: Sequence[bl.Judged],
+    evaluations: Sequence[bl.Evaluation],
     leaks: Sequence[str] = (),
     *,
     of_held_out: bool = False,
@@ -64,7 +64,7 @@ def alerts_of(
     ]
 
 
-def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
+def _no_better(task: str, evaluations: Sequence[bl.Evaluation]) -> list[Alert]:
     """Where no metric is clearly better than that of the baseline that knows no columns."""
     network, guess = evaluations[0], bl.BASELINES[task][0].name
     found = next((each for each in evaluations[1:] if each.name == guess), None)
@@ -85,7 +85,7 @@ def _no_better(task: str, evaluations: Sequence[bl.Judged]) -> list[Alert]:
     return [Alert(bl.NO_BETTER, text)]
 
 
-def _few_rows(network: bl.Judged, of_held_out: bool) -> list[Alert]:
+def _few_rows(network: bl.Evaluation, of_held_out: bool) -> list[Alert]:
     """Where the metrics rest on few rows, or on few of the class that is looked for."""
     rows, found = network.rows, network.consequences
     if network.units == 1 < rows:

@@ -21,11 +21,11 @@ from deltarule.network import feed_forward
 from deltarule.system.threads import cores, few_threads
 from deltarule.tabular.bins import distinct, edges, sampled
 from deltarule.tabular.embeddings import EMBEDDED_FROM, EMBEDDINGS, Columns, beside_codes
+from deltarule.tabular.oblique import oblique_features, pairs_of
 from deltarule.tabular.problems import Problem
 from deltarule.tabular.recipes import Recipe, recipe
 from deltarule.tabular.running import finished, is_small
 from deltarule.tabular.settings import Settings
-from deltarule.tabular.slants import pairs_of, slants
 from deltarule.training import Examples, Result, Run
 
 _SHARE = 8  # of the epochs: one in so many
@@ -153,7 +153,7 @@ def _columns(problem: Problem, settings: Settings, X: Array, Y: Array) -> Column
     if cut is None:
         return Columns(X.shape[1], many)
     finely = [k for k, own in enumerate(cut) if len(own) >= _FINELY_CUT]
-    across = slants(X, Y, np.array(finely, dtype=np.int64))
+    across = oblique_features(X, Y, np.array(finely, dtype=np.int64))
     between = None if across is None else edges(sampled(X) @ across.T.astype(X.dtype), most)
     if between is None:
         return Columns(X.shape[1], many, cut)

@@ -41,7 +41,7 @@ class Columns(NamedTuple):
         Where each is cut, by :func:`~deltarule.tabular.bins.edges`; the oblique ones behind the
         others.
     oblique : array or None, shape (k, width)
-        Weights of oblique columns, by :mod:`deltarule.tabular.slants`.
+        Weights of oblique columns, by :mod:`deltarule.tabular.oblique`.
     """
 
     width: int

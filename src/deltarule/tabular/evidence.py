@@ -43,7 +43,7 @@ def evidence(model: Model, roles: Roles, frame: Any, numbers: Array, train: Any 
         preprocessing.transform(frame).astype(model.dtype),
         targets.encode(frame).astype(model.dtype),
         figure_targets(targets, frame),
-        lambda A: _judged(targets, A),
+        lambda A: _evaluated(targets, A),
         tuple(map(str, targets.classes or targets.names)),
         _columns(preprocessing, frame),
         weights_of(frame, roles),
@@ -59,7 +59,7 @@ def _spreads(preprocessing: Preprocessing, train: Any) -> Array:
     return spreads
 
 
-def _judged(targets: Targets, A: Array) -> Array:
+def _evaluated(targets: Targets, A: Array) -> Array:
     """Outputs as probabilities of every class, or in the target's own units."""
     if targets.task == "regression":
         values: Array = A.astype(np.float64) * targets.stds + targets.means

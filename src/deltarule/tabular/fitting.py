@@ -236,7 +236,7 @@ def training_weights(problem: Problem, settings: Settings) -> Array | None:
     return own * (own.sum() / (used.sum() * np.where(used, share, 1.0)))[labels]
 
 
-def judge(model: Model, frame: Any, roles: Roles) -> bl.Judged:
+def evaluate(model: Model, frame: Any, roles: Roles) -> bl.Evaluation:
     """A model's figures on rows with targets.
 
     Parameters
@@ -267,9 +267,9 @@ def _consequences(model: Model, rows: bl.Examples, P: Array) -> Consequences | N
     return Alarms.of(targets.names[0], label, rows.targets == k, targets.codes(P[:, 1:]) == k)
 
 
-def judged_network(fitted: Fitted, problem: Problem) -> bl.Judged:
+def evaluated_network(fitted: Fitted, problem: Problem) -> bl.Evaluation:
     """The network on the test rows, evaluated as the baselines are."""
-    found = judge(fitted.model, problem.test, problem.roles)
+    found = evaluate(fitted.model, problem.test, problem.roles)
     return found._replace(seconds=fitted.seconds)
 
 
@@ -301,7 +301,7 @@ def predictions(model: Model, frame: Any) -> Array:
     return np.column_stack([np.asarray(found[name], float) for name in model.targets.names])
 
 
-def baselines(problem: Problem, settings: Settings) -> list[bl.Judged]:
+def baselines(problem: Problem, settings: Settings) -> list[bl.Evaluation]:
     """Every baseline of the task, fitted on the training rows and evaluated on the test rows."""
     problem = problem.one_hot()
     columns, targets = problem.preprocessing, problem.targets

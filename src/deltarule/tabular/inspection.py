@@ -24,7 +24,7 @@ from deltarule.tabular.contributions import (
     explain_table,
 )
 from deltarule.tabular.evidence import evidence
-from deltarule.tabular.fitting import baselines, judge
+from deltarule.tabular.fitting import baselines, evaluate
 from deltarule.tabular.metadata import roles_of
 from deltarule.tabular.problems import Problem, test_rows
 from deltarule.tabular.record import record
@@ -112,7 +112,7 @@ class Trained:
     def compared(self, problem: Problem) -> Comparison:
         """The network beside the baselines on a problem's test rows."""
         model = replace(self.model, preprocessing=problem.preprocessing)
-        network = judge(model, problem.test, problem.roles)
+        network = evaluate(model, problem.test, problem.roles)
         others = baselines(problem, self.settings)
         metrics = {each.name: each.figures for each in (network, *others)}
         return Comparison(metrics, bl.verdict(problem.task, network, others))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.arrays import Array
-from deltarule.baselines import Judged, differences
+from deltarule.baselines import Evaluation, differences
 from deltarule.bootstrap import ConfidenceInterval
 from deltarule.data import Dataset, Reading
 from deltarule.errors import FileError
@@ -30,7 +30,7 @@ def about(
     whole: Table,
     settings: Settings,
     fitted: Fitted,
-    judged: Sequence[Judged],
+    evaluations: Sequence[Evaluation],
     *,
     mark: str,
     judged_by: str,
@@ -47,7 +47,7 @@ def about(
     whole : Table
     settings : Settings
     fitted : Fitted
-    judged : sequence of Judged
+    evaluations : sequence of Evaluation
         The network first.
     mark : str
         The :func:`fingerprint` of the table as it was read.
@@ -77,12 +77,12 @@ def about(
         "stopped_because": result.stopped_because,
         "calibration": fitted.calibration.to_dict(),
         "judged_by": judged_by,
-        "figures": {each.name: each.figures for each in judged},
-        "intervals": {each.name: _lists(each.intervals) for each in judged},
-        "differences": {each.name: _differences(judged[0], each) for each in judged[1:]},
-        "consequences": consequences_as_json(judged),
+        "figures": {each.name: each.figures for each in evaluations},
+        "intervals": {each.name: _lists(each.intervals) for each in evaluations},
+        "differences": {each.name: _differences(evaluations[0], each) for each in evaluations[1:]},
+        "consequences": consequences_as_json(evaluations),
         "alerts": [alert._asdict() for alert in alerts],
-        "judged_rows": judged[0].rows if judged else 0,
+        "judged_rows": evaluations[0].rows if evaluations else 0,
         "verdict": verdict,
         **({} if updated is None else {"earlier": _earlier(updated)}),
         "versions": {
@@ -97,7 +97,7 @@ def _lists(intervals: Mapping[str, ConfidenceInterval]) -> dict[str, list[float]
     return {name: list(interval) for name, interval in intervals.items()}
 
 
-def _differences(network: Judged, other: Judged) -> dict[str, Any]:
+def _differences(network: Evaluation, other: Evaluation) -> dict[str, Any]:
     """Each figure of the network less the other's, with the interval where there is one."""
     return {
         name: {"value": found.value, "interval": found.interval and list(found.interval)}
@@ -105,9 +105,9 @@ def _differences(network: Judged, other: Judged) -> dict[str, Any]:
     }
 
 
-def consequences_as_json(judged: Sequence[Judged]) -> dict[str, Any]:
+def consequences_as_json(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     """What the errors of the first model are, for people and for machines."""
-    found = judged[0].consequences if judged else None
+    found = evaluations[0].consequences if evaluations else None
     return {} if found is None else {"sentences": found.sentences(), "values": found.as_json()}
 
 

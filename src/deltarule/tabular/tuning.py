@@ -172,7 +172,7 @@ def applied(settings: Settings, trial: Trial | None, networks: int) -> Settings:
     return replace(settings, **trial.chosen, n_ensemble=networks)
 
 
-class _Judge:
+class _Evaluator:
     """A callback that follows a trial and gives it up where it is behind, or the time is up."""
 
     def __init__(self, earlier: Sequence[Trial], deadline: float) -> None:
@@ -206,16 +206,16 @@ def _tried(
     problem: Problem, settings: Settings, number: int, earlier: Sequence[Trial], deadline: float
 ) -> Trial:
     chosen = chosen_settings(settings, number)
-    judge = _Judge(earlier, deadline)
+    evaluator = _Evaluator(earlier, deadline)
     begun = time.monotonic()
     single = replace(settings, n_ensemble=1, **chosen)
     try:
-        fit(problem, single, [judge])
+        fit(problem, single, [evaluator])
     except DivergenceError:
-        judge.outcome = DIVERGED
-    figure = judge.figure if math.isfinite(judge.figure) else None
+        evaluator.outcome = DIVERGED
+    figure = evaluator.figure if math.isfinite(evaluator.figure) else None
     seconds = time.monotonic() - begun
-    return Trial(number, chosen, judge.outcome, figure, tuple(judge.rungs), seconds)
+    return Trial(number, chosen, evaluator.outcome, figure, tuple(evaluator.rungs), seconds)
 
 
 # ---------------------------------------------------------------------------------- on disk

@@ -21,7 +21,7 @@ from deltarule.spec import unknown_keyword
 from deltarule.tabular.calibration import calibration_of
 from deltarule.tabular.decisions import check_decision
 from deltarule.tabular.ensembles import separated
-from deltarule.tabular.fitting import Fitted, fit, judge, judged_network
+from deltarule.tabular.fitting import Fitted, evaluate, evaluated_network, fit
 from deltarule.tabular.members import members_again
 from deltarule.tabular.metadata import about, fingerprint, roles_of
 from deltarule.tabular.problems import Problem, Table, split, table_of_model, validations
@@ -52,8 +52,8 @@ class Update:
 
     model: Model
     fitted: Fitted
-    after: bl.Judged
-    before: bl.Judged
+    after: bl.Evaluation
+    before: bl.Evaluation
 
     @property
     def verdict(self) -> str:
@@ -136,7 +136,7 @@ def update_model(
         kept, rows = np.arange(len(whole.frame)), table_of_model(model, test, roles).frame
     problem = updated_problem(model, whole, chosen, kept, rows)
     fitted = fit(problem, chosen, callbacks, recipes=updated_recipes(model, problem, chosen))
-    after, before = judged_network(fitted, problem), judged_before(model, problem)
+    after, before = evaluated_network(fitted, problem), evaluated_before(model, problem)
     own = about(
         whole,
         kept_settings(model, chosen),
@@ -279,7 +279,7 @@ def updated_recipes(model: Model, problem: Problem, settings: Settings) -> tuple
     )
 
 
-def judged_before(model: Model, problem: Problem) -> bl.Judged:
+def evaluated_before(model: Model, problem: Problem) -> bl.Evaluation:
     """The model that an update starts from, on the same test rows.
 
     Parameters
@@ -288,7 +288,7 @@ def judged_before(model: Model, problem: Problem) -> bl.Judged:
     problem : Problem
         By :func:`updated_problem`.
     """
-    return judge(model, problem.test, problem.roles)._replace(name=BEFORE)
+    return evaluate(model, problem.test, problem.roles)._replace(name=BEFORE)
 
 
 def _networks(model: Model, settings: Settings) -> list[tuple[Network, Network, Parameters]]:

@@ -73,8 +73,8 @@ def train(
     stopping : Stopping or another StoppingRule, optional
         *Converged?*
     metric : callable, optional
-        Of targets and predictions, ``(m, n[L])`` each, to a figure of which more is better; judges
-        the validation data in place of the cost.
+        Of targets and predictions, ``(m, n[L])`` each, to a metric of which more is better;
+        it evaluates the validation data in place of the cost.
     shuffle : bool or function
         A new order every epoch, of blocks by :class:`~deltarule.BlockOrder`; or a function of the
         epoch, from 1, to the order of the rows.

@@ -195,7 +195,7 @@ def _trained(
         found = runner.train(placed, orders, batch, rates.of(epoch), epoch)
         costs[:, epoch] = means.of(found, orders)
         if held is not None:
-            own = np.where(runner.diverged, np.nan, runner.judge(held))
+            own = np.where(runner.diverged, np.nan, runner.evaluate(held))
             evaluated[:, epoch] = own
             runner.keep(own < np.fmin.reduce(evaluated[:, :epoch], axis=1, initial=np.inf))
     if held is not None:

@@ -174,7 +174,7 @@ class Steps:
 # Every epoch asks for the same ones again.
 @lru_cache(maxsize=4)
 def _constant_rates(rate: float, count: int) -> Array:
-    """The learning rates of so many steps that share one."""
+    """The learning rates of a number of steps that share one."""
     return _frozen(np.full(count, rate))
 
 

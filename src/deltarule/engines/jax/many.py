@@ -141,7 +141,7 @@ class ManyRunner:
             moved: Data = jax.device_put(Data(dense(data.X), *data[1:]), self._device)
         return moved
 
-    def judge(self, held: Sequence[Any]) -> np.ndarray:
+    def evaluate(self, held: Sequence[Any]) -> np.ndarray:
         """The cost of every member's own examples ``(X, Y, weights)``, without penalties."""
         if self._held is None or self._held[0] is not held:
             own = _padded(held, self.plan.dtype)

@@ -80,7 +80,7 @@ class ManyRunner:
         """Data stays where it is."""
         return data
 
-    def judge(self, held: Sequence[Any]) -> np.ndarray:
+    def evaluate(self, held: Sequence[Any]) -> np.ndarray:
         """The cost of every member's own examples ``(X, Y, weights)``, without penalties."""
         costs = np.empty(len(self._runners))
 

@@ -24,7 +24,7 @@ const Kinds = (() => {
   const KINDS = {
     dense: { ...products("", "Each unit adds up what comes in, times its weights, plus its bias.", ""), eq: { Z: "1a", d: "11b", dA: "11d" } },
     grouped: products("G", "Each group of units is a small dense layer that sees its own inputs alone: a column's.", " by group"),
-    shared: products("M", "Every member of the network computes this with the same weights and biases of its own.", " by member"),
+    shared: products("M", "Every member of the network computes this with the same weights and different biases.", " by member"),
     scale: {
       eq: { Z: "S1", d: "S2", dA: "S3" }, say: "Each unit is multiplied by a learned factor: how much it counts.", text: "scale ⊙ a",
       Z: (A, l) => [{ key: `scale[${l}]` }, "⊙", { key: A }], dA: (l) => [{ key: `scale[${l}]` }, "⊙", { key: `delta[${l}]` }],
@@ -43,11 +43,11 @@ const Kinds = (() => {
       sums: { frequency: (A) => ["⊙ 2π", { key: A }], phase: () => [] },
     },
     piecewise_linear: {
-      eq: { Z: "Q1", dA: "Q2" }, say: "Each bin of a column says how full it is: 0 below it, 1 above it, a share within.", text: "share of each bin",
+      eq: { Z: "Q1", dA: "Q2" }, say: "Piecewise-linear encoding: a bin is 0 for values below it, 1 above it, a share within.", text: "share of each bin",
       Z: (A) => ["share of each bin (", { key: A }, ")"], dA: (l) => ["Σ of the bin it lies in,", { key: `delta[${l}]` }, "/ width"], sums: {},
     },
     embedding: {
-      eq: { Z: "E1", d: "E2" }, say: "Each level of a column has numbers of its own, which are learned; the code says which to take.", text: "E of the level",
+      eq: { Z: "E1", d: "E2" }, say: "Each level of a column has its own numbers, which are learned; the code says which to take.", text: "E of the level",
       Z: (A, l) => ["the columns of", { key: `E[${l}]` }, "that are named by", { key: A }],
       dA: () => ["0: a code is no quantity"], sums: { E: (A) => ["where the level is that of", { key: A }] },
     },
@@ -97,7 +97,7 @@ const Kinds = (() => {
     return [{
       phase: "forward", eq: "C1", layer: outer(l), out: `A[${start}]`, title: `${naming(l)}: into ${nameOf(l, k)}`,
       say: isEnsemble(layer) ? `${layer.parts.length} stand side by side and see the same; all are computed, one is shown.`
-        : `${layer.parts.length} parts stand side by side, each on columns of its own; all are computed, one is shown.`,
+        : `${layer.parts.length} parts stand side by side, each on different columns; all are computed, one is shown.`,
       pieces: () => [`rows ${layer.parts[k].first + 1} to ${layer.parts[k].last} of`, { key: entering(V(), l) }], feeds: [], choice: () => select(l),
     }, ...places.flatMap(forward)];
   }

@@ -117,7 +117,7 @@ const Run = (() => {
     }
     return true;
   }
-  // Why a run that plays should stop, in words; null where it goes on.
+  // Why a run that plays should stop, in words; null where it continues.
   function verdict(run) {
     const { epochs, patience, rate } = run.settings;
     if (run.diverged) return `Step ${run.diverged} was not taken: its numbers overflow. Training diverged. Lower the learning rate (now ${rate}; try ${Number((rate / 10).toPrecision(2))})${run.settings.standardize ? "" : ", standardize"} and start again.`;

@@ -4,7 +4,7 @@ const Training = (() => {
   const { shown } = Matrices;
   const byId = (id) => document.getElementById(id);
   let costs = [], since = 0;  // of every step; and from where on nothing was changed by hand
-  let run = null;  // one that goes on piece by piece: {action, done}
+  let run = null;  // one that continues piece by piece: {action, done}
 
   // ------------------------------------------------------------------------------ converged?
   // A window of costs is compared with its spread: two points may be in phase with a zigzag.
@@ -73,7 +73,7 @@ const Training = (() => {
     };
     chunk();
   }
-  // The end of a run that goes on piece by piece, before anything else is done.
+  // The end of a run that continues piece by piece, before anything else is done.
   function halt() {
     if (!run) return;
     const { action, done } = run;

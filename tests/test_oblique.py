@@ -10,7 +10,7 @@ from deltarule.cli import main
 from deltarule.modelfile import load_model, save_model
 from deltarule.network import feed_forward
 from deltarule.tabular import choosing
-from deltarule.tabular.slants import slants
+from deltarule.tabular.oblique import oblique_features
 
 M = 6000
 COLUMNS = np.arange(4)
@@ -41,7 +41,7 @@ SMOOTH = {
 
 
 def test_the_pair_that_needs_them_is_found():
-    W = slants(places(), chessboard(places()), COLUMNS)
+    W = oblique_features(places(), chessboard(places()), COLUMNS)
     assert (W[:, [0, 2]] == 0).all()
     np.testing.assert_allclose((W**2).sum(axis=1), 1.0)
     angles = np.degrees(np.arctan2(W[:, 3], W[:, 1])).round(6)
@@ -50,13 +50,13 @@ def test_the_pair_that_needs_them_is_found():
 
 @pytest.mark.parametrize("kind", SMOOTH)
 def test_what_a_network_sees_by_itself_needs_none(kind):
-    assert slants(places(), SMOOTH[kind](places()), COLUMNS) is None
+    assert oblique_features(places(), SMOOTH[kind](places()), COLUMNS) is None
 
 
 def test_one_of_several_targets_suffices_and_every_pair_has_its_own():
     X = places()
     Y = np.hstack([SMOOTH["noise"](X), chessboard(X), chessboard(X, 0, 2)])
-    W = slants(X, Y, COLUMNS)
+    W = oblique_features(X, Y, COLUMNS)
     used = {tuple(np.flatnonzero(row)) for row in W}
     assert len(W) == 20
     assert used == {(1, 3), (0, 2)}
@@ -66,14 +66,14 @@ def test_a_place_may_be_a_class():
     X = places()
     X[:, 1] *= 1e6  # cells are of ranks
     classes = np.eye(3)[(chessboard(X / [1, 1e6, 1, 1])[:, 0] + (X[:, 0] > 0)).astype(int)]
-    assert set(np.flatnonzero(slants(X, classes, COLUMNS).any(axis=0))) == {1, 3}
+    assert set(np.flatnonzero(oblique_features(X, classes, COLUMNS).any(axis=0))) == {1, 3}
 
 
 @pytest.mark.parametrize(
     ("rows", "among"), [(4095, COLUMNS), (M, COLUMNS[:1]), (M, COLUMNS[:0]), (M, COLUMNS[:3])]
 )
 def test_few_rows_and_other_columns_tell_nothing(rows, among):
-    assert slants(places(rows), chessboard(places(rows)), among) is None
+    assert oblique_features(places(rows), chessboard(places(rows)), among) is None
 
 
 # ------------------------------------------------------------------------------------- the recipe
@@ -123,11 +123,11 @@ def test_they_see_what_bins_alone_do_not():
 
     def r2():
         fitted = tabular.fit(problem, settings)
-        return tabular.judged_network(fitted, problem).figures["r2"]
+        return tabular.evaluated_network(fitted, problem).figures["r2"]
 
     with_them = r2()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choosing, "slants", lambda *_: None)
+        patch.setattr(choosing, "oblique_features", lambda *_: None)
         without = r2()
     assert with_them > without + 0.1, (with_them, without)
 

@@ -27,7 +27,7 @@ _MOST_PAIRS = 4
 _DIRECTIONS = 10  # between two axes and their opposites, evenly
 
 
-def slants(X: Array, Y: Array, among: Array) -> Array | None:
+def oblique_features(X: Array, Y: Array, among: Array) -> Array | None:
     """Weights of the oblique features ``(k, n)``; None where no pair of columns needs them.
 
     Parameters
@@ -45,7 +45,7 @@ def slants(X: Array, Y: Array, among: Array) -> Array | None:
 
     >>> X = np.random.default_rng(0).uniform(-2.0, 2.0, (6000, 3))
     >>> Y = (X[:, :1] ** 2 + X[:, 1:2] ** 2 < 2.0) * 1.0
-    >>> slants(X, Y, np.arange(3)).round(2)[:3] + 0.0
+    >>> oblique_features(X, Y, np.arange(3)).round(2)[:3] + 0.0
     array([[0.97, 0.26, 0.  ],
            [0.87, 0.5 , 0.  ],
            [0.71, 0.71, 0.  ]])
@@ -65,7 +65,7 @@ def slants(X: Array, Y: Array, among: Array) -> Array | None:
     return W.reshape(-1, X.shape[1])
 
 
-def pairs_of(slants: Array) -> tuple[tuple[int, int], ...]:
+def pairs_of(oblique: Array) -> tuple[tuple[int, int], ...]:
     """The columns that oblique features combine, by their weights.
 
     Examples
@@ -73,7 +73,7 @@ def pairs_of(slants: Array) -> tuple[tuple[int, int], ...]:
     >>> pairs_of(np.array([[0.6, 0.0, 0.8], [-0.6, 0.0, 0.8]]))
     ((0, 2),)
     """
-    pairs = {(int(first), int(second)) for first, second in map(np.flatnonzero, slants)}
+    pairs = {(int(first), int(second)) for first, second in map(np.flatnonzero, oblique)}
     return tuple(sorted(pairs))
 
 
@@ -98,9 +98,9 @@ def _gains(X: Array, Y: Array) -> Array:
     total = np.zeros((2, X.shape[1], X.shape[1]))
     for r in range(left.shape[1]):
         counted = [(N, h.T @ (own[:, r : r + 1] * h)) for N, own, h in halves]
-        for known, judged in (counted, counted[::-1]):
-            total[0] += _explained(known, judged, 1)
-            total[1] += _explained(known, judged, _MERGED)
+        for known, evaluated in (counted, counted[::-1]):
+            total[0] += _explained(known, evaluated, 1)
+            total[1] += _explained(known, evaluated, _MERGED)
     fine, coarse = total / max(float((left**2).sum()), np.finfo(np.float32).tiny)
     return np.asarray(fine - np.maximum(coarse, 0.0))
 
@@ -111,13 +111,13 @@ def _cells(column: Array) -> Array:
     return np.eye(_CELLS, dtype=np.float32)[np.searchsorted(inner, column, side="right")]
 
 
-def _explained(known: tuple[Array, Array], judged: tuple[Array, Array], merged: int) -> Array:
+def _explained(known: tuple[Array, Array], evaluated: tuple[Array, Array], merged: int) -> Array:
     """How much squared error the known rows' means of cells save on the evaluated rows, ``(n, n)``.
 
     Both as how many rows each cell of a pair has, and the sum of what is left of their targets.
     """
     (counts, sums), (others, others_sums) = (
-        [_merged(values, merged) for values in part] for part in (known, judged)
+        [_merged(values, merged) for values in part] for part in (known, evaluated)
     )
     means = sums / (counts + _PRIOR)
     return (means * (2.0 * others_sums - means * others)).sum(axis=(1, 3), dtype=np.float64)
