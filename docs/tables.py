@@ -21,7 +21,7 @@ _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.D
 
 SHAPES = {
     "constant": ("1", "the same always"),
-    "inverse_scaling": (r"(k + 1)^{-power}", "step $k$; `power` is 0.5 by itself"),
+    "inverse_scaling": (r"(k + 1)^{-power}", "step $k$; `power` is 0.5 by default"),
     "step": (r"factor^{\lfloor k / every \rfloor}", "without `every`, falls at each third"),
     "exponential": ("final^t", "down to `final` of the rate"),
     "cosine": (r"floor + (1 - floor) \frac{1 + \cos \pi t}{2}", "half a cosine down"),
