@@ -11,9 +11,11 @@ from deltarule import tabular
 from deltarule.cli import main
 from deltarule.data import dataset_of
 from deltarule.export.check import widened
+from deltarule.model_page import save_model_page
 from deltarule.modelfile import load_model
 from deltarule.tabular import explain_rows
 
+from .test_contributions import oblique  # noqa: F401 - a fixture
 from .test_explain_page import chromium  # noqa: F401 - a fixture
 
 AGREES = 1e-12  # relative, in double precision
@@ -216,6 +218,20 @@ def test_the_page_explains_what_the_model_does(case, trained, folder, opened):
     left = np.array([[own["residual"] for own in row] for row in found]) - expected.residuals
     assert abs(left).max() <= AGREES * abs(expected.predictions).max()
     assert [row[0]["points"] for row in found] == expected.points.tolist()
+
+
+def test_the_page_splits_oblique_columns_as_the_model_does(oblique, opened, tmp_path):  # noqa: F811
+    model, X = oblique
+    save_model_page(tmp_path / "page.html", model)
+    page = opened(tmp_path / "page.html")
+    assert page.evaluate("Page.model.networks.some((own) => own.units.some((u) => u.across))")
+    model = replace(model, parameters=widened(model.parameters))
+    found = page.evaluate(
+        "(rows) => rows.map((row) => Why.contributions(Page.model, Predicting.encoded(Page.model, "
+        "Object.fromEntries(row.map((x, i) => [Page.model.columns[i].name, String(x)])))))",
+        X[:5].tolist(),
+    )
+    agree([[own["values"] for own in row] for row in found], explain_rows(model, X[:5]).values)
 
 
 def test_contributions_are_compared_where_lines_are_split_and_where_bins_are_shared(
