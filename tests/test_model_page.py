@@ -296,6 +296,26 @@ def test_every_unit_is_the_sum_that_is_shown(case, trained, opened):
     assert count > 40
 
 
+NAMES = {
+    "five networks": ["average of 5 networks, unit 1", "network 1, layer "],
+    "one network, embedded": ["layer 4 (dense), unit 1", "layer 3 (dense)"],
+    "two targets": ["average of 2 networks, unit 1", "network 1, layer "],
+    "shared bins": ["average of 2 networks, unit 1", "network 1, layer "],
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_units_are_named_by_their_network_and_layer(case, trained, opened):
+    names = opened(trained(case)[1]).evaluate(
+        "() => { const network = Descent.network(Page.model, Predicting.encoded(Page.model, "
+        "Form.row(Page.model))), { root } = network, own = Descent.described(network, "
+        "Descent.resolved({ chain: root, depth: root.layers.length, unit: 0 })); "
+        "return [own.name, Descent.described(network, own.terms[0].place).name]; }"
+    )
+    for name, begins in zip(names, NAMES[case], strict=True):
+        assert name.startswith(begins)
+
+
 def test_a_contribution_is_followed_down_to_the_cell_by_keyboard(trained, opened):
     page = opened(trained("five networks")[1])
     page.focus("#field-1")
