@@ -49,19 +49,20 @@ const Descent = (() => {
   };
 
   // -------------------------------------------------------------------------------- chains
-  // One network: the chain behind the units of its path, and those units' own chains.
-  function chainOf(own, passed, name) {
+  // One network: the chain behind the units of its path, and those units' own chains; `what` its
+  // parts are.
+  function chainOf(own, passed, name, what) {
     const [head] = own.layers, parts = head?.kind === "parallel" ? head.parts : [];
     let width = 0;
     const groups = own.units.map((each, g) => {
       const base = width, k = parts.findIndex(({ first, last }) => first <= base && base < last);
       width += passed.units[g].A.n;
-      return { ...each, ...passed.units[g], name: k < 0 ? name : `${name}part ${k + 1}, `, base, offset: 0,
+      return { ...each, ...passed.units[g], name: k < 0 ? name : `${name}${what} ${k + 1}, `, base, offset: 0,
         below: (i) => ({ input: each.inputs[i] }) };
     });
     const before = (base, count) => groups.find((each) => each.base === base && each.A.n === count)?.layers.length ?? 0;
     const places = groups.flatMap(unitsOf);
-    return { ...passed, ...own, name, before, base: 0, offset: before(0, width), below: (i) => places[i] };
+    return { ...passed, ...own, name, what, before, base: 0, offset: before(0, width), below: (i) => places[i] };
   }
   const unitsOf = (chain) => Array.from({ length: chain.A.n }, (_, unit) => ({ chain, depth: chain.layers.length, unit }));
 
@@ -70,9 +71,12 @@ const Descent = (() => {
     const passed = Predicting.passed(model, Predicting.inputsOf([cells])), count = model.networks.length;
     const inputs = model.columns.flatMap(({ outputs }, column) =>
       outputs.map((name, k) => ({ name, column, value: cells[column].units[k] })));
-    const what = count === model.about.settings?.n_ensemble ? "network" : "part";
-    const networks = model.networks.map((own, k) => chainOf(own, passed.networks[k], count > 1 ? `${what} ${k + 1}, ` : ""));
-    if (count === 1) return { inputs, networks, root: networks[0] };
+    const whatOf = (n) => (n > 1 && n === model.about.settings?.n_ensemble ? "network" : "part"), what = whatOf(count);
+    if (count === 1) {
+      const [own] = model.networks, root = chainOf(own, passed.networks[0], "", whatOf(own.layers[0].parts?.length));
+      return { inputs, networks: [root], root };
+    }
+    const networks = model.networks.map((own, k) => chainOf(own, passed.networks[k], `${what} ${k + 1}, `, "part"));
     const places = networks.flatMap(unitsOf), title = `average of ${count} ${what}s`;
     return { inputs, networks, root: { ...passed.average, ...model.average, name: "", title, base: null, below: (i) => places[i] } };
   }
@@ -91,7 +95,8 @@ const Descent = (() => {
     const base = depth === 1 && chain.base !== null ? chain.base + reads : null;
     const within = {
       layers, parameters: layers.map((_, d) => Layers.within(chain.parameters[depth - 1], k + 1, d + 1)),
-      start: parts[k].start, caches: parts[k].caches, name: `${chain.name}part ${k + 1}, `, base, before: chain.before, offset: base === null ? 0 : chain.before(base, last - reads),
+      start: parts[k].start, caches: parts[k].caches, name: `${chain.name}${(depth === 1 && chain.what) || "part"} ${k + 1}, `,
+      base, before: chain.before, offset: base === null ? 0 : chain.before(base, last - reads),
       below: (i) => ({ chain, depth: depth - 1, unit: reads + i }),
     };
     return resolved({ chain: within, depth: layers.length, unit: unit - first + parts[k].A.n });

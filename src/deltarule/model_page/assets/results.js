@@ -88,7 +88,7 @@ const Results = (() => {
         lines.slice(0, MOST).map(([name, from, to, value]) => [name, number(from), number(to), value ? signed(value) : "0"])),
       lines.length > MOST ? el("p", { class: "hint" }, `${lines.length - MOST} further encoded values contribute less.`) : "",
       el("p", { class: "hint" }, "A contribution is the derivative of the output with respect to the encoded value, averaged over "
-        + `${own.points} points from the reference row to this one, times the change of the value.`));
+        + `${own.points} points${model.networks.length > 1 ? " for each network, on average," : ""} from the reference row to this one, times the change of the value.`));
   }
 
   return { predicted, refused, notes, why, cell };

@@ -35,7 +35,8 @@ const Why = (() => {
   }
 
   // ---------------------------------------------------------------------------- one network
-  // A network of the average as one whose outputs are its share of it, on the way from X0 to X.
+  // A network of the average as one whose outputs are its share of it, on the way from X0 to X: of
+  // the averaging weights it has the columns from its first output to its last.
   function pathOf({ networks, average }, k, X0, X) {
     const own = { ...networks[k], X0, X };
     if (average.layers.length) {
