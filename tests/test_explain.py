@@ -363,7 +363,7 @@ def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F8
         (["--where", "area"], "expected a comparison of a column"),
         (["--where", "aera<3"], "has no column 'aera'. Did you mean"),
         (["--where", "area<wide"], "--where 'area<wide': column 'area' holds"),
-        (["--where", "area<-5"], "none of the 120 rows is such a one"),
+        (["--where", "area<-5"], "--where 'area<-5': no row of 120 matches"),
         (["--where", "town<B"], "holds text; expected = or !="),
         (["--optimizer", "lbfgs"], "makes no single steps"),
         (["--learning-rate", "-1"], "--learning-rate: expected a number, at least 0; got -1"),
@@ -374,6 +374,13 @@ def test_explain_refuses(models, capsys, monkeypatch, tmp_path, arguments, messa
     monkeypatch.chdir(tmp_path)
     given = ["explain", str(models / "rent.safetensors"), str(models / "flats.csv"), *arguments]
     assert message in fails(capsys, *given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("choice", ["--rows 0:2", "--where area<3", "--largest-errors 2"])
+def test_the_worked_example_has_no_rows_to_choose(capsys, monkeypatch, tmp_path, choice):
+    monkeypatch.chdir(tmp_path)
+    assert "expected MODEL and DATA" in fails(capsys, "explain", *choice.split())
     assert not list(tmp_path.iterdir())
 
 

@@ -249,6 +249,7 @@ def test_the_digest_is_sha_256(trained, opened):
     ("options", "message"),
     [
         (["--intervals", "0.9"], "--intervals: a page has intervals of any coverage"),
+        (["--sets", "0.9"], "--sets: a page has sets of any coverage"),
         (["--check", "new.csv"], "--check: expected --out with a name that ends in .onnx or .c"),
         (["--with-training"], "--with-training: expected --out with a name that ends in .c"),
     ],

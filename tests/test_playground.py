@@ -393,6 +393,7 @@ def test_the_command_writes_it_and_refuses_a_model(tmp_path, capsys):
     main(["explain", "--playground", "--out", str(tmp_path / "p.html")])
     assert "to be opened in a browser" in capsys.readouterr().err
     assert (tmp_path / "p.html").read_text(encoding="utf-8") == explain.playground()
-    for other in ("model.safetensors", "--text"):
-        said = fails(capsys, "explain", other, "--playground")
-        assert f"expected no MODEL, no DATA, --text or --numbers; got {other}." in said
+    others = ("model.safetensors", "--text", "--rows 0:2", "--where a<3", "--largest-errors 2")
+    for other in (*others, "--optimizer adam", "--learning-rate 0", "--steps 2"):
+        said = fails(capsys, "explain", *other.split(), "--playground")
+        assert f"expected --out alone beside it; got {other.split()[0]}." in said

@@ -304,6 +304,15 @@ def test_whole_numbers_that_no_float_holds_are_never_rounded(tmp_path, first):
     assert dataset_of(grouped).frame["a"].to_list() == grouped["a"].to_list()
 
 
+@pytest.mark.parametrize("digits", [308, 309, 400, 5000])
+@pytest.mark.parametrize("form", ["{}", "${}"])
+def test_whole_numbers_beyond_the_largest_float_are_text(digits, form):
+    cells = [form.format("1" * digits + str(k % 9)) for k in range(60)]
+    data = dataset_of(pl.DataFrame({"a": cells, "b": range(60)}))
+    assert data.frame["a"].to_list() == cells
+    assert Preprocessing.fit(data).columns[0].kind == "category"
+
+
 def test_whole_numbers_that_floats_hold_stay_numbers():
     frame = pl.DataFrame({"a": [str(2**53 * k) for k in (1, 2, 4, 8)], "b": ["1", "2", "3", "5"]})
     assert dataset_of(frame).frame["a"].dtype == pl.Int64

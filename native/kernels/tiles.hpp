@@ -247,8 +247,8 @@ inline void tile_outer(Panels<const float> rows, Panels<const float> lanes, std:
   alignas(64) float whole[(strip_rows + tile_side) * tile_side];
   const std::size_t before = first % tile_side, height = before + count;
   float* const own = whole + before * tile_side;
-  if (begin) std::memset(whole, 0, height * 64);
-  else std::memcpy(own, out, count * 64);
+  std::memset(whole, 0, (begin ? height : before) * 64);
+  if (!begin) std::memcpy(own, out, count * 64);
   PackedRows& packed = packed_rows();
   packed.pack(rows.from_panel(first / tile_side), examples, height);
   const std::size_t pitch = packed.chunks * tile_words;

@@ -28,6 +28,7 @@ from deltarule.tabular.options import option, option_group
 
 _MOST = 200  # rows: a page is for looking at them
 _DEFAULT, _LISTED = 4, 6  # rows that are shown by default, and named in a title
+_PLAIN = "gradient_descent"  # the default optimizer
 
 OptionalModel = Annotated[
     Path | None,
@@ -68,7 +69,7 @@ class ExplainOptions:
     numbers: Path | None = option(
         "FILE", "Also write every number, as JSON or as a NumPy archive (.npz)."
     )
-    optimizer: str = option("NAME", "What makes the update.", "gradient_descent")
+    optimizer: str = option("NAME", "What makes the update.", _PLAIN)
     learning_rate: float | None = option("RATE", "Of the update (default: the optimizer's).")
     steps: int = option("N", "Consecutive steps.", 1, limits={"low": 1, "high": 50, "whole": True})
 
@@ -102,6 +103,11 @@ def explain(
         return
     optimizer = _optimizer(asked)
     if model is None:
+        if given := [name for name, value in _row_choices(asked).items() if value is not None]:
+            raise SettingError(
+                f"{given[0]}: expected MODEL and DATA, whose rows it chooses. Name both, or leave "
+                "it out for the worked example."
+            )
         own = {} if optimizer is None else {"optimizer": optimizer}
         _show(ex.worked_trace(asked.steps, **own), asked)
         return
@@ -128,7 +134,7 @@ def explain(
         loaded.parameters,
         X,
         Y,
-        optimizer=OPTIMIZERS("gradient_descent") if optimizer is None else optimizer,
+        optimizer=OPTIMIZERS(_PLAIN) if optimizer is None else optimizer,
         steps=asked.steps,
         dtype="float64",
         inputs=[visible(name) for name in names],
@@ -140,21 +146,38 @@ def explain(
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
     """The playground, which takes no model; its data are chosen in the page."""
-    others = {str(model): model, "--text": asked.text, "--numbers": asked.numbers}
-    if given := [name for name, value in others.items() if value]:
+    others = {
+        str(model): model,
+        **_row_choices(asked),
+        "--text": asked.text or None,
+        "--numbers": asked.numbers,
+        "--optimizer": asked.optimizer if asked.optimizer != _PLAIN else None,
+        "--learning-rate": asked.learning_rate,
+        "--steps": asked.steps if asked.steps != 1 else None,
+    }
+    if given := [name for name, value in others.items() if value is not None]:
         raise SettingError(
-            f"--playground: expected no MODEL, no DATA, --text or --numbers; got {given[0]}. Paste "
-            "or drop the table in the page, or leave --playground out."
+            f"--playground: expected --out alone beside it; got {given[0]}. Choose data, network "
+            "and optimizer in the page, or leave --playground out."
         )
     ex.save_playground(asked.out)
     Terminal().note(f"the playground: {asked.out}, to be opened in a browser.")
+
+
+def _row_choices(asked: ExplainOptions) -> dict[str, Any]:
+    """By option, which rows of a table are asked for; None where it was not given."""
+    return {
+        "--rows": asked.rows,
+        "--where": asked.where,
+        "--largest-errors": asked.largest_errors,
+    }
 
 
 def _optimizer(asked: ExplainOptions) -> Any:
     """The optimizer, or None where nothing was asked for."""
     name, learning_rate = asked.optimizer, asked.learning_rate
     if learning_rate is None:
-        return None if name == "gradient_descent" else OPTIMIZERS(name)
+        return None if name == _PLAIN else OPTIMIZERS(name)
     make: Any = OPTIMIZERS.entry(name)
     return make(learning_rate)
 

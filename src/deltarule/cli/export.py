@@ -120,10 +120,11 @@ def _say(out: Path, found: dict[str, Any], json: bool) -> None:
 
 
 def _check_options(is_c: bool, is_page: bool, asked: ExportOptions) -> None:
-    if is_page and asked.intervals is not None:
-        raise SettingError(
-            "--intervals: a page has intervals of any coverage in any case. Leave it out."
-        )
+    for name, share in (("intervals", asked.intervals), ("sets", asked.sets)):
+        if is_page and share is not None:
+            raise SettingError(
+                f"--{name}: a page has {name} of any coverage in any case. Leave it out."
+            )
     if is_page and asked.check:
         raise SettingError(
             "--check: expected --out with a name that ends in .onnx or .c; a page is not run "

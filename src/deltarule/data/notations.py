@@ -19,6 +19,7 @@ from deltarule.data.forms import (
     replaced,
 )
 from deltarule.data.readings import GROUPS, MAGNITUDES, MARKERS, ColumnReading
+from deltarule.data.values import float_holds
 
 ODD = 5
 """Cells without a digit that a column of numbers may have, all different."""
@@ -297,7 +298,7 @@ def _is_longer(body: str) -> bool:
     """Whether groups of digits are a whole number that no float holds: an identifier."""
     digits = re.sub("[^0-9]", "", body)
     is_grouped = re.fullmatch("[0-9]{1,3}(?:[^0-9eE][0-9]{3})*|[0-9]+", body)
-    return is_grouped is not None and int(float(digits)) != int(digits)
+    return is_grouped is not None and not float_holds(digits)
 
 
 def _without_mark(cell: str) -> str:

@@ -31,6 +31,7 @@ COMMAS = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$"
 _PADDED = r"^0\d+$"
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _EXACT = 2**53  # up to it, floats hold whole numbers
+_DIGITS = 308  # of a whole number that is surely no larger than the largest float
 _DATES = r"^\d{4}-\d{2}-\d{2}$"
 _MOMENTS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"
 
@@ -270,9 +271,18 @@ def _numbers(text: pl.Series, decimal_comma: bool) -> pl.Series:
 def _are_longer(cells: pl.Series) -> bool:
     """Whether numbers are whole ones with more digits than floats hold: identifiers."""
     found = cells.drop_nulls().unique().to_list()
-    return all(map(_WHOLE.fullmatch, found)) and any(
-        int(float(text)) != int(text) for text in found
-    )
+    return all(map(_WHOLE.fullmatch, found)) and not all(map(float_holds, found))
+
+
+def float_holds(whole: str) -> bool:
+    """Whether a float of 64 bits holds every digit of a whole number that is written out.
+
+    Examples
+    --------
+    >>> float_holds("9007199254740992"), float_holds("9007199254740993"), float_holds("1" * 400)
+    (True, False, False)
+    """
+    return len(whole) <= _DIGITS and int(float(whole)) == int(whole)
 
 
 def _all_or_none(text: pl.Series, found: pl.Series) -> pl.Series:

@@ -65,7 +65,7 @@ class Block(NamedTuple):
 
 
 def starts_of(counts: Array) -> Array:
-    """Where groups of at least `rows` rows begin, and where the last ends.
+    """Where groups with these numbers of rows begin, and where the last ends.
 
     Examples
     --------

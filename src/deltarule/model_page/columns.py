@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from deltarule.data import Reading
@@ -102,8 +101,6 @@ def _dates(column: Date) -> dict[str, Any]:
 
 def _written(name: str, typical: Any, reading: Reading) -> str:
     """A cell of the reference row as text that the column's reading takes; empty where none is."""
-    if isinstance(typical, date):
-        return str(typical)
     if not isinstance(typical, float):
         return str(typical)
     plain = str(int(typical)) if typical.is_integer() else repr(typical)
