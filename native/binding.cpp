@@ -508,8 +508,10 @@ NB_MODULE(DELTARULE_MODULE, m) {
       });
   m.attr("isa") = DELTARULE_ISA;
   m.attr("vector_bytes") = vector_bytes;
-  constexpr const char* units[] = {"none", "refused", "amx"};
-  m.attr("matrix_units") = units[static_cast<int>(matrix_units())];
+  m.def("matrix_units", [] {  // a call: it asks the kernel for AMX, which a process keeps
+    constexpr const char* units[] = {"none", "refused", "amx"};
+    return units[static_cast<int>(matrix_units())];
+  });
   m.def("supports", &supports);
   bind<float>(m, "Runner32");
   bind<double>(m, "Runner64");

@@ -211,7 +211,9 @@ def test_a_weight_beyond_the_range_of_bfloat16_becomes_infinite():
 def test_refused_matrix_units_are_said_once(monkeypatch):
     real = core.chosen()
     kinds = {"Runner32": real.Runner32, "Runner64": real.Runner64, "isa": real.isa}
-    monkeypatch.setattr(runner, "chosen", lambda: SimpleNamespace(**kinds, matrix_units="refused"))
+    monkeypatch.setattr(
+        runner, "chosen", lambda: SimpleNamespace(**kinds, matrix_units=lambda: "refused")
+    )
     core.warn_of_refusal.cache_clear()
     network = network_of("dense")
     with pytest.warns(SlowerEngineWarning, match="refused this process"):

@@ -18,7 +18,7 @@ from deltarule.cli.predictors import check_tabular
 from deltarule.cli.row_choice import largest_errors, rows_between, rows_where
 from deltarule.cli.sources import source
 from deltarule.cli.terminal import Terminal, print_lines
-from deltarule.data import cells_of
+from deltarule.data import cells_of, row_names
 from deltarule.errors import SettingError, rows_of
 from deltarule.modelfile import Model, load_model
 from deltarule.optimizers import OPTIMIZERS
@@ -70,7 +70,9 @@ class ExplainOptions:
         "FILE", "Also write every number, as JSON or as a NumPy archive (.npz)."
     )
     optimizer: str = option("NAME", "What makes the update.", _PLAIN)
-    learning_rate: float | None = option("RATE", "Of the update (default: the optimizer's).")
+    learning_rate: float | None = option(
+        "RATE", "Learning rate of the update (default: the optimizer's)."
+    )
     steps: int = option("N", "Consecutive steps.", 1, limits={"low": 1, "high": 50, "whole": True})
 
 
@@ -121,7 +123,7 @@ def explain(
     table = source(data, reading.reading(tabular.record(loaded)))
     with cells_of(table.files):
         rows = _chosen(loaded, table.frame, asked)
-    frame = table.frame[rows]
+    frame, called = table.frame[rows], row_names(table.files, rows)
     assert loaded.preprocessing is not None
     assert loaded.targets is not None
     with_targets(frame, loaded.targets.names, strict=True)
@@ -139,9 +141,9 @@ def explain(
         dtype="float64",
         inputs=[visible(name) for name in names],
         outputs=[visible(str(label)) for label in labels or loaded.targets.names],
-        title=visible(f"{model.stem} on {_listed(rows)} of {Path(table.name).name}"),
+        title=visible(f"{model.stem} on {_listed(rows, called)} of {Path(table.name).name}"),
     )
-    _show(trace, asked, _cells(loaded.preprocessing, frame, rows))
+    _show(trace, asked, _cells(loaded.preprocessing, frame, called))
 
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
@@ -185,6 +187,7 @@ def _optimizer(asked: ExplainOptions) -> Any:
 def _chosen(model: Model, frame: Any, asked: ExplainOptions) -> Array:
     """The numbers of the rows that were asked for, counted from 0."""
     assert model.preprocessing is not None
+    assert model.targets is not None
     if asked.rows is not None and asked.largest_errors is not None:
         raise SettingError(
             "--rows and --largest-errors both say which rows are shown; expected one of them. "
@@ -195,7 +198,9 @@ def _chosen(model: Model, frame: Any, asked: ExplainOptions) -> Array:
         rows = rows_where(asked.where, frame, model.preprocessing)
     if asked.largest_errors is not None:
         return largest_errors(model, frame, rows, asked.largest_errors)
-    first, end = rows_between(asked.rows or f"0:{min(_DEFAULT, len(rows))}", len(rows))
+    if asked.rows is None:  # then the first that have a target
+        return rows[with_targets(frame[rows], model.targets.names)[1]][:_DEFAULT]
+    first, end = rows_between(asked.rows, len(rows))
     if end - first > _MOST:
         raise SettingError(
             f"--rows {asked.rows}: {end - first} rows are too many to look at; expected at most "
@@ -204,16 +209,16 @@ def _chosen(model: Model, frame: Any, asked: ExplainOptions) -> Array:
     return rows[first:end]
 
 
-def _listed(rows: Array) -> str:
-    """Row numbers for a title."""
+def _listed(rows: Array, called: list[str]) -> str:
+    """Rows for a title, as they are called."""
     if len(rows) > 1 and (np.diff(rows) == 1).all():
-        return f"rows {rows[0]} to {rows[-1]}"
-    shown = ", ".join(map(str, rows[:_LISTED]))
+        return f"rows {called[0]} to {called[-1]}"
+    shown = ", ".join(called[:_LISTED])
     more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
-def _cells(preprocessing: Preprocessing, frame: Any, rows: Array) -> ex.Cells:
+def _cells(preprocessing: Preprocessing, frame: Any, called: list[str]) -> ex.Cells:
     """The rows' cells, and which inputs each column becomes."""
     columns, first = [], 0
     for column in preprocessing.columns:
@@ -225,7 +230,7 @@ def _cells(preprocessing: Preprocessing, frame: Any, rows: Array) -> ex.Cells:
     texts = tuple(
         tuple("" if cell is None else visible(str(cell)) for cell in row) for row in cells.rows()
     )
-    return ex.Cells(tuple(columns), texts, tuple(rows.tolist()))
+    return ex.Cells(tuple(columns), texts, tuple(map(visible, called)))
 
 
 def _show(trace: ex.Trace, asked: ExplainOptions, cells: ex.Cells | None = None) -> None:

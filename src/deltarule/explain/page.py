@@ -57,13 +57,13 @@ class Cells(NamedTuple):
     columns : tuple of CellColumn
     rows : tuple of tuples of str
         Each row's cells; empty where missing.
-    numbers : tuple of int
-        The rows' numbers in the table, counted from 0.
+    names : tuple of str
+        What the rows are called: by their numbers in the file.
     """
 
     columns: tuple[CellColumn, ...]
     rows: tuple[tuple[str, ...], ...]
-    numbers: tuple[int, ...]
+    names: tuple[str, ...]
 
 
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())

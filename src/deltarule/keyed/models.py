@@ -170,9 +170,14 @@ class KeyedModels:
         table : data frame or mapping of columns
         """
         levels, codes = self._keys_of(frame_of(table))
-        numbers = {key: k for k, key in enumerate(self.keys)}
-        found: Array = np.array([*(numbers.get(own, -1) for own in levels), -1], np.int64)[codes]
+        numbers = [*(self._numbers.get(own, -1) for own in levels), -1]
+        found: Array = np.array(numbers, np.int64)[codes]
         return found
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """The number of each key among :attr:`keys`."""
+        return {key: k for k, key in enumerate(self.keys)}
 
     def row_keys(self, table: Any) -> list[str | None]:
         """The key of each row, as text; None where it has none.
@@ -200,14 +205,14 @@ class KeyedModels:
         UnknownNameError
             For a key without a model, with the reason where training had one.
         """
-        if key not in self.keys:
+        if key not in self._numbers:
             why = self.failures.get(key)
             reason = f" ({why})" if why else ""
             raise UnknownNameError(
                 f"key {key!r} of {self.by!r} has no model{reason}."
                 f"{nearest(key, list(self.keys))} Expected one of its {len(self):,} keys."
             )
-        k, stack = self.keys.index(key), self.stack
+        k, stack = self._numbers[key], self.stack
         factor = stack.factor[k].astype(np.float64)
         scales = {"W": np.diag(factor), "b": -(stack.shift[k] * factor)[:, np.newaxis]}
         own = [

@@ -49,10 +49,13 @@ class Encoded(NamedTuple):
     ----------
     frame : polars.DataFrame
     X : float32 array, shape (m, width)
+    by : Preprocessing
+        Whose encoding it is; any other encodes the frame again.
     """
 
     frame: pl.DataFrame
     X: Array
+    by: Preprocessing
 
 
 @dataclass(frozen=True)
@@ -259,9 +262,9 @@ class Preprocessing:
         DataError
             With the columns that it lacks.
         """
-        if isinstance(table, Encoded):
+        if isinstance(table, Encoded) and table.by is self:
             return table.frame
-        frame = frame_of(table)
+        frame = table.frame if isinstance(table, Encoded) else frame_of(table)
         there = frozenset(frame.columns)
         absent = [column.name for column in self.used if column.name not in there]
         if absent:
@@ -286,7 +289,7 @@ class Preprocessing:
         DataError
             For missing columns, text where numbers were, dates of another form, infinity.
         """
-        if isinstance(table, Encoded):
+        if isinstance(table, Encoded) and table.by is self:
             return table.X
         frame, used = self.frame(table), self.used  # NaN is found by the columns' kinds
         widths = [len(column.outputs) for column in used]
@@ -311,7 +314,7 @@ class Preprocessing:
         >>> fitted.transform(once) is once.X
         True
         """
-        return Encoded(self.frame(table), self.transform(table))
+        return Encoded(self.frame(table), self.transform(table), self)
 
     def cross_fitted(
         self, table: Any, outcomes: Outcomes, folds: Sequence[tuple[Array, Array]]

@@ -58,7 +58,7 @@ class Rule(NamedTuple):
     ----------
     at : array, shape (points,)
     ends : array, shape (points + 1,)
-        Of the shares of the points, one around each and as long as its weight.
+        Ends of intervals, one around each point, as long as the point's weight.
     """
 
     at: Array
@@ -88,7 +88,7 @@ class Level(NamedTuple):
     rule : Rule
         On each of them.
     sides : int
-        On each so long a part of the line the bins fill straight; 0 where they nowhere do.
+        Number of pieces of the line within which bins are interpolated linearly; 0: none.
     """
 
     pieces: int
@@ -181,6 +181,7 @@ def _integrated(
     parts, change, points = path_sums = paths[0].zeros(len(X))
     for left, path in zip(range(len(paths), 0, -1), paths, strict=True):
         room = (tolerance - _largest(change - parts.sum(axis=2))) / left
+        room = np.where(room > 0, room, tolerance / (4 * len(paths)))  # one that jumps took it all
         for total, own in zip(path_sums, path.integrated(X, room, splits), strict=True):
             total += own
     return parts, change, points

@@ -81,7 +81,7 @@ def matrix_units() -> str:
     >>> matrix_units() in ("amx", "none", "refused")
     True
     """
-    return str(chosen().matrix_units)
+    return str(chosen().matrix_units())
 
 
 @cache

@@ -69,7 +69,7 @@ class NativeRunner(Planned):
         self.plan = plan
         options = options or EngineOptions()
         self.n_threads = threads_wanted(options)
-        units = core.matrix_units if options.mixed else "none"
+        units = core.matrix_units() if options.mixed else "none"
         self.isa: str = f"{core.isa}+amx" if units == "amx" else core.isa
         if units == "refused":
             warn_of_refusal()

@@ -29,7 +29,7 @@ const Cells = (() => {
       place === null ? null : h("td", {}, list(madeOf(first, last)))));
     const heads = ["column", "cell", "inputs", ...(place === null ? [] : [`units of A[${place}] that are not 0`])];
     return h("div", { class: "scroll" }, h("table", { class: "plain cells" },
-      h("caption", {}, `Row ${given.numbers[j]} of the table, example ${j + 1}`),
+      h("caption", {}, `Row ${given.names[j]} of the table, example ${j + 1}`),
       h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows)));
   }
   // The sub-step before the first; none where there is no table behind the inputs.

@@ -128,7 +128,8 @@ const Why = (() => {
     const paths = model.networks.map((_, k) => pathOf(model, k, X0, X)), found = new Map();
     let residual = paths[0].start.map(() => 0), points = 0;
     for (const path of [...paths].sort((a, b) => a.bends - b.bends)) {
-      const own = integrated(path, (tolerance - largest(residual)) / (paths.length - found.size), splits);
+      const room = (tolerance - largest(residual)) / (paths.length - found.size);
+      const own = integrated(path, room > 0 ? room : tolerance / (4 * paths.length), splits);
       residual = residual.map((left, c) => left + own.change[c] - sumOf(own.parts[c]));
       points += own.points;
       found.set(path, own);
