@@ -133,9 +133,10 @@ const Story = (() => {
     places = new Map(numbered.map(({ out, index }) => [out, index]));
     return numbered;
   }
-  // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given.
+  // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given. Z comes
+  // with A where the activation has no sub-step of its own.
   let places = new Map();
-  const known = (key, step) => (places.get(key) ?? -1) <= step.index;
+  const known = (key, step) => (places.get(key) ?? places.get(key.replace(/^Z/, "A")) ?? -1) <= step.index;
 
   // ----------------------------------------------------------------- the question, the answer
   // The example that is furthest off, and the output that is furthest off there.
