@@ -363,7 +363,7 @@ def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F8
         (["--where", "area"], "expected a comparison of a column"),
         (["--where", "aera<3"], "has no column 'aera'. Did you mean"),
         (["--where", "area<wide"], "--where 'area<wide': column 'area' holds"),
-        (["--where", "area<-5"], "none of the 120 rows is such a one"),
+        (["--where", "area<-5"], "it holds for none of the 120 rows"),
         (["--where", "town<B"], "holds text; expected = or !="),
         (["--optimizer", "lbfgs"], "makes no single steps"),
         (["--learning-rate", "-1"], "--learning-rate: expected a number, at least 0; got -1"),

@@ -135,7 +135,12 @@ def explain(
         outputs=[visible(str(label)) for label in labels or loaded.targets.names],
         title=visible(f"{model.stem} on {_listed(rows)} of {Path(table.name).name}"),
     )
-    _show(trace, asked, _cells(loaded.preprocessing, frame, rows))
+    answers = {
+        "classes": tuple(visible(str(label)) for label in loaded.targets.classes),
+        "means": tuple(loaded.targets.means),
+        "stds": tuple(loaded.targets.stds),
+    }
+    _show(trace, asked, _cells(loaded.preprocessing, frame, rows)._replace(**answers))
 
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
@@ -147,7 +152,7 @@ def _playground(model: Path | None, asked: ExplainOptions) -> None:
             "or drop the table in the page, or leave --playground out."
         )
     ex.save_playground(asked.out)
-    Terminal().note(f"the playground: {asked.out}, to be opened in a browser.")
+    Terminal().note(f"The playground: {asked.out}, to be opened in a browser.")
 
 
 def _optimizer(asked: ExplainOptions) -> Any:

@@ -92,7 +92,7 @@ def rows_where(condition: str, frame: Any, preprocessing: Preprocessing) -> Arra
         is_such = _OPERATORS[sign](values, _wanted(condition, name, value, frame[name], read))
     found = np.flatnonzero(is_there & is_such)
     if not len(found):
-        raise SettingError(f"--where {condition!r}: none of the {len(frame)} rows is such a one.")
+        raise SettingError(f"--where {condition!r}: it holds for none of the {len(frame)} rows.")
     return found
 
 

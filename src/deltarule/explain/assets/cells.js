@@ -27,7 +27,7 @@ const Cells = (() => {
       h("td", {}, given.rows[j][k] || "missing"),
       h("td", {}, last > first ? list(inputs.slice(first, last).map((input, i) => `${input}: ${shown(Algebra.at(X, first + i, j))}`)) : "not used"),
       place === null ? null : h("td", {}, list(madeOf(first, last)))));
-    const heads = ["column", "cell", "inputs", ...(place === null ? [] : [`units of A[${place}] that are not 0`])];
+    const heads = ["column", "cell", "inputs", ...(place === null ? [] : [`new units in A[${place}], where not 0`])];
     return h("div", { class: "scroll" }, h("table", { class: "plain cells" },
       h("caption", {}, `Row ${given.numbers[j]} of the table, example ${j + 1}`),
       h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows)));
