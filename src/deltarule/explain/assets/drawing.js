@@ -16,6 +16,8 @@ const Drawing = (() => {
     const text = size >= 1e4 || size < 0.01 ? x.toExponential(0) : String(Number(x.toPrecision(size >= 100 ? 3 : 2)));
     return text.replace(/-/g, "−").replace("+", "");
   }
+  // A number short enough for an axis.
+  const tick = (x) => (shown(x).length > 8 ? x.toExponential(1).replace(/-/g, "−") : shown(x));
   // The units of a layer that are drawn: indices, null for those left out.
   const drawn = (n) => (n <= UNITS ? Array.from({ length: n }, (_, k) => k)
     : [0, 1, 2, 3, null, n - 3, n - 2, n - 1]);
@@ -159,7 +161,7 @@ const Drawing = (() => {
     const Y = (v) => top + ((height - top - bottom) * (high - scale(v))) / (high - low);
     const parts = [0, 0.5, 1].map((share) => {
       const value = low + (high - low) * share, y = top + (height - top - bottom) * (1 - share);
-      return [svg("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }), label(left - 6, y + 4, shown(log ? 10 ** value : value), { class: "axis", "text-anchor": "end" })];
+      return [svg("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }), label(left - 6, y + 4, tick(log ? 10 ** value : value), { class: "axis", "text-anchor": "end" })];
     });
     for (const curve of list) {
       const d = curve.values.map((v, k) => (Number.isFinite(v) ? `${k ? "L" : "M"}${X(k).toFixed(1)} ${Y(v).toFixed(1)}` : "")).join("").replace(/^L/, "M");

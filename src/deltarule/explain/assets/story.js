@@ -162,11 +162,18 @@ const Story = (() => {
     const sure = classes.length ? outputs.findIndex((_, k) => Engine.at(Y, k, j) === 1) : -1;
     return sure < 0 ? shown(y) : outputs[sure];
   }
+  // What the network predicts where a step drops units: the question is about the step's own output.
+  function withoutDropout(i, j) {
+    const { plan, now } = Page;
+    if (!Object.keys(now.masks || {}).length || Page.data.untraced.length) return "";
+    const A = Engine.forward(plan, now.parameters, now.X).A.at(-1);
+    return `Without the step’s dropout it says ${said(i, Engine.at(A, i, j))}. `;
+  }
   function opening() {
     const { i, j, a, y } = furthest();
     if (Math.abs(a - y) < 1e-9) return ["Every answer is right: nothing is anyone's fault, and nothing has to move."];
     const cells = ofTable(), row = cells ? `row ${cells.numbers[j]}, example ${j + 1},` : `example ${j + 1}`;
-    return [`For ${row} the network says `, h("b", {}, said(i, a)), "; the answer is ", h("b", {}, answer(i, j, y)), ". ", h("em", {}, "Whose fault is that, and by how much?")];
+    return [`For ${row} the network says `, h("b", {}, said(i, a)), "; the answer is ", h("b", {}, answer(i, j, y)), ". ", withoutDropout(i, j), h("em", {}, "Whose fault is that, and by how much?")];
   }
   // After the last sub-step: which numbers moved most, and what the network says now.
   function closing() {
