@@ -135,12 +135,12 @@ def explain(
         outputs=[visible(str(label)) for label in labels or loaded.targets.names],
         title=visible(f"{model.stem} on {_listed(rows)} of {Path(table.name).name}"),
     )
-    answers = {
-        "classes": tuple(visible(str(label)) for label in loaded.targets.classes),
-        "means": tuple(loaded.targets.means),
-        "stds": tuple(loaded.targets.stds),
-    }
-    _show(trace, asked, _cells(loaded.preprocessing, frame, rows)._replace(**answers))
+    cells = _cells(loaded.preprocessing, frame, rows)._replace(
+        classes=tuple(visible(str(label)) for label in loaded.targets.classes),
+        means=tuple(map(float, loaded.targets.means)),
+        stds=tuple(map(float, loaded.targets.stds)),
+    )
+    _show(trace, asked, cells)
 
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
