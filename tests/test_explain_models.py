@@ -41,6 +41,12 @@ MODELS = {
     "plain": ["--target", "sold", "--drop", "price,rent,kind", "--bins", "0", "--hidden", "3"],
 }
 
+QUESTIONS = {
+    "binary": "sold = yes with ",
+    "numbers": "; the answer is ",
+    "several targets": "(output ",
+}
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_page_of_a_model_shows_all_of_it(chromium, tmp_path, name):  # noqa: F811
@@ -67,6 +73,12 @@ def test_the_page_of_a_model_shows_all_of_it(chromium, tmp_path, name):  # noqa:
     assert "Off for this plan" not in page.inner_text("body")
     first = page.inner_text("#substep table.cells")
     assert all(column in first for column in ("a", "b", "town", "joined", "note"))
+    asked_of = page.inner_text("#question")
+    assert asked_of.startswith("For row ")
+    assert QUESTIONS.get(name, "says") in asked_of
+    drawn = "[...document.querySelectorAll('#network .unit')].map((unit) => unit.dataset.key)"
+    assert set(page.evaluate(drawn)) == {"A[0]"}  # no layer before its turn
+    assert not page.evaluate("Story.steps().some(({ title }) => title.includes('Δ'))")
     walked(page)
     if page.evaluate(OTHERS):
         walked(page)

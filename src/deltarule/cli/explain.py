@@ -143,7 +143,12 @@ def explain(
         outputs=[visible(str(label)) for label in labels or loaded.targets.names],
         title=visible(f"{model.stem} on {_listed(rows, called)} of {Path(table.name).name}"),
     )
-    _show(trace, asked, _cells(loaded.preprocessing, frame, called))
+    cells = _cells(loaded.preprocessing, frame, called)._replace(
+        classes=tuple(visible(str(label)) for label in loaded.targets.classes),
+        means=tuple(map(float, loaded.targets.means)),
+        stds=tuple(map(float, loaded.targets.stds)),
+    )
+    _show(trace, asked, cells)
 
 
 def _playground(model: Path | None, asked: ExplainOptions) -> None:
@@ -163,7 +168,7 @@ def _playground(model: Path | None, asked: ExplainOptions) -> None:
             "and optimizer in the page, or leave --playground out."
         )
     ex.save_playground(asked.out)
-    Terminal().note(f"the playground: {asked.out}, to be opened in a browser.")
+    Terminal().note(f"The playground: {asked.out}, to be opened in a browser.")
 
 
 def _row_choices(asked: ExplainOptions) -> dict[str, Any]:

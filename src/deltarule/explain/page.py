@@ -59,11 +59,18 @@ class Cells(NamedTuple):
         Each row's cells; empty where missing.
     names : tuple of str
         What the rows are called: by their numbers in the file.
+    classes : tuple of str
+        The labels, of which the network predicts one; none for numbers.
+    means, stds : tuple of float
+        Of each target that is a number: what its outputs are standardized by.
     """
 
     columns: tuple[CellColumn, ...]
     rows: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    means: tuple[float, ...] = ()
+    stds: tuple[float, ...] = ()
 
 
 _LINEAR = Plan(Network(3, [Dense(1)], "half_squared_error"), GradientDescent())

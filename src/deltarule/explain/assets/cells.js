@@ -3,6 +3,7 @@
 "use strict";
 const Cells = (() => {
   const SHOWN = 6;  // units of a column that are listed
+  const COLUMNS = 20;  // that are listed at once
   const { shown } = Matrices;
 
   // The place of the first layer that encodes columns, in the network that is looked at; null for none.
@@ -27,10 +28,11 @@ const Cells = (() => {
       h("td", {}, given.rows[j][k] || "missing"),
       h("td", {}, last > first ? list(inputs.slice(first, last).map((input, i) => `${input}: ${shown(Algebra.at(X, first + i, j))}`)) : "not used"),
       place === null ? null : h("td", {}, list(madeOf(first, last)))));
-    const heads = ["column", "cell", "inputs", ...(place === null ? [] : [`units of A[${place}] that are not 0`])];
-    return h("div", { class: "scroll" }, h("table", { class: "plain cells" },
-      h("caption", {}, `Row ${given.names[j]} of the table, example ${j + 1}`),
-      h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows)));
+    const heads = ["column", "cell", "inputs", ...(place === null ? [] : [`new units in A[${place}], where not 0`])];
+    const tableOf = (caption, own) => h("div", { class: "scroll" }, h("table", { class: "plain cells" }, h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, own)));
+    const first = tableOf(`Row ${given.names[j]} of the table, example ${j + 1}`, rows.slice(0, COLUMNS)), rest = rows.slice(COLUMNS);
+    return rest.length ? h("div", {}, first, h("details", {}, h("summary", {}, `${rest.length} more columns`), tableOf("The other columns of this row", rest))) : first;
   }
   // The sub-step before the first; none where there is no table behind the inputs.
   const steps = () => (Page.data.cells && !Page.now.isPasted ? [{

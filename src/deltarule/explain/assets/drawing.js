@@ -16,6 +16,8 @@ const Drawing = (() => {
     const text = size >= 1e4 || size < 0.01 ? x.toExponential(0) : String(Number(x.toPrecision(size >= 100 ? 3 : 2)));
     return text.replace(/-/g, "−").replace("+", "");
   }
+  // A number short enough for an axis.
+  const tick = (x) => (shown(x).length > 8 ? x.toExponential(1).replace(/-/g, "−") : shown(x));
   // The units of a layer that are drawn: indices, null for those left out.
   const drawn = (n) => (n <= UNITS ? Array.from({ length: n }, (_, k) => k)
     : [0, 1, 2, 3, null, n - 3, n - 2, n - 1]);
@@ -71,13 +73,13 @@ const Drawing = (() => {
     const tall = most * high, total = { width: Math.floor(left + gap * L + right), height: tall + 62 };
     const place = sizes.map((n, l) => drawn(n).map((unit, k, all) =>
       ({ unit, x: left + gap * l, y: 30 + (tall - all.length * high) / 2 + high * (k + 0.5) })));
-    const radius = high < 65 ? 15 : 18, room = { example, step, known, radius, gap, left, right };
+    const radius = high < 65 ? 15 : 18, room = { example, step, known, radius, gap, tight: high < 55 };
     const layers = sizes.map((_, l) => l).slice(1);
     const shownTexts = { inputs: Math.floor((left - radius - 8) / 6.3), outputs: Math.floor((right - radius - 10) / 6.3) };
     const parts = [
       sizes.map((n, l) => label(left + gap * l, 14, l === 0 ? "input" : l === L ? "output" : `layer ${l}`, { class: step.layer === l ? "strong" : "quiet" })),
       layers.map((l) => (kindOf(l) === "dense" ? wires(l, place, room) : stage(l, place, room))),
-      sizes.map((n, l) => place[l].map((spot) => (spot.unit === null ? label(spot.x, spot.y + 4, `⋮ ${n - 7} more`, { class: "quiet" })
+      sizes.map((n, l) => place[l].map((spot) => (spot.unit === null ? label(spot.x, spot.y + 4, gap < 90 ? `+${n - 7}` : `⋮ ${n - 7} more`, { class: "quiet" })
         : unit(l, spot, room, l === 0 ? cut(inputs[spot.unit], shownTexts.inputs) : l === L ? cut(outputs[spot.unit], shownTexts.outputs) : "")))),
       outcome(L, place[L], room),
     ];
@@ -87,8 +89,8 @@ const Drawing = (() => {
   }
   function legend({ phase }) {
     const lines = { backward: "lines W, then dW", update: "lines the new W" }[phase] || "lines W";
-    const blame = phase === "backward" || phase === "update" ? ", δ above them" : "";
-    return ["Circles: A", blame, "; ", lines, "; boxes: biases. ", h("span", { class: "key-below" }, "■"), " below zero, ", h("span", { class: "key-above" }, "■"), " above."];
+    const isForward = phase === "forward", blame = phase === "backward" || phase === "update" ? ", dA or δ above them" : "";
+    return [isForward ? "Circles: Z, then A" : "Circles: A", blame, "; ", lines, "; boxes: biases. ", h("span", { class: "key-below" }, "■"), " below zero, ", h("span", { class: "key-above" }, "■"), " above."];
   }
   function wires(l, place, { step, known, radius }) {
     const { wires: key } = contents(step, l, known), on = lit(step, l), W = Page.now.V[key], most = largest(W);
@@ -103,11 +105,12 @@ const Drawing = (() => {
   // A layer of another kind than dense: its name and how many units go in and come out.
   function stage(l, place, { gap }) {
     const [from, to] = [place[l - 1][0], place[l][0]], middle = from.x + gap / 2, half = Math.min(44, gap / 2 - 20);
+    const kind = kindOf(l).replaceAll("_", " "), flow = `${Page.data.sizes[l - 1]} → ${Page.data.sizes[l]}`;
     const [low, high] = [Math.min(from.y, to.y), Math.max(place[l - 1].at(-1).y, place[l].at(-1).y)];
     return svg("g", { class: "stage" },
       svg("rect", { x: middle - half, y: low - 14, width: 2 * half, height: high - low + 28, rx: 8, class: "box" }),
-      label(middle, (low + high) / 2 - 2, cut(kindOf(l), Math.floor(half / 3)), { class: "name" }),
-      label(middle, (low + high) / 2 + 14, `${Page.data.sizes[l - 1]} → ${Page.data.sizes[l]}`, { class: "name" }));
+      half < 40 ? label(middle, (low + high) / 2, `${kind}, ${flow}`, { class: "name", transform: `rotate(-90 ${middle - 4} ${(low + high) / 2})` })
+        : [label(middle, (low + high) / 2 - 2, cut(kind, Math.floor(half / 3)), { class: "name" }), label(middle, (low + high) / 2 + 14, flow, { class: "name" })]);
   }
   function badge(x, y, value, most, attributes = {}) {
     const text = brief(value), wide = Math.max(24, 6 * text.length + 8);
@@ -115,7 +118,7 @@ const Drawing = (() => {
       svg("rect", { x: x - wide / 2, y: y - 7, width: wide, height: 14, rx: 4, class: "wash", fill: color(value, most), "fill-opacity": 0.45 * opacity(value, most) * (value !== 0) }),
       label(x, y + 3.6, text, { class: "bias" })];
   }
-  function unit(l, { unit: i, x, y }, { example, step, known, radius, left }, name) {
+  function unit(l, { unit: i, x, y }, { example, step, known, radius, tight }, name) {
     const { V } = Page.now, { signal, blame, biases } = contents(step, l, known), on = lit(step, l), parts = [];
     const column = (key) => Math.min(example, V[key].m - 1);
     if (signal) {
@@ -123,14 +126,14 @@ const Drawing = (() => {
       parts.push(part(`unit-${l}-${i}`, signal, i, column(signal), { class: `unit${on.units ? " lit" : ""}` },
         svg("circle", { cx: x, cy: y, r: radius, class: "rim" }),
         svg("circle", { cx: x, cy: y, r: radius - 1, class: "wash", fill: color(value, most), "fill-opacity": 0.55 * opacity(value, most) * (value !== 0) }),
-        label(x, y + 4, brief(value), { class: "value" })));
+        label(x, y + 4, brief(value), { class: brief(value).length > (radius < 18 ? 4 : 5) ? "value long" : "value" })));
     } else parts.push(svg("circle", { cx: x, cy: y, r: radius, class: "rim empty" }));
     if (l > 0 && kindOf(l) === "dense" && V[biases])
       parts.push(part(`bias-${l}-${i}`, biases, i, 0, { class: `bias-box${on.biases ? " lit" : ""}` }, badge(x, y + radius + 4, at(V[biases], i, 0), largest(V[biases]))));
     if (blame) parts.push(part(`blame-${l}-${i}`, blame, i, column(blame), { class: `blame${on.units ? " lit" : ""}` },
       badge(x, y - radius - 3, at(V[blame], i, column(blame)), largest(V[blame]), { class: "badge blamed" })));
     if (name) parts.push(label(x + (l ? radius + 7 : -radius - 6), y + 4, name, { class: "name", "text-anchor": l ? "start" : "end" }));
-    else parts.push(label(x - radius + 1, y - radius + 3, `u${i + 1}`, { class: "small quiet", "text-anchor": "end" }));
+    else parts.push(label(x + (blame ? 22 : tight ? 1 - radius : 0), y - radius + (blame ? 1 : tight ? 3 : -4), `u${i + 1}`, { class: "small quiet", "text-anchor": blame ? "start" : tight ? "end" : "middle" }));
     return parts;
   }
   // Beside the output: the target, and once they are known the loss and the cost.
@@ -158,7 +161,7 @@ const Drawing = (() => {
     const Y = (v) => top + ((height - top - bottom) * (high - scale(v))) / (high - low);
     const parts = [0, 0.5, 1].map((share) => {
       const value = low + (high - low) * share, y = top + (height - top - bottom) * (1 - share);
-      return [svg("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }), label(left - 6, y + 4, shown(log ? 10 ** value : value), { class: "axis", "text-anchor": "end" })];
+      return [svg("line", { x1: left, x2: width - right, y1: y, y2: y, class: "grid" }), label(left - 6, y + 4, tick(log ? 10 ** value : value), { class: "axis", "text-anchor": "end" })];
     });
     for (const curve of list) {
       const d = curve.values.map((v, k) => (Number.isFinite(v) ? `${k ? "L" : "M"}${X(k).toFixed(1)} ${Y(v).toFixed(1)}` : "")).join("").replace(/^L/, "M");

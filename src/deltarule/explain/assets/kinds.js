@@ -130,7 +130,7 @@ const Kinds = (() => {
     if (layer.kind !== "parallel") return layer.parameters.map((name) => ({ ...made(l, name), layer: outer(l) })).map(capital);
     return layer.parts[chosen(l)].layers.flatMap((_, d) => update(`${l}.${chosen(l) + 1}.${d + 1}`, made));
   }
-  const capital = (step) => ({ ...step, title: step.title[0].toUpperCase() + step.title.slice(1) });
+  const capital = (step) => ({ ...step, title: step.title.replace(/^[a-z]/, (letter) => letter.toUpperCase()) });  // no Δ of a δ
 
   // Whether a dense layer averages the networks of the layer before it.
   const averages = (l) => l > 1 && layerAt(l - 1).kind === "parallel" && isEnsemble(layerAt(l - 1)) && l === Page.plan.layers.length;

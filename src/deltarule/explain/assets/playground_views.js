@@ -53,6 +53,7 @@ const Views = (() => {
       circle.setAttribute("style", Matrices.tint(b, Matrices.largest(parameters[l - 1].b)).replace("background", "fill"));
       title.textContent = `b[${l}] row ${i + 1}: ${shown(b)}. Click to set it.`;
       value.textContent = Math.abs(b) < 100 ? String(Number(b.toFixed(Math.abs(b) < 10 ? 2 : 1))).replace("-", "−") : shown(b);
+      value.classList.toggle("long", value.textContent.length > 4);
     }
   }
 
@@ -161,11 +162,13 @@ const Views = (() => {
     const part = run.held.X.m ? "held" : "train", found = Run.metric(run, part), { classes } = run.data;
     if (!classes) return byId("confusion").replaceChildren();
     const most = Math.max(...found.confusion.flat(), 1);
+    // Right ones in ink, wrong ones in red: blue and orange are the classes.
+    const share = (part, isRight) => `background:color-mix(in srgb, var(${isRight ? "--ink" : "--eq-2"}) ${Math.round(8 + 22 * part)}%, transparent)`;
     return byId("confusion").replaceChildren(h("div", { class: "scroll" }, h("table", { class: "plain" },
       h("caption", {}, `Confusion matrix of the ${part === "held" ? "held-out" : "training"} rows: a row per true class, a column per predicted one`),
       h("thead", {}, h("tr", {}, ["true \\ predicted", ...classes].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, found.confusion.map((counts, k) => h("tr", {}, h("th", { scope: "row" }, classes[k]), counts.map((count, c) =>
-        h("td", { style: count ? Matrices.tint(k === c ? count : -count, most) : "" }, String(count)))))))));
+        h("td", { style: count ? share(count / most, k === c) : "" }, String(count)))))))));
   }
   return { network, map, legend, costs, confusion };
 })();

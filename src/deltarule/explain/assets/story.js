@@ -133,9 +133,10 @@ const Story = (() => {
     places = new Map(numbered.map(({ out, index }) => [out, index]));
     return numbered;
   }
-  // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given.
+  // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given. Z comes
+  // with A where the activation has no sub-step of its own.
   let places = new Map();
-  const known = (key, step) => (places.get(key) ?? -1) <= step.index;
+  const known = (key, step) => (places.get(key) ?? places.get(key.replace(/^Z/, "A")) ?? -1) <= step.index;
 
   // ----------------------------------------------------------------- the question, the answer
   // The example that is furthest off, and the output that is furthest off there.
@@ -145,10 +146,34 @@ const Story = (() => {
     const j = most(V.loss.m, (k) => V.loss.v[k]), i = most(A.n, (k) => gap(k, j));
     return { i, j, a: Engine.at(A, i, j), y: Engine.at(V.Y, i, j) };
   }
+  // What the table says of the outputs: classes, and the numbers that targets are standardized by.
+  const ofTable = () => (Page.now.isPasted ? null : Page.data.cells);
+  const unitOf = (i) => { const { means = [], stds = [] } = ofTable() || {}; return means.length === Page.data.outputs.length ? (x) => means[i] + stds[i] * x : null; };
+  function said(i, a) {
+    const { outputs } = Page.data, { classes = [] } = ofTable() || {}, inUnit = unitOf(i);
+    if (inUnit) return `${outputs[i]} = ${shown(inUnit(a))} (output ${shown(a)})`;
+    if (classes.length === 2 && outputs.length === 1) return `${outputs[i]} = ${classes[1]} with ${shown(a)}`;
+    return classes.length ? `${outputs[i]} with ${shown(a)}` : `${outputs[i]} = ${shown(a)}`;
+  }
+  function answer(i, j, y) {
+    const { outputs } = Page.data, { classes = [] } = ofTable() || {}, inUnit = unitOf(i), { Y } = Page.now.V;
+    if (inUnit) return `${shown(inUnit(y))} (target ${shown(y)})`;
+    if (classes.length === 2 && outputs.length === 1) return y === 0 || y === 1 ? classes[y] : shown(y);
+    const sure = classes.length ? outputs.findIndex((_, k) => Engine.at(Y, k, j) === 1) : -1;
+    return sure < 0 ? shown(y) : outputs[sure];
+  }
+  // What the network predicts where a step drops units: the question is about the step's own output.
+  function withoutDropout(i, j) {
+    const { plan, now } = Page;
+    if (!Object.keys(now.masks || {}).length || Page.data.untraced.length) return "";
+    const A = Engine.forward(plan, now.parameters, now.X).A.at(-1);
+    return `Without the step’s dropout it says ${said(i, Engine.at(A, i, j))}. `;
+  }
   function opening() {
     const { i, j, a, y } = furthest();
     if (Math.abs(a - y) < 1e-9) return ["Every answer is right: nothing is anyone's fault, and nothing has to move."];
-    return [`For example ${j + 1} the network says `, h("b", {}, `${Page.data.outputs[i]} = ${shown(a)}`), "; the answer is ", h("b", {}, shown(y)), ". ", h("em", {}, "Whose fault is that, and by how much?")];
+    const cells = ofTable(), row = cells ? `row ${cells.names[j]}, example ${j + 1},` : `example ${j + 1}`;
+    return [`For ${row} the network says `, h("b", {}, said(i, a)), "; the answer is ", h("b", {}, answer(i, j, y)), ". ", withoutDropout(i, j), h("em", {}, "Whose fault is that, and by how much?")];
   }
   // After the last sub-step: which numbers moved most, and what the network says now.
   function closing() {
@@ -160,7 +185,7 @@ const Story = (() => {
     const after = now.done.after && Engine.forward(plan, now.done.after, now.X, now.masks).A.at(-1);
     return h("div", { class: "answer" }, h("p", {}, h("b", {}, "The answer. "), `${moved.length} of ${moves.length} weights and biases had a share in it and moved. ${moved.length > 5 ? "The five that moved most:" : ""}`),
       h("ul", {}, moved.slice(0, 5).map(named)),
-      after ? h("p", { class: "now" }, `With them the network says ${Page.data.outputs[i]} = ${shown(Engine.at(after, i, j))} for example ${j + 1}, where it said ${shown(a)}; the cost goes from ${shown(V.C.v[0])} to ${shown(Engine.costOf(plan, now.done.after, now.X, now.Y, now.weights, now.masks))}. Many such steps are training.`) : null);
+      after ? h("p", { class: "now" }, `With them the network says ${said(i, Engine.at(after, i, j))} for example ${j + 1}, where it said ${said(i, a)}; the cost goes from ${shown(V.C.v[0])} to ${shown(Engine.costOf(plan, now.done.after, now.X, now.Y, now.weights, now.masks))}. Many such steps are training.`) : null);
   }
   // The formula of a sub-step in MathML: the pieces as symbols.
   function formula(step) {

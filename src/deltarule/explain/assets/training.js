@@ -26,7 +26,7 @@ const Training = (() => {
       ? `Not converged: the cost goes up and down. Over the last ${2 * WINDOW} steps it lay between ${shown(low)} and ${shown(high)}, and its average did not fall. Lower the rate.` : null;
   }
   const verdict = (list, taken = list.length - 1) => (Number.isFinite(list.at(-1)) ? converged(list) || zigzag(list) || "Converged? Not yet: round again."
-    : `Diverged: after ${taken} steps the cost is no number any more. Lower the rate and start over.`);
+    : `Diverged: after ${taken} step${taken === 1 ? "" : "s"} the cost is no longer a finite number. Lower the rate and start over.`);
   // The costs that a verdict is about: the latest, since the last change by hand.
   const recent = () => costs.slice(Math.max(since, costs.length - 2 * WINDOW - 1));
   function isOver() {
