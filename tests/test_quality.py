@@ -1,6 +1,7 @@
 """How much is trained: presets, the number of networks, and a time limit."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -231,7 +232,9 @@ def test_the_command_names_the_limit_it_kept(tmp_path, monkeypatch, capsys):
     assert "fewer than usual to keep the time limit" in " ".join(capsys.readouterr().out.split())
 
 
-def test_page_and_report_of_several_networks_are_of_the_first(tmp_path, monkeypatch, capsys):
+def test_the_report_of_several_networks_is_of_the_first_and_the_page_of_all(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(recipes, "_EPOCHS", ONE_EPOCH)
     flats(150).write_csv("flats.csv")
@@ -241,9 +244,10 @@ def test_page_and_report_of_several_networks_are_of_the_first(tmp_path, monkeypa
     assert report.count("Of the first of 5 networks, whose outputs are averaged.") == 3
     capsys.readouterr()
     assert main(["explain", "m", "flats.csv", "--out", "page.html"]) == 0
-    said = capsys.readouterr().err
-    assert "The model averages 5 networks: the page shows the first." in said
-    assert "-128-128-128-1" in said  # the layers of one network, not their average
+    assert capsys.readouterr().err.startswith("Trace(3-")
+    page = Path("page.html").read_text()
+    trace = json.loads(re.search(r'id="trace"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    assert [len(layer.get("parts", ())) for layer in trace["plan"]["layers"]][-2:] == [5, 0]
 
 
 def test_callbacks_hear_every_epoch_of_the_further_networks(monkeypatch):

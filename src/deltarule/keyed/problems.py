@@ -52,7 +52,7 @@ _ELSEWHERE = {
 }
 """Settings and roles that keyed training does not have."""
 
-_CHOSEN_BY_ROWS = {"min_recall": "--min-recall", "min_precision": "--min-precision"}
+_CHOSEN_BY_ROWS = ("min_recall", "min_precision")
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def check_settings(settings: Settings, roles: Roles) -> None:
                     f"{group.__name__}({name}={given!r}): {name} must be its default, {default!r}, "
                     f"beside by; got {given!r}. Leave one out."
                 )
-    for name, option in _CHOSEN_BY_ROWS.items():
+    for name in _CHOSEN_BY_ROWS:
         if getattr(settings, name) is not None:
             raise SettingError(
-                f"{setting(name, option)}: expected one model of all rows, whose validation rows "
+                f"{setting(name, f'--{name}'.replace('_', '-'))}: expected one model of all rows, whose validation rows "
                 "choose the threshold; those of one key are too few. State costs instead "
                 f"({setting('cost_of_miss', '--cost-of-miss')}), or leave "
                 f"{setting('by', '--by')} out."
