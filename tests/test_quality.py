@@ -232,9 +232,7 @@ def test_the_command_names_the_limit_it_kept(tmp_path, monkeypatch, capsys):
     assert "fewer than usual to keep the time limit" in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_report_of_several_networks_is_of_the_first_and_the_page_of_all(
-    tmp_path, monkeypatch, capsys
-):
+def test_the_report_is_of_the_first_network_and_the_page_of_all(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(recipes, "_EPOCHS", ONE_EPOCH)
     flats(150).write_csv("flats.csv")

@@ -108,8 +108,9 @@ def check_settings(settings: Settings, roles: Roles) -> None:
                 )
     for name in _CHOSEN_BY_ROWS:
         if getattr(settings, name) is not None:
+            option = f"--{name}".replace("_", "-")
             raise SettingError(
-                f"{setting(name, f'--{name}'.replace('_', '-'))}: expected one model of all rows, whose validation rows "
+                f"{setting(name, option)}: expected one model of all rows, whose validation rows "
                 "choose the threshold; those of one key are too few. State costs instead "
                 f"({setting('cost_of_miss', '--cost-of-miss')}), or leave "
                 f"{setting('by', '--by')} out."
