@@ -8,6 +8,7 @@ export DELTARULE_WERROR := ON
 
 BENCHMARKS := speed calls growth memory
 PART := 1/1
+PAGES := $(wildcard tests/test_explain_*.py tests/test_playground*.py tests/test_model_page*.py) tests/test_worksheet.py tests/test_dialects.py
 
 .PHONY: help demo test test-browser clusters bench reproduce parity fuzz check sanitize baseline neon wheel \
         clang pure oldest docs constraints clean
@@ -50,7 +51,7 @@ test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-browser: $(STAMPS)/browser
-	DELTARULE_BROWSER=required $(BIN)/python -m pytest tests/test_explain_page.py tests/test_dialects.py -k "javascript or not dialect"
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PAGES) -k "javascript or not dialect"
 
 clusters: $(STAMPS)/clusters
 	DELTARULE_CLUSTERS=required $(BIN)/python -m pytest tests/test_clusters.py

@@ -187,6 +187,7 @@ const Walk = (() => {
   function show() {
     const step = current(), isWithin = byId("progress").contains(document.activeElement);
     byId("progress").replaceChildren(...progress());
+    byId("progress").classList.toggle("many", steps.length > 36);  // else they fill three rows
     byId("substep").replaceChildren(article(step, false));
     byId("figure").replaceChildren(Figures.figure(step));
     draw(state.example);
