@@ -226,7 +226,7 @@ def test_a_page_of_a_newer_version_and_other_html_are_refused(trained, tmp_path)
     other.write_text("<!doctype html>\n<html></html>\n")
     with pytest.raises(FileError, match="written by a newer deltarule: its format is 2"):
         dr.load(newer)
-    with pytest.raises(FileError, match="does not begin like a safetensors file"):
+    with pytest.raises(FileError, match="a page in HTML that carries none"):
         dr.load(other)
 
 

@@ -289,7 +289,10 @@ def _header(kind: FileKind, name: str, file: BinaryIO, size: int) -> tuple[dict[
         raise kind.broken(name, "the file is empty")
     if size < 8:
         raise kind.broken(name, f"no {kind.noun}: it has only {size} bytes")
-    (length,) = struct.unpack("<Q", file.read(8))
+    begins = file.read(8)
+    if begins.startswith(b"<"):
+        raise kind.broken(name, f"no {kind.noun}: it is a page in HTML that carries none")
+    (length,) = struct.unpack("<Q", begins)
     start, first = 8 + length, file.read(1)
     if first != b"{" or length > _HEADER_LIMIT:
         raise kind.broken(name, f"no {kind.noun}: it does not begin like a safetensors file")
