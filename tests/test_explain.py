@@ -305,7 +305,7 @@ def test_explain_a_model(models, tmp_path, capsys, target):  # noqa: F811
     assert len(told["Y"][0]) == 3
     assert "area" in told["inputs"]
     assert told["outputs"] == [target]
-    assert "on rows 2 to 4 of" in out.read_text(encoding="utf-8")
+    assert "on rows 4 to 6 of" in out.read_text(encoding="utf-8")
     assert main(["explain", *arguments, "--text", "--optimizer", "adam"]) == 0
     assert "Adam" in capsys.readouterr().out
 
@@ -321,7 +321,7 @@ def test_a_page_of_every_built_in_set(tmp_path, name):
     assert len(inputs) == len(told["inputs"])
     page = (tmp_path / "p.html").read_bytes()
     assert len(page) < 2e6
-    assert f"on rows 0 to 3 of {name}".encode() in page
+    assert f"on rows 1 to 4 of {name}".encode() in page
 
 
 def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F811
@@ -340,16 +340,18 @@ def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F8
     losses = output_loss(model.network, output[-1], Y.T)
     worst = np.argsort(-losses, kind="stable")
     title, targets = shown("--largest-errors", "3")
-    assert title == "rows " + ", ".join(map(str, worst[:3]))
+    assert title == "rows " + ", ".join(
+        map(str, worst[:3] + 2)
+    )  # as the file counts, with its header
     np.testing.assert_allclose(targets, Y[worst[:3], 0], rtol=1e-6)
     small = np.flatnonzero((frame["area"] < 50).fill_null(value=False).to_numpy())
     _, targets = shown("--where", "area<50", "--rows", "0:2")
     np.testing.assert_allclose(targets, Y[small[:2], 0], rtol=1e-6)
     title, _ = shown("--where", "area < 50", "--largest-errors", "1")
-    assert title == f"row {next(row for row in worst if row in small)}"
+    assert title == f"row {next(row for row in worst if row in small) + 2}"
     town = frame["town"][3]
     title, _ = shown("--where", f"town='{town}'", "--rows", "0:1")
-    assert title == f"row {frame['town'].to_list().index(town)}"
+    assert title == f"row {frame['town'].to_list().index(town) + 2}"
 
 
 @pytest.mark.parametrize(

@@ -352,7 +352,7 @@ def test_a_graph_that_predicts_something_else_is_not_kept(tmp_path, monkeypatch)
     before = path.read_bytes()
     monkeypatch.setattr(
         "deltarule.export.onnx_file.onnx_bytes",
-        lambda _: onnx_bytes(a_model([dr.Dense(4, "sigmoid"), dr.Dense(1)])),
+        lambda *_: onnx_bytes(a_model([dr.Dense(4, "sigmoid"), dr.Dense(1)])),
     )
     with pytest.raises(dr.ExportError, match=r"lie up to .* from the model's.*Nothing was written"):
         save_onnx(path, model)

@@ -133,7 +133,7 @@ def test_one_member_that_diverges_leaves_the_others_alone(engine):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "nothing tells the members apart"),
+        ({}, "the members do not differ"),
         ({"seeds": [1, 2], "learning_rates": [0.1]}, "got seeds: 2, learning_rates: 1"),
         ({"seeds": []}, "expected one number of members"),
         ({"seeds": [0, -1]}, "seed must be"),

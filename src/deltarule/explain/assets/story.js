@@ -134,7 +134,7 @@ const Story = (() => {
     return numbered;
   }
   // Whether a sub-step, or one before it, makes a quantity; what no sub-step makes is given. Z comes
-  // with A where the activation has no sub-step of its own.
+  // with A where the activation has no separate sub-step.
   let places = new Map();
   const known = (key, step) => (places.get(key) ?? places.get(key.replace(/^Z/, "A")) ?? -1) <= step.index;
 
