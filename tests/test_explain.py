@@ -342,7 +342,7 @@ def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F8
     title, targets = shown("--largest-errors", "3")
     assert title == "rows " + ", ".join(
         map(str, worst[:3] + 2)
-    )  # as the file counts, with its header
+    )  # the header counts
     np.testing.assert_allclose(targets, Y[worst[:3], 0], rtol=1e-6)
     small = np.flatnonzero((frame["area"] < 50).fill_null(value=False).to_numpy())
     _, targets = shown("--where", "area<50", "--rows", "0:2")
