@@ -340,9 +340,7 @@ def test_rows_are_chosen_by_what_they_are(models, tmp_path, capsys):  # noqa: F8
     losses = output_loss(model.network, output[-1], Y.T)
     worst = np.argsort(-losses, kind="stable")
     title, targets = shown("--largest-errors", "3")
-    assert title == "rows " + ", ".join(
-        map(str, worst[:3] + 2)
-    )  # the header counts
+    assert title == "rows " + ", ".join(map(str, worst[:3] + 2))  # the header counts
     np.testing.assert_allclose(targets, Y[worst[:3], 0], rtol=1e-6)
     small = np.flatnonzero((frame["area"] < 50).fill_null(value=False).to_numpy())
     _, targets = shown("--where", "area<50", "--rows", "0:2")
