@@ -58,7 +58,7 @@ class Ceilings:
         self.peaks, self.product, self.library = {}, 0.0, ""
 
     def measure(self, threads):
-        """Once more, for so many threads and for as many as there are cores."""
+        """Once more, for this many threads and for as many as there are cores."""
         for count in {threads, cores()}:
             self.peaks[count] = max(self.peaks.get(count, 0.0), fma_peak(count, 0.2))
         for library, run in self.runs.items():

@@ -64,12 +64,12 @@ def setting(page, **values):
 
 
 def use(page, text):
-    """A table of one's own."""
+    """A custom table."""
     page.evaluate("(text) => Playground.use(text)", text)
 
 
 def steps(page, count):
-    """So many steps, and the cost of the training rows after them."""
+    """A number of steps, and the cost of the training rows after them."""
     code = """(count) => { const { run } = Playground.page;
       for (let k = 0; k < count; k++) if (!Run.step(run)) throw Error("diverged");
       return Engine.costOf(run.plan, run.parameters, run.train.X, run.train.Y); }"""

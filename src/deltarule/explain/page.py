@@ -13,7 +13,7 @@ import base64
 import html
 import json
 import os
-from importlib import resources
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from deltarule.explain.unit_names import unit_names
 from deltarule.layers import Dense
 from deltarule.network import Network
 from deltarule.optimizers import GradientDescent
-from deltarule.system.markup import notebook_html
+from deltarule.system.markup import asset, filled, notebook_html
 from deltarule.system.storage import write_whole
 
 ENGINE_SCRIPTS = ("expressions.js", "algebra.js", "layers.js", "engine.js")
@@ -104,11 +104,7 @@ def page(trace: Trace, cells: Cells | None = None) -> str:
     >>> "<title>The worked example" in page(worked_trace())
     True
     """
-    assets = resources.files("deltarule.explain") / "assets"
-
-    def read(name: str) -> str:
-        return (assets / name).read_text(encoding="utf-8")
-
+    read = partial(asset, "deltarule.explain")
     data = json.dumps(payload(trace, cells), ensure_ascii=False, allow_nan=False)
     parts = {
         "title": html.escape(_title(trace)),
@@ -118,11 +114,7 @@ def page(trace: Trace, cells: Cells | None = None) -> str:
         "data": data.replace("<", "\\u003c"),  # no text from the data can end its element
         "script": "\n".join(map(read, _SCRIPTS)),
     }
-    text = read("page.html")
-    for name, part in parts.items():
-        head, _, tail = text.partition(f"<!--{name}-->")
-        text = head + part + tail
-    return text
+    return filled(read("page.html"), parts)
 
 
 def save_page(trace: Trace, path: str | os.PathLike[str], cells: Cells | None = None) -> None:

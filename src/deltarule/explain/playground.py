@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from importlib import resources
+from functools import partial
 from typing import Any
 
 from deltarule.activations import ACTIVATIONS
@@ -21,6 +21,7 @@ from deltarule.layers import Dense
 from deltarule.modelfile import FORMAT, KIND, network_to_dict
 from deltarule.network import Network
 from deltarule.optimizers import OPTIMIZERS
+from deltarule.system.markup import asset, filled
 from deltarule.system.storage import write_whole
 
 _SCRIPTS = (
@@ -49,21 +50,13 @@ def playground() -> str:
     >>> "<title>Playground" in playground()
     True
     """
-    assets = resources.files("deltarule.explain") / "assets"
-
-    def read(name: str) -> str:
-        return (assets / name).read_text(encoding="utf-8")
-
+    read = partial(asset, "deltarule.explain")
     parts = {
         "style": read("page.css") + read("playground.css"),
         "data": json.dumps(rows(), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
         "script": "\n".join(map(read, _SCRIPTS)),
     }
-    text = read("playground.html")
-    for name, part in parts.items():
-        head, _, tail = text.partition(f"<!--{name}-->")
-        text = head + part + tail
-    return text
+    return filled(read("playground.html"), parts)
 
 
 def save_playground(path: str | os.PathLike[str]) -> None:

@@ -11,12 +11,12 @@ import hashlib
 import html
 import json
 import os
-from importlib import resources
 
 from deltarule.errors import SettingError
 from deltarule.explain.page import ENGINE_SCRIPTS
 from deltarule.model_page.facts import facts
 from deltarule.modelfile import Model, model_bytes
+from deltarule.system.markup import asset, filled
 from deltarule.system.storage import model_element, sealed, write_whole
 
 _SCRIPTS = (
@@ -76,11 +76,8 @@ def model_page(model: Model) -> bytes:
         "model": element,
         **parts,
     }
-    page = _asset("page.html")
-    for name in ("digest", "title", "style", "shell", "facts", "model", "program"):
-        head, _, tail = page.partition(f"<!--{name}-->")
-        page = head + texts[name] + tail
-    return sealed(page)
+    order = ("digest", "title", "style", "shell", "facts", "model", "program")
+    return sealed(filled(_asset("page.html"), {name: texts[name] for name in order}))
 
 
 def save_model_page(path: str | os.PathLike[str], model: Model) -> None:
@@ -103,7 +100,7 @@ def save_model_page(path: str | os.PathLike[str], model: Model) -> None:
 
 
 def _asset(name: str, package: str = "deltarule.model_page") -> str:
-    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")
+    return asset(package, name)
 
 
 def _as_text(values: object) -> str:

@@ -1,4 +1,4 @@
-"""Text from elsewhere as it is shown: control characters escaped, and HTML for notebooks."""
+"""Text as it is shown: control characters escaped, HTML for notebooks, templates of pages filled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from html import escape
+from importlib import resources
 
 _WIDTH, _HEIGHT, _ROOM = 420, 120, 6
 _COLOURS = ("#3b7dd8", "#d9731a", "#2c9c69")
@@ -116,3 +117,22 @@ def chart(series: Mapping[str, Sequence[float]]) -> str:
             f'font-size="12">{escape(name)} {values[-1]:.4g}</text>'
         )
     return "".join([*parts, "</svg>"])
+
+
+def asset(package: str, name: str) -> str:
+    """A text that a package keeps among its assets."""
+    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with each part, in order, in place of the comment that names it.
+
+    Examples
+    --------
+    >>> filled("<p><!--name--></p>", {"name": "Ada"})
+    '<p>Ada</p>'
+    """
+    for name, part in parts.items():
+        head, _, tail = template.partition(f"<!--{name}-->")
+        template = head + part + tail
+    return template
