@@ -1,4 +1,4 @@
-"""Text as it is shown: control characters escaped, HTML for notebooks, templates of pages filled."""
+"""Text as it is shown: control characters escaped, HTML for notebooks, pages from templates."""
 
 from __future__ import annotations
 
