@@ -509,7 +509,7 @@ NB_MODULE(DELTARULE_MODULE, m) {
   m.attr("isa") = DELTARULE_ISA;
   m.attr("vector_bytes") = vector_bytes;
   m.def("matrix_units", [] {  // a call: it asks the kernel for AMX, which a process keeps
-    constexpr const char* units[] = {"none", "refused", "amx"};
+    constexpr const char* units[] = {"none", "refused", "avx512-bf16", "amx"};
     return units[static_cast<int>(matrix_units())];
   });
   m.def("supports", &supports);

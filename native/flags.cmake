@@ -37,9 +37,13 @@ set(DELTARULE_FLAGS -ffp-contract=fast -fno-math-errno -fno-trapping-math)
 set(DELTARULE_FLAGS_avx2 -mavx2 -mfma)
 set(DELTARULE_FLAGS_avx512 -mavx2 -mfma -mavx512f -mavx512dq -mavx512bw -mavx512vl
     -mprefer-vector-width=512)
-# Words for tiles, where the compiler has them: no code uses these unless the processor does, too.
+# Products of bfloat16, where the compiler has them: no code uses these unless the processor does, too.
 if(DELTARULE_X86_64)
+  check_cxx_compiler_flag("-mavx512bf16" DELTARULE_HAS_AVX512_BF16)
   check_cxx_compiler_flag("-mamx-tile -mamx-bf16" DELTARULE_HAS_AMX)
+  if(DELTARULE_HAS_AVX512_BF16)
+    list(APPEND DELTARULE_FLAGS_avx512 -mavx512bf16)
+  endif()
   if(DELTARULE_HAS_AMX)
     list(APPEND DELTARULE_FLAGS_avx512 -mamx-tile -mamx-bf16)
   endif()

@@ -118,7 +118,7 @@ void feed_forward(std::vector<Layer<T>>& layers, Batch<T>& batch, const DropoutP
       take_statistics(layer, batch.kept[l], batch.A[layer.sources[0]].view(), whole);
     for (std::size_t row = first; row < last;) {
       // blocks of nearly equal height, so that none is left over
-      const std::size_t blocks = (last - row + block_rows - 1) / block_rows;
+      const std::size_t most = rows_of_block(layer), blocks = (last - row + most - 1) / most;
       const std::size_t rows = (last - row) / blocks;
       const Panels<T> Z = (keep_Z ? batch.Z.view() : A).from_row(row), A_block = A.from_row(row);
       input_of(layers, batch, l, Z, row, rows, dropping.on);

@@ -32,8 +32,7 @@ template <class T> class Stepper {
     layers_ = layers_of<T>(plan_);
     find_hats(layers_, plan_);
     for (Layer<T>& layer : layers_)  // sums of rows in hats are no products
-      if (plan_.mixed && multiplies(layer.kind) && !layer.hats)
-        layer.mix(matrix_units() == MatrixUnits::amx);
+      if (plan_.mixed && multiplies(layer.kind) && !layer.hats) layer.mix(matrix_units());
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const std::size_t panels = layers_[l].hats ? panel_count<T>(layers_[l].units) : 0;
       for (std::size_t panel = 0; panel < panels; ++panel) tables_.push_back({l, panel});
@@ -379,7 +378,7 @@ template <class T> class Stepper {
     Layer<T>& layer = layers_[strip.layer];
     Kept<T>& kept = batch_.kept[layer.hats_of > 0 ? layer.hats_of : strip.layer + 1];
     const auto delta = readable(batch_.delta[strip.layer + 1].view());
-    if (strip.bias) return d_biases(kept, delta, m, strip.panel, out);
+    if (strip.bias) return d_biases(layer, kept, delta, m, strip.panel, out);
     d_parameters(layer, kept, delta, readable(batch_.A[layer.sources[0]].view()), m, first, last,
                  strip.panel, out);
   }

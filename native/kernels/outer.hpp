@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "bfloat16.hpp"
 #include "panels.hpp"
 
 namespace deltarule {
@@ -99,6 +100,15 @@ inline void column_sums(Panels<const T> lanes, std::size_t examples, std::size_t
   const T* at = lanes.row(panel, 0);
   sum_examples<T>(examples, out, [&](std::size_t ex, std::size_t lane) {
     return Vec<T>::load(at + ex * P<T> + lane);
+  });
+}
+
+// The same of numbers rounded to bfloat16.
+inline void rounded_sums(Panels<const float> lanes, std::size_t examples, std::size_t panel,
+                         float* out) {
+  const float* at = lanes.row(panel, 0);
+  sum_examples<float>(examples, out, [&](std::size_t ex, std::size_t lane) {
+    return bfloat16(Vec<float>::load(at + ex * P<float> + lane));
   });
 }
 

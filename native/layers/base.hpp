@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../bfloat16.hpp"
+#include "../matrix_units.hpp"
 #include "../panels.hpp"
 #include "../plan.hpp"
 
@@ -85,8 +86,8 @@ template <class T> struct Layer {
   std::vector<std::size_t> levels;  // of each column of an Embedding
   Bins<T> bins;
   Matrix<T> W;         // or gain, scale, alpha, frequency, E
-  Matrix<T> rounded;   // W in bfloat16, where products are mixed
-  bool on_units = false;  // whether these are for matrix units
+  Matrix<T> rounded;   // W in bfloat16, where mixed products read copies
+  MatrixUnits on = MatrixUnits::none;  // what they run on
   Buffer<T> b, zeros;  // by group, padded to whole panels; b may be shift, phase, or empty
   Buffer<T> mean, variance;  // running averages of BatchNorm
   std::vector<Matrix<T>> W_slots;
@@ -107,12 +108,17 @@ template <class T> struct Layer {
 
   // Whether groups of so many lanes are no whole panels, and stand on panels of their own.
   bool apart(std::size_t size) const { return groups > 1 && size % P<T> != 0; }
-  // Whether products read operands in bfloat16: rounded copies of W, A_prev and δ.
-  bool mixed() const { return rounded.rows() > 0; }
-  void mix(bool units) { rounded = Matrix<T>(rows(), lanes()), on_units = units; }
+  // Products of operands in bfloat16: rounded copies of W, A_prev and δ, unless these are rounded
+  // where they are packed.
+  void mix(MatrixUnits units) {
+    const bool packs = units == MatrixUnits::dots || units == MatrixUnits::amx;
+    if (packs) on = units;
+    else rounded = Matrix<T>(rows(), lanes());
+  }
+  bool copies() const { return rounded.rows() > 0; }
   // After a change of W: of rows [first, first + count) of a panel, or of all.
   void round(std::size_t panel, std::size_t first, std::size_t count) {
-    if (!mixed()) return;
+    if (!copies()) return;
     round_numbers(W.view().row(panel, first), rounded.view().row(panel, first), count * P<T>);
   }
   void round() {
@@ -224,8 +230,8 @@ template <class T> struct Kept {
       case Kind::dense:
       case Kind::grouped:
       case Kind::shared:
-        A_prev = by_panels(layer.inputs, inputs_apart || layer.mixed());
-        delta = by_panels(layer.units, units_apart || (training && layer.mixed()));
+        A_prev = by_panels(layer.inputs, inputs_apart || layer.copies());
+        delta = by_panels(layer.units, units_apart || (training && layer.copies()));
         dA_prev = by_panels(layer.inputs, training && inputs_apart);
         return;
       case Kind::embedding: level = Buffer<std::size_t>(rows * layer.n_prev); return;

@@ -168,10 +168,14 @@ void d_parameters(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<
   }
 }
 
-// The derivative by b of a panel, likewise.
+// The derivative by b of a panel, likewise, of δ as the products read it.
 template <class T>
-void d_biases(Kept<T>& kept, Panels<const T> delta, std::size_t m, std::size_t panel, T* out) {
-  column_sums(kept.delta.rows() > 0 ? readable(kept.delta.view()) : delta, m, panel, out);
+void d_biases(const Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, std::size_t m,
+              std::size_t panel, T* out) {
+  const auto from = kept.delta.rows() > 0 ? readable(kept.delta.view()) : delta;
+  if constexpr (std::is_same_v<T, float>)
+    if (layer.on != MatrixUnits::none) return rounded_sums(from, m, panel, out);
+  column_sums(from, m, panel, out);
 }
 
 }  // namespace deltarule

@@ -30,7 +30,7 @@ void from_panels(Panels<T> in, Panels<T> out, std::size_t groups, std::size_t si
 
 // W of a group, as products read it.
 template <class T> Panels<T> block_of(Layer<T>& layer, std::size_t g) {
-  Matrix<T>& W = layer.mixed() ? layer.rounded : layer.W;
+  Matrix<T>& W = layer.copies() ? layer.rounded : layer.W;
   return W.view().from_row(layer.blocks == 1 ? 0 : g * layer.rows_of_group());
 }
 
@@ -40,13 +40,18 @@ void to_operand(const Layer<T>& layer, std::size_t size, Panels<T> in, Panels<T>
                 std::size_t rows) {
   const bool apart = layer.apart(size);
   if (apart) to_panels(in, out, layer.groups, size, rows);
-  if (!layer.mixed()) return;
+  if (!layer.copies()) return;
   const Panels<T> from = apart ? out : in;
   for (std::size_t panel = 0; panel < layer.groups * panel_count<T>(size); ++panel)
     round_numbers(from.row(panel, 0), out.row(panel, 0), rows * P<T>);
 }
 
 // ------------------------------------------------------------------------------- forward
+
+// How many examples pass by the weights at once: more where these are packed for them.
+template <class T> std::size_t rows_of_block(const Layer<T>& layer) {
+  return layer.on == MatrixUnits::none ? block_rows : 256;
+}
 
 // Z = W A_prev + b of one group.
 template <class T>
@@ -55,8 +60,8 @@ void group_input(Layer<T>& layer, std::size_t g, Panels<T> A_prev, Panels<T> Z, 
   const Panels<const T> A = readable(A_prev), W = readable(block_of(layer, g));
   const T* b = layer.b.data() + g * panels * P<T>;
   if (layer.by_units)
-    return lanes_product(layer.on_units, A, layer.inputs, W, layer.units, b, Z, rows);
-  summed_product(layer.on_units, A, layer.inputs, W, layer.units, layer.zeros.data(), Z, rows, false);
+    return lanes_product(layer.on, A, layer.inputs, W, layer.units, b, Z, rows);
+  summed_product(layer.on, A, layer.inputs, W, layer.units, layer.zeros.data(), Z, rows, false);
   for (std::size_t panel = 0; panel < panels; ++panel) {
     for (std::size_t lane = 0; lane < P<T>; lane += Vec<T>::width) {
       const Vec<T> own = Vec<T>::load(b + panel * P<T> + lane);
@@ -94,8 +99,8 @@ void group_dA_prev(Layer<T>& layer, std::size_t g, Panels<T> delta, Panels<T> ou
   const Panels<const T> d = readable(delta), W = readable(block_of(layer, g));
   const T* zeros = layer.zeros.data();
   if (layer.by_units)
-    return summed_product(layer.on_units, d, layer.units, W, layer.inputs, zeros, out, rows, many);
-  lanes_product(layer.on_units, d, layer.units, W, layer.inputs, zeros, out, rows);
+    return summed_product(layer.on, d, layer.units, W, layer.inputs, zeros, out, rows, many);
+  lanes_product(layer.on, d, layer.units, W, layer.inputs, zeros, out, rows);
 }
 
 // δ of rows [first, last) as dA_prev, dW and db read it.
@@ -133,7 +138,7 @@ void dW_strip(Layer<T>& layer, Kept<T>& kept, Panels<const T> delta, Panels<cons
   const std::size_t panels = panel_count<T>(layer.lanes()), height = layer.rows_of_group();
   const std::size_t pitch = panel_count<T>(height) * P<T>;  // rows from one group to the next
   const auto add = [&](std::size_t g, bool begin) {
-    examples_product(layer.on_units, rows, lanes, m, g * pitch + first % height, last - first,
+    examples_product(layer.on, rows, lanes, m, g * pitch + first % height, last - first,
                      g * panels + panel, out, begin);
   };
   if (layer.blocks == layer.groups) return add(first / height, true);

@@ -53,7 +53,7 @@ def _native() -> str:
         return str(error)
     others = [other for other in available if other != isa]
     also = f" (DELTARULE_ISA chooses: {', '.join(others)})" if others else ""
-    units = ", products on AMX" if native.matrix_units() == "amx" else ""
+    units = {"amx": " on AMX", "avx512-bf16": " on AVX512-BF16"}.get(native.matrix_units(), "")
     return f"{isa}{also}, {native.cores()} cores; float32, float64, mixed with bfloat16{units}"
 
 

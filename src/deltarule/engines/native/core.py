@@ -66,10 +66,11 @@ def chosen() -> Any:
 
 
 def matrix_units() -> str:
-    """What multiplies bfloat16 numbers beside the vectors.
+    """What multiplies bfloat16 numbers faster than vectors multiply float32.
 
-    ``"amx"``, ``"none"``, or ``"refused"``: the processor has AMX, but the system did not let this
-    process use it.
+    ``"amx"``; ``"avx512-bf16"``, on AMD's processors, where its dot products are as fast as fmas;
+    ``"none"``; or ``"refused"``: the processor has AMX, but the system did not let this process
+    use it.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def matrix_units() -> str:
 
     Examples
     --------
-    >>> matrix_units() in ("amx", "none", "refused")
+    >>> matrix_units() in ("amx", "avx512-bf16", "none", "refused")
     True
     """
     return str(chosen().matrix_units())

@@ -27,6 +27,7 @@ from deltarule.row_expressions import is_listed
 from deltarule.schedules import Constant
 from deltarule.sparse import readable
 
+_ON_UNITS = {"amx": "+amx", "avx512-bf16": "+bf16"}
 _PARAMETER, _DERIVATIVE = -1, -2  # which array of a layer; 0 and 1 are the optimizer's slots
 
 
@@ -50,7 +51,7 @@ class NativeRunner(Planned):
         How many threads a call may use: the options', else what ``DELTARULE_NUM_THREADS`` says;
         0, where neither says, chooses by the work. The results are the same bits for any number.
     isa : str
-        The instruction set, with ``"+amx"`` where mixed products run on matrix units.
+        The instruction set, with ``"+amx"`` or ``"+bf16"`` where mixed products run on these.
 
     Examples
     --------
@@ -70,7 +71,7 @@ class NativeRunner(Planned):
         options = options or EngineOptions()
         self.n_threads = threads_wanted(options)
         units = core.matrix_units() if options.mixed else "none"
-        self.isa: str = f"{core.isa}+amx" if units == "amx" else core.isa
+        self.isa: str = core.isa + _ON_UNITS.get(units, "")
         if units == "refused":
             warn_of_refusal()
         kind = core.Runner32 if plan.dtype == np.float32 else core.Runner64

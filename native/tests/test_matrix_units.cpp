@@ -1,11 +1,11 @@
-// The index logic of kernels/tiles.hpp, on tiles emulated in plain C++: each product against the sum
+// The products of kernels/packed.hpp, on instructions emulated in plain C++: each against the sum
 // of rounded operands that defines it. Sizes leave parts of tiles, of pairs and of panels.
-#include "emulated_tiles.hpp"
+#include "emulated_units.hpp"
 
 #include <cstdio>
 
 #include "check.hpp"
-#include "runner_float.cpp"  // with tiles
+#include "runner_float.cpp"  // with emulated units
 
 namespace deltarule {
 namespace {
@@ -31,6 +31,7 @@ void compare(Matrix<float>& out, std::size_t rows, std::size_t lanes, const std:
       expect_close(double(out.view().at(r, n)), n < lanes ? exact(r, n) : 0.0, 1e-5, what);
 }
 
+template <class Units>
 void test_two_products(std::size_t rows, std::size_t k, std::size_t n) {
   Numbers numbers;
   Matrix<float> a = rounded(numbers, rows, k), w = rounded(numbers, k + 3, n), wt(n + 3, k);
@@ -46,14 +47,16 @@ void test_two_products(std::size_t rows, std::size_t k, std::size_t n) {
     return sum;
   };
   const auto a_seen = readable(a.view());
-  tile_columns(a_seen, k, readable(w.view()), panel_count<float>(n), start.data(), out.view(), rows);
-  tile_dots(a_seen, k, readable(wt.view()), n, dots.view(), rows);
+  packed_columns(UnitsOf<Units>{}, a_seen, k, readable(w.view()), panel_count<float>(n), start.data(),
+                 out.view(), rows);
+  packed_dots(UnitsOf<Units>{}, a_seen, k, readable(wt.view()), n, dots.view(), rows);
   compare(dots, rows, n, "dots", exact);
   compare(out, rows, n, "columns",
           [&](std::size_t r, std::size_t j) { return exact(r, j) + double(start[j]); });
 }
 
 // Rows [first, first + count) as threads part them, in one piece or added to what is there.
+template <class Units>
 void test_outer(std::size_t m, std::size_t first, std::size_t count, bool begin) {
   constexpr std::size_t rows = 150, lanes = 37;
   Numbers numbers;
@@ -62,7 +65,8 @@ void test_outer(std::size_t m, std::size_t first, std::size_t count, bool begin)
   for (std::size_t panel = 0; panel < panel_count<float>(lanes); ++panel) {
     Buffer<float> strip(count * P<float>);
     for (float& number : strip) number = begin ? 99.f : 2.f;
-    tile_outer(readable(a.view()), readable(d.view()), m, first, count, panel, strip.data(), begin);
+    packed_outer(UnitsOf<Units>{}, readable(a.view()), readable(d.view()), m, first, count, panel,
+                 strip.data(), begin);
     for (std::size_t row = 0; row < count; ++row) {
       for (std::size_t lane = 0; lane < P<float> && panel * P<float> + lane < lanes; ++lane) {
         double sum = begin ? 0 : 2;
@@ -75,14 +79,15 @@ void test_outer(std::size_t m, std::size_t first, std::size_t count, bool begin)
 }
 
 // A row's bits are the same whichever rows stand beside it, and a strip's wherever it is cut.
+template <class Units>
 void test_bits() {
   Numbers numbers;
   const std::size_t rows = 70, k = 300, n = 35;
   Matrix<float> a = rounded(numbers, rows, k), w = rounded(numbers, k, n), out(rows, n), one(1, n);
   const Buffer<float> zeros(panel_count<float>(n) * P<float>);
   const auto product = [&](std::size_t first, std::size_t count, Panels<float> to) {
-    tile_columns(readable(a.view().from_row(first)), k, readable(w.view()), panel_count<float>(n),
-                 zeros.data(), to, count);
+    packed_columns(UnitsOf<Units>{}, readable(a.view().from_row(first)), k, readable(w.view()),
+                   panel_count<float>(n), zeros.data(), to, count);
   };
   product(0, rows, out.view());
   for (std::size_t row = 0; row < rows; row += 7) {
@@ -92,7 +97,8 @@ void test_bits() {
   }
   Buffer<float> whole(96 * P<float>), part(96 * P<float>);
   const auto strip = [&](std::size_t first, std::size_t count, float* to) {
-    tile_outer(readable(a.view()), readable(a.view()), rows, first, count, 1, to, true);
+    packed_outer(UnitsOf<Units>{}, readable(a.view()), readable(a.view()), rows, first, count, 1, to,
+                 true);
   };
   strip(96, 96, whole.data());
   for (const std::size_t cut : {6, 18, 48, 90}) {
@@ -102,8 +108,8 @@ void test_bits() {
   }
 }
 
-// A step's derivatives on tiles and on vectors; the same bits on any number of threads.
-void test_steps() {
+// A step's derivatives on such units and on vectors; the same bits on any number of threads.
+void test_steps(MatrixUnits units) {
   constexpr std::size_t inputs = 40, m = 37;
   const auto layer = [](Kind kind, std::size_t units, std::size_t size) {
     LayerPlan own;
@@ -115,8 +121,8 @@ void test_steps() {
   plan.layers = {layer(Kind::dense, 96, 0), layer(Kind::grouped, 24, 8), layer(Kind::shared, 33, 8),
                  layer(Kind::shared, 96, 11), layer(Kind::dense, 35, 0), layer(Kind::dense, 3, 0)};
   plan.optimizer = {OptimizerName::adam, 0, 0, 0.9, 0.99, 1e-8, false, false};
-  const auto found = [&](bool on_tiles, std::size_t threads, bool update) {
-    emulated_tiles::used = on_tiles;
+  const auto found = [&](MatrixUnits used, std::size_t threads, bool update) {
+    emulated_units::used = used;
     Runner<float> runner(plan);
     Numbers numbers;
     const auto X = numbers.vector<float>(m * inputs), Y = numbers.vector<float>(m * 3);
@@ -141,31 +147,37 @@ void test_steps() {
     }
     return all;
   };
-  const auto tiles = found(true, 1, false), vectors = found(false, 1, false);
+  const auto own = found(units, 1, false), vectors = found(MatrixUnits::none, 1, false);
   double apart = 0, size = 0;
-  for (std::size_t i = 0; i < tiles.size(); ++i) {
-    apart += std::pow(double(tiles[i]) - double(vectors[i]), 2), size += std::pow(vectors[i], 2);
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    apart += std::pow(double(own[i]) - double(vectors[i]), 2), size += std::pow(vectors[i], 2);
   }
-  expect(size > 0 && apart < 1e-6 * size, "derivatives on tiles are those on vectors");
-  expect(tiles != vectors, "and are summed in another order");
-  const auto one = found(true, 1, true);
+  expect(size > 0 && apart < 1e-6 * size, "derivatives are those on vectors");
+  expect(own != vectors, "and are summed in another order");
+  const auto one = found(units, 1, true);
   for (const std::size_t threads : {2, 3})
-    expect(found(true, threads, true) == one, "the same bits on several threads");
+    expect(found(units, threads, true) == one, "the same bits on several threads");
 }
 
-void test_tiles() {
+template <class Units>
+void test_units(MatrixUnits units) {
   for (const std::size_t rows : {1, 15, 16, 17, 33, 96, 270})
     for (const std::size_t k : {1, 16, 17, 32, 47, 270})
-      for (const std::size_t n : {1, 16, 35}) test_two_products(rows, k, n);
+      for (const std::size_t n : {1, 16, 35}) test_two_products<Units>(rows, k, n);
   for (const std::size_t m : {1, 2, 31, 32, 33, 300})
     for (const bool begin : {true, false}) {
-      test_outer(m, 0, 96, begin), test_outer(m, 96, 54, begin);
-      test_outer(m, 6, 84, begin), test_outer(m, 102, 6, begin);
+      test_outer<Units>(m, 0, 96, begin), test_outer<Units>(m, 96, 54, begin);
+      test_outer<Units>(m, 6, 84, begin), test_outer<Units>(m, 102, 6, begin);
     }
-  test_bits();
-  test_steps();
-  expect(!emulated_tiles::misused, "tiles are configured wherever they are used");
-  expect(!emulated_tiles::configured, "tiles are released");
+  test_bits<Units>();
+  test_steps(units);
+}
+
+void test_all() {
+  test_units<DotProducts>(MatrixUnits::dots);
+  test_units<Tiles>(MatrixUnits::amx);
+  expect(!emulated_units::misused, "tiles are configured wherever they are used");
+  expect(!emulated_units::configured, "tiles are released");
 }
 
 }  // namespace
@@ -173,10 +185,10 @@ void test_tiles() {
 
 int main() {
   try {
-    deltarule::test_tiles();
+    deltarule::test_all();
   } catch (const std::exception& error) {
     std::printf("failed: %s\n", error.what());
     return 1;
   }
-  std::puts("products on tiles passed");
+  std::puts("products on matrix units passed");
 }

@@ -1,4 +1,4 @@
-// The words of matrix_units.hpp in plain C++, by the processor's manual: before kernels/tiles.hpp.
+// The macros of matrix_units.hpp in plain C++, by the processor's manual: before any other header.
 #pragma once
 
 #include <atomic>
@@ -6,21 +6,27 @@
 #include <cstring>
 
 #define DELTARULE_TILES 1
-#define DELTARULE_TILES_EMULATED 1
-#define DELTARULE_TILE_CONFIGURE(settings) emulated_tiles::configure(settings)
-#define DELTARULE_TILE_RELEASE() emulated_tiles::release()
-#define DELTARULE_TILE_LOAD(tile, from) emulated_tiles::load(tile, from)
-#define DELTARULE_TILE_STORE(tile, to) emulated_tiles::store(tile, to)
-#define DELTARULE_TILE_ADD_PRODUCT(sum, a, b) emulated_tiles::add_product(sum, a, b)
+#define DELTARULE_DOTS 1
+#define DELTARULE_UNITS_EMULATED 1
+#define DELTARULE_TILE_CONFIGURE(settings) emulated_units::configure(settings)
+#define DELTARULE_TILE_RELEASE() emulated_units::release()
+#define DELTARULE_TILE_LOAD(tile, from) emulated_units::load(tile, from)
+#define DELTARULE_TILE_STORE(tile, to) emulated_units::store(tile, to)
+#define DELTARULE_TILE_ADD_PRODUCT(sum, a, b) emulated_units::add_product(sum, a, b)
+#define DELTARULE_ADD_DOT(sums, a, b) emulated_units::add_dot(sums, a, b)
 
-namespace emulated_tiles {
+namespace deltarule {
+enum class MatrixUnits;
+}
+
+namespace emulated_units {
 
 struct Tile {
   std::uint8_t bytes[16][64];
 };
 inline thread_local Tile tiles[8];
 inline thread_local bool configured = false;
-inline bool used = true;  // whether there are any
+inline deltarule::MatrixUnits used{};
 inline std::atomic<bool> misused{false};
 
 // Palette 1 with all tiles as large as they can be is all that the kernels use.
@@ -70,4 +76,11 @@ inline void add_product(int sum, int a, int b) {
   std::memcpy(&tiles[sum], sums, sizeof sums);
 }
 
-}  // namespace emulated_tiles
+// VDPBF16PS: of each lane, the second numbers' product first.
+template <class Sums, class Words> void add_dot(Sums& sums, std::uint32_t a, const Words& b) {
+  for (int lane = 0; lane < 16; ++lane)
+    for (const int shift : {16, 0})
+      sums[lane] += of_half(std::uint16_t(a >> shift)) * of_half(std::uint16_t(b[lane] >> shift));
+}
+
+}  // namespace emulated_units
