@@ -64,8 +64,7 @@ def hits(path: Path) -> Iterator[tuple[int, str]]:
 
 def complaints(root: Path = ROOT) -> list[str]:
     """Every private word of what people read, by file and line, and what to write instead."""
-    pages = [page for page in sorted(root.glob("*.md")) if page.name != "CHANGELOG.md"]
-    pages += sorted((root / "docs").rglob("*.md"))
+    pages = [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]
     pages += (path for path in sorted((root / "src").rglob("*")) if path.suffix in _SOURCES)
     return [
         f"{path.relative_to(root).as_posix()}:{line}: {word!r}; write: {instead(word)}"

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from deltarule import __version__
 from deltarule.cli import app, main
 from deltarule.modelfile import load_model
 
@@ -574,7 +575,7 @@ def test_an_interruption_writes_nothing(here, capsys, monkeypatch):
 def test_the_version_names_the_engines(capsys):
     assert main(["--version"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("deltarule 0.1.0 (Python ")
+    assert said.startswith(f"deltarule {__version__} (Python ")
     assert re.search(r"engine reference +NumPy; float32, float64", said)
     native = r"(avx512|avx2|neon|baseline)\b.* \d+ cores; float32, float64|the compiled core is not"
     assert re.search(rf"engine native +.*({native})", said)

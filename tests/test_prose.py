@@ -35,8 +35,9 @@ def test_words_are_named_by_file_and_line_with_what_to_write(tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "docs" / "a.md").write_text("Good.\nA slanted column.\n")
     (tmp_path / "src" / "page.js").write_text("const text = `it goes on.`;\n")
-    (tmp_path / "CHANGELOG.md").write_text("judged, as it was once written\n")
+    (tmp_path / "CHANGELOG.md").write_text("As it came.\n")
     assert prose.complaints(tmp_path) == [
+        f"CHANGELOG.md:1: 'As it came'; write: {prose.instead('as it came')}",
         "docs/a.md:2: 'slanted'; write: oblique features",
         "src/page.js:1: 'goes on'; write: resumes, continues, restarts",
     ]

@@ -112,7 +112,7 @@ if TYPE_CHECKING:
     from deltarule.saved import load
     from deltarule.tabular.estimators import TabularClassifier, TabularRegressor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ACTIVATIONS",
