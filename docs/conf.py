@@ -1,5 +1,6 @@
 """How the documentation is built: ``make docs``. No page asks the network for anything."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,9 +22,11 @@ extensions = [
     "mathml",  # TeX -> MathML while building
     "code_of",  # the code of a function beside its equation
     "inline_figures",  # SVG into the page, so that it takes the page's colours
+    "live_pages",  # the pages that deltarule writes, to use
+    "sphinx_gallery.gen_gallery",  # runs the examples: pages with their outputs and pictures
     "offline",  # fails a build whose pages would ask the network
 ]
-source_suffix = {".md": "markdown"}
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "equations-list.md"]  # the list is included by the home page
 root_doc = "index"
 language = "en"
@@ -31,6 +34,20 @@ language = "en"
 myst_enable_extensions = ["dollarmath"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 3
+
+# Examples run where they are: in a copy, for some write files.
+_EXAMPLES = HERE / "_build" / "examples"
+shutil.copytree(HERE.parent / "examples" / "gallery", _EXAMPLES, dirs_exist_ok=True)
+sphinx_gallery_conf = {
+    "examples_dirs": str(_EXAMPLES),
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "run_stale_examples": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 smartquotes = False  # they would turn the dashes of --options into one
 html_theme = "furo"
