@@ -311,7 +311,8 @@ def test_a_long_table_says_that_it_is_read(opened):
     page = opened()
     said = page.evaluate(
         "async () => { const rows = Array.from({ length: 10000 }, (_, k) => "
-        "`${k % 97},${k * 7 % 31},${k % 2}`), reading = Playground.use(`area,rooms,sold\\n${rows.join('\\n')}`), "
+        "`${k % 97},${k * 7 % 31},${k % 2}`); "
+        "const reading = Playground.use(`area,rooms,sold\\n${rows.join('\\n')}`), "
         "first = byId('data-message').textContent; await reading; "
         "return [first, byId('data-message').textContent]; }"
     )
