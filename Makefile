@@ -8,15 +8,15 @@ export DELTARULE_WERROR := ON
 
 BENCHMARKS := speed calls growth memory
 PART := 1/1
-PAGES := $(wildcard tests/test_explain_*.py tests/test_playground*.py tests/test_model_page*.py) tests/test_worksheet.py tests/test_dialects.py
+PAGES := $(shell grep -lw chromium tests/test_*.py)
 
 .PHONY: help demo test test-browser clusters bench reproduce parity fuzz check sanitize baseline neon wheel \
         clang pure oldest docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
-	@echo "make test    the whole test suite"
-	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
+	@echo "make test    the test suite, except what needs a browser"
+	@echo "make test-browser the rest of it: the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make clusters keyed training on Dask and Ray clusters of two workers on this machine"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make reproduce fit seed 0 of the published tables again, compare with docs/results.md"
@@ -48,10 +48,10 @@ demo: $(STAMPS)/all
 	$(BIN)/deltarule train digits
 
 test: $(STAMPS)/test
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser"
 
 test-browser: $(STAMPS)/browser
-	DELTARULE_BROWSER=required $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PAGES) -k "javascript or not dialect"
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PAGES) -m browser
 
 clusters: $(STAMPS)/clusters
 	DELTARULE_CLUSTERS=required $(BIN)/python -m pytest tests/test_clusters.py

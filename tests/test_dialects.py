@@ -211,10 +211,10 @@ COARSE = {("gelu", "onnx runtime"), ("gelu", "onnx.reference")}
 
 
 def in_each_precision(*dialects):
-    """Dialects, each in both precisions; the page computes in double precision alone."""
-    cases = [(each, dtype) for each in dialects for dtype in DTYPES]
-    cases = [case for case in cases if case != ("javascript", "float32")]
-    return pytest.mark.parametrize(("dialect", "dtype"), cases)
+    """Dialects in both precisions, and the page, which computes in double precision alone."""
+    page = pytest.param("javascript", "float64", marks=pytest.mark.browser)
+    cases = [(each, dtype) for each in dialects if each != "javascript" for dtype in DTYPES]
+    return pytest.mark.parametrize(("dialect", "dtype"), [*cases, page])
 
 
 @pytest.fixture
@@ -349,7 +349,7 @@ def same_steps(plan, dtype, dialect, request, folder):
     assert apart(found, stepped(plan, "reference", dtype)) <= STEP[dtype], plan.optimizer_row
 
 
-@in_each_precision("native", "native as a program", "jax", "c", "javascript")
+@in_each_precision("native", "native as a program", "jax", "c")
 def test_every_optimizer_in_every_dialect(dialect, dtype, request, tmp_path):
     for place, optimizer in enumerate(STEPPING):
         folder = tmp_path / str(place)
@@ -368,7 +368,7 @@ HAND = {
 """What each dialect has written by hand; ``lbfgs`` drives the engines' gradients from outside."""
 
 
-@in_each_precision("native", "jax", "c", "javascript")
+@in_each_precision("native", "jax", "c")
 @pytest.mark.parametrize("row", HAND)
 def test_what_is_written_by_hand_in_every_dialect(row, dialect, dtype, request, tmp_path):
     same_steps(HAND[row], dtype, dialect, request, tmp_path)
