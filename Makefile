@@ -47,12 +47,15 @@ $(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt $(CORE)
 demo: $(STAMPS)/all
 	$(BIN)/deltarule train digits
 
+# All that one process, or several it starts, can show without a browser.
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser"
 
+# The pages' scripts give the engines' numbers and answer clicks and keys; where a browser is missing it fails.
 test-browser: $(STAMPS)/browser
 	DELTARULE_BROWSER=required $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PAGES) -m browser
 
+# Keyed training on real clusters; where Dask or Ray is missing it fails.
 clusters: $(STAMPS)/clusters
 	DELTARULE_CLUSTERS=required $(BIN)/python -m pytest tests/test_clusters.py
 
@@ -113,12 +116,16 @@ neon: FORCE
 
 FORCE:
 
+# A wheel holds what it needs: the suite outside this tree, where nothing of src/ can be imported.
 wheel:
 	.ci/wheel
 
+# clang: a second compiler builds the core without a warning, and its kernels give the same numbers.
+# pure: a wheel without the core installs, and what needs no core works.
 clang pure:
 	.ci/wheel $@
 
+# What can depend on versions, the calls to other packages, works with the lowest that are declared.
 oldest:
 	.ci/oldest
 
