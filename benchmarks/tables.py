@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _ALL = MODELS | VARIANTS
 _SEEDS = {True: 5, False: 3}  # of ours, and of peers
 _ABLATION_SEEDS = 3
 _ABLATION_SETS = ("churn", "california", "concrete", "titanic")
+_BEYOND_ONE_ERROR = 0.317  # the share of a normal distribution beyond one standard error
 _ROWS = 200  # single rows that are predicted for the latency
 
 
@@ -99,6 +101,29 @@ def run(folder: Path, sets: list[str], models: list[str], most: int) -> None:
 # ------------------------------------------------------------------------------------ the page
 
 
+class Mean(NamedTuple):
+    """A mean over seeds and its standard error, None of a single seed."""
+
+    value: float
+    error: float | None
+
+    @classmethod
+    def of(cls, values: list[float]) -> Mean:
+        """That of some values."""
+        error = float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
+        return cls(float(np.mean(values)), error)
+
+    def beside(self, other: Mean, more_is_better: bool) -> str:
+        """Whether it is "better" or "worse" than another mean; empty within one standard error."""
+        difference = self.value - other.value
+        if abs(difference) <= math.hypot(self.error or 0, other.error or 0):
+            return ""
+        return "better" if (difference > 0) == more_is_better else "worse"
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f}" + (f" ± {self.error:.4f}" if self.error is not None else "")
+
+
 def results(folder: Path, name: str, model: str) -> list[dict[str, Any]]:
     """What is measured of a model on a set."""
     paths = sorted((folder / name / model).glob("*.json"), key=lambda path: int(path.stem))
@@ -106,20 +131,20 @@ def results(folder: Path, name: str, model: str) -> list[dict[str, Any]]:
 
 
 def page(folder: Path) -> str:
-    """The section of ``docs/results.md``: one table a task, and what each target asks for."""
+    """The section of ``docs/results.md``: for each set a table of metrics and one of shares."""
     parts = [
         "## Networks on tables",
         "",
-        "Means over seeds ± standard error, on test rows that no model has seen: the published "
-        "test file or splits where there are some, else a split a seed, the same for all. The "
-        "recipe, the same for all sets, was first chosen among about ten by figures on these test "
-        "rows, and improved by figures on parts held out of the training rows of two to twenty "
-        "splits, of which some are test rows of others: ours are a little too good by that "
-        "choice, the peers' defaults are not. A fit is told in CPU seconds, of "
-        "all cores together; the least time of a single row's prediction is of a raw table "
-        "with deltarule, of preprocessed numbers with the others. "
-        f"{environment()}. Made by `{command()}`, after the same without `--docs`; what was not "
-        "measured again is of before.",
+        "Means over seeds ± standard error on held-out rows: the published test file or splits "
+        "where they exist, otherwise one split per seed, the same for all models. Two means "
+        "differ within error where their difference is below √(e₁² + e₂²), of their errors e. "
+        "All sets have the same recipe. It was chosen among about ten by metrics on these test "
+        "rows, and improved by metrics on parts of the training rows of two to twenty splits, some "
+        "of which are test rows of other splits. This favors deltarule a little; its peers have "
+        "their defaults. Fit times are CPU seconds of all cores together. The time of one row is "
+        "the shortest: of a raw row with deltarule, of a preprocessed row with its peers. "
+        f"{environment()}. Made by `{command()}`, after the same without `--docs`; rows that were "
+        "not measured again are older.",
     ]
     for name, row in SETS.items():
         measured_again = any(results(folder, name, model) for model in MODELS)
@@ -133,25 +158,32 @@ def _table(folder: Path, name: str, row: TableSet) -> list[str]:
     columns = [
         c for c in metrics.FIGURES[row.task] if c.name != "average_precision"
     ]  # of some sets
-    further = _FURTHER[row.task]
-    heads = ["", *(c.label for c in columns), *further.values()]
-    heads += ["fit, CPU s", "one row, µs", "size, KiB", "seeds"]
-    lines = []
+    heads = ["", *(c.label for c in columns), "fit, CPU s", "one row, µs", "size, KiB", "seeds"]
+    lines, shares = [], []
     for model in MODELS:
         found = results(folder, name, model)
         if not found:
             lines.append(_earlier_row(name, MODELS[model], len(heads)))
             continue
         cells = [_spread([r["figures"].get(c.name) for r in found]) for c in columns]
-        cells += [_spread([r["figures"].get(key) for r in found]) for key in further]
         cells.append(f"{np.mean([r['cpu_seconds'] for r in found]):.1f}")
         cells.append(f"{np.median([r['one_row_us'] for r in found]):.0f}")
         cells.append(f"{np.mean([r['bytes'] for r in found]) / 1024:.0f}")
         cells.append(str(len(found)))
-        lines.append(f"| {MODELS[model].name} | {' | '.join(cells)} |")
-    rule = "|".join("---" for _ in heads)
+        lines.append(_cells([MODELS[model].name, *cells]))
+        if MODELS[model].ours:
+            each = [_spread([r["figures"].get(key) for r in found]) for key in _SHARES[row.task]]
+            shares.append(_cells([MODELS[model].name, *each]))
     about = [row.about, ""] if row.about else []
-    return [*about, f"| {' | '.join(heads)} |", f"|{rule}|", *lines, *_aims(folder, name, row)]
+    return [*about, *_headed(heads, lines), "", *_headed(["", *_SHARES[row.task].values()], shares)]
+
+
+def _headed(heads: list[str], lines: list[str]) -> list[str]:
+    return [_cells(heads), f"|---|{'--:|' * (len(heads) - 1)}", *lines]
+
+
+def _cells(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _earlier(name: str) -> list[str]:
@@ -173,24 +205,41 @@ def _earlier_row(name: str, model: Model, cells: int) -> str:
 
 def ablation(folder: Path) -> str:
     """The section of ``docs/tables.md``: what each ingredient of the recipe is worth."""
-    lines = [
-        "| | " + " | ".join(f"{n}, {_first(SETS[n]).label}" for n in _ABLATION_SETS) + " |",
-        "|---|" + "---|" * len(_ABLATION_SETS),
-    ]
-    for model in ("default", *VARIANTS):
-        name = "the recipe" if model == "default" else _ALL[model].name
-        cells = []
-        for each in _ABLATION_SETS:
-            found = results(folder, each, model)[:_ABLATION_SEEDS]
-            values = [r["figures"][_first(SETS[each]).name] for r in found]
-            cells.append(_spread(values) if values else "not yet measured")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    heads = ["", *(f"{name}, {_first(SETS[name]).label}" for name in _ABLATION_SETS)]
+    found = {
+        model: [_first_figures(folder, name, model) for name in _ABLATION_SETS]
+        for model in ("default", *VARIANTS)
+    }
+    names = {"default": "the recipe"} | {name: model.name for name, model in VARIANTS.items()}
+    return ablation_table(heads, {names[model]: values for model, values in found.items()})
+
+
+def ablation_table(heads: list[str], found: dict[str, list[Mean | None]]) -> str:
+    """The section, from the mean of each variant on each set; the first is the recipe's."""
+    recipe = next(iter(found.values()))
+    lines, words = [], []
+    for name, values in found.items():
+        cells = [str(value or "not yet measured") for value in values]
+        if values is not recipe:
+            for k, (value, base) in enumerate(zip(values, recipe, strict=True)):
+                if value is None or base is None:
+                    continue
+                word = value.beside(base, _first(SETS[_ABLATION_SETS[k]]).more_is_better)
+                words.append(word)
+                cells[k] += f", {word}" if word else ""
+        lines.append(_cells([name, *cells]))
+    by_chance = round(_BEYOND_ONE_ERROR * len(words))
     return "\n".join(
         [
             f"Means over seeds 0 to {_ABLATION_SEEDS - 1} ± standard error, the same splits for "
-            f"all. {environment()}. Made by `{command()}`, after the same without `--docs`.",
+            "all. *Better* and *worse*: the mean differs from the recipe's by more than one "
+            "standard error of the difference, as of independent runs. Every other difference is "
+            f"within error. One standard error proves little: {sum(map(bool, words))} of "
+            f"{len(words)} differences exceed it; of independent runs without any effect, about "
+            f"{by_chance} would. "
+            f"{environment()}. Made by `{command()}`, after the same without `--docs`.",
             "",
-            *lines,
+            *_headed(heads, lines),
         ]
     )
 
@@ -199,39 +248,31 @@ def _first(row: TableSet) -> metrics.Figure:
     return metrics.FIGURES[row.task][0]
 
 
-_FURTHER = {
+_SHARES = {
     "classification": {
         "calibration_error": "calibration error",
-        "calibration_error_unscaled": "before scaling",
+        "calibration_error_unscaled": "before temperature scaling",
     },
-    "regression": {"coverage_80": "in 80 % intervals", "coverage_90": "in 90 % intervals"},
+    "regression": {
+        "coverage_80": "test rows in 80 % intervals",
+        "coverage_90": "test rows in 90 % intervals",
+    },
 }
+"""Further metrics, of deltarule alone: by name, what heads their column."""
 
 
-def _aims(folder: Path, name: str, row: TableSet) -> list[str]:
-    """What was aimed at, and whether it is reached."""
-    first = _first(row)
-    said = []
-    for model, aim in zip(("fast", "default"), row.aims, strict=True):
-        found = results(folder, name, model)
-        if aim is None or not found:
-            continue
-        mean = float(np.mean([r["figures"][first.name] for r in found]))
-        reached = mean >= aim if first.more_is_better else mean <= aim
-        said.append(f"{model} {aim:g}: {'reached' if reached else 'missed'} ({mean:.4f})")
-    return ["", f"Aimed at, {first.label}: {'; '.join(said)}."] if said else []
+def _first_figures(folder: Path, name: str, model: str) -> Mean | None:
+    found = results(folder, name, model)[:_ABLATION_SEEDS]
+    return Mean.of([r["figures"][_first(SETS[name]).name] for r in found]) if found else None
 
 
 def _spread(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
-    if not known:
-        return "–"
-    error = f" ± {np.std(known, ddof=1) / len(known) ** 0.5:.4f}" if len(known) > 1 else ""
-    return f"{np.mean(known):.4f}{error}"
+    return str(Mean.of(known)) if known else "–"
 
 
 def main() -> None:
-    """Fit what is asked for, or write the page."""
+    """Fit the requested models, or write the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -24,6 +24,7 @@ extensions = [
     "inline_figures",  # SVG into the page, so that it takes the page's colours
     "live_pages",  # the pages that deltarule writes, to use
     "sphinx_gallery.gen_gallery",  # runs the examples: pages with their outputs and pictures
+    "table_numbers",  # no number is broken across lines
     "offline",  # fails a build whose pages would ask the network
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
