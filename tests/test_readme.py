@@ -170,10 +170,11 @@ def tables_of_results():
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     text = text[text.index("<!-- begin tables -->") : text.index("<!-- end tables -->")]
     for section in text.split("\n### ")[1:]:
-        lines = [line for line in section.splitlines() if line.startswith("| ")]
+        title, *blocks = section.split("\n\n")
+        header, _, *lines = next(b for b in blocks if b.startswith("|")).splitlines()
         cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
-        rows = {name: tuple(map(float, mean.split(" ± "))) for name, mean, *_ in cells[1:]}
-        yield section.splitlines()[0], "accuracy" in lines[0], rows
+        rows = {name: tuple(map(float, mean.split(" ± "))) for name, mean, *_ in cells}
+        yield title, "accuracy" in header, rows
 
 
 BOOSTING = ("HistGradientBoosting", "LightGBM", "XGBoost")
