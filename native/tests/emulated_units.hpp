@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 
 #define DELTARULE_TILES 1
 #define DELTARULE_DOTS 1
