@@ -23,7 +23,7 @@ FIRST_PAGES = ("README.md", "docs/install.md", "docs/getting-started.md")
 
 
 def script(name):
-    """A module of docs/, which is no package."""
+    """A module of docs/, which is not a package."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -82,7 +82,7 @@ Eq. 3: new b[3]  1×1
   [[0.992513]]
 
 $ deltarule explain
-Trace(5-4-3-1, 2 examples, cost 1.72): page.html, to be opened in a browser.
+Trace(5-4-3-1, 2 examples, cost 1.72): page.html. Open it in a browser.
 ```
 """
 
@@ -96,7 +96,7 @@ Trace(5-4-3-1, 2 examples, cost 1.72): page.html, to be opened in a browser.
         ("new b[3]  1×1\n", "new b[3]  1×1\nanother line\n", 16),
         ("cost 1.72", "cost 1.79", 23),
         ("$ deltarule explain\n", "$ deltarule explain --steps 0\n", 23),
-        ("Trace(5-4-3-1, 2 examples, cost 1.72): page.html, to be opened in a browser.\n", "", 23),
+        ("Trace(5-4-3-1, 2 examples, cost 1.72): page.html. Open it in a browser.\n", "", 23),
     ],
 )
 def test_an_output_that_changed_is_noticed_with_its_line(tmp_path, shown, instead, line):
@@ -170,7 +170,8 @@ def tables_of_results():
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     text = text[text.index("<!-- begin tables -->") : text.index("<!-- end tables -->")]
     for section in text.split("\n### ")[1:]:
-        lines = [line for line in section.splitlines() if line.startswith("| ")]
+        table = next(block for block in section.split("\n\n") if block.startswith("|"))
+        lines = [line for line in table.splitlines() if line.startswith("| ")]
         cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
         rows = {name: tuple(map(float, mean.split(" ± "))) for name, mean, *_ in cells[1:]}
         yield section.splitlines()[0], "accuracy" in lines[0], rows
