@@ -8,15 +8,15 @@ export DELTARULE_WERROR := ON
 
 BENCHMARKS := speed calls growth memory
 PART := 1/1
-PAGES := $(wildcard tests/test_explain_*.py tests/test_playground*.py tests/test_model_page*.py) tests/test_worksheet.py tests/test_dialects.py
+PAGES := $(shell grep -lw chromium tests/test_*.py)
 
 .PHONY: help demo test test-browser clusters bench reproduce parity fuzz check sanitize baseline neon wheel \
         clang pure oldest docs constraints clean
 
 help:
 	@echo "make demo    train on a built-in data set, held-out figures beside baselines"
-	@echo "make test    the whole test suite"
-	@echo "make test-browser the pages in a headless browser (Debian: apt install chromium)"
+	@echo "make test    the test suite, except what needs a browser"
+	@echo "make test-browser the rest of it: the pages in a headless browser (Debian: apt install chromium)"
 	@echo "make clusters keyed training on Dask and Ray clusters of two workers on this machine"
 	@echo "make bench   speed, single calls, growth, memory beside peers, into docs/performance.md"
 	@echo "make reproduce fit seed 0 of the published tables again, compare with docs/results.md"
@@ -47,12 +47,15 @@ $(STAMPS)/%: $(STAMPS)/venv pyproject.toml constraints.txt $(CORE)
 demo: $(STAMPS)/all
 	$(BIN)/deltarule train digits
 
+# All that one process, or several it starts, can show without a browser.
 test: $(STAMPS)/test
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser"
 
+# The pages' scripts give the engines' numbers and answer clicks and keys; where a browser is missing it fails.
 test-browser: $(STAMPS)/browser
-	DELTARULE_BROWSER=required $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PAGES) -k "javascript or not dialect"
+	DELTARULE_BROWSER=required $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PAGES) -m browser
 
+# Keyed training on real clusters; where Dask or Ray is missing it fails.
 clusters: $(STAMPS)/clusters
 	DELTARULE_CLUSTERS=required $(BIN)/python -m pytest tests/test_clusters.py
 
@@ -113,12 +116,16 @@ neon: FORCE
 
 FORCE:
 
+# A wheel holds what it needs: the suite outside this tree, where nothing of src/ can be imported.
 wheel:
 	.ci/wheel
 
+# clang: a second compiler builds the core without a warning, and its kernels give the same numbers.
+# pure: a wheel without the core installs, and what needs no core works.
 clang pure:
 	.ci/wheel $@
 
+# What can depend on versions, the calls to other packages, works with the lowest that are declared.
 oldest:
 	.ci/oldest
 

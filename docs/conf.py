@@ -38,7 +38,9 @@ myst_heading_anchors = 3
 
 # Examples run where they are: in a copy, for some write files.
 _EXAMPLES = HERE / "_build" / "examples"
-shutil.copytree(HERE.parent / "examples" / "gallery", _EXAMPLES, dirs_exist_ok=True)
+for stale in (_EXAMPLES, HERE / "gallery"):
+    shutil.rmtree(stale, ignore_errors=True)
+shutil.copytree(HERE.parent / "examples" / "gallery", _EXAMPLES)
 sphinx_gallery_conf = {
     "examples_dirs": str(_EXAMPLES),
     "gallery_dirs": "gallery",

@@ -6,6 +6,7 @@ Compiled programs are neither looked for nor left in a user's folder.
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -31,3 +32,11 @@ collect_ignore = [
     "fuzz/readers.py",  # needs atheris, which `make fuzz` installs
     "sklearn_mocks.py",  # a plugin for scikit-learn's own tests
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark each test that takes the browser, itself or through another fixture."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)

@@ -210,6 +210,13 @@ DIALECTS = {
 COARSE = {("gelu", "onnx runtime"), ("gelu", "onnx.reference")}
 
 
+def in_each_precision(*dialects):
+    """Dialects in both precisions, and the page, which computes in double precision alone."""
+    page = pytest.param("javascript", "float64", marks=pytest.mark.browser)
+    cases = [(each, dtype) for each in dialects if each != "javascript" for dtype in DTYPES]
+    return pytest.mark.parametrize(("dialect", "dtype"), [*cases, page])
+
+
 @pytest.fixture
 def given(request, tmp_path):
     """What a dialect needs beside the row: a folder to compile in, an open page."""
@@ -234,8 +241,6 @@ def in_range(interval, seed):
 
 def walk_activations(dialect, dtype, more):
     for row in ACTIVATION_ROWS:
-        if dialect == "javascript" and dtype == "float32":
-            continue  # it computes in double precision alone
         z = Z.astype(dtype)
         with np.errstate(all="ignore"):
             expected = [f(z[None].astype(float))[0] for f in (row.g, row.g_prime)]
@@ -250,8 +255,6 @@ def walk_activations(dialect, dtype, more):
 
 def walk_costs(dialect, dtype, more):
     for row, output in COST_ROWS:
-        if dialect == "javascript" and dtype == "float32":
-            continue
         y, a = in_range(row.targets, 0), in_range(row.outputs, 1)
         a, y = (v.ravel().astype(dtype) for v in np.meshgrid(a[::3], y[::3]))
         z = np.random.default_rng(2).uniform(-30, 30, len(a)).astype(dtype)
@@ -265,14 +268,12 @@ def walk_costs(dialect, dtype, more):
             close(one, exact, size, dtype)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@in_each_precision(*DIALECTS)
 def test_every_activation_in_every_dialect(dialect, dtype, given):
     walk_activations(dialect, dtype, given(dialect))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("dialect", [name for name, (_, cost) in DIALECTS.items() if cost])
+@in_each_precision(*(name for name, (_, cost) in DIALECTS.items() if cost))
 def test_every_cost_in_every_dialect(dialect, dtype, given):
     walk_costs(dialect, dtype, given(dialect))
 
@@ -327,10 +328,10 @@ def same_page(plan, open_):
     X, Y = batch_of(plan, "float64")
     start = plan.network.initial_parameters(0, "float64")
     network, optimizer = plan.network, plan.optimizer_row
-    agree(
-        open_(explain.trace(network, start, X, Y, optimizer=optimizer)),
-        explain.trace(network, start, X, Y, optimizer=optimizer).steps[0],
-    )
+    trace = explain.trace(network, start, X, Y, optimizer=optimizer)
+    page = open_(trace)
+    agree(page, trace.steps[0])
+    page.close()  # open pages slow each other down
 
 
 def same_steps(plan, dtype, dialect, request, folder):
@@ -348,8 +349,7 @@ def same_steps(plan, dtype, dialect, request, folder):
     assert apart(found, stepped(plan, "reference", dtype)) <= STEP[dtype], plan.optimizer_row
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("dialect", ["native", "native as a program", "jax", "c", "javascript"])
+@in_each_precision("native", "native as a program", "jax", "c")
 def test_every_optimizer_in_every_dialect(dialect, dtype, request, tmp_path):
     for place, optimizer in enumerate(STEPPING):
         folder = tmp_path / str(place)
@@ -368,8 +368,7 @@ HAND = {
 """What each dialect has written by hand; ``lbfgs`` drives the engines' gradients from outside."""
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("dialect", ["native", "jax", "c", "javascript"])
+@in_each_precision("native", "jax", "c")
 @pytest.mark.parametrize("row", HAND)
 def test_what_is_written_by_hand_in_every_dialect(row, dialect, dtype, request, tmp_path):
     same_steps(HAND[row], dtype, dialect, request, tmp_path)

@@ -90,6 +90,27 @@ def test_the_page_of_a_model_shows_all_of_it(chromium, tmp_path, name):  # noqa:
     assert len(requests) == 1
 
 
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_the_page_of_the_default_recipe_on_a_built_in_set(chromium, tmp_path, name):  # noqa: F811
+    model, out = str(tmp_path / "m.safetensors"), tmp_path / "page.html"
+    assert main(["train", name, "--epochs", "2", "--no-baselines", "--out", model]) == 0
+    assert main(["explain", model, name, "--rows", "0:4", "--out", str(out)]) == 0
+    troubles, page = [], chromium.new_page()
+    page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)
+    page.on("pageerror", lambda e: troubles.append(str(e)))
+    page.goto(out.as_uri())
+    page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+    kinds = page.evaluate("Page.plan.layers.map(({ kind }) => kind)")
+    assert "parallel" in kinds  # several networks
+    assert page.evaluate(OTHERS)
+    walked(page)
+    page.click("[data-train='10']")
+    page.wait_for_selector("#curve[data-running='false']", state="attached")
+    assert page.get_attribute("#curve", "data-steps") == "10"
+    page.close()
+    assert troubles == []
+
+
 # The last part of every parallel layer chosen, those within others after them; how many there are.
 OTHERS = """() => {
   const seen = new Set(), placeOf = (step) => /^A\\[(.+)\\.\\d+\\.0\\]$/.exec(step.out)?.[1];

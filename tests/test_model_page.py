@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+import deltarule as dr
 from deltarule import tabular
 from deltarule.cli import main
 from deltarule.data import dataset_of
 from deltarule.export.check import widened
+from deltarule.model_page import save_model_page
 from deltarule.modelfile import load_model
 
 from .test_explain_page import chromium  # noqa: F401 - a fixture
@@ -222,6 +224,52 @@ def test_what_cannot_be_read_is_refused_beside_its_field(trained, opened):
     page.fill("#coverage", "0.9999")
     assert "expected a share above 0, at most" in page.inner_text("#coverage-said")
     assert "Interval" not in page.inner_text("#prediction")
+
+
+def test_a_row_that_is_refused_has_no_interval_and_no_word_of_one(trained, opened):
+    page = opened(trained("five networks")[1])
+    assert "the interval holds the true value" in page.inner_text("#coverage-said")
+    page.fill("#field-0", "52 kg")
+    assert page.inner_text("#coverage-said") == ""
+    page.click("#typical")
+    assert "the interval holds the true value" in page.inner_text("#coverage-said")
+
+
+def test_what_rounding_leaves_of_a_contribution_is_shown_as_0(trained, opened):
+    page = opened(trained("five networks")[1])
+    page.evaluate(
+        "() => { const own = { ...Page.whys[0], residual: 3e-17 }; own.values = [...own.values]; "
+        "own.values[0] = -2e-17; own.values[1] = 0.5; "
+        "const cells = Predicting.encoded(Page.model, Form.row(Page.model)); "
+        "Results.why(Page.model, cells, own, () => {}, -1); }"
+    )
+    shown = page.locator("#why .value").all_inner_texts()
+    assert shown[0] == "+0.5"
+    assert set(shown[1:]) == {"0"}
+    assert page.inner_text("#why-said").endswith("Left over: 0.")
+
+
+def test_of_many_columns_those_that_matter_come_first_and_the_others_are_found(opened, tmp_path):
+    rng = np.random.default_rng(0)
+    table = {f"column {k}": rng.normal(size=300) for k in range(40)}
+    table["town"] = rng.choice(["north", "south"], 300)
+    fitted = dr.TabularRegressor(epochs=8, n_ensemble=1, hidden=(4,))
+    fitted.fit(pl.DataFrame(table), 5 * table["column 31"])
+    save_model_page(tmp_path / "page.html", fitted.model_)
+    page = opened(tmp_path / "page.html")
+    visible = page.locator("#fields label:visible")
+    assert visible.first.inner_text() == "column 31"
+    assert visible.count() == 12
+    assert page.inner_text("#others > summary") == "29 further columns"
+    page.focus("#find")
+    page.keyboard.type("COLUMN 1")
+    assert page.inner_text("#found") == "11 columns"
+    assert all(text.startswith("column 1") for text in visible.all_inner_texts())
+    page.fill("#find", "")
+    assert visible.count() == 12
+    page.evaluate("Dom.$('others').querySelector('input').value = 'no number'")
+    page.fill(f"#{page.get_attribute('#fields > .field input', 'id')}", "1")
+    assert page.locator("#others .said.bad:visible").count() == 1
 
 
 def test_the_form_starts_with_the_reference_row(trained, opened):

@@ -304,13 +304,29 @@ def test_whole_numbers_that_no_float_holds_are_never_rounded(tmp_path, first):
     assert dataset_of(grouped).frame["a"].to_list() == grouped["a"].to_list()
 
 
-@pytest.mark.parametrize("digits", [308, 309, 400, 5000])
+@pytest.mark.parametrize("digits", [308, 309, 400, 50_000])
 @pytest.mark.parametrize("form", ["{}", "${}"])
 def test_whole_numbers_beyond_the_largest_float_are_text(digits, form):
     cells = [form.format("1" * digits + str(k % 9)) for k in range(60)]
     data = dataset_of(pl.DataFrame({"a": cells, "b": range(60)}))
     assert data.frame["a"].to_list() == cells
     assert Preprocessing.fit(data).columns[0].kind == "category"
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("7" * 310, "7" * 50_000),
+        ("see page 7", "see page 7" + ", page 7" * 5_000),
+        ("7 pages", "7 pages" + ", 7 pages" * 500),
+        ("0.33 m2", f"0.{'3' * 600} m2"),
+    ],
+    ids=["whole number", "text", "other unit", "decimals"],
+)
+def test_a_long_cell_is_read_as_a_short_one(short, long):
+    sizes = [f"{k} m2" for k in range(100)]
+    assert detected([*sizes, long]) == detected([*sizes, short])
+    assert detected([long, *sizes]) == detected([short, *sizes])
 
 
 def test_whole_numbers_that_floats_hold_stay_numbers():

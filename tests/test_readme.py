@@ -23,7 +23,7 @@ FIRST_PAGES = ("README.md", "docs/install.md", "docs/getting-started.md")
 
 
 def script(name):
-    """A module of docs/, which is not a package."""
+    """A module of docs/, which is no package."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -170,11 +170,11 @@ def tables_of_results():
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     text = text[text.index("<!-- begin tables -->") : text.index("<!-- end tables -->")]
     for section in text.split("\n### ")[1:]:
-        table = next(block for block in section.split("\n\n") if block.startswith("|"))
-        lines = [line for line in table.splitlines() if line.startswith("| ")]
+        title, *blocks = section.split("\n\n")
+        header, _, *lines = next(b for b in blocks if b.startswith("|")).splitlines()
         cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
-        rows = {name: tuple(map(float, mean.split(" ± "))) for name, mean, *_ in cells[1:]}
-        yield section.splitlines()[0], "accuracy" in lines[0], rows
+        rows = {name: tuple(map(float, mean.split(" ± "))) for name, mean, *_ in cells}
+        yield title, "accuracy" in header, rows
 
 
 BOOSTING = ("HistGradientBoosting", "LightGBM", "XGBoost")

@@ -50,27 +50,95 @@ class DeltaruleError(Exception):
 
 
 class SettingError(DeltaruleError, ValueError):
-    """A size, rate, option, or combination of them, that cannot be."""
+    """A size, rate, option, or combination of them, that cannot be.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> try:
+    ...     dr.train(network, [[0.0]], [1.0], batch_size=0)
+    ... except dr.SettingError as error:
+    ...     print(error)
+    train(batch_size=0): batch_size must be ...
+    """
 
 
 class UnknownNameError(SettingError, LookupError):
-    """A name that no table holds; the message suggests the nearest."""
+    """A name that no table holds; the message suggests the nearest.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> try:
+    ...     dr.OPTIMIZERS("adm")
+    ... except dr.UnknownNameError as error:
+    ...     print(error)
+    unknown optimizer 'adm'. Did you mean 'adam'? Known: ...
+    """
 
 
 class UnknownKeywordError(UnknownNameError, TypeError):
-    """A keyword that a function or class does not take; the message says what to write."""
+    """A keyword that a function or class does not take; the message says what to write.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> try:
+    ...     dr.train(network, [[0.0]], [1.0], epoch=3)
+    ... except dr.UnknownKeywordError as error:
+    ...     print(error)
+    train has no parameter 'epoch'. Did you mean 'epochs'?
+    """
 
 
 class SlowerEngineWarning(UserWarning):
-    """What is trained runs on a slower engine than it could; the message says why."""
+    """What is trained runs on a slower engine than it could; the message says why.
+
+    Examples
+    --------
+    Make it an error, so that no training runs on a slower engine unnoticed:
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", SlowerEngineWarning)
+    ...     try:
+    ...         warnings.warn("engine 'jax' is used", SlowerEngineWarning)
+    ...     except SlowerEngineWarning as warning:
+    ...         print(warning)
+    engine 'jax' is used
+    """
 
 
 class ShapeError(DeltaruleError, ValueError):
-    """An array whose shape does not fit the network or its fellow arrays."""
+    """An array whose shape does not fit the network or its fellow arrays.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> try:
+    ...     dr.train(network, [[0.0, 1.0]], [1.0])
+    ... except dr.ShapeError as error:
+    ...     print(error)
+    X: expected shape (rows, 1), got (1, 2). Put one example in each row.
+    """
 
 
 class TypeMismatchError(DeltaruleError, TypeError):
-    """An array or object of the wrong type."""
+    """An array or object of the wrong type.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> try:
+    ...     dr.train(network, [["a"]], [1.0])
+    ... except dr.TypeMismatchError as error:
+    ...     print(error)
+    X: expected numbers, got dtype <U1. Turn text and categories into numbers first.
+    """
 
 
 class DataError(DeltaruleError, ValueError):
@@ -80,6 +148,16 @@ class DataError(DeltaruleError, ValueError):
     ----------
     parameters : Parameters or None
         Where data that streams ended a training: those after its last step.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> try:
+    ...     dr.train(network, [[float("nan")]], [1.0])
+    ... except dr.DataError as error:
+    ...     print(error)
+    X: expected finite numbers, got nan in row 0, column 0 (1 such in all). Fill or drop them first.
     """
 
     parameters: Any = None
@@ -99,6 +177,14 @@ class CellError(DataError):
         The cell's row in the table, counted from 0.
     place : str
         The row in the table's file, where it has one.
+
+    Examples
+    --------
+    >>> error = CellError("column 'age' holds inf", 2, "; expected finite numbers.")
+    >>> print(error)
+    column 'age' holds inf in row 2 of the table, counted from 0; expected finite numbers.
+    >>> error.row
+    2
     """
 
     def __init__(self, before: str, row: int, after: str, place: str = "") -> None:
@@ -142,37 +228,121 @@ class FileError(DeltaruleError, OSError):
     ----------
     parameters : Parameters or None
         Where a file that streams ended a training: those after its last step.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> try:
+    ...     dr.load("missing.safetensors")
+    ... except dr.FileError as error:
+    ...     print(error)
+    missing.safetensors: cannot be read: no such file or directory.
     """
 
     parameters: Any = None
 
 
 class DeviceError(DeltaruleError, RuntimeError):
-    """A device that is asked for and not there."""
+    """A device that is asked for and not there.
+
+    Examples
+    --------
+    It is also a ``RuntimeError``; the message lists the devices that are there:
+
+    >>> try:
+    ...     raise DeviceError("device 'gpu': JAX finds 0 of this kind here; it has cpu.")
+    ... except RuntimeError as error:
+    ...     print(error)
+    device 'gpu': JAX finds 0 of this kind here; it has cpu.
+    """
 
 
 class DeviceMemoryError(DeviceError, MemoryError):
-    """A device whose memory is too small for what was asked; the message says what to change."""
+    """A device whose memory is too small for what was asked; the message says what to change.
+
+    Examples
+    --------
+    It is also a ``MemoryError`` and a :class:`DeviceError`:
+
+    >>> try:
+    ...     raise DeviceMemoryError("device 'gpu' has too little memory. Use smaller batches.")
+    ... except MemoryError as error:
+    ...     print(error)
+    device 'gpu' has too little memory. Use smaller batches.
+    """
 
 
 class ResourceError(DeltaruleError, RuntimeError):
-    """Something of the machine's that is refused or gone: a thread, a worker."""
+    """Something of the machine's that is refused or gone: a thread, a worker.
+
+    Examples
+    --------
+    It is also a ``RuntimeError``, as Python's own error for a thread that cannot start:
+
+    >>> try:
+    ...     raise ResourceError("a worker has died. Use fewer workers.")
+    ... except RuntimeError as error:
+    ...     print(error)
+    a worker has died. Use fewer workers.
+    """
 
 
 class OutOfMemoryError(ResourceError, MemoryError):
-    """A training or a table that needs more memory than there is: told before it begins."""
+    """A training or a table that needs more memory than there is: told before it begins.
+
+    Examples
+    --------
+    It is also a ``MemoryError``:
+
+    >>> try:
+    ...     raise OutOfMemoryError("training needs at least 80 GB; 24 GB are left.")
+    ... except MemoryError as error:
+    ...     print(error)
+    training needs at least 80 GB; 24 GB are left.
+    """
 
 
 class PeerError(DeltaruleError, RuntimeError):
-    """Another process of the same run that is gone, or never came; the message names it."""
+    """Another process of the same run that is gone, or never came; the message names it.
+
+    Examples
+    --------
+    It is also a ``RuntimeError``; the message names the process:
+
+    >>> try:
+    ...     raise PeerError("process 2 of 4 is gone. Start the run again; it resumes.")
+    ... except RuntimeError as error:
+    ...     print(error)
+    process 2 of 4 is gone. Start the run again; it resumes.
+    """
 
 
 class MissingExtraError(DeltaruleError, ImportError):
-    """An optional dependency that is not installed; the message names the extra."""
+    """An optional dependency that is not installed; the message names the extra.
+
+    Examples
+    --------
+    >>> try:
+    ...     require("a_missing_package", "report", "a report")
+    ... except MissingExtraError as error:
+    ...     print(error)
+    a report needs the package "a_missing_package", which is not installed. Run: pip install ...
+    """
 
 
 class ExportError(DeltaruleError, RuntimeError):
-    """An exported model that does not predict what the model does; nothing was written."""
+    """An exported model that does not predict what the model does; nothing was written.
+
+    Examples
+    --------
+    It is also a ``RuntimeError``:
+
+    >>> try:
+    ...     raise ExportError("export: predictions differ by 0.1; nothing was written.")
+    ... except RuntimeError as error:
+    ...     print(error)
+    export: predictions differ by 0.1; nothing was written.
+    """
 
 
 class InterruptionError(DeltaruleError, RuntimeError):
@@ -186,6 +356,12 @@ class InterruptionError(DeltaruleError, RuntimeError):
         Its number: 2 for Ctrl-C, 15 for SIGTERM, 1 for SIGHUP.
     checkpoint : str
         The file that was written.
+
+    Examples
+    --------
+    >>> error = InterruptionError("stopped by Ctrl-C", signal=2, checkpoint="run/checkpoint")
+    >>> error.signal, error.checkpoint
+    (2, 'run/checkpoint')
     """
 
     def __init__(self, message: str, *, signal: int, checkpoint: str) -> None:
@@ -212,6 +388,16 @@ class DivergenceError(DeltaruleError, ArithmeticError, ValueError):
     ----------
     parameters : Parameters or None
         Those after the last good epoch.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> try:
+    ...     dr.train(network, [[1e3]], [1.0], optimizer=dr.GradientDescent(1e3))
+    ... except dr.DivergenceError as error:
+    ...     print(error.quantity, error.step, len(error.parameters))
+    cost 2 1
     """
 
     parameters: Any = None

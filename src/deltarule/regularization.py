@@ -29,7 +29,10 @@ class Regularization(Spec):
     max_norm : float, optional
         After each update, a unit's incoming weights are scaled back to at most this norm.
     clip_norm : float, optional
-        Gradients are scaled back together so that their norm over all parameters is at most this.
+        Gradients are scaled back together so that their norm over all parameters is at most this,
+        exactly: the factor is ``clip_norm / max(norm, clip_norm)``. PyTorch's ``clip_grad_norm_``
+        adds 1e-6 to the norm, so its result is slightly shorter. Keras' ``clipnorm`` limits each
+        array separately; its ``global_clipnorm`` clips as here.
     clip_value : float, optional
         Every derivative is clipped to ±this, before `clip_norm`.
     label_smoothing : float

@@ -26,6 +26,11 @@ class Schedule(Spec):
     rate : float
         The learning rate that the shape is multiplied by: its peak.
 
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> Cosine(0.1, steps=100)([0, 50, 100]).round(3).tolist()
@@ -81,6 +86,16 @@ class Schedule(Spec):
 class Constant(Schedule):
     """The same rate always.
 
+    Parameters
+    ----------
+    rate : float
+        The learning rate: at least 0.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> float(Constant(0.1)(7))
@@ -94,6 +109,18 @@ class Constant(Schedule):
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
     """``rate / (step + 1)^power``.
+
+    Parameters
+    ----------
+    rate : float
+        The rate of the first step: at least 0.
+    power : float
+        How fast it falls: at least 0, which is a constant rate.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -110,6 +137,22 @@ class InverseScaling(Schedule):
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """Times `factor` after each `every` steps; without `every`, after each third of the run.
+
+    Parameters
+    ----------
+    rate : float
+        The rate of the first step: at least 0.
+    factor : float
+        What the rate is multiplied by at each drop: 0 to 1.
+    every : float, optional
+        Steps between two drops. Default: a third of the run.
+    steps : float, optional
+        Number of steps of the run, the horizon. Default: that of the training, which fills it in.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -136,6 +179,20 @@ class StepDecay(Schedule):
 class Exponential(Schedule):
     """Down to `final` of the rate, by the same factor every step.
 
+    Parameters
+    ----------
+    rate : float
+        The rate of the first step: at least 0.
+    final : float
+        The rate at the end of the run, as a share of `rate`: 0 to 1.
+    steps : float, optional
+        Number of steps of the run, the horizon. Default: that of the training, which fills it in.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> Exponential(0.1, steps=10)([0, 5, 10]).round(4).tolist()
@@ -152,6 +209,20 @@ class Exponential(Schedule):
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine from the rate down to `floor` of it (Loshchilov and Hutter 2017).
+
+    Parameters
+    ----------
+    rate : float
+        The rate of the first step: at least 0.
+    floor : float
+        The lowest rate, as a share of `rate`: 0 to 1.
+    steps : float, optional
+        Number of steps of the run, the horizon. Default: that of the training, which fills it in.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -171,6 +242,24 @@ class CosineRestarts(Schedule):
     """Cosines one after another, each `growth` times as long as the one before (SGDR, 2017).
 
     Without `period`, the first takes a seventh of the run: with growth 2 that is three cycles.
+
+    Parameters
+    ----------
+    rate : float
+        The rate at the beginning of each cycle: at least 0.
+    growth : float
+        Length of a cycle as a multiple of the previous one: at least 1.
+    floor : float
+        The lowest rate, as a share of `rate`: 0 to 1.
+    period : float, optional
+        Steps of the first cycle. Default: a seventh of the run.
+    steps : float, optional
+        Number of steps of the run, the horizon. Default: that of the training, which fills it in.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -212,6 +301,22 @@ class CosineRestarts(Schedule):
 class OneCycle(Schedule):
     """Up from `start` of the rate until `peak` of the run, then down to `end` (Smith 2018).
 
+    Parameters
+    ----------
+    rate : float
+        The highest rate: at least 0.
+    peak : float
+        Where the rate is highest, as a share of the run: 0 to 1.
+    start, end : float
+        The first and the last rate, as shares of `rate`: 0 to 1.
+    steps : float, optional
+        Number of steps of the run, the horizon. Default: that of the training, which fills it in.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> OneCycle(0.1, steps=10)([0, 3, 10]).round(6).tolist()
@@ -233,6 +338,18 @@ class OneCycle(Schedule):
 @dataclass(frozen=True)
 class CosLog(Schedule):
     """``½ (1 − cos(2π log₂(1 + 15 t)))``, t from 0 to 1: four waves, each longer (RealMLP, 2024).
+
+    Parameters
+    ----------
+    rate : float
+        The rate at the top of each wave: at least 0.
+    steps : float, optional
+        Number of steps of the run, the horizon. Default: that of the training, which fills it in.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -257,6 +374,11 @@ class Warmup(Spec):
         What follows; a number is a constant rate.
     steps : int
         How many steps the rise takes.
+
+    Raises
+    ------
+    SettingError
+        For a number of steps that is not whole or below 1.
 
     Examples
     --------

@@ -14,8 +14,8 @@ from deltarule.errors import DataError, SettingError, rows_of
 from deltarule.modelfile import Model
 from deltarule.network import feed_forward, output_loss
 from deltarule.preprocessing import Preprocessing, with_targets
-from deltarule.preprocessing.cells import numbers_of
-from deltarule.preprocessing.columns import Column
+from deltarule.preprocessing.cells import numbers_of, text_of
+from deltarule.preprocessing.columns import Boolean, Column
 from deltarule.preprocessing.date_columns import Date, days_of
 from deltarule.preprocessing.numeric import Numeric
 from deltarule.registry import nearest
@@ -76,8 +76,13 @@ def rows_where(condition: str, frame: Any, preprocessing: Preprocessing) -> Arra
     """
     name, sign, value = _parted(condition, frame.columns)
     columns = {column.name: column for column in preprocessing.columns}
-    read = _reader(columns.get(name), frame[name], preprocessing)
-    if read is None:
+    column = columns.get(name)
+    read = _reader(column, frame[name], preprocessing)
+    if isinstance(column, Boolean):
+        codes = _codes(column, text_of(frame[name]).to_list())
+        is_there = ~np.isnan(codes)
+        is_such = _OPERATORS[sign](codes, _wanted_code(condition, sign, value, column))
+    elif read is None:
         if sign not in _EQUALITY:
             raise SettingError(
                 f"--where {condition!r}: column {name!r} holds text; expected = or != there, got "
@@ -126,6 +131,30 @@ def _reader(
     if isinstance(column, Numeric) or cells.dtype.is_numeric():
         return lambda given: numbers_of(given, reading).to_numpy()
     return None
+
+
+def _codes(column: Boolean, cells: list[str | None]) -> Array:
+    """0 and 1 for the two values, however they are written; NaN for missing and other cells."""
+    spellings = column.spellings
+    found = ("" if cell is None else cell.strip().lower() for cell in cells)
+    return np.array([spellings.get(cell, np.nan) for cell in found])
+
+
+def _wanted_code(condition: str, sign: str, value: str, column: Boolean) -> float:
+    """The code of the value to compare with."""
+    low, high = column.levels
+    if sign not in _EQUALITY:
+        raise SettingError(
+            f"--where {condition!r}: column {column.name!r} holds {low} and {high}; expected = or "
+            f"!= there, got {sign}."
+        )
+    code = float(_codes(column, [value])[0])
+    if np.isnan(code):
+        raise SettingError(
+            f"--where {condition!r}: column {column.name!r} holds {low} and {high}; expected one "
+            f"of them, got {value!r}."
+        )
+    return code
 
 
 def _wanted(condition: str, name: str, value: str, cells: Any, read: Callable[[Any], Any]) -> float:

@@ -21,6 +21,19 @@ class Pair:
         Of Z and Y, ``(n, m)``, to the loss of each example, ``(m,)``.
     delta : function
         Of Z, A and Y to δ, ``(n, m)``, in place of Eq. 10a.
+
+    Examples
+    --------
+    The pair of sigmoid and cross entropy, whose δ is A − Y:
+
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> pair = dr.COSTS("binary_cross_entropy").fused["sigmoid"]
+    >>> Z, Y = np.array([[0.0, 2.0]]), np.array([[1.0, 1.0]])
+    >>> pair.loss(Z, Y).round(4).tolist()
+    [0.6931, 0.1269]
+    >>> pair.delta(Z, np.array([[0.5, 0.8808]]), Y).round(4).tolist()
+    [[-0.5, -0.1192]]
     """
 
     loss: Callable[[Array, Array], Array]

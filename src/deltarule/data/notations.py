@@ -26,6 +26,7 @@ ODD = 5
 
 _AGREED = 0.9  # of the cells with digits
 _FIRST = 64  # cells, which nearly always show that a column holds no numbers
+_LONGEST = 350  # characters that the patterns see; a float has up to 309 digits before the point
 _DIGIT = re.compile("[0-9]")
 _PADDED = re.compile(r"[^0-9]*0[0-9]+(?![0-9]*[.,:h])")
 _NOT_A_CODE = re.compile("[:h\u00b0\u00b1]|[0-9]'")
@@ -113,8 +114,9 @@ marks=False, markers=(), foreign=False)
         return None
     if any(map(_PADDED.match, cells)) and not any(map(_NOT_A_CODE.search, cells)):
         return None  # codes
+    shown = [cell[:_LONGEST] for cell in cells]  # the patterns take quadratic time
     for find in _FINDERS:
-        found = find(cells, decimal_comma)
+        found = find(shown, decimal_comma)
         if found is not None and len(unread(cells, found)) <= (1 - _AGREED) * len(cells):
             return found
     return None

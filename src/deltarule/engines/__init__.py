@@ -96,8 +96,12 @@ def start(
     Parameters
     ----------
     network : Network
+        The layers and the cost.
     optimizer : str or Optimizer
+        How parameters are updated: an optimizer, or a name of
+        :data:`~deltarule.optimizers.OPTIMIZERS` with or without its rate (``"sgd(0.1)"``).
     regularization : Regularization, optional
+        Penalties, clipping and limits. Default: none.
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions, optional
@@ -116,6 +120,10 @@ def start(
 
     Raises
     ------
+    SettingError, UnknownNameError
+        For settings that do not go together, or an engine that cannot run them.
+    ShapeError, TypeMismatchError, DataError
+        For parameters that do not fit the network.
     OutOfMemoryError
         Where this process has too little memory for the parameters and the optimizer's state.
 

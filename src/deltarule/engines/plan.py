@@ -28,8 +28,12 @@ class Plan(Spec):
     Parameters
     ----------
     network : Network
+        The layers and the cost.
     optimizer : str or Optimizer
+        How parameters are updated: an optimizer, or a name of
+        :data:`~deltarule.optimizers.OPTIMIZERS` with or without its rate (``"sgd(0.1)"``).
     regularization : Regularization
+        Penalties, clipping and limits. Default: none.
     dtype : dtype
         float32 or float64.
     seed : int
@@ -253,6 +257,18 @@ class Runner(Protocol):
     plan's dtype and C-ordered where no copy is wanted; ``X`` may also be a CSR matrix, which is
     made dense a batch at a time. These methods check shape and dtype, not
     values: :func:`deltarule.train` checks those once.
+
+    Examples
+    --------
+    :func:`deltarule.start` gives a runner:
+
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> runner = dr.start(dr.Network(2, [dr.Dense(1)]), optimizer="sgd(0.1)")
+    >>> X, Y = np.eye(2, dtype=np.float32), np.ones((2, 1), np.float32)
+    >>> costs = [runner.step(X, Y) for _ in range(3)]
+    >>> runner.predict(X).shape, runner.state().step, costs[2] < costs[0]
+    ((2, 1), 3, True)
     """
 
     plan: Plan

@@ -52,6 +52,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, any name of
         :data:`~deltarule.activations.ACTIVATIONS`, a custom row; or one per layer.
     solver : {"adam", "sgd", "lbfgs"}
+        How the network is trained: Adam, gradient descent with momentum, or L-BFGS on all rows at
+        once, for small data.
     alpha : float
         L2 penalty, divided by the batch's weight.
     batch_size : int or "auto"
@@ -59,7 +61,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     learning_rate : {"constant", "invscaling", "adaptive"}
         With ``"sgd"`` or an `optimizer`: constant; over ``(t_ + 1) ** power_t`` after each epoch;
         divided by 5 each time patience runs out, until it is below 1e-6.
-    learning_rate_init, power_t : float
+    learning_rate_init : float
+        The learning rate of ``"adam"`` and ``"sgd"``, above 0.
+    power_t : float
+        The exponent of ``"invscaling"``.
     max_iter : int
         Limit of epochs.
     shuffle : bool
@@ -69,7 +74,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     tol, n_iter_no_change : float, int
         The fit ends once the training loss (with `early_stopping` the validation score) has not
         improved by `tol` in more than `n_iter_no_change` epochs in a row.
-    verbose : bool
+    verbose : bool or int
+        Whether the loss is printed after each epoch, and the validation score with early stopping.
     warm_start : bool
         Whether ``fit`` continues from the last one: parameters, optimizer, order and patience.
     momentum, nesterovs_momentum : float, bool
@@ -83,7 +89,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     optimizer : str or Optimizer, optional
         In place of `solver`: ``dr.AdamW(1e-3)``, ``"lion"``, with a schedule where wanted.
     regularization : RegularizationOptions, optional
+        Dropout, penalties, clipping, averaging. Default: `alpha` alone.
     stopping : StoppingOptions, optional
+        Metric, patience and what a diverged fit does, beyond the parameters above.
     network : NetworkOptions, optional
         Cost, output activation, initial parameters.
     class_weight : dict, list of dict, "balanced" or None
@@ -96,8 +104,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     n_estimators : int
         Number of networks with different seeds whose probabilities are averaged.
     engine : str
-        ``"auto"``, ``"native"``, ``"reference"``, ``"jax"``.
+        What computes: ``"auto"``, ``"native"``, ``"reference"``, ``"jax"``.
     engine_options : EngineOptions, optional
+        The device, how precisely it multiplies, how many threads it uses.
 
     Attributes
     ----------

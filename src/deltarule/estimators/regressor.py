@@ -28,14 +28,73 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     """A dense network that predicts numbers, with scikit-learn's interface.
 
     Every parameter, attribute and default of ``sklearn.neural_network.MLPRegressor``, with the
-    same meaning. All but `loss` is as of :class:`MLPClassifier`, which describes it; there is no
-    `class_weight`.
+    same meaning; those from `optimizer` on are its own. Attributes are as of
+    :class:`MLPClassifier`, except those of classes.
 
     Parameters
     ----------
     loss : {"squared_error", "poisson"}
         Half the squared error, with identity outputs; or half the Poisson deviance, with outputs
         above zero. For others see ``network=NetworkOptions(cost=...)``.
+    hidden_layer_sizes : int or array_like of int
+        n[1] to n[L−1]; an empty sequence is no hidden layer: linear regression.
+    activation : str, Activation or sequence of them
+        Of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, any name of
+        :data:`~deltarule.activations.ACTIVATIONS`, a custom row; or one per layer.
+    solver : {"adam", "sgd", "lbfgs"}
+        How the network is trained: Adam, gradient descent with momentum, or L-BFGS on all rows at
+        once, for small data.
+    alpha : float
+        L2 penalty, divided by the batch's weight.
+    batch_size : int or "auto"
+        ``"auto"`` is 200, or all rows where they are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        With ``"sgd"`` or an `optimizer`: constant; over ``(t_ + 1) ** power_t`` after each epoch;
+        divided by 5 each time patience runs out, until it is below 1e-6.
+    learning_rate_init : float
+        The learning rate of ``"adam"`` and ``"sgd"``, above 0.
+    power_t : float
+        The exponent of ``"invscaling"``.
+    max_iter : int
+        Limit of epochs.
+    shuffle : bool
+        Whether each epoch has a different order.
+    random_state : int, RandomState or None
+        Of initial parameters, order and validation split.
+    tol, n_iter_no_change : float, int
+        The fit ends once the training loss (with `early_stopping` the validation score) has not
+        improved by `tol` in more than `n_iter_no_change` epochs in a row.
+    verbose : bool or int
+        Whether the loss is printed after each epoch, and the validation score with early stopping.
+    warm_start : bool
+        Whether ``fit`` continues from the last one: parameters, optimizer, order and patience.
+    momentum, nesterovs_momentum : float, bool
+        Of ``"sgd"``.
+    early_stopping, validation_fraction : bool, float
+        Whether part of the rows is held out to stop by, and which share.
+    beta_1, beta_2, epsilon : float
+        Of ``"adam"``.
+    max_fun : int
+        Of ``"lbfgs"``: limit of cost evaluations.
+    optimizer : str or Optimizer, optional
+        In place of `solver`: ``dr.AdamW(1e-3)``, ``"lion"``, with a schedule where wanted.
+    regularization : RegularizationOptions, optional
+        Dropout, penalties, clipping, averaging. Default: `alpha` alone.
+    stopping : StoppingOptions, optional
+        Metric, patience and what a diverged fit does, beyond the parameters above.
+    network : NetworkOptions, optional
+        Cost, output activation, initial parameters.
+    callbacks : callable or sequence of callables, optional
+        Each is called with every event of the training and may answer with an action.
+    checkpoints : Checkpoints, optional
+        Where a fit is kept, so that it resumes after a crash, bit for bit; of several networks
+        each in a separate folder below. Needs a whole number as `random_state`.
+    n_estimators : int
+        Number of networks with different seeds whose predictions are averaged.
+    engine : str
+        What computes: ``"auto"``, ``"native"``, ``"reference"``, ``"jax"``.
+    engine_options : EngineOptions, optional
+        The device, how precisely it multiplies, how many threads it uses.
 
     Examples
     --------

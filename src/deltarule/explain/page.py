@@ -85,6 +85,7 @@ def page(trace: Trace, cells: Cells | None = None) -> str:
     Parameters
     ----------
     trace : Trace
+        The steps to show.
     cells : Cells, optional
         What the table held that the inputs were made of.
 
@@ -118,12 +119,33 @@ def page(trace: Trace, cells: Cells | None = None) -> str:
 
 
 def save_page(trace: Trace, path: str | os.PathLike[str], cells: Cells | None = None) -> None:
-    """Write the page of a trace to a file, atomically; the parameters are those of :func:`page`.
+    """Write the page of a trace to a file, atomically.
+
+    Parameters
+    ----------
+    trace : Trace
+        The steps to show.
+    path : path
+        The file, which is replaced.
+    cells : Cells, optional
+        What the table held that the inputs were made of.
 
     Raises
     ------
+    SettingError
+        As :func:`page`.
     FileError
         Where it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from deltarule.explain import worked_trace
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_page(worked_trace(), folder + "/step.html")
+    ...     Path(folder, "step.html").read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
     """
     write_whole(path, page(trace, cells).encode())
 

@@ -311,6 +311,7 @@ def trace(
     Parameters
     ----------
     network : Network
+        The layers and the cost.
     parameters : Parameters
         Where the first step starts; finite.
     X, Y, weights : array_like
@@ -318,7 +319,9 @@ def trace(
     optimizer : Optimizer or str
         Any that steps; its state starts at zero.
     regularization : Regularization, optional
+        Penalties, clipping and limits. Default: none.
     steps : int
+        Number of steps.
     dtype : dtype, optional
         float32 or float64 (default: that of the parameters).
     seed : int
@@ -326,6 +329,7 @@ def trace(
     inputs, outputs : sequence of str, optional
         What columns are called.
     title : str
+        The heading of the page and of the text.
 
     Returns
     -------

@@ -72,6 +72,7 @@ def c_file(
     Parameters
     ----------
     model : Model
+        The model to export.
     name : str
         What the functions' names begin with: ``model_predict``, ``model_predict_row``.
     optimizer : str or Optimizer, optional
@@ -145,8 +146,14 @@ def save_c(path: str | os.PathLike[str], model: Model, **settings: Any) -> CFile
     path : path
         Its stem is what the functions' names begin with.
     model : Model
+        The model to export.
     **settings
         As :func:`c_file` takes them.
+
+    Returns
+    -------
+    CFile
+        What was written, and its sizes in bytes.
 
     Raises
     ------

@@ -34,9 +34,15 @@ def onnx_bytes(model: Model, threshold: float | None = None) -> bytes:
     Parameters
     ----------
     model : Model
+        The model to export.
     threshold : float, optional
         Of a classification: also the set of the classes that are at least so probable, and the
         predicted one.
+
+    Returns
+    -------
+    bytes
+        A complete file.
 
     Raises
     ------
@@ -89,7 +95,9 @@ def save_onnx(
     Parameters
     ----------
     path : path
+        The file, which is replaced.
     model : Model
+        The model to export.
     rows : data frame or array, optional
         Rows to compare predictions on; without any they are made up.
     threshold : float, optional

@@ -73,9 +73,21 @@ class KeyedModels:
     stack : Stack
         Their parameters, scales and figures.
     preprocessing : Preprocessing
+        Columns to numbers, the same for all keys.
     targets : Targets
+        Outputs to labels or units.
     about : mapping
         What is known about the training; JSON values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> x, store = np.linspace(-1, 1, 100), np.repeat(["north", "south"], 50)
+    >>> table = {"x": x, "store": store, "sales": np.where(store == "north", 3 * x, 9 - x)}
+    >>> models = dr.train_by_key(table, "sales", by="store", epochs=2)
+    >>> len(models), models.keys, models.unknown({"x": [0.0], "store": ["west"]})
+    (2, ('north', 'south'), {'west': 1})
     """
 
     by: str

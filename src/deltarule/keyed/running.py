@@ -72,6 +72,7 @@ def train_by_key(
     Parameters
     ----------
     table : data frame or mapping of columns
+        Inputs, the target and the column of keys.
     target : str or tuple of str
         What to predict.
     by : str

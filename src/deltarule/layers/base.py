@@ -68,6 +68,36 @@ class Layer(Spec, ABC):
     coarse : bool
         Whether its equations are matrix products, whose operands are bfloat16 where an engine
         computes in mixed precision.
+
+    Examples
+    --------
+    A kind that multiplies every unit by one learned number:
+
+    >>> from dataclasses import dataclass
+    >>> from typing import ClassVar
+    >>> import deltarule as dr
+    >>> from deltarule.layers import Cache
+    >>> @dataclass(frozen=True)
+    ... class Gain(dr.Layer):
+    ...     kind: ClassVar[str] = "gain"
+    ...     def units_after(self, n_prev):
+    ...         return n_prev
+    ...     def shapes(self, n_prev):
+    ...         return {"g": (1, 1)}
+    ...     def initial(self, n_prev, rng):
+    ...         return {"g": np.ones((1, 1))}
+    ...     def forward(self, parameters, A_prev, batch=None):
+    ...         Z = parameters["g"] * A_prev
+    ...         return Cache(A_prev, Z, Z)
+    ...     def gradients(self, parameters, delta, cache, m):
+    ...         return {"g": (delta * cache.A_prev).sum().reshape(1, 1) / m}
+    ...     def dA_prev(self, parameters, delta, cache):
+    ...         return parameters["g"] * delta
+    >>> network = dr.Network(2, [Gain(), dr.Dense(1)])
+    >>> from deltarule.checks import check_gradients
+    >>> errors = check_gradients(network, [[0.1, 0.2], [0.3, -0.4]], [1.0, 0.0])
+    >>> list(errors), max(errors.values()) < 1e-6
+    (['dg[1]', 'dW[2]', 'db[2]'], True)
     """
 
     kind: ClassVar[str]

@@ -79,6 +79,7 @@ class Shared(Layer):
     units : int
         Of each member.
     members : int
+        Number of members.
     activation : str or Activation
         g.
     dropout : float

@@ -18,6 +18,7 @@ from deltarule.errors import SettingError
 from deltarule.explain.page_plan import described_plan
 from deltarule.layers import Layer
 from deltarule.model_page.columns import column_facts, reading_facts
+from deltarule.model_page.order import form_order
 from deltarule.model_page.record import record_facts
 from deltarule.modelfile import Model, tensor_names
 from deltarule.network import Network, Parameters
@@ -57,6 +58,7 @@ def facts(model: Model) -> dict[str, Any]:
         "spread": None if model.spread is None else _whole(*model.spread, names),
         "levels": list(tabular.levels_of(model)),
         "columns": [column_facts(c, reading, start.row[c.name]) for c in preprocessing.used],
+        "order": form_order(model, network, start),
         "reading": reading_facts(preprocessing),
         "reference": {"name": start.name, "encoded": start.encoded.tolist()},
         "unit": UNITS["logits" if centered else targets.task][0],

@@ -86,6 +86,7 @@ def save_model_page(path: str | os.PathLike[str], model: Model) -> None:
     Parameters
     ----------
     path : path
+        The file, which is replaced.
     model : Model
         As of :func:`model_page`.
 

@@ -83,7 +83,9 @@ class Model:
     Parameters
     ----------
     network : Network
+        The layers and the cost.
     parameters : Parameters
+        Those of each layer by name: ``parameters[0]["W"]`` is ``(n[1], n[0])``.
     preprocessing : Preprocessing, optional
         Columns to numbers. Without it, examples are arrays ``(m, n[0])``.
     targets : Targets, optional

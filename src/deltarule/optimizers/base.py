@@ -25,6 +25,11 @@ class Optimizer(Spec):
     learning_rate : float, str or schedule
         A number, a schedule's name with its rate (``"cosine(0.01)"``), or a schedule.
 
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Attributes
     ----------
     slots : tuple of str
@@ -33,6 +38,19 @@ class Optimizer(Spec):
         Decoupled weight decay, applied to weights and not to biases; 0 unless it has its own.
     full_batch : bool
         Whether it drives cost and gradients of all the data instead of stepping by batches.
+
+    Examples
+    --------
+    A custom optimizer is a frozen dataclass with one method:
+
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> @dataclass(frozen=True)
+    ... class SignDescent(Optimizer):
+    ...     def update(self, W, dW, state, t, alpha):
+    ...         return W - alpha * np.sign(dW), ()
+    >>> SignDescent(0.5).update(np.array([1.0]), np.array([0.2]), (), 1, 0.5)
+    (array([0.5]), ())
     """
 
     learning_rate: Rate = 1e-2

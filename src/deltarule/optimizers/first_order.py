@@ -26,6 +26,16 @@ def _bias_correction(beta: float, t: Array) -> Array:
 class GradientDescent(Optimizer):
     """Eq. 3: ``W − α dW``, and nothing else.
 
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> import numpy as np
@@ -45,6 +55,20 @@ class SGD(Optimizer):
     """Momentum (Polyak 1964), or Nesterov's (1983): the velocity contains the rate.
 
     ``V = μV − α dW``; ``W + V``, or with `nesterov` ``W + μV − α dW``.
+
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    momentum : float
+        μ, the share of the velocity that each step keeps: at least 0, below 1.
+    nesterov : bool
+        Whether the step looks ahead along the new velocity.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -69,6 +93,18 @@ class SGD(Optimizer):
 class AdaGrad(Optimizer):
     """``G = G + dW²``; ``W − α dW / (√G + ε)`` (Duchi, Hazan, Singer 2011).
 
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    epsilon : float
+        ε, which keeps the denominator above zero: at least 0.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> import numpy as np
@@ -92,6 +128,21 @@ class AdaDelta(Optimizer):
     """``W − α dW √(D + ε) / √(G + ε)`` (Zeiler 2012).
 
     G and D are running means of the squares of dW and of the step.
+
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α, which multiplies the step; 1 is the paper's method. A number, a schedule, or a schedule's
+        name with its rate.
+    rho : float
+        ρ, the decay rate of the running means: at least 0, below 1.
+    epsilon : float
+        ε, added below both roots; it sets the size of the first steps.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -119,6 +170,20 @@ class AdaDelta(Optimizer):
 class RMSprop(Optimizer):
     """``G = ρG + (1−ρ) dW²``; ``W − α dW / (√G + ε)`` (Hinton's lecture 6e, 2012).
 
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    rho : float
+        ρ, the decay rate of the mean of squared derivatives: at least 0, below 1.
+    epsilon : float
+        ε, which keeps the denominator above zero: at least 0.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> import numpy as np
@@ -144,11 +209,22 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate, beta_1, beta_2, epsilon : float
-        As in the paper's algorithm 1.
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    beta_1 : float
+        β₁, the decay rate of the mean of derivatives: at least 0, below 1.
+    beta_2 : float
+        β₂, the decay rate of the mean of squared derivatives: at least 0, below 1.
+    epsilon : float
+        ε, which keeps the denominator above zero: at least 0.
     epsilon_inside : bool
         False: ε is added to √V̂, after bias correction (algorithm 1, PyTorch, optax). True: to
         √V, before it (the paper's ε̂ of section 2, scikit-learn, Keras).
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -190,6 +266,26 @@ class AdamW(Adam):
     The decay applies to weights, not to biases; the engine's step takes it from
     ``weight_decay``.
 
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    beta_1 : float
+        β₁, the decay rate of the mean of derivatives: at least 0, below 1.
+    beta_2 : float
+        β₂, the decay rate of the mean of squared derivatives: at least 0, below 1.
+    epsilon : float
+        ε, which keeps the denominator above zero: at least 0.
+    epsilon_inside : bool
+        Where ε is added, as of :class:`Adam`.
+    weight_decay : float
+        λ, which a step multiplies by its learning rate: at least 0.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> AdamW(1e-3).decay
@@ -202,6 +298,22 @@ class AdamW(Adam):
 @dataclass(frozen=True)
 class Adamax(Optimizer):
     """``U = max(β₂U, |dW|)``; ``W − α M̂ / (U + ε)`` (Kingma and Ba 2015, algorithm 2).
+
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    beta_1 : float
+        β₁, the decay rate of the mean of derivatives: at least 0, below 1.
+    beta_2 : float
+        β₂, the decay rate of the largest derivative so far: at least 0, below 1.
+    epsilon : float
+        ε, which keeps the denominator above zero: at least 0.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------
@@ -231,6 +343,28 @@ class NAdam(Adam):
 
     ``M̂ = β₁ M / (1 − β₁^(t+1)) + (1−β₁) dW / (1 − β₁^t)``.
 
+    β₁ is the same at every step. Keras and PyTorch instead raise it from about β₁/2 towards β₁ by
+    a schedule (PyTorch's ``momentum_decay``), so their first steps differ from these; the
+    ``nadam`` of optax keeps β₁ constant too.
+
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    beta_1 : float
+        β₁, the decay rate of the mean of derivatives: at least 0, below 1.
+    beta_2 : float
+        β₂, the decay rate of the mean of squared derivatives: at least 0, below 1.
+    epsilon : float
+        ε, which keeps the denominator above zero: at least 0.
+    epsilon_inside : bool
+        Where ε is added, as of :class:`Adam`.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
+
     Examples
     --------
     >>> import numpy as np
@@ -249,6 +383,22 @@ class NAdam(Adam):
 @dataclass(frozen=True)
 class Lion(Optimizer):
     """``W − α sign(β₁M + (1−β₁) dW)``; ``M = β₂M + (1−β₂) dW`` (Chen and others 2023).
+
+    Parameters
+    ----------
+    learning_rate : float, str or schedule
+        α: a number, a schedule, or a schedule's name with its rate, such as ``"cosine(0.01)"``.
+    beta_1 : float
+        β₁, the share of the mean in the direction of a step: at least 0, below 1.
+    beta_2 : float
+        β₂, the decay rate of the mean of derivatives: at least 0, below 1.
+    weight_decay : float
+        Decoupled weight decay, as of :class:`AdamW`; weights only.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------

@@ -22,6 +22,8 @@ class LBFGS(Optimizer):
 
     Parameters
     ----------
+    learning_rate : float, str or schedule
+        Has no effect: the line search chooses the length of each step.
     history : int
         How many past steps its curvature estimate remembers.
     gradient_tolerance : float
@@ -30,6 +32,11 @@ class LBFGS(Optimizer):
         It ends where the cost falls by a smaller share of itself.
     max_evaluations : int
         Limit of cost evaluations.
+
+    Raises
+    ------
+    SettingError
+        For a value out of range.
 
     Examples
     --------

@@ -81,6 +81,7 @@ def report(
     names : sequence of str, optional
         The classes, or the targets.
     weights : array_like, shape (m,), optional
+        Of the rows, in metrics.
     watch : Watch, optional
         The callback that looked into the layers, for the heatmaps.
     title, command : str

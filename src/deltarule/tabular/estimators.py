@@ -89,6 +89,7 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     kinds : mapping of str to str, optional
         Override columns' inferred types: ``{"zip": "category"}``.
     random_state : int, RandomState or None
+        Of everything random: the split, initial parameters, order and dropout. None draws a seed.
     callbacks : callable or sequence of callables, optional
         Called with every event of the first network's training.
 
@@ -333,6 +334,7 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     kinds : mapping of str to str, optional
         Override columns' inferred types: ``{"zip": "category"}``.
     random_state : int, RandomState or None
+        Of everything random: the split, initial parameters, order and dropout. None draws a seed.
     callbacks : callable or sequence of callables, optional
         Called with every event of the first network's training.
 

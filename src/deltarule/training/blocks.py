@@ -31,6 +31,22 @@ class Blocks(Protocol):
         trains the next is read. At least as many as the largest block has.
     digest : str
         What tells this data from other data, for checkpoints.
+
+    Examples
+    --------
+    Rows that a function computes, 20 at a time:
+
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> class Line:
+    ...     counts, window, digest = [20, 20, 20], 20, "a line, 60 rows"
+    ...     def read(self, block):
+    ...         X = np.linspace(block, block + 1, 20, dtype=np.float32)[:, None]
+    ...         return X, 2 * X, None
+    >>> isinstance(Line(), Blocks)
+    True
+    >>> dr.train(dr.Network(1, [dr.Dense(1)]), Line(), epochs=2).history["epoch"].tolist()
+    [1, 2]
     """
 
     counts: Sequence[int]
@@ -59,6 +75,7 @@ class BlockOrder(Spec):
     window : int
         How many rows are mixed at once, at most.
     seed : int
+        Of the order of the blocks, and of the rows in each window.
 
     Raises
     ------

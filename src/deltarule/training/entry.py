@@ -52,6 +52,7 @@ def train(
     Parameters
     ----------
     network : Network
+        The layers and the cost.
     X : array_like or sparse CSR matrix, shape (m, n[0]), or Blocks
         Examples as rows. A sparse matrix is made dense a batch at a time.
         :class:`~deltarule.Blocks` are read some at a time, for data larger than memory.
@@ -59,6 +60,8 @@ def train(
         Targets; blocks bring their own. For a cost of classes also labels, shape ``(m,)``: whole
         numbers from 0, booleans or text, which the result predicts in turn.
     optimizer : str or Optimizer
+        How parameters are updated: an optimizer, or a name of
+        :data:`~deltarule.optimizers.OPTIMIZERS` with or without its rate (``"sgd(0.1)"``).
     epochs : int, optional
         Limit of epochs; 100 unless `stopping` says otherwise.
     batch_size : int or None
@@ -70,6 +73,7 @@ def train(
     weights : array_like, shape (m,), optional
         Of the examples.
     regularization : Regularization, optional
+        Penalties, clipping and limits. Default: none.
     stopping : Stopping or another StoppingRule, optional
         *Converged?*
     metric : callable, optional

@@ -22,11 +22,13 @@ class Started(OneLine):
     Attributes
     ----------
     plan : Plan
+        The network, its optimizer, regularization, dtype and seed.
     engine, engine_reason : str
         What computes it, and why that was chosen.
     rows, validation_rows : int
         Examples to train on and to validate with.
     batch_size, steps_per_epoch : int
+        Examples per step, and steps per epoch.
     epochs : int
         Maximum number of epochs.
     runner : Runner or None
@@ -35,6 +37,17 @@ class Started(OneLine):
     X, Y : arrays or None, shapes (m, n[0]) and (m, n[L])
         What it trains on, read-only; of blocks some rows of the first.
     weights : array or None, shape (m,)
+        The weights of the examples; None where each weighs 1.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> run = dr.Training(network, [[0.0], [1.0]], [1.0, 3.0], epochs=2, engine="reference")
+    >>> first = next(iter(run))
+    >>> first.rows, first.batch_size, first.epochs, first.engine
+    (2, 2, 2, 'reference')
+    >>> run.close()
     """
 
     plan: Plan
@@ -62,8 +75,17 @@ class Progressed(OneLine):
     step : int
         Steps of this epoch so far.
     steps_per_epoch : int
+        Number of steps of an epoch.
     cost : float
         Mean over the steps since the last such event.
+
+    Examples
+    --------
+    >>> def show(event):
+    ...     if isinstance(event, Progressed):
+    ...         print(f"epoch {event.epoch}: step {event.step} of {event.steps_per_epoch}")
+    >>> show(Progressed(epoch=1, step=20, steps_per_epoch=80, cost=0.5))
+    epoch 1: step 20 of 80
     """
 
     epoch: int
@@ -103,6 +125,18 @@ class EpochEnded(OneLine):
     penalty : float or None
         What penalties have added to the cost, by the mean of the weights before and after the
         epoch, where a stopping rule needs it.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> epochs = []
+    >>> def listen(event):
+    ...     if isinstance(event, dr.EpochEnded):
+    ...         epochs.append(event.epoch)
+    >>> result = dr.train(network, [[0.0], [1.0]], [1.0, 3.0], epochs=3, callbacks=[listen])
+    >>> epochs, result.history[-1].step
+    ([1, 2, 3], 3)
     """
 
     epoch: int
@@ -130,6 +164,12 @@ class NetworkEpochEnded(OneLine):
         How many there are.
     epoch : int
         From 1.
+
+    Examples
+    --------
+    >>> event = NetworkEpochEnded(network=2, networks=5, epoch=1)
+    >>> f"network {event.network} of {event.networks}: epoch {event.epoch}"
+    'network 2 of 5: epoch 1'
     """
 
     network: int
@@ -149,6 +189,12 @@ class Resumed(OneLine):
         Epochs and steps that are done.
     notes : tuple of str
         What is worth knowing: newer files that could not be read, another instruction set.
+
+    Examples
+    --------
+    >>> event = Resumed("run/checkpoint-0003.safetensors", epoch=3, step=96)
+    >>> f"resumed after epoch {event.epoch}"
+    'resumed after epoch 3'
     """
 
     checkpoint: str
@@ -171,6 +217,16 @@ class RateReduced(OneLine):
         How many whole epochs, of which events have told, are done again.
     text : str
         What happened, as a sentence.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> settings = {"optimizer": "gradient_descent(0.001)", "batch_size": None}
+    >>> rule = dr.Stopping(epochs=30, on_divergence="reduce")
+    >>> run = dr.Training(network, [[100.0]], [1.0], stopping=rule, **settings)
+    >>> [event.factor for event in run if isinstance(event, dr.RateReduced)]
+    [0.5, 0.25, 0.125, 0.0625]
     """
 
     epoch: int
@@ -197,6 +253,16 @@ class Ended(OneLine):
     best_epoch : int or None
         The epoch whose parameters were restored; None where there is no validation data.
     seconds : float
+        Since the run began.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> for event in dr.Training(network, [[0.0], [1.0]], [1.0, 3.0], epochs=2):
+    ...     pass
+    >>> event.reason, event.epochs
+    ('epochs', 2)
     """
 
     reason: str
@@ -219,6 +285,17 @@ class StopTraining(OneLine):
     ----------
     text : str
         Why, for the result.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> def enough(event):
+    ...     if isinstance(event, dr.EpochEnded) and event.epoch == 2:
+    ...         return dr.StopTraining("two epochs are enough")
+    >>> result = dr.train(network, [[0.0], [1.0]], [1.0, 3.0], callbacks=[enough])
+    >>> result.stopped_because, len(result.history)
+    ('callback', 2)
     """
 
     text: str
@@ -232,6 +309,18 @@ class ScaleRate(OneLine):
     ----------
     factor : float
         Above 0.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> def halve(event):
+    ...     if isinstance(event, dr.EpochEnded):
+    ...         return dr.ScaleRate(0.5)
+    >>> data = [[0.0], [1.0]], [1.0, 3.0]
+    >>> result = dr.train(network, *data, optimizer=dr.SGD(0.1), epochs=3, callbacks=[halve])
+    >>> result.history["learning_rate"].tolist()
+    [0.1, 0.05, 0.025]
     """
 
     factor: float

@@ -28,6 +28,11 @@ class History(tuple[EpochEnded, ...]):
     ``history[0]`` is the first epoch's event, ``history["cost"]`` the cost of every epoch, and
     ``pandas.DataFrame(history)`` a table of them.
 
+    Parameters
+    ----------
+    iterable : iterable of EpochEnded
+        The events, in order.
+
     Examples
     --------
     >>> history = History([EpochEnded(1, 4, cost=0.5), EpochEnded(2, 8, cost=0.25)])

@@ -56,9 +56,26 @@ from deltarule.training.wishes import Wishes
 class Training:
     """One run, to be iterated over: ``for event in Training(...)``; then :attr:`result`.
 
-    The parameters are those of :func:`train`, or a :class:`Run` in place of the network and all
-    that a run holds. Whoever leaves the iteration before its end calls :meth:`close`, so that
-    another run may use the folder of its checkpoints.
+    Whoever leaves the iteration before its end calls :meth:`close`, so that another run may use
+    the folder of its checkpoints.
+
+    Parameters
+    ----------
+    network : Network or Run
+        The layers and the cost; or a run, which brings its own settings.
+    X, Y, weights : array_like, shapes (m, n[0]), (m, n[L]) and (m,)
+        Examples, targets and the weights of the examples, as of :func:`train`.
+    validation : float, tuple or None
+        A share of the rows to hold out, or separate data, as of :func:`train`.
+    parameters : Parameters, optional
+        To begin from.
+    state : RunnerState or TrainingState, optional
+        What the run resumes from, as of :func:`train`.
+    checkpoints : Checkpoints, optional
+        Where the run is kept.
+    **settings
+        What else :func:`train` takes, such as `optimizer` and `epochs`, except `callbacks` and
+        `verbose`; not beside a run.
 
     Attributes
     ----------
@@ -69,8 +86,26 @@ class Training:
     runner : Runner
         What computes it.
     data, validation : Examples
+        The training rows and the validation rows.
     labels : Labels or None
         The classes, where it trains on labels.
+
+    Raises
+    ------
+    ShapeError, TypeMismatchError, DataError, SettingError
+        For data or settings that cannot be.
+    OutOfMemoryError
+        Where this process has too little memory for it.
+
+    Examples
+    --------
+    >>> import deltarule as dr
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> run = dr.Training(network, [[0.0], [1.0]], [1.0, 3.0], epochs=2)
+    >>> [type(event).__name__ for event in run]
+    ['Started', 'EpochEnded', 'EpochEnded', 'Ended']
+    >>> run.result.predict([[0.5]]).shape
+    (1, 1)
     """
 
     def __init__(

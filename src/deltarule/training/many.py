@@ -80,12 +80,15 @@ def train_many(
     parameters : sequence of Parameters, optional
         To begin from, in place of the initializers'.
     optimizer : str or Optimizer
+        A name of :data:`~deltarule.optimizers.OPTIMIZERS`, or an optimizer that steps by batches.
     epochs : int
+        Number of epochs.
     batch_size : int or None
         None for all of a member's rows at once.
     weights : array_like, shape (m,), optional
         Of the examples, or ``(members, m)`` where data is stacked.
     regularization : Regularization, optional
+        Penalties, clipping and limits. Default: none.
     shuffle : bool or sequence of callables
         Or for each member a function from the epoch to the order of its rows, as ``train``
         takes one.

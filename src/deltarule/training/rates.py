@@ -29,13 +29,22 @@ class RateSearch(OneLine):
 
     Attributes
     ----------
-    rates : array
+    rates : float64 array, shape (steps,)
         The learning rate of each step.
-    costs : array
+    costs : float64 array, shape (steps,)
         The batches' costs, smoothed.
     suggestion : float
         A tenth of the rate where the smoothed cost is least: where it still falls, at some distance
         from where it explodes. (The steepest fall itself is lost in the noise of batches.)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import deltarule as dr
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> found = dr.find_rate(dr.Network(1, [dr.Dense(1)]), X, 3 * X, optimizer="gradient_descent")
+    >>> len(found.rates) == len(found.costs), found.suggestion in found.rates
+    (True, False)
     """
 
     rates: np.ndarray
@@ -73,6 +82,7 @@ def find_rate(
     steps : int
         How many, at least 20.
     batch_size : int
+        Examples per step.
 
     Returns
     -------

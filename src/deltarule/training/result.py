@@ -34,6 +34,7 @@ class Result(OneLine):
     Attributes
     ----------
     network : Network
+        The layers and the cost.
     parameters : Parameters
         Of the best epoch where there was validation data, else of the last.
     history : History
@@ -44,7 +45,9 @@ class Result(OneLine):
     stopped_text : str
         The same as a sentence.
     best_epoch : int or None
+        The epoch whose parameters these are, from 1; None without validation data.
     engine : str
+        The engine that computed it.
     runner : Runner
         To continue with: it holds the parameters.
     labels : Labels or None

@@ -57,6 +57,7 @@ class Run(Spec):
     engine : str
         ``"auto"`` or the name of an engine.
     options : EngineOptions
+        The device, how precisely it multiplies, how many threads it uses.
     statistics : bool
         Whether each epoch's event carries gradient norms, update ratios and dead units.
 

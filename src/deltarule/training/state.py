@@ -73,6 +73,18 @@ class TrainingState(OneLine):
         Theirs, where asked for.
     seconds : float
         How long the run had worked when it was resumed; of a snapshot, until now.
+
+    Examples
+    --------
+    A run that continues where another one stood:
+
+    >>> import deltarule as dr
+    >>> network, data = dr.Network(1, [dr.Dense(1)]), ([[0.0], [1.0]], [1.0, 3.0])
+    >>> run = dr.Training(network, *data, epochs=2)
+    >>> first = run.finish()
+    >>> state = run.snapshot()
+    >>> state.epochs, dr.train(network, *data, epochs=2, state=state).history[-1].epoch
+    (2, 2)
     """
 
     parameters: Parameters

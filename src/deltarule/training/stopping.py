@@ -56,6 +56,37 @@ class StoppingRule(ABC):
         One of :data:`ON_DIVERGENCE`.
     restores_best : bool
         Whether the parameters of the best epoch are kept, and restored.
+
+    Examples
+    --------
+    A rule that ends a run once the cost is small enough:
+
+    >>> from dataclasses import dataclass
+    >>> import deltarule as dr
+    >>> from deltarule.training.stopping import Decision, Verdict
+    >>> @dataclass(frozen=True)
+    ... class SmallEnough(dr.StoppingRule):
+    ...     cost: float
+    ...     epochs: int = 1000
+    ...     seconds: float | None = None
+    ...     on_divergence: str = "raise"
+    ...     @property
+    ...     def decides(self):
+    ...         return {"cost": self.cost, "epochs": self.epochs}
+    ...     def start(self, earlier=None):
+    ...         return ()
+    ...     def after_epoch(self, memory, event):
+    ...         return memory, Decision(False, self.verdict(memory, event))
+    ...     def verdict(self, memory, event):
+    ...         if event.cost < self.cost:
+    ...             return Verdict("tolerance", "the cost is small enough")
+    ...         return Verdict("epochs", "all done") if event.epoch == self.epochs else None
+    >>> network = dr.Network(1, [dr.Dense(1)])
+    >>> result = dr.train(
+    ...     network, [[0.0], [1.0]], [1.0, 3.0], optimizer="sgd(0.1)", stopping=SmallEnough(0.1)
+    ... )
+    >>> result.stopped_text, result.history[-1].cost < 0.1
+    ('the cost is small enough', True)
     """
 
     epochs: int

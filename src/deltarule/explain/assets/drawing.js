@@ -149,8 +149,8 @@ const Drawing = (() => {
   // ------------------------------------------------------------------------------- curves
   // list: [{name, color, values, dash}], over a number of steps; a logarithmic axis where all are
   // above zero and far apart, unless a linear one is asked for.
-  function curves(list, caption, steps, linear = false) {
-    const width = 620, height = 220, left = 62, bottom = 34, top = 12, right = 14;
+  function curves(list, caption, steps, { linear = false, width = 620, height = 220 } = {}) {
+    const left = 62, bottom = 34, top = 12, right = 14;
     const every = list.flatMap((c) => c.values).filter(Number.isFinite);
     const log = !linear && every.length && Math.min(...every) > 0 && Math.max(...every) > 8 * Math.min(...every);
     const scale = log ? Math.log10 : (x) => x;

@@ -101,7 +101,7 @@ const Misprints = (() => {
     return [Drawing.curves([
       curve("training, right", "1a", right.training), curve("not seen, right", "11d", right.heldOut),
       curve(`training, ${title}`, "1a", printed.training, dash), curve(`not seen, ${title}`, "11d", printed.heldOut, dash),
-    ], `Cost on ${subject.m} training rows and ${subject.m} others; ${subject.noise}.`, subject.steps, true),
+    ], `Cost on ${subject.m} training rows and ${subject.m} others; ${subject.noise}.`, subject.steps, { linear: true }),
     h("p", { class: "verdict" }, verdictOf(which, ends(right), ends(printed), printed.b(), subject))];
   }
   // Eq. 12's second line turns the product round: which shapes would that give here?

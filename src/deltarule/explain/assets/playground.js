@@ -7,6 +7,7 @@ const Page = { isEditable: () => false, plan: null, now: null, rows: false, befo
 const Playground = (() => {
   const page = { table: null, ownTable: null, ownText: "", ownStart: null, run: null, paint: null, timer: null, wanted: {} };
   const OWN = "own";
+  const LONG = 50_000;  // characters of a table
 
   // ------------------------------------------------------------------------------- settings
   function numberIn(id, low, high, { isWhole = false, text = byId(id).labels[0].textContent.trim() } = {}) {
@@ -63,6 +64,7 @@ const Playground = (() => {
       const data = Table.encode(table, { target, task, heldOut: numberIn("held-out", 0, 80) / 100, seed: numberIn("data-seed", 0, 999999, { isWhole: true }) });
       offerRows(data);
       Object.assign(page, { table, data });
+      Views.chosen(byId("data").value);
       say("data-message", data.notes.join("\n"));
       start();
       say("setting-message", "");
@@ -207,7 +209,12 @@ const Playground = (() => {
     byId("data").value = OWN;
     byId("task").value = "auto";
   }
-  function use(text) {
+  // Long texts are read once the page has said so.
+  async function use(text) {
+    if (text.length > LONG) {
+      say("data-message", `Reading ${text.length.toLocaleString("en")} characters …`);
+      await new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
+    }
     try {
       take(text);
       rebuild();
@@ -236,7 +243,7 @@ const Playground = (() => {
     if (file.size > Table.LIMITS.characters) { say("data-message", `${file.name} has ${file.size.toLocaleString("en")} bytes; this page takes up to ${Table.LIMITS.characters.toLocaleString("en")}. The table stays as it was.`); return; }
     const text = await file.text();
     byId("text").value = text.slice(0, 20000);
-    use(text);
+    await use(text);
   }
   const dropped = (held) => (held.files.length ? useFile(held.files[0]) : use(held.getData("text")));
 
@@ -264,8 +271,13 @@ const Playground = (() => {
     offer("activation", named(Object.keys(Plan.rows.layers)), "tanh", false);
     offer("optimizer", named(Object.keys(Plan.rows.optimizers)), "adam", false);
   }
+  function thumbnails() {
+    Views.thumbnails((name) => { byId("data").value = name; byId("data").dispatchEvent(new Event("change", { bubbles: true })); });
+    Views.chosen(byId("data").value);
+  }
   function boot() {
     byId("data").replaceChildren(...Object.entries(Examples.SETS).map(([name, { title }]) => h("option", { value: name }, title)));
+    thumbnails();
     defaults();
     restore(Address.read() || {});
     if (!page.run) {
@@ -301,7 +313,7 @@ const Playground = (() => {
     document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
     document.addEventListener("drop", (event) => { event.preventDefault(); document.body.classList.remove("dropping"); dropped(event.dataTransfer); });
     addEventListener("hashchange", () => { const given = Address.read(); if (given) restore(given); });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { thumbnails(); refresh(); });
   }
   return { page, boot, use };
 })();

@@ -147,6 +147,9 @@ const Table = (() => {
     if (train.length < 2) throw Error(`${counted(train.length, "row")} left to train on; expected at least 2. Hold out fewer`);
     let inputs = table.names.flatMap((name, j) => (name === target ? [] : inputsOf(column(table, j), train, notes)));
     inputs = inputs.map((own) => ({ ...own, ...moments(train.map((k) => own.values[k])) }));
+    const scale = aim.classes ? null : moments(train.map((k) => aim.values[k]));
+    const vast = [...inputs, ...(scale ? [{ name: target, ...scale }] : [])].find(({ mean, std }) => !Number.isFinite(mean) || !Number.isFinite(std));
+    if (vast) throw Error(`${quoted(vast.name)} holds numbers so large that their deviation overflows; expected numbers below 1e150. Use a larger unit, or leave the column out`);
     const constant = inputs.filter(({ std }) => !(std > 0));
     if (constant.length) notes.push(`Left out, since they are the same in every training row: ${constant.map(({ name }) => name).slice(0, 5).join(", ")}${constant.length > 5 ? " …" : ""}.`);
     inputs = inputs.filter(({ std }) => std > 0);
@@ -156,7 +159,7 @@ const Table = (() => {
     }
     if (!inputs.length) throw Error("no column is left to predict from. Choose another target");
     const rows = (places) => ({ rows: places, X: inputs.map(({ values }) => places.map((k) => values[k])), y: places.map((k) => aim.values[k]) });
-    return { inputs, classes: aim.classes, target, train: rows(train), held: rows(test), scale: aim.classes ? null : moments(train.map((k) => aim.values[k])), notes };
+    return { inputs, classes: aim.classes, target, train: rows(train), held: rows(test), scale, notes };
   }
   return { LIMITS, read, encode, taskOf, number };
 })();

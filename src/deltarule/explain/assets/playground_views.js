@@ -5,6 +5,7 @@ const Views = (() => {
   const UNITS = 10;  // of a layer, before the rest is left out
   const COLORS = ["--below", "--above", "--eq-1b", "--eq-11a", "--eq-11c", "--eq-2", "--eq-9", "--eq-11b", "--eq-3", "--muted"];
   const SIDE = 44;  // places along a side of the map
+  const THUMBNAIL = 64;  // places along a side of an example's picture
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // ---------------------------------------------------------------------------- the network
@@ -113,6 +114,24 @@ const Views = (() => {
     dots(run, pen, ({ X: own }, j) => [(size * (at(own, across, j) - x0)) / (x1 - x0), (size * (y1 - at(own, up, j))) / (y1 - y0)],
       (part, j) => colorOf(part, j, run.data[part === run.train ? "train" : "held"].y[j]));
   }
+  // The examples as small pictures that choose them.
+  function thumbnails(choose) {
+    byId("thumbnails").replaceChildren(...Object.entries(Examples.SETS).map(([name, { title }]) => {
+      const canvas = h("canvas", { width: THUMBNAIL, height: THUMBNAIL }), make = h("button", { type: "button", "data-name": name, "aria-label": title, title, onclick: () => choose(name) }, canvas);
+      const rows = Examples.table(name, 80, 0.05, 1).cells, pen = canvas.getContext("2d"), ys = rows.map((row) => Number(row.at(-1)));
+      const points = rows.map((row) => [Number(row[0]), Number(row.length > 2 ? row[1] : row.at(-1))]);
+      const [low, high] = [Math.min, Math.max].map((most) => [0, 1].map((k) => most(...points.map((point) => point[k]))));
+      const place = (point, k) => 5 + ((THUMBNAIL - 10) * (point[k] - low[k])) / (high[k] - low[k]);
+      const [least, most] = [Math.min(...ys), Math.max(...ys)], colors = COLORS.slice(0, 2).map((color) => rgb(css(color)));
+      points.forEach((point, j) => {
+        const share = Number.isFinite(ys[j]) ? (ys[j] - least) / (most - least) : Number(rows[j].at(-1) === rows[1].at(-1));
+        pen.fillStyle = `rgb(${blend([1 - share, share], colors).map(Math.round)})`;
+        pen.fillRect(place(point, 0) - 2, THUMBNAIL - place(point, 1) - 2, 4, 4);
+      });
+      return make;
+    }));
+  }
+  const chosen = (name) => byId("thumbnails").querySelectorAll("button").forEach((own) => own.setAttribute("aria-pressed", String(own.dataset.name === name)));
   function valueRange(run) {
     const all = [...run.train.Y.v, ...run.held.Y.v];
     return run.data.classes ? [0, 1] : [Math.min(...all), Math.max(...all)];
@@ -148,7 +167,7 @@ const Views = (() => {
   function costs(run) {
     const { training, heldOut } = run.costs, list = [{ name: "training rows", color: "var(--eq-1a)", values: thin(training) }];
     if (run.held.X.m) list.push({ name: "held-out rows", color: "var(--eq-11d)", values: thin(heldOut), dash: "6 4" });
-    byId("costs").replaceChildren(training.length > 1 ? Drawing.curves(list, "Cost after each epoch.", run.steps - (run.place ? Math.ceil(run.place / Run.batchRows(run)) : 0)) : h("p", { class: "hint" }, "The curve begins with the first epoch."));
+    byId("costs").replaceChildren(training.length > 1 ? Drawing.curves(list, "Cost after each epoch.", run.steps - (run.place ? Math.ceil(run.place / Run.batchRows(run)) : 0), { width: 336, height: 150 }) : h("p", { class: "hint" }, "The curve begins with the first epoch."));
     const last = (values) => (Number.isFinite(values.at(-1)) ? shown(values.at(-1)) : "–");
     byId("figures").replaceChildren(...[["epoch", run.epoch], ["steps", run.steps], ["training cost", last(training)], ["held-out cost", last(heldOut)], ...metrics(run)]
       .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));
@@ -170,5 +189,5 @@ const Views = (() => {
       h("tbody", {}, found.confusion.map((counts, k) => h("tr", {}, h("th", { scope: "row" }, classes[k]), counts.map((count, c) =>
         h("td", { style: count ? share(count / most, k === c) : "" }, String(count)))))))));
   }
-  return { network, map, legend, costs, confusion };
+  return { network, map, legend, costs, confusion, thumbnails, chosen };
 })();

@@ -2,6 +2,7 @@
 "use strict";
 const Form = (() => {
   const { $, el, filled } = Dom;
+  const SHOWN = 12;  // columns of many that are shown at first
   const FEW = 40;  // levels that a list of choices shows; of more, they are suggested while typing
 
   const OTHER = "another value";
@@ -34,15 +35,34 @@ const Form = (() => {
     text: (column, id) => el("textarea", { id, name: column.name, rows: 2 }),
   };
 
+  function field(column, i) {
+    const id = `field-${i}`, control = CONTROLS[column.kind](column, id);
+    const input = control.matches("span") ? control.firstChild : control;
+    input.setAttribute("aria-describedby", `${id}-said`);
+    const said = el("p", { class: "said", id: `${id}-said` });
+    return el("div", { class: "field" }, el("label", { for: id }, column.name), control, said);
+  }
+  // Of many columns those that change the prediction most; the others when they are asked for.
+  function arranged(model, fields) {
+    const { order } = model.facts;
+    if (!order.length) { filled($("fields"), fields); return; }
+    const [first, rest] = [order.slice(0, SHOWN), order.slice(SHOWN)].map((places) => places.map((i) => fields[i]));
+    const others = el("details", { id: "others" }, el("summary", {}, `${rest.length} further columns`), el("div", { class: "fields" }, rest));
+    filled($("fields"), first, others);
+    $("finding").hidden = false;
+    $("find").addEventListener("input", (event) => { event.stopPropagation(); find(model, fields); });
+  }
+  // Show the fields whose name holds what is looked for.
+  function find(model, fields) {
+    const text = $("find").value.trim().toLowerCase(), found = model.columns.map(({ name }) => name.toLowerCase().includes(text));
+    fields.forEach((own, i) => { own.hidden = !found[i]; });
+    $("others").open = text !== "";
+    $("found").textContent = text ? Dom.count(found.filter(Boolean).length, "column") : "";
+  }
+
   // Build the form; `changed` is called after every change.
   function build(model, changed) {
-    filled($("fields"), model.columns.map((column, i) => {
-      const id = `field-${i}`, control = CONTROLS[column.kind](column, id);
-      const input = control.matches("span") ? control.firstChild : control;
-      input.setAttribute("aria-describedby", `${id}-said`);
-      const said = el("p", { class: "said", id: `${id}-said` });
-      return el("div", { class: "field" }, el("label", { for: id }, column.name), control, said);
-    }));
+    arranged(model, model.columns.map(field));
     $("row").addEventListener("submit", (event) => event.preventDefault());
     $("row").addEventListener("input", changed);
     $("typical").addEventListener("click", () => { fill(model, (column) => column.typical); changed(); });
@@ -63,6 +83,7 @@ const Form = (() => {
       if (said.textContent !== text) said.textContent = text;
       said.classList.toggle("bad", Boolean(error));
       control(i).setAttribute("aria-invalid", String(Boolean(error)));
+      if (error) control(i).closest("details")?.setAttribute("open", "");
     });
   }
 

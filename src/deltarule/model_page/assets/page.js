@@ -24,9 +24,14 @@ const Page = (() => {
   function changed() {
     cells = Predicting.encoded(model, Form.row(model));
     Form.say(model, cells);
-    const sure = coverage();
+    const sure = coverage(), isRefused = cells.some(({ error }) => error);
     clearTimeout(waiting);
-    if (cells.some(({ error }) => error)) { found = null; Results.refused(model, cells); return; }
+    if (isRefused) {
+      found = null;
+      Results.refused(model, cells);
+      if (sure !== null) $("coverage-said").textContent = "";
+      return;
+    }
     [found] = Predicting.predicted(model, [cells], sure);
     Results.predicted(model, found);
     Results.notes(model, cells);

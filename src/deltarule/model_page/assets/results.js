@@ -51,25 +51,32 @@ const Results = (() => {
     cells[i].notes.map((note) => el("li", {}, `${column.name} ${note}.`))));
 
   // ------------------------------------------------------------------------- contributions
+  // A function that reads what rounding alone leaves of a contribution as 0.
+  const NOISE = 1e-13;  // as a share of the largest number
+  function settled({ values, reference, prediction }) {
+    const least = NOISE * Math.max(Math.abs(reference), Math.abs(prediction), ...values.map(Math.abs));
+    return (x) => (Math.abs(x) <= least ? 0 : x);
+  }
   const cellText = (read) => (read === null ? "missing" : typeof read === "number" ? number(read) : String(read));
 
   // Columns by what they contribute; `chosen` is called with the column's number.
   function why(model, cells, own, chosen, pressed) {
-    const order = own.values.map((_, i) => i).sort((a, b) => Math.abs(own.values[b]) - Math.abs(own.values[a]));
-    const low = Math.min(0, ...own.values), span = Math.max(0, ...own.values) - low || 1;
-    const isReference = own.values.every((value) => !value);
+    const settle = settled(own), values = own.values.map(settle), { order: first } = model.facts;
+    const order = [...(first.length ? first : values.keys())].sort((a, b) => Math.abs(values[b]) - Math.abs(values[a]));
+    const low = Math.min(0, ...values), span = Math.max(0, ...values) - low || 1;
+    const isReference = values.every((value) => !value);
     $("why-said").textContent = isReference ? "This is the reference row: change a cell to see what it contributes."
       : `From the reference row, ${number(own.reference)}, to this one, ${number(own.prediction)}, in ${model.facts.unit}: `
-        + `what each column contributes. Choose one to follow it down. Left over: ${signed(own.residual, 1)}.`;
+        + `what each column contributes. Choose one to follow it down. Left over: ${signed(settle(own.residual), 1)}.`;
     filled($("why"), order.slice(0, MOST).map((i) => {
-      const value = own.values[i], { read } = cells[i];
+      const value = values[i], { read } = cells[i];
       return el("li", {}, el("button", { type: "button", "aria-pressed": String(i === pressed), onclick: () => chosen(i) },
         el("span", { class: "name" }, model.columns[i].name, el("small", {}, cellText(read).slice(0, LONGEST))),
         bar((Math.min(0, value) - low) / span, Math.abs(value) / span, value < 0),
         el("span", { class: "value" }, value ? signed(value) : "0")));
     }));
     if (order.length > MOST) {
-      const rest = order.slice(MOST).reduce((sum, i) => sum + own.values[i], 0);
+      const rest = order.slice(MOST).reduce((sum, i) => sum + values[i], 0);
       $("why").append(el("li", { class: "hint" }, `${order.length - MOST} further columns together: ${signed(rest)}`));
     }
   }
@@ -77,10 +84,11 @@ const Results = (() => {
   // One column: its cell, what that becomes, and what each encoded value contributes.
   function cell(model, cells, own, i) {
     const column = model.columns[i], { read, says, units } = cells[i], { encoded } = model.facts.reference;
+    const settle = settled(own), contributed = settle(own.values[i]);
     const first = model.columns.slice(0, i).reduce((n, each) => n + each.outputs.length, 0);
-    const lines = column.outputs.map((name, k) => [name, encoded[first + k], units[k], own.inputs[first + k]])
+    const lines = column.outputs.map((name, k) => [name, encoded[first + k], units[k], settle(own.inputs[first + k])])
       .filter(([, from, to]) => from !== to || column.outputs.length <= MOST).sort((a, b) => Math.abs(b[3]) - Math.abs(a[3]));
-    $("down-title").textContent = `${own.values[i] ? signed(own.values[i]) : "0"} because of ${column.name}`;
+    $("down-title").textContent = `${contributed ? signed(contributed) : "0"} because of ${column.name}`;
     filled($("cell"),
       el("p", {}, `The cell, ${cellText(read)}: ${says.join("; ")}.`),
       el("p", { class: "hint" }, `${column.name}: ${column.kind}, ${column.about}.`),
