@@ -180,7 +180,7 @@ def runs_of(workload, device, steps, half):
             run()
         except ImportError as error:
             print(f"{name}: left out, {error}")
-        except Exception as error:  # a peer that cannot run here is no reason to end
+        except Exception as error:  # a peer that cannot run here is not a reason to end
             if name == BASELINE:
                 raise
             print(f"{name}: left out, {type(error).__name__}: {str(error).splitlines()[0]}")

@@ -35,13 +35,20 @@ WORDS = {
     r"whole or not at all": "atomically",
     r"entry by entry": "element-wise",
     r"asked? for by name": "requested explicitly",
+    r"(?<!there )(is|are) no (?!hidden|longer|better|more|less|larger|worse|fewer)\w+": "is not …",
+    r"(are|is|was|were|been) told(?! from| apart| of)": "is reported, is passed, is named",
+    r"(?-i:[a-z]*(?:initial|normal|regular|standard|optim)is(?!t|m|c)[a-z]+|colours?)": "American",
+    r"anew": "again",
+    r"beats (mean|majority class)": "beats the mean, beats the majority class",
+    r"(opened|open) in a browser": "Open it in a browser.",
+    r"stands? (above|below|under|beside)": "is above, is below, is under",
     r"derivatives? of \S+ by": "derivative of … with respect to …",
 }
 PATTERN = re.compile("|".join(rf"(?<![\w`-])(?:{word})(?![\w`])" for word in WORDS), re.IGNORECASE)
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Each text of a file and the line it begins in: of a page what is no code."""
+    """Each text of a file and the line it begins in: of a page what is not code."""
     content = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(content)):

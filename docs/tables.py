@@ -92,7 +92,7 @@ def costs() -> Iterator[tuple[str, ...]]:
 
 
 def optimizers() -> Iterator[tuple[str, ...]]:
-    yield "name", "class", "state", "settings, as they are by themselves"
+    yield "name", "class", "state", "settings and their defaults"
     for name in OPTIMIZERS:
         row = OPTIMIZERS(name)
         settings = ", ".join(f"`{f.name}={getattr(row, f.name)!r}`" for f in fields(row))

@@ -117,7 +117,7 @@ CASES = {
         dr.TypeMismatchError,
         "Network: expected layers such as Dense(64), got 64.",
     ),
-    "an activation that is no name": (
+    "an activation that is not a name": (
         lambda: dr.Dense(3, 5),
         dr.TypeMismatchError,
         "activation: expected a name or an instance of Activation; got 5 of type int.",
@@ -194,7 +194,7 @@ CASES = {
         dr.DataError,
         "Y: cost 'categorical_cross_entropy' needs targets in [0, 1], got 3.0 in row 0, column 0.",
     ),
-    "targets that are no distribution": (
+    "targets that are not a distribution": (
         lambda: train(network=CLASSES, Y=Y),
         dr.DataError,
         "Y: cost 'categorical_cross_entropy' needs targets that sum to 1 in each row, got 2 in "
@@ -313,7 +313,7 @@ CASES = {
         dr.SettingError,
         "softmax_cross_entropy(classes=2.5): classes must be a whole number, at least 2; got 2.5.",
     ),
-    "outputs that are no whole groups": (
+    "outputs that are not whole groups": (
         lambda: dr.Network(3, [dr.Dense(7)], "softmax_cross_entropy(3)"),
         dr.SettingError,
         "Network: cost 'softmax_cross_entropy(3)' takes its outputs in groups of 3; the last layer "

@@ -373,7 +373,7 @@ TRAIN = {
     ("header.csv",): "header.csv: has a header but no rows; expected at least one row below it.",
     ("ragged.csv",): "row 22 of the file has 3 cells; expected 2",
     ("quote.csv",): "quote.csv: a quote that opens in line 2",
-    ("bytes.csv",): "bytes.csv: holds bytes that are no text",
+    ("bytes.csv",): "bytes.csv: holds bytes that are not text",
     ("picture.csv",): "picture.csv: this is a PNG picture",
     ("few.csv",): "the table has 3 rows with a target; expected at least 10.",
     ("constant.csv",): "no column is left to learn from.",

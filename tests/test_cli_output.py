@@ -199,7 +199,7 @@ def test_a_name_of_a_file_that_is_no_text_is_refused(here, capsys):
     for memory in ([], ["--memory", "1GB"]):
         assert main(["train", name, "--target", "y", *QUICK, *memory]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: \\udcff.csv: its name is no text in UTF-8;")
+        assert error.startswith("error: \\udcff.csv: its name is not text in UTF-8;")
 
 
 # ----------------------------------------------------------------- control characters, markup

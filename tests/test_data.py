@@ -311,19 +311,19 @@ BAD = {
     "zero bytes": (
         b"a,b\n1,\x00\x01\n",
         FileError,
-        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, pass its "
+        "holds bytes that are not text; expected CSV, TSV or Parquet. If it is text, pass its "
         "encoding.",
     ),
-    "bytes that are no text": (
+    "bytes that are not text": (
         bytes(range(1, 32)) * 30 + b"\xff\xfe",
         FileError,
-        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, pass its "
+        "holds bytes that are not text; expected CSV, TSV or Parquet. If it is text, pass its "
         "encoding.",
     ),
-    "bytes that are no text, late": (
+    "bytes that are not text, late": (
         late("1,\x81").encode("latin-1"),
         FileError,
-        "holds bytes that are no text; expected CSV, TSV or Parquet. If it is text, pass its "
+        "holds bytes that are not text; expected CSV, TSV or Parquet. If it is text, pass its "
         "encoding.",
     ),
     "a picture": (
@@ -526,7 +526,8 @@ def test_built_in_sets(name, shape, target):
 
 
 def test_no_built_in_set():
-    with pytest.raises(FileError, match=r"'irsi' is no built-in set\. Did you mean 'iris'\? There"):
+    expected = r"'irsi' is not a built-in set\. Did you mean 'iris'\? There"
+    with pytest.raises(FileError, match=expected):
         built_in("irsi")
 
 

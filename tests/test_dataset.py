@@ -129,7 +129,7 @@ def test_a_text_is_read_alone_as_in_its_column(comma, cell):
     assert (text is None) == (number is not None and np.isnan(number))
     if isinstance(whole, int | float):
         assert number == pytest.approx(whole)
-    elif text is not None and not text.startswith("0"):  # codes are no numbers
+    elif text is not None and not text.startswith("0"):  # codes are not numbers
         assert number is None
         assert text == str(whole)
 

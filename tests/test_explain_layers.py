@@ -57,7 +57,7 @@ CHAINS = {
     "dense": [dr.Dense(4, "relu", dropout=0.3), dr.Dense(2)],
     "an ensemble": ensemble(BESIDE, dr.Scale(), SLOW),
     "dropout after parts": [replace(BESIDE, dropout=0.3), dr.Dense(2)],
-    "an output that is no dense layer": [dr.Dense(5), dr.LayerNorm("tanh")],
+    "an output that is not a dense layer": [dr.Dense(5), dr.LayerNorm("tanh")],
 }
 RULES = dr.Regularization(l1=0.01, l2=0.1, decay=0.1, max_norm=0.8, clip_norm=0.9)
 

@@ -510,7 +510,7 @@ def test_what_if_and_training_have_every_row(opened, cost, last, optimizer):
 @pytest.mark.parametrize(
     ("key", "typed", "message"),
     [
-        ("W[1]", "abc", "is no number"),
+        ("W[1]", "abc", "is not a number"),
         ("Y", "7", "needs targets from 0 to 1"),
         ("α", "-1", "at least 0"),
     ],
@@ -689,9 +689,9 @@ def test_pasted_rows_replace_the_data(opened):
     for rubbish, message in (
         ("", "there are no rows"),
         ("1,2,3", "line 1 has 3 numbers; expected 6"),
-        ("1,2,3,4,5,0\na,b,c,d,e,f", "line 2: “a” is no number"),
+        ("1,2,3,4,5,0\na,b,c,d,e,f", "line 2: “a” is not a number"),
         ("1,2,3,4,5,9", "needs targets from 0 to 1"),
-        ("<img src=x onerror=alert(1)>", "is no number"),
+        ("<img src=x onerror=alert(1)>", "is not a number"),
         ("1,2,3,4,5,0\n" * 501, "takes at most 500"),
     ):
         page.fill("#rows", rubbish)

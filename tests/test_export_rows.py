@@ -184,7 +184,7 @@ COST_ROWS = [
     for g in (None, *row.fused)
     if row.group == 1 and g != "softmax"
 ]
-"""Every cost that is no softmax, alone and fused."""
+"""Every cost that is not a softmax, alone and fused."""
 
 
 def within(interval, dtype):

@@ -45,7 +45,7 @@ WITHIN = np.random.default_rng(0).uniform(0.02, 0.98, (3, 40))
 
 
 def agree(found, expected, dtype):
-    """Closely equal, also in what is infinite and what is no number."""
+    """Closely equal, also in what is infinite and what is not a number."""
     np.testing.assert_allclose(found, expected, rtol=CLOSE[dtype], atol=CLOSE[dtype])
 
 
@@ -411,7 +411,7 @@ def test_what_needs_no_operation_has_none(name, arguments, simpler):
 def test_what_is_not_the_same_in_every_bit_is_left():
     for name, arguments in (
         ("add", (z, constant(0))),  # −0 + 0 is 0
-        ("multiply", (z, constant(0))),  # infinity times 0 is no number
+        ("multiply", (z, constant(0))),  # infinity times 0 is not a number
         ("subtract", (z, z)),
         ("divide", (z, z)),
         ("power", (z, constant(9))),

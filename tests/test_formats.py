@@ -445,8 +445,8 @@ BAD_JSON = {
     "cut off": ('[{"a": 1},\n{"a"', FileError, r"line 2 is none: .* may be truncated"),
     "no records": ('{"a": 1}\n[2]\n', DataError, r"record 2 is \[2\]; expected an object"),
     "no rows": ("[]", DataError, r"has no rows"),
-    "unequal columns": ('{"a": [1], "b": [1, 2]}', DataError, r"that is no table"),
-    "another index": ('{"a": {"x": 1}, "b": {"y": 1}}', DataError, r"that is no table"),
+    "unequal columns": ('{"a": [1], "b": [1, 2]}', DataError, r"that is not a table"),
+    "another index": ('{"a": {"x": 1}, "b": {"y": 1}}', DataError, r"that is not a table"),
     "deep": ('{"a":' * 100_000 + "1" + "}" * 100_000, DataError, r"nested too deeply"),
     "twice": ('{"a": {"b": 1}, "a.b": 2}', DataError, r"record 1 has two values named 'a.b'"),
 }

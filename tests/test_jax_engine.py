@@ -301,7 +301,7 @@ def test_rows_of_ones_own_and_one_compilation_for_a_run():
     whole_and_short_batches = 2
     assert counts[1] == whole_and_short_batches
     dr.train(network, X, Y, engine="jax", epochs=2, batch_size=2, dtype="float64", seed=5)
-    assert len(traces) == counts[1], "another seed is no other program"
+    assert len(traces) == counts[1], "another seed is not another program"
 
 
 def test_resumes_bit_for_bit():

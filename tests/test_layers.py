@@ -614,7 +614,7 @@ def test_running_averages_are_no_parameters_to_optimise():
         (lambda: dr.Parallel([(0, 2, [dr.Dense(2, dropout=0.5)])]), "Give it to the whole"),
         (lambda: dr.Network(3, [dr.Embedding([3, 3])]), "levels of 2 columns, but 3 come in"),
         (lambda: dr.Network(3, [dr.PiecewiseLinear([[0, 1]])]), "1 columns, but 3 come in"),
-        (lambda: dr.Network(3, [dr.Grouped(1, size=2)]), "no whole number of groups"),
+        (lambda: dr.Network(3, [dr.Grouped(1, size=2)]), "3 units before it, not a multiple of 2"),
         (lambda: dr.Network(3, [dr.Parallel([(0, 4, [])])]), "columns 0 to 4, but there are 3"),
         (lambda: dr.Network(3, [dr.Parallel([(0, 1, []), (2, 3, [])])]), "reads column 1. .*1, 2"),
         (lambda: dr.Network(3, [dr.LayerNorm(dropout=0.5)]), "output layer has dropout"),

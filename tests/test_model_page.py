@@ -77,7 +77,7 @@ def flats(m=700):
 
 
 def strange():
-    """Rows that differ from training in all ways that are no mistake."""
+    """Rows that differ from training in all ways that are not mistakes."""
     rows = flats(40).to_dicts()
     rows[0].update(area=None, town=None, costs=None, note=None, heated=None, income=None)
     rows[1].update(area="9000", town="far away", zip="Z99", note="nobody knows", costs="$(1,200)")

@@ -211,7 +211,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_numbers_below_the_normal_ones_are_zero_in_both_passes_but_not_in_the_cost(dtype):
     """Where a network saturates, they would make a step many times as slow."""
-    tiny = np.sqrt(np.finfo(dtype).tiny) / 8  # its square is no normal number
+    tiny = np.sqrt(np.finfo(dtype).tiny) / 8  # its square is not a normal number
     network = dr.Network(1, [dr.Dense(1), dr.Dense(1)])
     runner = dr.start(network, engine="native", dtype=dtype)
     small, zero = np.full((1, 1), tiny, dtype), np.zeros((1, 1), dtype)

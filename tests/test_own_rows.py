@@ -308,7 +308,7 @@ def test_costs_and_optimizers_are_tried_out_too():
         (lambda p: p["code"].__setitem__(2, 500), "an argument that is not there"),
         (lambda p: p["code"].append(1), "an instruction that is not whole"),
         (lambda p: p["outputs"].pop(), "other inputs or outputs"),
-        (lambda p: p["outputs"].__setitem__(0, 0), "an output that is no computed number"),
+        (lambda p: p["outputs"].__setitem__(0, 0), "an output that is not a computed number"),
         (lambda p: p.update(computed=10**6), "too many registers"),
         (lambda p: p.update(inputs=2), "other inputs or outputs"),
         (lambda p: p.update(constants=[0.0] * 200), "too many registers"),

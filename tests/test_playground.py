@@ -391,7 +391,7 @@ def test_nothing_is_wider_than_the_window(opened, settings):
 
 def test_the_command_writes_it_and_refuses_a_model(tmp_path, capsys):
     main(["explain", "--playground", "--out", str(tmp_path / "p.html")])
-    assert "to be opened in a browser" in capsys.readouterr().err
+    assert "Open it in a browser." in capsys.readouterr().err
     assert (tmp_path / "p.html").read_text(encoding="utf-8") == explain.playground()
     others = ("model.safetensors", "--text", "--rows 0:2", "--where a<3", "--largest-errors 2")
     for other in (*others, "--optimizer adam", "--learning-rate 0", "--steps 2"):

@@ -82,7 +82,7 @@ Eq. 3: new b[3]  1×1
   [[0.992513]]
 
 $ deltarule explain
-Trace(5-4-3-1, 2 examples, cost 1.72): page.html, to be opened in a browser.
+Trace(5-4-3-1, 2 examples, cost 1.72): page.html. Open it in a browser.
 ```
 """
 
@@ -96,7 +96,7 @@ Trace(5-4-3-1, 2 examples, cost 1.72): page.html, to be opened in a browser.
         ("new b[3]  1×1\n", "new b[3]  1×1\nanother line\n", 16),
         ("cost 1.72", "cost 1.79", 23),
         ("$ deltarule explain\n", "$ deltarule explain --steps 0\n", 23),
-        ("Trace(5-4-3-1, 2 examples, cost 1.72): page.html, to be opened in a browser.\n", "", 23),
+        ("Trace(5-4-3-1, 2 examples, cost 1.72): page.html. Open it in a browser.\n", "", 23),
     ],
 )
 def test_an_output_that_changed_is_noticed_with_its_line(tmp_path, shown, instead, line):

@@ -246,8 +246,11 @@ def test_names_that_do_not_fit_are_named(preprocessing):
         "the row lacks 2 columns: 'area', 'rooms'. Expected the columns of training; None": (
             *({}, ["area", "rooms"]),
         ),
-        "the row has 'flour', which is no column of the training table.": ({"flour": 3}, []),
-        "which is no column of the training table. Did you mean 'garden'?": ({"gardn": "no"}, []),
+        "the row has 'flour', which is not a column of the training table.": ({"flour": 3}, []),
+        "which is not a column of the training table. Did you mean 'garden'?": (
+            {"gardn": "no"},
+            [],
+        ),
     }
     for message, (added, taken) in wrong.items():
         cells = {name: cell for name, cell in (row | added).items() if name not in taken}

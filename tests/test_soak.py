@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import deltarule as dr
 
-warnings.simplefilter("ignore")  # a few epochs are no converged fit
+warnings.simplefilter("ignore")  # a few epochs are not a converged fit
 rng = np.random.default_rng(0)
 X = rng.standard_normal((120, 6))
 Y, y = X[:, :2] * X[:, 2:4], (X[:, 0] > 0).astype(int)

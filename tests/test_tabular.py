@@ -210,7 +210,7 @@ def test_the_verdict_says_who_wins():
     )
     assert lost == (
         "Trees wins: accuracy 0.600 for the network, 0.900 for trees, on 1,000 rows. The network "
-        "beats mean."
+        "beats the mean."
     )
     draw = bl.verdict("classification", network, [evaluated("trees", good, accuracy=0.9)])
     assert draw.startswith("Too close to call: accuracy 0.900 for the network, 0.900 for trees")

@@ -1,6 +1,6 @@
 """After a build: no page may ask the network for a script, a style, a font, an image, a frame.
 
-Links that a reader may click are no request; those within the site must lead to a file.
+Links that a reader may click are not requests; those within the site must lead to a file.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def checked_number(
     open_high: bool = False,
     whole: bool = False,
 ) -> None:
-    """Refuse a setting that is no number, not finite, not whole where it must be, or out of range.
+    """Refuse a setting that is not a finite number, not whole where it must be, or out of range.
 
     Raises
     ------

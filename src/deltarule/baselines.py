@@ -409,16 +409,16 @@ def verdict(task: str, network: Evaluation, baselines: list[Evaluation]) -> str:
     >>> network = evaluated("network", "classification", rows, sure[[0, 0, 1, 0]], 1.0)
     >>> majority = evaluated("majority class", "classification", rows, unsure[[0, 0, 1, 1]], 0.1)
     >>> print(verdict("classification", network, [majority]))
-    Too close to call: accuracy 0.750 for the network, 0.500 for majority class, on 4 rows.
+    Too close to call: accuracy 0.750 for the network, 0.500 for the majority class, on 4 rows.
     """
     first = network.first(task)
     best = (max if first.more_is_better else min)(baselines, key=lambda of: of.figures[first.name])
     numbers = (
         f"{first.title} {_said(network, first)} for the network, {_said(best, first)} for "
-        f"{best.name}, on {network.rows:,} rows."
+        f"{_with_article(best)}, on {network.rows:,} rows."
     )
     beaten = [
-        other.name
+        _with_article(other)
         for other in baselines
         if other is not best and _compared(network, other, first) == BETTER
     ]
@@ -427,7 +427,8 @@ def verdict(task: str, network: Evaluation, baselines: list[Evaluation]) -> str:
     if compared == BETTER:
         return f"The network wins: {numbers}"
     if compared == WORSE:
-        return f"{best.name[0].upper()}{best.name[1:]} wins: {numbers}{but}"
+        name = _with_article(best)
+        return f"{name[0].upper()}{name[1:]} wins: {numbers}{but}"
     if compared == UNKNOWN:
         return f"No verdict without an interval: {numbers}"
     return f"Too close to call: {numbers}{but}"
@@ -468,6 +469,11 @@ def comparison(found: Difference, figure: Figure) -> str:
 
 def _compared(one: Evaluation, other: Evaluation, figure: Figure) -> str:
     return comparison(difference(one, other, figure.name), figure)
+
+
+def _with_article(of: Evaluation) -> str:
+    """A model's name within a sentence."""
+    return f"the {of.name}" if of.name in ("mean", "majority class") else of.name
 
 
 def _said(of: Evaluation, figure: Figure) -> str:

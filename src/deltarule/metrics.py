@@ -66,7 +66,7 @@ class Figure:
             return self.value(*sums)
 
     def is_better(self, a: float, b: float) -> bool:
-        """Whether one value beats another."""
+        """Whether one value is better than another."""
         return a > b if self.more_is_better else a < b
 
 

@@ -189,7 +189,7 @@ class Registry(Generic[Row]):
         Raises
         ------
         UnknownNameError, TypeMismatchError
-            For a name that no entry has; for what is no name.
+            For a name that no entry has; for what is not a name.
         """
         if not isinstance(name, str):
             raise TypeMismatchError(

@@ -25,7 +25,7 @@ SEED_LIMIT = 2**63 - 1
 
 
 def checked_seed(owner: str, seed: Any) -> None:
-    """Refuse a seed that is no whole number from 0 to ``2**63 - 1``.
+    """Refuse a seed that is not a whole number from 0 to ``2**63 - 1``.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def dropout_threshold(rate: float) -> int:
 def row_words(seed: int, first: int, count: int) -> tuple[Array, Array]:
     """Two random words for each of some rows of a table: what they are depends on nothing else.
 
-    So it is told which rows are held out of a table that is read in blocks, whatever the blocks.
+    This decides which rows are held out of a table that is read in blocks, whatever the blocks.
     A Threefry call keyed by the seed and counted by (0, 2³² − 1), no layer's, keys another that is
     counted by the row's number.
 

@@ -51,7 +51,7 @@ class CompressedRows:
         Raises
         ------
         TypeMismatchError
-            For another sparse format, and for indices that are no whole numbers.
+            For another sparse format, and for indices that are not whole numbers.
         ShapeError
             For an `indptr` or `indices` that lead out of the matrix.
         """

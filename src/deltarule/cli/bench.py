@@ -38,7 +38,7 @@ def bench(
     """Time training steps and single calls on this machine.
 
     Noise of the workloads' shapes, float32, a fresh permutation a round. Shares are of the most
-    that fmas alone reach on as many threads as a workload keeps busy. Figures of a busy machine
+    that fmas alone reach on as many threads as a workload keeps busy. Times of a busy machine
     are not worth keeping.
 
     \b

@@ -26,7 +26,7 @@ class CheckOptions:
 def equations(asked: CheckOptions, json: Json = False) -> None:
     """Print the equations of back propagation and of the layer kinds with their code.
 
-    With --check, each stands beside the largest norm-wise relative error against central
+    With --check, each is printed beside the largest norm-wise relative error against central
     differences in float64, over every activation, cost and fused pair.
 
     \b

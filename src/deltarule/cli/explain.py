@@ -168,7 +168,7 @@ def _playground(model: Path | None, asked: ExplainOptions) -> None:
             "and optimizer in the page, or leave --playground out."
         )
     ex.save_playground(asked.out)
-    Terminal().note(f"The playground: {asked.out}, to be opened in a browser.")
+    Terminal().note(f"The playground: {asked.out}. Open it in a browser.")
 
 
 def _row_choices(asked: ExplainOptions) -> dict[str, Any]:
@@ -248,4 +248,4 @@ def _show(trace: ex.Trace, asked: ExplainOptions, cells: ex.Cells | None = None)
         print_lines(ex.text(trace))
         return
     ex.save_page(trace, asked.out, cells)
-    terminal.note(f"{trace!r}: {asked.out}, to be opened in a browser.")
+    terminal.note(f"{trace!r}: {asked.out}. Open it in a browser.")

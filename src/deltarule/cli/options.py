@@ -154,7 +154,7 @@ class CheckpointOptions:
         Raises
         ------
         SettingError
-            For text that is no number of steps or seconds.
+            For text that is not a number of steps or seconds.
 
         Examples
         --------

@@ -251,6 +251,6 @@ class _Work:
 
 
 def _as_json(frame: Any) -> dict[str, list[Any]]:
-    """The columns as JSON values: dates as text, what is no finite number as null."""
+    """The columns as JSON values: dates as text, what is not a finite number as null."""
     rows = json.loads(frame.write_json())
     return {name: [row[name] for row in rows] for name in frame.columns}

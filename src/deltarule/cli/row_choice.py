@@ -39,7 +39,7 @@ def rows_between(rows: str, of: int) -> tuple[int, int]:
     Raises
     ------
     SettingError
-        For what is no such range, or an empty one.
+        For what is not such a range, or an empty one.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def rows_where(condition: str, frame: Any, preprocessing: Preprocessing) -> Arra
     Raises
     ------
     SettingError
-        For what is no comparison, a column that there is not, a value of another kind, no such row.
+        For what is not a comparison, an unknown column, a value of another kind, no matching row.
     """
     name, sign, value = _parted(condition, frame.columns)
     columns = {column.name: column for column in preprocessing.columns}

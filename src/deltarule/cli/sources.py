@@ -141,7 +141,7 @@ def in_blocks(data: Sequence[str], reading: Reading) -> Stream:
 
 
 def _suggest(data: Sequence[str]) -> None:
-    """Refuse what is no file and looks like a built-in name."""
+    """Refuse what is not a file and looks like a built-in name."""
     for name in data:
         hint = nearest(name, list(BUILT_IN)) if name.isidentifier() else ""
         if hint and not Path(name).exists():

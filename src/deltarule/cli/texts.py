@@ -29,7 +29,7 @@ def units(flag: str, text: str) -> tuple[int, ...]:
     Raises
     ------
     SettingError
-        For text that is no list of whole numbers.
+        For text that is not a list of whole numbers.
 
     Examples
     --------

@@ -186,7 +186,7 @@ def as_json(found: tabular.TableContributions) -> dict[str, Any]:
 
 
 def _reference(rows: tabular.Contributions) -> dict[str, Any]:
-    """The prediction of the reference row; that of each key stands beside its rows."""
+    """The prediction of the reference row; that of each key is beside its rows."""
     found = rows.reference_prediction
     return {"reference": found.tolist()} if found.ndim == 1 else {}
 

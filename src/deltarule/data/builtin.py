@@ -36,7 +36,7 @@ def built_in(name: str) -> tuple[pl.DataFrame, str]:
     """
     if name not in BUILT_IN:
         raise FileError(
-            f"{name!r} is no built-in set.{nearest(name, list(BUILT_IN))} "
+            f"{name!r} is not a built-in set.{nearest(name, list(BUILT_IN))} "
             f"There are: {', '.join(BUILT_IN)}."
         )
     polars = require("polars", "table", "reading tables")

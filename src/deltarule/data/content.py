@@ -44,7 +44,7 @@ class Text(NamedTuple):
     notes : tuple of str
         What people should know of it.
     above : int
-        Of a sheet, how many rows stand above the text.
+        Of a sheet, how many rows are above the text.
     """
 
     data: Path | bytes

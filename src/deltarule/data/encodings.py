@@ -62,7 +62,7 @@ def encoding_of(path: Path, pieces: Sequence[bytes], asked: str | None = None) -
     Raises
     ------
     FileError
-        For bytes that are no text.
+        For bytes that are not text.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def is_by_bytes(encoding: str) -> bool:
 def no_text(path: Path) -> FileError:
     """The error for a file that is not text."""
     return FileError(
-        f"{path}: holds bytes that are no text; expected CSV, TSV or Parquet. "
+        f"{path}: holds bytes that are not text; expected CSV, TSV or Parquet. "
         f"If it is text, pass its {setting('encoding', '--encoding')}."
     )
 

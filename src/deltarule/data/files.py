@@ -127,7 +127,7 @@ def written(
     source, reading
         As of :func:`read`.
     names : sequence of str
-        Of columns that are no plain numbers.
+        Of columns that are not plain numbers.
 
     Examples
     --------
@@ -254,7 +254,7 @@ def parsed(
     Raises
     ------
     FileError, DataError
-        For bytes that are no text, ragged rows, an unclosed quote.
+        For bytes that are not text, ragged rows, an unclosed quote.
     """
     polars = require("polars", "table", "reading tables")
     if has_zeros(data):

@@ -39,7 +39,7 @@ def footer(path: Path) -> Footer:
     Raises
     ------
     FileError
-        For a file that is no whole Parquet file.
+        For a file that is not a whole Parquet file.
     """
     try:
         with path.open("rb") as file:

@@ -16,7 +16,7 @@ KINDS = {
     b"\xfd7zXZ": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
-"""How files begin that are no text and may hold a table."""
+"""How files begin that are not text and may hold a table."""
 
 FOREIGN = {
     b"\x89PNG": "a PNG picture",

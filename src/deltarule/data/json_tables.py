@@ -26,9 +26,9 @@ def json_table(path: Path, content: bytes) -> pl.DataFrame:
     Raises
     ------
     FileError
-        For what is no JSON, or takes more memory than there is.
+        For what is not JSON, or takes more memory than there is.
     DataError
-        For JSON that is no table.
+        For JSON that is not a table.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _framed(path: Path, found: Any) -> pl.DataFrame:
             columns = [list(v.values()) if isinstance(v, dict) else v for v in found.values()]
             cells = zip(*columns, strict=True)
             return _of_records(path, (dict(zip(found, row, strict=True)) for row in cells))
-        raise DataError(f"{path}: an object in JSON that is no table; {_EXPECTED}.")
+        raise DataError(f"{path}: an object in JSON that is not a table; {_EXPECTED}.")
     return _of_records(path, iter(found if isinstance(found, list) else [found]))
 
 

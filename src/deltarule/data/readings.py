@@ -147,7 +147,7 @@ class ColumnReading:
 
     @property
     def is_measured(self) -> bool:
-        """Whether cells are numbers with something beside digits: then they are no labels."""
+        """Whether cells are numbers with something beside digits: then they are not labels."""
         return self.form != "plain"
 
     def describe(self) -> str:

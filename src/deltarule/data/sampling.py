@@ -1,4 +1,4 @@
-"""Samples of a file: where a layout is detected, and what is no table is refused by its name."""
+"""Samples of a file: where a layout is detected, and what is not a table is refused by its name."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def sampled(path: Path, data: Path | bytes | None = None) -> list[bytes]:
         )
     if not _is_text(path):  # polars takes no other
         raise FileError(
-            f"{path}: its name is no text in UTF-8; expected one that is. Rename the file, or "
+            f"{path}: its name is not text in UTF-8; expected one that is. Rename the file, or "
             "run in a UTF-8 locale."
         )
     try:

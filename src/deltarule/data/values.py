@@ -1,6 +1,6 @@
 """What a cell means: missing, a number, a date, or the text that it is.
 
-A whole column of text is converted or none of it: one cell that is no number keeps a column text.
+A whole column of text is converted or none of it: a cell that is not a number keeps a column text.
 Files and tables in memory are read alike when a model is trained. When it predicts, its columns
 have their kinds already, and each text is read separately (:func:`texts_read`,
 :func:`number_read`), without the threads of polars.

@@ -195,7 +195,7 @@ def _part_named(archive: zipfile.ZipFile, sheet: str) -> str:
 def _chosen(path: Path, data: Path | bytes, sheet: str | None) -> tuple[str, pl.DataFrame, int]:
     """The sheet of a name, else the only visible one with cells: its name, its cells as text.
 
-    And how many empty rows stand above them.
+    And how many empty rows are above them.
     """
     fastexcel = require("fastexcel", "formats", "reading workbooks", threads=False)
     source = data if isinstance(data, bytes) else str(data)

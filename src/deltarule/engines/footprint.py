@@ -1,4 +1,4 @@
-"""What a training takes of the machine's memory, told before it begins."""
+"""Memory that a training takes, estimated before it begins."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class EngineOptions(Spec):
 
 
 def checked_threads(owner: str, name: str, value: Any) -> None:
-    """Refuse what is no number of threads, 1 to 1024.
+    """Refuse what is not a number of threads, 1 to 1024.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The reference engine: the equations called literally, on NumPy. The oracle; never optimised."""
+"""The reference engine: the equations called literally, on NumPy. The oracle; never optimized."""
 
 from __future__ import annotations
 

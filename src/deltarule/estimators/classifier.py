@@ -38,7 +38,7 @@ def _gives_probabilities(estimator: Any) -> bool:
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
-    """A dense network that tells classes apart, with scikit-learn's interface.
+    """A dense network for classification, with scikit-learn's interface.
 
     Every parameter, attribute and default of ``sklearn.neural_network.MLPClassifier``, with the
     same meaning; those from `optimizer` on are its own. From the same `random_state` it draws the
@@ -367,7 +367,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if unknown:
             raise DataError(
                 f"y: has {unknown[0]!r}, which is not among the classes {self.classes_}. Name all "
-                "classes at the first call of partial_fit, or fit anew."
+                "classes at the first call of partial_fit, or call fit."
             )
 
     def _encoded(self, y: Array, dtype: Any) -> Array:

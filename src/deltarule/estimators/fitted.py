@@ -204,7 +204,7 @@ def parameters_of(
             )
         raise ShapeError(
             f"coefs_ and intercepts_: a network of {sizes} needs shapes {wanted} and the "
-            f"normalization it was fitted with, got {got}. For another network, fit anew without "
+            f"normalization it was fitted with, got {got}. For another network, fit without "
             "warm_start."
         )
     given = zip(coefs, intercepts, strict=True)

@@ -23,7 +23,7 @@ _DURATIONS = (
 
 
 def check_labels(y: Array) -> None:
-    """Refuse missing labels, which scikit-learn would trip over, and numbers that are no classes.
+    """Refuse missing labels, which scikit-learn would trip over, and numbers that are not classes.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def weights_by_class(class_weight: Any, y: Array, classes: Array, incremental: b
     Raises
     ------
     SettingError
-        For what does not fit y, unknown classes, and weights that are no finite numbers from 0.
+        For what does not fit y, unknown classes, and weights that are not finite numbers from 0.
 
     Examples
     --------

@@ -64,7 +64,7 @@ def _named_metric(
         if not any(hasattr(estimator, way) for way in ways):
             raise SettingError(
                 f"stopping metric {metric!r} needs {' or '.join(ways)}, which "
-                f"{type(estimator).__name__} does not have here: its outputs are no probabilities."
+                f"{type(estimator).__name__} does not have here: its outputs are not probabilities."
             )
 
     X: Any = held.X

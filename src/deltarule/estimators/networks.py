@@ -35,7 +35,7 @@ def hidden_sizes(sizes: Any) -> list[int]:
     Raises
     ------
     SettingError
-        For a size that is no whole number above zero.
+        For a size that is not a whole number above zero.
     """
     found = list(sizes) if isinstance(sizes, Iterable) else [sizes]
     whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in found)

@@ -176,5 +176,5 @@ class SklearnRule(StoppingRule):
         return None
 
     def after_recovery(self, memory: Progress) -> Progress:
-        """It waits anew."""
+        """Its patience restarts."""
         return memory._replace(waited=0)

@@ -125,7 +125,7 @@ def _load(kind: type, path: str | os.PathLike[str], rows: Iterable[Row]) -> Any:
 def _restored(kind: Any, model: Model, about: dict[str, Any]) -> Any:
     network = model.network
     if about["features"] != network.inputs or len(dense_of(model.parameters)) == 0:
-        raise ValueError("its network is no estimator's")
+        raise ValueError("its network is not an estimator's")
     estimator = kind().set_params(**_tuples(about["parameters"]))
     estimator.n_features_in_ = network.inputs
     if about["names"]:

@@ -29,7 +29,7 @@ from deltarule.registry import nearest
 from deltarule.rng import checked_seed, generator
 
 MOST_UNITS, MOST_LAYERS, MOST_EXAMPLES = 6, 4, 4
-"""More are no work for a person."""
+"""More are too many to compute by hand."""
 
 RATE = 0.1
 TOLERANCE = 0.005
@@ -74,12 +74,12 @@ class Quantity(NamedTuple):
     formula : str
         As text: ``"W[1] A[0] + b[1]"``.
     part : str
-        The heading it stands under.
+        Its heading.
     entry : function or None
         Of a row, a column and a :data:`Ref` to the arithmetic of that entry; None for what is
         given.
     shown : array of bool, shape (n, m)
-        Which entries the reader is told.
+        Which entries are filled in.
     """
 
     key: str
@@ -155,7 +155,7 @@ def worksheet(
     examples : int
         m.
     blank : float
-        The share of the entries that is to be found; the rest is told.
+        The share of the entries to find; the others are filled in.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def worksheet(
     Raises
     ------
     SettingError
-        For a network that is no work for a person, or numbers out of range.
+        For a network too large to compute by hand, or numbers out of range.
 
     Examples
     --------

@@ -220,7 +220,7 @@ def _type(column: Column, polars: Any) -> Any:
 
 
 def _unseen(levels: tuple[str, ...]) -> str:
-    """A text that is no level."""
+    """A text that is not a level."""
     text = "unseen"
     while text in levels:
         text += "!"

@@ -91,7 +91,7 @@ def _side_by_side(g: Graph, values: Sequence[str]) -> str:
 
 
 def _numbers(g: Graph, columns: Sequence[Numeric]) -> list[Block]:
-    """Filled, standardised, moved within reach; and flags."""
+    """Filled, standardized, moved within reach; and flags."""
     X = _side_by_side(g, _inputs(g, columns, np.float64))
     fill, mean, std = (
         g.constant([getattr(column, name) for column in columns], np.float64)
@@ -135,7 +135,7 @@ def _scores(g: Graph, columns: Sequence[Scores]) -> list[Block]:
 
 
 def _near(g: Graph, scaled: str) -> str:
-    """Standardised values, moved within reach."""
+    """Standardized values, moved within reach."""
     above = g.node("Max", scaled, g.constant(-FARTHEST, np.float64))
     return g.node("Min", above, g.constant(FARTHEST, np.float64))
 

@@ -33,7 +33,7 @@ def readings(
     Returns
     -------
     dict of str to dict
-        By column, its ``"reading"`` and ``"unit"``; only of columns that are no plain numbers.
+        By column, its ``"reading"`` and ``"unit"``; only of columns that are not plain numbers.
 
     Examples
     --------

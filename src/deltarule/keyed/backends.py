@@ -49,7 +49,7 @@ def open_workers(n_jobs: int | None, blocks: int) -> Workers | None:
     Raises
     ------
     SettingError
-        For an `n_jobs` that is no number of workers, and for a backend that is not known here.
+        For an `n_jobs` that is not a number of workers, and for a backend that is not known here.
     ResourceError
         Where no worker can be had.
     MissingExtraError
@@ -135,7 +135,7 @@ class _Processes:
         worker = self._idle.get()
         if worker is None:
             self._idle.put(None)  # for the next that waits
-            raise WorkerError("its workers were told to end")
+            raise WorkerError("its workers were stopped")
         process, pipe = worker
         try:
             pipe.send_bytes(content)

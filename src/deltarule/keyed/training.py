@@ -35,7 +35,7 @@ class Work:
     classes : int
         How many; 0 for a regression.
     scaled : bool array, shape (n[0],)
-        Inputs that each key standardises by its own rows: numbers, not marks of 0 and 1.
+        Inputs that each key standardizes by its own rows: numbers, not marks of 0 and 1.
     test_share, validation_share : float
     """
 
@@ -57,7 +57,7 @@ class Work:
 
 
 def train_block(work: Work, block: Block) -> Stack:
-    """Train a network for each key of a block; keys that cannot have one are told with reasons.
+    """Train a network for each key of a block; keys that cannot have one are reported with reasons.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def _figures(work: Work, block: Block, test: Array, found: Array) -> Array:
 
 
 def _sound(stack: Stack, diverged: Array, costs: Array) -> Stack:
-    """The keys whose training stayed finite; the others told with reasons."""
+    """The keys whose training stayed finite; the others are reported with reasons."""
     bad = diverged | ~np.isfinite(stack.figures[:, 0])
     bad |= ~np.all(
         [np.isfinite(W).all(axis=(1, 2)) for layer in stack.parameters for W in layer.values()],

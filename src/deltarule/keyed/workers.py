@@ -26,7 +26,7 @@ SILENCE = 10
 """Looks at a worker without a sign of life, after which it counts as dead."""
 
 JOIN = 5.0
-"""Seconds to wait for what has been told to end."""
+"""Seconds to wait for workers to end after the signal."""
 
 _Made = TypeVar("_Made")
 

@@ -94,7 +94,7 @@ class Embedding(Layer):
     Notes
     -----
     It is a Dense layer without bias on one-hot columns, and its penalties are that layer's. Codes
-    are no quantities: the derivative by them is 0. Use no dropout on the codes themselves.
+    are not quantities: the derivative by them is 0. Use no dropout on the codes themselves.
 
     Examples
     --------
@@ -157,5 +157,5 @@ class Embedding(Layer):
         return {"E": d_embedding(delta, cache.kept, self.levels, m)}
 
     def dA_prev(self, parameters: LayerParameters, delta: Array, cache: Cache) -> Array:
-        """0: a code is no quantity."""
+        """0: a code is not a quantity."""
         return namespace(delta).zeros_like(cache.A_prev)

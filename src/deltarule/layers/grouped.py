@@ -101,7 +101,7 @@ class Grouped(Layer):
     Raises
     ------
     SettingError
-        For a number out of range, or units before that are no whole number of groups.
+        For a number out of range, or a number of units before that is not a multiple of `size`.
 
     Examples
     --------
@@ -140,7 +140,8 @@ class Grouped(Layer):
         """`units` for each group."""
         if n_prev % self.size:
             raise SettingError(
-                f"Grouped(size={self.size}): {n_prev} units before are no whole number of groups."
+                f"Grouped(size={self.size}): {n_prev} units before it, "
+                f"not a multiple of {self.size}."
             )
         return n_prev // self.size * self.units
 

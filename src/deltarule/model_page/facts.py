@@ -87,7 +87,7 @@ def _undated(model: Model) -> dict[str, date] | None:
 def _path(network: Network, parameters: Parameters, names: Mapping[int, str]) -> dict[str, Any]:
     """The networks that a network averages, each in two as ``cut`` cuts it, and their average.
 
-    A network that is no average is the only one, and its average has no layers.
+    A network that is not an average is the only one, and its average has no layers.
     """
     cuts = [cut(*own) for own in summands(network, parameters)]
     averaging = int(len(cuts) > 1)  # how many layers a network's share in the average is

@@ -293,7 +293,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     FileError
         Where the file cannot be written; what was there before is as it was.
     ShapeError, TypeMismatchError, DataError
-        For parameters that are not the network's, or not finite; for `about` that is no JSON.
+        For parameters that are not the network's, or not finite; for `about` that is not JSON.
 
     Examples
     --------

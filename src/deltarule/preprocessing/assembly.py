@@ -24,7 +24,7 @@ _BLOCK = 1 << 20  # cells
 
 
 class Scaled(NamedTuple):
-    """Numbers that are yet to be filled and standardised.
+    """Numbers that are yet to be filled and standardized.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Scaled(NamedTuple):
     flagged : bool
         Whether a second output says which are missing.
     knots : tuple of (float, float)
-        Values and what becomes of them, straight lines between: instead of standardising.
+        Values and what becomes of them, straight lines between: instead of standardizing.
     """
 
     numbers: Any

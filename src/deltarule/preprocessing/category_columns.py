@@ -80,7 +80,7 @@ class Category:
 
     @classmethod
     def fit_presence(cls, column: pl.Series) -> Category:
-        """Learn no level: all that is told is whether a value is there."""
+        """Learn no level: the only input is whether a value is missing."""
         return cls(column.name, (), column.drop_nulls().n_unique(), column.null_count())
 
     def refined(self, totals: Totals) -> Category:
@@ -132,7 +132,7 @@ class Category:
 
     @property
     def codes(self) -> tuple[int, int]:
-        """Which output is 1 for a missing value, and for one that is no level; or none is."""
+        """Which output is 1 for a missing value, and for one that is not a level; or none is."""
         n = len(self.levels)
         pooled = bool(self.rare and self.levels)
         nowhere = len(self.indicators)

@@ -168,7 +168,7 @@ def also_fits(levels: Sequence[str], form: str) -> tuple[str, str] | None:
 
 
 def milliseconds(texts: Sequence[str], form: str) -> Array:
-    """Milliseconds since 1970 as float64; NaN where a text is no date of that format.
+    """Milliseconds since 1970 as float64; NaN where a text is not a date of that format.
 
     A year of two digits is one of 1970 to 2069.
 

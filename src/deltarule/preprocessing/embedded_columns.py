@@ -71,7 +71,7 @@ class EmbeddedCategory(Category):
 
     @property
     def codes(self) -> tuple[int, int]:
-        """The codes of a missing value, and of one that is no level."""
+        """The codes of a missing value, and of one that is not a level."""
         absent, other = super().codes
         return (absent + 1) % self.size, (other + 1) % self.size
 

@@ -36,12 +36,12 @@ COUNTS = f"{IDENTIFIER}: row numbers"
 """Why a column of row numbers is dropped."""
 
 _FEWEST = 20  # rows, to call a column an identifier
-_COVERED = 0.25  # of the rows by levels of their own, at least, or a column is no category;
+_COVERED = 0.25  # of the rows by levels of their own, at least, or a column is not a category;
 _COVERED_OFTEN = 0.1  # so many are enough where a level has on average
 _OFTEN = 20  # rows
-_RECURRING = 5  # rows of a level; where most rows have such a level, it is no key of a row
+_RECURRING = 5  # rows of a level; where most rows have such a level, it is not a key of a row
 _STRAYS = 5  # different values at most,
-_STRAY = 0.05  # in at most this share of the rows, are no kind of their own
+_STRAY = 0.05  # in at most this share of the rows, are not a kind of their own
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS = frozenset({"id", "ids", "uuid", "guid", "key", "index", "idx", "no", "nr", "num", "number"})
@@ -113,7 +113,7 @@ def _fitted_text(column: pl.Series, found: Coded, dates: str | None) -> Column:
         return Date.fit(column, dates)
     why = _identifying_text(found, declared)
     if why and declared and all(map(is_number, found.levels)):
-        why = ""  # digits that are no number: another text of their kind would be a key
+        why = ""  # digits that are not a number: another text of their kind would be a key
     if not why:
         return category_of(column.name, found)
     if 0.02 < found.missing / len(column) < 0.98:

@@ -114,7 +114,7 @@ class RowEncoder:
             )
         if odd:
             raise DataError(
-                f"the row has {odd[0]!r}, which is no column of the training table."
+                f"the row has {odd[0]!r}, which is not a column of the training table."
                 f"{nearest(odd[0], sorted(self._known))} Leave it out."
             )
         return named

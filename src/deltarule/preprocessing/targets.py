@@ -137,7 +137,7 @@ class Targets:
         Parameters
         ----------
         totals : mapping of str to Totals
-            Of each target, numbers where they were told a regression.
+            Of each target, numbers in a regression.
         """
         own = [totals[name] for name in self.names] if self.task == "regression" else []
         scales = [(each.mean, math.sqrt(each.variance)) for each in own]
@@ -156,7 +156,7 @@ class Targets:
     def encode(self, frame: pl.DataFrame) -> Array:
         """What the network is trained on, float32 ``(m, outputs)``.
 
-        0 and 1 for two classes, one-hot for more, standardised values for a regression.
+        0 and 1 for two classes, one-hot for more, standardized values for a regression.
 
         Raises
         ------
@@ -337,7 +337,7 @@ class Targets:
         levels = [_label_text(label) for label in self.classes]
         text = text_of(column)
         strange = ~text.is_in(levels)
-        if strange.any():  # "<=50K." for "<=50K": a full stop is no other class
+        if strange.any():  # "<=50K." for "<=50K": a full stop is not another class
             text = text.str.strip_chars(" .")
             levels = [level.strip(" .") for level in levels]
             strange = ~text.is_in(levels)

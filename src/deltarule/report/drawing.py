@@ -1,7 +1,7 @@
 """Figures of matplotlib: axes to draw on, and figures as SVG that belongs to a page.
 
 matplotlib is imported when something is drawn, never before. A page's figure has its text as
-text and its colours by name, so that it follows the page from light to dark.
+text and its colors by name, so that it follows the page from light to dark.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ def plot_calibration(evidence: Evidence, ax: Any = None) -> Any:
 
 
 def curves_of(evidence: Evidence) -> list[tuple[int, int]]:
-    """Colours and classes to draw curves of: the second of two; of many, the most frequent."""
+    """Colors and classes to draw curves of: the second of two; of many, the most frequent."""
     if evidence.task == "classification" and len(evidence.names) == 2:
         return [(0, 1)]
     weight = (evidence.indicators * evidence.s[:, None]).sum(axis=0)
@@ -336,13 +336,13 @@ def plot_decision(evidence: Evidence, ax: Any = None, resolution: int = 120) -> 
     values = (P.argmax(axis=1) if several else P[:, 1 if two else 0]).reshape(resolution, -1)
     with style():
         ax = axes_of(ax)
-        colours = (
-            _first_colours(len(evidence.names)) if several else ("coolwarm" if two else "viridis")
+        colors = (
+            _first_colors(len(evidence.names)) if several else ("coolwarm" if two else "viridis")
         )
         limits = {"vmin": 0.0, "vmax": 1.0} if two else {}
         if several:
             limits = {"vmin": -0.5, "vmax": len(evidence.names) - 0.5}
-        image = ax.pcolormesh(x, y, values, cmap=colours, alpha=0.55, rasterized=True, **limits)
+        image = ax.pcolormesh(x, y, values, cmap=colors, alpha=0.55, rasterized=True, **limits)
         if two:
             ax.contour(x, y, values, [0.5], colors=[INK], linewidths=1)
         some = _thinned(len(X))
@@ -352,7 +352,7 @@ def plot_decision(evidence: Evidence, ax: Any = None, resolution: int = 120) -> 
             X[some, 1],
             c=shade,
             s=12,
-            cmap=colours,
+            cmap=colors,
             edgecolors="#ffffff",
             linewidths=0.5,
             **limits,
@@ -366,7 +366,7 @@ def plot_decision(evidence: Evidence, ax: Any = None, resolution: int = 120) -> 
         return _dressed(ax, title, *names, grid=False)
 
 
-def _first_colours(count: int) -> Any:
+def _first_colors(count: int) -> Any:
     return matplotlib(".colors").ListedColormap([COLOURS[k % len(COLOURS)] for k in range(count)])
 
 

@@ -1,4 +1,4 @@
-"""The summary of a report: for a reader who is no statistician, what the predictions are worth.
+"""The summary of a report: for a reader who is not a statistician, what the predictions are worth.
 
 Cautions come first: what makes the predictions useless or the metrics doubtful.
 """

@@ -152,7 +152,7 @@ def look(runner: Runner, A0: Array, Y: Array, s: Array | None, rate: float) -> A
         Left as it is.
     A0, Y, s : arrays, shapes (n[0], m), (n[L], m), (m,) or None
     rate : float
-        The learning rate of the step whose size is told.
+        The learning rate of the step whose size is reported.
     """
     plan, parameters = runner.plan, runner.parameters()
     m = weight_of(A0, s)

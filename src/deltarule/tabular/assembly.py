@@ -162,7 +162,7 @@ def weights_of_rows(sample_weight: Any, m: int) -> Array | None:
     Raises
     ------
     ShapeError, DataError
-        For what is no finite number from 0 for each of `m` rows.
+        For what is not a finite number from 0 for each of `m` rows.
     """
     if sample_weight is None:
         return None

@@ -74,7 +74,7 @@ def separated(network: Network, parameters: Parameters) -> list[tuple[Network, P
     Raises
     ------
     ValueError
-        For a network that is no such average.
+        For a network that is not such an average.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def separated(network: Network, parameters: Parameters) -> list[tuple[Network, P
     """
     *fixed, side_by_side, average = network.layers
     if not isinstance(side_by_side, Parallel):
-        raise ValueError("its network is no average of several")
+        raise ValueError("its network is not an average of several")
     *shared, parallel, _ = parameters
     members = []
     for k, part in enumerate(side_by_side.parts, 1):

@@ -1,6 +1,6 @@
 """A model whose outputs are predictions and both ends of their intervals: one network, for export.
 
-Its targets are ``y``, ``low_y`` and ``high_y``. The network of widths stands beside the model's
+Its targets are ``y``, ``low_y`` and ``high_y``. The network of widths is beside the model's
 own, and a last layer adds widths times quantiles of the residuals.
 """
 

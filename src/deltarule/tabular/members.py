@@ -131,7 +131,7 @@ def members_again(
     Raises
     ------
     ValueError
-        For a network that is no such average.
+        For a network that is not such an average.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Pairs of columns that tell together, finely, what neither tells alone: columns between the two.
+"""Pairs of columns that interact on a fine scale: columns between the two.
 
 A place on a map is two columns, and bins of each see stripes of the map. Bins of oblique features,
 such as half the one and nine tenths of the other, see stripes across, and all stripes together the
-place. Which pairs need them is told by a table of the rows by both columns (Lou, Caruana, Gehrke
-and Hooker, *Accurate intelligible models with pairwise interactions*, 2013): by how much better
+place. A table of the rows by both columns shows which pairs need them (Lou, Caruana, Gehrke and
+Hooker, *Accurate intelligible models with pairwise interactions*, 2013): by how much better
 small cells predict than large ones, what columns alone leave open. What large cells tell as well,
 a network finds without help.
 """

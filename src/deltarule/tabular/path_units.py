@@ -1,6 +1,6 @@
 """What moves along the path from a reference row to a row, and the network that reads it.
 
-Bins have edges, at which derivatives jump, and codes of categories are no quantities. So a network
+Bins have edges, at which derivatives jump, and codes of categories are not quantities. So a network
 is cut behind them: its part before the cut gives the path's units, the rest is smooth in them.
 """
 

@@ -202,7 +202,7 @@ def table(source: Any, roles: Roles, *, task: str | None = None, strict: bool = 
 
 
 def fitted_targets(frame: Any, names: Sequence[str], task: str | None, reading: Reading) -> Targets:
-    """The targets, fitted; numbers with a unit and the like are no labels."""
+    """The targets, fitted; numbers with a unit and the like are not labels."""
     if task is not None or not all(reading.of(name).is_measured for name in names):
         return Targets.fit(frame, names, task=task)
     targets = Targets.fit(frame, names, task="regression")

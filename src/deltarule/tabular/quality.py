@@ -13,7 +13,7 @@ from typing import NamedTuple
 from deltarule.tabular.settings import Settings
 
 FEWEST_ROWS = 50
-"""Training rows below which one network is trained: folds would be too small to tell anything."""
+"""Training rows below which one network is trained: folds would be too small."""
 
 
 class Preset(NamedTuple):

@@ -88,7 +88,7 @@ def reference(model: Model, given: Any = None) -> Reference:
 def middle(model: Model) -> Reference:
     """The middle of the encoded columns: means, shares of a yes, and no category.
 
-    It is no row that there could be; beside another reference it shows what the choice does.
+    Such a row could not exist; beside another reference it shows what the choice does.
     """
     assert model.preprocessing is not None
     made = [

@@ -145,7 +145,7 @@ def _member(
         Plan(network, adam, Regularization(decay=_DECAY), settings.dtype, seed),
         batch,
         Stopping(epochs=max(1, min(_EPOCHS, round(_MOST_STEPS * batch / len(rows))))),
-    )  # on the engine that is fastest here: it is no part of what was asked for
+    )  # on the engine that is fastest here: it is not part of what was asked for
     own = None if weights is None else weights[rows]
     training = Training(run, _inputs(X, A, rows), abs(relative[rows]), weights=own)
     return network, training.finish(()).parameters

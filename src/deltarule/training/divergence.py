@@ -33,7 +33,7 @@ def first_infinite(network: Network, parameters: Parameters, X: Array) -> tuple[
 def ran_away(cost: float, first: float, Y: Array) -> bool:
     """Whether a cost has run away: a million times the first epoch's, and beyond what Y explains.
 
-    Predicting 0 costs about the mean square of Y: what is worse than that by far is no noise.
+    Predicting 0 costs about the mean square of Y: what is worse than that by far is not noise.
 
     Examples
     --------

@@ -60,7 +60,7 @@ def data_memory(
     ----------
     network : Network
     X, Y : array_like or sparse matrix
-        Not checked yet: of what is no table there are no rows.
+        Not checked yet: of what is not a table there are no rows.
     dtype : dtype
     splits : bool
         Whether a share of the rows is held out, which copies both parts.

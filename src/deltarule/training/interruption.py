@@ -89,9 +89,9 @@ def signals_raised() -> Iterator[list[int]]:
 
 @contextmanager
 def signals_heard(tell: Callable[[int], None]) -> Iterator[None]:
-    """Tell of Ctrl-C, SIGTERM and SIGHUP instead of ending.
+    """Report Ctrl-C, SIGTERM and SIGHUP instead of ending.
 
-    Only the main thread hears signals: another is told where that one shares them.
+    Only the main thread hears signals: others are informed where it shares them.
 
     Parameters
     ----------

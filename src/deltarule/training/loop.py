@@ -218,7 +218,7 @@ class Training:
         Raises
         ------
         TypeMismatchError
-            For an answer that is no action.
+            For an answer that is not an action.
         """
         self.state = self._wishes.after_action(action, self.state)
 

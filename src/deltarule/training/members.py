@@ -64,7 +64,7 @@ class Many(OneLine):
         Raises
         ------
         IndexError
-            For a number that is no member's.
+            For a number that is not a member's.
         """
         k = range(len(self))[k]
         held = None if self.validation_costs is None else self.validation_costs[k]
@@ -119,7 +119,7 @@ class Many(OneLine):
         Raises
         ------
         TypeMismatchError
-            For a network whose outputs are no classes.
+            For a network whose outputs are not classes.
         """
         return np.stack([checked_probabilities(self.network, own) for own in self.outputs(X)])
 

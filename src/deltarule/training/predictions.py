@@ -53,7 +53,7 @@ class Labels(OneLine):
         Returns
         -------
         Labels or None
-            None where the targets are no labels, or the network's outputs no classes.
+            None where the targets are not labels, or the network's outputs no classes.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Labels(OneLine):
         return cls(classes)
 
     def codes(self, Y: Any, name: str = "Y") -> Array:
-        """Labels as the numbers of their classes; what is no vector of labels stays as it is.
+        """Labels as the numbers of their classes; what is not a vector of labels stays as it is.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Labels(OneLine):
 
 
 def class_count(network: Network) -> int:
-    """The number of classes that a network's outputs stand for; 0 where they are no classes.
+    """The number of classes that a network's outputs stand for; 0 where they are not classes.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def evaluated(runner: Runner, rows: Examples) -> dict[str, float]:
 
 
 def _read(name: str, Y: Any) -> Array | None:
-    """A vector as an array that keeps its values apart; None for what is no vector.
+    """A vector as an array that keeps its values apart; None for what is not a vector.
 
     Left to itself, NumPy makes text of text and numbers.
     """

@@ -24,7 +24,7 @@ _ABOVE = {
     "plot": "deltarule.report.plots",
     "report": "deltarule.report",
 }
-"""What stands above training and works on a result: loaded when it is asked for."""
+"""Methods of a result from higher modules: loaded when first used."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +126,7 @@ class Result(OneLine):
         Raises
         ------
         TypeMismatchError
-            For a network whose outputs are no classes.
+            For a network whose outputs are not classes.
         """
         return checked_probabilities(self.network, self.outputs(X))
 

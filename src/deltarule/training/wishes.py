@@ -29,7 +29,7 @@ class Wishes:
         Raises
         ------
         TypeMismatchError
-            For an answer that is no action.
+            For an answer that is not an action.
         """
         if isinstance(action, ScaleRate):
             checked_number("ScaleRate", "factor", action.factor, low=0, open_low=True)

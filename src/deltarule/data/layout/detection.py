@@ -76,7 +76,7 @@ class Layout:
     notes : tuple of str
         What was left out or renamed, for people.
     above : int
-        How many rows stand above the first row of data: lines, but for those within a cell.
+        How many rows are above the first row of data: lines, but for those within a cell.
     before : tuple of int and int
         How many rows and lines of the file stand before the text, where that is a piece of it.
     rows, lines : sequence of int
@@ -115,7 +115,7 @@ def detected(path: Path, pieces: Sequence[bytes], reading: Reading) -> Layout:
     Raises
     ------
     FileError
-        For bytes that are no text, or not of the encoding asked for.
+        For bytes that are not text, or not of the encoding asked for.
     DataError
         For broken quotes in the header.
     """
@@ -214,7 +214,7 @@ def _has_decimal_commas(rows: list[list[str]]) -> bool:
 def _kinds(
     rows: list[list[str]], width: int, missing: Set[str], decimal_comma: bool
 ) -> tuple[tuple[str, ...], bool]:
-    """What every column of the sample holds, and whether numbers stand beside markers."""
+    """What every column of the sample holds, and whether numbers are beside markers."""
     rows = [row for row in rows if len(row) == width]
     kinds, marked = [], False
     for cells in map(set, zip(*rows, strict=True)) if rows else [set[str]()] * width:

@@ -40,12 +40,12 @@ class Cells:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above the rows of a table.
+    """What is above the rows of a table.
 
     Attributes
     ----------
     above : int
-        How many rows of notes stand above the header, or above the first row.
+        How many rows of notes are above the header, or above the first row.
     rows : int
         How many rows the header has: none, one, or two with a row of units or a second of names.
     names : tuple of str
@@ -176,7 +176,7 @@ def _has_header(first: Sequence[str], body: Rows, cells: Cells) -> bool:
 
     Each column votes: against, where the first cell is a number; for, where it is text above
     numbers. Without votes, the row is a header unless its cells return below; where some do, more
-    others must stand above text that recurs.
+    others must be above text that recurs.
     """
     columns = _columns(body[:_ROWS_BELOW], len(first))
     if _is_series(first, columns, cells):

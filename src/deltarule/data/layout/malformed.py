@@ -1,4 +1,4 @@
-"""Text that is no clean table: blank lines, ragged rows, quotes that do not close.
+"""Text that is not a clean table: blank lines, ragged rows, quotes that do not close.
 
 Only files that the parser stumbles over come here, so this may take its time.
 """

@@ -1,4 +1,4 @@
-"""Texts whose rows are no single table: pairs of names and values, a second table below the first.
+"""Texts whose rows are not one table: pairs of names and values, a second table below the first.
 
 They would be read, and as something else than is meant.
 """

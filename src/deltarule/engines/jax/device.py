@@ -157,8 +157,8 @@ _compiling = threading.RLock()
 def kept_on_disk() -> Iterator[None]:
     """Let JAX look compiled programs up on disk and leave them there, for the time of a call.
 
-    A user who has chosen a folder for JAX keeps it. A folder that cannot be used is no reason to
-    fail: programs are compiled anew then.
+    A user who has chosen a folder for JAX keeps it. A folder that cannot be used is not a reason to
+    fail: programs are then compiled again.
     """
     with _compiling:
         folder = None if jax.config.jax_compilation_cache_dir else cache_folder()

@@ -92,7 +92,7 @@ class JaxRunner(Planned):
         """One step for every `batch_size` entries of `order`.
 
         Read-only arrays (``X.flags.writeable = False``) are moved to the device once; others are
-        read anew in each call.
+        read again in each call.
         """
         X = readable(X)
         check_batch(self.plan, X, Y, weights)

@@ -101,7 +101,7 @@ def fma_peak(n_threads: int, seconds: float = 0.1, dtype: str = "float32") -> fl
     """How many floating-point operations a second the core's vectors do at most.
 
     Fmas (two operations a lane) on sums that stay in registers: nothing that trains a network
-    can be faster, and nothing touches memory. Measured anew each time.
+    can be faster, and nothing touches memory. Measured at each call.
 
     Parameters
     ----------

@@ -231,7 +231,7 @@ def threads_wanted(options: EngineOptions) -> int:
     Raises
     ------
     SettingError
-        Where the variable is no whole number, 1 to 1024.
+        Where the variable is not a whole number, 1 to 1024.
 
     Examples
     --------

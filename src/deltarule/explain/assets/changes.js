@@ -56,13 +56,13 @@ const Changes = (() => {
     input.focus();
     input.select();
   }
-  // Where the keyboard was, after everything has been drawn anew.
+  // Where the keyboard was, after everything has been drawn again.
   function focus(entry) {
     const found = entry && document.querySelector(`#walk button[data-key="${entry.key}"][data-i="${entry.i}"][data-j="${entry.j}"]`);
     if (found) found.focus();
   }
   function problemOf(key, x, text) {
-    if (x === null) return `“${text.slice(0, 30)}” is no number; expected one such as 0.5 or -2.`;
+    if (x === null) return `“${text.slice(0, 30)}” is not a number; expected one such as 0.5 or -2.`;
     if (key === "α" && x < 0) return "The learning rate must be at least 0.";
     const problem = key === "Y" && targetProblem(x);
     return problem ? `${problem[0].toUpperCase()}${problem.slice(1)}.` : null;

@@ -49,7 +49,7 @@ const Kinds = (() => {
     embedding: {
       eq: { Z: "E1", d: "E2" }, say: "Each level of a column has its own numbers, which are learned; the code says which to take.", text: "E of the level",
       Z: (A, l) => ["the columns of", { key: `E[${l}]` }, "that are named by", { key: A }],
-      dA: () => ["0: a code is no quantity"], sums: { E: (A) => ["where the level is that of", { key: A }] },
+      dA: () => ["0: a code is not a quantity"], sums: { E: (A) => ["where the level is that of", { key: A }] },
     },
     layer_norm: normalized("N", "Each example's units are brought to mean 0 and variance 1 (Eq. N1), then scaled and shifted."),
     batch_norm: normalized("B", "Each unit is brought to mean 0 and variance 1 over the batch (Eq. B1), then scaled and shifted."),

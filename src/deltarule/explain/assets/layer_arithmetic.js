@@ -152,7 +152,7 @@ const LayerArithmetic = (() => {
         return { terms: places.map(([u, j]) => single(V, key, u, j, "δ")), operands: { [key]: places } };
       },
     },
-    dA: () => ({ symbolic: "0: a code is no quantity", code: () => "0", operands: {} }),
+    dA: () => ({ symbolic: "0: a code is not a quantity", code: () => "0", operands: {} }),
   };
 
   // -------------------------------------------------------------------------- normalization

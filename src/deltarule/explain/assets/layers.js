@@ -152,7 +152,7 @@ const Layers = (() => {
         }
       return { E: dE };
     },
-    dA: (layer, own, delta, { A_prev }) => matrix(A_prev.n, A_prev.m),  // a code is no quantity
+    dA: (layer, own, delta, { A_prev }) => matrix(A_prev.n, A_prev.m),  // a code is not a quantity
   };
 
   // -------------------------------------------------------------------------- normalization

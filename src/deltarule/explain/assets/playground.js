@@ -54,7 +54,7 @@ const Playground = (() => {
     offer("output", named(Plan.outputsOf(cost, data)), Plan.outputFor(cost, data), isSame && cost === page.cost);
     Object.assign(page, { kind, cost });
   }
-  // A change of the settings: all is made anew, from the same start.
+  // A change of the settings: everything restarts, from the same parameters.
   function rebuild() {
     pause();
     try {

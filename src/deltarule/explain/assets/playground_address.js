@@ -29,7 +29,7 @@ const Address = (() => {
     const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     return location.hash !== written && FIELDS.some((id) => id in given) ? given : null;
   }
-  // Weights from an address, by the layers' sizes; null where they are no such numbers.
+  // Weights from an address, by the layers' sizes; null where they are not such numbers.
   function weightsOf(text, plan) {
     const values = text.split("~").map(Number), count = plan.sizes.slice(1).reduce((sum, n, k) => sum + n * (plan.sizes[k] + 1), 0);
     if (values.length !== count || !values.every(Number.isFinite)) return null;

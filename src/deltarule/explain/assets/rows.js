@@ -25,7 +25,7 @@ const Rows = (() => {
     if (lines.length > MOST) throw Error(`there are ${lines.length} rows; this page takes at most ${MOST}.`);
     const rows = lines.map(([line, place]) => {
       const cells = cellsOf(line), values = cells.map((cell) => parsed(cell)), strange = values.indexOf(null);
-      if (strange >= 0) throw Error(`line ${place}: “${cells[strange].slice(0, 30)}” is no number. Expected ${expected()}, separated by commas.`);
+      if (strange >= 0) throw Error(`line ${place}: “${cells[strange].slice(0, 30)}” is not a number. Expected ${expected()}, separated by commas.`);
       if (values.length !== n + k) throw Error(`line ${place} has ${values.length} numbers; expected ${n + k}: ${expected()}.`);
       const own = places ? places.map((from) => values[from]) : values, problem = own.slice(n).map(targetProblem).find(Boolean);
       if (problem) throw Error(`line ${place}: ${problem}.`);

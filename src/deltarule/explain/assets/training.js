@@ -84,7 +84,7 @@ const Training = (() => {
   const kept = () => ({ list: costs, length: costs.length, since });
   function restore({ list, length, since: before }) { costs = list; costs.length = length; since = before; }
   function clear() { costs = []; since = 0; }
-  // A number was changed by hand: whether the cost settles is asked anew.
+  // A number was changed by hand: whether the cost settles is checked again.
   function changed() { since = costs.length; }
 
   const thin = (values) => {

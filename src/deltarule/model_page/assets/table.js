@@ -1,4 +1,4 @@
-// Tables as text: CSV in, with any usual delimiter, and CSV out. What is no table is refused.
+// Tables as text: CSV in, with any usual delimiter, and CSV out. What is not a table is refused.
 "use strict";
 const Table = (() => {
   class Refused extends Error {}

@@ -27,7 +27,7 @@ _SENDING = 10.0  # seconds that a process may take no news
 
 
 class Settings(NamedTuple):
-    """What the coordinator is told.
+    """Settings of the coordinator.
 
     Attributes
     ----------

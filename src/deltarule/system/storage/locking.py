@@ -87,7 +87,7 @@ class FileLock(_Lock):
     def __init__(self, path: Path, noun: str) -> None:
         own = Path(os.path.realpath(path))  # one lock for all names of a file
         if own.exists() and not own.is_file():
-            raise FileError(f"{path}: is no regular file, to keep a {noun} in. Name another.")
+            raise FileError(f"{path}: is not a regular file, to keep a {noun} in. Name another.")
         super().__init__(
             own.with_name(f".{own.name}{_NAME}"),
             f"{path}: no file for a {noun}",

@@ -261,7 +261,7 @@ def reason(error: OSError | ValueError) -> str:
 
 
 def _within_page(kind: FileKind, name: str, file: BinaryIO) -> bytes | None:
-    """The bytes that a page carries; None for a file that is no page, read from its beginning."""
+    """The bytes that a page holds; None for a file that is not a page, read from its beginning."""
     head = file.read(len(pages.BEGINS))
     if head != pages.BEGINS:
         file.seek(0)
@@ -303,7 +303,7 @@ def _header(kind: FileKind, name: str, file: BinaryIO, size: int) -> tuple[dict[
     try:
         text = (first + file.read(length - 1)).decode("utf-8")
     except UnicodeDecodeError:
-        raise kind.broken(name, f"no {kind.noun}: its header is no text") from None
+        raise kind.broken(name, f"no {kind.noun}: its header is not text") from None
     return _parsed(kind, name, "header", text), start
 
 
@@ -333,7 +333,7 @@ def _parsed(kind: FileKind, name: str, what: str, text: str) -> Any:
     try:
         tree = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
-        raise kind.broken(name, f"its {what} is no JSON of finite numbers") from None
+        raise kind.broken(name, f"its {what} is not JSON of finite numbers") from None
     level, depth = [tree], 0
     while level:
         if depth == _DEEPEST:

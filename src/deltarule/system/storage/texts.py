@@ -55,11 +55,11 @@ def read_json(path: str | os.PathLike[str], noun: str) -> Any:
     Raises
     ------
     FileError
-        Where it cannot be read, is no regular file, is too large, or is no JSON.
+        Where it cannot be read, is not a regular file, is too large, or is not JSON.
     """
     try:
         if not Path(path).is_file():
-            raise FileError(f"{path}: is no regular file. Name another.")
+            raise FileError(f"{path}: is not a regular file. Name another.")
         with open(path, "rb") as file:
             content = file.read(_MOST + 1)
     except FileError:
@@ -82,7 +82,7 @@ def holds_none(path: str | os.PathLike[str], noun: str, why: str) -> FileError:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text:.20} is no finite number")
+        raise ValueError(f"{text:.20} is not a finite number")
     return number
 
 

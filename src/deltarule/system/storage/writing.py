@@ -114,7 +114,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _told(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Within it, the system's errors are told as this package's."""
+    """Within it, errors of the system are raised as errors of this package."""
     try:
         yield
     except FileError:

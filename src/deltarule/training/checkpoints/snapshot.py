@@ -142,7 +142,7 @@ def opened(path: Any) -> Opened:
     Raises
     ------
     FileError
-        For what is no checkpoint.
+        For what is not a checkpoint.
     """
     return open_tensors(path, KIND)
 
