@@ -1,5 +1,6 @@
 """How the documentation is built: ``make docs``. No page asks the network for anything."""
 
+import inspect
 import shutil
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 3
 
-# Examples run where they are: in a copy, for some write files.
+# Examples run in a copy of their folder, because some write files.
 _EXAMPLES = HERE / "_build" / "examples"
 for stale in (_EXAMPLES, HERE / "gallery"):
     shutil.rmtree(stale, ignore_errors=True)
@@ -90,7 +91,19 @@ def _skip_field(app, what, name, obj, skip, options):
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
 
 
+def _signature(app, what, name, obj, options, signature, returns):
+    """A class that checks its keywords in ``__new__`` is shown with its fields and defaults."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    bare = [
+        parameter.replace(annotation=parameter.empty)
+        for parameter in inspect.signature(obj).parameters.values()
+    ]
+    return str(inspect.Signature(bare)), None
+
+
 def setup(app):
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-process-docstring", _keep_text, priority=400)
     app.connect("autodoc-process-docstring", _restore_text, priority=600)
     app.connect("autodoc-skip-member", _skip_field)

@@ -1,6 +1,6 @@
 """The pages that deltarule writes, made while the site is built, for readers to use there.
 
-They lie in ``live/`` of the site, each one file that works by itself.
+They are in ``live/`` of the site, each a standalone file.
 """
 
 from __future__ import annotations

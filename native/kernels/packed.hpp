@@ -30,7 +30,7 @@ template <class Units> struct UnitsOf {};  // names a kind without making one
 // out[row][lane] += Σ_k a[row][k] b[k][lane] of `rows` rows and so many panels of lanes.
 template <class Units, class A, class B>
 void packed_product(const A& pack_a, const B& pack_b, std::size_t k, Panels<float> out,
-                  std::size_t rows, std::size_t panels) {
+                    std::size_t rows, std::size_t panels) {
   constexpr std::size_t pitch = chunks_a_block * tile_words, block = tiles_a_block * tile_side;
   Word* const a = packing_room((tiles_a_block + 2) * chunks_a_block);
   Word* const b = a + tiles_a_block * pitch;

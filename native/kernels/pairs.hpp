@@ -7,7 +7,7 @@
 #if defined(DELTARULE_DOTS)
 namespace deltarule {
 
-// What the other kernels set up, this one need not.
+// Unlike Tiles, nothing to set up.
 struct DotProducts {};
 
 // sums[r] += Σ a[r][pair] · b[pair] of R rows and so many pairs of numbers.
@@ -29,7 +29,7 @@ void add_pairs(const Word* a, const Word* b, std::size_t pairs, float* sums) {
   std::memcpy(sums, kept, sizeof kept);
 }
 
-// As that of tiles.hpp.
+// add_product of tiles.hpp, on dot products.
 inline void add_product(const DotProducts&, Panels<float> out, std::size_t row, std::size_t rows,
                         std::size_t panel, std::size_t panels, const Word* a, const Word* b,
                         std::size_t pitch, std::size_t numbers) {

@@ -247,13 +247,8 @@ class DeviceError(DeltaruleError, RuntimeError):
 
     Examples
     --------
-    It is also a ``RuntimeError``; the message lists the devices that are there:
-
-    >>> try:
-    ...     raise DeviceError("device 'gpu': JAX finds 0 of this kind here; it has cpu.")
-    ... except RuntimeError as error:
-    ...     print(error)
-    device 'gpu': JAX finds 0 of this kind here; it has cpu.
+    >>> issubclass(DeviceError, RuntimeError)
+    True
     """
 
 
@@ -262,13 +257,8 @@ class DeviceMemoryError(DeviceError, MemoryError):
 
     Examples
     --------
-    It is also a ``MemoryError`` and a :class:`DeviceError`:
-
-    >>> try:
-    ...     raise DeviceMemoryError("device 'gpu' has too little memory. Use smaller batches.")
-    ... except MemoryError as error:
-    ...     print(error)
-    device 'gpu' has too little memory. Use smaller batches.
+    >>> issubclass(DeviceMemoryError, MemoryError)
+    True
     """
 
 
@@ -277,13 +267,8 @@ class ResourceError(DeltaruleError, RuntimeError):
 
     Examples
     --------
-    It is also a ``RuntimeError``, as Python's own error for a thread that cannot start:
-
-    >>> try:
-    ...     raise ResourceError("a worker has died. Use fewer workers.")
-    ... except RuntimeError as error:
-    ...     print(error)
-    a worker has died. Use fewer workers.
+    >>> issubclass(ResourceError, RuntimeError)
+    True
     """
 
 
@@ -292,13 +277,8 @@ class OutOfMemoryError(ResourceError, MemoryError):
 
     Examples
     --------
-    It is also a ``MemoryError``:
-
-    >>> try:
-    ...     raise OutOfMemoryError("training needs at least 80 GB; 24 GB are left.")
-    ... except MemoryError as error:
-    ...     print(error)
-    training needs at least 80 GB; 24 GB are left.
+    >>> issubclass(OutOfMemoryError, MemoryError)
+    True
     """
 
 
@@ -307,13 +287,8 @@ class PeerError(DeltaruleError, RuntimeError):
 
     Examples
     --------
-    It is also a ``RuntimeError``; the message names the process:
-
-    >>> try:
-    ...     raise PeerError("process 2 of 4 is gone. Start the run again; it resumes.")
-    ... except RuntimeError as error:
-    ...     print(error)
-    process 2 of 4 is gone. Start the run again; it resumes.
+    >>> issubclass(PeerError, RuntimeError)
+    True
     """
 
 
@@ -335,13 +310,8 @@ class ExportError(DeltaruleError, RuntimeError):
 
     Examples
     --------
-    It is also a ``RuntimeError``:
-
-    >>> try:
-    ...     raise ExportError("export: predictions differ by 0.1; nothing was written.")
-    ... except RuntimeError as error:
-    ...     print(error)
-    export: predictions differ by 0.1; nothing was written.
+    >>> issubclass(ExportError, RuntimeError)
+    True
     """
 
 

@@ -111,24 +111,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : array, shape (n_classes,)
+        The labels, in the order of the probabilities.
     coefs_, intercepts_ : list of array
         ``W[l].T`` and ``b[l]``; whatever they hold is what predicts.
     loss_, best_loss_, loss_curve_ : float, float, list
+        The training loss of the last epoch, the lowest one, and that of every epoch.
     validation_scores_, best_validation_score_ : list, float
         With early stopping.
     validation_loss_curve_ : list or None
         The cost of the validation data after each epoch, without penalties, where there is any.
     n_iter_, t_, n_layers_, n_outputs_ : int
+        Epochs, training rows seen, layers with the input, and units of the output.
     normalizations_ : list of dict, or None
         Gain, shift and running averages of each hidden layer, where it is normalized.
     out_activation_ : str
+        The activation of the output.
     learning_rate_ : float
         After the last epoch.
     stopped_because_ : str
         The rule that ended the fit: ``"patience"``, ``"epochs"``, ``"callback"``, …
     estimators_ : list
         The members, where there are several.
-    n_features_in_, feature_names_in_
+    n_features_in_, feature_names_in_ : int, array of str
+        The columns of X: their number, and their names where they have any.
 
     Examples
     --------

@@ -96,11 +96,15 @@ class TabularClassifier(ClassifierMixin, Tabular):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : array, shape (n_classes,)
+        The labels, in the order of the probabilities.
     model_ : Model
+        The networks with their preprocessing, as a file holds them.
     history_ : tuple of EpochEnded
         Of the first network.
-    n_iter_, n_features_in_ : int
-    feature_names_in_ : array of str
+    n_iter_ : int
+        Epochs of the first network.
+    n_features_in_, feature_names_in_ : int, array of str
+        The columns of X: their number, and their names where they have any.
     feature_importances_ : array, one number per column of X
         Rise of the loss when a column is shuffled, on the validation rows; see
         :meth:`importances`. Computed when it is first asked for.
@@ -341,10 +345,13 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
     Attributes
     ----------
     model_ : Model
+        The networks with their preprocessing, as a file holds them.
     history_ : tuple of EpochEnded
         Of the first network.
-    n_iter_, n_features_in_ : int
-    feature_names_in_ : array of str
+    n_iter_ : int
+        Epochs of the first network.
+    n_features_in_, feature_names_in_ : int, array of str
+        The columns of X: their number, and their names where they have any.
     feature_importances_ : array, one number per column of X
         Rise of the loss when a column is shuffled, on the validation rows; see
         :meth:`importances`. Computed when it is first asked for.
