@@ -33,6 +33,10 @@ def make(app: Sphinx) -> None:
     """Run the commands, in their order, and leave the pages in ``live/``."""
     if app.builder.format != "html":
         return
+    page = (Path(app.srcdir) / "live.md").read_text(encoding="utf-8")
+    unnamed = [command for command in COMMANDS if f"`deltarule {command}`" not in page]
+    if unnamed:
+        raise ExtensionError(f"live.md: expected the command `deltarule {unnamed[0]}` on the page.")
     folder = Path(app.outdir) / "live"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
