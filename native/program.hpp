@@ -86,7 +86,7 @@ inline std::string fault_of(const ProgramPlan& plan, std::size_t inputs, std::si
                                                                                            : number;
   }
   for (const std::uint16_t output : plan.outputs)
-    if (output < plan.inputs || !has(output, number)) return "an output that is no computed number";
+    if (output < plan.inputs || !has(output, number)) return "an output that is not a computed number";
   return "";
 }
 
