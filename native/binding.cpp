@@ -101,7 +101,7 @@ void expect_sizes(const Plan& plan) {
   }
   const std::size_t outputs = plan.layers.back().units;
   if (!plan.cost_program && plan.cost == CostName::softmax_cross_entropy && !parts(outputs, plan.cost_number))
-    raise("SettingError", "plan: " + std::to_string(outputs) + " outputs are no whole groups.");
+    raise("SettingError", "plan: " + std::to_string(outputs) + " outputs do not make whole groups.");
 }
 
 DropoutPlan dropout_from(nb::handle share_and_threshold) {
